@@ -1,0 +1,149 @@
+"""The shapes of what is configured, in the words of the file."""
+
+from __future__ import annotations
+
+import attrs
+
+from mayfly.config.values import (
+    AccountId,
+    Address,
+    EndpointUrl,
+    FilePath,
+    LimitSeconds,
+    MfaDevice,
+    OtpReference,
+    Reference,
+    RefreshMode,
+    Region,
+    RoleArn,
+    RoleSeconds,
+    SessionSeconds,
+    Switch,
+    Text,
+    WaitSeconds,
+)
+
+
+DEFAULT_REGION = Region("us-east-1")
+
+
+@attrs.frozen(kw_only=True)
+class OnePassword:
+    """One way to 1Password: the desktop app, a service account, or a Connect server."""
+
+    op: FilePath | None = None
+    account: Text | None = None
+    timeout_seconds: LimitSeconds = LimitSeconds(90)
+    token_file: FilePath | None = None
+    token_command: tuple[Text, ...] | None = None
+    connect_host: EndpointUrl | None = None
+    connect_token_file: FilePath | None = None
+
+    @property
+    def mode(self) -> str:
+        """`desktop`, `service` or `connect`."""
+        if self.connect_host:
+            return "connect"
+        return "service" if self.token_file or self.token_command else "desktop"
+
+    @property
+    def asks_human(self) -> bool:
+        """Whether each use may cost somebody a fingerprint."""
+        return self.mode == "desktop"
+
+
+@attrs.frozen(kw_only=True)
+class _Common:
+    name: Text | None = None
+    region: Region | None = None
+    sts_region: Region | None = None
+    sts_endpoint_url: EndpointUrl | None = None
+    account_id: AccountId | None = None
+    refresh: RefreshMode | None = None
+
+
+@attrs.frozen(kw_only=True)
+class KeyProfile(_Common):
+    """A profile with permanent keys in 1Password: its session comes from GetSessionToken."""
+
+    access_key_id: Reference
+    secret_access_key: Reference
+    otp: OtpReference
+    mfa_id: MfaDevice
+    onepassword: Text | None = None
+    duration_seconds: SessionSeconds = SessionSeconds(28_800)
+
+    def references(self) -> tuple[str, ...]:
+        """What `op` is asked for, the code last, because it ages."""
+        serial = (self.mfa_id,) if self.mfa_id.startswith("op://") else ()
+        return (self.access_key_id, self.secret_access_key, *serial, self.otp)
+
+
+@attrs.frozen(kw_only=True)
+class RoleProfile(_Common):
+    """A role on top of another profile: its session comes from AssumeRole."""
+
+    source_profile: Text
+    role_arn: RoleArn
+    duration_seconds: RoleSeconds = RoleSeconds(3600)
+    role_session_name: Text | None = None
+    external_id: Text | None = None
+    policy: Text | None = None
+    policy_arns: tuple[Text, ...] = ()
+    source_identity: Text | None = None
+    tags: dict[str, str] = attrs.field(factory=dict)
+    transitive_tag_keys: tuple[Text, ...] = ()
+
+
+Profile = KeyProfile | RoleProfile
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """Everything that is configured. `digest` is the file's SHA-256, `source` its path."""
+
+    source: str = ""
+    digest: str = ""
+    profiles: dict[str, Profile]
+    onepassword: OnePassword = attrs.field(factory=OnePassword)
+    onepasswords: dict[str, OnePassword] = attrs.field(factory=dict)
+    listen: Address | None = None
+    cold_wait_seconds: WaitSeconds = WaitSeconds(65)
+    allow_root: Switch = Switch(False)  # noqa: FBT003 - a NewType is called like this
+    notify: Switch = Switch(True)  # noqa: FBT003 - the same
+
+    def base_of(self, profile: str) -> str:
+        """The name of the profile with the keys that `profile` finally stands on (itself, if it has keys)."""
+        return self.chain(profile)[0]
+
+    def chain(self, profile: str) -> tuple[str, ...]:
+        """The profiles from the one with keys up to `profile`."""
+        found = self.profiles[profile]
+        below = self.chain(found.source_profile) if isinstance(found, RoleProfile) else ()
+        return (*below, profile)
+
+    def session_of(self, profile: str) -> str:
+        """The profile whose session serves `profile`: the first of those with the same keys, account and duration."""
+        mine = self.profiles[profile]
+        if not isinstance(mine, KeyProfile):
+            return profile
+        return next(name for name, other in self.profiles.items() if _is_same_session(mine, other))
+
+    def keys_of(self, profile: str) -> KeyProfile:
+        """The profile with keys below `profile`."""
+        base = self.profiles[self.base_of(profile)]
+        assert isinstance(base, KeyProfile)  # noqa: S101 - load() has refused every other chain
+        return base
+
+    def onepassword_of(self, profile: str) -> OnePassword:
+        """The way to 1Password for `profile`."""
+        name = self.keys_of(profile).onepassword
+        return self.onepasswords[name] if name else self.onepassword
+
+    def region_of(self, profile: str) -> str:
+        """The region of `profile` for clients."""
+        return self.profiles[profile].region or DEFAULT_REGION
+
+
+def _is_same_session(mine: KeyProfile, other: Profile) -> bool:
+    return isinstance(other, KeyProfile) and attrs.evolve(other, name=mine.name, refresh=mine.refresh) == mine

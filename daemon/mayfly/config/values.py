@@ -1,0 +1,205 @@
+"""What a single value must look like: a type for each kind, and the check that makes one.
+
+A check takes what stood in the file and returns it, or raises ValueError with the rest of a sentence that begins with
+the key.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NewType
+from urllib.parse import urlsplit
+
+from mayfly import paths
+
+
+Text = NewType("Text", str)
+Reference = NewType("Reference", str)
+OtpReference = NewType("OtpReference", str)
+MfaDevice = NewType("MfaDevice", str)
+RoleArn = NewType("RoleArn", str)
+AccountId = NewType("AccountId", str)
+Region = NewType("Region", str)
+EndpointUrl = NewType("EndpointUrl", str)
+Address = NewType("Address", str)
+FilePath = NewType("FilePath", str)
+SessionSeconds = NewType("SessionSeconds", int)
+RoleSeconds = NewType("RoleSeconds", int)
+LimitSeconds = NewType("LimitSeconds", int)
+WaitSeconds = NewType("WaitSeconds", int)
+RefreshMode = NewType("RefreshMode", str)
+Switch = NewType("Switch", bool)
+
+REFRESH_MODES = ("always", "while-used", "on-demand")
+
+# What `op` itself accepts; other characters in a name need the ID instead (developer documentation of secret
+# references).
+_PART = r"[A-Za-z0-9_. -]+"
+_REFERENCE = re.compile(rf"op://{_PART}/{_PART}/(?:{_PART}/)?{_PART}")
+_OTP_QUERY = "?attribute=otp"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def text(value: Any) -> Text:
+    """Any string with something in it."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"must be a text, not {_shown(value)}")
+    return Text(value)
+
+
+def profile_name(value: Any) -> str:
+    """A name that can stand in a URL, a file name and an AWS profile."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ValueError(
+            "is no profile name: letters, digits, '.', '_' and '-', at most 64, the first a letter or digit"
+        )
+    return value
+
+
+def reference(value: Any) -> Reference:
+    """`op://vault/item/[section/]field`, names or IDs."""
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
+        raise ValueError(
+            "must be a secret reference op://vault/item/field; a name with other characters than letters, digits, space, "
+            "'-', '_' and '.' must be given by its ID"
+        )
+    return Reference(value)
+
+
+def otp_reference(value: Any) -> OtpReference:
+    """A reference that asks for the code: without the query `op` would give the TOTP's own secret."""
+    bare = value.removesuffix(_OTP_QUERY) if isinstance(value, str) else value
+    return OtpReference(reference(bare) + _OTP_QUERY)
+
+
+def mfa_device(value: Any) -> MfaDevice:
+    """A reference, or the device's ARN (for hardware tokens their serial number)."""
+    if isinstance(value, str) and value.startswith("op://"):
+        return MfaDevice(reference(value))
+    if not isinstance(value, str) or not re.fullmatch(r"[\w+=/:,.@-]{9,256}", value, re.ASCII):
+        raise ValueError("must be a secret reference, or an MFA device like arn:aws:iam::123456789012:mfa/NAME")
+    if value.startswith("arn:") and not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:mfa/.+", value):
+        raise ValueError("is no MFA device: expected arn:aws:iam::123456789012:mfa/NAME")
+    return MfaDevice(value)
+
+
+def role_arn(value: Any) -> RoleArn:
+    """`arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`."""
+    if not isinstance(value, str) or not re.fullmatch(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]{1,600}", value):
+        raise ValueError("is no role: expected arn:aws:iam::123456789012:role/NAME")
+    return RoleArn(value)
+
+
+def account_id(value: Any) -> AccountId:
+    """Twelve digits, as text, because a number would lose leading zeros."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{12}", value):
+        raise ValueError('must be the twelve digits of an AWS account, in quotes: "123456789012"')
+    return AccountId(value)
+
+
+def region(value: Any) -> Region:
+    """A region's name; whether AWS has it is botocore's to know."""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
+        raise ValueError("is no region: expected a name like eu-central-1")
+    return Region(value)
+
+
+def endpoint_url(value: Any) -> EndpointUrl:
+    """https anywhere, http on loopback only: keys and codes pass there."""
+    if not isinstance(value, str) or not is_private_url(value):
+        raise ValueError("must be an https:// URL (http:// on loopback only)")
+    return EndpointUrl(value)
+
+
+def is_private_url(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to `url`."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.scheme == "https" or is_loopback_url(url))
+    except ValueError:
+        return False
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether `url` is http on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+
+
+def address(value: Any) -> Address:
+    """`127.0.0.1:PORT`."""
+    if not isinstance(value, str):
+        raise ValueError(f'must be an address like "127.0.0.1:{paths.PORT_BASE}", not {_shown(value)}')
+    paths.parse_address(value)
+    return Address(value)
+
+
+def file_path(value: Any) -> FilePath:
+    """An absolute path; `~` is the user's home."""
+    if not isinstance(value, str) or not Path(value).expanduser().is_absolute():
+        raise ValueError(f"must be an absolute path, not {_shown(value)}")
+    return FilePath(str(Path(value).expanduser()))
+
+
+def seconds(low: int, high: int) -> Callable[[Any], int]:
+    """The check for a whole number of seconds between `low` and `high`."""
+
+    def check(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError(f"must be a whole number of seconds, not {_shown(value)}")
+        if not low <= value <= high:
+            raise ValueError(f"is {value}: must be from {low} to {high} seconds")
+        return value
+
+    return check
+
+
+def refresh_mode(value: Any) -> RefreshMode:
+    """When a session is renewed ahead of its end."""
+    if value not in REFRESH_MODES:
+        raise ValueError(f"must be one of {', '.join(REFRESH_MODES)}, not {_shown(value)}")
+    return RefreshMode(value)
+
+
+def switch(value: Any) -> Switch:
+    """True or false, nothing that merely looks like it."""
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {_shown(value)}")
+    return Switch(value)
+
+
+def table(value: Any) -> dict[str, Any]:
+    """A table of keys and values."""
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a table, not {_shown(value)}")
+    return value
+
+
+CHECKS: dict[Any, Callable[[Any], Any]] = {
+    str: text,
+    Text: text,
+    Reference: reference,
+    OtpReference: otp_reference,
+    MfaDevice: mfa_device,
+    RoleArn: role_arn,
+    AccountId: account_id,
+    Region: region,
+    EndpointUrl: endpoint_url,
+    Address: address,
+    FilePath: file_path,
+    # GetSessionToken takes 900 to 129600; AssumeRole 900 to the role's own maximum, 43200 at most (STS API reference).
+    SessionSeconds: seconds(900, 129_600),
+    RoleSeconds: seconds(900, 43_200),
+    LimitSeconds: seconds(1, 600),
+    WaitSeconds: seconds(0, 3600),
+    RefreshMode: refresh_mode,
+    Switch: switch,
+}
+
+
+def _shown(value: Any) -> str:
+    """A value as it may be repeated to its owner: never a text, which might be a secret in the wrong place."""
+    return "a text" if isinstance(value, str) and value else repr(value)[:40]

@@ -1,0 +1,87 @@
+"""Temporary credentials, as a value, and the two JSON shapes in which the AWS world reads them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """What STS issued: usable until `expiration` (aware UTC, whole seconds).
+
+    `arn` is the role's, for credentials of a role; `account_id` is known where an ARN told it.
+    """
+
+    access_key_id: str
+    secret_access_key: str = attrs.field(repr=False)
+    session_token: str = attrs.field(repr=False)
+    expiration: datetime
+    account_id: str | None = None
+    arn: str | None = None
+
+
+def instant_text(instant: datetime) -> str:
+    """`YYYY-MM-DDTHH:MM:SSZ`, the one form that every SDK reads.
+
+    JS v3 and Rust refuse `+00:00`, Swift refuses fractions (measured), so isoformat() will not do.
+    """
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_instant(text: str) -> datetime:
+    """The inverse of `instant_text`; raises ValueError for any other form."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def account_of(arn: str) -> str | None:
+    """The twelve digits in an ARN, or None."""
+    found = re.fullmatch(r"arn:[\w-]+:[\w-]+:[\w-]*:(\d{12}):.+", arn)
+    return found[1] if found else None
+
+
+def partition_of(arn: str) -> str:
+    """`aws`, `aws-cn`, …; "" for what is no ARN."""
+    parts = arn.split(":")
+    return parts[1] if len(parts) > 5 and parts[0] == "arn" else ""
+
+
+def container_body(credentials: Credentials) -> bytes:
+    """The answer of the container credentials endpoint.
+
+    No `Code`: Rust and Kotlin take any value but "Success" for an error.
+    """
+    told = {"AccountId": credentials.account_id, "RoleArn": credentials.arn}
+    return _json(
+        {
+            "AccessKeyId": credentials.access_key_id,
+            "SecretAccessKey": credentials.secret_access_key,
+            "Token": credentials.session_token,
+            "Expiration": instant_text(credentials.expiration),
+        }
+        | {name: value for name, value in told.items() if value}
+    )
+
+
+def process_body(credentials: Credentials) -> bytes:
+    """The output of a `credential_process`: here the third part is called SessionToken."""
+    told = {"AccountId": credentials.account_id}
+    return _json(
+        {
+            "Version": 1,
+            "AccessKeyId": credentials.access_key_id,
+            "SecretAccessKey": credentials.secret_access_key,
+            "SessionToken": credentials.session_token,
+            "Expiration": instant_text(credentials.expiration),
+        }
+        | {name: value for name, value in told.items() if value}
+    )
+
+
+def _json(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()

@@ -1,0 +1,91 @@
+"""What is refused, and in which order, before anything is looked up or started.
+
+The list is the law: method, target, Host, browser marks, forwarding marks, body, exactly one token that opens this
+profile. (Who is at the other
+end, and how many, was decided at accept.) A check looks at the request alone, and says a refusal or nothing. None
+quotes what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDictProxy
+
+from mayfly.web import Answer, refusal
+
+
+Headers = CIMultiDictProxy[str]
+
+PREFIX = "/credentials/"
+HEALTH = "/healthz"
+
+_FORWARDING = (hdrs.FORWARDED, "X-Real-IP", hdrs.VIA)
+_FORWARDING_PREFIX = "x-forwarded-"
+_BROWSER = (hdrs.ORIGIN, hdrs.REFERER, "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+
+
+class Refused(Exception):
+    """A check said no; `answer` is what the client gets, `cause` what is counted."""
+
+    def __init__(self, cause: str, answer: Answer) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.answer = answer
+
+
+_METHOD = Refused("method", refusal(405, "MethodNotAllowed", "only GET is answered here", headers="Allow: GET\r\n"))
+_TARGET = Refused("target", refusal(404, "NotFound", "there is nothing here"))
+_HOST = Refused("host", refusal(403, "ForeignHost", "this Host is not mayfly's"))
+_BROWSED = Refused("browser", refusal(403, "BrowserRequest", "web pages are not answered"))
+_FORWARDED = Refused("forwarded", refusal(403, "ForwardedRequest", "forwarded requests are not answered"))
+_BODY = Refused("body", refusal(400, "BadRequest", "a request here has no body"))
+_DOUBLED = Refused("authorization", refusal(403, "DoubledAuthorization", "send the token once"))
+UNAUTHORIZED = Refused(
+    "token",
+    refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
+)
+
+
+class Checks:
+    """The ordered list, for one listening port and one table of targets."""
+
+    def __init__(self, hosts: Container[str], opens: Callable[[str, str], bool]) -> None:
+        self._hosts = hosts
+        self._opens = opens
+
+    def run(self, request: web.BaseRequest) -> str | None:
+        """The profile that may be handed out, None for the health check; raises Refused."""
+        # The raw message: aiohttp's url would have normalised what came over the wire.
+        message = request._message  # noqa: SLF001 - BaseRequest has no other way to the bytes of the target
+        headers = message.headers
+        if message.method != "GET":
+            raise _METHOD
+        target = message.path
+        if target != HEALTH and not target.startswith(PREFIX):
+            raise _TARGET
+        self._check_marks(headers)
+        if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
+            raise _BODY
+        return None if target == HEALTH else self._authorized(headers, target[len(PREFIX) :])
+
+    def _check_marks(self, headers: Headers) -> None:
+        hosts = headers.getall(hdrs.HOST, ())
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            raise _HOST
+        # Node's own fetch sends a lone Sec-Fetch-Mode: cors; a browser never sends it without Sec-Fetch-Site.
+        if any(mark in headers for mark in _BROWSER) or headers.get("Sec-Fetch-Mode", "cors") != "cors":
+            raise _BROWSED
+        if any(mark in headers for mark in _FORWARDING) or any(
+            name[:12].lower() == _FORWARDING_PREFIX for name in headers
+        ):
+            raise _FORWARDED
+
+    def _authorized(self, headers: Headers, profile: str) -> str:
+        tokens = headers.getall(hdrs.AUTHORIZATION, ())
+        if len(tokens) > 1:
+            raise _DOUBLED
+        if not tokens or not self._opens(tokens[0], profile):
+            raise UNAUTHORIZED
+        return profile

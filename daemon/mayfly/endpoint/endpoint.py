@@ -1,0 +1,132 @@
+"""One request: checked, then answered from memory, or held open and kept alive until the exchange has ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from mayfly.credentials import Credentials, container_body
+from mayfly.endpoint.checks import Checks, Refused
+from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
+from mayfly.errors import ApprovalPending, MayflyError
+from mayfly.keeper import Keeper
+from mayfly.session import Trigger
+from mayfly.tokens import Grants
+from mayfly.web import Answer, json_answer, refusal
+
+
+_HEALTHY = json_answer(200, {"status": "ok"})
+_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n\r\n"
+_SPACE_CHUNK = b"1\r\n \r\n"
+
+
+class Endpoint:
+    """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`."""
+
+    def __init__(self, keeper: Keeper, grants: Grants, *, port: int, clock: Callable[[], datetime], log: Any) -> None:
+        self._keeper = keeper
+        self._log = log
+        self._rendered: dict[str, tuple[Credentials, Answer]] = {}
+        hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
+        self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
+        self.refusals: dict[str, int] = {}
+
+    async def handle(self, request: web.BaseRequest) -> Answer:
+        """The answer to one request."""
+        try:
+            profile = self._checks.run(request)
+        except Refused as refused:
+            self._count(refused.cause)
+            return refused.answer
+        if profile is None:
+            return _HEALTHY
+        credentials = self._keeper.take(profile)
+        if credentials is not None:
+            return self._render(profile, credentials)
+        return await self._wait(request, profile)
+
+    def _render(self, profile: str, credentials: Credentials) -> Answer:
+        """The answer with these credentials, made once for each session."""
+        known = self._rendered.get(profile)
+        if known is None or known[0] is not credentials:
+            known = self._rendered[profile] = (credentials, Answer(200, container_body(credentials)))
+        return known[1]
+
+    async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
+        work = asyncio.ensure_future(self._obtain(profile))
+        dialect = dialect_of(request.headers.get(hdrs.USER_AGENT, ""), request.version)
+        try:
+            if dialect is Dialect.WHITE_SPACE:
+                return await self._wait_in_white_space(request, work)
+            if dialect is Dialect.INTERIM:
+                await self._keep_alive(request, work, INTERIM)
+            return await work
+        finally:
+            work.cancel()
+
+    async def _obtain(self, profile: str) -> Answer:
+        """The final answer, within the patience that is configured; the exchange outlives it."""
+        try:
+            async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
+                return self._render(profile, await self._keeper.obtain(profile, Trigger.CLIENT))
+        except TimeoutError:
+            return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
+        except MayflyError as error:
+            return _told(error, hint=_login(profile) if error.needs_human and "mayfly login" in error.hint else None)
+
+    async def _keep_alive(self, request: web.BaseRequest, work: Awaitable[Any], sign: bytes) -> None:
+        """Write `sign` until `work` is done; a client that has gone ends it."""
+        while True:
+            done, _ = await asyncio.wait([asyncio.ensure_future(work)], timeout=FIRST_BYTE_SECONDS)
+            if done:
+                return
+            transport = request.transport
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError("the client has gone")
+            transport.write(sign)
+
+    async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
+        """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
+        done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
+        if done:
+            return work.result()
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        transport.write(_CHUNKED_HEAD + _SPACE_CHUNK)
+        await self._keep_alive(request, work, _SPACE_CHUNK)
+        answer = work.result()
+        if answer.status == 200:
+            transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body))
+            return Written()
+        transport.abort()
+        raise ConnectionResetError("no error may follow a 200")
+
+    def _count(self, cause: str) -> None:
+        self.refusals[cause] = self.refusals.get(cause, 0) + 1
+        self._log.warning("request.refused", cause=cause, times=self.refusals[cause])
+
+
+class Written(Answer):
+    """An answer that is on the wire already."""
+
+    def __init__(self) -> None:
+        super().__init__(200, b"")
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Nothing is left to write."""
+        self._keeps_open = request.keep_alive
+
+
+def _told(error: MayflyError, hint: str | None = None) -> Answer:
+    sentence = f"{error.message}: {hint}" if hint else error.sentence()
+    return refusal(error.http_status, error.code, sentence)
+
+
+def _login(profile: str) -> str:
+    return f"run 'mayfly login {profile}'"

@@ -1,0 +1,167 @@
+"""What `op` says when it says no, and which of our errors that is.
+
+The texts are no stable interface of 1Password: they were collected from recorded sessions and users' reports of op 2.20 to 2.40.
+The first row that matches wins; names in quotes are taken out before, so that an item called "rate limit" is not misread.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Sequence
+
+from mayfly import errors
+from mayfly.errors import MayflyError
+
+
+IGNORED_AFTER_SECONDS = 55
+
+_PREFIX = re.compile(r"^\[ERROR] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", re.MULTILINE)
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_REFERENCE = re.compile(r"op://[^'\"\n]*?(?=['\"\n:]|$)")
+_DOUBLE_QUOTED = re.compile(r'"[^"\n]*"')
+# An apostrophe inside a word (isn't) is no quote.
+_SINGLE_QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)")
+_RETRY_IN = re.compile(
+    r"(?:retry|again) in (?:(\d+) hours?)?(?: and )?(?:(\d+) minutes?)?(?:(\d+) seconds?)?",
+    re.IGNORECASE,
+)
+
+RATE_LIMIT_SECONDS = 15 * 60
+
+_IGNORED = "nobody answered the 1Password prompt within a minute"
+
+_ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
+    (
+        r"isn't an item|could not find item|could not resolve item uuid.*could not find|deleted or archived",
+        errors.ItemNotFound,
+        "1Password finds no such item",
+    ),
+    (
+        r"isn't a field|does not have a field|could not find field|does(n't| not) have a one-time password",
+        errors.FieldNotFound,
+        "1Password finds no such field in the item",
+    ),
+    (r"isn't a vault", errors.VaultNotFound, "1Password finds no such vault"),
+    (
+        r"more than one item matches",
+        errors.ItemAmbiguous,
+        "1Password finds more than one item of this name",
+    ),
+    (
+        r"invalid secret reference|parsing error",
+        errors.ReferenceInvalid,
+        "1Password cannot read the secret reference",
+    ),
+    (
+        r"authorization prompt dismissed",
+        errors.ApprovalDismissed,
+        "the 1Password prompt was dismissed",
+    ),
+    (r"authorization timeout", errors.ApprovalIgnored, _IGNORED),
+    (r"app is locked|is locked", errors.OnePasswordLocked, "1Password is locked"),
+    (
+        r"cannot connect to 1password app|couldn't connect to the 1password desktop app|connecting to desktop app timed out",
+        errors.OnePasswordNotRunning,
+        "the 1Password app is not running, or does not answer",
+    ),
+    (
+        r"connection reset.*1password|desktop app.*connection reset|unsupportedclienttype",
+        errors.IntegrationOff,
+        "the 1Password app does not accept op",
+    ),
+    (
+        r"no accounts? (configured|found)",
+        errors.AccountNotFound,
+        "op knows no 1Password account, or not the configured one",
+    ),
+    (
+        r"not currently signed in|account is not signed in|session expired|no active session",
+        errors.NotSignedIn,
+        "nobody is signed in to 1Password",
+    ),
+    (
+        r"service account .*deleted|\(401\)|\(403\)|not authenticated yet|decodesacredentials|failed to decode",
+        errors.ServiceAccountRejected,
+        "1Password does not accept the service account token",
+    ),
+    (
+        r"429|too many requests|rate-limit",
+        errors.OnePasswordRateLimited,
+        "1Password's rate limit is reached",
+    ),
+    (
+        r"dial tcp|no such host|i/o timeout|connection refused|network is unreachable|deadline exceeded|tls handshake",
+        errors.OnePasswordOffline,
+        "op cannot reach 1Password's servers: the network is down",
+    ),
+)
+
+
+_ABOUT_A_REFERENCE = (
+    errors.ItemNotFound,
+    errors.FieldNotFound,
+    errors.VaultNotFound,
+    errors.ItemAmbiguous,
+    errors.ReferenceInvalid,
+)
+
+
+def from_op(complaint: bytes, references: Sequence[str], *, elapsed_seconds: float) -> MayflyError:
+    """The error for what `op` wrote to stderr, `elapsed_seconds` after it was asked for `references`."""
+    text = _plain(complaint)
+    words = _SINGLE_QUOTED.sub("''", _DOUBLE_QUOTED.sub('""', text))
+    for pattern, leaf, message in _ROWS:
+        if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
+            return _made(leaf, message, text, references, elapsed_seconds)
+    first_line = _REFERENCE.sub("op://…", words).strip().partition("\n")[0][:200]
+    return errors.OnePasswordUnknown(f"1Password says: {first_line or 'nothing at all'}")
+
+
+def _made(
+    leaf: type[MayflyError],
+    message: str,
+    text: str,
+    references: Sequence[str],
+    elapsed_seconds: float,
+) -> MayflyError:
+    if leaf is errors.ApprovalDismissed and elapsed_seconds >= IGNORED_AFTER_SECONDS:
+        # On Linux op says "dismissed" for a prompt that nobody answered, too.
+        return errors.ApprovalIgnored(_IGNORED)
+    if leaf is errors.OnePasswordRateLimited:
+        return leaf(message, retry_after_seconds=_retry_after_seconds(text))
+    if leaf in _ABOUT_A_REFERENCE:
+        return leaf(
+            f"{message}: {_guilty(text, references)}",
+            hint="look it up in 1Password, and mend the config or the item",
+        )
+    return leaf(message)
+
+
+def _plain(complaint: bytes) -> str:
+    return _PREFIX.sub("", _ANSI.sub("", complaint.decode(errors="replace"))).strip()
+
+
+def _guilty(text: str, references: Sequence[str]) -> str:
+    """The reference that the text is about: the one that it quotes, or whose field or item it names."""
+    bare = [reference.partition("?")[0] for reference in references]
+    said = text.lower()
+    for named_by in (str, _field_of, _item_of):
+        named = [reference for reference in bare if named_by(reference).lower() in said]
+        if named:
+            return max(named, key=lambda reference: len(named_by(reference)))
+    return bare[0]
+
+
+def _field_of(reference: str) -> str:
+    return reference.rsplit("/", 1)[1]
+
+
+def _item_of(reference: str) -> str:
+    return reference.split("/")[3]
+
+
+def _retry_after_seconds(text: str) -> float:
+    found = _RETRY_IN.search(text)
+    hours, minutes, seconds = (int(number or 0) for number in found.groups()) if found else (0, 0, 0)
+    return hours * 3600 + minutes * 60 + seconds or RATE_LIMIT_SECONDS

@@ -1,0 +1,103 @@
+"""AssumeRole for the profiles above a session: no `op`, no code, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mayfly.config import Config, RoleProfile
+from mayfly.credentials import Credentials
+from mayfly.errors import MayflyError, SessionEnded
+from mayfly.exchange import sts
+from mayfly.exchange.login import Emit, check_account
+from mayfly.exchange.where import where_is_sts
+from mayfly.wire import Result
+
+
+AT_ONCE = 16
+
+
+class Roles:
+    """Assumes roles from sessions in hand.
+
+    A chain's middle role is assumed once, and a role that fails, fails alone.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str], clock: Callable[[], datetime], emit: Emit) -> None:
+        self._config = config
+        self._environ = environ
+        self._sts = sts.Sts(clock)
+        self._emit = emit
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._under_way: dict[str, asyncio.Task[Credentials]] = {}
+
+    async def run(self, names: tuple[str, ...], sessions: Mapping[str, Credentials]) -> None:
+        """Assume every role in `names`, starting from `sessions`, and emit a result for each."""
+        await asyncio.gather(*(self._assumed(name, sessions) for name in names), return_exceptions=True)
+
+    def _assumed(self, name: str, sessions: Mapping[str, Credentials]) -> asyncio.Task[Credentials]:
+        if name not in self._under_way:
+            self._under_way[name] = asyncio.create_task(self._assume(name, sessions))
+        return self._under_way[name]
+
+    async def _assume(self, name: str, sessions: Mapping[str, Credentials]) -> Credentials:
+        profile = self._config.profiles[name]
+        try:
+            if not isinstance(profile, RoleProfile):
+                raise SessionEnded(f"the session of {name} has ended")  # noqa: TRY301 - one way out for all errors
+            source = sessions.get(profile.source_profile) or await self._assumed(profile.source_profile, sessions)
+            async with self._at_once:
+                result = await self._call(name, profile, source)
+        except MayflyError as error:
+            self._emit(Result(profile=name, outcome=error))
+            raise
+        self._emit(result)
+        assert isinstance(result.outcome, Credentials)  # noqa: S101 - for mypy
+        return result.outcome
+
+    async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
+        answer = await self._sts.call(
+            where_is_sts(self._config, name, self._environ),
+            keys_of(source),
+            "assume_role",
+            **_parameters(profile),
+        )
+        made = sts.credentials_in(answer, arn=profile.role_arn, account_from=profile.role_arn)
+        check_account(made.account_id, profile.account_id)
+        return Result(profile=name, outcome=made, aws_at=answer.aws_at)
+
+
+def keys_of(session: Credentials) -> sts.Keys:
+    """A session as what signs a call."""
+    return sts.Keys(
+        access_key_id=session.access_key_id,
+        secret_access_key=session.secret_access_key,
+        session_token=session.session_token,
+    )
+
+
+def _parameters(profile: RoleProfile) -> dict[str, Any]:
+    given = {
+        "RoleArn": profile.role_arn,
+        "RoleSessionName": profile.role_session_name or default_session_name(),
+        "DurationSeconds": profile.duration_seconds,
+        "ExternalId": profile.external_id,
+        "Policy": profile.policy,
+        "PolicyArns": [{"arn": arn} for arn in profile.policy_arns],
+        "SourceIdentity": profile.source_identity,
+        "Tags": [{"Key": key, "Value": value} for key, value in profile.tags.items()],
+        "TransitiveTagKeys": list(profile.transitive_tag_keys),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def default_session_name() -> str:
+    """`user@host`, in the characters that a RoleSessionName may have, 2 to 64 of them."""
+    import getpass
+    import platform
+    import re
+
+    return re.sub(r"[^\w+=,.@-]", "-", f"{getpass.getuser()}@{platform.node() or 'localhost'}", flags=re.ASCII)[:64]

@@ -1,0 +1,143 @@
+"""STS by aiobotocore: one call, one answer, in our own words.
+
+botocore's retries are off: a call may carry a one-time code, and whether that may go out again is not botocore's to know. Keys come from the
+item or the session in hand alone; whatever of AWS stands in the environment or in ~/.aws is out of sight
+(`where.seal_environment`).
+"""
+
+from __future__ import annotations
+
+import random
+
+from asyncio import sleep
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import attrs
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+
+from mayfly.credentials import Credentials, account_of
+from mayfly.errors import AwsFailed, AwsThrottled, AwsUnreachable, MayflyError
+from mayfly.exchange.sts_refusals import from_sts
+from mayfly.exchange.where import Where, is_loopback
+
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 15
+PATIENT_TRIES = 4
+FIRST_PAUSE_SECONDS = 0.3
+
+_NEVER_LEFT = (
+    boto.EndpointConnectionError,
+    boto.ConnectTimeoutError,
+    boto.ProxyConnectionError,
+    boto.SSLError,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Keys:
+    """What signs a call: permanent keys, or temporary ones with their session token."""
+
+    access_key_id: str
+    secret_access_key: str = attrs.field(repr=False)
+    session_token: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """STS's answer as botocore parsed it, and the `Date` it carried."""
+
+    fields: dict[str, Any] = attrs.field(repr=False)
+    aws_at: datetime | None
+
+
+class Sts:
+    """Calls STS. One botocore session for all calls, because reading its data files is what costs."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._session = AioSession()
+        self._clock = clock
+
+    async def warm_up(self, where: Where) -> None:
+        """Read botocore's data files while somebody looks for the fingerprint reader."""
+        async with self._client(where, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
+            pass
+
+    async def call(self, where: Where, keys: Keys, operation: str, **parameters: Any) -> Answer:
+        """One call, and again only where it surely did nothing (never left, throttled); raises an AwsError."""
+        pause = FIRST_PAUSE_SECONDS
+        for _ in range(PATIENT_TRIES - 1):
+            try:
+                return await self._once(where, keys, operation, parameters)
+            except (AwsThrottled, AwsUnreachable):
+                await sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
+                pause *= 2
+        return await self._once(where, keys, operation, parameters)
+
+    async def _once(self, where: Where, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
+        try:
+            async with self._client(where, keys) as client:
+                fields = await getattr(client, operation)(**parameters)
+        except boto.ClientError as refusal:
+            raise from_sts(refusal.response, parameters, where.region, self._clock()) from None
+        except _NEVER_LEFT as reason:
+            raise _unreachable(where, reason) from None
+        except (boto.BotoCoreError, boto.HTTPClientError, OSError) as reason:
+            raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
+        return Answer(fields=fields, aws_at=date_of(fields))
+
+    def _client(self, where: Where, keys: Keys) -> Any:
+        return self._session.create_client(
+            "sts",
+            region_name=where.region,
+            endpoint_url=where.endpoint_url,
+            # Plain http on loopback needs no certificates; reading them would cost a thread and 30 ms.
+            verify=False if is_loopback(where.endpoint_url) else None,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token=keys.session_token,
+            config=AioConfig(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                retries={"total_max_attempts": 1},
+                parameter_validation=False,
+            ),
+        )
+
+
+def _unreachable(where: Where, reason: Exception) -> MayflyError:
+    kind = "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
+    return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({kind}): is the network up?")
+
+
+def credentials_in(answer: Answer, *, arn: str | None, account_from: str) -> Credentials:
+    """The credentials that STS issued; raises AwsFailed where the answer holds none that live."""
+    try:
+        issued = answer.fields["Credentials"]
+        made = Credentials(
+            access_key_id=issued["AccessKeyId"],
+            secret_access_key=issued["SecretAccessKey"],
+            session_token=issued["SessionToken"],
+            expiration=issued["Expiration"].astimezone(UTC).replace(microsecond=0),
+            account_id=account_of(account_from),
+            arn=arn,
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise AwsFailed("AWS STS answered without credentials") from None
+    if answer.aws_at and made.expiration <= answer.aws_at:
+        raise AwsFailed("AWS STS issued credentials that have already ended")
+    return made
+
+
+def date_of(fields: dict[str, Any]) -> datetime | None:
+    """The `Date` header of an answer or a refusal, as an aware instant."""
+    try:
+        return parsedate_to_datetime(fields["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return None

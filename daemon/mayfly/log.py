@@ -1,0 +1,91 @@
+"""The daemon's log.
+
+Events with facts, JSON unless stderr is a terminal, and a last line of defence against secrets in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+
+# structlog imports rich wherever it is installed, 4 MiB and 160 ms, to print tracebacks that we do not print. An entry
+# of None makes
+# Python say that it is not there.
+_without_rich = "rich" not in sys.modules
+if _without_rich:
+    sys.modules["rich"] = None  # type: ignore[assignment] # what the import system itself puts there for a blocked name
+import structlog  # noqa: E402 - after the above
+
+
+if _without_rich:
+    del sys.modules["rich"]
+
+_REDACTED = "[redacted]"
+_SECRETS = re.compile(
+    "|".join(
+        (
+            r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",  # a secret access key
+            r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])",  # an endpoint token
+            r"[A-Za-z0-9+/=_-]{100,}",  # a session token
+            r"ops_[A-Za-z0-9_=-]+",  # a service account's token
+            r"(?<![\w.-])\d{6}(?![\w.-])",  # a one-time password
+        )
+    )
+)
+_KEY_ID = re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{12}([A-Z0-9]{4})\b")
+
+Event = MutableMapping[str, Any]
+
+
+def redact(_logger: object, _method: str, event: Event) -> Event:
+    """A structlog processor: every text in the event without what looks like a secret.
+
+    Of key ids the last four remain.
+    """
+    for name, value in event.items():
+        event[name] = _redacted(value)
+    return event
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return _KEY_ID.sub(r"\1…\2", _SECRETS.sub(_REDACTED, value))
+    if isinstance(value, dict):
+        return {name: _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(inner) for inner in value]
+    return value if isinstance(value, bool | int | float | None) else _redacted(str(value))
+
+
+def open_log(stream: TextIO = sys.stderr) -> Any:
+    """The daemon's logger, bound to `stream`; what libraries log as warnings comes along."""
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)
+        if stream.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    chain = [structlog.processors.add_log_level, stamp, structlog.processors.format_exc_info, redact, renderer]
+    logger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=chain,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    logging.basicConfig(handlers=[_Bridge(logger)], level=logging.WARNING, force=True)
+    return logger
+
+
+class _Bridge(logging.Handler):
+    """Hands the libraries' own warnings to the same log, so that they pass the same redaction."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._logger.warning("library.warned", library=record.name, text=record.getMessage())

@@ -1,0 +1,137 @@
+"""The places: config, runtime folder, tokens, sockets, and whether they can be trusted.
+
+stdlib only: every command starts here. Nothing is made on import, and nothing is read but modes and owners.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from pathlib import Path
+
+from mayfly.errors import ConfigInvalid
+
+
+PORT_BASE = 9170
+
+
+def config_file(given: str | None = None) -> Path:
+    """The config in force: given, `$MAYFLY_CONFIG`, or the first that exists in the usual folder.
+
+    Raises ConfigInvalid where there is none.
+    """
+    named = given or os.environ.get("MAYFLY_CONFIG")
+    if named:
+        return Path(named).expanduser().absolute()
+    folder = config_dir()
+    for name in ("config.toml", "config.json"):
+        if (folder / name).exists():
+            return folder / name
+    raise ConfigInvalid(
+        f"{folder}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
+        "or try 'mayfly demo'"
+    )
+
+
+def config_dir() -> Path:
+    """`$XDG_CONFIG_HOME/mayfly`, by default `~/.config/mayfly`, on macOS too."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "mayfly"
+
+
+def runtime_dir() -> Path:
+    """The folder of the tokens and the sockets; it may not exist yet."""
+    named = os.environ.get("MAYFLY_RUNTIME_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    session = os.environ.get("XDG_RUNTIME_DIR", "")
+    if session.startswith("/"):
+        return Path(session) / "mayfly"
+    # cron and su start without XDG_RUNTIME_DIR, and must find the tokens of the log-in all the same.
+    usual = Path(f"/run/user/{os.getuid()}")
+    if usual.is_dir() and usual.stat().st_uid == os.getuid():
+        return usual / "mayfly"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/mayfly/run"
+    return Path.home() / ".local/state/mayfly/run"
+
+
+def make_runtime_dir() -> Path:
+    """The runtime folder, made 0700 where it is missing; raises ConfigInvalid where it is not ours alone."""
+    folder = runtime_dir()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as reason:
+        raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}") from None
+    return check_private(folder, 0o700)
+
+
+def check_private(path: Path, mode: int) -> Path:
+    """`path`, if it is a real file or folder of ours that nobody else may enter; else ConfigInvalid."""
+    facts = path.lstat()
+    if stat.S_ISLNK(facts.st_mode):
+        raise ConfigInvalid(f"{path} is a symbolic link: remove it")
+    if facts.st_uid != os.getuid():
+        raise ConfigInvalid(f"{path} belongs to {user_name(facts.st_uid)}: remove it")
+    if facts.st_mode & 0o077:
+        raise ConfigInvalid(f"{path} is open to others: chmod {mode:o} {path}")
+    return path
+
+
+def trust_problems(path: Path) -> list[str]:
+    """Why another user could change what stands at `path`; empty if none can.
+
+    The file, what it links to and every folder above must belong to this user or root and be writable by nobody else;
+    a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it.
+    """
+    problems = []
+    real = path.resolve()
+    for place in dict.fromkeys([*reversed(path.absolute().parents), *reversed(real.parents), real]):
+        try:
+            facts = place.stat()
+        except OSError:
+            continue
+        if facts.st_uid not in {0, os.getuid()}:
+            problems.append(f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file")
+        sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
+        if facts.st_mode & 0o022 and not sticky:
+            problems.append(f"{place} is writable by others: chmod go-w {place}")
+    return problems
+
+
+def user_name(uid: int) -> str:
+    """The user's name, or the number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def control_socket() -> Path:
+    """Where the daemon listens for its own user's commands."""
+    return runtime_dir() / "control.sock"
+
+
+def default_address() -> tuple[str, int]:
+    """A port per user, so that two users of a machine do not collide."""
+    return "127.0.0.1", PORT_BASE + os.getuid() % 1000
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:PORT` as a pair; raises ValueError for any other host or a port out of range."""
+    host, _, port = text.rpartition(":")
+    if host != "127.0.0.1":
+        raise ValueError(f"{text!r} is not on 127.0.0.1: mayfly listens nowhere else")
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError(f"{text!r} has no port between 0 and 65535")
+    return host, int(port)
+
+
+def listen_address(given: str | None, configured: str | None) -> tuple[str, int]:
+    """The address in force: given, `$MAYFLY_LISTEN`, configured, or this user's own port."""
+    named = given or os.environ.get("MAYFLY_LISTEN") or configured
+    return parse_address(named) if named else default_address()

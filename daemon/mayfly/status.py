@@ -1,0 +1,94 @@
+"""What is reported: plain values, made by the keeper, shown by `mayfly status`. No secret is among them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from mayfly.credentials import instant_text
+from mayfly.session import Phase, RefreshPolicy, Session
+
+
+@attrs.frozen(kw_only=True)
+class ProfileStatus:
+    """One profile: where its session stands, what comes next, what went wrong."""
+
+    profile: str
+    phase: str
+    access_key_id: str | None
+    expiration: datetime | None
+    expires_in_seconds: int
+    refresh: str
+    due_at: datetime | None
+    in_flight: bool
+    in_use: bool
+    retry_not_before_at: datetime | None
+    last_error: dict[str, str] | None
+    next_step: str
+    skew_seconds: int
+    last_fetched_at: datetime | None
+
+    @classmethod
+    def of(
+        cls, profile: str, session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime
+    ) -> ProfileStatus:
+        """The status of a session at `now`."""
+        credentials, error = session.credentials, session.last_error
+        left = session.left_seconds(now)
+        due_in = timedelta(seconds=left - session.window_seconds(policy))
+        return cls(
+            profile=profile,
+            phase=session.phase(policy, now).value,
+            access_key_id=f"…{credentials.access_key_id[-4:]}" if credentials else None,
+            expiration=credentials.expiration if credentials else None,
+            expires_in_seconds=max(0, round(left)),
+            refresh=policy.mode,
+            due_at=now + due_in if credentials else None,
+            in_flight=in_flight,
+            in_use=session.is_in_use(),
+            retry_not_before_at=session.retry_not_before_at(),
+            last_error={"code": error.code, "message": error.message, "hint": error.hint} if error else None,
+            next_step=_next_step(session, policy, in_flight=in_flight, now=now),
+            skew_seconds=round(session.skew_seconds),
+            last_fetched_at=session.last_fetched_at,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Status:
+    """The daemon as a whole."""
+
+    version: str
+    pid: int
+    address: str
+    config: str
+    started_at: datetime
+    observed_at: datetime
+    notes: list[str]
+    profiles: list[ProfileStatus]
+
+
+def tree(status: Status) -> dict[str, Any]:
+    """A status as JSON has it: instants as texts."""
+    return attrs.asdict(status, value_serializer=_plain)
+
+
+def _plain(_owner: Any, _field: Any, value: Any) -> Any:
+    return instant_text(value) if isinstance(value, datetime) else value
+
+
+def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
+    """What will happen next, and what a person can do about it."""
+    phase = session.phase(policy, now)
+    if in_flight:
+        return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
+    if session.last_error:
+        return session.last_error.hint or "it is tried again when a client asks"
+    if phase is Phase.EMPTY:
+        return "a client's first request, or 'mayfly login', gets credentials"
+    if phase is Phase.FRESH:
+        renews = policy.mode == "always" or (policy.mode == "while-used" and session.is_in_use())
+        return "renewed by itself" if renews else "renewed when a client asks"
+    return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"

@@ -1,0 +1,115 @@
+"""Who may fetch what: grants, and the files that hold their tokens.
+
+A token opens one profile. The daemon keeps only its SHA-256, so that looking one up takes the same time whatever was
+sent.
+A profile's file is made by whoever needs it first, and survives the daemon.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from mayfly import paths
+from mayfly.errors import ConfigInvalid
+
+
+TOKEN_BYTES = 32
+
+
+class Grant(NamedTuple):
+    """The right to fetch `profile`, until `expires_at` (None: without end)."""
+
+    profile: str
+    expires_at: datetime | None = None
+    label: str = "token file"
+
+
+class Grants:
+    """All grants in force, by the digest of their token. The one writer is the daemon."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, Grant] = {}
+
+    def replace(self, tokens: Mapping[str, str]) -> None:
+        """Make the grants without end exactly those of `tokens`: token by profile."""
+        self._rows = {digest(token): Grant(profile) for profile, token in tokens.items()}
+
+    def opens(self, token: str, profile: str, now: datetime) -> bool:
+        """Whether `token` opens `profile` at `now`; equally slow for every token of whatever length."""
+        sent = digest(token)
+        found = self._rows.get(sent, Grant(""))
+        # Python's dict compares digests early-out; that tells nothing of the token, of which SHA-256 leaves no trace.
+        is_profile = hmac.compare_digest(found.profile.encode(), profile.encode())
+        return is_profile and (found.expires_at is None or now < found.expires_at)
+
+
+def digest(token: str) -> bytes:
+    """The SHA-256 of a token as it was sent."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def token_path(profile: str) -> Path:
+    """Where a profile's token is."""
+    return paths.runtime_dir() / "tokens" / profile
+
+
+def ensure_token(profile: str) -> str:
+    """The profile's token, made if it is missing; raises ConfigInvalid where others can read it, or it is none."""
+    folder = paths.make_runtime_dir() / "tokens"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    paths.check_private(folder, 0o700)
+    path = folder / profile
+    with suppress(FileExistsError):
+        if not path.exists():
+            _write(path, new_token(), replace=False)
+    return _read(path)
+
+
+def rotate_token(profile: str) -> str:
+    """A new token for `profile`; whoever has the old one is locked out as soon as the daemon has read it."""
+    ensure_token(profile)
+    _write(token_path(profile), new_token(), replace=True)
+    return _read(token_path(profile))
+
+
+def ensure_tokens(profiles: Iterable[str]) -> dict[str, str]:
+    """Token by profile, each made if it is missing."""
+    return {profile: ensure_token(profile) for profile in profiles}
+
+
+def new_token() -> str:
+    """256 random bits in base64url, without padding."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(TOKEN_BYTES)).decode().rstrip("=")
+
+
+def _write(path: Path, token: str, *, replace: bool) -> None:
+    """Whole or not at all; with `replace` off, the first of two writers wins and the other gets FileExistsError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - the mode
+        file.write(token)
+    try:
+        if replace:
+            draft.rename(path)
+        else:
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> str:
+    paths.check_private(path, 0o600)
+    token = path.read_text().strip()
+    if len(token) < 32 or not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
+    return token

@@ -1,0 +1,186 @@
+"""What daemon and exchange say to each other: one JSON document in, one JSON line a profile out.
+
+A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
+refuse what they do not know:
+a result that is malformed is an ExchangeFailed, a request that is malformed ends the exchange.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from mayfly.credentials import Credentials, instant_text, parse_instant
+from mayfly.errors import ExchangeFailed, MayflyError
+
+
+VERSION = 1
+KINDS = ("login", "assume", "verify")
+MAX_LINE_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+
+_SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """`kind` is login (runs op, for `profiles` and the roles among them), assume (roles, from `sessions`) or verify (`sessions` themselves).
+
+    `digest` is the SHA-256 of the config that the daemon read; `sessions` are live credentials by profile name.
+    """
+
+    kind: str
+    digest: str
+    profiles: tuple[str, ...]
+    sessions: Mapping[str, Credentials] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """Who a session is, in the words of GetCallerIdentity."""
+
+    user_id: str
+    account: str
+    arn: str
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """For `profile`: its new credentials (of a verify: who they are), or what went wrong.
+
+    `aws_at` is the `Date` of STS's answer, where there was one.
+    """
+
+    profile: str
+    outcome: Credentials | Identity | MayflyError
+    aws_at: datetime | None = None
+
+
+def request_bytes(request: Request) -> bytes:
+    """A request as one line of JSON."""
+    return _line(
+        {
+            "version": VERSION,
+            "kind": request.kind,
+            "digest": request.digest,
+            "profiles": list(request.profiles),
+            "sessions": {name: _credentials_tree(value) for name, value in request.sessions.items()},
+        }
+    )
+
+
+def parse_request(raw: bytes) -> Request:
+    """A request from its bytes; raises ValueError for whatever is not exactly one."""
+    tree = _object(json.loads(raw), {"version", "kind", "digest", "profiles", "sessions"})
+    if tree["version"] != VERSION or tree["kind"] not in KINDS:
+        raise ValueError("another version or kind")
+    if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):
+        raise ValueError("profiles is no list, or sessions no table")
+    return Request(
+        kind=tree["kind"],
+        digest=_text(tree["digest"]),
+        profiles=tuple(_text(name) for name in tree["profiles"]),
+        sessions={name: _credentials(value) for name, value in tree["sessions"].items()},
+    )
+
+
+def result_bytes(result: Result) -> bytes:
+    """A result as one line of JSON."""
+    aws_at = instant_text(result.aws_at) if result.aws_at else None
+    return _line({"version": VERSION, "profile": result.profile, "aws_at": aws_at} | _outcome_tree(result.outcome))
+
+
+def _outcome_tree(outcome: Credentials | Identity | MayflyError) -> dict[str, Any]:
+    if isinstance(outcome, Credentials):
+        return {"credentials": _credentials_tree(outcome)}
+    if isinstance(outcome, Identity):
+        return {"identity": attrs.asdict(outcome)}
+    return {"error": _error_tree(outcome)}
+
+
+def parse_result(line: bytes) -> Result:
+    """A result from its line; raises ExchangeFailed for whatever is not exactly one."""
+    try:
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError("the line is too long")  # noqa: TRY301 - one way out for all that is malformed
+        return _result(json.loads(line))
+    except (ValueError, KeyError, TypeError, RecursionError) as reason:
+        # The reason's text could quote the line: only its kind is told.
+        raise ExchangeFailed(f"the exchange's answer cannot be read ({type(reason).__name__})") from None
+
+
+def _result(tree: Any) -> Result:
+    kind = next((kind for kind in _OUTCOMES if isinstance(tree, dict) and kind in tree), "credentials")
+    tree = _object(tree, {"version", "profile", "aws_at", kind})
+    if tree["version"] != VERSION:
+        raise ValueError("another version")
+    aws_at = parse_instant(tree["aws_at"]) if tree["aws_at"] is not None else None
+    return Result(profile=_text(tree["profile"]), outcome=_OUTCOMES[kind](tree[kind]), aws_at=aws_at)
+
+
+def _credentials_tree(credentials: Credentials) -> dict[str, Any]:
+    return attrs.asdict(credentials) | {"expiration": instant_text(credentials.expiration)}
+
+
+def _credentials(tree: Any) -> Credentials:
+    names = {field.name for field in attrs.fields(Credentials)}
+    tree = _object(tree, names)
+    for name in ("access_key_id", "secret_access_key", "session_token"):
+        if not _SECRET_LIKE.fullmatch(_text(tree[name])):
+            raise ValueError(f"{name} is malformed")
+    for name in ("account_id", "arn"):
+        if tree[name] is not None:
+            _text(tree[name])
+    return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+
+
+def _error_tree(error: MayflyError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "retry_after_seconds": error.retry_after_seconds,
+    }
+
+
+def _error(tree: Any) -> MayflyError:
+    tree = _object(tree, {"code", "message", "hint", "retry_after_seconds"})
+    retry_after = tree["retry_after_seconds"]
+    if retry_after is not None and not isinstance(retry_after, int | float):
+        raise ValueError("retry_after_seconds is no number")
+    leaf = MayflyError.named(_text(tree["code"]))
+    return leaf(_text(tree["message"]), hint=_text(tree["hint"]), retry_after_seconds=retry_after)
+
+
+def _identity(tree: Any) -> Identity:
+    tree = _object(tree, {field.name for field in attrs.fields(Identity)})
+    return Identity(**{name: _text(value) for name, value in tree.items()})
+
+
+_OUTCOMES: dict[str, Callable[[Any], Credentials | Identity | MayflyError]] = {
+    "credentials": _credentials,
+    "identity": _identity,
+    "error": _error,
+}
+
+
+def _object(tree: Any, keys: set[str]) -> dict[str, Any]:
+    if not isinstance(tree, dict) or tree.keys() != keys:
+        raise ValueError("not the expected object")
+    return tree
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _line(tree: dict[str, Any]) -> bytes:
+    return json.dumps(tree, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,20 @@
+"""What every test can ask for: a `world`, with its STS up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mayfly.demo.sts import EmbeddedSts
+from world import World
+
+
+@pytest.fixture(name="world")
+async def _world(tmp_path: Path) -> AsyncIterator[World]:
+    """A home, a vault, an STS that knows its user; nothing runs yet."""
+    world = World(tmp_path)
+    async with EmbeddedSts(world.account()) as sts:
+        world.sts = sts
+        yield world
