@@ -165,7 +165,10 @@ class AccountNotFound(OnePasswordError, _SetUpWrong):
 class IntegrationOff(OnePasswordError, _SetUpWrong):
     """The app turns our `op` away."""
 
-    default_hint = "turn on 'Integrate with 1Password CLI' in the app's Developer settings; on Linux op must keep its group onepassword-cli"
+    default_hint = (
+        "turn on 'Integrate with 1Password CLI' in the app's Developer settings; "
+        "on Linux op must keep its group onepassword-cli"
+    )
 
 
 class VaultNotFound(OnePasswordError, _SetUpWrong):

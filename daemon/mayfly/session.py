@@ -7,12 +7,12 @@ Laws:
 4. An expired credential is never handed out.
 5. A one-time code that STS has accepted or refused never goes out again (`first_usable_step`; the exchange applies it).
 
-Theory of operation. A session's phase is derived from its credentials and the clock, never stored. Three things can ask for new
-credentials: the clock, a client, a person. `wants` says whether this one may have them now. What it answers depends
-on whether somebody
-would have to put down a finger: a machine's refresh costs nothing and happens early; a person is asked only while they are there, and after
-a "no" only by themselves or by a client's request, ever more seldom. Every method is level-triggered: called twice it says the same, called
-after a night's sleep it says what is right now. The clock that feeds it never runs backwards (see `daemon.Clock`).
+Theory of operation. A session's phase is derived from its credentials and the clock, never stored. Three things can
+ask for new credentials: the clock, a client, a person; `wants` says whether this one may have them now. What it
+answers depends on whether somebody would have to put down a finger. A machine's refresh costs nothing and happens
+early; a person is asked only while they are there, and after a "no" only by themselves or by a client's request, ever
+more seldom. Every method is level-triggered: called twice it says the same, called after a night's sleep it says what
+is right now. The clock that feeds it never runs backwards (`daemon.Clock`).
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class RefreshPolicy:
 class Session:
     """One run of credentials, and what has happened to it.
 
-    `issued_at` and `failed_at` are by our clock; `skew_seconds` is AWS's clock minus ours; `jitter_seconds` makes the window begin earlier;
-    `retry_after_seconds` counts from `failed_at`.
+    `issued_at` and `failed_at` are by our clock; `skew_seconds` is AWS's clock minus ours; `jitter_seconds` makes the
+    window begin earlier; `retry_after_seconds` counts from `failed_at`.
     """
 
     credentials: Credentials | None = None

@@ -30,9 +30,11 @@ _SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """`kind` is login (runs op, for `profiles` and the roles among them), assume (roles, from `sessions`) or verify (`sessions` themselves).
+    """What is asked. `kind` is one of three:
 
-    `digest` is the SHA-256 of the config that the daemon read; `sessions` are live credentials by profile name.
+    login (by `op`: `profiles` with keys, and the roles among them), assume (`profiles` that are roles, from
+    `sessions`), verify (the `sessions` themselves). `digest` is the SHA-256 of the config that the daemon read;
+    `sessions` are live credentials by profile name.
     """
 
     kind: str

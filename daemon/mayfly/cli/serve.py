@@ -19,8 +19,10 @@ def run(given: argparse.Namespace) -> int:
     import asyncio
     import os
 
-    from mayfly import config, daemon, log
+    from mayfly import config, log
+    from mayfly.daemon import Daemon
     from mayfly.exchange.onepassword import find_op
+    from mayfly.sockets import Taken
 
     try:
         found = config.load(paths.config_file(given.config))
@@ -33,8 +35,12 @@ def run(given: argparse.Namespace) -> int:
         speech.warning(text)
     if sys.stderr.isatty():
         speech.say(f"serving on {address[0]}:{address[1]} until Ctrl-C; 'mayfly install' makes it a service")
+
+    async def serve() -> None:
+        await Daemon(found, address, log.open_log()).serve()
+
     try:
-        asyncio.run(daemon.Daemon(found, address, log.open_log()).serve())
-    except daemon.PortTaken as reason:
+        asyncio.run(serve())
+    except Taken as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=("see who: ss -ltnp",)) from None
     return speech.DONE

@@ -6,8 +6,8 @@ config, and nobody above it meets a bad one.
 """
 
 from mayfly.config.load import load, load_document
-from mayfly.config.rules import warnings
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
+from mayfly.config.rules import warnings
 
 
 __all__ = ["Config", "KeyProfile", "OnePassword", "Profile", "RoleProfile", "load", "load_document", "warnings"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs import AttributeValidationNote, Converter
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, override
 
 from mayfly import document, paths
 from mayfly.config import rules, values
@@ -104,22 +104,26 @@ def _text_list(value: Any) -> tuple[str, ...]:
 
 def _problems(error: BaseException, keys: tuple[str, ...]) -> Iterator[rules.Problem]:
     """Every leaf of cattrs' tree of exceptions, with the keys that lead to it."""
-    if isinstance(error, ClassValidationError):
-        placed, others = error.group_exceptions()
-        for inner, note in placed:
-            yield from _problems(inner, (*keys, note.name))
-        for inner in others:
-            yield from _problems(inner, keys)
-    elif isinstance(error, IterableValidationError):
-        for inner, place in error.group_exceptions()[0]:
-            yield from _problems(inner, (*keys, str(place.index)))
+    branches = _branches(error)
+    if branches is not None:
+        for inner, key in branches:
+            yield from _problems(inner, (*keys, key) if key else keys)
     elif isinstance(error, ForbiddenExtraKeysError):
         for extra in sorted(error.extra_fields):
             yield (*keys, extra), _unknown_key(extra, error.cl)
-    elif isinstance(error, KeyError):
-        yield keys, "is missing"
     else:
-        yield keys, str(error)
+        yield keys, "is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _branches(error: BaseException) -> list[tuple[BaseException, str]] | None:
+    """The exceptions inside a group, each with the key that it is about; None for a leaf."""
+    if not isinstance(error, ClassValidationError | IterableValidationError):
+        return None
+    placed, others = error.group_exceptions()
+    branches: list[tuple[BaseException, str]] = [(inner, "") for inner in others]
+    for inner, note in placed:
+        branches.append((inner, str(note.name if isinstance(note, AttributeValidationNote) else note.index)))
+    return branches
 
 
 def _unknown_key(key: str, table: type) -> str:

@@ -109,8 +109,8 @@ class Config:
     onepasswords: dict[str, OnePassword] = attrs.field(factory=dict)
     listen: Address | None = None
     cold_wait_seconds: WaitSeconds = WaitSeconds(65)
-    allow_root: Switch = Switch(False)  # noqa: FBT003 - a NewType is called like this
-    notify: Switch = Switch(True)  # noqa: FBT003 - the same
+    allow_root: Switch = Switch(False)
+    notify: Switch = Switch(True)
 
     def base_of(self, profile: str) -> str:
         """The name of the profile with the keys that `profile` finally stands on (itself, if it has keys)."""

@@ -63,8 +63,8 @@ def reference(value: Any) -> Reference:
     """`op://vault/item/[section/]field`, names or IDs."""
     if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
         raise ValueError(
-            "must be a secret reference op://vault/item/field; a name with other characters than letters, digits, space, "
-            "'-', '_' and '.' must be given by its ID"
+            "must be a secret reference op://vault/item/field; a name with other characters than letters, digits, "
+            "space, '-', '_' and '.' must be given by its ID"
         )
     return Reference(value)
 

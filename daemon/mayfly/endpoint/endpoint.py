@@ -14,6 +14,7 @@ from mayfly.credentials import Credentials, container_body
 from mayfly.endpoint.checks import Checks, Refused
 from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.errors import ApprovalPending, MayflyError
+from mayfly.events import Events
 from mayfly.keeper import Keeper
 from mayfly.session import Trigger
 from mayfly.tokens import Grants
@@ -21,16 +22,21 @@ from mayfly.web import Answer, json_answer, refusal
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
-_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n\r\n"
+_CHUNKED_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
 _SPACE_CHUNK = b"1\r\n \r\n"
 
 
 class Endpoint:
     """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`."""
 
-    def __init__(self, keeper: Keeper, grants: Grants, *, port: int, clock: Callable[[], datetime], log: Any) -> None:
+    def __init__(
+        self, keeper: Keeper, grants: Grants, *, port: int, clock: Callable[[], datetime], events: Events
+    ) -> None:
         self._keeper = keeper
-        self._log = log
+        self._events = events
         self._rendered: dict[str, tuple[Credentials, Answer]] = {}
         hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
         self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
@@ -109,7 +115,7 @@ class Endpoint:
 
     def _count(self, cause: str) -> None:
         self.refusals[cause] = self.refusals.get(cause, 0) + 1
-        self._log.warning("request.refused", cause=cause, times=self.refusals[cause])
+        self._events.warning("request.refused", cause=cause, times=self.refusals[cause])
 
 
 class Written(Answer):

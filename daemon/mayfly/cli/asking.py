@@ -1,0 +1,108 @@
+"""What every command that asks the daemon does: ask, and turn what can go wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mayfly import client
+from mayfly.cli import speech
+
+
+START_IT = "start it: mayfly serve   (or: mayfly install --now)"
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def status() -> Any:
+    """What the daemon says of itself and its profiles; raises Stop where it cannot."""
+    return json.loads(checked(received(send("GET", "/status"))))
+
+
+def known_profiles() -> list[str]:
+    """The names of the daemon's profiles, in the config's order."""
+    return [row["profile"] for row in status()["profiles"]]
+
+
+def about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
+    """The daemon's answer about `profile`: `target` has the words of the path, and `{}` where the name goes."""
+    return checked(received(send_about(profile, method, *target, answer_seconds=answer_seconds)), profile)
+
+
+def send_about(
+    profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS
+) -> client.Call:
+    """The same question on its way; raises Stop for what cannot be a name: nothing else may stand in a request."""
+    if not _NAME.fullmatch(profile):
+        raise unknown([profile], known_profiles())
+    return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds)
+
+
+def send(method: str, target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> client.Call:
+    """A request on its way; raises Stop where no daemon of ours runs."""
+    try:
+        return client.send(method, target, answer_seconds=answer_seconds)
+    except (client.NotRunning, client.Distrusted) as reason:
+        raise _stop(reason) from None
+
+
+def received(call: client.Call) -> client.Reply:
+    """The answer to `call`; raises Stop where the daemon went away."""
+    try:
+        return call.reply()
+    except client.NotRunning as reason:
+        raise _stop(reason) from None
+
+
+def checked(reply: client.Reply, profile: str = "") -> bytes:
+    """The body of a 200; raises the Stop that any other answer about `profile` means."""
+    if reply.status == 200:
+        return reply.body
+    error = _tree(reply.body)
+    if error.get("code") == "UnknownProfile":
+        raise unknown([profile], known_profiles())
+    texts = error.get("problems") or [error.get("message") or f"the daemon answered {reply.status} and no reason"]
+    hint = error.get("hint")
+    raise speech.Stop(_exit_code(error), *texts, hints=(hint,) if hint else ())
+
+
+def check_names(given: Sequence[str], known: Sequence[str]) -> None:
+    """Raises Stop where a name of `given` is none of `known`."""
+    wrong = [name for name in dict.fromkeys(given) if name not in known]
+    if wrong:
+        raise unknown(wrong, known)
+
+
+def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
+    """The end for names that are not configured, with the nearest that are."""
+    import difflib
+
+    texts, hints = [], []
+    for name in wrong:
+        near = difflib.get_close_matches(name, known, n=1)
+        texts.append(f"there is no profile {name[:64]!r}" + (f": did you mean {near[0]}?" if near else ""))
+        hints += [] if near or hints else [f"profiles: {', '.join(known)}"]
+    return speech.Stop(speech.WRONG_USAGE, *texts, hints=tuple(hints))
+
+
+def _exit_code(error: dict[str, Any]) -> int:
+    if error.get("problems"):
+        return speech.WRONG_USAGE
+    return speech.HUMAN_MUST_ACT if error.get("needs_human") else speech.FAILED
+
+
+def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+    if isinstance(reason, client.Distrusted):
+        return speech.Stop(speech.FAILED, str(reason), hints=("see who: ls -l the socket, and remove it",))
+    return speech.Stop(speech.NOT_RUNNING, str(reason), hints=(START_IT,))
+
+
+def _tree(raw: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(raw)
+    except ValueError:
+        return {}
+    return tree if isinstance(tree, dict) else {}

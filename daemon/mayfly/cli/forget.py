@@ -1,0 +1,24 @@
+"""`mayfly forget`: drop credentials from the daemon's memory. What has been handed out already stays good."""
+
+from __future__ import annotations
+
+import argparse
+
+from mayfly.cli import asking, speech
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this command takes."""
+    parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: all")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Have every named profile forgotten."""
+    known = asking.known_profiles()
+    asking.check_names(given.profiles, known)
+    for name in dict.fromkeys(given.profiles or known):
+        asking.about(name, "POST", "profiles", "{}", "forget")
+        print(f"{name}: forgotten")
+    speech.say("AWS cannot recall what it has issued: whoever copied it can use it until it ends")
+    speech.hint("to end it now, deny its user or role with aws:TokenIssueTime in a policy ('revoke active sessions' in IAM)")
+    return speech.DONE

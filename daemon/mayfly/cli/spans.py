@@ -1,0 +1,23 @@
+"""How long, and until when, as people say it. Pure: `now` is an argument."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def span(seconds: float) -> str:
+    """`7h 59m`, `12m 5s`, `3d 4h`, `0s`: the two largest units."""
+    left = max(0, round(seconds))
+    units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]
+    first = next((place for place, (_, size) in enumerate(units) if left >= size), len(units) - 1)
+    parts = []
+    for name, size in units[first : first + 2]:
+        count, left = divmod(left, size)
+        parts += [f"{count}{name}"] if count or not parts else []
+    return " ".join(parts)
+
+
+def clock_time(at: datetime, now: datetime) -> str:
+    """`20:53`, or with its day where that is not `now`'s; both in the zone of `now`."""
+    local = at.astimezone(now.tzinfo)
+    return local.strftime("%H:%M" if local.date() == now.date() else "%a %d %b, %H:%M")

@@ -1,0 +1,21 @@
+"""`mayfly whoami`: what AWS says of a profile's session, as `aws sts get-caller-identity` prints it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mayfly.cli import asking, speech
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this command takes."""
+    parser.add_argument("profile", metavar="PROFILE")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Ask AWS, through the daemon."""
+    who = json.loads(asking.about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None))
+    shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}
+    print(json.dumps(shown, indent=4))
+    return speech.DONE

@@ -1,0 +1,76 @@
+"""What a desk can be asked, whatever the platform; and how it asks the platform's own programs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from mayfly.session import Presence, Scene
+
+
+ANSWER_SECONDS = 3
+AWAY_SECONDS = 5 * 60
+
+
+class Caller(NamedTuple):
+    """The process at the other end of a connection."""
+
+    pid: int
+    program: str
+
+
+class Desk(Protocol):
+    """The user's session, as far as it can be known."""
+
+    async def scene(self) -> Scene:
+        """Who is there now; what cannot be known counts as present."""
+
+    async def tell(self, title: str, text: str) -> None:
+        """Show a notification, if the session can; never with a secret."""
+
+    async def caller(self, inode: int) -> Caller | None:
+        """The user's process that holds the socket with this inode, if it can be found."""
+
+
+class Watch:
+    """Remembers when the screen was last unlocked, from one look to the next."""
+
+    def __init__(self) -> None:
+        self._was_locked = False
+        self._unlocked_at: datetime | None = None
+
+    def scene(self, presence: Presence, now: datetime) -> Scene:
+        """The scene for what is seen now."""
+        is_locked = presence is Presence.LOCKED
+        if self._was_locked and not is_locked:
+            self._unlocked_at = now
+        self._was_locked = is_locked
+        return Scene(presence=presence, unlocked_at=self._unlocked_at)
+
+
+async def ask(program: str, *arguments: str) -> str | None:
+    """What a program of the platform prints; None if it is not there, fails, or takes too long."""
+    found = shutil.which(program)
+    if found is None:
+        return None
+    try:
+        process = await asyncio.create_subprocess_exec(
+            found,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+    return out.decode(errors="replace") if process.returncode == 0 else None

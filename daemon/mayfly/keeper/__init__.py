@@ -1,0 +1,13 @@
+"""The engine: keeps the sessions, and calls the exchange.
+
+    keeper.py    what the faces and the clock ask
+    lanes.py     what is wanted and under way: exchanges, and what came of them
+    ledger.py    the sessions, and what stands on what
+
+It decides nothing about *when*: that is `mayfly.session`.
+"""
+
+from mayfly.keeper.keeper import Keeper
+
+
+__all__ = ["Keeper"]

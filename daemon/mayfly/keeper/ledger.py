@@ -1,0 +1,92 @@
+"""The sessions of all profiles: written in one place, read by name, and linked as the config links them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mayfly.config import Config
+from mayfly.session import Phase, RefreshPolicy, Session
+
+
+class Ledger:
+    """Every session by its name, which is the name of the first profile that it serves."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._sessions: dict[str, Session] = {}
+        self.adopt(config)
+
+    def adopt(self, config: Config) -> None:
+        """Take over a config. A session goes on where nothing that made it has changed."""
+        known = {name: session for name, session in self._sessions.items() if _is_unchanged(name, self.config, config)}
+        self.config = config
+        self._names = {profile: config.session_of(profile) for profile in config.profiles}
+        names = dict.fromkeys(self._names.values())
+        self._chains = {name: tuple(self._names[link] for link in config.chain(name)) for name in names}
+        self._sessions = {name: known.get(name, Session()) for name in self._chains}
+
+    def __getitem__(self, name: str) -> Session:
+        return self._sessions[name]
+
+    def __setitem__(self, name: str, session: Session) -> None:
+        """The one place where a session changes."""
+        self._sessions[name] = session
+
+    @property
+    def names(self) -> list[str]:
+        """All sessions, each before those that stand on it or not: as configured."""
+        return list(self._sessions)
+
+    def name_of(self, profile: str) -> str:
+        """The session that serves `profile`."""
+        return self._names[profile]
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """The sessions from the one with keys up to `name`."""
+        return self._chains[name]
+
+    def base(self, name: str) -> str:
+        """The session with keys that `name` finally stands on."""
+        return self._chains[name][0]
+
+    def is_base(self, name: str) -> bool:
+        """Whether `name` needs a login, and no role."""
+        return len(self._chains[name]) == 1
+
+    def live_source(self, name: str, now: datetime) -> str | None:
+        """The nearest session below `name` that is usable."""
+        return next((link for link in reversed(self.chain(name)[:-1]) if self[link].usable(now)), None)
+
+    def asks_human(self, name: str) -> bool:
+        """Whether a login for `name` may cost somebody a fingerprint."""
+        return self.config.onepassword_of(name).asks_human
+
+    def policy(self, name: str, now: datetime) -> RefreshPolicy:
+        """A role on a live session needs nobody; whatever needs a login asks whom its 1Password asks."""
+        asks_human = self.asks_human(name)
+        mode = self.config.profiles[name].refresh or ("while-used" if asks_human else "always")
+        return RefreshPolicy(mode=mode, asks_human=asks_human and not self.live_source(name, now))
+
+    def phase(self, name: str, now: datetime) -> Phase:
+        """Where the session stands."""
+        return self[name].phase(self.policy(name, now), now)
+
+    def note_fetch(self, name: str, now: datetime) -> None:
+        """A client was given `name`, and so uses all that it stands on."""
+        for link in self.chain(name):
+            self[link] = self[link].fetched(now)
+
+    def forgive(self, name: str) -> None:
+        """A person asks: what failed before no longer counts."""
+        for link in self.chain(name):
+            self[link] = self[link].asked_by_person()
+
+
+def _is_unchanged(name: str, old: Config, new: Config) -> bool:
+    """Whether everything that went into the session called `name` is as it was."""
+    return (
+        name in new.profiles
+        and new.session_of(name) == name
+        and [old.profiles[link] for link in old.chain(name)] == [new.profiles[link] for link in new.chain(name)]
+        and old.onepassword_of(name) == new.onepassword_of(name)
+    )

@@ -1,0 +1,95 @@
+"""Whose process is at the other end of a connection: asked of the kernel, before a byte is read.
+
+For TCP that is sock_diag (Linux): the client's own socket, found by its two addresses, tells its owner. macOS has no
+such question that an ordinary program could ask; there the token stands alone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+
+from typing import NamedTuple
+
+
+# From linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST = 1
+_HEADER = struct.Struct("=IHHII")
+_REQUEST = struct.Struct("=BBBxI")
+_SOCKET_ID = struct.Struct("!HH4s12x4s12x")
+_ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+_OWNER = struct.Struct("=II")
+_OWNER_OFFSET = _HEADER.size + 4 + 48 + 12
+_ALL_STATES = 0xFFFFFFFF
+ANSWER_SECONDS = 0.5
+
+
+class Peer(NamedTuple):
+    """The owner of a client's socket, and the socket's inode, by which its process can be found."""
+
+    uid: int
+    inode: int
+
+
+Address = tuple[str, int]
+
+
+class SockDiag:
+    """Asks the kernel about TCP sockets; `descriptor` may be a netlink socket of another network namespace."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        kind = (socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG)
+        self._socket = socket.socket(*kind, fileno=descriptor)
+        self._socket.settimeout(ANSWER_SECONDS)
+
+    def peer(self, client: Address, ours: Address) -> Peer | None:
+        """Who owns the socket at `client` that is connected to `ours`; None if nobody (it is gone, or being closed)."""
+        self._socket.send(_question(client, ours))
+        answer = self._socket.recv(4096)
+        _, kind, *_ = _HEADER.unpack_from(answer)
+        if kind != _SOCK_DIAG_BY_FAMILY or len(answer) < _OWNER_OFFSET + _OWNER.size:
+            return None
+        uid, inode = _OWNER.unpack_from(answer, _OWNER_OFFSET)
+        # The kernel says uid 0 and inode 0 of a socket without an owner: that is nobody, not root.
+        return Peer(uid, inode) if inode else None
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._socket.close()
+
+
+def _question(client: Address, ours: Address) -> bytes:
+    places = _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
+    body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + places + _ANY_INTERFACE_AND_COOKIE
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + body
+
+
+def sock_diag() -> SockDiag | None:
+    """A way to ask, or None where the platform has none."""
+    return SockDiag() if sys.platform == "linux" else None
+
+
+def unix_peer_uid(sock: socket.socket) -> int | None:
+    """The user at the other end of a Unix socket; None where the platform does not tell."""
+    if sys.platform == "linux":
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int(struct.unpack("=iII", raw)[1])
+    return _local_peercred(sock)
+
+
+def _local_peercred(sock: socket.socket) -> int | None:
+    """macOS: `struct xucred` by LOCAL_PEERCRED (sys/un.h), its uid behind the version."""
+    try:
+        raw = sock.getsockopt(0, 1, 76)
+    except OSError:
+        return None
+    return int(struct.unpack_from("=II", raw)[1])
+
+
+def is_ours(uid: int | None, *, allow_root: bool = False) -> bool:
+    """Whether a user may talk to us."""
+    return uid == os.getuid() or (allow_root and uid == 0)
