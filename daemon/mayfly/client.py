@@ -12,7 +12,6 @@ import struct
 import time
 
 from pathlib import Path
-from typing import NamedTuple
 
 from mayfly import paths
 
@@ -29,11 +28,12 @@ class Distrusted(Exception):
     """Whoever answers on the control socket is not this user."""
 
 
-class Reply(NamedTuple):
+class Reply:
     """An HTTP status, and the body that came with it."""
 
-    status: int
-    body: bytes
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.body = body
 
 
 class Call:
@@ -96,9 +96,7 @@ def _connected(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _connect(sock, path)
-        owner = _peer_uid(sock)
-        if owner != os.getuid():
-            raise Distrusted(f"{path} is answered by {paths.user_name(owner)}, not by you")
+        _check_peer(sock, path)
     except BaseException:
         sock.close()
         raise
@@ -121,6 +119,12 @@ def _connect(sock: socket.socket, path: Path) -> None:
             raise NotRunning("the daemon does not run") from None
         except PermissionError:
             raise Distrusted(f"{path} may not be opened by you") from None
+
+
+def _check_peer(sock: socket.socket, path: Path) -> None:
+    owner = _peer_uid(sock)
+    if owner != os.getuid():
+        raise Distrusted(f"{path} is answered by {paths.user_name(owner)}, not by you")
 
 
 def _peer_uid(sock: socket.socket) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-from mayfly import client
+from mayfly import client, paths
 from mayfly.cli import speech
+
+
+TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
@@ -19,6 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def status() -> Any:
     """What the daemon says of itself and its profiles; raises Stop where it cannot."""
+    import json
+
     return json.loads(checked(received(send("GET", "/status"))))
 
 
@@ -80,7 +84,8 @@ def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
     """The end for names that are not configured, with the nearest that are."""
     import difflib
 
-    texts, hints = [], []
+    texts: list[str] = []
+    hints: list[str] = []
     for name in wrong:
         near = difflib.get_close_matches(name, known, n=1)
         texts.append(f"there is no profile {name[:64]!r}" + (f": did you mean {near[0]}?" if near else ""))
@@ -96,11 +101,13 @@ def _exit_code(error: dict[str, Any]) -> int:
 
 def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
-        return speech.Stop(speech.FAILED, str(reason), hints=("see who: ls -l the socket, and remove it",))
+        return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
     return speech.Stop(speech.NOT_RUNNING, str(reason), hints=(START_IT,))
 
 
 def _tree(raw: bytes) -> dict[str, Any]:
+    import json
+
     try:
         tree = json.loads(raw)
     except ValueError:

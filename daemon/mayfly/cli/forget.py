@@ -20,5 +20,7 @@ def run(given: argparse.Namespace) -> int:
         asking.about(name, "POST", "profiles", "{}", "forget")
         print(f"{name}: forgotten")
     speech.say("AWS cannot recall what it has issued: whoever copied it can use it until it ends")
-    speech.hint("to end it now, deny its user or role with aws:TokenIssueTime in a policy ('revoke active sessions' in IAM)")
+    speech.hint(
+        "to end it now, deny its user or role with aws:TokenIssueTime in a policy ('revoke active sessions' in IAM)"
+    )
     return speech.DONE

@@ -30,9 +30,7 @@ def run(given: argparse.Namespace) -> int:
     status = asking.status()
     asking.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
     names = dict.fromkeys(given.profiles or without_source(status))
-    calls = {
-        name: asking.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names
-    }
+    calls = {name: asking.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names}
     failures = [failure for name, call in _as_they_come(calls) if (failure := _tell(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)

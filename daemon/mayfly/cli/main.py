@@ -1,16 +1,18 @@
 """Which command, and what its ending means: the one place that knows argparse and exit codes.
 
-Only the chosen command's file is imported: a shell start-up runs `mayfly env`, and must not pay for the others.
+Only the chosen command's file is imported, and only its parser is built: a shell start-up runs `mayfly env`, and must
+not pay for the others.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 
 from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
 
 from mayfly import __version__
 from mayfly.cli import speech
@@ -25,11 +27,37 @@ COMMANDS = (
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show what is fresh until when, what is next, what went wrong"),
+    ("status", "status", "show what is fresh until when, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config", "print or write profiles for ~/.aws/config"),
 )
+
+HELP_WIDTH = 100
+
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  failed
+  2  wrong usage or config
+  3  the daemon does not run
+  4  a human must act"""
+
+
+class Formatter(argparse.HelpFormatter):
+    """Help of a fixed width: to ask the terminal would import shutil, bz2 and lzma, for every argument anew."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=HELP_WIDTH)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, in our voice: the usage, then one line that says what is wrong with what was given."""
+
+    def error(self, message: str) -> NoReturn:
+        """Stop with the exit code of wrong usage."""
+        self.print_usage(sys.stderr)
+        raise speech.Stop(speech.WRONG_USAGE, message, hints=(f"{self.prog} --help",))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,24 +83,80 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    chosen = next((word for word in argv if not word.startswith("-")), "")
-    arguments = _parser(chosen).parse_args(argv)
-    return int(arguments.run(arguments))
-
-
-def _parser(chosen: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mayfly",
-        description="Short-lived AWS credentials from 1Password, always fresh, for every terminal.",
-        epilog="exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 the daemon does not run, 4 a human must act",
-    )
-    parser.add_argument("--version", action="version", version=f"mayfly {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, file, help_text in COMMANDS:
-        command = commands.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.")
+    chosen, words = (argv[0], argv[1:]) if argv else ("", [])
+    if chosen in {"-h", "--help", "help"}:
+        print(overview())
+        return speech.DONE
+    if chosen == "--version":
+        print(f"mayfly {__version__}")
+        return speech.DONE
+    for name, file, does in COMMANDS:
         if name == chosen:
-            command.add_argument("--config", metavar="FILE", help="the config (default: see the README)")
-            module = importlib.import_module(f"mayfly.cli.{file}")
-            module.arguments(command)
-            command.set_defaults(run=module.run)
-    return parser
+            return _run_command(name, file, does, words)
+    raise _no_command(chosen)
+
+
+def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
+    module = _module(file)
+    parser = Parser(
+        prog=f"mayfly {name}",
+        description=f"{does[0].upper()}{does[1:]}.",
+        formatter_class=Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", help="the config (default: see the README)")
+    module.arguments(parser)
+    if not getattr(module, "TAKES_COMMAND", False):
+        given = parser.parse_args(words)
+    else:
+        # argparse would take options out of a command that is not ours.
+        cut = words.index("--") if "--" in words else len(words)
+        given = parser.parse_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
+        if not given.command:
+            parser.error("the command to run is missing: it follows --")
+    return int(module.run(given))
+
+
+def _module(file: str) -> ModuleType:
+    import importlib
+
+    return importlib.import_module(f"mayfly.cli.{file}")
+
+
+def _no_command(chosen: str) -> speech.Stop:
+    if not chosen:
+        print(overview(), end="\n\n", file=sys.stderr)
+        return speech.Stop(speech.WRONG_USAGE, "a command is missing")
+    if chosen.startswith("-"):
+        return speech.Stop(
+            speech.WRONG_USAGE, f"{chosen}: options follow the command", hints=("mayfly COMMAND --help",)
+        )
+    import difflib
+
+    near = difflib.get_close_matches(chosen, [name for name, _, _ in COMMANDS], n=1)
+    return speech.Stop(
+        speech.WRONG_USAGE,
+        f"there is no command {chosen!r}" + (f": did you mean {near[0]}?" if near else ""),
+        hints=("mayfly --help",),
+    )
+
+
+def overview() -> str:
+    """The help of `mayfly` itself: every command in a line."""
+    width = max(len(name) for name, _, _ in COMMANDS)
+    return "\n".join(
+        (
+            "usage: mayfly COMMAND ...",
+            "",
+            "Short-lived AWS credentials from 1Password, always fresh, for every terminal.",
+            "",
+            "commands:",
+            *(f"  {name:<{width}}  {does}" for name, _, does in COMMANDS),
+            "",
+            "options:",
+            f"  {'-h, --help':<{width}}  show this; after a COMMAND, what it takes",
+            f"  {'--version':<{width}}  show the version",
+            "",
+            EXIT_CODES,
+        )
+    )

@@ -5,8 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
+from typing import TYPE_CHECKING
+
 from mayfly import paths
 from mayfly.cli import speech
+from mayfly.errors import ConfigInvalid, MayflyError
+
+
+if TYPE_CHECKING:
+    from mayfly.config import Config, OnePassword
+    from mayfly.sockets import PortTaken
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,20 +25,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Serve until told to stop."""
     import asyncio
-    import os
 
-    from mayfly import config, log
+    from mayfly import config, log, sockets
     from mayfly.daemon import Daemon
-    from mayfly.exchange.onepassword import find_op
-    from mayfly.sockets import Taken
 
-    try:
-        found = config.load(paths.config_file(given.config))
-        address = paths.listen_address(given.listen, found.listen)
-    except ValueError as reason:
-        raise speech.Stop(speech.WRONG_USAGE, f"--listen or MAYFLY_LISTEN: {reason}") from None
-    for way in {found.onepassword_of(name) for name in found.profiles}:
-        find_op(way, os.environ)
+    found = config.load(paths.config_file(given.config))
+    address = _address(given.listen, found)
+    _check_ops(found)
     for text in config.warnings(found):
         speech.warning(text)
     if sys.stderr.isatty():
@@ -41,6 +42,57 @@ def run(given: argparse.Namespace) -> int:
 
     try:
         asyncio.run(serve())
-    except Taken as reason:
-        raise speech.Stop(speech.FAILED, str(reason), hints=("see who: ss -ltnp",)) from None
+    except sockets.PortTaken as reason:
+        raise _port_taken(address, reason) from None
+    except sockets.Taken as reason:
+        raise speech.Stop(speech.FAILED, str(reason), hints=("mayfly status",)) from None
     return speech.DONE
+
+
+def _address(given: str | None, found: Config) -> tuple[str, int]:
+    try:
+        return paths.listen_address(given, found.listen)
+    except ValueError as reason:
+        source = "MAYFLY_LISTEN" if given is None else "--listen"
+        raise speech.Stop(speech.WRONG_USAGE, f"{source}: {reason}") from None
+
+
+def _check_ops(found: Config) -> None:
+    """Raise Stop with a line for every `op` that will be needed and is not there, or not to be trusted."""
+    import os
+
+    from mayfly.exchange.onepassword import find_op
+
+    lines: dict[str, MayflyError] = {}
+    for key, way in _ways(found).items():
+        where = f"{found.source}: {key}.op: " if way.op else ""
+        try:
+            find_op(way, os.environ)
+        except ConfigInvalid as error:
+            lines |= {f"{where}{problem}": error for problem in error.problems}
+        except MayflyError as error:
+            lines[f"{where}{error.message}"] = error
+    if lines:
+        is_config = any(isinstance(error, ConfigInvalid) for error in lines.values())
+        hints = dict.fromkeys(error.hint for error in lines.values() if error.hint)
+        raise speech.Stop(speech.WRONG_USAGE if is_config else speech.FAILED, *lines, hints=tuple(hints))
+
+
+def _ways(found: Config) -> dict[str, OnePassword]:
+    """Every way to 1Password that a profile takes, by its table."""
+    names = dict.fromkeys(found.keys_of(profile).onepassword for profile in found.profiles)
+    ways = {f"onepasswords.{name}": found.onepasswords[name] for name in names if name}
+    return ways | ({"onepassword": found.onepassword} if None in names else {})
+
+
+def _port_taken(address: tuple[str, int], reason: PortTaken) -> speech.Stop:
+    from mayfly.cli.holders import holder
+
+    who = holder(address)
+    return speech.Stop(
+        speech.FAILED,
+        f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason),
+        hints=(
+            'end it, or listen elsewhere: listen = "127.0.0.1:PORT" in the config, or mayfly serve --listen 127.0.0.1:PORT',
+        ),
+    )

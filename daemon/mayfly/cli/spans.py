@@ -10,7 +10,7 @@ def span(seconds: float) -> str:
     left = max(0, round(seconds))
     units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]
     first = next((place for place, (_, size) in enumerate(units) if left >= size), len(units) - 1)
-    parts = []
+    parts: list[str] = []
     for name, size in units[first : first + 2]:
         count, left = divmod(left, size)
         parts += [f"{count}{name}"] if count or not parts else []

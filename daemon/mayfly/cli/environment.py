@@ -1,0 +1,109 @@
+"""What a shell must hold to use a profile, and what it must not: worked out from what it holds now.
+
+Laws: (1) pure: variables in, changes out; (2) what would win over the endpoint is unset, never blanked (boto3 fails on
+a blank AWS_PROFILE, object_store signs with a blank key); (3) to apply changes a second time changes nothing; (4) of a
+variable that may be the user's own, only what we put there is ever taken away. `MAYFLY_X` holds what we put into X
+(AWS_REGION, AWS_DEFAULT_REGION, NO_PROXY, no_proxy); once the user has given X another value, it is the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mayfly.cli.target import Target
+
+
+# A variable's new value, by its name; None: unset.
+Changes = dict[str, str | None]
+
+URL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a name
+TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 - a name
+PROFILE = "MAYFLY_PROFILE"
+
+# What SDKs ask before the container endpoint, or instead of it.
+SHADOWING = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+
+# The AWS CLI and boto3 read the second only; most other SDKs the first only.
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+# object_store alone would send the credential request, with the token, to the proxy.
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+NO_PROXIES = ("NO_PROXY", "no_proxy")
+HOSTS = ("127.0.0.1", "localhost")
+
+MARK = "MAYFLY_"
+
+
+def enter(now: Mapping[str, str], target: Target, *, token: str = "", token_file: str = "") -> Changes:
+    """What turns the variables `now` into those of `target`; the token itself, or the path of its file."""
+    changes: Changes = dict.fromkeys((*SHADOWING, TOKEN, TOKEN_FILE))
+    changes[URL] = f"http://127.0.0.1:{target.port}/credentials/{target.profile}"
+    changes[TOKEN_FILE if token_file else TOKEN] = token_file or token
+    changes[PROFILE] = target.profile
+    for name in REGIONS:
+        changes |= _region(now, name, target.region)
+    if any(now.get(proxy) for proxy in PROXIES):
+        for name, other in zip(NO_PROXIES, reversed(NO_PROXIES), strict=True):
+            changes |= _past_proxy(now, name, other)
+    return changes
+
+
+def leave(now: Mapping[str, str]) -> Changes:
+    """What takes away of `now` all that `enter` has put there."""
+    changes: Changes = dict.fromkeys((URL, TOKEN, TOKEN_FILE, PROFILE))
+    for name in REGIONS:
+        changes |= _region(now, name, None)
+    for name in NO_PROXIES:
+        changes |= _back_to_proxy(now, name)
+    return changes
+
+
+def applied(now: Mapping[str, str], changes: Changes) -> dict[str, str]:
+    """The variables after the changes."""
+    return {name: value for name, value in ({**now} | changes).items() if value is not None}
+
+
+def _region(now: Mapping[str, str], name: str, region: str | None) -> Changes:
+    mark = MARK + name
+    is_ours = name in now and now[name] == now.get(mark)
+    if region is not None and (is_ours or now.get(name) != region):
+        return {name: region, mark: region}
+    if is_ours:
+        return {name: None, mark: None}
+    return {mark: None} if mark in now else {}
+
+
+def _past_proxy(now: Mapping[str, str], name: str, other: str) -> Changes:
+    present = _entries(now.get(name))
+    # Some programs read only the one or the other: a new one must not hide what the other says.
+    wanted = present or _entries(now.get(other))
+    if "*" in wanted:
+        return {}
+    wanted = [*wanted, *(host for host in HOSTS if host not in wanted)]
+    added = [entry for entry in wanted if entry not in present]
+    if not added:
+        return {}
+    ours = [entry for entry in _entries(now.get(MARK + name)) if entry in present]
+    return {name: ",".join(wanted), MARK + name: ",".join([*ours, *added])}
+
+
+def _back_to_proxy(now: Mapping[str, str], name: str) -> Changes:
+    mark = MARK + name
+    if mark not in now:
+        return {}
+    ours = _entries(now[mark])
+    theirs = [entry for entry in _entries(now.get(name)) if entry not in ours]
+    return {name: ",".join(theirs) or None, mark: None}
+
+
+def _entries(value: str | None) -> list[str]:
+    return [entry.strip() for entry in (value or "").split(",") if entry.strip()]

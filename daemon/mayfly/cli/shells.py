@@ -1,0 +1,70 @@
+"""How changes of variables are written for a shell to `eval`.
+
+Every statement ends with a semicolon as well as with its line: `eval $(…)` without quotes, and fish's `eval (…)`, join
+lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mayfly.cli.environment import Changes
+
+
+# PowerShell takes the typographic ones for the plain one, too (about_Quoting_Rules).
+_POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
+
+# How each is told to take over what a command prints.
+EVAL = {"posix": 'eval "$({})"', "fish": "{} | source", "pwsh": "{} | Out-String | Invoke-Expression"}
+
+SHELLS = (*EVAL, "json")
+
+
+def usual(environ: Mapping[str, str]) -> str:
+    """The shell to write for where none was named: that of `$SHELL`, if it is none of sh's family."""
+    name = environ.get("SHELL", "").rpartition("/")[2]
+    return name if name in {"fish", "pwsh"} else "posix"
+
+
+def render(shell: str, changes: Changes) -> str:
+    """The changes in the words of `shell`, one of SHELLS; `json` is an object of values, null for unset."""
+    if shell == "json":
+        import json
+
+        return json.dumps(changes, indent=2) + "\n"
+    statements = {"posix": _posix, "fish": _fish, "pwsh": _powershell}[shell]
+    return "".join(f"{statement};\n" for statement in statements(changes))
+
+
+def _posix(changes: Changes) -> Iterator[str]:
+    gone, kept = _split(changes)
+    if gone:
+        yield f"unset {' '.join(gone)}"
+    for name, value in kept.items():
+        quoted = value.replace("'", "'\\''")
+        yield f"export {name}='{quoted}'"
+
+
+def _fish(changes: Changes) -> Iterator[str]:
+    gone, kept = _split(changes)
+    for name in gone:
+        yield f"set -eg {name}"
+        # A universal variable is of all shells, and for ever: it is hidden from this shell's children, not erased.
+        yield f"set -qU {name}; and set -gu {name}"
+    for name, value in kept.items():
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        yield f"set -gx {name} '{quoted}'"
+
+
+def _powershell(changes: Changes) -> Iterator[str]:
+    gone, kept = _split(changes)
+    for name in gone:
+        yield f"Remove-Item Env:{name} -ErrorAction Ignore"
+    for name, value in kept.items():
+        quoted = "".join(letter * 2 if letter in _POWERSHELL_QUOTES else letter for letter in value)
+        yield f"$Env:{name} = '{quoted}'"
+
+
+def _split(changes: Changes) -> tuple[list[str], dict[str, str]]:
+    gone = [name for name, value in changes.items() if value is None]
+    return gone, {name: value for name, value in changes.items() if value is not None}

@@ -1,0 +1,26 @@
+"""`mayfly status`: what is fresh until when, what is next, what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from mayfly.cli import asking, speech
+from mayfly.cli.status_page import page
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this command takes."""
+    parser.add_argument("--json", action="store_true", help="everything that the daemon says, for scripts")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Show the daemon's status."""
+    status = asking.status()
+    if given.json:
+        print(json.dumps(status, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(page(status, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))))
+    return speech.DONE

@@ -1,0 +1,98 @@
+"""The daemon's status as a page for people. Pure: a status in, lines out; all its times are the daemon's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from mayfly.cli.spans import clock_time, span
+
+
+Row: TypeAlias = Mapping[str, Any]
+
+HEADINGS = ("PROFILE", "PHASE", "EXPIRES IN", "USED", "NEXT")
+COLOURS = {"fresh": "32", "due": "33", "expired": "31", "empty": "2", "waiting": "36"}
+
+
+def page(status: Mapping[str, Any], *, is_coloured: bool = False) -> list[str]:
+    """The table, then what went wrong and what to do about it, then the daemon itself."""
+    now = _instant(status["observed_at"])
+    table = _aligned([HEADINGS, *(_cells(row, now) for row in status["profiles"])])
+    phases = ["", *(_phase(row) for row in status["profiles"])]
+    coloured = [_coloured(line, phase) if is_coloured else line for line, phase in zip(table, phases, strict=True)]
+    return [
+        *coloured,
+        *_section(_errors(status["profiles"], now)),
+        *_section(_notes(status)),
+        "",
+        *_daemon(status, now),
+    ]
+
+
+def _cells(row: Row, now: datetime) -> tuple[str, ...]:
+    has_life = row["expiration"] is not None and row["expires_in_seconds"] > 0
+    return (
+        row["profile"],
+        _phase(row),
+        span(row["expires_in_seconds"]) if has_life else "-",
+        _ago(row["last_fetched_at"], now),
+        "see below" if row["last_error"] and not row["in_flight"] else row["next_step"],
+    )
+
+
+def _phase(row: Row) -> str:
+    """The phase; or `waiting`, where there is nothing yet but a prompt on the screen."""
+    return "waiting" if row["in_flight"] and row["phase"] in {"empty", "expired"} else row["phase"]
+
+
+def _errors(rows: Sequence[Row], now: datetime) -> Iterator[str]:
+    for row in rows:
+        error = row["last_error"]
+        if error:
+            yield f"{row['profile']}: {error['message']} ({error['code']})"
+            if error["hint"]:
+                yield f"  hint: {error['hint']}"
+            retry_at = row["retry_not_before_at"]
+            if retry_at and _instant(retry_at) > now:
+                yield f"  clients are answered so for another {span((_instant(retry_at) - now).total_seconds())}"
+
+
+def _notes(status: Mapping[str, Any]) -> Iterator[str]:
+    skew = next((row["skew_seconds"] for row in status["profiles"] if row["skew_seconds"]), 0)
+    if skew:
+        yield f"note: this machine's clock is {span(abs(skew))} {'behind' if skew > 0 else 'ahead of'} AWS's"
+    yield from (f"note: {note}" for note in status["notes"])
+
+
+def _daemon(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    started_at = _instant(status["started_at"])
+    since = clock_time(started_at.astimezone(), now.astimezone())
+    up = span((now - started_at).total_seconds())
+    yield f"mayfly {status['version']}, http://{status['address']}, since {since} ({up}), pid {status['pid']}"
+    yield f"config {status['config']}"
+
+
+def _section(lines: Iterator[str]) -> list[str]:
+    found = list(lines)
+    return ["", *found] if found else []
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _coloured(line: str, phase: str) -> str:
+    """The heading dim, a phase in its colour."""
+    if not phase:
+        return f"\x1b[2m{line}\x1b[0m"
+    return line.replace(f"  {phase}", f"  \x1b[{COLOURS[phase]}m{phase}\x1b[0m", 1)
+
+
+def _ago(at: str | None, now: datetime) -> str:
+    return f"{span((now - _instant(at)).total_seconds())} ago" if at else "never"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,76 @@
+"""Which profile, at which port, in which region: what of the config a shell needs, and no more.
+
+Judging the config is left to `mayfly serve`; but a profile's name goes into a URL and a file's name, and a region into
+a shell, and so those must be what they seem.
+"""
+
+from __future__ import annotations
+
+import re
+
+from typing import NamedTuple
+
+from mayfly import document, paths
+from mayfly.cli import speech
+from mayfly.document import Document
+from mayfly.errors import ConfigInvalid
+
+
+class Target(NamedTuple):
+    """A profile's name, the port of its endpoint on 127.0.0.1, and its region if it has one."""
+
+    profile: str
+    port: int
+    region: str | None = None
+
+
+def find(config: str | None, profile: str | None) -> Target:
+    """The target in the config (given or the usual one) for `profile`, or for the only one where it is None.
+
+    Raises Stop or ConfigInvalid where there is none.
+    """
+    found = document.read(paths.config_file(config))
+    name = _chosen(found, profile)
+    return Target(name, _port(found), _region(found, name))
+
+
+def _chosen(found: Document, given: str | None) -> str:
+    names = list(found.tables("profiles"))
+    if not names:
+        raise ConfigInvalid(f"{found.path}: has no profiles")
+    if given is None and len(names) > 1:
+        raise speech.Stop(speech.WRONG_USAGE, f"which profile? {found.path} has {', '.join(names)}")
+    name = names[0] if given is None else given
+    if name not in names:
+        raise _unknown(found, name, names)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ConfigInvalid(f"{found.where('profiles', name)}: is no profile name")
+    return name
+
+
+def _unknown(found: Document, name: str, names: list[str]) -> speech.Stop:
+    import difflib
+
+    near = difflib.get_close_matches(name, names, n=1)
+    known = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
+    return speech.Stop(speech.WRONG_USAGE, f"{found.path} has no profile {name!r}: {known}")
+
+
+def _port(found: Document) -> int:
+    configured = found.tree.get("listen")
+    try:
+        port = paths.listen_address(None, None if configured is None else str(configured))[1]
+    except ValueError as reason:
+        raise ConfigInvalid(f"MAYFLY_LISTEN or {found.where('listen')}: {reason}") from None
+    if port == 0:
+        raise ConfigInvalid(f"MAYFLY_LISTEN or {found.where('listen')}: port 0 is another one each time")
+    return port
+
+
+def _region(found: Document, name: str) -> str | None:
+    region = found.tables("profiles")[name].get("region")
+    if region is None:
+        return None
+    if not isinstance(region, str) or not re.fullmatch(r"[a-z0-9-]+", region):
+        raise ConfigInvalid(f"{found.where('profiles', name, 'region')}: is no region")
+    return region

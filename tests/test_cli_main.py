@@ -1,0 +1,125 @@
+"""The command line itself: help, version, what is wrong with it, and how a command's ending is told."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+
+from types import ModuleType
+
+import pytest
+
+from mayfly import __version__
+from mayfly.errors import ApprovalDismissed, AwsUnreachable, MayflyError
+from world import World
+
+
+@pytest.fixture(name="cli")
+def _cli() -> ModuleType:
+    """The module: the package gives its function the same name."""
+    return importlib.import_module("mayfly.cli.main")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_every_command(cli: ModuleType, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    """Every command is there in one line, within 80 columns, and what exit codes mean."""
+    assert 0 == cli.main([word])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [] == [line for line in lines if len(line) > 80]
+    for name, _, does in cli.COMMANDS:
+        assert 1 == len([line for line in lines if line.split()[:1] == [name] and line.endswith(does)])
+    assert "  3  the daemon does not run" in lines
+
+
+def test_the_version_is_the_packages(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """--version says name and version."""
+    assert (0, f"mayfly {__version__}\n") == (cli.main(["--version"]), capsys.readouterr().out)
+
+
+def test_no_command_is_answered_by_the_help(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing on stdout, the help on stderr, and exit code 2."""
+    assert 2 == cli.main([])
+    out, err = capsys.readouterr()
+
+    assert "" == out
+    assert err.startswith("usage: mayfly COMMAND ...\n")
+    assert err.endswith("\nmayfly: error: a command is missing\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["serv"], "there is no command 'serv': did you mean serve?"),
+        (["xyzzy"], "there is no command 'xyzzy'"),
+        (["--config", "x", "env"], "--config: options follow the command"),
+    ],
+)
+def test_an_unknown_command_is_told_in_a_line(
+    cli: ModuleType, capsys: pytest.CaptureFixture[str], argv: list[str], line: str
+) -> None:
+    """The nearest command is named, if one is near."""
+    assert 2 == cli.main(argv)
+    assert line == capsys.readouterr().err.splitlines()[0].removeprefix("mayfly: error: ")
+
+
+def test_a_commands_help_is_its_own(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mayfly env --help` tells of env."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["env", "--help"])
+
+    assert 0 == end.value.code
+    assert capsys.readouterr().out.startswith("usage: mayfly env ")
+
+
+@pytest.mark.parametrize("argv", [["env", "--shell", "csh"], ["env", "a", "b"], ["env", "--tok"]])
+def test_wrong_usage_has_our_voice(cli: ModuleType, capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    """The command's usage, one line of error, one hint; options are never guessed."""
+    assert 2 == cli.main(argv)
+    *usage, error, hint = capsys.readouterr().err.splitlines()
+
+    assert usage[0].startswith("usage: mayfly env ")
+    assert error.startswith("mayfly: error: ")
+    assert "mayfly: hint: mayfly env --help" == hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "lines"),
+    [
+        (ApprovalDismissed("no"), 4, ["error: no", "hint: run 'mayfly login' when you are ready"]),
+        (AwsUnreachable("gone"), 1, ["error: gone"]),
+        (KeyboardInterrupt(), 130, []),
+    ],
+)
+def test_an_ending_has_its_exit_code(
+    cli: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    reason: MayflyError | KeyboardInterrupt,
+    code: int,
+    lines: list[str],
+) -> None:
+    """What a human must mend is 4, what failed is 1, Ctrl-C is 130; each with its line and its hint."""
+
+    def run(_: list[str]) -> int:
+        raise reason
+
+    monkeypatch.setattr(cli, "_run", run)
+
+    assert code == cli.main(["env"])
+    assert [f"mayfly: {line}" for line in lines] == capsys.readouterr().err.splitlines()
+
+
+async def test_a_reader_that_has_gone_is_no_traceback(world: World) -> None:
+    """`mayfly env | true` ends quietly, as a program does that dies of SIGPIPE."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "env"), stdout=writer, stderr=asyncio.subprocess.PIPE, env=world.env
+    )
+    os.close(writer)
+    _, err = await process.communicate()
+
+    assert (141, b"") == (process.returncode, err)
