@@ -1,0 +1,61 @@
+"""What the demo puts on its stage: made anew for each, and nothing of the user's own among it."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly.demo.sts import Account, User
+from mayfly.demo.vault import ITEM, Vault
+
+
+ACCOUNT_ID = "058264411872"
+USER = "carmas"
+MAX_SOCKET_PATH = 100  # 104 on macOS (sys/un.h), whose usual temporary folders are long
+
+# Whatever means AWS, 1Password, Mayfly or this desktop to a program. The demo has its own of each.
+_OURS = ("AWS_", "OP_", "MAYFLY_", "XDG_", "DBUS_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
+_DESKTOP = {"DISPLAY", "WAYLAND_DISPLAY", "SSH_AUTH_SOCK"}
+
+
+def account_of(vault: Vault) -> Account:
+    """The account whose user's keys are in `vault`."""
+    user = User(
+        name=USER,
+        user_id="AIDAEXAMPLEUSERID00001",
+        access_key_id=vault.access_key_id,
+        secret_access_key=vault.secret_access_key,
+        mfa_serial=vault.mfa_id,
+        totp_seed=vault.totp_seed,
+    )
+    return Account(account_id=ACCOUNT_ID, users=(user,))
+
+
+def seed_config(vault: Vault) -> dict[str, dict[str, str]]:
+    """A config of the one-account shape."""
+    return {"aws": {"org_id": "nsrc", "name": ITEM} | vault.references()}
+
+
+def neutral(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `environ` that mean nothing of the user's own to a program."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_OURS) and not name.lower().endswith("_proxy") and name not in _DESKTOP
+    }
+
+
+def temporary_folder() -> str:
+    """The usual temporary folder, unless a socket's path would become too long there."""
+    usual = str(Path(tempfile.gettempdir()).resolve())
+    return usual if len(usual) + len("/mayfly-demo-12345678/run/control.sock") < MAX_SOCKET_PATH else "/tmp"  # noqa: S108
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

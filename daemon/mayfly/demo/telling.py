@@ -1,0 +1,56 @@
+"""How the demo speaks: numbered steps and what was seen in each, within 80 columns; weight only on a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+
+from typing import TextIO
+
+
+INDENT = "   "
+WIDTH = 80
+
+
+class Teller:
+    """Writes to `out`, at once; `is_coloured` where that is a terminal that wants it."""
+
+    def __init__(self, out: TextIO, *, is_coloured: bool) -> None:
+        self._out = out
+        self._is_coloured = is_coloured
+        self._steps = 0
+
+    def title(self, text: str) -> None:
+        """What all of this is."""
+        self._write(self._styled("1", text))
+
+    def step(self, text: str) -> None:
+        """What comes next."""
+        self._steps += 1
+        self._write("", f"{self._styled('1;36', str(self._steps))}  {self._styled('1', text)}")
+
+    def say(self, text: str) -> None:
+        """What was seen, wrapped."""
+        self._write(*_wrapped(text))
+
+    def show(self, text: str) -> None:
+        """Something to be read as it is: a file, an output, a command."""
+        self._write(*(self._styled("36", INDENT + line) if line else "" for line in text.splitlines()))
+
+    def good(self, text: str) -> None:
+        """What the step was for."""
+        self._write(*(self._styled("1;32", line) for line in _wrapped(text)))
+
+    def plain(self, text: str) -> None:
+        """One line of a list that grows."""
+        self._write(text)
+
+    def _styled(self, style: str, text: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._is_coloured else text
+
+    def _write(self, *lines: str) -> None:
+        print(*lines, sep="\n", file=self._out, flush=True)
+
+
+def _wrapped(text: str) -> list[str]:
+    lines = textwrap.wrap(text, WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
+    return [INDENT + line for line in lines]

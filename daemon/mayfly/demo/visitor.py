@@ -1,0 +1,49 @@
+"""A program like any other that uses AWS, for the demo: plain botocore, which has never heard of Mayfly.
+
+python -m mayfly.demo.visitor whoami    who its default credential chain makes it
+python -m mayfly.demo.visitor replay    GetSessionToken with the key and code that stdin brings as JSON
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from typing import Any
+
+import botocore.session
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+def whoami() -> str:
+    """The ARN that STS knows the caller by."""
+    sts: Any = botocore.session.get_session().create_client("sts")
+    return str(sts.get_caller_identity()["Arn"])
+
+
+def replay() -> str:
+    """Ask for a session as the exchange does; STS's answer, as one line."""
+    given = json.load(sys.stdin)
+    session = botocore.session.get_session()
+    session.set_credentials(given["access_key_id"], given["secret_access_key"])
+    sts: Any = session.create_client("sts")
+    try:
+        sts.get_session_token(SerialNumber=given["mfa_serial"], TokenCode=given["code"])
+    except ClientError as refusal:
+        return str(refusal.response["Error"]["Message"])
+    return "accepted"
+
+
+def main() -> int:
+    """Do what the argument says; the exit code."""
+    try:
+        print({"whoami": whoami, "replay": replay}[sys.argv[1]]())
+    except BotoCoreError as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
