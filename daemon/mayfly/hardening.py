@@ -1,15 +1,25 @@
-"""What a process that holds secrets tells the kernel about itself. Linux; elsewhere only core dumps are turned off."""
+"""What a process that holds secrets tells the kernel about itself, and how it leaves nobody behind.
+
+Linux; elsewhere only core dumps are turned off.
+"""
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
+import time
+
+from contextlib import suppress
+from pathlib import Path
 
 
 # From linux/prctl.h.
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+
+_GLANCE_SECONDS = 0.005
 
 
 def forbid_core_dumps() -> None:
@@ -31,23 +41,33 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def kill_descendants() -> None:
-    """Kill and reap whatever this process and its adopted children have started."""
-    import signal
+def kill_descendants(within_seconds: float = 2) -> None:
+    """Kill and reap whatever this process has started and adopted.
 
-    while children := _children(os.getpid()):
-        for pid in children:
-            try:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                continue
+    It looks again until nobody is left, because whoever is killed leaves its own children to us. It gives up on those
+    that cannot be killed (another user's, or stuck in the kernel).
+    """
+    end = time.monotonic() + within_seconds
+    while (children := _children()) and time.monotonic() < end:
+        gone = [pid for pid in children if _kill(pid)]
+        if not gone:
+            time.sleep(_GLANCE_SECONDS)
 
 
-def _children(pid: int) -> list[int]:
+def _kill(pid: int) -> bool:
+    """Whether the child is gone."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - /proc is no place for pathlib's care
-            return [int(child) for child in file.read().split()]
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _children() -> list[int]:
+    pid = os.getpid()
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 

@@ -1,13 +1,14 @@
 """What daemon and exchange say to each other: one JSON document in, one JSON line a profile out.
 
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
-refuse what they do not know:
-a result that is malformed is an ExchangeFailed, a request that is malformed ends the exchange.
+refuse what they do not know: a result that is malformed is an ExchangeFailed, a request that is malformed ends the
+exchange.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from collections.abc import Callable, Mapping
@@ -24,6 +25,8 @@ VERSION = 1
 KINDS = ("login", "assume", "verify")
 MAX_LINE_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
+MAX_TEXT_CHARACTERS = 4096
+MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
 _SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
 
@@ -41,6 +44,11 @@ class Request:
     digest: str
     profiles: tuple[str, ...]
     sessions: Mapping[str, Credentials] = attrs.field(factory=dict)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The profiles that get a result each."""
+        return tuple(self.sessions) if self.kind == "verify" else self.profiles
 
 
 @attrs.frozen(kw_only=True)
@@ -78,16 +86,19 @@ def request_bytes(request: Request) -> bytes:
 
 
 def parse_request(raw: bytes) -> Request:
-    """A request from its bytes; raises ValueError for whatever is not exactly one."""
+    """A request from its bytes; raises ValueError, TypeError or RecursionError for whatever is not exactly one."""
     tree = _object(json.loads(raw), {"version", "kind", "digest", "profiles", "sessions"})
     if tree["version"] != VERSION or tree["kind"] not in KINDS:
         raise ValueError("another version or kind")
     if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):
         raise ValueError("profiles is no list, or sessions no table")
+    profiles = tuple(_text(name) for name in tree["profiles"])
+    if len(set(profiles)) < len(profiles):
+        raise ValueError("a profile is named twice")
     return Request(
         kind=tree["kind"],
         digest=_text(tree["digest"]),
-        profiles=tuple(_text(name) for name in tree["profiles"]),
+        profiles=profiles,
         sessions={name: _credentials(value) for name, value in tree["sessions"].items()},
     )
 
@@ -145,19 +156,28 @@ def _credentials(tree: Any) -> Credentials:
 def _error_tree(error: MayflyError) -> dict[str, Any]:
     return {
         "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
+        "message": error.message[:MAX_TEXT_CHARACTERS],
+        "hint": error.hint[:MAX_TEXT_CHARACTERS],
         "retry_after_seconds": error.retry_after_seconds,
     }
 
 
 def _error(tree: Any) -> MayflyError:
     tree = _object(tree, {"code", "message", "hint", "retry_after_seconds"})
-    retry_after = tree["retry_after_seconds"]
-    if retry_after is not None and not isinstance(retry_after, int | float):
-        raise ValueError("retry_after_seconds is no number")
-    leaf = MayflyError.named(_text(tree["code"]))
-    return leaf(_text(tree["message"]), hint=_text(tree["hint"]), retry_after_seconds=retry_after)
+    error = MayflyError.named(_text(tree["code"]))(_text(tree["message"]))
+    error.hint = _text(tree["hint"])
+    error.retry_after_seconds = _retry_after(tree["retry_after_seconds"])
+    return error
+
+
+def _retry_after(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("not a number")
+    if not (math.isfinite(value) and 0 <= value <= MAX_RETRY_AFTER_SECONDS):
+        raise ValueError("not a time to wait")
+    return value
 
 
 def _identity(tree: Any) -> Identity:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -19,101 +19,130 @@ from mayfly import config as configuration
 from mayfly import hardening, paths, wire
 from mayfly.config import Config
 from mayfly.credentials import Credentials
-from mayfly.errors import ConfigChanged, ConfigInvalid, ExchangeFailed, MayflyError
+from mayfly.errors import ConfigChanged, ExchangeFailed, MayflyError
 from mayfly.exchange.login import Emit, Login
 from mayfly.exchange.where import seal_environment
 from mayfly.wire import Request, Result
 
 
 def main() -> int:
-    """Run one exchange; 0 if every profile got a result, 2 if the request was none."""
-    hardening.forbid_core_dumps()
-    seal_environment(os.environ)
-    signal.signal(signal.SIGTERM, _end)
+    """Run one exchange. 0: every profile got a result, or nothing was asked; 1: nobody listens; 2: this is no request.
+
+    Whatever way it ends, what it has started ends with it.
+    """
+    _get_ready()
     try:
-        request = wire.parse_request(sys.stdin.buffer.readline(wire.MAX_REQUEST_BYTES))
-    except (ValueError, TypeError, KeyError, RecursionError):
-        print("mayfly.exchange: error: this is no request", file=sys.stderr)
+        config_name, request = _config_named(sys.argv[1:]), _request()
+    except _REFUSED:
+        _complain("this is no request")
         return 2
-    emitted: set[str] = set()
-
-    def emit(result: Result) -> None:
-        emitted.add(result.profile)
-        sys.stdout.buffer.write(wire.result_bytes(result))
-        sys.stdout.buffer.flush()
-
-    error = _run(request, emit)
-    for name in request.profiles:
-        if name not in emitted and error:
-            emit(Result(profile=name, outcome=error))
+    try:
+        if request:
+            _answer(request, config_name)
+    except BrokenPipeError:
+        return 1
+    finally:
+        hardening.kill_descendants()
     return 0
 
 
-def _run(request: Request, emit: Emit) -> MayflyError | None:
+# What a malformed request, or a wrong command line, raises.
+_REFUSED = (ValueError, TypeError, KeyError, RecursionError)
+
+
+def _get_ready() -> None:
+    """Of the environment, take nothing that could lead elsewhere; of the signals, what a child of anybody may have."""
+    hardening.forbid_core_dumps()
+    seal_environment(os.environ)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in _ENDINGS:
+        signal.signal(number, _end)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _config_named(argv: list[str]) -> str | None:
+    match argv:
+        case []:
+            return None
+        case ["--config", name]:
+            return name
+        case _:
+            raise ValueError("expected --config FILE")
+
+
+def _request() -> Request | None:
+    """What is asked; None where whoever opened us has closed again."""
+    line = sys.stdin.buffer.readline(wire.MAX_REQUEST_BYTES + 1)
+    return wire.parse_request(line) if line else None
+
+
+def _answer(request: Request, config_name: str | None) -> None:
+    wanted = dict.fromkeys(request.subjects)
+
+    def emit(result: Result) -> None:
+        # A role may need a link that nobody asked for.
+        if result.profile in wanted:
+            del wanted[result.profile]
+            _write(wire.result_bytes(result))
+
+    error = _run(request, config_name, emit) or ExchangeFailed("the exchange found nothing to say")
+    for name in tuple(wanted):
+        emit(Result(profile=name, outcome=error))
+
+
+def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError | None:
     """Do what is asked; the error that is to be told for every profile without a result of its own."""
     try:
-        config = _config(request)
-        _KINDS[request.kind](request, config, emit)
-    except ConfigInvalid as error:
-        return ConfigInvalid(*error.problems)
+        _KINDS[request.kind](request, _config(request, config_name), emit)
     except MayflyError as error:
         return error
+    except BrokenPipeError:
+        raise
     except Exception as bug:  # noqa: BLE001 - a traceback could show a secret, and the daemon waits for an answer
-        place = _place(bug)
-        print(f"mayfly.exchange: error: {type(bug).__name__} at {place}", file=sys.stderr)
-        return ExchangeFailed(f"the exchange failed ({type(bug).__name__} at {place})", hint="please report this")
+        place = f"{type(bug).__name__} at {_place(bug)}"
+        _complain(place)
+        return ExchangeFailed(f"the exchange failed ({place})", hint="please report this")
     return None
 
 
-def _place(bug: BaseException) -> str:
-    """Where it happened: file and line, which show no value."""
-    trace = bug.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
-
-
-def _config(request: Request) -> Config:
-    given = sys.argv[2] if len(sys.argv) == 3 and sys.argv[1] == "--config" else None
-    config = configuration.load(paths.config_file(given))
+def _config(request: Request, config_name: str | None) -> Config:
+    config = configuration.load(paths.config_file(config_name))
     if config.digest != request.digest:
         raise ConfigChanged(f"{config.source} has changed since the daemon read it")
-    unknown = [name for name in (*request.profiles, *request.sessions) if name not in config.profiles]
-    if unknown:
+    if any(name not in config.profiles for name in (*request.profiles, *request.sessions)):
         raise ExchangeFailed("the request names a profile that is not configured")
     return config
 
 
 def _login(request: Request, config: Config, emit: Emit) -> None:
     """The profiles with keys by `op`, one way to 1Password after the other; then the roles above them."""
-    bases = dict.fromkeys(config.base_of(name) for name in request.profiles)
+    bases = {name: config.session_of(config.base_of(name)) for name in request.profiles}
     done = dict(request.sessions)
     failed: dict[str, MayflyError] = {}
 
-    def told(result: Result) -> None:
+    def tell(result: Result) -> None:
         if isinstance(result.outcome, MayflyError):
             failed[result.profile] = result.outcome
         emit(result)
 
-    ways = {config.onepassword_of(base): None for base in bases}
-    for way in ways:
-        names = [base for base in bases if config.onepassword_of(base) == way]
-        done |= Login(config, way, os.environ, _now).run(names, told)
-    for name in request.profiles:
-        error = failed.get(config.base_of(name))
-        if error and name not in bases:
-            emit(Result(profile=name, outcome=error))
-    above = tuple(name for name in request.profiles if name not in bases and config.base_of(name) in done)
-    _assume_all(above, done, config, emit)
+    for way in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
+        names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == way)
+        done |= Login(config, way, os.environ, _now).run(names, tell)
+    for name, base in bases.items():
+        if base in failed:
+            emit(Result(profile=name, outcome=failed[base]))
+    _assume_all([name for name, base in bases.items() if name != base and base in done], done, config, emit)
 
 
 def _assume(request: Request, config: Config, emit: Emit) -> None:
     _assume_all(request.profiles, request.sessions, config, emit)
 
 
-def _assume_all(names: tuple[str, ...], sessions: Mapping[str, Credentials], config: Config, emit: Emit) -> None:
+def _assume_all(names: Sequence[str], sessions: Mapping[str, Credentials], config: Config, emit: Emit) -> None:
     if not names:
         return
+    import asyncio
+
     from mayfly.exchange.roles import Roles
 
     hardening.forbid_dumping()
@@ -121,6 +150,8 @@ def _assume_all(names: tuple[str, ...], sessions: Mapping[str, Credentials], con
 
 
 def _verify(request: Request, config: Config, emit: Emit) -> None:
+    import asyncio
+
     from mayfly.exchange.identity import verify
 
     hardening.forbid_dumping()
@@ -134,8 +165,32 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _write(line: bytes) -> None:
+    """The whole line, unbuffered: what stands in a buffer when nobody listens any more would be complained about."""
+    while line:
+        line = line[os.write(1, line) :]
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"mayfly.exchange: error: {text}\n".encode())
+
+
+def _place(bug: BaseException) -> str:
+    """Where it happened: file and line, which show no value."""
+    trace = bug.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+
+
+_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
 def _end(number: int, _frame: object) -> NoReturn:
-    """Asked to end: what was started is ended on the way out."""
+    """Asked to end: what was started is ended on the way out, and asking again does not hurry it."""
+    for other in _ENDINGS:
+        signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)
 
 

@@ -1,9 +1,8 @@
 """One `op` at a time, and one code once: both held by `op.lock` in the runtime folder.
 
-The lock is taken before `op` starts and let go when STS has answered. The file keeps, for each device, the last 30 s
-step whose code
-may have gone out: numbers and references, no secret. A step is written down *before* its code is sent, so that a
-crash counts as sent.
+The lock is taken before `op` starts and let go when STS has answered. The file keeps, for each device, the 30 s steps
+whose codes may have gone out: numbers and references, no secret. All of them and not the last alone, because a clock
+that was wrong comes by its steps again. They are written down *before* a code is sent, so that a crash counts as sent.
 A file that cannot be read counts as "just now": waiting for one step is cheap, a code sent twice is not.
 """
 
@@ -20,12 +19,21 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly import paths
+from mayfly.errors import ConfigInvalid
 from mayfly.session import CODE_PERIOD_SECONDS, first_usable_step
 
 
-WAIT_SLICE_SECONDS = 1.0
+WAIT_SLICE_SECONDS = 0.25
+STEPS_KEPT = 256
+DEVICES_KEPT = 256
+MAX_FILE_BYTES = 4 * 1024 * 1024
+
+# The row that counts for every device, where it cannot be known what was sent.
+_ANY = ""
 
 Clock = Callable[[], datetime]
+Wait = Callable[[float], None]
+Rows = dict[str, list[int]]
 
 
 class Device(NamedTuple):
@@ -36,41 +44,43 @@ class Device(NamedTuple):
 
 
 class OpLock:
-    """The right to run `op` and to send codes; made by `held`."""
+    """The right to run `op` and to send codes; made by `held`. `wait` takes seconds."""
 
-    def __init__(self, descriptor: int, clock: Clock) -> None:
+    def __init__(self, descriptor: int, clock: Clock, wait: Wait = time.sleep) -> None:
         self._descriptor = descriptor
         self._clock = clock
+        self._wait = wait
 
     def wait_for_fresh_codes(self, devices: Iterable[Device]) -> None:
-        """Wait until every device is in a later step than the last one sent; at most one step long in slices."""
-        sent = self._read()
-        while any(first_usable_step(self._last_step(sent, device), self._step()) > self._step() for device in devices):
-            time.sleep(min(WAIT_SLICE_SECONDS, self._left_of_step_seconds()))
+        """Wait until every device is in a step whose code was not sent; in slices, because the clock may jump."""
+        rows = self._read()
+        sent = {step for device in devices for step in (*rows.get(_key(device), ()), *rows.get(_ANY, ()))}
+        while self._is_too_early(sent):
+            self._wait(min(WAIT_SLICE_SECONDS, self._left_of_step_seconds()))
 
     def note_sent(self, devices: Iterable[Device]) -> None:
-        """Write down that codes of the present step are about to go out."""
-        sent = self._read() | {self._key(device): self._step() for device in devices}
-        # A step is of no interest once it is over; a week's worth keeps the file small.
-        horizon = self._step() - 7 * 24 * 3600 // CODE_PERIOD_SECONDS
-        rows = {key: step for key, step in sent.items() if step > horizon and key}
-        os.pwrite(self._descriptor, json.dumps(rows).encode().ljust(os.fstat(self._descriptor).st_size), 0)
+        """Write down that codes are about to go out: of this step, or of the one that ended since `op` made them."""
+        rows, now = self._read(), self._step()
+        for key in map(_key, devices):
+            rows[key] = [*rows.pop(key, ()), now - 1, now][-STEPS_KEPT:]
+        text = json.dumps(dict(list(rows.items())[-DEVICES_KEPT:]))
+        # Padded, not cut: one write leaves the file whole wherever it is interrupted.
+        os.pwrite(self._descriptor, text.encode().ljust(os.fstat(self._descriptor).st_size), 0)
         os.fsync(self._descriptor)
 
-    def _last_step(self, sent: dict[str, int], device: Device) -> int | None:
-        # A clock that was set back must not make anyone wait for the future it came from.
-        last = sent.get(self._key(device), sent.get(""))
-        return last if last is not None and last <= self._step() + 1 else None
+    def _is_too_early(self, sent: Iterable[int]) -> bool:
+        # A clock that was set back waits for the next step, and not for the future that it came from.
+        now = self._step()
+        last = max((step for step in sent if step <= now + 1), default=None)
+        return first_usable_step(last, now) > now
 
-    def _read(self) -> dict[str, int]:
-        raw = os.pread(self._descriptor, 1024 * 1024, 0)
+    def _read(self) -> Rows:
+        raw = os.pread(self._descriptor, MAX_FILE_BYTES, 0)
         try:
-            return {str(key): int(step) for key, step in json.loads(raw or b"{}").items()}
-        except (ValueError, AttributeError, TypeError):
-            return {"": self._step()}
-
-    def _key(self, device: Device) -> str:
-        return f"{device.account} {device.otp}"
+            rows = {key: [int(step) for step in steps] for key, steps in json.loads(raw or b"{}").items()}
+        except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
+            return {_ANY: [self._step()]}
+        return {key: steps[-STEPS_KEPT:] for key, steps in rows.items()}
 
     def _step(self) -> int:
         return int(self._clock().timestamp()) // CODE_PERIOD_SECONDS
@@ -79,13 +89,23 @@ class OpLock:
         return CODE_PERIOD_SECONDS - self._clock().timestamp() % CODE_PERIOD_SECONDS + 0.01
 
 
+def _key(device: Device) -> str:
+    return f"{device.account} {device.otp}"
+
+
 @contextmanager
-def held(clock: Clock) -> Iterator[OpLock]:
-    """The lock, once everybody before us has let it go; the file is ours alone and no link."""
+def held(clock: Clock, wait: Wait = time.sleep) -> Iterator[OpLock]:
+    """The lock, once everybody before us has let it go; the file is ours alone and no link.
+
+    Raises ConfigInvalid where the runtime folder or the file in it cannot be used.
+    """
     path = paths.make_runtime_dir() / "op.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: cannot be opened: {reason.strerror}: remove it") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield OpLock(descriptor, clock)
+        yield OpLock(descriptor, clock, wait)
     finally:
         os.close(descriptor)

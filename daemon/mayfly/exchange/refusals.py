@@ -1,14 +1,15 @@
 """What `op` says when it says no, and which of our errors that is.
 
-The texts are no stable interface of 1Password: they were collected from recorded sessions and users' reports of op 2.20 to 2.40.
-The first row that matches wins; names in quotes are taken out before, so that an item called "rate limit" is not misread.
+The texts are no stable interface of 1Password: they were collected from recorded sessions and users' reports of op 2.20
+to 2.40. The first row that matches wins; names in quotes are taken out before, so that an item called "rate limit" is
+not misread.
 """
 
 from __future__ import annotations
 
 import re
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mayfly import errors
 from mayfly.errors import MayflyError
@@ -23,11 +24,16 @@ _DOUBLE_QUOTED = re.compile(r'"[^"\n]*"')
 # An apostrophe inside a word (isn't) is no quote.
 _SINGLE_QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)")
 _RETRY_IN = re.compile(
-    r"(?:retry|again) in (?:(\d+) hours?)?(?: and )?(?:(\d+) minutes?)?(?:(\d+) seconds?)?",
+    r"(?:retry|again) in (?:(\d{1,4}) hours?)?(?: and |, | )?"
+    r"(?:(\d{1,4}) minutes?)?(?: and |, | )?(?:(\d{1,6}) seconds?)?",
     re.IGNORECASE,
 )
+# What could be a value: a run as long as an ID, a key or a token, or the digits of a code.
+_VALUE_LIKE = re.compile(r"[\w/+=-]{16,}|\b\d{6}\b")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 RATE_LIMIT_SECONDS = 15 * 60
+LONGEST_SECONDS = 24 * 3600
 
 _IGNORED = "nobody answered the 1Password prompt within a minute"
 
@@ -61,7 +67,8 @@ _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
     (r"authorization timeout", errors.ApprovalIgnored, _IGNORED),
     (r"app is locked|is locked", errors.OnePasswordLocked, "1Password is locked"),
     (
-        r"cannot connect to 1password app|couldn't connect to the 1password desktop app|connecting to desktop app timed out",
+        r"cannot connect to 1password app|couldn't connect to the 1password desktop app"
+        r"|connecting to desktop app timed out",
         errors.OnePasswordNotRunning,
         "the 1Password app is not running, or does not answer",
     ),
@@ -98,15 +105,6 @@ _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
 )
 
 
-_ABOUT_A_REFERENCE = (
-    errors.ItemNotFound,
-    errors.FieldNotFound,
-    errors.VaultNotFound,
-    errors.ItemAmbiguous,
-    errors.ReferenceInvalid,
-)
-
-
 def from_op(complaint: bytes, references: Sequence[str], *, elapsed_seconds: float) -> MayflyError:
     """The error for what `op` wrote to stderr, `elapsed_seconds` after it was asked for `references`."""
     text = _plain(complaint)
@@ -114,8 +112,7 @@ def from_op(complaint: bytes, references: Sequence[str], *, elapsed_seconds: flo
     for pattern, leaf, message in _ROWS:
         if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
             return _made(leaf, message, text, references, elapsed_seconds)
-    first_line = _REFERENCE.sub("op://…", words).strip().partition("\n")[0][:200]
-    return errors.OnePasswordUnknown(f"1Password says: {first_line or 'nothing at all'}")
+    return errors.OnePasswordUnknown(f"1Password says: {_redacted(words) or 'nothing at all'}")
 
 
 def _made(
@@ -130,9 +127,9 @@ def _made(
         return errors.ApprovalIgnored(_IGNORED)
     if leaf is errors.OnePasswordRateLimited:
         return leaf(message, retry_after_seconds=_retry_after_seconds(text))
-    if leaf in _ABOUT_A_REFERENCE:
+    if leaf in _PART_AT_FAULT:
         return leaf(
-            f"{message}: {_guilty(text, references)}",
+            f"{message}: {_guilty(leaf, text, references)}",
             hint="look it up in 1Password, and mend the config or the item",
         )
     return leaf(message)
@@ -142,26 +139,47 @@ def _plain(complaint: bytes) -> str:
     return _PREFIX.sub("", _ANSI.sub("", complaint.decode(errors="replace"))).strip()
 
 
-def _guilty(text: str, references: Sequence[str]) -> str:
-    """The reference that the text is about: the one that it quotes, or whose field or item it names."""
+def _redacted(words: str) -> str:
+    """The first line, without references, whatever could be a value, and what a terminal would obey."""
+    first_line = _REFERENCE.sub("op://…", words).strip().partition("\n")[0]
+    return _CONTROL.sub("", _VALUE_LIKE.sub("…", first_line))[:200]
+
+
+def _part(number: int) -> Callable[[str], str]:
+    return lambda reference: reference.split("/")[number]
+
+
+def _whole(reference: str) -> str:
+    return reference
+
+
+_VAULT, _ITEM, _FIELD = _part(2), _part(3), _part(-1)
+
+# Which parts of a reference `op` names when it is at fault, the most telling first.
+_PART_AT_FAULT: dict[type[MayflyError], tuple[Callable[[str], str], ...]] = {
+    errors.VaultNotFound: (_VAULT,),
+    errors.ItemNotFound: (_ITEM,),
+    errors.ItemAmbiguous: (_ITEM,),
+    errors.FieldNotFound: (_FIELD, _ITEM),
+    errors.ReferenceInvalid: (),
+}
+
+
+def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> str:
+    """The reference that the text is about: whose line it counts, which it quotes, or of which it names a part."""
     bare = [reference.partition("?")[0] for reference in references]
     said = text.lower()
-    for named_by in (str, _field_of, _item_of):
-        named = [reference for reference in bare if named_by(reference).lower() in said]
+    line = re.search(r"parsing error at (\d+):", said)
+    if line and 0 < int(line[1]) <= len(bare):
+        return bare[int(line[1]) - 1]
+    for part in (_whole, *_PART_AT_FAULT[leaf]):
+        named = [reference for reference in bare if part(reference).lower() in said]
         if named:
-            return max(named, key=lambda reference: len(named_by(reference)))
+            return max(named, key=lambda reference: len(part(reference)))
     return bare[0]
-
-
-def _field_of(reference: str) -> str:
-    return reference.rsplit("/", 1)[1]
-
-
-def _item_of(reference: str) -> str:
-    return reference.split("/")[3]
 
 
 def _retry_after_seconds(text: str) -> float:
     found = _RETRY_IN.search(text)
     hours, minutes, seconds = (int(number or 0) for number in found.groups()) if found else (0, 0, 0)
-    return hours * 3600 + minutes * 60 + seconds or RATE_LIMIT_SECONDS
+    return min(hours * 3600 + minutes * 60 + seconds or RATE_LIMIT_SECONDS, LONGEST_SECONDS)

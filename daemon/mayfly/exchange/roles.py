@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
+import re
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from mayfly import paths
 from mayfly.config import Config, RoleProfile
 from mayfly.credentials import Credentials
 from mayfly.errors import MayflyError, SessionEnded
 from mayfly.exchange import sts
-from mayfly.exchange.login import Emit, check_account
+from mayfly.exchange.login import Emit
 from mayfly.exchange.where import where_is_sts
 from mayfly.wire import Result
 
@@ -34,7 +38,7 @@ class Roles:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[Credentials]] = {}
 
-    async def run(self, names: tuple[str, ...], sessions: Mapping[str, Credentials]) -> None:
+    async def run(self, names: Sequence[str], sessions: Mapping[str, Credentials]) -> None:
         """Assume every role in `names`, starting from `sessions`, and emit a result for each."""
         await asyncio.gather(*(self._assumed(name, sessions) for name in names), return_exceptions=True)
 
@@ -47,8 +51,9 @@ class Roles:
         profile = self._config.profiles[name]
         try:
             if not isinstance(profile, RoleProfile):
-                raise SessionEnded(f"the session of {name} has ended")  # noqa: TRY301 - one way out for all errors
-            source = sessions.get(profile.source_profile) or await self._assumed(profile.source_profile, sessions)
+                raise SessionEnded(f"the session of {name} has ended")
+            below = self._config.session_of(profile.source_profile)
+            source = sessions.get(below) or await self._assumed(below, sessions)
             async with self._at_once:
                 result = await self._call(name, profile, source)
         except MayflyError as error:
@@ -65,8 +70,9 @@ class Roles:
             "assume_role",
             **_parameters(profile),
         )
-        made = sts.credentials_in(answer, arn=profile.role_arn, account_from=profile.role_arn)
-        check_account(made.account_id, profile.account_id)
+        made = sts.credentials_in(
+            answer, arn=profile.role_arn, account_from=profile.role_arn, account_id=profile.account_id
+        )
         return Result(profile=name, outcome=made, aws_at=answer.aws_at)
 
 
@@ -96,8 +102,5 @@ def _parameters(profile: RoleProfile) -> dict[str, Any]:
 
 def default_session_name() -> str:
     """`user@host`, in the characters that a RoleSessionName may have, 2 to 64 of them."""
-    import getpass
-    import platform
-    import re
-
-    return re.sub(r"[^\w+=,.@-]", "-", f"{getpass.getuser()}@{platform.node() or 'localhost'}", flags=re.ASCII)[:64]
+    whole = f"{paths.user_name(os.getuid())}@{platform.node() or 'localhost'}"
+    return re.sub(r"[^\w+=,.@-]", "-", whole, flags=re.ASCII)[:64]

@@ -1,13 +1,14 @@
 """STS by aiobotocore: one call, one answer, in our own words.
 
-botocore's retries are off: a call may carry a one-time code, and whether that may go out again is not botocore's to know. Keys come from the
-item or the session in hand alone; whatever of AWS stands in the environment or in ~/.aws is out of sight
-(`where.seal_environment`).
+botocore's retries are off: a call may carry a one-time code, and whether that may go out again is not botocore's to
+know. Keys come from the item or the session in hand alone; whatever of AWS stands in the environment or in ~/.aws is
+out of sight (`where.seal_environment`, and a loader that knows botocore's own data only).
 """
 
 from __future__ import annotations
 
 import random
+import socket
 
 from asyncio import sleep
 from collections.abc import Callable
@@ -19,10 +20,12 @@ import attrs
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from aiohttp import ClientConnectorError
 from botocore import exceptions as boto
+from botocore.loaders import Loader
 
 from mayfly.credentials import Credentials, account_of
-from mayfly.errors import AwsFailed, AwsThrottled, AwsUnreachable, MayflyError
+from mayfly.errors import AccountMismatch, AwsFailed, AwsThrottled, AwsUnreachable, MayflyError
 from mayfly.exchange.sts_refusals import from_sts
 from mayfly.exchange.where import Where, is_loopback
 
@@ -32,12 +35,7 @@ READ_SECONDS = 15
 PATIENT_TRIES = 4
 FIRST_PAUSE_SECONDS = 0.3
 
-_NEVER_LEFT = (
-    boto.EndpointConnectionError,
-    boto.ConnectTimeoutError,
-    boto.ProxyConnectionError,
-    boto.SSLError,
-)
+_NEVER_LEFT = (boto.ConnectTimeoutError, boto.ProxyConnectionError, boto.SSLError)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,12 +60,20 @@ class Sts:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._session = AioSession()
+        # botocore's usual loader would look into ~/.aws/models first, where another endpoint could be written down.
+        own_data = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._session.register_component("data_loader", own_data)
         self._clock = clock
 
     async def warm_up(self, where: Where) -> None:
-        """Read botocore's data files while somebody looks for the fingerprint reader."""
-        async with self._client(where, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
-            pass
+        """Read botocore's data files while somebody looks for the fingerprint reader; raises AwsUnreachable."""
+        try:
+            async with self._client(where, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
+                pass
+        except (boto.BotoCoreError, OSError) as reason:
+            raise AwsUnreachable(
+                f"AWS STS cannot be called ({type(reason).__name__})", hint="see AWS_CA_BUNDLE and the proxy variables"
+            ) from None
 
     async def call(self, where: Where, keys: Keys, operation: str, **parameters: Any) -> Answer:
         """One call, and again only where it surely did nothing (never left, throttled); raises an AwsError."""
@@ -86,9 +92,9 @@ class Sts:
                 fields = await getattr(client, operation)(**parameters)
         except boto.ClientError as refusal:
             raise from_sts(refusal.response, parameters, where.region, self._clock()) from None
-        except _NEVER_LEFT as reason:
-            raise _unreachable(where, reason) from None
         except (boto.BotoCoreError, boto.HTTPClientError, OSError) as reason:
+            if _never_left(reason):
+                raise _unreachable(where, reason) from None
             raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
         return Answer(fields=fields, aws_at=date_of(fields))
 
@@ -111,13 +117,23 @@ class Sts:
         )
 
 
+def _never_left(reason: Exception) -> bool:
+    """Whether no connection came about. aiobotocore says EndpointConnectionError of one that was cut, too."""
+    if isinstance(reason, boto.EndpointConnectionError):
+        return isinstance(reason.kwargs.get("error"), ClientConnectorError | socket.gaierror)
+    return isinstance(reason, _NEVER_LEFT)
+
+
 def _unreachable(where: Where, reason: Exception) -> MayflyError:
     kind = "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
     return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({kind}): is the network up?")
 
 
-def credentials_in(answer: Answer, *, arn: str | None, account_from: str) -> Credentials:
-    """The credentials that STS issued; raises AwsFailed where the answer holds none that live."""
+def credentials_in(answer: Answer, *, arn: str | None, account_from: str, account_id: str | None) -> Credentials:
+    """The credentials that STS issued; raises AwsFailed where the answer holds none that live.
+
+    Their account is the one in the ARN `account_from`; raises AccountMismatch where the config wants another.
+    """
     try:
         issued = answer.fields["Credentials"]
         made = Credentials(
@@ -132,6 +148,10 @@ def credentials_in(answer: Answer, *, arn: str | None, account_from: str) -> Cre
         raise AwsFailed("AWS STS answered without credentials") from None
     if answer.aws_at and made.expiration <= answer.aws_at:
         raise AwsFailed("AWS STS issued credentials that have already ended")
+    if account_id and made.account_id and account_id != made.account_id:
+        raise AccountMismatch(
+            f"these credentials are of account {made.account_id}, and the config says account_id = {account_id}"
+        )
     return made
 
 

@@ -119,13 +119,14 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
             return leaf(message.format(**facts), hint=hint and hint.format(**facts))
     if status >= 500 or status == 0:
         return errors.AwsFailed(f"AWS STS failed (HTTP {status})", hint="it is tried again by itself")
-    return errors.AwsUnknown(f"AWS STS refused with {code[:64] or f'HTTP {status}'}")
+    word = re.sub(r"[^\w.-]", "", code, flags=re.ASCII)[:64]
+    return errors.AwsUnknown(f"AWS STS refused with {word or f'HTTP {status}'}")
 
 
 def _skew(response: Mapping[str, Any], now: datetime) -> str:
     try:
         aws_at = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (KeyError, TypeError, ValueError):
-        return "more than 15 minutes other"
+        return "more than 15 minutes earlier or later"
     seconds = round((now - aws_at).total_seconds())
     return f"{abs(seconds)} s {'later' if seconds > 0 else 'earlier'}"

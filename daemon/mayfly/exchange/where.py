@@ -36,6 +36,8 @@ _PARTITION_REGIONS = {
     "aws-eusc": "eusc-de-east-1",
 }
 
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+
 REACH_SECONDS = 3
 
 
@@ -92,13 +94,13 @@ def is_loopback(url: str | None) -> bool:
     return url is not None and is_loopback_url(url)
 
 
-def check_reachable(where: Where, proxies: Mapping[str, str]) -> None:
+def check_reachable(where: Where, environ: Mapping[str, str]) -> None:
     """Raise AwsUnreachable where nothing answers: then nobody need be asked for a fingerprint.
 
     Behind a proxy only the proxy could tell, so nothing is checked there.
     """
     host, port = _host(where)
-    if not host or not proxies.keys().isdisjoint({"http", "https"}):
+    if not host or any(name.lower() in _PROXIES for name in environ):
         return
     try:
         socket.create_connection((host, port), REACH_SECONDS).close()

@@ -1,0 +1,27 @@
+"""A world whose STS is on a clock that a test can move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from exchange.kit import Clock, alive_of
+from mayfly.demo.sts import EmbeddedSts, Role
+from world import World
+
+
+@pytest.fixture(name="clock")
+def _clock(tmp_path: Path) -> Clock:
+    return Clock(tmp_path)
+
+
+@pytest.fixture(name="world")
+async def _world(tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
+    """A home, a vault, an STS with roles; afterwards no process of it may live."""
+    world = World(tmp_path)
+    async with EmbeddedSts(world.account(Role(name="Admin"), Role(name="Reader")), clock=clock) as sts:
+        world.sts = sts
+        yield world
+    assert [] == alive_of(world)

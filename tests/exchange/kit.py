@@ -1,0 +1,213 @@
+"""What the tests of the exchange share: a world on a clock that jumps, and ways to ask a real exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from mayfly import wire
+from mayfly.credentials import Credentials
+from mayfly.demo.vault import ITEM, VAULT, Vault
+from mayfly.errors import MayflyError
+from mayfly.wire import Request
+from world import PATIENCE_SECONDS, SEED_TOML, World
+
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+CODE_SECONDS = 30
+
+
+class Clock:
+    """The time of STS, and of the processes that were told of it: the real one, moved by whole jumps."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "faketime"
+        self._offset_seconds = 0.0
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._offset_seconds)
+
+    def jump(self, seconds: float) -> None:
+        self._offset_seconds += seconds
+        beside = self._file.with_suffix(".new")
+        beside.write_text(f"{self._offset_seconds:+.6f}\n")
+        beside.replace(self._file)
+
+    def next_step(self) -> None:
+        """Go where every step has most of its time before it."""
+        self.jump(CODE_SECONDS - self().timestamp() % CODE_SECONDS + 1)
+
+    def rule(self, world: World) -> dict[str, str]:
+        """What puts a process on this clock; `op` is told by a shim, since no such variable may reach it."""
+        if not FAKETIME.exists():
+            pytest.skip("needs libfaketime, Debian's package faketime")
+        variables = {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        self.next_step()
+        exports = " ".join(f"{name}={value}" for name, value in variables.items())
+        shim = program(world.folder / "faked/op", f'#!/bin/sh\nexport {exports}\nexec {world.op} "$@"\n')
+        return variables | {"PATH": f"{shim.parent}:{world.env['PATH']}"}
+
+
+class Answer(NamedTuple):
+    """How an exchange ended, and what it said."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def outcomes(self) -> dict[str, Any]:
+        results = [wire.parse_result(line) for line in self.out.splitlines(keepends=True)]
+        assert len(results) == len({result.profile for result in results})
+        return {result.profile: result.outcome for result in results}
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """By profile: the code of its error, or what came instead."""
+        return {
+            name: outcome.code if isinstance(outcome, MayflyError) else type(outcome).__name__
+            for name, outcome in self.outcomes.items()
+        }
+
+    def error(self, profile: str = "nsrc") -> MayflyError:
+        outcome = self.outcomes[profile]
+        assert isinstance(outcome, MayflyError), outcome
+        return outcome
+
+    def credentials(self, profile: str = "nsrc") -> Credentials:
+        outcome = self.outcomes[profile]
+        assert isinstance(outcome, Credentials), (outcome, self.err)
+        return outcome
+
+
+def digest(world: World) -> str:
+    return hashlib.sha256(world.config.read_bytes()).hexdigest()
+
+
+def login(world: World, *profiles: str) -> Request:
+    return Request(kind="login", digest=digest(world), profiles=profiles or ("nsrc",))
+
+
+@asynccontextmanager
+async def exchange(world: World, env: dict[str, str] | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An exchange that waits to be asked; gone after the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", "mayfly.exchange", "--config", str(world.config)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=world.env | (env or {}),
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+
+async def ask(world: World, request: Request | bytes, env: dict[str, str] | None = None) -> Answer:
+    """One exchange from its start to its end."""
+    async with exchange(world, env) as process:
+        return await answer(process, request)
+
+
+async def answer(process: asyncio.subprocess.Process, request: Request | bytes = b"") -> Answer:
+    """What it says to `request`, or, where it was asked before, to that."""
+    raw = wire.request_bytes(request) if isinstance(request, Request) else request
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        out, err = await process.communicate(raw)
+    assert process.returncode is not None
+    return Answer(process.returncode, out, err.decode())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for something that another process does."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def program(path: Path, text: str) -> Path:
+    """An executable file."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o700)
+    return path
+
+
+def stand_in(world: World, text: str) -> None:
+    """Put a Python program before the world's `op`, which it finds as `REAL`."""
+    real = world.op.rename(world.op.with_name("real-op"))
+    program(world.op, f"#!{sys.executable} -I\nREAL = {str(real)!r}\n{text}")
+
+
+def with_onepassword(world: World, text: str = "", profiles: str = SEED_TOML) -> None:
+    """A config whose [onepassword] has the lines `text`."""
+    world.write_toml(f"[onepassword]\n{text}\n{profiles}")
+
+
+def key_profile(name: str, item: str = ITEM, more: str = "", vault: str = VAULT) -> str:
+    where = f"op://{vault}/{item}"
+    return f"""
+[profiles.{name}]
+access_key_id = "{where}/access_key_id"
+secret_access_key = "{where}/secret_access_key"
+otp = "{where}/totp"
+mfa_id = "{where}/mfa_id"
+{more}
+"""
+
+
+def role_profile(name: str, role_arn: str, source: str = "nsrc") -> str:
+    return f'\n[profiles.{name}]\nsource_profile = "{source}"\nrole_arn = "{role_arn}"\n'
+
+
+def alive_of(world: World) -> list[str]:
+    """The command lines of all processes that have this world's folder in their environment."""
+    mark = str(world.folder).encode()
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (place / "environ").read_bytes() and int(place.name) != os.getpid():
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def secrets_of(world: World) -> Iterable[str]:
+    return (world.vault.secret_access_key, world.vault.totp_seed)
+
+
+def as_bytes(tree: Any) -> bytes:
+    return json.dumps(tree).encode() + b"\n"
+
+
+def fields_of(vault: Vault) -> dict[str, str]:
+    """What the seed's item holds."""
+    return {
+        "access_key_id": vault.access_key_id,
+        "secret_access_key": vault.secret_access_key,
+        "totp": vault.totp_seed,
+        "mfa_id": vault.mfa_id,
+    }

@@ -1,0 +1,186 @@
+"""Every text with which `op` is known to fail, and the error that it must become. Data, no more."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mayfly import errors
+from mayfly.errors import MayflyError
+
+
+class Said(NamedTuple):
+    """What `op` says, the error it is, and the reference at fault where the error names one."""
+
+    text: str
+    leaf: type[MayflyError]
+    at_fault: str = ""
+
+
+REFERENCES = (
+    "op://Employee/Notion/Username",
+    "op://Employee/Notion/Password",
+    "op://Test Data/AWS/access key id",
+    "op://Employee/Notion/one-time password?attribute=otp",
+)
+_USERNAME = REFERENCES[0]
+_AWS = REFERENCES[2]
+_TOTP = "op://Employee/Notion/one-time password"
+
+_READ = "could not read secret 'op://Employee/Notion/Username': "
+_INIT = "error initializing client: "
+_TOO_MANY = "(429) Too Many Requests: You've reached the maximum number of this type of requests this "
+
+TEXTS = (
+    Said("You are not currently signed in. Please run `op signin --help` for instructions", errors.NotSignedIn),
+    Said("account is not signed in", errors.NotSignedIn),
+    Said("no account found for filter ", errors.AccountNotFound),
+    Said("no account found for filter ABCDEFGHIJKLMNOPQRSTUVWXYZ", errors.AccountNotFound),
+    Said("authorization prompt dismissed, please try again", errors.ApprovalDismissed),
+    Said(_INIT + "authorization prompt dismissed, please try again", errors.ApprovalDismissed),
+    Said(_READ + _INIT + "authorization prompt dismissed, please try again", errors.ApprovalDismissed),
+    Said(_READ + _INIT + "authorization timeout", errors.ApprovalIgnored),
+    Said(
+        _INIT + "connecting to desktop app: cannot connect to 1Password app, make sure it is running",
+        errors.OnePasswordNotRunning,
+    ),
+    Said(
+        "connecting to desktop app: read: connection reset, make sure 1Password CLI is installed correctly, then open "
+        "the 1Password app, select 1Password > Settings > Developer and make sure the 'Integrate with 1Password CLI' "
+        "setting is turned on.",
+        errors.IntegrationOff,
+    ),
+    Said(
+        "connecting to desktop app: read: connection reset, make sure the CLI is correctly installed and Connect with "
+        "1Password CLI is enabled in the 1Password app",
+        errors.IntegrationOff,
+    ),
+    Said("response: unsupportedClientType", errors.IntegrationOff),
+    Said(
+        "connecting to desktop app: 1Password CLI couldn't connect to the 1Password desktop app. To fix this, update "
+        "the desktop app to the latest version. If you're still having trouble connecting, restart the app. If you're "
+        "using version 8.10.12 or earlier of the app, the 1Password CLI binary must be located in /usr/local/bin/op.",
+        errors.OnePasswordNotRunning,
+    ),
+    Said("connecting to desktop app timed out", errors.OnePasswordNotRunning),
+    Said(
+        "No accounts configured for use with 1Password CLI.\n\n - Turn on the 1Password desktop app integration to "
+        "sign in with the accounts in the app.\n - Add an account manually with `op account add`.\n"
+        " - Authenticate using a 1Password service account with OP_SERVICE_ACCOUNT_TOKEN.\n"
+        " - Use 1Password CLI with a Connect server with OP_CONNECT_HOST and OP_CONNECT_TOKEN.",
+        errors.AccountNotFound,
+    ),
+    Said(_READ + _INIT + "No accounts configured for use with 1Password CLI", errors.AccountNotFound),
+    Said(
+        "could not read secret 'op://NoSuchVault/Notion/Username': could not get item NoSuchVault/Notion: "
+        '"NoSuchVault" isn\'t a vault in this account. Specify the vault with its ID or name.',
+        errors.VaultNotFound,
+    ),
+    Said(
+        '"Test Data" isn\'t a vault in this account. Specify the vault with its ID or name.', errors.VaultNotFound, _AWS
+    ),
+    Said(
+        _READ + 'could not get item Employee/Notion: "Notion" isn\'t an item in the "Employee" vault. '
+        "Specify the item with its UUID, name, or domain.",
+        errors.ItemNotFound,
+        _USERNAME,
+    ),
+    Said(
+        '"AWS" isn\'t an item in the "Test Data" vault. Specify the item with its UUID, name, or domain.',
+        errors.ItemNotFound,
+        _AWS,
+    ),
+    Said('"AWS" isn\'t an item. Specify the item with its UUID, name, or domain.', errors.ItemNotFound, _AWS),
+    Said(
+        "could not resolve item UUID for item AWS: could not find item AWS in vault abcdefghijklmnopqrstuvwxyz",
+        errors.ItemNotFound,
+        _AWS,
+    ),
+    Said(
+        "could not find item AWS in vault Test Data, because it has been deleted or archived.",
+        errors.ItemNotFound,
+        _AWS,
+    ),
+    Said(
+        _READ + "item 'Employee/Notion' does not have a field 'Username'",
+        errors.FieldNotFound,
+        _USERNAME,
+    ),
+    Said("item 'Test Data/AWS' does not have a field 'access key id'", errors.FieldNotFound, _AWS),
+    Said("could not find field or file access key id on item AWS in vault Test Data", errors.FieldNotFound, _AWS),
+    Said('"access key id" isn\'t a field in the "AWS" item', errors.FieldNotFound, _AWS),
+    Said('"one-time password" does not have a one-time password', errors.FieldNotFound, _TOTP),
+    Said('"one-time password" doesn\'t have a one-time password.', errors.FieldNotFound, _TOTP),
+    Said(
+        'More than one item matches "AWS". Try again and specify the item by its ID: \n'
+        '\t* for the item "AWS" in vault Test Data: abcdefghijklmnopqrstuvwxyz\n'
+        '\t* for the item "AWS" in vault Test Data: zyxwvutsrqponmlkjihgfedcba',
+        errors.ItemAmbiguous,
+        _AWS,
+    ),
+    Said(
+        'could not resolve item UUID for item AWS: More than one item matches "AWS". '
+        "Try again and specify the item by its ID: ",
+        errors.ItemAmbiguous,
+        _AWS,
+    ),
+    Said(
+        "could not read secret 'op://Employee/Notion': invalid secret reference 'op://Employee/Notion': too few '/': "
+        "secret references should have at least vault, item and field specified",
+        errors.ReferenceInvalid,
+    ),
+    Said(f"invalid secret reference '{_AWS}': invalid character in secret reference", errors.ReferenceInvalid, _AWS),
+    Said(
+        "parsing error at 3:53: only secret references or quoted strings can be enclosed in unescaped {{ }}s",
+        errors.ReferenceInvalid,
+        _AWS,
+    ),
+    Said("session expired, sign in to create a new session", errors.NotSignedIn),
+    Said("service account token set, but not authenticated yet", errors.ServiceAccountRejected),
+    Said(_INIT + "Validation: (failed to DecodeSACCredentials)", errors.ServiceAccountRejected),
+    Said(
+        _INIT + "Authentication: (failed to auth.LookupAuth), Network: (failed to request.DoUnencrypted), Server: "
+        "(403) (Forbidden (Service Account Deleted)), The Service Account used in this integration has been deleted.",
+        errors.ServiceAccountRejected,
+    ),
+    Said("(401) Unauthorized: Invalid token signature", errors.ServiceAccountRejected),
+    Said(
+        _TOO_MANY + "service account is allowed to make. Please retry in 58 minutes or try other requests.",
+        errors.OnePasswordRateLimited,
+    ),
+    Said("Too many requests. Your client has been rate-limited.", errors.OnePasswordRateLimited),
+    Said("dial tcp: lookup my.1password.com: no such host", errors.OnePasswordOffline),
+    Said("dial tcp 1.2.3.4:443: i/o timeout", errors.OnePasswordOffline),
+    Said("dial tcp 1.2.3.4:443: connect: connection refused", errors.OnePasswordOffline),
+    Said("context deadline exceeded", errors.OnePasswordOffline),
+    # Names that read like other failures.
+    Said('"Rate limit" isn\'t an item in the "429" vault. Specify the item with its UUID.', errors.ItemNotFound),
+    Said("item 'Employee/authorization timeout' does not have a field 'is locked'", errors.FieldNotFound),
+    Said(
+        "could not read secret 'op://V/Too many requests/f': " + _INIT + "authorization timeout", errors.ApprovalIgnored
+    ),
+    Said("could not do \"isn't an item\" for 'Rate limit'", errors.OnePasswordUnknown),
+)
+
+WAITS = (
+    (_TOO_MANY + "service account is allowed to make. Please retry in 58 minutes or try other requests.", 58 * 60),
+    (_TOO_MANY + "1Password account is allowed to make. Please retry in 23 hours and 59 minutes or try", 86_340),
+    ("Too many requests. Your client has been rate-limited. Try again in 30 seconds", 30),
+    ("Too many requests. Try again in 1 minute 30 seconds", 90),
+    ("Too many requests. Try again in 1 hour, 1 minute and 1 second", 3661),
+    ("Too many requests. Try again in 9999 hours", 86_400),
+    ("Too many requests. Your client has been rate-limited.", 900),
+)
+
+# What nobody has recorded, and what of it may be shown.
+UNKNOWN = (
+    ("", "nothing at all"),
+    ("something odd happened\nwith a second line", "something odd happened"),
+    ("could not frobnicate op://Private/Bank/password: odd", "could not frobnicate op://…: odd"),
+    ("could not frobnicate 'op://Private/Bank/password'", "could not frobnicate ''"),
+    ('the field "hunter2" is odd', 'the field "" is odd'),
+    ("odd: AKIAIOSFODNN7EXAMPLE", "odd: …"),
+    ("odd: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "odd: …"),
+    ("odd: code 123456 was made", "odd: code … was made"),
+    ("odd\x07\x1b]0;title\x07 bell", "odd]0;title bell"),
+    ("panic: runtime error: invalid memory address", "panic: runtime error: invalid memory address"),
+)

@@ -1,0 +1,306 @@
+"""The one call of `op`: its command line, its standard input, its environment, and when it is fed."""
+
+from __future__ import annotations
+
+import json
+
+from pathlib import Path
+
+import pytest
+
+from exchange.kit import ask, fields_of, key_profile, login, program, secrets_of, stand_in, with_onepassword
+from mayfly.demo.sts_mfa import code_of
+from mayfly.demo.vault import ITEM, VAULT, Vault
+from world import SEED_TOML, World
+
+
+REFERENCE = f"op://{VAULT}/{ITEM}"
+TEMPLATE = f"""\
+{{{{ {REFERENCE}/access_key_id }}}}
+{{{{ {REFERENCE}/secret_access_key }}}}
+{{{{ {REFERENCE}/mfa_id }}}}
+{{{{ {REFERENCE}/totp?attribute=otp }}}}
+"""
+PLANTED = {
+    "AWS_PROFILE": "other",
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00",
+    "AWS_SECRET_ACCESS_KEY": "planted",
+    "OP_SESSION_abc": "planted",
+    "OP_SESSION": "planted",
+    "OP_DEBUG": "true",
+    "OP_FORMAT": "json",
+    "OP_ACCOUNT": "planted",
+    "OP_SERVICE_ACCOUNT_TOKEN": "planted",
+    "OP_CONNECT_HOST": "http://127.0.0.1:1",
+    "OP_CONNECT_TOKEN": "planted",
+    "OP_CACHE": "true",
+    "PYTHONPATH": "/planted",
+    "PYTHONSTARTUP": "/planted",
+    "LD_LIBRARY_PATH": "/planted",
+    "BASH_ENV": "/planted",
+    "SECRET": "planted",
+}
+
+# Writes down what it finds, and then does what the world's `op` does.
+WITNESS = """
+import json, os, subprocess, sys
+template = sys.stdin.buffer.read()
+witness = {"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd(), "umask": os.umask(0), "sid": os.getsid(0),
+           "pgid": os.getpgid(0), "pid": os.getpid(), "ttys": [os.isatty(n) for n in (0, 1, 2)],
+           "fds": sorted(os.listdir("/proc/self/fd"), key=int), "stdin": template.decode()}
+with open(os.path.dirname(REAL) + "/witness.jsonl", "a") as file:
+    file.write(json.dumps(witness) + "\\n")
+sys.exit(subprocess.run([REAL, *sys.argv[1:]], input=template).returncode)
+"""
+
+# Stops the exchange again and again, to see side by side whether its template is complete and what it has imported.
+STOPPER = """
+import os, signal, subprocess, sys, time
+os.set_blocking(0, False)
+template, seen, parent = b"", set(), os.getppid()
+is_fed = is_imported = False
+until = time.monotonic() + 20
+while not (is_fed and is_imported) and time.monotonic() < until:
+    os.kill(parent, signal.SIGSTOP)
+    while open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[0] != "T":
+        pass
+    try:
+        while chunk := os.read(0, 65536):
+            template += chunk
+        is_fed = True
+    except BlockingIOError:
+        pass
+    maps = open(f"/proc/{parent}/maps").read()
+    is_imported = "/multidict/" in maps or "/aiohttp/" in maps
+    seen.add((is_fed, is_imported))
+    os.kill(parent, signal.SIGCONT)
+    time.sleep(0.002)
+with open(os.path.dirname(REAL) + "/seen", "w") as file:
+    file.write(repr(sorted(seen)))
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+sys.exit(subprocess.run([REAL, *sys.argv[1:]], input=template).returncode)
+"""
+
+
+def _witnesses(world: World) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (world.op.parent / "witness.jsonl").read_text().splitlines()]
+
+
+async def test_op_is_called_once_with_exactly_these_words(world: World) -> None:
+    """One `op inject`: no cache, no colour, the template on standard input, the code last and asked for as such."""
+    stand_in(world, WITNESS)
+
+    ended = await ask(world, login(world), PLANTED | {"XDG_RUNTIME_DIR": "/run/user/1", "LANG": "C"})
+
+    [witness] = _witnesses(world)
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert ["--cache=false", "--no-color", "inject"] == witness["argv"]
+    assert TEMPLATE == witness["stdin"]
+
+
+async def test_op_finds_an_allow_list_in_its_environment(world: World) -> None:
+    """Of what stands in the exchange's environment only what `op` needs to find its app reaches it."""
+    stand_in(world, WITNESS)
+
+    await ask(world, login(world), PLANTED | {"XDG_RUNTIME_DIR": "/run/user/1", "LANG": "C"})
+
+    environment = _witnesses(world)[0]["env"]
+    assert isinstance(environment, dict)
+    path = world.env["PATH"]
+    wanted = {"HOME": str(world.home), "PATH": path, "XDG_RUNTIME_DIR": "/run/user/1", "LANG": "C", "OP_CACHE": "false"}
+    # Python's own, where the locale is C (PEP 538).
+    assert wanted == {name: value for name, value in environment.items() if name != "LC_CTYPE"}
+
+
+async def test_op_stands_alone(world: World) -> None:
+    """No terminal, a session and a process group of its own, the root as its folder, and no descriptor but three."""
+    stand_in(world, WITNESS)
+
+    await ask(world, login(world))
+
+    [witness] = _witnesses(world)
+    assert ("/", 0o077, [False] * 3) == (witness["cwd"], witness["umask"], witness["ttys"])
+    assert witness["pid"] == witness["sid"] == witness["pgid"]
+    assert ["0", "1", "2", "3"] == witness["fds"]  # the fourth is the folder being listed
+
+
+async def test_the_account_is_named_on_the_command_line(world: World) -> None:
+    """With an account configured, `op` is told which, before the command."""
+    with_onepassword(world, 'account = "my.1password.com"')
+    stand_in(world, WITNESS)
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert ["--cache=false", "--no-color", "--account", "my.1password.com", "inject"] == _witnesses(world)[0]["argv"]
+
+
+async def test_the_template_is_complete_before_aiobotocore_is_imported(world: World) -> None:
+    """The import that takes longest never stands between a human and the prompt."""
+    stand_in(world, STOPPER)
+
+    ended = await ask(world, login(world))
+
+    seen = eval((world.op.parent / "seen").read_text())
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert (True, True) in seen
+    assert (False, True) not in seen
+
+
+async def test_several_items_of_one_account_are_one_call(world: World) -> None:
+    """Two profiles of one account: one `op`, every reference once, the codes last."""
+    other = Vault()
+    world.vault.add_item("Other", fields_of(other))
+    world.write_toml(SEED_TOML + key_profile("other", item="Other"))
+
+    ended = await ask(world, login(world, "nsrc", "other"))
+
+    [call] = world.vault.calls()
+    asked = [line.rpartition("/")[2] for line in call["stdin"].splitlines()]
+    keys = ["access_key_id }}", "secret_access_key }}", "mfa_id }}"]
+    assert {"nsrc": "Credentials", "other": "AccessKeyUnknown"} == ended.verdicts
+    assert [*keys, *keys, "totp?attribute=otp }}", "totp?attribute=otp }}"] == asked
+
+
+async def test_no_secret_leaves_but_in_its_place(world: World) -> None:
+    """Neither key nor seed nor code stands in what the exchange prints or leaves in its files."""
+    ended = await ask(world, login(world))
+
+    step = world.sts.calls[0].code_step
+    assert step is not None
+    code = code_of(world.vault.totp_seed, step)
+    told = ended.out.decode() + ended.err + (world.run_dir / "op.lock").read_text()
+    assert not [secret for secret in (*secrets_of(world), code) if secret in told]
+
+
+# Headless: exactly one way to authenticate, and its token is guarded.
+
+
+def _token_file(world: World, text: str, mode: int = 0o600) -> Path:
+    path = world.home / "token"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+HEADLESS = {"OP_CACHE", "OP_LOAD_DESKTOP_APP_SETTINGS", "OP_BIOMETRIC_UNLOCK_ENABLED"}
+
+
+async def test_a_service_account_authenticates_by_its_file(world: World) -> None:
+    """The token in `token_file` reaches `op`, and with it nothing that could lead to the desktop app or to Connect."""
+    world.vault.update(mode="service", service_token="ops_made_up")
+    path = _token_file(world, "ops_made_up\n")
+    with_onepassword(world, f'token_file = "{path}"')
+
+    ended = await ask(world, login(world), PLANTED)
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert HEADLESS | {"OP_SERVICE_ACCOUNT_TOKEN"} == set(world.vault.calls()[0]["op_env"])
+    assert "ops_made_up" not in ended.out.decode() + ended.err
+
+
+async def test_a_service_account_authenticates_by_its_command(world: World) -> None:
+    """What `token_command` prints is the token."""
+    world.vault.update(mode="service", service_token="ops_made_up")
+    command = program(world.home / "token-command", "#!/bin/sh\necho ops_made_up\n")
+    with_onepassword(world, f'token_command = ["{command}"]')
+
+    ended = await ask(world, login(world), PLANTED)
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert HEADLESS | {"OP_SERVICE_ACCOUNT_TOKEN"} == set(world.vault.calls()[0]["op_env"])
+
+
+async def test_connect_is_host_and_token_alone(world: World) -> None:
+    """With a Connect server configured, `op` gets its host and token and no service account's."""
+    world.vault.update(mode="connect", connect_token="made-up")
+    path = _token_file(world, "made-up")
+    with_onepassword(world, f'connect_host = "http://127.0.0.1:8080"\nconnect_token_file = "{path}"')
+
+    ended = await ask(world, login(world), PLANTED)
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert HEADLESS | {"OP_CONNECT_HOST", "OP_CONNECT_TOKEN"} == set(world.vault.calls()[0]["op_env"])
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "complaint"),
+    [
+        ("ops_made_up", 0o644, "is open to others: chmod 600"),
+        ("", 0o600, "gives no token"),
+        ("two words", 0o600, "gives no token"),
+        ("ops_\0made_up", 0o600, "gives no token"),
+    ],
+)
+async def test_a_token_file_that_will_not_do_is_told(world: World, text: str, mode: int, complaint: str) -> None:
+    """A token that others can read, or that is none, is refused before `op` runs, and not repeated."""
+    with_onepassword(world, f'token_file = "{_token_file(world, text, mode)}"')
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "ConfigInvalid"} == ended.verdicts
+    assert complaint in ended.error().message
+    assert "made_up" not in ended.out.decode() + ended.err
+    assert [] == world.vault.calls()
+
+
+async def test_a_token_file_that_is_missing_is_told(world: World) -> None:
+    """A missing file is named, with the reason."""
+    with_onepassword(world, f'token_file = "{world.home}/nothing"')
+
+    message = (await ask(world, login(world))).error().message
+
+    assert f"{world.home}/nothing: the token cannot be read: No such file or directory" == message
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict", "complaint"),
+    [
+        ("exit 7", "ConfigInvalid", "failed (exit code 7)"),
+        ("echo a b", "ConfigInvalid", "gives no token"),
+        ("yes", "ConfigInvalid", "failed (Flooded)"),
+        ("sleep 60 & sleep 60", "OnePasswordHung", "did not end within 1 s"),
+    ],
+)
+async def test_a_token_command_that_fails_is_told(world: World, script: str, verdict: str, complaint: str) -> None:
+    """A `token_command` that fails, floods or hangs ends by the limit, with its children."""
+    command = program(world.home / "token-command", f"#!/bin/sh\n{script}\n")
+    with_onepassword(world, f'token_command = ["{command}"]\ntimeout_seconds = 1')
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": verdict} == ended.verdicts
+    assert complaint in ended.error().message
+    assert [] == world.vault.calls()
+
+
+# Which op
+
+
+async def test_an_op_that_others_could_replace_is_not_run(world: World) -> None:
+    """An `op` that is writable by others is refused, and the error says how to mend it."""
+    world.op.chmod(0o777)
+
+    ended = await ask(world, login(world), {"PATH": str(world.op.parent)})
+
+    assert {"nsrc": "ConfigInvalid"} == ended.verdicts
+    assert f"op at {world.op} cannot be trusted: {world.op} is writable by others" in ended.error().message
+    assert [] == world.vault.calls()
+
+
+async def test_a_missing_op_is_told(world: World) -> None:
+    """Without any `op` the error says what to install or to set."""
+    with_onepassword(world, f'op = "{world.home}/op"')
+
+    error = (await ask(world, login(world))).error()
+
+    assert ("OnePasswordMissing", f"{world.home}/op: there is no such program") == (error.code, error.message)
+
+
+async def test_an_op_that_is_no_program_is_told(world: World) -> None:
+    """A file that the kernel cannot run is told as what it is."""
+    with_onepassword(world, f'op = "{program(world.home / "op", "no program")}"')
+
+    error = (await ask(world, login(world))).error()
+
+    assert ("OnePasswordMissing", f"{world.home}/op cannot be run: Exec format error") == (error.code, error.message)
