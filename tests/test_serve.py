@@ -37,7 +37,7 @@ async def test_an_unmodified_aws_cli_is_who_the_vault_says(world: World) -> None
             env={
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.url}/credentials/nsrc",
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
-                "AWS_REGION": "us-east-1",
+                "AWS_DEFAULT_REGION": "us-east-1",  # botocore reads no AWS_REGION
             },
         )
 

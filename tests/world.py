@@ -153,6 +153,7 @@ class World:
         """A daemon that is ready, for as long as the block lasts."""
         log = self.folder / "daemon.log"
         with log.open("ab") as stream:
+            log_start = stream.tell()
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -165,7 +166,7 @@ class World:
                 cwd=self.home,
                 start_new_session=True,
             )
-        served = Served(self, process, log)
+        served = Served(self, process, log, log_start)
         try:
             await served.ready()
             yield served
@@ -194,10 +195,12 @@ class World:
 class Served:
     """A running daemon."""
 
-    def __init__(self, world: World, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, world: World, process: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
         self.world = world
         self.process = process
         self._log = log
+        # A second daemon's log goes on where the first one's ended.
+        self._log_start = log_start
 
     @property
     def pid(self) -> int:
@@ -205,7 +208,7 @@ class Served:
 
     @property
     def log_text(self) -> str:
-        return self._log.read_text()
+        return self._log.read_bytes()[self._log_start :].decode()
 
     def events(self, name: str = "") -> list[dict[str, Any]]:
         """The log's events, all or those called `name`."""

@@ -11,6 +11,8 @@ GET /events                    what happens, as server-sent events
 
 from __future__ import annotations
 
+import json
+
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +22,7 @@ from aiohttp import web
 
 from mayfly.credentials import process_body
 from mayfly.errors import ConfigInvalid, MayflyError
+from mayfly.events import Events
 from mayfly.keeper import Keeper
 from mayfly.session import Trigger
 from mayfly.web import Answer, json_answer, refusal
@@ -27,14 +30,22 @@ from mayfly.web import Answer, json_answer, refusal
 
 Route = Callable[[str], Awaitable[Answer]]
 
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
+
 
 class Control:
     """Answers on the control socket; `status` and `reload` are the daemon's."""
 
     def __init__(
-        self, keeper: Keeper, *, status: Callable[[], dict[str, Any]], reload: Callable[[], Awaitable[None]]
+        self,
+        keeper: Keeper,
+        events: Events,
+        *,
+        status: Callable[[], dict[str, Any]],
+        reload: Callable[[], Awaitable[None]],
     ) -> None:
         self._keeper = keeper
+        self._events = events
         self._status = status
         self._reload = reload
         self._routes: dict[tuple[str, str, str], Route] = {
@@ -48,6 +59,8 @@ class Control:
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
+        if (request.method, request.path) == ("GET", "/events"):
+            return await self._listen(request)
         place, profile, action = (*request.path.lstrip("/").split("/"), "", "", "")[:3]
         route = self._routes.get((request.method, place, action))
         if route is None:
@@ -58,6 +71,15 @@ class Control:
             return await route(profile)
         except MayflyError as error:
             return told(error)
+
+    async def _listen(self, request: web.BaseRequest) -> Answer:
+        """Server-sent events, until the listener or the daemon goes."""
+        transport = request.transport
+        if transport is not None:
+            transport.write(_STREAM_HEAD)
+            async for event in self._events.listen():
+                transport.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
+        raise ConnectionResetError("the stream has ended")
 
     async def _show_status(self, _profile: str) -> Answer:
         return json_answer(200, self._status())

@@ -31,17 +31,21 @@ def instant_text(instant: datetime) -> str:
 
     JS v3 and Rust refuse `+00:00`, Swift refuses fractions (measured), so isoformat() will not do.
     """
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: %Y has four digits only where the C library says so.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:
     """The inverse of `instant_text`; raises ValueError for any other form."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    instant = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if instant_text(instant) != text:  # strptime takes 5 for 05
+        raise ValueError("an instant is written YYYY-MM-DDTHH:MM:SSZ")
+    return instant
 
 
 def account_of(arn: str) -> str | None:
     """The twelve digits in an ARN, or None."""
-    found = re.fullmatch(r"arn:[\w-]+:[\w-]+:[\w-]*:(\d{12}):.+", arn)
+    found = re.fullmatch(r"arn:[\w-]+:[\w-]+:[\w-]*:([0-9]{12}):.+", arn)
     return found[1] if found else None
 
 

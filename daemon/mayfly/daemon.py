@@ -10,11 +10,13 @@ import signal
 import socket
 
 from asyncio import Transport
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 from mayfly import __version__, config, hardening, sockets, status
+from mayfly.audit import Audit
 from mayfly.clock import Clock
 from mayfly.config import Config
 from mayfly.control import Control
@@ -22,9 +24,10 @@ from mayfly.desk import desk_here
 from mayfly.endpoint import Endpoint
 from mayfly.errors import MayflyError
 from mayfly.events import Events
+from mayfly.herald import Herald
 from mayfly.keeper import Keeper
 from mayfly.launcher import child_launcher
-from mayfly.peer import is_ours, sock_diag, unix_peer_uid
+from mayfly.peer import Peer, is_ours, sock_diag, unix_peer_uid
 from mayfly.tokens import Grants, ensure_tokens
 from mayfly.web import Handler, Server
 
@@ -43,13 +46,19 @@ class Daemon:
         self._started_at = self._clock()
         self._grants = Grants()
         self._sock_diag = sock_diag()
+        self._refusals: Counter[str] = Counter()
+        desk = desk_here(self._clock)
         self._keeper = Keeper(
-            found,
-            launch=child_launcher(found.source),
-            desk=desk_here(self._clock),
-            clock=self._clock,
-            events=self._events,
+            found, launch=child_launcher(found.source), desk=desk, clock=self._clock, events=self._events
         )
+        self._audit = Audit(
+            desk,
+            self._events,
+            clock=self._clock,
+            age_seconds=self._keeper.age_seconds,
+            suspect=self._keeper.suspect,
+        )
+        self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self.stop = asyncio.Event()
 
     async def serve(self) -> None:
@@ -71,9 +80,16 @@ class Daemon:
         self._address = port.getsockname()
         life.callback(port.close)
         control_socket = sockets.bind_control()
-        life.callback(sockets.unlink, control_socket)
-        endpoint = Endpoint(self._keeper, self._grants, port=self._address[1], clock=self._clock, events=self._events)
-        control = Control(self._keeper, status=self._status, reload=self.reload)
+        life.callback(sockets.unlink_control)
+        endpoint = Endpoint(
+            self._keeper,
+            self._grants,
+            self._audit,
+            port=self._address[1],
+            clock=self._clock,
+            on_refusal=self._count_refusal,
+        )
+        control = Control(self._keeper, self._events, status=self._status, reload=self.reload)
         await life.enter_async_context(self._listening(control_socket, control.handle, self._admits_unix))
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admits_tcp))
 
@@ -89,38 +105,47 @@ class Daemon:
             server.pre_shutdown()
             await server.shutdown(DRAIN_SECONDS)
 
-    def _admits_tcp(self, transport: Transport) -> bool:
+    def _admits_tcp(self, transport: Transport) -> Peer | None:
         """Only this user's own processes, where the kernel can tell."""
         if self._sock_diag is None:
-            return True
+            return Peer(os.getuid(), 0)
         ours, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         try:
             peer = self._sock_diag.peer(client, ours) if client else None
         except OSError:
             peer = None
-        return self._admitted(peer.uid if peer else None)
+        return self._admitted(peer)
 
-    def _admits_unix(self, transport: Transport) -> bool:
-        return self._admitted(unix_peer_uid(transport.get_extra_info("socket")))
+    def _admits_unix(self, transport: Transport) -> Peer | None:
+        uid = unix_peer_uid(transport.get_extra_info("socket"))
+        return self._admitted(None if uid is None else Peer(uid, 0))
 
-    def _admitted(self, uid: int | None) -> bool:
-        if is_ours(uid, allow_root=self._keeper.config.allow_root):
-            return True
-        self._events.warning("connection.refused", cause="user", uid=uid)
-        return False
+    def _admitted(self, peer: Peer | None) -> Peer | None:
+        if peer and is_ours(peer.uid, allow_root=self._keeper.config.allow_root):
+            return peer
+        self._count_refusal("user")
+        return None
+
+    def _count_refusal(self, cause: str) -> None:
+        """Count, and log the first, the tenth, the hundredth …: a flood of refusals is no flood of lines."""
+        self._refusals[cause] += 1
+        times = self._refusals[cause]
+        if str(times).strip("0") == "1":
+            self._events.warning("request.refused", cause=cause, times=times)
 
     # Run
 
     async def _run(self) -> None:
-        work = asyncio.create_task(self._keeper.run())
-        stopped = asyncio.create_task(self.stop.wait())
+        tasks = [asyncio.create_task(work) for work in (self._keeper.run(), self._herald.run(), self.stop.wait())]
         try:
-            await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            for task in (work, stopped):
+            self._events.close()
+            for task in tasks:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def reload(self) -> None:
         """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad."""
@@ -170,6 +195,8 @@ class Daemon:
                 started_at=self._started_at,
                 observed_at=self._clock(),
                 notes=[],
+                refusals=dict(self._refusals),
+                last_fetches=[fetch._asdict() for fetch in self._audit.last],
                 profiles=self._keeper.status(),
             )
         )

@@ -26,18 +26,35 @@ if _without_rich:
     del sys.modules["rich"]
 
 _REDACTED = "[redacted]"
+
+# A secret may stand behind an escape, where repr() or JSON has written a line break.
+_ESCAPE = r"(?<=\\[nrt])"
+
+
+def _run(letters: str, count: str) -> str:
+    """A pattern for a run of so many `letters`; one without a capital is a path, a digest or a plain word.
+
+    (Of random base64 less than one in 10^9 has none.)
+    """
+    beginning = rf"(?:(?<![{letters}])|{_ESCAPE})"
+    return rf"{beginning}(?=[a-z0-9/+=%_-]*[A-Z])[{letters}]{{{count}}}(?![{letters}])"
+
+
 _SECRETS = re.compile(
     "|".join(
         (
-            r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",  # a secret access key
-            r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])",  # an endpoint token
-            r"[A-Za-z0-9+/=_-]{100,}",  # a session token
             r"ops_[A-Za-z0-9_=-]+",  # a service account's token
-            r"(?<![\w.-])\d{6}(?![\w.-])",  # a one-time password
+            _run("A-Za-z0-9/+=%_-", "100,"),  # a session token, percent-encoded or not
+            _run("A-Za-z0-9/+", "40"),  # a secret access key
+            _run("A-Za-z0-9_-", "43"),  # an endpoint token
+            # A one-time password; not a process's id, a port, a duration, or the fraction of a second.
+            rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(?<!pid )(?<!uid )(?<!port )(?<![0-9]\.)[0-9]{{6}}"
+            r"(?![A-Za-z0-9]|\.[0-9]| s\b| seconds\b)",
         )
     )
 )
-_KEY_ID = re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{12}([A-Z0-9]{4})\b")
+_KEY_ID = re.compile(rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(AKIA|ASIA)[A-Z0-9]{{12}}([A-Z0-9]{{4}})(?![A-Za-z0-9])")
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 Event = MutableMapping[str, Any]
 
@@ -54,10 +71,11 @@ def redact(_logger: object, _method: str, event: Event) -> Event:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return _KEY_ID.sub(r"\1…\2", _SECRETS.sub(_REDACTED, value))
+        # Nothing that a client sent may steer the terminal of whoever reads the log.
+        return _STEERING.sub("\N{REPLACEMENT CHARACTER}", _KEY_ID.sub(r"\1…\2", _SECRETS.sub(_REDACTED, value)))
     if isinstance(value, dict):
-        return {name: _redacted(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
+        return {_redacted(str(name)): _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [_redacted(inner) for inner in value]
     return value if isinstance(value, bool | int | float | None) else _redacted(str(value))
 
@@ -88,4 +106,9 @@ class _Bridge(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._logger.warning("library.warned", library=record.name, text=record.getMessage())
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError) as reason:
+            # The library's own slip: its arguments do not fit its words. Nobody's request fails for that.
+            text = f"{record.msg} ({type(reason).__name__} in its arguments)"
+        self._logger.warning("library.warned", library=record.name, text=text)

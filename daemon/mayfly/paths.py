@@ -9,12 +9,14 @@ import os
 import stat
 import sys
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mayfly.errors import ConfigInvalid
 
 
 PORT_BASE = 9170
+MAX_HOST = 32
 
 
 def config_file(given: str | None = None) -> Path:
@@ -24,15 +26,22 @@ def config_file(given: str | None = None) -> Path:
     """
     named = given or os.environ.get("MAYFLY_CONFIG")
     if named:
-        return Path(named).expanduser().absolute()
+        return _expanded(named)
     folder = config_dir()
     for name in ("config.toml", "config.json"):
-        if (folder / name).exists():
+        if os.path.exists(folder / name):  # noqa: PTH110 - Path's own raises where the folder may not be entered
             return folder / name
     raise ConfigInvalid(
         f"{folder}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
         "or try 'mayfly demo'"
     )
+
+
+def _expanded(named: str) -> Path:
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigInvalid(f"{named}: there is no such user's home") from None
 
 
 def config_dir() -> Path:
@@ -45,7 +54,7 @@ def runtime_dir() -> Path:
     """The folder of the tokens and the sockets; it may not exist yet."""
     named = os.environ.get("MAYFLY_RUNTIME_DIR")
     if named:
-        return Path(named).expanduser().absolute()
+        return _expanded(named)
     session = os.environ.get("XDG_RUNTIME_DIR", "")
     if session.startswith("/"):
         return Path(session) / "mayfly"
@@ -76,29 +85,53 @@ def check_private(path: Path, mode: int) -> Path:
     if facts.st_uid != os.getuid():
         raise ConfigInvalid(f"{path} belongs to {user_name(facts.st_uid)}: remove it")
     if facts.st_mode & 0o077:
-        raise ConfigInvalid(f"{path} is open to others: chmod {mode:o} {path}")
+        raise ConfigInvalid(f"{path} is open to others: chmod {mode:o} {_quoted(path)}")
     return path
 
 
 def trust_problems(path: Path) -> list[str]:
     """Why another user could change what stands at `path`; empty if none can.
 
-    The file, what it links to and every folder above must belong to this user or root and be writable by nobody else;
-    a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it.
+    The file, what it links to, and every folder and link on the way must belong to this user or root and be writable by
+    nobody else; a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it.
     """
     problems = []
-    real = path.resolve()
-    for place in dict.fromkeys([*reversed(path.absolute().parents), *reversed(real.parents), real]):
-        try:
-            facts = place.stat()
-        except OSError:
-            continue
+    for place, facts in _way_to(path.absolute()):
         if facts.st_uid not in {0, os.getuid()}:
             problems.append(f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file")
         sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
-        if facts.st_mode & 0o022 and not sticky:
-            problems.append(f"{place} is writable by others: chmod go-w {place}")
-    return problems
+        # A link's own mode says nothing.
+        if facts.st_mode & 0o022 and not sticky and not stat.S_ISLNK(facts.st_mode):
+            problems.append(f"{place} is writable by others: chmod go-w {_quoted(place)}")
+    return list(dict.fromkeys(problems))
+
+
+# As many as Linux follows (path_resolution(7)).
+LINKS_MAX = 40
+
+
+def _way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Whatever decides where `path` leads, from the root on, as far as it can be seen."""
+    at, ahead, links = Path(path.anchor), list(reversed(path.parts)), 0
+    while ahead and links <= LINKS_MAX:
+        name = ahead.pop()
+        at = at.parent if name == ".." else at / name
+        try:
+            facts = at.lstat()
+        except OSError:
+            return
+        yield at, facts
+        if stat.S_ISLNK(facts.st_mode):
+            links += 1
+            ahead += reversed(at.readlink().parts)
+            at = at.parent
+
+
+def _quoted(path: Path) -> str:
+    """A path that can be pasted."""
+    from shlex import quote
+
+    return quote(str(path))
 
 
 def user_name(uid: int) -> str:
@@ -122,16 +155,21 @@ def default_address() -> tuple[str, int]:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """`127.0.0.1:PORT` as a pair; raises ValueError for any other host or a port out of range."""
+    """`127.0.0.1:PORT` as a pair; raises ValueError for any other host or a port out of range.
+
+    It repeats only what has the look of an address: anything else might be a secret in the wrong place.
+    """
     host, _, port = text.rpartition(":")
+    if not (host and len(host) <= MAX_HOST and port.isascii() and port.isdigit() and len(port) <= 6):
+        raise ValueError("must be 127.0.0.1:PORT: mayfly listens nowhere else")
     if host != "127.0.0.1":
         raise ValueError(f"{text!r} is not on 127.0.0.1: mayfly listens nowhere else")
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+    if int(port) > 65535:
         raise ValueError(f"{text!r} has no port between 0 and 65535")
     return host, int(port)
 
 
 def listen_address(given: str | None, configured: str | None) -> tuple[str, int]:
     """The address in force: given, `$MAYFLY_LISTEN`, configured, or this user's own port."""
-    named = given or os.environ.get("MAYFLY_LISTEN") or configured
-    return parse_address(named) if named else default_address()
+    named = given if given is not None else os.environ.get("MAYFLY_LISTEN") or configured
+    return default_address() if named is None else parse_address(named)

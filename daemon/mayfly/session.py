@@ -12,7 +12,7 @@ ask for new credentials: the clock, a client, a person; `wants` says whether thi
 answers depends on whether somebody would have to put down a finger. A machine's refresh costs nothing and happens
 early; a person is asked only while they are there, and after a "no" only by themselves or by a client's request, ever
 more seldom. Every method is level-triggered: called twice it says the same, called after a night's sleep it says what
-is right now. The clock that feeds it never runs backwards (`daemon.Clock`).
+is right now. The clock that feeds it never runs backwards (`clock.Clock`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from enum import Enum
 import attrs
 
 from mayfly.credentials import Credentials
-from mayfly.errors import MayflyError, ScreenLocked
+from mayfly.errors import ApprovalDismissed, ConfigChanged, MayflyError, ScreenLocked
 
 
 CODE_PERIOD_SECONDS = 30
@@ -34,6 +34,8 @@ LAST_CHANCE_SECONDS = 5 * 60
 COMPANY_SECONDS = 60 * 60
 MAX_JITTER_SECONDS = 60
 LOOK_AGAIN_SECONDS = 30
+ALARMS_SECONDS = (15 * 60, 5 * 60)
+VERIFY_AGAIN_SECONDS = 5 * 60
 
 
 class Phase(Enum):
@@ -105,6 +107,8 @@ class Session:
     consecutive_failures: int = 0
     last_error: MayflyError | None = None
     forgotten: bool = False
+    verified_at: datetime | None = None
+    alarmed_seconds: float | None = None
 
     # What it is
 
@@ -149,11 +153,19 @@ class Session:
         """Whether new credentials are to be got now, on behalf of `trigger`."""
         if trigger is Trigger.PERSON:
             return True
-        if self.phase(policy, now) is Phase.FRESH or self._cools(now):
+        if self.phase(policy, now) is Phase.FRESH:
             return False
         if policy.asks_human and not self._may_disturb(trigger, scene, now):
             return False
-        return trigger is Trigger.CLIENT or self._renews_by_itself(policy, scene, now)
+        if trigger is Trigger.CLIENT:
+            return not self._cools(self.retry_after_seconds, now)
+        return self._renews_by_itself(policy, scene, now)
+
+    def heeds_scene(self, policy: RefreshPolicy, now: datetime) -> bool:
+        """Whether it can matter to the clock who is there now, or who comes back."""
+        is_stuck = self.last_error and not (self.last_error.needs_human or self.last_error.retryable)
+        is_fresh = self.phase(policy, now) is Phase.FRESH
+        return policy.asks_human and not is_fresh and not is_stuck and self._is_kept(policy)
 
     def may_come_along(self, policy: RefreshPolicy, now: datetime) -> bool:
         """Whether these join a login of the same account that happens anyway.
@@ -164,7 +176,7 @@ class Session:
         until_due = left - self.window_seconds(policy)
         return (
             self.is_in_use()
-            and not self._cools(now)
+            and not self._cools(self.retry_after_seconds, now)
             and until_due <= COMPANY_SECONDS
             and left <= self.life_seconds() / 2
         )
@@ -175,18 +187,32 @@ class Session:
             return ScreenLocked("the screen is locked, so nobody is asked")
         return self.last_error
 
+    def may_verify(self, policy: RefreshPolicy, now: datetime) -> bool:
+        """Whether to ask AWS about credentials that seem not to be good; seldom, because it is a guess."""
+        since = (now - self.verified_at).total_seconds() if self.verified_at else VERIFY_AGAIN_SECONDS
+        return self.phase(policy, now) is Phase.FRESH and since >= VERIFY_AGAIN_SECONDS
+
+    def alarm_seconds(self, policy: RefreshPolicy, now: datetime) -> float | None:
+        """How long before their end the people who use these credentials are to be told now, if they are."""
+        left, window = self.left_seconds(now), self.window_seconds(policy)
+        given = self.alarmed_seconds or float("inf")
+        due = [mark for mark in ALARMS_SECONDS if 0 < left <= mark <= window and mark < given]
+        expected = self.is_in_use() and (policy.mode != "on-demand" or self.last_error is not None)
+        return min(due) if due and expected else None
+
     def look_again_seconds(self, policy: RefreshPolicy, now: datetime) -> float:
         """How long nothing can change by the clock alone, at most half a minute."""
         left = self.left_seconds(now)
-        marks = [left - self.window_seconds(policy), left - LAST_CHANCE_SECONDS, left]
-        retry_at = self.retry_not_before_at()
-        if retry_at:
-            marks.append((retry_at - now).total_seconds())
-        return min([mark for mark in marks if mark > 0], default=LOOK_AGAIN_SECONDS)
+        ends = (self.window_seconds(policy), LAST_CHANCE_SECONDS, *ALARMS_SECONDS, 0)
+        marks = [left - end for end in ends]
+        if self.failed_at:
+            ago = (now - self.failed_at).total_seconds()
+            marks += [self.retry_after_seconds - ago, policy.retry_min_seconds - ago]
+        return min([LOOK_AGAIN_SECONDS, *(mark for mark in marks if mark > 0)])
 
-    def _cools(self, now: datetime) -> bool:
-        retry_at = self.retry_not_before_at()
-        return retry_at is not None and now < retry_at
+    def _cools(self, delay_seconds: float, now: datetime) -> bool:
+        """Whether the last failure is not `delay_seconds` past."""
+        return self.failed_at is not None and (now - self.failed_at).total_seconds() < delay_seconds
 
     def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime) -> bool:
         """Never through a locked screen; somebody who is away only for a client that has nothing left."""
@@ -194,15 +220,31 @@ class Session:
             return trigger is Trigger.CLIENT and self.usable(now) is None
         return scene.presence is Presence.PRESENT
 
-    def _renews_by_itself(self, policy: RefreshPolicy, scene: Scene, now: datetime) -> bool:
+    def _is_kept(self, policy: RefreshPolicy) -> bool:
+        """Whether the clock looks after it, and not its clients alone."""
         if policy.mode == "on-demand" or self.forgotten:
             return False
-        if policy.mode != "always" and not self.is_in_use():
-            return False
+        return policy.mode == "always" or self.is_in_use()
+
+    def _renews_by_itself(self, policy: RefreshPolicy, scene: Scene, now: datetime) -> bool:
         error = self.last_error
-        if error is None or error.retryable:
+        if error is None or not self._is_kept(policy):
+            return self._is_kept(policy)
+        if error.needs_human:
+            return self._asks_again(policy, scene, now)
+        return error.retryable and not self._cools(self.retry_after_seconds, now)
+
+    def _asks_again(self, policy: RefreshPolicy, scene: Scene, now: datetime) -> bool:
+        """After a "no": once more, at one of few moments, however long clients must wait by then."""
+        if self._cools(policy.retry_min_seconds, now):
+            return False
+        if self._last_chance(now) or self._unlocked_since_failure(scene):
             return True
-        return error.needs_human and (self._last_chance(now) or self._unlocked_since_failure(scene))
+        return self._failed_before_due(policy) and not self._cools(self.retry_after_seconds, now)
+
+    def _failed_before_due(self, policy: RefreshPolicy) -> bool:
+        """A "no" of hours ago, to somebody's own login, is no answer to what is asked now."""
+        return self.failed_at is not None and self.left_seconds(self.failed_at) > self.window_seconds(policy)
 
     def _last_chance(self, now: datetime) -> bool:
         """Five minutes before the end, once: no try has been made since then."""
@@ -211,20 +253,23 @@ class Session:
         return 0 < left <= LAST_CHANCE_SECONDS < self.left_seconds(failed_at)
 
     def _unlocked_since_failure(self, scene: Scene) -> bool:
-        """A prompt that nobody saw is shown once more to whoever comes back."""
+        """A prompt that nobody saw is shown once more to whoever comes back; one that was dismissed, was seen."""
+        if isinstance(self.last_error, ApprovalDismissed):
+            return False
         return bool(scene.unlocked_at and self.failed_at and scene.unlocked_at > self.failed_at)
 
     # What has happened
 
     def issued(self, credentials: Credentials, *, skew_seconds: float, jitter_seconds: float, now: datetime) -> Session:
-        """New credentials came."""
-        return Session(
+        """New credentials came. Jitter takes a tenth of a short life at most, or they would be due when they come."""
+        fresh = Session(
             credentials=credentials,
             issued_at=now,
             skew_seconds=skew_seconds,
-            jitter_seconds=min(jitter_seconds, MAX_JITTER_SECONDS),
             last_fetched_at=self.last_fetched_at,
         )
+        most = min(MAX_JITTER_SECONDS, fresh.life_seconds() / 10)
+        return attrs.evolve(fresh, jitter_seconds=min(jitter_seconds, most))
 
     def failed(self, error: MayflyError, policy: RefreshPolicy, *, jitter: float, now: datetime) -> Session:
         """An attempt ended without credentials; `jitter` from 0 to 1 spreads what nobody waits for."""
@@ -248,6 +293,18 @@ class Session:
     def rejected(self) -> Session:
         """AWS does not take these credentials any more."""
         return Session(last_fetched_at=self.last_fetched_at)
+
+    def verified(self, now: datetime) -> Session:
+        """AWS was asked about these credentials, or is being asked."""
+        return attrs.evolve(self, verified_at=now)
+
+    def alarmed(self, seconds: float) -> Session:
+        """The people who use these credentials were told, `seconds` before their end."""
+        return attrs.evolve(self, alarmed_seconds=seconds)
+
+    def config_adopted(self) -> Session:
+        """The config was read again: that it had changed is no error any more."""
+        return self.asked_by_person() if isinstance(self.last_error, ConfigChanged) else self
 
     def asked_by_person(self) -> Session:
         """A person takes the matter in hand: what failed before no longer counts."""

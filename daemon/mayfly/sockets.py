@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mayfly import paths
@@ -22,8 +24,12 @@ class Taken(Exception):
     """Somebody else listens there."""
 
 
+class PortTaken(Taken):
+    """Somebody else listens on the port."""
+
+
 def bind_port(address: tuple[str, int]) -> socket.socket:
-    """A socket that listens on `address`; raises Taken where somebody else does."""
+    """A socket that listens on `address`; raises Taken where that is not to be had."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -31,9 +37,8 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as reason:
         sock.close()
-        if reason.errno in {errno.EADDRINUSE, errno.EACCES}:
-            raise Taken(f"{address[0]}:{address[1]} cannot be listened on: {os.strerror(reason.errno)}") from None
-        raise
+        kind = PortTaken if reason.errno == errno.EADDRINUSE else Taken
+        raise kind(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     return sock
 
 
@@ -42,29 +47,47 @@ def bind_control() -> socket.socket:
 
     What a dead daemon left there is replaced; what is no socket, or a link, never is (ConfigInvalid).
     """
-    paths.make_runtime_dir()
-    path = paths.control_socket()
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigInvalid(f"{path} is no socket: remove it")
-        if _is_answered(path):
-            raise Taken(f"another mayfly serves already: {path} is answered")
-        path.unlink()
+    folder, path = paths.make_runtime_dir(), paths.control_socket()
+    with _alone_in(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(path.lstat().st_mode):
+                raise ConfigInvalid(f"{path} is no socket: remove it")
+            if _is_answered(path):
+                raise Taken(f"another mayfly serves already: {path} is answered")
+            path.unlink()
+        return _bound(path)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep out other daemons that start: between bind and listen ours would look dead to them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _bound(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
         sock.bind(str(path))
         sock.listen(BACKLOG)
+    except OSError as reason:
+        sock.close()
+        # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
+        why = reason.strerror or "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+        raise ConfigInvalid(f"{path}: cannot be listened on: {why}") from None
     finally:
         os.umask(before)
     return sock
 
 
-def unlink(sock: socket.socket) -> None:
-    """Take away the name of a Unix socket that we have bound; a port has none."""
-    name = sock.getsockname()
-    if isinstance(name, str) and name:
-        Path(name).unlink(missing_ok=True)
+def unlink_control() -> None:
+    """Take away the control socket that `bind_control` has made."""
+    paths.control_socket().unlink(missing_ok=True)
 
 
 def _is_answered(path: Path) -> bool:

@@ -67,6 +67,8 @@ class Status:
     started_at: datetime
     observed_at: datetime
     notes: list[str]
+    refusals: dict[str, int]
+    last_fetches: list[dict[str, Any]]
     profiles: list[ProfileStatus]
 
 

@@ -7,20 +7,19 @@ A profile's file is made by whoever needs it first, and survives the daemon.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import os
-import secrets
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mayfly import paths
 from mayfly.errors import ConfigInvalid
+
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 TOKEN_BYTES = 32
@@ -32,6 +31,9 @@ class Grant(NamedTuple):
     profile: str
     expires_at: datetime | None = None
     label: str = "token file"
+
+
+_NOTHING = Grant("")
 
 
 class Grants:
@@ -46,16 +48,19 @@ class Grants:
 
     def opens(self, token: str, profile: str, now: datetime) -> bool:
         """Whether `token` opens `profile` at `now`; equally slow for every token of whatever length."""
-        sent = digest(token)
-        found = self._rows.get(sent, Grant(""))
+        from hmac import compare_digest
+
         # Python's dict compares digests early-out; that tells nothing of the token, of which SHA-256 leaves no trace.
-        is_profile = hmac.compare_digest(found.profile.encode(), profile.encode())
-        return is_profile and (found.expires_at is None or now < found.expires_at)
+        found = self._rows.get(digest(token), _NOTHING)
+        is_profile = compare_digest(digest(found.profile), digest(profile))
+        return is_profile and found is not _NOTHING and (found.expires_at is None or now < found.expires_at)
 
 
 def digest(token: str) -> bytes:
-    """The SHA-256 of a token as it was sent."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    """The SHA-256 of a token as it was sent, whatever bytes those were."""
+    from hashlib import sha256
+
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def token_path(profile: str) -> Path:
@@ -65,14 +70,16 @@ def token_path(profile: str) -> Path:
 
 def ensure_token(profile: str) -> str:
     """The profile's token, made if it is missing; raises ConfigInvalid where others can read it, or it is none."""
-    folder = paths.make_runtime_dir() / "tokens"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    paths.check_private(folder, 0o700)
-    path = folder / profile
-    with suppress(FileExistsError):
-        if not path.exists():
-            _write(path, new_token(), replace=False)
-    return _read(path)
+    path = paths.make_runtime_dir() / "tokens" / profile
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        paths.check_private(path.parent, 0o700)
+        with suppress(FileExistsError):
+            if not path.exists():
+                _write(path, new_token(), replace=False)
+        return _read(path)
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
 
 
 def rotate_token(profile: str) -> str:
@@ -89,11 +96,15 @@ def ensure_tokens(profiles: Iterable[str]) -> dict[str, str]:
 
 def new_token() -> str:
     """256 random bits in base64url, without padding."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(TOKEN_BYTES)).decode().rstrip("=")
+    import secrets
+
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def _write(path: Path, token: str, *, replace: bool) -> None:
     """Whole or not at all; with `replace` off, the first of two writers wins and the other gets FileExistsError."""
+    import secrets
+
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - the mode
@@ -109,7 +120,7 @@ def _write(path: Path, token: str, *, replace: bool) -> None:
 
 def _read(path: Path) -> str:
     paths.check_private(path, 0o600)
-    token = path.read_text().strip()
+    token = path.read_bytes().decode("latin-1").strip()
     if len(token) < 32 or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
     return token

@@ -17,6 +17,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
+from mayfly.peer import Peer
+
 
 Handler = Callable[[web.BaseRequest], Awaitable["Answer"]]
 
@@ -76,14 +78,17 @@ def refusal(status: int, code: str, message: str, *, headers: str = "") -> Answe
 
 
 class Connection(RequestHandler):
-    """One client's connection; `server.admit` decides about it before a byte is read."""
+    """One client's connection; `server.admit` decides about it before a byte is read, and finds its `peer`."""
 
-    __slots__ = ()
+    __slots__ = ("peer",)
+
+    peer: Peer | None
 
     def connection_made(self, transport: Any) -> None:
         """Turn away at once whom the server does not admit."""
-        server = cast("Server | None", self._manager)
-        if server is not None and not server.admit(cast(Transport, transport)):
+        server = cast("Server", self._manager)
+        self.peer = server.admit(transport)
+        if self.peer is None:
             transport.abort()
             self._manager = None
             return
@@ -106,12 +111,19 @@ class Connection(RequestHandler):
 
 
 class Server(web.Server):
-    """A server whose connections are ours. `admit` is asked at accept; `on_fault` hears of our own exceptions."""
+    """A server whose connections are ours.
+
+    `admit` tells at accept who is at the other end, or None to turn them away; `on_fault` hears of our own faults.
+    """
 
     def __init__(
-        self, handler: Handler, *, admit: Callable[[Transport], bool], on_fault: Callable[[BaseException | None], None]
+        self,
+        handler: Handler,
+        *,
+        admit: Callable[[Transport], Peer | None],
+        on_fault: Callable[[BaseException | None], None],
     ) -> None:
-        super().__init__(handler, handler_cancellation=True)
+        super().__init__(cast(Any, handler), handler_cancellation=True)
         self.admit = admit
         self.on_fault = on_fault
 

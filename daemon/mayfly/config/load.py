@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
+import copy
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,18 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, Iterabl
 from cattrs.gen import make_dict_structure_fn, override
 
 from mayfly import document, paths
-from mayfly.config import rules, values
+from mayfly.config import assume_role, kinds, rules, values
+from mayfly.config.assume_role import PolicyArn, TagKey, TagValue
+from mayfly.config.kinds import Text
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
-from mayfly.document import Document
+from mayfly.config.rules import Keys, Problem
+from mayfly.document import Document, Tree
 from mayfly.errors import ConfigInvalid
 
 
 # Filled in by load_document, not by the file's owner.
 _OWN_FIELDS = {"source", "digest"}
+_TAGS = dict[TagKey, TagValue]
 
 
 def load(path: Path) -> Config:
@@ -36,78 +41,65 @@ def load(path: Path) -> Config:
 def load_document(found: Document) -> Config:
     """The config in a document; raises ConfigInvalid with every problem."""
     problems = list(_name_problems(found))
+    config = Config()
     try:
         config = _converter().structure(found.tree, Config)
     except ClassValidationError as group:
         problems += _problems(group, ())
-    else:
-        problems += rules.problems(config)
-        if not problems:
-            return attrs.evolve(config, source=str(found.path), digest=found.digest)
-    raise ConfigInvalid(*(f"{found.where(*keys)}: {text}" for keys, text in problems))
+    problems += rules.problems(_sound(found.tree, problems))
+    if problems:
+        raise ConfigInvalid(*(f"{found.where(*keys)}: {text}" for keys, text in problems))
+    return attrs.evolve(config, source=str(found.path), digest=found.digest)
 
 
+@cache
 def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
-    for kind, check in values.CHECKS.items():
+    for kind, check in (values.CHECKS | assume_role.CHECKS).items():
         converter.register_structure_hook(kind, _as_hook(check))
     converter.register_structure_hook_func(lambda kind: kind == Profile, lambda value, _: _profile(converter, value))
-    converter.register_structure_hook_func(_is_text_list, lambda value, _: _text_list(value))
-    for table in (OnePassword, KeyProfile, RoleProfile):
-        converter.register_structure_hook(table, _table_hook(converter.get_structure_hook(table)))
-    converter.register_structure_hook(
-        Config,
-        make_dict_structure_fn(
-            Config,
-            converter,
-            _cattrs_forbid_extra_keys=True,
-            source=override(omit=True),
-            digest=override(omit=True),
-        ),
+    # From the inside out: a hook is built from those that are there.
+    for kind in (tuple[Text, ...], tuple[PolicyArn, ...], tuple[TagKey, ...]):
+        _check_first(converter, kind, kinds.array)
+    for kind in (_TAGS, OnePassword, KeyProfile, RoleProfile, dict[str, Profile], dict[str, OnePassword]):
+        _check_first(converter, kind, kinds.table)
+    whole = make_dict_structure_fn(
+        Config, converter, _cattrs_forbid_extra_keys=True, source=override(omit=True), digest=override(omit=True)
     )
+    converter.register_structure_hook(Config, whole)
     return converter
 
 
-def _as_hook(check: Any) -> Any:
+def _as_hook(check: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda value, _: check(value)
 
 
-def _table_hook(plain: Any) -> Any:
-    return lambda value, kind: plain(values.table(value), kind)
+def _check_first(converter: Converter, kind: Any, check: Callable[[Any], Any]) -> None:
+    """Have `check` look at what shall become a `kind`, before cattrs walks through it."""
+    plain = converter.get_structure_hook(kind)
+    converter.register_structure_hook_func(lambda asked: asked == kind, lambda value, _: plain(check(value), kind))
 
 
-def _name_problems(found: Document) -> Iterator[rules.Problem]:
-    for name in found.tables("profiles"):
+def _profile(converter: Converter, value: Any) -> Profile:
+    if rules.is_role(kinds.table(value)):
+        return converter.structure(value, RoleProfile)
+    return converter.structure(value, KeyProfile)
+
+
+def _name_problems(found: Document) -> Iterator[Problem]:
+    profiles = found.tree.get("profiles")
+    for name in profiles if isinstance(profiles, dict) else ():
         try:
             values.profile_name(name)
         except ValueError as reason:
             yield ("profiles", name), str(reason)
 
 
-def _profile(converter: Converter, value: Any) -> KeyProfile | RoleProfile:
-    """Whatever names a source or a role is a role profile, so that its complaints are about the right keys."""
-    is_role = isinstance(value, dict) and not {"source_profile", "role_arn"}.isdisjoint(value)
-    if is_role:
-        return converter.structure(value, RoleProfile)
-    return converter.structure(value, KeyProfile)
-
-
-def _is_text_list(kind: Any) -> bool:
-    return bool(kind == tuple[values.Text, ...])
-
-
-def _text_list(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("must be a list of texts")
-    return tuple(values.text(item) for item in value)
-
-
-def _problems(error: BaseException, keys: tuple[str, ...]) -> Iterator[rules.Problem]:
+def _problems(error: BaseException, keys: Keys) -> Iterator[Problem]:
     """Every leaf of cattrs' tree of exceptions, with the keys that lead to it."""
-    branches = _branches(error)
-    if branches is not None:
-        for inner, key in branches:
-            yield from _problems(inner, (*keys, key) if key else keys)
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        for inner, key in _branches(error):
+            yield from _problems(inner, (*keys, *key))
     elif isinstance(error, ForbiddenExtraKeysError):
         for extra in sorted(error.extra_fields):
             yield (*keys, extra), _unknown_key(extra, error.cl)
@@ -115,20 +107,31 @@ def _problems(error: BaseException, keys: tuple[str, ...]) -> Iterator[rules.Pro
         yield keys, "is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _branches(error: BaseException) -> list[tuple[BaseException, str]] | None:
-    """The exceptions inside a group, each with the key that it is about; None for a leaf."""
-    if not isinstance(error, ClassValidationError | IterableValidationError):
-        return None
+def _branches(error: ClassValidationError | IterableValidationError) -> Iterator[tuple[BaseException, Keys]]:
+    """The exceptions inside a group, each with the key or position that it is about, if it is about one."""
     placed, others = error.group_exceptions()
-    branches: list[tuple[BaseException, str]] = [(inner, "") for inner in others]
+    for inner in others:
+        yield inner, ()
     for inner, note in placed:
-        branches.append((inner, str(note.name if isinstance(note, AttributeValidationNote) else note.index)))
-    return branches
+        yield inner, (note.name if isinstance(note, AttributeValidationNote) else note.index,)
 
 
 def _unknown_key(key: str, table: type) -> str:
     known = [field.name for field in attrs.fields(table) if field.name not in _OWN_FIELDS]
-    near = difflib.get_close_matches(key, known, n=1)
-    return (
-        f"is not a known key: did you mean {near[0]}?" if near else f"is not a known key: known are {', '.join(known)}"
-    )
+    return f"is not a known key: {rules.nearest(key, known)}"
+
+
+def _sound(tree: Tree, problems: Iterable[Problem]) -> Tree:
+    """`tree` with None where something bad stands."""
+    sound = copy.deepcopy(tree)
+    for keys, _ in problems:
+        place: Any = sound
+        for key in keys[:-1]:
+            place = place[key] if _has(place, key) else None
+        if _has(place, keys[-1]):
+            place[keys[-1]] = None
+    return sound
+
+
+def _has(place: Any, key: str | int) -> bool:
+    return isinstance(place, list) or (isinstance(place, dict) and key in place)

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import attrs
 
+from mayfly.config.assume_role import (
+    ExternalId,
+    Policy,
+    PolicyArn,
+    RoleSessionName,
+    SourceIdentity,
+    TagKey,
+    TagValue,
+)
+from mayfly.config.kinds import Text
 from mayfly.config.values import (
     AccountId,
     Address,
@@ -11,7 +21,9 @@ from mayfly.config.values import (
     FilePath,
     LimitSeconds,
     MfaDevice,
+    MfaMode,
     OtpReference,
+    ProfileName,
     Reference,
     RefreshMode,
     Region,
@@ -19,7 +31,6 @@ from mayfly.config.values import (
     RoleSeconds,
     SessionSeconds,
     Switch,
-    Text,
     WaitSeconds,
 )
 
@@ -81,18 +92,22 @@ class KeyProfile(_Common):
 
 @attrs.frozen(kw_only=True)
 class RoleProfile(_Common):
-    """A role on top of another profile: its session comes from AssumeRole."""
+    """A role on top of another profile: its session comes from AssumeRole.
 
-    source_profile: Text
+    With `mfa = "each"` it is assumed with the permanent keys below it and a code of its own, else from their session.
+    """
+
+    source_profile: ProfileName
     role_arn: RoleArn
+    mfa: MfaMode | None = None
     duration_seconds: RoleSeconds = RoleSeconds(3600)
-    role_session_name: Text | None = None
-    external_id: Text | None = None
-    policy: Text | None = None
-    policy_arns: tuple[Text, ...] = ()
-    source_identity: Text | None = None
-    tags: dict[str, str] = attrs.field(factory=dict)
-    transitive_tag_keys: tuple[Text, ...] = ()
+    role_session_name: RoleSessionName | None = None
+    external_id: ExternalId | None = None
+    policy: Policy | None = None
+    policy_arns: tuple[PolicyArn, ...] = ()
+    source_identity: SourceIdentity | None = None
+    tags: dict[TagKey, TagValue] = attrs.field(factory=dict)
+    transitive_tag_keys: tuple[TagKey, ...] = ()
 
 
 Profile = KeyProfile | RoleProfile
@@ -104,7 +119,7 @@ class Config:
 
     source: str = ""
     digest: str = ""
-    profiles: dict[str, Profile]
+    profiles: dict[str, Profile] = attrs.field(factory=dict)
     onepassword: OnePassword = attrs.field(factory=OnePassword)
     onepasswords: dict[str, OnePassword] = attrs.field(factory=dict)
     listen: Address | None = None
@@ -123,7 +138,10 @@ class Config:
         return (*below, profile)
 
     def session_of(self, profile: str) -> str:
-        """The profile whose session serves `profile`: the first of those with the same keys, account and duration."""
+        """The profile whose session serves `profile`: the first of those with the same keys, account and duration.
+
+        Their regions may differ: a session is good in all of them.
+        """
         mine = self.profiles[profile]
         if not isinstance(mine, KeyProfile):
             return profile
@@ -146,4 +164,5 @@ class Config:
 
 
 def _is_same_session(mine: KeyProfile, other: Profile) -> bool:
-    return isinstance(other, KeyProfile) and attrs.evolve(other, name=mine.name, refresh=mine.refresh) == mine
+    apart = {name: getattr(mine, name) for name in ("name", "refresh", "region", "sts_region")}
+    return isinstance(other, KeyProfile) and attrs.evolve(other, **apart) == mine

@@ -1,93 +1,153 @@
-"""What values must be to each other: checked on a Config whose single values are all well-formed."""
+"""What values must be to each other: checked on the sound part of a file, so that a bad value elsewhere hides nothing.
+
+In that part a bad value stands as None; its own complaint has been made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
 
-from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
+from mayfly.config.model import Config
 
 
-Problem = tuple[tuple[str, ...], str]
+Keys = tuple[str | int, ...]
+Problem = tuple[Keys, str]
+Table = dict[str, Any]
 
 # AWS counts a role assumed from a session, MFA or not, as chained, and chained roles end after an hour (IAM user
 # guide).
 CHAINED_MAX_SECONDS = 3600
 
 
-def problems(config: Config) -> Iterator[Problem]:
-    """Every pair (keys, rest of the sentence) that stands against this config."""
-    if not config.profiles:
-        yield ("profiles",), "is empty: mayfly needs at least one profile"
-    yield from _twins(config)
-    yield from _ways(config)
-    for name, profile in config.profiles.items():
-        if isinstance(profile, KeyProfile):
-            yield from _key_profile(config, name, profile)
-        else:
-            yield from _role_profile(config, name, profile)
+def problems(tree: Table) -> Iterator[Problem]:
+    """Every pair (keys, rest of the sentence) that stands against this file."""
+    if tree.get("profiles", {}) == {}:
+        yield ("profiles",), "is missing or empty: mayfly needs at least one profile"
+    profiles = tree.get("profiles") or {}
+    yield from _twins(("profiles",), profiles, "token files could not be told apart")
+    yield from _ways(tree)
+    for name, profile in profiles.items():
+        if profile is not None and is_role(profile):
+            yield from _role_profile(profiles, name)
+        elif profile is not None:
+            yield from _key_profile(tree, name)
 
 
-def _twins(config: Config) -> Iterator[Problem]:
+def is_role(profile: Table) -> bool:
+    """Whatever names a source or a role is a role profile, so that its complaints are about the right keys."""
+    return not {"source_profile", "role_arn"}.isdisjoint(profile)
+
+
+def nearest(given: str, known: Collection[str]) -> str:
+    """The known name that was probably meant, or all of them."""
+    near = difflib.get_close_matches(given, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
+
+
+def _twins(keys: Keys, names: Collection[str], why: str) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    for name in config.profiles:
+    for name in names:
         other = seen.setdefault(name.lower(), name)
         if other != name:
-            yield (
-                ("profiles", name),
-                f"differs from {other} by case only: token files could not be told apart",
-            )
+            yield (*keys, name), f"differs from {other} by case only: {why}"
 
 
-def _ways(config: Config) -> Iterator[Problem]:
-    yield from _way(("onepassword",), config.onepassword)
-    for name, way in config.onepasswords.items():
-        yield from _way(("onepasswords", name), way)
+def _ways(tree: Table) -> Iterator[Problem]:
+    yield from _way(("onepassword",), tree.get("onepassword") or {})
+    for name, way in (tree.get("onepasswords") or {}).items():
+        yield from _way(("onepasswords", name), way or {})
 
 
-def _way(keys: tuple[str, ...], way: OnePassword) -> Iterator[Problem]:
-    connect = (way.connect_host, way.connect_token_file)
-    if any(connect) and not all(connect):
+def _way(keys: Keys, way: Table) -> Iterator[Problem]:
+    if ("connect_host" in way) != ("connect_token_file" in way):
         yield keys, "needs both connect_host and connect_token_file"
-    chosen = [name for name in ("token_file", "token_command", "connect_host") if getattr(way, name)]
+    if way.get("token_command") == []:
+        yield (*keys, "token_command"), "is empty: the program comes first, then its arguments"
+    chosen = [name for name in ("token_file", "token_command", "connect_host") if name in way]
     if len(chosen) > 1:
         yield keys, f"has {' and '.join(chosen)}: choose one"
-    if chosen and way.account:
-        yield (
-            (*keys, "account"),
-            f"cannot be combined with {chosen[0]}: op would ask the desktop app",
-        )
+    if chosen and "account" in way:
+        yield (*keys, "account"), f"cannot be combined with {chosen[0]}: op would ask the desktop app"
 
 
-def _key_profile(config: Config, name: str, profile: KeyProfile) -> Iterator[Problem]:
-    if profile.onepassword and profile.onepassword not in config.onepasswords:
-        yield ("profiles", name, "onepassword"), f"there is no [onepasswords.{profile.onepassword}]"
+def _key_profile(tree: Table, name: str) -> Iterator[Problem]:
+    profile = tree["profiles"][name]
+    way, ways = profile.get("onepassword"), tree.get("onepasswords", {})
+    if way is not None and ways is not None and way not in ways:
+        yield ("profiles", name, "onepassword"), f"names no table in [onepasswords]: {nearest(way, ways)}"
+    yield from _account(name, profile, "mfa_id")
 
 
-def _role_profile(config: Config, name: str, profile: RoleProfile) -> Iterator[Problem]:
-    if profile.source_profile not in config.profiles:
-        yield ("profiles", name, "source_profile"), f"there is no profile {profile.source_profile}"
-    elif _is_in_cycle(config, name):
-        yield (
-            ("profiles", name, "source_profile"),
-            f"leads back to {name}: a chain must end at a profile with keys",
-        )
-    if profile.duration_seconds > CHAINED_MAX_SECONDS:
+def _role_profile(profiles: Table, name: str) -> Iterator[Problem]:
+    yield from _source(profiles, name)
+    yield from _account(name, profiles[name], "role_arn")
+    yield from _duration(name, profiles[name])
+    yield from _policies_and_tags(name, profiles[name])
+
+
+def _source(profiles: Table, name: str) -> Iterator[Problem]:
+    source, keys = _source_of(profiles[name]), ("profiles", name, "source_profile")
+    if source is None:
+        return
+    if source not in profiles:
+        yield keys, f"names no profile: {nearest(source, profiles)}"
+    elif _is_in_cycle(profiles, name):
+        yield keys, f"leads back to {name}: a chain must end at a profile with keys"
+    elif profiles[name].get("mfa") == "each" and is_role(profiles[source] or {}):
+        yield keys, f'is {source}, a role: mfa = "each" signs with permanent keys, so it must be a profile with keys'
+
+
+def _source_of(profile: Table | None) -> str | None:
+    return (profile or {}).get("source_profile")
+
+
+def _is_in_cycle(profiles: Table, name: str) -> bool:
+    seen: set[str] = set()
+    source = _source_of(profiles[name])
+    while source in profiles and source not in seen:
+        if source == name:
+            return True
+        seen.add(source)
+        source = _source_of(profiles[source])
+    return False
+
+
+def _account(name: str, profile: Table, key: str) -> Iterator[Problem]:
+    """An account_id that its own ARN contradicts would refuse every session."""
+    stated, arn = profile.get("account_id"), profile.get(key) or ""
+    if stated and arn.startswith("arn:") and arn.split(":")[4] != stated:
+        yield ("profiles", name, "account_id"), f"is another account than that of {key}"
+
+
+def _duration(name: str, profile: Table) -> Iterator[Problem]:
+    seconds = profile.get("duration_seconds") or 0
+    if seconds > CHAINED_MAX_SECONDS and "mfa" not in profile:
         yield (
             ("profiles", name, "duration_seconds"),
-            f"is {profile.duration_seconds}: a role assumed from a session lives an hour at most in AWS "
-            f"(role chaining): use {CHAINED_MAX_SECONDS} or less, it is renewed without a prompt",
+            f"is {seconds} seconds: a role assumed from a session lives an hour at most in AWS (role chaining): "
+            f"use {CHAINED_MAX_SECONDS} or less, it is renewed without a prompt; "
+            'or mfa = "each", with a code and a prompt for each session',
         )
 
 
-def _is_in_cycle(config: Config, name: str) -> bool:
-    seen = {name}
-    at = config.profiles[name]
-    while isinstance(at, RoleProfile) and at.source_profile in config.profiles:
-        if at.source_profile in seen:
-            return at.source_profile == name
-        seen.add(at.source_profile)
-        at = config.profiles[at.source_profile]
-    return False
+def _policies_and_tags(name: str, profile: Table) -> Iterator[Problem]:
+    arns = profile.get("policy_arns") or []
+    if len(arns) > MAX_POLICY_ARNS:
+        yield ("profiles", name, "policy_arns"), f"has {len(arns)}: AWS takes {MAX_POLICY_ARNS} at most"
+    tags = profile.get("tags", {})
+    if tags is None:
+        return
+    if len(tags) > MAX_TAGS:
+        yield ("profiles", name, "tags"), f"has {len(tags)}: AWS takes {MAX_TAGS} at most"
+    yield from _twins(("profiles", name, "tags"), tags, "to AWS they are one")
+    known = {key.lower() for key in tags}
+    for position, key in enumerate(profile.get("transitive_tag_keys") or []):
+        if key is not None and key.lower() not in known:
+            yield ("profiles", name, "transitive_tag_keys", position), f"is no key of tags: {nearest(key, tags)}"
 
 
 # botocore asks again on every call inside the last 15 minutes, so a third of a shorter life would be spent asking.

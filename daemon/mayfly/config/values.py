@@ -1,7 +1,7 @@
 """What a single value must look like: a type for each kind, and the check that makes one.
 
 A check takes what stood in the file and returns it, or raises ValueError with the rest of a sentence that begins with
-the key.
+the key. No such sentence repeats a text: it might be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, NewType
 from urllib.parse import urlsplit
 
 from mayfly import paths
+from mayfly.config.kinds import Text, kind_of, text
 
 
-Text = NewType("Text", str)
 Reference = NewType("Reference", str)
 OtpReference = NewType("OtpReference", str)
 MfaDevice = NewType("MfaDevice", str)
 RoleArn = NewType("RoleArn", str)
+ProfileName = NewType("ProfileName", str)
 AccountId = NewType("AccountId", str)
 Region = NewType("Region", str)
 EndpointUrl = NewType("EndpointUrl", str)
@@ -31,9 +32,11 @@ RoleSeconds = NewType("RoleSeconds", int)
 LimitSeconds = NewType("LimitSeconds", int)
 WaitSeconds = NewType("WaitSeconds", int)
 RefreshMode = NewType("RefreshMode", str)
+MfaMode = NewType("MfaMode", str)
 Switch = NewType("Switch", bool)
 
 REFRESH_MODES = ("always", "while-used", "on-demand")
+MFA_MODES = ("each",)
 
 # What `op` itself accepts; other characters in a name need the ID instead (developer documentation of secret
 # references).
@@ -43,20 +46,13 @@ _OTP_QUERY = "?attribute=otp"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def text(value: Any) -> Text:
-    """Any string with something in it."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"must be a text, not {_shown(value)}")
-    return Text(value)
-
-
-def profile_name(value: Any) -> str:
+def profile_name(value: Any) -> ProfileName:
     """A name that can stand in a URL, a file name and an AWS profile."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
         raise ValueError(
             "is no profile name: letters, digits, '.', '_' and '-', at most 64, the first a letter or digit"
         )
-    return value
+    return ProfileName(value)
 
 
 def reference(value: Any) -> Reference:
@@ -81,21 +77,23 @@ def mfa_device(value: Any) -> MfaDevice:
         return MfaDevice(reference(value))
     if not isinstance(value, str) or not re.fullmatch(r"[\w+=/:,.@-]{9,256}", value, re.ASCII):
         raise ValueError("must be a secret reference, or an MFA device like arn:aws:iam::123456789012:mfa/NAME")
-    if value.startswith("arn:") and not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:mfa/.+", value):
+    if value.startswith("arn:") and not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:mfa/.+", value):
         raise ValueError("is no MFA device: expected arn:aws:iam::123456789012:mfa/NAME")
     return MfaDevice(value)
 
 
 def role_arn(value: Any) -> RoleArn:
     """`arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`."""
-    if not isinstance(value, str) or not re.fullmatch(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]{1,600}", value):
+    if not isinstance(value, str) or not re.fullmatch(
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,600}", value
+    ):
         raise ValueError("is no role: expected arn:aws:iam::123456789012:role/NAME")
     return RoleArn(value)
 
 
 def account_id(value: Any) -> AccountId:
     """Twelve digits, as text, because a number would lose leading zeros."""
-    if not isinstance(value, str) or not re.fullmatch(r"\d{12}", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{12}", value):
         raise ValueError('must be the twelve digits of an AWS account, in quotes: "123456789012"')
     return AccountId(value)
 
@@ -110,17 +108,23 @@ def region(value: Any) -> Region:
 def endpoint_url(value: Any) -> EndpointUrl:
     """https anywhere, http on loopback only: keys and codes pass there."""
     if not isinstance(value, str) or not is_private_url(value):
-        raise ValueError("must be an https:// URL (http:// on loopback only)")
+        raise ValueError("must be an https:// URL (http:// on loopback only), with no user or password in it")
     return EndpointUrl(value)
 
 
 def is_private_url(url: str) -> bool:
-    """Whether nobody on the way can read what is sent to `url`."""
+    """Whether nobody on the way can read what is sent to `url`, and nothing in it need be kept from a log."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and (parts.scheme == "https" or is_loopback_url(url))
+        is_sound = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        return is_sound and _is_visible(url) and (parts.scheme == "https" or is_loopback_url(url))
     except ValueError:
         return False
+
+
+def _is_visible(url: str) -> bool:
+    """Whether `url` is of ASCII's visible characters; urlsplit takes away line breaks that others would not."""
+    return url.isascii() and url.isprintable() and " " not in url
 
 
 def is_loopback_url(url: str) -> bool:
@@ -132,16 +136,22 @@ def is_loopback_url(url: str) -> bool:
 def address(value: Any) -> Address:
     """`127.0.0.1:PORT`."""
     if not isinstance(value, str):
-        raise ValueError(f'must be an address like "127.0.0.1:{paths.PORT_BASE}", not {_shown(value)}')
+        raise ValueError(f'must be an address like "127.0.0.1:{paths.PORT_BASE}", not {kind_of(value)}')
     paths.parse_address(value)
     return Address(value)
 
 
 def file_path(value: Any) -> FilePath:
     """An absolute path; `~` is the user's home."""
-    if not isinstance(value, str) or not Path(value).expanduser().is_absolute():
-        raise ValueError(f"must be an absolute path, not {_shown(value)}")
-    return FilePath(str(Path(value).expanduser()))
+    if not isinstance(value, str):
+        raise ValueError(f"must be an absolute path, not {kind_of(value)}")
+    try:
+        path = Path(text(value)).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with the home of a user that there is not") from None
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path: begin it with / or ~/")
+    return FilePath(str(path))
 
 
 def seconds(low: int, high: int) -> Callable[[Any], int]:
@@ -149,9 +159,9 @@ def seconds(low: int, high: int) -> Callable[[Any], int]:
 
     def check(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"must be a whole number of seconds, not {_shown(value)}")
+            raise ValueError(f"must be a whole number of seconds, not {kind_of(value)}")
         if not low <= value <= high:
-            raise ValueError(f"is {value}: must be from {low} to {high} seconds")
+            raise ValueError(f"is {value} seconds: must be from {low} to {high} seconds")
         return value
 
     return check
@@ -160,27 +170,28 @@ def seconds(low: int, high: int) -> Callable[[Any], int]:
 def refresh_mode(value: Any) -> RefreshMode:
     """When a session is renewed ahead of its end."""
     if value not in REFRESH_MODES:
-        raise ValueError(f"must be one of {', '.join(REFRESH_MODES)}, not {_shown(value)}")
+        raise ValueError(f"must be one of {', '.join(REFRESH_MODES)}")
     return RefreshMode(value)
+
+
+def mfa_mode(value: Any) -> MfaMode:
+    """Whether a role is assumed with a code of its own."""
+    if value not in MFA_MODES:
+        raise ValueError('must be "each", or left out')
+    return MfaMode(value)
 
 
 def switch(value: Any) -> Switch:
     """True or false, nothing that merely looks like it."""
     if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, not {_shown(value)}")
+        raise ValueError(f"must be true or false, not {kind_of(value)}")
     return Switch(value)
-
-
-def table(value: Any) -> dict[str, Any]:
-    """A table of keys and values."""
-    if not isinstance(value, dict):
-        raise ValueError(f"must be a table, not {_shown(value)}")
-    return value
 
 
 CHECKS: dict[Any, Callable[[Any], Any]] = {
     str: text,
     Text: text,
+    ProfileName: profile_name,
     Reference: reference,
     OtpReference: otp_reference,
     MfaDevice: mfa_device,
@@ -196,10 +207,6 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     LimitSeconds: seconds(1, 600),
     WaitSeconds: seconds(0, 3600),
     RefreshMode: refresh_mode,
+    MfaMode: mfa_mode,
     Switch: switch,
 }
-
-
-def _shown(value: Any) -> str:
-    """A value as it may be repeated to its owner: never a text, which might be a secret in the wrong place."""
-    return "a text" if isinstance(value, str) and value else repr(value)[:40]

@@ -70,7 +70,10 @@ async def ask(program: str, *arguments: str) -> str | None:
         async with asyncio.timeout(ANSWER_SECONDS):
             out, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return None
+    finally:
+        # Also where whoever asks has gone: nothing is left running.
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return out.decode(errors="replace") if process.returncode == 0 else None

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
@@ -49,10 +49,8 @@ def presence_from(properties: str, now: datetime) -> Presence:
     if told.get("LockedHint") == "yes":
         return Presence.LOCKED
     since = told.get("IdleSinceHint", "0")
-    if told.get("IdleHint") == "yes" and since.isdigit():
-        idle_since_at = datetime.fromtimestamp(int(since) / 1_000_000, UTC)
-        if (now - idle_since_at).total_seconds() >= AWAY_SECONDS:
-            return Presence.AWAY
+    if told.get("IdleHint") == "yes" and since.isdecimal() and now.timestamp() - int(since) / 1e6 >= AWAY_SECONDS:
+        return Presence.AWAY
     return Presence.PRESENT
 
 

@@ -6,19 +6,19 @@ import asyncio
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import hdrs, web
 
+from mayfly.audit import Audit
 from mayfly.credentials import Credentials, container_body
 from mayfly.endpoint.checks import Checks, Refused
 from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.errors import ApprovalPending, MayflyError
-from mayfly.events import Events
 from mayfly.keeper import Keeper
 from mayfly.session import Trigger
 from mayfly.tokens import Grants
-from mayfly.web import Answer, json_answer, refusal
+from mayfly.web import Answer, Connection, json_answer, refusal
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -33,28 +33,36 @@ class Endpoint:
     """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`."""
 
     def __init__(
-        self, keeper: Keeper, grants: Grants, *, port: int, clock: Callable[[], datetime], events: Events
+        self,
+        keeper: Keeper,
+        grants: Grants,
+        audit: Audit,
+        *,
+        port: int,
+        clock: Callable[[], datetime],
+        on_refusal: Callable[[str], None],
     ) -> None:
         self._keeper = keeper
-        self._events = events
+        self._audit = audit
+        self._on_refusal = on_refusal
         self._rendered: dict[str, tuple[Credentials, Answer]] = {}
         hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
         self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
-        self.refusals: dict[str, int] = {}
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            self._count(refused.cause)
+            self._on_refusal(refused.cause)
             return refused.answer
         if profile is None:
             return _HEALTHY
         credentials = self._keeper.take(profile)
-        if credentials is not None:
-            return self._render(profile, credentials)
-        return await self._wait(request, profile)
+        if credentials is None:
+            return await self._wait(request, profile)
+        await self._audit.note(profile, request.headers.get(hdrs.USER_AGENT, ""), _inode(request))
+        return self._render(profile, credentials)
 
     def _render(self, profile: str, credentials: Credentials) -> Answer:
         """The answer with these credentials, made once for each session."""
@@ -64,8 +72,9 @@ class Endpoint:
         return known[1]
 
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
-        work = asyncio.ensure_future(self._obtain(profile))
-        dialect = dialect_of(request.headers.get(hdrs.USER_AGENT, ""), request.version)
+        agent = request.headers.get(hdrs.USER_AGENT, "")
+        work = asyncio.ensure_future(self._obtain(profile, agent, _inode(request)))
+        dialect = dialect_of(agent, request.version)
         try:
             if dialect is Dialect.WHITE_SPACE:
                 return await self._wait_in_white_space(request, work)
@@ -75,15 +84,17 @@ class Endpoint:
         finally:
             work.cancel()
 
-    async def _obtain(self, profile: str) -> Answer:
+    async def _obtain(self, profile: str, agent: str, inode: int | None) -> Answer:
         """The final answer, within the patience that is configured; the exchange outlives it."""
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
-                return self._render(profile, await self._keeper.obtain(profile, Trigger.CLIENT))
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, inode=inode)
         except TimeoutError:
             return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
         except MayflyError as error:
             return _told(error, hint=_login(profile) if error.needs_human and "mayfly login" in error.hint else None)
+        await self._audit.note(profile, agent, inode)
+        return self._render(profile, credentials)
 
     async def _keep_alive(self, request: web.BaseRequest, work: Awaitable[Any], sign: bytes) -> None:
         """Write `sign` until `work` is done; a client that has gone ends it."""
@@ -113,10 +124,6 @@ class Endpoint:
         transport.abort()
         raise ConnectionResetError("no error may follow a 200")
 
-    def _count(self, cause: str) -> None:
-        self.refusals[cause] = self.refusals.get(cause, 0) + 1
-        self._events.warning("request.refused", cause=cause, times=self.refusals[cause])
-
 
 class Written(Answer):
     """An answer that is on the wire already."""
@@ -127,6 +134,12 @@ class Written(Answer):
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is left to write."""
         self._keeps_open = request.keep_alive
+
+
+def _inode(request: web.BaseRequest) -> int | None:
+    """The client's socket, as the kernel numbers it."""
+    peer = cast("Connection", request.protocol).peer
+    return peer.inode if peer else None
 
 
 def _told(error: MayflyError, hint: str | None = None) -> Answer:

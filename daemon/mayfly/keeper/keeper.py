@@ -11,8 +11,9 @@ from datetime import datetime
 from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.desk import Desk
-from mayfly.errors import ExchangeFailed, MayflyError
+from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
 from mayfly.events import Events
+from mayfly.keeper.checks import no_longer_there, not_started
 from mayfly.keeper.lanes import Lanes
 from mayfly.keeper.ledger import Ledger
 from mayfly.launcher import Launcher
@@ -22,6 +23,9 @@ from mayfly.wire import Identity, Request
 
 
 SHORTEST_REST_SECONDS = 0.05
+
+# To look who is there costs a process or two: whoever asks within this time shares what was seen.
+SCENE_SECONDS = 1
 
 
 class Keeper:
@@ -36,6 +40,9 @@ class Keeper:
         self._clock = clock
         self._events = events
         self._scene = Scene()
+        self._seen_at: datetime | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._waking: set[str] = set()
         self._stirred = asyncio.Event()
         self._lanes = Lanes(self._ledger, launch=launch, clock=clock, events=events, stirred=self._stirred)
 
@@ -53,24 +60,27 @@ class Keeper:
         if credentials is None:
             return None
         self._ledger.note_fetch(name, now)
-        if self._ledger.phase(name, now) is Phase.DUE and not self._lanes.flight(name):
+        if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
+            self._waking.add(name)
             self._lanes.spawn(self._wake(name))
         return credentials
 
-    async def obtain(self, profile: str, trigger: Trigger) -> Credentials:
-        """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
+    async def obtain(self, profile: str, trigger: Trigger, *, inode: int | None = None) -> Credentials:
+        """Fresh credentials, however long they take; raises the MayflyError that stands in the way.
+
+        `inode` is that of the socket that asks, so that whoever is prompted can be told which program it is.
+        """
         name = self._ledger.name_of(profile)
         if trigger is Trigger.PERSON:
             self._ledger.forgive(name)
-        self._ledger.note_fetch(name, self._clock())
-        await self._see()
-        now = self._clock()
-        if trigger is Trigger.PERSON or self._ledger.phase(name, now) is not Phase.FRESH:
-            await self._fetch(name, trigger, now)
-        credentials = self._ledger[name].usable(self._clock())
+        else:
+            await self._note_client(name)
+        await self._fetch(name, trigger, inode)
+        credentials = self._usable(name)
         if credentials is None:
-            raise ExchangeFailed("the credentials ended before they could be handed out")
-        self._ledger.note_fetch(name, self._clock())
+            raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
+        if trigger is Trigger.CLIENT:
+            self._ledger.note_fetch(name, self._clock())
         return credentials
 
     async def identify(self, profile: str) -> Identity:
@@ -78,13 +88,42 @@ class Keeper:
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
         name = self._ledger.name_of(profile)
         request = Request(kind="verify", digest=self.config.digest, profiles=(), sessions={name: credentials})
-        async with self._launch() as exchange:
-            async for result in exchange.ask(request):
-                if isinstance(result.outcome, Identity):
-                    return result.outcome
-                if isinstance(result.outcome, MayflyError):
-                    raise result.outcome
-        raise ExchangeFailed("the exchange ended without an answer")
+        outcomes: list[object] = [ExchangeFailed("the exchange ended without an answer")]
+        try:
+            async with self._launch() as exchange:
+                outcomes += [result.outcome async for result in exchange.ask(request)]
+        except OSError as reason:
+            raise not_started(reason) from None
+        if isinstance(outcomes[-1], MayflyError):
+            raise outcomes[-1]
+        if isinstance(outcomes[-1], Identity):
+            return outcomes[-1]
+        raise ExchangeFailed("the exchange answered something else than what was asked")
+
+    def suspect(self, profile: str) -> None:
+        """A client came back so soon that AWS may have refused what it was given: ask AWS, and renew if it says no."""
+        name, now = self._ledger.name_of(profile), self._clock()
+        if self._ledger[name].may_verify(self._ledger.policy(name, now), now):
+            self._ledger[name] = self._ledger[name].verified(now)
+            self._lanes.spawn(self._verify(name))
+
+    async def _verify(self, name: str) -> None:
+        suspected = self._usable(name)
+        try:
+            if suspected:
+                await self.identify(name)
+        except (SessionEnded, AccessKeyUnknown) as refusal:
+            if suspected == self._usable(name):
+                self._events.warning("session.rejected", profile=name, code=refusal.code)
+                self._ledger[name] = self._ledger[name].rejected()
+                await self._wake(name)
+        except MayflyError as error:
+            self._events.warning("session.unverified", profile=name, code=error.code)
+
+    def age_seconds(self, profile: str) -> float:
+        """How long the profile's session has been here."""
+        issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
+        return (self._clock() - issued_at).total_seconds() if issued_at else 0
 
     def forget(self, profiles: Iterable[str]) -> None:
         """Drop what is in memory; nothing comes back before somebody asks."""
@@ -99,8 +138,9 @@ class Keeper:
 
     def adopt(self, config: Config) -> None:
         """Take over a changed config; sessions of profiles that did not change go on."""
+        before = self._ledger.config
         self._ledger.adopt(config)
-        self._lanes.drop_unknown()
+        self._lanes.drop_changed(before)
         self._stirred.set()
 
     # What the clock asks
@@ -119,10 +159,21 @@ class Keeper:
 
     async def look(self) -> None:
         """Ask the core, for every session, whether the clock alone wants something."""
-        await self._see()
-        now = self._clock()
+        ledger, now = self._ledger, self._clock()
+        if any(ledger[name].heeds_scene(ledger.policy(name, now), now) for name in ledger.names):
+            await self._see()
+            now = self._clock()
         for name in self._ledger.names:
             self._want(name, Trigger.CLOCK, now)
+            self._alarm(name, now)
+
+    def _alarm(self, name: str, now: datetime) -> None:
+        """Tell that credentials in use are about to end."""
+        seconds = self._ledger[name].alarm_seconds(self._ledger.policy(name, now), now)
+        if seconds is not None:
+            self._ledger[name] = self._ledger[name].alarmed(seconds)
+            left = round(self._ledger[name].left_seconds(now))
+            self._events.warning("session.ending", profile=name, left_seconds=left)
 
     def _rest_seconds(self) -> float:
         now = self._clock()
@@ -134,17 +185,42 @@ class Keeper:
 
     async def _wake(self, name: str) -> None:
         """A client was served from what is due: start getting new ones, if it may be."""
-        await self._see()
-        self._want(name, Trigger.CLIENT, self._clock())
+        try:
+            await self._see()
+            if name in self._ledger:
+                self._want(name, Trigger.CLIENT, self._clock())
+        finally:
+            self._waking.discard(name)
 
-    async def _fetch(self, name: str, trigger: Trigger, now: datetime) -> None:
+    def _is_due(self, name: str, now: datetime) -> bool:
+        """Whether a client may have new ones, if somebody is there to be asked."""
+        return self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now)
+
+    def _usable(self, name: str) -> Credentials | None:
+        return self._ledger[name].usable(self._clock()) if name in self._ledger else None
+
+    async def _note_client(self, name: str) -> None:
+        now = self._clock()
+        self._ledger.note_fetch(name, now)
+        if self._ledger.policy(name, now).asks_human:
+            await self._see()
+
+    async def _fetch(self, name: str, trigger: Trigger, inode: int | None) -> None:
         """Wait for fresh credentials; a client is content with old ones that live."""
+        if name not in self._ledger:
+            raise no_longer_there(name)
+        now = self._clock()
+        if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
+            return
+        is_first = not self._lanes.flight(name)
         if not self._want(name, trigger, now):
             error: MayflyError | None = self._refusal(name, now)
         else:
+            if is_first and trigger is Trigger.CLIENT and self._ledger.policy(name, now).asks_human:
+                self._events.info("approval.wanted", profile=name, inode=inode)
             flight = self._lanes.flight(name)
             error = await asyncio.shield(flight) if flight else None
-        if error and (trigger is Trigger.PERSON or not self._ledger[name].usable(self._clock())):
+        if error and (trigger is Trigger.PERSON or not self._usable(name)):
             raise error
 
     def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
@@ -154,26 +230,34 @@ class Keeper:
         policy = self._ledger.policy(name, now)
         if not self._ledger[name].wants(policy, trigger, self._scene, now):
             return False
-        is_grounded = self._ledger.is_base(name) or self._ledger.live_source(name, now)
-        if not is_grounded and not self._want(self._ledger.base(name), trigger, now):
+        if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
             return False
         self._lanes.want(name)
         return True
 
     def _refusal(self, name: str, now: datetime) -> MayflyError:
         policy = self._ledger.policy(name, now)
-        for link in (name, self._ledger.base(name)):
+        links = [name, self._ledger.base(name)]
+        for link in links if self._ledger.is_grounded(name, now) else reversed(links):
             error = self._ledger[link].refusal(policy, self._scene)
             if error:
                 return error
         return ExchangeFailed("nothing was tried")
 
     async def _see(self) -> None:
-        """Look who is there, if that can matter now."""
-        now = self._clock()
-        ledger = self._ledger
-        if any(ledger.asks_human(name) and ledger.phase(name, now) is not Phase.FRESH for name in ledger.names):
+        """Look who is there: one look for all who ask at once."""
+        age_seconds = (self._clock() - self._seen_at).total_seconds() if self._seen_at else SCENE_SECONDS
+        if self._looking is None and age_seconds >= SCENE_SECONDS:
+            self._looking = self._lanes.spawn(self._look_around())
+        if self._looking:
+            await asyncio.wait([self._looking])
+
+    async def _look_around(self) -> None:
+        try:
             self._scene = await self._desk.scene()
+            self._seen_at = self._clock()
+        finally:
+            self._looking = None
 
     def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
         name = self._ledger.name_of(profile)

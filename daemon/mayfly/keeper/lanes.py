@@ -10,11 +10,13 @@ import random
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from mayfly.config import Config
 from mayfly.credentials import Credentials
-from mayfly.errors import AccountMismatch, ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
 from mayfly.events import Events
+from mayfly.keeper import checks
 from mayfly.keeper.ledger import Ledger
 from mayfly.launcher import Exchange, Launcher
 from mayfly.session import MAX_JITTER_SECONDS
@@ -26,10 +28,15 @@ from mayfly.wire import Request, Result
 QUIET_SECONDS = 0.015
 MAX_GATHER_SECONDS = 0.25
 
-# The `Date` header has whole seconds and the answer has been on its way: less than this is no skew.
-SKEW_NOISE_SECONDS = 2
-
 Flight = asyncio.Future[MayflyError | None]
+
+
+class _Asked(NamedTuple):
+    """What an exchange was asked, by which config, and when."""
+
+    request: Request
+    config: Config
+    at: datetime
 
 
 class Lanes:
@@ -50,6 +57,7 @@ class Lanes:
         self._is_gathering_roles = False
         self._wanted_at_seconds = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def flight(self, name: str) -> Flight | None:
         """What ends, with None or an error, when the session that is on its way has come; None if none is."""
@@ -59,46 +67,60 @@ class Lanes:
         """Get the session, with whatever else is wanted now."""
         loop = asyncio.get_running_loop()
         self._flights[name] = loop.create_future()
+        if self._is_closed:
+            self._flights[name].set_result(checks.stopping())
+            return
         (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
         self._wanted_at_seconds = loop.time()
         self._pump()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside everything else, until it or the daemon ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+        return task
 
-    def drop_unknown(self) -> None:
-        """Whoever waits for a profile that is not configured any more waits in vain."""
-        for name in [name for name in self._flights if name not in self._ledger.names]:
-            self._resolve(name, ConfigChanged(f"{name} is no longer configured"))
+    def drop_changed(self, before: Config) -> None:
+        """Whoever waits for what is no longer configured as it was in `before` waits in vain."""
+        for name in list(self._flights):
+            if not self._ledger.is_as_in(before, name):
+                self._resolve(name, checks.no_longer_there(name))
 
     async def close(self) -> None:
-        """End every exchange under way, and whoever waits for one."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Tell whoever waits, and end every exchange under way."""
+        self._is_closed = True
         for name in list(self._flights):
-            self._resolve(name, ExchangeFailed("the daemon is stopping"))
+            self._resolve(name, checks.stopping())
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault:
+            self._events.error("task.failed", exc_info=fault)
 
     # Starting
 
     def _pump(self) -> None:
         """Start whatever can be started."""
+        if self._is_closed:
+            return
+        self._drop_groundless()
         if self._logins and not self._is_logging_in:
             self._is_logging_in = True
             self.spawn(self._run_logins())
         if self._assumable() and not self._is_gathering_roles:
             self._is_gathering_roles = True
-            self.spawn(self._run_roles())
+            self.spawn(self._run_one(self._assume_request))
 
     def _assumable(self) -> list[str]:
+        """Roles on a live session wait for no login, not even for one that renews what they stand on."""
         now = self._clock()
-        ledger = self._ledger
-        return [
-            name for name in self._roles if ledger.live_source(name, now) and ledger.base(name) not in self._flights
-        ]
+        return [name for name in self._roles if self._ledger.live_source(name, now)]
 
     async def _run_logins(self) -> None:
         """One login after the other: 1Password asks its human one question at a time."""
@@ -108,22 +130,23 @@ class Lanes:
         finally:
             self._is_logging_in = False
 
-    async def _run_roles(self) -> None:
-        try:
-            await self._run_one(self._assume_request)
-        finally:
-            self._is_gathering_roles = False
-            self._pump()
-
     async def _run_one(self, compose: Callable[[], Request]) -> None:
+        """One exchange, from its start to its end; whatever happens, everybody it was for gets an answer."""
+        request: Request | None = None
+        error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
                 await self._gather()
-                await self._ask(exchange, compose())
+                request = compose()
+                await self._ask(exchange, request)
         except OSError as reason:
-            error = ExchangeFailed(f"the exchange cannot be started: {reason.strerror}")
-            for name in compose().profiles:
+            error = checks.not_started(reason)
+        except MayflyError as reason:
+            error = reason
+        finally:
+            for name in () if request or self._is_closed else compose().profiles:
                 self._land(name, error)
+        self._pump()
 
     async def _gather(self) -> None:
         """Wait for those who come together with the first."""
@@ -138,10 +161,10 @@ class Lanes:
     def _login_request(self) -> Request:
         """All that is wanted of the first one's way to 1Password, whoever may come along, and the roles above."""
         ledger, now = self._ledger, self._clock()
-        way = ledger.config.onepassword_of(next(iter(self._logins)))
-        same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) == way]
+        ways = [ledger.config.onepassword_of(name) for name in self._logins][:1]
+        same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) in ways]
         bases = [name for name in same if name in self._logins or self._comes_along(name, now)]
-        roles = [name for name in self._roles if ledger.base(name) in bases]
+        roles = [name for name in self._roles if ledger.base(name) in bases and not ledger.live_source(name, now)]
         for name in bases:
             self._flights.setdefault(name, asyncio.get_running_loop().create_future())
         self._logins = {name: None for name in self._logins if name not in bases}
@@ -159,13 +182,8 @@ class Lanes:
         ledger, now, names = self._ledger, self._clock(), self._assumable()
         self._is_gathering_roles = False
         self._roles = {name: None for name in self._roles if name not in names}
-        sources = {source for name in names if (source := ledger.live_source(name, now))}
-        links = dict.fromkeys(
-            link
-            for name in names
-            for link in ledger.chain(name)[1:]
-            if link == name or (link in names) or not ledger[link].usable(now)
-        )
+        sources = dict.fromkeys(source for name in names if (source := ledger.live_source(name, now)))
+        links = dict.fromkeys(link for name in names for link in ledger.links_above_live(name, now))
         live = {source: session for source in sources if (session := ledger[source].usable(now))}
         return Request(kind="assume", digest=ledger.config.digest, profiles=tuple(links), sessions=live)
 
@@ -173,46 +191,70 @@ class Lanes:
 
     async def _ask(self, exchange: Exchange, request: Request) -> None:
         """Put every result where it belongs, and an error where none came."""
+        if not request.profiles:
+            return
+        asked = _Asked(request, self._ledger.config, self._clock())
         left = dict.fromkeys(request.profiles)
         self._events.info("exchange.started", kind=request.kind, profiles=list(left))
         error: MayflyError = ExchangeFailed("the exchange ended without an answer")
         try:
             async for result in exchange.ask(request):
-                left.pop(result.profile, None)
-                if result.profile in self._ledger.names:
-                    self._apply(result)
+                if result.profile in left:
+                    del left[result.profile]
+                    self._apply(result, asked)
+                else:
+                    error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
+        except OSError as reason:
+            error = ExchangeFailed(f"the exchange broke off: {reason.strerror or type(reason).__name__}")
         except MayflyError as reason:
             error = reason
-        for name in left:
-            if name in self._ledger.names:
-                self._land(name, error)
-        self._tell_latecomers(request)
-        self._pump()
+        finally:
+            for name in () if self._is_closed else left:
+                self._apply(Result(profile=name, outcome=error), asked)
 
-    def _tell_latecomers(self, request: Request) -> None:
-        """Roles that came too late for a login that failed learn why; it is not held against them."""
+    def _drop_groundless(self) -> None:
+        """Roles that lost what they stand on, or came too late for a login that failed, learn why.
+
+        It is not held against them.
+        """
+        now = self._clock()
         for name in list(self._roles):
             base = self._ledger.base(name)
-            is_lost = not self._ledger.live_source(name, self._clock()) and base not in self._flights
-            if base in request.profiles and is_lost:
-                self._resolve(name, self._ledger[base].last_error)
+            if not self._ledger.live_source(name, now) and base not in self._flights:
+                ended = ExchangeFailed(f"the session of {base} has ended", hint="ask again")
+                self._resolve(name, self._ledger[base].last_error or ended)
 
-    def _apply(self, result: Result) -> None:
-        if isinstance(result.outcome, MayflyError):
-            self._land(result.profile, result.outcome)
-        elif isinstance(result.outcome, Credentials):
-            try:
-                self._keep(result.profile, result.outcome, result)
-            except MayflyError as error:
-                self._land(result.profile, error)
+    def _apply(self, result: Result, asked: _Asked) -> None:
+        """Enter a result; where the config has changed meanwhile, what came is not what is wanted now."""
+        name, outcome = result.profile, result.outcome
+        if not self._ledger.is_as_in(asked.config, name):
+            return
+        try:
+            if isinstance(outcome, Credentials):
+                self._keep(name, outcome, checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock()))
+                return
+            error = outcome if isinstance(outcome, MayflyError) else ExchangeFailed("the exchange misunderstood")
+        except MayflyError as reason:
+            error = reason
+        if isinstance(error, SessionEnded | AccessKeyUnknown):
+            self._reject_source(name, asked.request)
+        self._land(name, error)
 
-    def _keep(self, name: str, credentials: Credentials, result: Result) -> None:
+    def _reject_source(self, name: str, request: Request) -> None:
+        """AWS no longer takes the session that a role was to be assumed from: nobody else is to get it."""
+        source = self._ledger.live_source(name, self._clock())
+        if source and self._ledger[source].credentials == request.sessions.get(source):
+            self._events.warning("session.rejected", profile=source)
+            self._ledger[source] = self._ledger[source].rejected()
+
+    def _keep(self, name: str, credentials: Credentials, skew_seconds: float) -> None:
         """Enter new credentials; raises a MayflyError where they are not what they should be."""
         now = self._clock()
-        skew_seconds = _skew_seconds(result, now)
-        _check_account(credentials, self._ledger.config.profiles[name].account_id)
-        if (credentials.expiration - now).total_seconds() <= skew_seconds:
-            raise ExchangeFailed("the exchange brought credentials that have already ended")
+        checks.check_account(credentials, self._ledger.config.profiles[name].account_id)
+        checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
+        if self._ledger[name].forgotten:
+            self._resolve(name, ExchangeFailed(f"{name} was forgotten while it was on its way", hint="ask again"))
+            return
         asks_human = self._ledger.policy(name, now).asks_human
         session = self._ledger[name].issued(
             credentials,
@@ -233,7 +275,7 @@ class Lanes:
     def _land(self, name: str, error: MayflyError) -> None:
         """An attempt for `name` failed. What failed below a role is not held against the role."""
         now = self._clock()
-        if self._ledger.is_base(name) or self._ledger.live_source(name, now):
+        if self._ledger.is_grounded(name, now):
             policy = self._ledger.policy(name, now)
             session = self._ledger[name].failed(error, policy, jitter=random.random(), now=now)  # noqa: S311 - no secret
             self._ledger[name] = session
@@ -243,6 +285,8 @@ class Lanes:
                 code=error.code,
                 reason=error.message,
                 retry_after_seconds=round(session.retry_after_seconds),
+                failures=session.consecutive_failures,
+                in_use=session.is_in_use(),
             )
         self._resolve(name, error)
 
@@ -253,16 +297,3 @@ class Lanes:
         if flight and not flight.done():
             flight.set_result(error)
         self._stirred.set()
-
-
-def _skew_seconds(result: Result, now: datetime) -> float:
-    """AWS's clock minus ours."""
-    seconds = (result.aws_at - now).total_seconds() if result.aws_at else 0
-    return seconds if abs(seconds) > SKEW_NOISE_SECONDS else 0
-
-
-def _check_account(credentials: Credentials, wanted: str | None) -> None:
-    if wanted and credentials.account_id and credentials.account_id != wanted:
-        raise AccountMismatch(
-            f"these credentials are of account {credentials.account_id}, and the config says account_id = {wanted}"
-        )

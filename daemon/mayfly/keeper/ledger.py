@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mayfly.config import Config
+import attrs
+
+from mayfly.config import Config, Profile
 from mayfly.session import Phase, RefreshPolicy, Session
 
 
@@ -18,12 +20,19 @@ class Ledger:
 
     def adopt(self, config: Config) -> None:
         """Take over a config. A session goes on where nothing that made it has changed."""
-        known = {name: session for name, session in self._sessions.items() if _is_unchanged(name, self.config, config)}
+        known = {
+            name: session.config_adopted()
+            for name, session in self._sessions.items()
+            if _is_unchanged(name, self.config, config)
+        }
         self.config = config
         self._names = {profile: config.session_of(profile) for profile in config.profiles}
         names = dict.fromkeys(self._names.values())
         self._chains = {name: tuple(self._names[link] for link in config.chain(name)) for name in names}
         self._sessions = {name: known.get(name, Session()) for name in self._chains}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._sessions
 
     def __getitem__(self, name: str) -> Session:
         return self._sessions[name]
@@ -57,6 +66,19 @@ class Ledger:
         """The nearest session below `name` that is usable."""
         return next((link for link in reversed(self.chain(name)[:-1]) if self[link].usable(now)), None)
 
+    def links_above_live(self, name: str, now: datetime) -> tuple[str, ...]:
+        """The roles to assume, one from the other, to get from the nearest live session to `name`."""
+        chain, source = self.chain(name), self.live_source(name, now)
+        return chain[chain.index(source) + 1 :] if source else ()
+
+    def is_grounded(self, name: str, now: datetime) -> bool:
+        """Whether `name` can be got without getting another session first."""
+        return self.is_base(name) or self.live_source(name, now) is not None
+
+    def is_as_in(self, config: Config, name: str) -> bool:
+        """Whether a session called `name` that was got by `config` is the one that is wanted here."""
+        return name in self._sessions and _is_unchanged(name, config, self.config)
+
     def asks_human(self, name: str) -> bool:
         """Whether a login for `name` may cost somebody a fingerprint."""
         return self.config.onepassword_of(name).asks_human
@@ -87,6 +109,11 @@ def _is_unchanged(name: str, old: Config, new: Config) -> bool:
     return (
         name in new.profiles
         and new.session_of(name) == name
-        and [old.profiles[link] for link in old.chain(name)] == [new.profiles[link] for link in new.chain(name)]
+        and _makings(name, old) == _makings(name, new)
         and old.onepassword_of(name) == new.onepassword_of(name)
     )
+
+
+def _makings(name: str, config: Config) -> list[Profile]:
+    """What the session called `name` is made from; how it is shown and when it is renewed is not of it."""
+    return [attrs.evolve(config.profiles[link], name=None, refresh=None) for link in config.chain(name)]

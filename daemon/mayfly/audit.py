@@ -1,0 +1,119 @@
+"""Who got what: one event for each process and profile in a minute, and the last few for `mayfly status`.
+
+The process is found through the socket's inode while the client still waits, because afterwards it may be gone; clients
+that come in great numbers are answered first and looked at less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from mayfly.desk import Caller, Desk
+from mayfly.events import Events
+
+
+REPEAT_SECONDS = 60
+# Clients of one process that start together are no sign of anything.
+TOGETHER_SECONDS = 2
+LOOKUPS_PER_SECOND = 5
+PATIENCE_SECONDS = 0.025
+LAST_FEW = 10
+REMEMBERED = 1024
+
+
+class Fetch(NamedTuple):
+    """One hand-out: which program got which profile, and when."""
+
+    profile: str
+    pid: int | None
+    program: str | None
+    agent: str
+    at: datetime
+
+
+class Audit:
+    """Notes hand-outs.
+
+    `age_seconds` tells how old a profile's session is; `suspect` hears of a process that fetches it again within a
+    minute.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        events: Events,
+        *,
+        clock: Callable[[], datetime],
+        age_seconds: Callable[[str], float],
+        suspect: Callable[[str], None],
+    ) -> None:
+        self._desk = desk
+        self._events = events
+        self._clock = clock
+        self._age_seconds = age_seconds
+        self._suspect = suspect
+        self._told: dict[tuple[str, int | str], datetime] = {}
+        self._known: dict[int, Caller | None] = {}
+        self._lookups: deque[float] = deque(maxlen=LOOKUPS_PER_SECOND)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.last: deque[Fetch] = deque(maxlen=LAST_FEW)
+
+    async def note(self, profile: str, user_agent: str, inode: int | None) -> None:
+        """A client at the socket `inode` is being given `profile`; returns soon, whatever the desk does."""
+        agent = family(user_agent)
+        if inode is None or inode in self._known:
+            self._enter(profile, self._known.get(inode or 0), agent)
+        elif self._may_look():
+            task = asyncio.get_running_loop().create_task(self._look(profile, agent, inode))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+
+    async def _look(self, profile: str, agent: str, inode: int) -> None:
+        caller = await self._desk.caller(inode)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[inode] = caller
+        self._enter(profile, caller, agent)
+
+    def _may_look(self) -> bool:
+        """At most a few look-ups a second: each walks through /proc."""
+        seconds = asyncio.get_running_loop().time()
+        if len(self._lookups) == LOOKUPS_PER_SECOND and seconds - self._lookups[0] < 1:
+            return False
+        self._lookups.append(seconds)
+        return True
+
+    def _enter(self, profile: str, caller: Caller | None, agent: str) -> None:
+        now = self._clock()
+        key = (profile, caller.pid if caller else agent)
+        before = self._told.get(key)
+        since = (now - before).total_seconds() if before else REPEAT_SECONDS
+        if since < REPEAT_SECONDS:
+            if caller and since >= TOGETHER_SECONDS:
+                self._suspect(profile)
+            return
+        if len(self._told) >= REMEMBERED:
+            self._told.clear()
+        self._told[key] = now
+        pid, program = (caller.pid, caller.program) if caller else (None, None)
+        self.last.append(Fetch(profile, pid, program, agent, now))
+        self._events.info(
+            "credentials.handed_out",
+            profile=profile,
+            pid=pid,
+            program=program,
+            agent=agent,
+            session_age_seconds=round(self._age_seconds(profile)),
+        )
+
+
+def family(user_agent: str) -> str:
+    """The first product of a User-Agent without its version: `aws-cli/2.36.7 …` is aws-cli."""
+    first = user_agent.split(" ", 1)[0].split("/", 1)[0]
+    return "".join(char for char in first if char.isalnum() or char in "-_.")[:32] or "unknown"

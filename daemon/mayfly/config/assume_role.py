@@ -1,0 +1,106 @@
+"""What AssumeRole takes beside the role: a type and a check for each of its parameters.
+
+Lengths and characters are those of the AWS STS API reference (AssumeRole, Tag, PolicyDescriptorType). What AWS would
+refuse at the first login is refused here, where its owner is looking.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+from collections.abc import Callable
+from typing import Any, NewType
+
+
+RoleSessionName = NewType("RoleSessionName", str)
+ExternalId = NewType("ExternalId", str)
+SourceIdentity = NewType("SourceIdentity", str)
+Policy = NewType("Policy", str)
+PolicyArn = NewType("PolicyArn", str)
+TagKey = NewType("TagKey", str)
+TagValue = NewType("TagValue", str)
+
+MAX_POLICY_CHARACTERS = 2048
+MAX_POLICY_ARNS = 10
+MAX_TAGS = 50
+
+_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]{1,600}")
+_POLICY_CHARACTERS = re.compile(r"[\t\n\r\x20-\xff]*")
+
+
+def _word(letters: str, low: int, high: int) -> Callable[[Any], str]:
+    """The check for `low` to `high` ASCII letters, digits and `letters`."""
+    shape = re.compile(rf"[A-Za-z0-9{re.escape(letters)}]{{{low},{high}}}")
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not shape.fullmatch(value):
+            raise ValueError(f"must be {low} to {high} characters: letters, digits and {' '.join(letters)}")
+        return value
+
+    return check
+
+
+def policy(value: Any) -> Policy:
+    """A session policy: a JSON object as text."""
+    if not isinstance(value, str):
+        raise ValueError("must be a JSON object as a text: policy = '''{…}'''")
+    if len(value) > MAX_POLICY_CHARACTERS:
+        raise ValueError(f"has {len(value)} characters: AWS takes {MAX_POLICY_CHARACTERS} at most")
+    if not _POLICY_CHARACTERS.fullmatch(value):
+        raise ValueError("has characters that AWS does not take: only Latin-1, without control characters")
+    if not isinstance(_parsed(value), dict):
+        raise ValueError('must be a JSON object: {"Version": "2012-10-17", "Statement": […]}')
+    return Policy(value)
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as reason:
+        raise ValueError(f"is not JSON: {reason.msg} (line {reason.lineno}, column {reason.colno})") from None
+    except RecursionError:
+        raise ValueError("is not JSON: nested too deep") from None
+
+
+def policy_arn(value: Any) -> PolicyArn:
+    """A managed policy, AWS's own or the account's."""
+    if not isinstance(value, str) or not _POLICY_ARN.fullmatch(value):
+        raise ValueError("is no managed policy: expected arn:aws:iam::aws:policy/NAME")
+    return PolicyArn(value)
+
+
+def tag_key(value: Any) -> TagKey:
+    """1 to 128 characters, `aws:` reserved."""
+    if not isinstance(value, str) or not 1 <= len(value) <= 128 or not _is_tag_text(value):
+        raise ValueError(f"is no tag key: 1 to 128 characters, {_TAG_CHARACTERS}")
+    if value.lower().startswith("aws:"):
+        raise ValueError("is no tag key: aws: is AWS's own")
+    return TagKey(value)
+
+
+def tag_value(value: Any) -> TagValue:
+    """Up to 256 characters, or none."""
+    if not isinstance(value, str) or len(value) > 256 or not _is_tag_text(value):
+        raise ValueError(f"is no tag value: a text of up to 256 characters, {_TAG_CHARACTERS}")
+    return TagValue(value)
+
+
+_TAG_CHARACTERS = "letters, digits, spaces and _ . : / = + - @"
+
+
+def _is_tag_text(value: str) -> bool:
+    """AWS's pattern is [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]."""
+    return all(letter in "_.:/=+-@" or unicodedata.category(letter)[0] in "LZN" for letter in value)
+
+
+CHECKS: dict[Any, Callable[[Any], Any]] = {
+    RoleSessionName: _word("_+=,.@-", 2, 64),
+    ExternalId: _word("_+=,.@:/-", 2, 1224),
+    SourceIdentity: _word("_+=,.@-", 2, 64),
+    Policy: policy,
+    PolicyArn: policy_arn,
+    TagKey: tag_key,
+    TagValue: tag_value,
+}

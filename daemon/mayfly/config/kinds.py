@@ -1,0 +1,50 @@
+"""What kind of thing a value is, told without the value: it might be a secret in the wrong place."""
+
+from __future__ import annotations
+
+import datetime
+
+from typing import Any, NewType
+
+
+Text = NewType("Text", str)
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    (int, "a number"),
+    (float, "a fraction"),
+    (list, "a list"),
+    (dict, "a table"),
+    ((datetime.date, datetime.time), "a date or time"),
+    (type(None), "null"),
+)
+
+
+def kind_of(value: Any) -> str:
+    """What TOML and JSON call such a value, with its article."""
+    if isinstance(value, str):
+        return "a text" if value.strip() else "an empty text"
+    return next(name for kind, name in _KINDS if isinstance(value, kind))
+
+
+def text(value: Any) -> Text:
+    """One line with something in it: it may end up in an argument vector, on a terminal or in a log."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"must be a text, not {kind_of(value)}")
+    if not value.isprintable():
+        raise ValueError("must be one line without control characters")
+    return Text(value)
+
+
+def table(value: Any) -> dict[str, Any]:
+    """A table of keys and values."""
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a table, not {kind_of(value)}")
+    return value
+
+
+def array(value: Any) -> list[Any]:
+    """A list; a text is none, though it could be walked through."""
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list, not {kind_of(value)}")
+    return value

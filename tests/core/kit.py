@@ -1,0 +1,275 @@
+"""What the tests of the core and the engine share: a time that only they move, and parties that do as they are told.
+
+The engine runs on a real asyncio loop, whose clock is the test's: waiting costs nothing, and a loop in which nobody
+will ever wake anybody says so instead of hanging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from mayfly.config import Config, KeyProfile, OnePassword, RoleProfile
+from mayfly.credentials import Credentials
+from mayfly.desk import Caller
+from mayfly.errors import MayflyError
+from mayfly.events import Events
+from mayfly.keeper import Keeper
+from mayfly.launcher import Exchange
+from mayfly.session import Presence, RefreshPolicy, Scene, Session
+from mayfly.wire import Identity, Request, Result
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ACCOUNT = "058264411872"
+HOUR = 3600.0
+
+HUMAN = RefreshPolicy(mode="while-used", asks_human=True)
+MACHINE = RefreshPolicy(mode="always", asks_human=False)
+
+HERE = Scene(presence=Presence.PRESENT)
+AWAY = Scene(presence=Presence.AWAY)
+LOCKED = Scene(presence=Presence.LOCKED)
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def credentials(expires_at: datetime, key: str = "0001", account_id: str | None = ACCOUNT) -> Credentials:
+    return Credentials(
+        access_key_id=f"ASIAEXAMPLE{key:>05}",
+        secret_access_key="made-up-secret",
+        session_token="made-up-token",
+        expiration=expires_at,
+        account_id=account_id,
+    )
+
+
+def issued(life_seconds: float = 8 * HOUR, *, used: bool = True, jitter_seconds: float = 0) -> Session:
+    """A session that began at noon."""
+    session = Session().issued(
+        credentials(at(life_seconds)), skew_seconds=0, jitter_seconds=jitter_seconds, now=NOON
+    )
+    return session.fetched(NOON) if used else session
+
+
+# The engine's surroundings
+
+
+class SkippingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type] # the platform's own, by assignment
+    """Never waits: moves the clock on to when the wait would have been over."""
+
+    seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("everybody waits, and nobody will ever wake them")
+        if not ready and timeout:
+            self.seconds += timeout
+        return ready
+
+
+class TestLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time is as long as its waits, and takes none."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._skipping = SkippingSelector()
+        super().__init__(self._skipping)
+
+    def time(self) -> float:
+        return self._skipping.seconds
+
+
+class Asked(NamedTuple):
+    """A request that an exchange was asked, and when."""
+
+    at: datetime
+    request: Request
+
+    @property
+    def kind(self) -> str:
+        return self.request.kind
+
+    @property
+    def profiles(self) -> set[str]:
+        return set(self.request.profiles)
+
+
+Answer = Credentials | Identity | MayflyError
+Answers = Callable[[Request], Sequence[Result | MayflyError | Exception]]
+
+
+class Stage:
+    """A keeper, and around it a clock, a desk and exchanges that do what the test says.
+
+    `outcomes` has what comes for a profile instead of fresh credentials; `script` replaces the whole answer.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.stepped_seconds = 0.0
+        self.scene = HERE
+        self.scene_takes_seconds = 0.0
+        self.looks = 0
+        self.asked: list[Asked] = []
+        self.busy: list[str] = []
+        self.most_logins_at_once = 0
+        self.launched = 0
+        self.takes_seconds = 1.0
+        self.lives_seconds = {True: 8 * HOUR, False: HOUR}
+        self.outcomes: dict[str, MayflyError | Credentials] = {}
+        self.identity: Identity | MayflyError = Identity(user_id="AIDA", account=ACCOUNT, arn="arn")
+        self.script: Answers | None = None
+        self.skew_seconds: float | None = None
+        self.launch_error: Exception | None = None
+        self.leave_error: Exception | None = None
+        self.log = Log()
+        self.keeper = Keeper(config, launch=self.launch, desk=Desk(self), clock=self.now, events=Events(self.log))
+
+    def now(self) -> datetime:
+        return at(self.loop.time() + self.stepped_seconds)
+
+    # The desk
+
+    async def scene_now(self) -> Scene:
+        self.looks += 1
+        await asyncio.sleep(self.scene_takes_seconds)
+        return self.scene
+
+    async def tell(self, title: str, text: str) -> None:
+        """Nobody listens."""
+
+    async def caller(self, inode: int) -> Caller | None:
+        """Nobody is found."""
+
+    # The exchanges
+
+    @asynccontextmanager
+    async def launch(self) -> AsyncIterator[Exchange]:
+        self.launched += 1
+        if self.launch_error:
+            raise self.launch_error
+        yield self
+        if self.leave_error:
+            raise self.leave_error
+
+    async def ask(self, request: Request) -> AsyncIterator[Result]:
+        self.asked.append(Asked(self.now(), request))
+        self.busy.append(request.kind)
+        self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
+        try:
+            await asyncio.sleep(self.takes_seconds)
+            for answer in (self.script or self._answers)(request):
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
+        finally:
+            self.busy.remove(request.kind)
+
+    def _answers(self, request: Request) -> list[Result]:
+        return [self.result(name, self._outcome(name, request)) for name in request.subjects]
+
+    def result(self, name: str, outcome: Answer) -> Result:
+        skew = self.skew_seconds
+        return Result(
+            profile=name, outcome=outcome, aws_at=None if skew is None else self.now() + timedelta(seconds=skew)
+        )
+
+    def _outcome(self, name: str, request: Request) -> Answer:
+        if request.kind == "verify":
+            return self.identity
+        return self.outcomes.get(name) or self.fresh(name)
+
+    def fresh(self, name: str) -> Credentials:
+        """New credentials for `name`, by AWS's clock."""
+        is_base = isinstance(self.keeper.config.profiles[name], KeyProfile)
+        life = timedelta(seconds=self.lives_seconds[is_base] + (self.skew_seconds or 0))
+        return credentials((self.now() + life).replace(microsecond=0), key=str(len(self.asked)))
+
+    # What a test looks at
+
+    def logins(self) -> list[Asked]:
+        return [asked for asked in self.asked if asked.kind == "login"]
+
+    def assumes(self) -> list[Asked]:
+        return [asked for asked in self.asked if asked.kind == "assume"]
+
+
+# Keeper wants an object with `scene()`, and a test wants to say `stage.scene = LOCKED`.
+class Desk:
+    """The stage, as the keeper sees it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.scene = stage.scene_now
+        self.tell = stage.tell
+        self.caller = stage.caller
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def info(self, event: str, **facts: Any) -> None:
+        self.lines.append(("info", event, facts))
+
+    def warning(self, event: str, **facts: Any) -> None:
+        self.lines.append(("warning", event, facts))
+
+    def error(self, event: str, **facts: Any) -> None:
+        self.lines.append(("error", event, facts))
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        return [facts for _, name, facts in self.lines if name == event]
+
+
+def on_stage(config: Config, play: Callable[[Stage], Coroutine[Any, Any, None]]) -> Stage:
+    """Play on a loop of its own, with the keeper not running by itself; the stage, for looking at afterwards."""
+
+    async def whole() -> Stage:
+        stage = Stage(config)
+        try:
+            await play(stage)
+        finally:
+            await stage.keeper._lanes.close()
+        return stage
+
+    with asyncio.Runner(loop_factory=TestLoop) as runner:
+        return runner.run(whole())
+
+
+# Configs
+
+
+def key(name: str = "key", *, onepassword: str | None = None, refresh: str | None = None, **others: Any) -> KeyProfile:
+    base = f"op://Vault/{name}"
+    return KeyProfile(
+        access_key_id=f"{base}/id",
+        secret_access_key=f"{base}/secret",
+        otp=f"{base}/otp?attribute=otp",
+        mfa_id=f"arn:aws:iam::{ACCOUNT}:mfa/{name}",
+        onepassword=onepassword,
+        refresh=refresh,
+        **others,
+    )
+
+
+def role(source: str, name: str = "role", **others: Any) -> RoleProfile:
+    return RoleProfile(source_profile=source, role_arn=f"arn:aws:iam::{ACCOUNT}:role/{name}", **others)
+
+
+def config(digest: str = "d1", **profiles: KeyProfile | RoleProfile) -> Config:
+    """A config whose [onepasswords] are `work` (a desktop app) and `robot` (a service account)."""
+    ways = {"work": OnePassword(account="work"), "robot": OnePassword(token_file="/run/token")}
+    return Config(source="/etc/mayfly.toml", digest=digest, profiles=profiles, onepasswords=ways)
