@@ -14,7 +14,7 @@ test: .venv/ready ## all checks and all tests
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing | tail -n 4
+	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -q -n 2 --dist worksteal
 	@$(BIN)/coverage combine --quiet

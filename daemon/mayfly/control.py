@@ -7,6 +7,9 @@ POST /profiles/P/verify        who AWS takes the session for
 GET /process/P                 the JSON of credential_process, waiting for the human
 POST /reload                   take over a changed config
 GET /events                    what happens, as server-sent events
+
+The rest is 404, another method 405. Errors carry what a command needs to speak of them: `code`, `message`, `hint`,
+`needs_human`, `problems`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import attrs
 
 from aiohttp import web
 
+from mayfly.audit import Audit
 from mayfly.credentials import process_body
 from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.events import Events
@@ -28,7 +32,7 @@ from mayfly.session import Trigger
 from mayfly.web import Answer, json_answer, refusal
 
 
-Route = Callable[[str], Awaitable[Answer]]
+Route = tuple[str, Callable[[str], Awaitable[Answer]]]
 
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
 
@@ -40,49 +44,46 @@ class Control:
         self,
         keeper: Keeper,
         events: Events,
+        audit: Audit,
         *,
         status: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[None]],
     ) -> None:
         self._keeper = keeper
         self._events = events
+        self._audit = audit
         self._status = status
         self._reload = reload
-        self._routes: dict[tuple[str, str, str], Route] = {
-            ("GET", "status", ""): self._show_status,
-            ("POST", "reload", ""): self._take_over,
-            ("GET", "process", ""): self._process,
-            ("POST", "profiles", "login"): self._login,
-            ("POST", "profiles", "forget"): self._forget,
-            ("POST", "profiles", "verify"): self._verify,
+        self._routes: dict[str, Route] = {
+            "/status": ("GET", self._show_status),
+            "/events": ("GET", self._listen),
+            "/reload": ("POST", self._take_over),
+            "/process/P": ("GET", self._process),
+            "/profiles/P/login": ("POST", self._login),
+            "/profiles/P/forget": ("POST", self._forget),
+            "/profiles/P/verify": ("POST", self._verify),
         }
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
-        if (request.method, request.path) == ("GET", "/events"):
-            return await self._listen(request)
-        place, profile, action = (*request.path.lstrip("/").split("/"), "", "", "")[:3]
-        route = self._routes.get((request.method, place, action))
+        place, profile = _place(request.path)
+        method, route = self._routes.get(place, ("", None))
         if route is None:
             return refusal(404, "NotFound", "there is nothing here")
-        if profile and profile not in self._keeper.config.profiles:
+        if request.method != method:
+            return refusal(405, "MethodNotAllowed", f"only {method} is answered here", headers=f"Allow: {method}\r\n")
+        if place != request.path and profile not in self._keeper.config.profiles:
             return refusal(404, "UnknownProfile", f"there is no profile {profile[:64]} in {self._keeper.config.source}")
         try:
             return await route(profile)
         except MayflyError as error:
             return told(error)
 
-    async def _listen(self, request: web.BaseRequest) -> Answer:
-        """Server-sent events, until the listener or the daemon goes."""
-        transport = request.transport
-        if transport is not None:
-            transport.write(_STREAM_HEAD)
-            async for event in self._events.listen():
-                transport.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
-        raise ConnectionResetError("the stream has ended")
-
     async def _show_status(self, _profile: str) -> Answer:
         return json_answer(200, self._status())
+
+    async def _listen(self, _profile: str) -> Answer:
+        return Stream(self._events)
 
     async def _take_over(self, _profile: str) -> Answer:
         await self._reload()
@@ -90,6 +91,7 @@ class Control:
 
     async def _process(self, profile: str) -> Answer:
         credentials = self._keeper.take(profile) or await self._keeper.obtain(profile, Trigger.CLIENT)
+        await self._audit.note(profile, "credential_process", None)
         return Answer(200, process_body(credentials))
 
     async def _login(self, profile: str) -> Answer:
@@ -103,6 +105,34 @@ class Control:
 
     async def _verify(self, profile: str) -> Answer:
         return json_answer(200, attrs.asdict(await self._keeper.identify(profile)))
+
+
+class Stream(Answer):
+    """Server-sent events, until the listener or the daemon goes."""
+
+    def __init__(self, events: Events) -> None:
+        super().__init__(200, b"")
+        self._events = events
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write every event as it comes."""
+        transport = request.transport
+        if transport is not None:
+            transport.write(_STREAM_HEAD)
+            async for event in self._events.listen():
+                transport.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
+                # A listener that does not keep up loses events, and costs no memory.
+                await request.writer.drain()
+        raise ConnectionResetError("the stream has ended")
+
+
+def _place(path: str) -> tuple[str, str]:
+    """A path with P in the place of the profile, and the profile ("" where there is none)."""
+    match path.split("/"):
+        case ["", "process" | "profiles" as room, profile, *action]:
+            return "/".join(["", room, "P", *action]), profile
+        case _:
+            return path, ""
 
 
 def told(error: MayflyError) -> Answer:

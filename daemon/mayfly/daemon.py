@@ -15,19 +15,21 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from mayfly import __version__, config, hardening, sockets, status
+from mayfly import __version__, config, hardening, paths, sockets, status
 from mayfly.audit import Audit
 from mayfly.clock import Clock
 from mayfly.config import Config
 from mayfly.control import Control
-from mayfly.desk import desk_here
+from mayfly.desk import Desk, RemoteDesk, desk_here
 from mayfly.endpoint import Endpoint
 from mayfly.errors import MayflyError
 from mayfly.events import Events
 from mayfly.herald import Herald
 from mayfly.keeper import Keeper
-from mayfly.launcher import child_launcher
-from mayfly.peer import Peer, is_ours, sock_diag, unix_peer_uid
+from mayfly.launcher import child_launcher, unit_launcher
+from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer_uid
+from mayfly.service.manager import Manager
+from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.tokens import Grants, ensure_tokens
 from mayfly.web import Handler, Server
 
@@ -39,17 +41,27 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Daemon:
     """One daemon for one user: `serve` lives its life until `stop` is set."""
 
-    def __init__(self, found: Config, address: tuple[str, int], log: Any) -> None:
+    def __init__(
+        self, found: Config, address: tuple[str, int], log: Any, manager: Manager, *, is_sealed: bool = False
+    ) -> None:
+        """`manager` is what has started us; `is_sealed`: exchange and desk are services of their own."""
         self._address = address
+        self._manager = manager
         self._events = Events(log)
         self._clock = Clock()
         self._started_at = self._clock()
         self._grants = Grants()
-        self._sock_diag = sock_diag()
+        outside = manager.inherited.sock_diag
+        self._sock_diag = SockDiag(outside.detach()) if outside else sock_diag()
         self._refusals: Counter[str] = Counter()
-        desk = desk_here(self._clock)
+        desk: Desk = RemoteDesk(paths.desk_socket(), self._clock) if is_sealed else desk_here(self._clock)
         self._keeper = Keeper(
-            found, launch=child_launcher(found.source), desk=desk, clock=self._clock, events=self._events
+            found,
+            launch=unit_launcher(paths.exchange_socket()) if is_sealed else child_launcher(found.source),
+            desk=desk,
+            clock=self._clock,
+            events=self._events,
+            on_change=self._keep,
         )
         self._audit = Audit(
             desk,
@@ -66,21 +78,26 @@ class Daemon:
         _close_up()
         self._grants.replace(ensure_tokens(self._keeper.config.profiles))
         async with contextlib.AsyncExitStack() as life:
+            self._keeper.recall(self._manager.recall())
             await self._bind(life)
             life.enter_context(self._signals())
             self._events.info("daemon.started", address=self._shown(), version=__version__, pid=os.getpid())
+            self._manager.ready(self._summary())
             await self._run()
+            self._manager.stopping()
             self._events.info("daemon.draining")
         self._events.info("daemon.stopped")
 
     # Bind
 
     async def _bind(self, life: contextlib.AsyncExitStack) -> None:
-        port = sockets.bind_port(self._address)
+        inherited = self._manager.inherited
+        port = inherited.port or sockets.bind_port(self._address)
         self._address = port.getsockname()
         life.callback(port.close)
-        control_socket = sockets.bind_control()
-        life.callback(sockets.unlink_control)
+        control_socket = inherited.control or sockets.bind_control()
+        if not inherited.control:
+            life.callback(sockets.unlink_control)
         endpoint = Endpoint(
             self._keeper,
             self._grants,
@@ -89,14 +106,14 @@ class Daemon:
             clock=self._clock,
             on_refusal=self._count_refusal,
         )
-        control = Control(self._keeper, self._events, status=self._status, reload=self.reload)
+        control = Control(self._keeper, self._events, self._audit, status=self._status, reload=self.reload)
         await life.enter_async_context(self._listening(control_socket, control.handle, self._admits_unix))
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admits_tcp))
 
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
         """Accept on `sock` for a while, then let open requests finish."""
-        server = Server(handle, admit=admit, on_fault=self._on_fault)
+        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal)
         accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.BACKLOG)
         try:
             yield
@@ -111,7 +128,7 @@ class Daemon:
             return Peer(os.getuid(), 0)
         ours, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         try:
-            peer = self._sock_diag.peer(client, ours) if client else None
+            peer = self._sock_diag.peer(client, ours) if client and ours else None
         except OSError:
             peer = None
         return self._admitted(peer)
@@ -136,7 +153,7 @@ class Daemon:
     # Run
 
     async def _run(self) -> None:
-        tasks = [asyncio.create_task(work) for work in (self._keeper.run(), self._herald.run(), self.stop.wait())]
+        tasks = [asyncio.create_task(work) for work in (self._work(), self._herald.run(), self.stop.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -147,15 +164,35 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _work(self) -> None:
+        await self._keeper.run(self._on_look, self._manager.tick_seconds or LOOK_AGAIN_SECONDS)
+
+    def _on_look(self) -> None:
+        """What is done as often as the sessions are looked after: at least every half minute."""
+        self._manager.tick()
+        self._keep()
+        if self._manager.is_systemd and self._manager.is_outdated() and not self._keeper.is_busy:
+            self._events.info("daemon.outdated", version=__version__)
+            self.stop.set()
+
+    def _keep(self) -> None:
+        """Have the sessions kept for the next process."""
+        if self._manager.is_systemd:
+            self._manager.keep(self._keeper.keepsake())
+
     async def reload(self) -> None:
         """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad."""
+        self._manager.reloading()
         try:
             fresh = await asyncio.to_thread(config.load, Path(self._keeper.config.source))
-            self._keeper.adopt(fresh)
-            self._grants.replace(ensure_tokens(fresh.profiles))
+            tokens = await asyncio.to_thread(ensure_tokens, fresh.profiles)
         except MayflyError as error:
             self._events.warning("config.refused", reason=error.message)
             raise
+        finally:
+            self._manager.ready(self._summary())
+        self._keeper.adopt(fresh)
+        self._grants.replace(tokens)
         self._events.info("config.reloaded", profiles=len(fresh.profiles))
 
     @contextlib.contextmanager
@@ -194,12 +231,23 @@ class Daemon:
                 config=self._keeper.config.source,
                 started_at=self._started_at,
                 observed_at=self._clock(),
-                notes=[],
+                service=self._manager.name,
+                notes=self._notes(),
                 refusals=dict(self._refusals),
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
                 profiles=self._keeper.status(),
             )
         )
+
+    def _notes(self) -> list[str]:
+        configured = self._keeper.config.listen
+        notes = self._manager.notes()
+        if self._manager.inherited.port and configured not in {None, self._shown()}:
+            notes.append(f"the config says listen = {configured}: 'mayfly install --now' moves the service there")
+        return notes
+
+    def _summary(self) -> str:
+        return f"{len(self._keeper.config.profiles)} profiles on {self._shown()}"
 
     def _shown(self) -> str:
         return f"{self._address[0]}:{self._address[1]}"
@@ -214,4 +262,6 @@ def _close_up() -> None:
     hardening.forbid_dumping()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        # macOS says infinity, and means OPEN_MAX.
+        soft = 10_240 if hard == resource.RLIM_INFINITY else hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

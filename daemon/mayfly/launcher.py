@@ -1,7 +1,8 @@
-"""How the daemon gets at an exchange: a child process that is started, asked once, listened to, and seen off.
+"""How the daemon gets at an exchange: a process that is started, asked once, listened to, and seen off.
 
-An `Exchange` is opened before it is known what exactly to ask, because its interpreter takes as long to start as
-clients take to gather.
+It is a child of the daemon's, or, where the daemon is sealed off, an instance of systemd's unit for it. An `Exchange`
+is opened before it is known what exactly to ask, because its interpreter takes as long to start as clients take to
+gather.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
 from mayfly import wire
@@ -97,6 +99,23 @@ def child_launcher(config_source: str) -> Launcher:
             yield _Piped(process.stdout, process.stdin)
         finally:
             await _see_off(process)
+
+    return launch
+
+
+def unit_launcher(path: Path) -> Launcher:
+    """A launcher by the socket at `path`: systemd starts an exchange for each connection, and ends all that is its."""
+
+    @asynccontextmanager
+    async def launch() -> AsyncIterator[Exchange]:
+        reader, writer = await asyncio.open_unix_connection(path, limit=wire.MAX_LINE_BYTES)
+        try:
+            yield _Piped(reader, writer)
+        finally:
+            # An exchange that is not done takes this for the order to end.
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     return launch
 

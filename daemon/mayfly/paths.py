@@ -17,6 +17,7 @@ from mayfly.errors import ConfigInvalid
 
 PORT_BASE = 9170
 MAX_HOST = 32
+CONFIG_NAMES = ("config.toml", "config.json")
 
 
 def config_file(given: str | None = None) -> Path:
@@ -28,7 +29,7 @@ def config_file(given: str | None = None) -> Path:
     if named:
         return _expanded(named)
     folder = config_dir()
-    for name in ("config.toml", "config.json"):
+    for name in CONFIG_NAMES:
         if os.path.exists(folder / name):  # noqa: PTH110 - Path's own raises where the folder may not be entered
             return folder / name
     raise ConfigInvalid(
@@ -147,6 +148,16 @@ def user_name(uid: int) -> str:
 def control_socket() -> Path:
     """Where the daemon listens for its own user's commands."""
     return runtime_dir() / "control.sock"
+
+
+def exchange_socket() -> Path:
+    """Where systemd starts an exchange for whoever connects."""
+    return runtime_dir() / "exchange.sock"
+
+
+def desk_socket() -> Path:
+    """Where the desk answers, if it is a service of its own."""
+    return runtime_dir() / "desk.sock"
 
 
 def default_address() -> tuple[str, int]:

@@ -23,7 +23,8 @@ _REQUEST = struct.Struct("=BBBxI")
 _SOCKET_ID = struct.Struct("!HH4s12x4s12x")
 _ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _OWNER = struct.Struct("=II")
-_OWNER_OFFSET = _HEADER.size + 4 + 48 + 12
+_PLACES_OFFSET = _HEADER.size + 4
+_OWNER_OFFSET = _PLACES_OFFSET + 48 + 12
 _ALL_STATES = 0xFFFFFFFF
 ANSWER_SECONDS = 0.5
 
@@ -45,13 +46,23 @@ class SockDiag:
         kind = (socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG)
         self._socket = socket.socket(*kind, fileno=descriptor)
         self._socket.settimeout(ANSWER_SECONDS)
+        # An answer that came too late, for us or for a daemon that was killed, is not taken for the next one.
+        self._asked = int.from_bytes(os.urandom(4))
 
     def peer(self, client: Address, ours: Address) -> Peer | None:
         """Who owns the socket at `client` that is connected to `ours`; None if nobody (it is gone, or being closed)."""
-        self._socket.send(_question(client, ours))
-        answer = self._socket.recv(4096)
-        _, kind, *_ = _HEADER.unpack_from(answer)
+        places = _places(client, ours)
+        self._asked = (self._asked + 1) % 2**32
+        self._socket.send(_question(places, self._asked))
+        while True:
+            answer = self._socket.recv(4096)
+            _, kind, _, number, _ = _HEADER.unpack_from(answer)
+            if number == self._asked:
+                break
         if kind != _SOCK_DIAG_BY_FAMILY or len(answer) < _OWNER_OFFSET + _OWNER.size:
+            return None
+        # Where there is no such connection the kernel tells of whoever listens at the client's port.
+        if not answer.startswith(places, _PLACES_OFFSET):
             return None
         uid, inode = _OWNER.unpack_from(answer, _OWNER_OFFSET)
         # The kernel says uid 0 and inode 0 of a socket without an owner: that is nobody, not root.
@@ -62,10 +73,14 @@ class SockDiag:
         self._socket.close()
 
 
-def _question(client: Address, ours: Address) -> bytes:
-    places = _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
+def _places(client: Address, ours: Address) -> bytes:
+    """A connection as the kernel names it, in question and answer, seen from the client."""
+    return _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
+
+
+def _question(places: bytes, number: int) -> bytes:
     body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + places + _ANY_INTERFACE_AND_COOKIE
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + body
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0) + body
 
 
 def sock_diag() -> SockDiag | None:

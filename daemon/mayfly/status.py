@@ -66,6 +66,7 @@ class Status:
     config: str
     started_at: datetime
     observed_at: datetime
+    service: str
     notes: list[str]
     refusals: dict[str, int]
     last_fetches: list[dict[str, Any]]

@@ -1,6 +1,7 @@
 """aiohttp's low-level server, as both HTTP faces need it: no banner, no router, and every refusal in the same JSON.
 
-What the parser itself refuses is answered by the protocol, not by a handler: so that is replaced here, too.
+What the parser itself refuses is answered by the protocol, not by a handler: so that is replaced here, too. Here are
+also the limits of a connection: how many there may be, how long one may say nothing, how much it may say.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ _silent.disabled = True
 
 FIELD_BYTES = 8 * 1024
 HEADERS = 128
-BETWEEN_REQUESTS_SECONDS = 75
+CONNECTIONS = 2048
+# To the end of a first request's headers, and from an answer to the end of the next request's.
+IDLE_SECONDS = 5
 
 
 class Answer(web.StreamResponse):
-    """A whole response as bytes, made once and written as often as it is asked for."""
+    """A whole response as bytes, made once and written as often as it is asked for.
 
-    def __init__(self, status: int, body: bytes, *, headers: str = "", head_only: bool = False) -> None:
+    It is shared between connections, so it remembers nothing of any of them.
+    """
+
+    def __init__(self, status: int, body: bytes, *, headers: str = "") -> None:
         super().__init__(status=status)
         self.body = body
         head = (
@@ -43,23 +49,24 @@ class Answer(web.StreamResponse):
             "Cache-Control: no-store\r\n"
             f"Content-Length: {len(body)}\r\n{headers}"
         ).encode()
-        rest = b"" if head_only else body
-        self._open = head + b"\r\n" + rest
-        self._last = head + b"Connection: close\r\n\r\n" + rest
-        self._keeps_open = True
+        self._open = head + b"\r\n" + body
+        self._last = head + b"Connection: close\r\n\r\n" + body
 
     @property
     def keep_alive(self) -> bool | None:
-        """Whether the connection stays open after this answer."""
-        return self._keeps_open
+        """Yes, as far as the answer is concerned: `prepare` closes the connections that are to be closed."""
+        return True
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write everything at once."""
-        self._keeps_open = request.keep_alive and self.status != 400
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        transport.write(self._open if self._keeps_open else self._last)
+        stays_open = request.keep_alive and self.status != 400
+        whole = self._open if stays_open else self._last
+        transport.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
+        if not stays_open:
+            request.protocol.close()
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -77,34 +84,45 @@ def refusal(status: int, code: str, message: str, *, headers: str = "") -> Answe
     return Answer(status, body, headers=headers)
 
 
+_MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
+_FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
+
+
 class Connection(RequestHandler):
-    """One client's connection; `server.admit` decides about it before a byte is read, and finds its `peer`."""
+    """One client's connection; its server decides about it before a byte is read, and finds its `peer`."""
 
     __slots__ = ("peer",)
 
     peer: Peer | None
 
     def connection_made(self, transport: Any) -> None:
-        """Turn away at once whom the server does not admit."""
+        """Turn away at once whom the server does not admit, or has no room for."""
         server = cast("Server", self._manager)
         self.peer = server.admit(transport)
-        if self.peer is None:
+        if self.peer is None or not server.make_room():
             transport.abort()
             self._manager = None
             return
         super().connection_made(transport)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has sent no complete headers, since it was accepted or since its last answer."""
+        return self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """The answer to what the parser refused (400), or to a fault of ours (500)."""
         self.keep_alive(False)
-        if status == 400:
-            return refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
         server = cast("Server | None", self._manager)
+        if status == 400:
+            if server is not None:
+                server.on_refusal("malformed")
+            return _MALFORMED
         if server is not None:
             server.on_fault(exc)
-        return refusal(500, "InternalError", "mayfly failed: look at its log")
+        return _FAILED
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Faults are told once, by `handle_error`."""
@@ -113,7 +131,8 @@ class Connection(RequestHandler):
 class Server(web.Server):
     """A server whose connections are ours.
 
-    `admit` tells at accept who is at the other end, or None to turn them away; `on_fault` hears of our own faults.
+    `admit` tells at accept who is at the other end, or None to turn them away; `on_fault` hears of our own faults,
+    `on_refusal` of the cause where a connection or a request is refused here.
     """
 
     def __init__(
@@ -122,10 +141,23 @@ class Server(web.Server):
         *,
         admit: Callable[[Transport], Peer | None],
         on_fault: Callable[[BaseException | None], None],
+        on_refusal: Callable[[str], None] = lambda _cause: None,
     ) -> None:
         super().__init__(cast(Any, handler), handler_cancellation=True)
         self.admit = admit
         self.on_fault = on_fault
+        self.on_refusal = on_refusal
+
+    def make_room(self) -> bool:
+        """Whether one more connection may be; where all places are taken, the oldest idle one goes."""
+        if len(self._connections) < CONNECTIONS:
+            return True
+        self.on_refusal("crowded")
+        oldest = next((known for known in self._connections if cast(Connection, known).is_idle), None)
+        if oldest is None:
+            return False
+        self._connections.pop(oldest).abort()
+        return True
 
     def __call__(self) -> RequestHandler:
         """The protocol for one new connection."""
@@ -138,7 +170,7 @@ class Server(web.Server):
             max_line_size=FIELD_BYTES,
             max_field_size=FIELD_BYTES,
             max_headers=HEADERS,
-            keepalive_timeout=BETWEEN_REQUESTS_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
             lingering_time=0,
             tcp_keepalive=False,
         )

@@ -80,7 +80,7 @@ def request_bytes(request: Request) -> bytes:
             "kind": request.kind,
             "digest": request.digest,
             "profiles": list(request.profiles),
-            "sessions": {name: _credentials_tree(value) for name, value in request.sessions.items()},
+            "sessions": {name: credentials_tree(value) for name, value in request.sessions.items()},
         }
     )
 
@@ -99,7 +99,7 @@ def parse_request(raw: bytes) -> Request:
         kind=tree["kind"],
         digest=_text(tree["digest"]),
         profiles=profiles,
-        sessions={name: _credentials(value) for name, value in tree["sessions"].items()},
+        sessions={name: parse_credentials(value) for name, value in tree["sessions"].items()},
     )
 
 
@@ -111,7 +111,7 @@ def result_bytes(result: Result) -> bytes:
 
 def _outcome_tree(outcome: Credentials | Identity | MayflyError) -> dict[str, Any]:
     if isinstance(outcome, Credentials):
-        return {"credentials": _credentials_tree(outcome)}
+        return {"credentials": credentials_tree(outcome)}
     if isinstance(outcome, Identity):
         return {"identity": attrs.asdict(outcome)}
     return {"error": _error_tree(outcome)}
@@ -137,11 +137,13 @@ def _result(tree: Any) -> Result:
     return Result(profile=_text(tree["profile"]), outcome=_OUTCOMES[kind](tree[kind]), aws_at=aws_at)
 
 
-def _credentials_tree(credentials: Credentials) -> dict[str, Any]:
+def credentials_tree(credentials: Credentials) -> dict[str, Any]:
+    """Credentials as JSON has them."""
     return attrs.asdict(credentials) | {"expiration": instant_text(credentials.expiration)}
 
 
-def _credentials(tree: Any) -> Credentials:
+def parse_credentials(tree: Any) -> Credentials:
+    """The inverse of `credentials_tree`; raises ValueError or TypeError for whatever is not exactly that."""
     names = {field.name for field in attrs.fields(Credentials)}
     tree = _object(tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
@@ -186,7 +188,7 @@ def _identity(tree: Any) -> Identity:
 
 
 _OUTCOMES: dict[str, Callable[[Any], Credentials | Identity | MayflyError]] = {
-    "credentials": _credentials,
+    "credentials": parse_credentials,
     "identity": _identity,
     "error": _error,
 }

@@ -21,7 +21,7 @@ from mayfly.errors import MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
 from mayfly.launcher import Exchange
-from mayfly.session import Presence, RefreshPolicy, Scene, Session
+from mayfly.session import Presence, RefreshPolicy, Scene, Session, Trigger
 from mayfly.wire import Identity, Request, Result
 
 
@@ -54,9 +54,7 @@ def credentials(expires_at: datetime, key: str = "0001", account_id: str | None 
 
 def issued(life_seconds: float = 8 * HOUR, *, used: bool = True, jitter_seconds: float = 0) -> Session:
     """A session that began at noon."""
-    session = Session().issued(
-        credentials(at(life_seconds)), skew_seconds=0, jitter_seconds=jitter_seconds, now=NOON
-    )
+    session = Session().issued(credentials(at(life_seconds)), skew_seconds=0, jitter_seconds=jitter_seconds, now=NOON)
     return session.fetched(NOON) if used else session
 
 
@@ -91,10 +89,11 @@ class TestLoop(asyncio.SelectorEventLoop):
 
 
 class Asked(NamedTuple):
-    """A request that an exchange was asked, and when."""
+    """A request that an exchange was asked, when, and who was there then."""
 
     at: datetime
     request: Request
+    scene: Presence
 
     @property
     def kind(self) -> str:
@@ -164,7 +163,7 @@ class Stage:
             raise self.leave_error
 
     async def ask(self, request: Request) -> AsyncIterator[Result]:
-        self.asked.append(Asked(self.now(), request))
+        self.asked.append(Asked(self.now(), request, self.scene.presence))
         self.busy.append(request.kind)
         self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
         try:
@@ -188,7 +187,8 @@ class Stage:
     def _outcome(self, name: str, request: Request) -> Answer:
         if request.kind == "verify":
             return self.identity
-        return self.outcomes.get(name) or self.fresh(name)
+        below = [link for link in self.keeper.config.chain(name) if link in request.profiles]
+        return next((self.outcomes[link] for link in below if link in self.outcomes), None) or self.fresh(name)
 
     def fresh(self, name: str) -> Credentials:
         """New credentials for `name`, by AWS's clock."""
@@ -252,24 +252,64 @@ def on_stage(config: Config, play: Callable[[Stage], Coroutine[Any, Any, None]])
 # Configs
 
 
-def key(name: str = "key", *, onepassword: str | None = None, refresh: str | None = None, **others: Any) -> KeyProfile:
-    base = f"op://Vault/{name}"
-    return KeyProfile(
-        access_key_id=f"{base}/id",
-        secret_access_key=f"{base}/secret",
-        otp=f"{base}/otp?attribute=otp",
-        mfa_id=f"arn:aws:iam::{ACCOUNT}:mfa/{name}",
-        onepassword=onepassword,
-        refresh=refresh,
-        **others,
-    )
+def key(item: str = "key", **others: Any) -> KeyProfile:
+    """A profile whose keys are in `item`."""
+    base = f"op://Vault/{item}"
+    parts: dict[str, Any] = {
+        "access_key_id": f"{base}/id",
+        "secret_access_key": f"{base}/secret",
+        "otp": f"{base}/otp?attribute=otp",
+        "mfa_id": f"arn:aws:iam::{ACCOUNT}:mfa/{item}",
+    }
+    return KeyProfile(**parts | others)
 
 
-def role(source: str, name: str = "role", **others: Any) -> RoleProfile:
-    return RoleProfile(source_profile=source, role_arn=f"arn:aws:iam::{ACCOUNT}:role/{name}", **others)
+def role(source: str, called: str = "role", **others: Any) -> RoleProfile:
+    """A role above the profile `source`."""
+    parts: dict[str, Any] = {"source_profile": source, "role_arn": f"arn:aws:iam::{ACCOUNT}:role/{called}"}
+    return RoleProfile(**parts | others)
 
 
 def config(digest: str = "d1", **profiles: KeyProfile | RoleProfile) -> Config:
     """A config whose [onepasswords] are `work` (a desktop app) and `robot` (a service account)."""
     ways = {"work": OnePassword(account="work"), "robot": OnePassword(token_file="/run/token")}
     return Config(source="/etc/mayfly.toml", digest=digest, profiles=profiles, onepasswords=ways)
+
+
+Play = Callable[[Stage], Coroutine[Any, Any, None]]
+
+
+def staged(found: Config) -> Callable[[Play], Callable[[], None]]:
+    """A test that gets a stage of its own."""
+
+    def make(play: Play) -> Callable[[], None]:
+        def test() -> None:
+            on_stage(found, play)
+
+        test.__name__, test.__doc__, test.__module__ = play.__name__, play.__doc__, play.__module__
+        return test
+
+    return make
+
+
+async def fetch(stage: Stage, profile: str) -> Credentials:
+    """What the endpoint does for a client."""
+    return stage.keeper.take(profile) or await stage.keeper.obtain(profile, Trigger.CLIENT)
+
+
+async def login(stage: Stage, profile: str) -> Credentials:
+    """What the control socket does for `mayfly login`."""
+    return await stage.keeper.obtain(profile, Trigger.PERSON)
+
+
+async def outcome(work: Coroutine[Any, Any, Any]) -> Any:
+    """What came of it: a value, or the MayflyError that was raised."""
+    try:
+        return await work
+    except MayflyError as error:
+        return error
+
+
+def code(result: Any) -> str:
+    """How an outcome ended, as a word."""
+    return result.code if isinstance(result, MayflyError) else type(result).__name__

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly import paths
@@ -14,16 +16,58 @@ from mayfly.errors import ConfigInvalid, MayflyError
 
 if TYPE_CHECKING:
     from mayfly.config import Config, OnePassword
+    from mayfly.service.manager import Manager
     from mayfly.sockets import PortTaken
+
+
+WAIT_SECONDS = 30
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("--listen", metavar="A", help="127.0.0.1:PORT to listen on")
+    parser.add_argument(
+        "--sealed", action="store_true", help="for the service's unit: start no process, ask its siblings"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    from mayfly.service.manager import Manager
+
+    manager = Manager.here(os.environ)
+    try:
+        return _serve(given, manager)
+    except ConfigInvalid as problem:
+        reason = speech.Stop(speech.WRONG_USAGE, *problem.problems)
+    except speech.Stop as stop:
+        reason = stop
+    if not manager.is_systemd:
+        raise reason
+    code = speech.stop(reason)
+    manager.status(f"not serving: {reason.errors[0]}")
+    _wait_for_change(given.config)
+    return code
+
+
+def _wait_for_change(given: str | None) -> None:
+    """Who ends is started again at once: so wait until the config is another one, or for half a minute."""
+    import time
+
+    named = given or os.environ.get("MAYFLY_CONFIG")
+    places = [Path(named)] if named else [paths.config_dir() / name for name in paths.CONFIG_NAMES]
+
+    def look() -> list[int]:
+        return [place.stat().st_mtime_ns if place.exists() else 0 for place in places]
+
+    before = look()
+    for _ in range(WAIT_SECONDS):
+        if look() != before:
+            return
+        time.sleep(1)
+
+
+def _serve(given: argparse.Namespace, manager: Manager) -> int:
     import asyncio
 
     from mayfly import config, log, sockets
@@ -32,13 +76,13 @@ def run(given: argparse.Namespace) -> int:
     found = config.load(paths.config_file(given.config))
     address = _address(given.listen, found)
     _check_ops(found)
-    for text in config.warnings(found):
+    for text in found.warnings:
         speech.warning(text)
     if sys.stderr.isatty():
         speech.say(f"serving on {address[0]}:{address[1]} until Ctrl-C; 'mayfly install' makes it a service")
 
     async def serve() -> None:
-        await Daemon(found, address, log.open_log()).serve()
+        await Daemon(found, address, log.open_log(), manager, is_sealed=given.sealed).serve()
 
     try:
         asyncio.run(serve())
@@ -59,8 +103,6 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
 
 def _check_ops(found: Config) -> None:
     """Raise Stop with a line for every `op` that will be needed and is not there, or not to be trusted."""
-    import os
-
     from mayfly.exchange.onepassword import find_op
 
     lines: dict[str, MayflyError] = {}
@@ -93,6 +135,7 @@ def _port_taken(address: tuple[str, int], reason: PortTaken) -> speech.Stop:
         speech.FAILED,
         f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason),
         hints=(
-            'end it, or listen elsewhere: listen = "127.0.0.1:PORT" in the config, or mayfly serve --listen 127.0.0.1:PORT',
+            'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
+            "or for once: mayfly serve --listen 127.0.0.1:PORT",
         ),
     )

@@ -49,8 +49,8 @@ def _fish(changes: Changes) -> Iterator[str]:
     gone, kept = _split(changes)
     for name in gone:
         yield f"set -eg {name}"
-        # A universal variable is of all shells, and for ever: it is hidden from this shell's children, not erased.
-        yield f"set -qU {name}; and set -gu {name}"
+        # A universal variable is of all shells and for ever: it may be the only copy of a key. Nothing can hide it.
+        yield f"set -qU {name}; and echo 'mayfly: warning: {name} is universal, and stays: set -eU {name}' >&2"
     for name, value in kept.items():
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         yield f"set -gx {name} '{quoted}'"

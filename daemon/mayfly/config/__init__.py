@@ -1,13 +1,11 @@
 """What is configured: read whole, judged whole, then frozen.
 
 Every problem of a file is found in one reading and told in one line that names the file and the key. Nobody below
-this room judges a
-config, and nobody above it meets a bad one.
+this room judges a config, and nobody above it meets a bad one.
 """
 
 from mayfly.config.load import load, load_document
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
-from mayfly.config.rules import warnings
 
 
-__all__ = ["Config", "KeyProfile", "OnePassword", "Profile", "RoleProfile", "load", "load_document", "warnings"]
+__all__ = ["Config", "KeyProfile", "OnePassword", "Profile", "RoleProfile", "load", "load_document"]

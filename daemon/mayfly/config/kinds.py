@@ -48,3 +48,10 @@ def array(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"must be a list, not {kind_of(value)}")
     return value
+
+
+def present(value: Any) -> Any:
+    """Anything but JSON's null, which could mean "none" or "as usual"."""
+    if value is None:
+        raise ValueError("is null: give it a value, or leave it out")
+    return value

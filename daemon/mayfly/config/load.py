@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 
@@ -26,7 +26,7 @@ from mayfly.errors import ConfigInvalid
 
 
 # Filled in by load_document, not by the file's owner.
-_OWN_FIELDS = {"source", "digest"}
+_OWN_FIELDS = ("source", "digest", "warnings")
 _TAGS = dict[TagKey, TagValue]
 
 
@@ -48,8 +48,13 @@ def load_document(found: Document) -> Config:
         problems += _problems(group, ())
     problems += rules.problems(_sound(found.tree, problems))
     if problems:
-        raise ConfigInvalid(*(f"{found.where(*keys)}: {text}" for keys, text in problems))
-    return attrs.evolve(config, source=str(found.path), digest=found.digest)
+        raise ConfigInvalid(*_lines(found, problems))
+    warnings = tuple(_lines(found, rules.warnings(config)))
+    return attrs.evolve(config, source=str(found.path), digest=found.digest, warnings=warnings)
+
+
+def _lines(found: Document, problems: Iterable[Problem]) -> Iterator[str]:
+    return (f"{found.where(*keys)}: {text}" for keys, text in problems)
 
 
 @cache
@@ -57,14 +62,18 @@ def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
     for kind, check in (values.CHECKS | assume_role.CHECKS).items():
         converter.register_structure_hook(kind, _as_hook(check))
+    converter.register_structure_hook_func(
+        _is_optional, lambda value, kind: converter.structure(kinds.present(value), _inner(kind))
+    )
     converter.register_structure_hook_func(lambda kind: kind == Profile, lambda value, _: _profile(converter, value))
     # From the inside out: a hook is built from those that are there.
     for kind in (tuple[Text, ...], tuple[PolicyArn, ...], tuple[TagKey, ...]):
         _check_first(converter, kind, kinds.array)
     for kind in (_TAGS, OnePassword, KeyProfile, RoleProfile, dict[str, Profile], dict[str, OnePassword]):
         _check_first(converter, kind, kinds.table)
+    own = override(omit=True)
     whole = make_dict_structure_fn(
-        Config, converter, _cattrs_forbid_extra_keys=True, source=override(omit=True), digest=override(omit=True)
+        Config, converter, _cattrs_forbid_extra_keys=True, source=own, digest=own, warnings=own
     )
     converter.register_structure_hook(Config, whole)
     return converter
@@ -78,6 +87,14 @@ def _check_first(converter: Converter, kind: Any, check: Callable[[Any], Any]) -
     """Have `check` look at what shall become a `kind`, before cattrs walks through it."""
     plain = converter.get_structure_hook(kind)
     converter.register_structure_hook_func(lambda asked: asked == kind, lambda value, _: plain(check(value), kind))
+
+
+def _is_optional(kind: Any) -> bool:
+    return type(None) in get_args(kind)
+
+
+def _inner(optional: Any) -> Any:
+    return next(kind for kind in get_args(optional) if kind is not type(None))
 
 
 def _profile(converter: Converter, value: Any) -> Profile:

@@ -115,10 +115,14 @@ Profile = KeyProfile | RoleProfile
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """Everything that is configured. `digest` is the file's SHA-256, `source` its path."""
+    """Everything that is configured.
+
+    `source` is the file's path, `digest` its SHA-256; `warnings` are lines on what is allowed, and will surprise.
+    """
 
     source: str = ""
     digest: str = ""
+    warnings: tuple[str, ...] = ()
     profiles: dict[str, Profile] = attrs.field(factory=dict)
     onepassword: OnePassword = attrs.field(factory=OnePassword)
     onepasswords: dict[str, OnePassword] = attrs.field(factory=dict)

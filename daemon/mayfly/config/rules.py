@@ -154,11 +154,13 @@ def _policies_and_tags(name: str, profile: Table) -> Iterator[Problem]:
 SHORT_SECONDS = 2700
 
 
-def warnings(config: Config) -> Iterator[str]:
+def warnings(config: Config) -> Iterator[Problem]:
     """What is allowed, and will surprise."""
     for name, profile in config.profiles.items():
-        if profile.duration_seconds < SHORT_SECONDS:
+        seconds = profile.duration_seconds
+        if seconds < SHORT_SECONDS:
             yield (
-                f"{config.source}: profiles.{name}.duration_seconds: {profile.duration_seconds} is short: "
-                f"SDKs ask again 15 minutes before the end; {SHORT_SECONDS} or more is better"
+                ("profiles", name, "duration_seconds"),
+                f"{seconds} seconds are short: SDKs ask again 15 minutes before the end; {SHORT_SECONDS} or more is "
+                "better",
             )

@@ -189,7 +189,6 @@ def switch(value: Any) -> Switch:
 
 
 CHECKS: dict[Any, Callable[[Any], Any]] = {
-    str: text,
     Text: text,
     ProfileName: profile_name,
     Reference: reference,

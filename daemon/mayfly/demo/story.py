@@ -160,7 +160,8 @@ class Story:
             await asyncio.sleep(USE_EVERY_SECONDS)
 
     def _counts(self) -> str:
-        return f"op {len(self._stage.vault.calls())}, sts {self._stage.sts.calls_of('GetSessionToken')}"
+        sessions = [call for call in self._stage.sts.calls if call.action == "GetSessionToken" and call.outcome == "ok"]
+        return f"(so far: op {len(self._stage.vault.calls())}, sts {len(sessions)})"
 
     def _expect(self, expected: object, actual: object, what: str) -> None:
         if expected != actual:

@@ -10,9 +10,10 @@ from datetime import datetime
 from mayfly.desk.interface import Caller, Desk
 from mayfly.desk.linux import LinuxDesk
 from mayfly.desk.macos import MacDesk
+from mayfly.desk.remote import RemoteDesk
 
 
-__all__ = ["Caller", "Desk", "desk_here"]
+__all__ = ["Caller", "Desk", "RemoteDesk", "desk_here"]
 
 
 def desk_here(clock: Callable[[], datetime]) -> Desk:

@@ -1,16 +1,21 @@
 """What is refused, and in which order, before anything is looked up or started.
 
-The list is the law: method, target, Host, browser marks, forwarding marks, body, exactly one token that opens this
-profile. (Who is at the other
-end, and how many, was decided at accept.) A check looks at the request alone, and says a refusal or nothing. None
-quotes what was sent.
+The list is the law, and the first that does not fit answers: who is at the other end, and how many there are (both at
+accept); what the parser refuses, and a version that is not HTTP/1.0 or 1.1 (400); method (405); target, byte for byte
+(404); Host, browser marks, forwarding marks (403); a body (400); two tokens (403); exactly one token that opens this
+profile (401). A check looks at the request alone, and says a refusal or nothing. None quotes what was sent.
+
+What HTTP itself takes for the same passes: white space around a value, one more space or empty line before the target
+or the request, `Content-Length: 0`, `Expect` and `Upgrade` (which a server may overlook).
 """
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Callable, Container
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from multidict import CIMultiDictProxy
 
 from mayfly.web import Answer, refusal
@@ -18,12 +23,14 @@ from mayfly.web import Answer, refusal
 
 Headers = CIMultiDictProxy[str]
 
-PREFIX = "/credentials/"
-HEALTH = "/healthz"
-
+# A profile's name as the config allows it; without one it is the health check.
+_PATHS = re.compile(r"/credentials/([A-Za-z0-9][A-Za-z0-9._-]{0,63})|/healthz")
+_VERSIONS = (HttpVersion11, HttpVersion10)
 _FORWARDING = (hdrs.FORWARDED, "X-Real-IP", hdrs.VIA)
 _FORWARDING_PREFIX = "x-forwarded-"
 _BROWSER = (hdrs.ORIGIN, hdrs.REFERER, "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+# Node's own fetch sends a lone Sec-Fetch-Mode: cors; a browser never sends it without Sec-Fetch-Site.
+_FETCH_MODES: tuple[list[str], ...] = ([], ["cors"])
 
 
 class Refused(Exception):
@@ -35,6 +42,7 @@ class Refused(Exception):
         self.answer = answer
 
 
+_VERSION = Refused("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
 _METHOD = Refused("method", refusal(405, "MethodNotAllowed", "only GET is answered here", headers="Allow: GET\r\n"))
 _TARGET = Refused("target", refusal(404, "NotFound", "there is nothing here"))
 _HOST = Refused("host", refusal(403, "ForeignHost", "this Host is not mayfly's"))
@@ -60,22 +68,23 @@ class Checks:
         # The raw message: aiohttp's url would have normalised what came over the wire.
         message = request._message  # noqa: SLF001 - BaseRequest has no other way to the bytes of the target
         headers = message.headers
+        if message.version not in _VERSIONS:
+            raise _VERSION
         if message.method != "GET":
             raise _METHOD
-        target = message.path
-        if target != HEALTH and not target.startswith(PREFIX):
+        path = _PATHS.fullmatch(message.path)
+        if path is None:
             raise _TARGET
         self._check_marks(headers)
         if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
             raise _BODY
-        return None if target == HEALTH else self._authorized(headers, target[len(PREFIX) :])
+        return None if path[1] is None else self._authorized(headers, path[1])
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             raise _HOST
-        # Node's own fetch sends a lone Sec-Fetch-Mode: cors; a browser never sends it without Sec-Fetch-Site.
-        if any(mark in headers for mark in _BROWSER) or headers.get("Sec-Fetch-Mode", "cors") != "cors":
+        if any(mark in headers for mark in _BROWSER) or headers.getall("Sec-Fetch-Mode", []) not in _FETCH_MODES:
             raise _BROWSED
         if any(mark in headers for mark in _FORWARDING) or any(
             name[:12].lower() == _FORWARDING_PREFIX for name in headers

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
+from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
 
@@ -45,7 +46,8 @@ class Endpoint:
         self._keeper = keeper
         self._audit = audit
         self._on_refusal = on_refusal
-        self._rendered: dict[str, tuple[Credentials, Answer]] = {}
+        # Weak, so that what is forgotten is forgotten here, too.
+        self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
         hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
         self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
 
@@ -62,14 +64,14 @@ class Endpoint:
         if credentials is None:
             return await self._wait(request, profile)
         await self._audit.note(profile, request.headers.get(hdrs.USER_AGENT, ""), _inode(request))
-        return self._render(profile, credentials)
+        return self._render(credentials)
 
-    def _render(self, profile: str, credentials: Credentials) -> Answer:
+    def _render(self, credentials: Credentials) -> Answer:
         """The answer with these credentials, made once for each session."""
-        known = self._rendered.get(profile)
-        if known is None or known[0] is not credentials:
-            known = self._rendered[profile] = (credentials, Answer(200, container_body(credentials)))
-        return known[1]
+        known = self._rendered.get(credentials)
+        if known is None:
+            known = self._rendered[credentials] = Answer(200, container_body(credentials))
+        return known
 
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
@@ -92,14 +94,14 @@ class Endpoint:
         except TimeoutError:
             return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
         except MayflyError as error:
-            return _told(error, hint=_login(profile) if error.needs_human and "mayfly login" in error.hint else None)
+            return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
         await self._audit.note(profile, agent, inode)
-        return self._render(profile, credentials)
+        return self._render(credentials)
 
-    async def _keep_alive(self, request: web.BaseRequest, work: Awaitable[Any], sign: bytes) -> None:
+    async def _keep_alive(self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes) -> None:
         """Write `sign` until `work` is done; a client that has gone ends it."""
         while True:
-            done, _ = await asyncio.wait([asyncio.ensure_future(work)], timeout=FIRST_BYTE_SECONDS)
+            done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
             if done:
                 return
             transport = request.transport
@@ -116,24 +118,22 @@ class Endpoint:
         if transport is None:
             raise ConnectionResetError("the client has gone")
         transport.write(_CHUNKED_HEAD + _SPACE_CHUNK)
-        await self._keep_alive(request, work, _SPACE_CHUNK)
-        answer = work.result()
-        if answer.status == 200:
-            transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body))
-            return Written()
-        transport.abort()
-        raise ConnectionResetError("no error may follow a 200")
+        try:
+            await self._keep_alive(request, work, _SPACE_CHUNK)
+            return Rest(work.result())
+        except BaseException:
+            transport.abort()
+            raise
 
 
-class Written(Answer):
-    """An answer that is on the wire already."""
+class Rest(Answer):
+    """The rest of a chunked 200 that has begun; raises ConnectionResetError where it would not be one."""
 
-    def __init__(self) -> None:
-        super().__init__(200, b"")
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Nothing is left to write."""
-        self._keeps_open = request.keep_alive
+    def __init__(self, answer: Answer) -> None:
+        if answer.status != 200:
+            raise ConnectionResetError("no error may follow a 200")
+        super().__init__(200, answer.body)
+        self._open = self._last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
 
 
 def _inode(request: web.BaseRequest) -> int | None:

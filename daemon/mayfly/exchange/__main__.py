@@ -20,17 +20,22 @@ from mayfly import hardening, paths, wire
 from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.errors import ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.exchange import asker
 from mayfly.exchange.login import Emit, Login
 from mayfly.exchange.where import seal_environment
 from mayfly.wire import Request, Result
 
 
 def main() -> int:
-    """Run one exchange. 0: every profile got a result, or nothing was asked; 1: nobody listens; 2: this is no request.
+    """Run one exchange. 0: every profile got a result, or nothing was asked; 1: nobody listens; 2: this is no request,
+    or not from the daemon.
 
     Whatever way it ends, what it has started ends with it.
     """
     _get_ready()
+    if not asker.is_ours(STDIN):
+        _complain(f"only {asker.UNIT} may ask")
+        return 2
     try:
         config_name, request = _config_named(sys.argv[1:]), _request()
     except _REFUSED:
@@ -38,6 +43,7 @@ def main() -> int:
         return 2
     try:
         if request:
+            asker.end_with(STDIN)
             _answer(request, config_name)
     except BrokenPipeError:
         return 1
@@ -45,6 +51,8 @@ def main() -> int:
         hardening.kill_descendants()
     return 0
 
+
+STDIN = 0
 
 # What a malformed request, or a wrong command line, raises.
 _REFUSED = (ValueError, TypeError, KeyError, RecursionError)

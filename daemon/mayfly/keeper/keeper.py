@@ -14,6 +14,7 @@ from mayfly.desk import Desk
 from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
 from mayfly.events import Events
 from mayfly.keeper.checks import no_longer_there, not_started
+from mayfly.keeper.keepsake import pack, unpack
 from mayfly.keeper.lanes import Lanes
 from mayfly.keeper.ledger import Ledger
 from mayfly.launcher import Launcher
@@ -32,9 +33,16 @@ class Keeper:
     """Keeps the sessions of every configured profile; lives in one event loop."""
 
     def __init__(
-        self, config: Config, *, launch: Launcher, desk: Desk, clock: Callable[[], datetime], events: Events
+        self,
+        config: Config,
+        *,
+        launch: Launcher,
+        desk: Desk,
+        clock: Callable[[], datetime],
+        events: Events,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._ledger = Ledger(config)
+        self._ledger = Ledger(config, on_change)
         self._launch = launch
         self._desk = desk
         self._clock = clock
@@ -143,15 +151,35 @@ class Keeper:
         self._lanes.drop_changed(before)
         self._stirred.set()
 
+    # What outlives the process
+
+    def keepsake(self) -> bytes:
+        """The sessions, for `recall`; b"" where there are none. A secret."""
+        return pack(self._ledger.keepsake())
+
+    def recall(self, kept: bytes) -> None:
+        """Take back what `keepsake` gave to an earlier process, as far as it is still good."""
+        for name in self._ledger.recall(unpack(kept), self._clock()):
+            self._events.info("session.recalled", profile=name)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether credentials are on their way."""
+        return any(self._lanes.flight(name) for name in self._ledger.names)
+
     # What the clock asks
 
-    async def run(self) -> None:
-        """Look after the sessions until cancelled: at least every half minute, and never "until" an instant."""
+    async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
+        """Look after the sessions until cancelled: at least every `tick_seconds`, and never "until" an instant.
+
+        `on_look` hears of every look that has been taken.
+        """
         try:
             while True:
                 await self.look()
+                on_look()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._rest_seconds()):
+                    async with asyncio.timeout(min(tick_seconds, self._rest_seconds())):
                         await self._stirred.wait()
                 self._stirred.clear()
         finally:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import attrs
 
 from mayfly.config import Config, Profile
+from mayfly.keeper.keepsake import Kept, origin
 from mayfly.session import Phase, RefreshPolicy, Session
 
 
 class Ledger:
     """Every session by its name, which is the name of the first profile that it serves."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, on_change: Callable[[], None] = lambda: None) -> None:
         self.config = config
+        self._on_change = on_change
         self._sessions: dict[str, Session] = {}
         self.adopt(config)
 
@@ -38,8 +41,21 @@ class Ledger:
         return self._sessions[name]
 
     def __setitem__(self, name: str, session: Session) -> None:
-        """The one place where a session changes."""
-        self._sessions[name] = session
+        """The one place where a session changes; `on_change` hears of it where it has other credentials than before."""
+        before, self._sessions[name] = self._sessions[name], session
+        if before.credentials is not session.credentials:
+            self._on_change()
+
+    def keepsake(self) -> dict[str, Kept]:
+        """Every session with its origin, to be kept over a restart."""
+        return {name: Kept(origin(self.config, name), session) for name, session in self._sessions.items()}
+
+    def recall(self, kept: Mapping[str, Kept], now: datetime) -> list[str]:
+        """Take back what is still good and was made from what is configured now; the names of these sessions."""
+        good = {name: row.session for name, row in kept.items() if name in self and row.session.usable(now)}
+        mine = {name: session for name, session in good.items() if kept[name].origin == origin(self.config, name)}
+        self._sessions |= mine
+        return list(mine)
 
     @property
     def names(self) -> list[str]:

@@ -1,0 +1,68 @@
+"""The desk as a program: `python -I -m mayfly.desk`, started by systemd with the socket on which it answers.
+
+Only this user is answered. When nobody has asked for a while, it ends; the next question starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+import sys
+
+from mayfly.clock import Clock
+from mayfly.desk import Desk, desk_here
+from mayfly.desk.remote import MAX_LINE_BYTES, answered
+
+
+IDLE_SECONDS = 120
+QUESTION_SECONDS = 5
+SOCKET = 3
+
+
+def main() -> int:
+    """Answer until nobody asks. 0: done; 2: there is no socket."""
+    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or os.environ.pop("LISTEN_FDS", "") != "1":
+        print("mayfly.desk: error: systemd starts this: mayfly install", file=sys.stderr)  # noqa: T201 - a program
+        return 2
+    os.environ.pop("LISTEN_FDNAMES", None)
+    os.set_inheritable(SOCKET, False)
+    asyncio.run(serve(socket.socket(fileno=SOCKET), desk_here(Clock()), IDLE_SECONDS))
+    return 0
+
+
+async def serve(sock: socket.socket, desk: Desk, idle_seconds: float) -> None:
+    """Answer on a listening socket until nobody has asked for `idle_seconds`."""
+    asked = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        try:
+            if _uid(writer) == os.getuid():
+                async with asyncio.timeout(QUESTION_SECONDS):
+                    line = await reader.readline()
+                writer.write(await answered(desk, line))
+                await writer.drain()
+        except (OSError, TimeoutError, ValueError, TypeError, KeyError):
+            pass  # whoever does not ask properly is not answered
+        finally:
+            writer.close()
+
+    async with await asyncio.start_unix_server(answer, sock=sock, limit=MAX_LINE_BYTES):
+        while True:
+            try:
+                async with asyncio.timeout(idle_seconds):
+                    await asked.wait()
+            except TimeoutError:
+                return
+            asked.clear()
+
+
+def _uid(writer: asyncio.StreamWriter) -> int:
+    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int(struct.unpack("=iII", raw)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

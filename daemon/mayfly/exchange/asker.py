@@ -1,0 +1,63 @@
+"""Who asks: our parent, through pipes; or, where systemd has started us for a connection, the daemon's unit.
+
+Whoever reaches the socket of the exchange could have a person asked for a fingerprint. That is kept from programs that
+are locked in and have found a way to this path; a program that can start others can start an exchange anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import stat
+import struct
+import threading
+
+from pathlib import Path
+
+
+UNIT = "mayfly.service"
+
+
+def is_ours(descriptor: int) -> bool:
+    """Whether the other end of our standard input may ask."""
+    pid = _peer_pid(descriptor)
+    return pid is None or pid == os.getppid() or UNIT in units_of(pid)
+
+
+def end_with(descriptor: int) -> None:
+    """End, as by SIGTERM, when the daemon's unit hangs up: it cannot reach us in any other way."""
+    pid = _peer_pid(descriptor)
+    if pid is None or pid == os.getppid():
+        return
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLRDHUP)
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def units_of(pid: int, proc: Path = Path("/proc")) -> set[str]:
+    """The units that a process is in: the last parts of its control groups' names (cgroups(7), /proc/PID/cgroup)."""
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return set()
+    # Of the many hierarchies of cgroup v1, systemd's own counts; of v2 there is only one.
+    ours = [line.split(":", 2)[2] for line in lines if line.startswith("0::") or ":name=systemd:" in line]
+    return {path.rpartition("/")[2] for path in ours} - {""}
+
+
+def _peer_pid(descriptor: int) -> int | None:
+    """The process that has connected, 0 if it cannot be known; None where we are not spoken to through a socket."""
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode) or not hasattr(socket, "SO_PEERCRED"):
+        return None
+    with socket.socket(fileno=os.dup(descriptor)) as sock:
+        if sock.family != socket.AF_UNIX:
+            return 0
+        pid, uid, _ = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid) if uid == os.getuid() else 0

@@ -1,0 +1,92 @@
+"""Sessions as bytes, to be kept over a restart of the daemon, and back.
+
+Laws: (1) pure; (2) of another format, version or shape nothing is taken over: it is dropped, not guessed at; (3) a session
+goes back only to what it was made from: every one carries the digest of that, its origin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import attrs
+
+from mayfly import wire
+from mayfly.config import Config
+from mayfly.session import Session
+
+
+FORMAT = "mayfly-sessions-1"
+
+_INSTANTS = ("issued_at", "last_fetched_at")
+_NUMBERS = ("skew_seconds", "jitter_seconds", "alarmed_seconds")
+
+
+class Kept(NamedTuple):
+    """A session, and the digest of what it was made from."""
+
+    origin: str
+    session: Session
+
+
+def pack(sessions: Mapping[str, Kept]) -> bytes:
+    """Every session that has credentials, by its name; b"" where there is none."""
+    rows = {name: _row(kept) for name, kept in sessions.items() if kept.session.credentials}
+    return json.dumps({"format": FORMAT, "sessions": rows}, separators=(",", ":")).encode() if rows else b""
+
+
+def unpack(raw: bytes) -> dict[str, Kept]:
+    """The inverse of `pack`; nothing for whatever is not exactly what `pack` makes."""
+    try:
+        tree = json.loads(raw) if raw else {}
+        if tree.get("format") != FORMAT or tree.keys() != {"format", "sessions"}:
+            return {}
+        return {name: _kept(row) for name, row in tree["sessions"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+
+
+def origin(config: Config, name: str) -> str:
+    """The SHA-256 of all that the session called `name` is made from: its chain of profiles, and its way to 1Password.
+
+    How it is called and when it is renewed is not of it.
+    """
+    made_of = [attrs.asdict(config.profiles[link]) | {"name": None, "refresh": None} for link in config.chain(name)]
+    made_of.append(attrs.asdict(config.onepassword_of(name)))
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def _row(kept: Kept) -> dict[str, Any]:
+    session = kept.session
+    assert session.credentials is not None  # noqa: S101 - for mypy: only such are packed
+    instants = {name: at.isoformat() if (at := getattr(session, name)) else None for name in _INSTANTS}
+    numbers = {name: getattr(session, name) for name in _NUMBERS}
+    return {"origin": kept.origin, "credentials": wire.credentials_tree(session.credentials)} | instants | numbers
+
+
+def _kept(row: Any) -> Kept:
+    if row.keys() != {"origin", "credentials", *_INSTANTS, *_NUMBERS} or not isinstance(row["origin"], str):
+        raise ValueError("not a session")
+    facts: dict[str, Any] = {name: _instant(row[name]) for name in _INSTANTS}
+    facts |= {name: _number(row[name]) for name in _NUMBERS}
+    if facts["issued_at"] is None or facts["skew_seconds"] is None or facts["jitter_seconds"] is None:
+        raise ValueError("not a session")
+    return Kept(row["origin"], Session(credentials=wire.parse_credentials(row["credentials"]), **facts))
+
+
+def _instant(value: Any) -> datetime | None:
+    at = None if value is None else datetime.fromisoformat(value)
+    if at is not None and at.utcoffset() is None:
+        raise ValueError("an instant without a zone")
+    return at
+
+
+def _number(value: Any) -> float | None:
+    if value is not None and (type(value) not in {int, float} or not math.isfinite(value)):
+        raise ValueError("not a number")
+    return value

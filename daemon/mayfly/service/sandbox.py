@@ -1,0 +1,105 @@
+"""What of the daemon's seal this machine can do for an ordinary user: tried once, at the installation.
+
+Some kernels and containers give no user namespace, or none that may mount. Then the service would end with
+226/NAMESPACE or 218/CAPABILITIES before its first line; so what cannot be had is taken back in a drop-in, and said.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mayfly.service import systemd
+
+
+PROBE_SECONDS = 30
+
+# Groups that stand and fall together, the ones that fail most often first: directives, with what takes them back.
+_PROC = {"ProtectProc": "default", "ProcSubset": "all"}
+_MOUNTS = {
+    "TemporaryFileSystem": "",
+    "BindPaths": "",
+    "BindReadOnlyPaths": "",
+    "InaccessiblePaths": "",
+    "ProtectSystem": "no",
+    "ProtectHome": "no",
+    "PrivateTmp": "no",
+    "PrivateDevices": "no",
+    "PrivateMounts": "no",
+    "ProtectControlGroups": "no",
+    "ProtectKernelLogs": "no",
+    "ProtectKernelModules": "no",
+    "ProtectKernelTunables": "no",
+}
+_NETWORK = {"PrivateNetwork": "no", "PrivateIPC": "no"}
+_USERS = {"PrivateUsers": "no", "CapabilityBoundingSet": "~", "ProtectClock": "no", "ProtectHostname": "no"}
+_CALLS = {
+    "RestrictAddressFamilies": "",
+    "RestrictNamespaces": "no",
+    "RestrictRealtime": "no",
+    "RestrictSUIDSGID": "no",
+    "LockPersonality": "no",
+    "MemoryDenyWriteExecute": "no",
+    "SystemCallArchitectures": "",
+    "SystemCallFilter": "",
+}
+GROUPS = (_PROC, _MOUNTS, _NETWORK, _USERS, _CALLS)
+
+
+def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
+    """What of `unit` must be taken back here, so that `command` can be run: each directive, with the value for that.
+
+    Raises systemd.Refused where not even the bare command can be run.
+    """
+    seal = list(directives(unit))
+    for count in range(len(GROUPS) + 1):
+        left_out = {name: value for group in GROUPS[:count] for name, value in group.items()}
+        if _can([text for name, text in seal if name not in left_out], command):
+            return {name: value for name, value in left_out.items() if name in dict(seal)}
+    raise systemd.Refused(f"systemd cannot run {command[0]} as a service of yours")
+
+
+def directives(unit: str) -> Iterator[tuple[str, str]]:
+    """Every line of the unit that seals: the directive's name, and the whole of it as `systemd-run -p` takes it."""
+    sealing = {name for group in GROUPS for name in group} | {"NoNewPrivileges", "SystemCallErrorNumber"}
+    runtime_dir = systemd.variables().get("XDG_RUNTIME_DIR", "")
+    for name, value in re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE):
+        if name in sealing:
+            yield name, f"{name}={value.replace('%t', runtime_dir).replace('%U', str(os.getuid()))}"
+
+
+def drop_in(left_out: dict[str, str]) -> str:
+    """The drop-in's text."""
+    lines = (f"{name}={value}" for name, value in left_out.items())
+    return "\n".join(("# What this machine cannot do for an ordinary user's service.", "[Service]", *lines, ""))
+
+
+def _can(seal: Sequence[str], command: Sequence[str]) -> bool:
+    """Whether a service with these directives can run the command."""
+    options = [word for text in seal for word in ("-p", text)]
+    try:
+        ended = subprocess.run(
+            (
+                shutil.which("systemd-run") or "/usr/bin/systemd-run",
+                "--user",
+                "--wait",
+                "--quiet",
+                "--collect",
+                *options,
+                "--",
+                *command,
+            ),
+            capture_output=True,
+            timeout=PROBE_SECONDS,
+            check=False,
+            env=systemd.variables(),
+            cwd=Path("/"),
+        )
+    except (OSError, subprocess.TimeoutExpired) as reason:
+        raise systemd.Refused(f"systemd-run cannot be run ({type(reason).__name__})") from None
+    return ended.returncode == 0

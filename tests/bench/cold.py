@@ -1,0 +1,96 @@
+"""From the first request to its answer, with nothing in memory: `op` takes 1.0 s, STS 0.2 s."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+
+import boto3
+
+from tests.bench.proc import timed
+from tests.bench.stage import calls, slow, stage
+from tests.bench.table import Row, milliseconds
+from tests.world import World
+
+from mayfly.demo.vault import ITEM, Vault
+
+
+RUNS = 7
+CLIENTS = 1000
+
+
+async def cold() -> list[Row]:
+    """One client after the other, each with a profile of its own; and the two measured alone in between."""
+    async with stage(sources=RUNS) as world, world.serve():
+        slow(world)
+        rows = [await _run(world, f"s{number}") for number in range(RUNS)]
+    answers, references = zip(*rows, strict=True)
+    alone = milliseconds(references)
+    return [
+        Row(
+            what="cold: first request to its answer",
+            measured=milliseconds(answers),
+            reference=alone,
+            against="op, then STS, alone",
+            ratio_at_most=1.12,
+        )
+    ]
+
+
+async def crowd() -> list[Row]:
+    """A thousand clients at once, and what they cost; before them one alone, and what that costs."""
+    _allow_descriptors()
+    async with stage(sources=2) as world, world.serve():
+        slow(world)
+        async with timed() as one:
+            await world.get("/credentials/s0")
+        ops, stss = world.vault.state()["calls"], calls(world)
+        async with timed() as thousand:
+            replies = await asyncio.gather(*(world.get("/credentials/s1") for _ in range(CLIENTS)))
+        more_ops, more_stss = world.vault.state()["calls"] - ops, calls(world) - stss
+    answered = sum(reply.status == 200 for reply in replies)
+    return [
+        Row(what="one login: op processes", measured=ops, unit="", exactly=1),
+        Row(what="one login: STS calls", measured=stss, unit="", exactly=1),
+        Row(what="1,000 clients at once, cold: answered", measured=answered, unit="", exactly=CLIENTS),
+        Row(what="1,000 clients at once, cold: op processes", measured=more_ops, unit="", exactly=1),
+        Row(what="1,000 clients at once, cold: STS calls", measured=more_stss, unit="", exactly=1),
+        Row(
+            what="1,000 clients at once, cold: last answer",
+            measured=milliseconds(thousand),
+            reference=milliseconds(one),
+            against="one client",
+        ),
+    ]
+
+
+async def _run(world: World, profile: str) -> tuple[float, float]:
+    async with timed() as answer:
+        reply = await world.get(f"/credentials/{profile}")
+    assert reply.status == 200, reply.raw
+    return answer[0], await _op_alone(world) + await _sts_alone(world)
+
+
+async def _op_alone(world: World) -> float:
+    references = Vault().references(ITEM)
+    template = "".join(f"{{{{ {reference} }}}}\n" for reference in references.values()).encode()
+    async with timed() as seconds:
+        ended = await world.run_program(str(world.op), "--cache=false", "--no-color", "inject", stdin=template)
+    assert ended.code == 0, ended
+    return seconds[0]
+
+
+async def _sts_alone(world: World) -> float:
+    """By a client that is there already; without a code, because that would have to be a fresh one."""
+    user = world.sts.account.users[0]
+    session = boto3.Session(aws_access_key_id=user.access_key_id, aws_secret_access_key=user.secret_access_key)
+    client = session.client("sts", region_name="us-east-1", endpoint_url=world.sts.url)
+    async with timed() as seconds:
+        await asyncio.to_thread(client.get_session_token)
+    client.close()
+    return seconds[0]
+
+
+def _allow_descriptors() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

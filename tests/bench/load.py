@@ -1,0 +1,120 @@
+"""A load generator that is not the bottleneck: raw sockets, one request ahead on each of many connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from statistics import median
+
+from tests.world import World
+
+
+CONNECTIONS = 64
+
+
+class Load:
+    """Keep-alive connections to one server, which answers every request with the same number of bytes."""
+
+    def __init__(self, connections: Sequence[socket.socket], request: bytes) -> None:
+        self._connections = connections
+        self._request = request
+        self._length = self._first_answer()
+
+    def requests_per_second(self, seconds: float) -> float:
+        """One round after the other for so long."""
+        start = time.perf_counter()
+        rounds = 0
+        while (elapsed := time.perf_counter() - start) < seconds:
+            self._round()
+            rounds += 1
+        return rounds * len(self._connections) / elapsed
+
+    def send(self, requests: int) -> None:
+        """So many requests, or a few more."""
+        for _ in range(-(-requests // len(self._connections))):
+            self._round()
+
+    def latencies(self, requests: int) -> list[float]:
+        """Seconds for each of so many requests, one after the other on one connection."""
+        return [self._one() for _ in range(requests)]
+
+    def _round(self) -> None:
+        request, length = self._request, self._length
+        for connection in self._connections:
+            connection.send(request)
+        for connection in self._connections:
+            left = length
+            while left > 0:
+                left -= len(connection.recv(left)) or _closed()
+
+    def _one(self) -> float:
+        start = time.perf_counter()
+        connection, left = self._connections[0], self._length
+        connection.send(self._request)
+        while left > 0:
+            left -= len(connection.recv(left)) or _closed()
+        return time.perf_counter() - start
+
+    def _first_answer(self) -> int:
+        connection = self._connections[0]
+        connection.send(self._request)
+        answer = b""
+        while b"\r\n\r\n" not in answer or len(answer) < _whole(answer):
+            answer += connection.recv(65536) or bytes(_closed())
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            raise AssertionError(answer)
+        return len(answer)
+
+
+def _whole(answer: bytes) -> int:
+    head, _, _ = answer.partition(b"\r\n\r\n")
+    lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return len(head) + 4 + int(lengths[0])
+
+
+def _closed() -> int:
+    raise ConnectionError("the server has closed a connection under load")
+
+
+@contextmanager
+def load(port: int, request: bytes, connections: int = CONNECTIONS) -> Iterator[Load]:
+    """Connections for as long as the block lasts."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 30)) for _ in range(connections)]
+        for connection in opened:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield Load(opened, request)
+
+
+def request_for(world: World, profile: str) -> bytes:
+    """A request as an SDK sends it."""
+    lines = (
+        f"GET /credentials/{profile} HTTP/1.1",
+        f"Host: 127.0.0.1:{world.port}",
+        "User-Agent: Boto3/1.43.0 md/Botocore#1.43.0",
+        "Accept: */*",
+        "Accept-Encoding: gzip, deflate",
+        f"Authorization: {world.token(profile)}",
+    )
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def settled(world: World, profile: str) -> None:
+    """Credentials are there, and whatever the daemon checks when one process asks again is over."""
+    await world.get(f"/credentials/{profile}")
+    await asyncio.sleep(2.2)
+    await world.get(f"/credentials/{profile}")
+    await asyncio.sleep(1.5)
+
+
+async def by_turns(loads: Sequence[Load], *, rounds: int, seconds: float) -> list[float]:
+    """Requests a second of each, measured by turns: medians."""
+    found: list[list[float]] = [[] for _ in loads]
+    for _ in range(rounds):
+        for number, one in enumerate(loads):
+            found[number].append(await asyncio.to_thread(one.requests_per_second, seconds))
+    return [median(rates) for rates in found]

@@ -1,0 +1,80 @@
+"""What the daemon is compared with, each a process of its own: `python -m tests.bench.servers bare|unchecked`.
+
+It reads the body that it is to answer from standard input, and prints its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from mayfly.peer import Peer
+from mayfly.web import Answer, Server
+
+
+class Reference:
+    """A running server to compare with."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.pid = process.pid
+        self.port = port
+
+
+@asynccontextmanager
+async def reference(kind: str, body: bytes) -> AsyncIterator[Reference]:
+    """The server of that kind, for as long as the block lasts."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.servers", kind),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(body)
+    process.stdin.close()
+    try:
+        yield Reference(process, int(await process.stdout.readline()))
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _bare(body: bytes) -> int:
+    """An aiohttp application as everybody writes it."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+    app = web.Application()
+    app.router.add_get("/credentials/{profile}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return int(runner.addresses[0][1])
+
+
+async def _unchecked(body: bytes) -> int:
+    """The daemon's own server and answer, with no check, no keeper and no audit."""
+    ready = Answer(200, body)
+
+    async def answer(_request: web.BaseRequest) -> Answer:
+        return ready
+
+    server = Server(answer, admit=lambda _transport: Peer(0, 0), on_fault=lambda _fault: None)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    return int(listening.sockets[0].getsockname()[1])
+
+
+async def _serve(kind: str, body: bytes) -> None:
+    port = await {"bare": _bare, "unchecked": _unchecked}[kind](body)
+    print(port, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1], sys.stdin.buffer.read()))

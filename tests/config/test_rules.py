@@ -1,0 +1,227 @@
+"""What values must be to each other: chains, ways to 1Password, durations, tags, accounts."""
+
+from __future__ import annotations
+
+import json
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs import ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
+from mayfly.config import load_document
+from mayfly.document import Document
+
+
+def test_a_chain_may_be_of_any_depth() -> None:
+    """A role upon a role upon a profile with keys is fine, and everybody knows whose keys these are."""
+    config = loaded({"profiles": {"top": role("middle"), "middle": role("base"), "base": keys()}})
+
+    assert ("base", "middle", "top") == config.chain("top")
+    assert "base" == config.base_of("top")
+    assert config.profiles["base"] == config.keys_of("top")
+
+
+@pytest.mark.parametrize(
+    ("sources", "members"),
+    [
+        ({"a": "a"}, {"a"}),
+        ({"a": "b", "b": "a"}, {"a", "b"}),
+        ({"a": "b", "b": "c", "c": "a"}, {"a", "b", "c"}),
+        ({"a": "b", "b": "b"}, {"b"}),
+        ({"a": "b", "b": "c", "c": "b"}, {"b", "c"}),
+    ],
+    ids=["self", "two", "three", "into-self", "into-two"],
+)
+def test_each_member_of_a_cycle_is_told(sources: dict[str, str], members: set[str]) -> None:
+    """A cycle has a line at every profile that is part of it, and none at those that only lead into it."""
+    found = problems({"profiles": {name: role(source) for name, source in sources.items()}})
+
+    assert [
+        f"profiles.{name}.source_profile: leads back to {name}: a chain must end at a profile with keys"
+        for name in sources
+        if name in members
+    ] == found
+
+
+def test_a_source_that_is_not_there_is_told_with_the_nearest() -> None:
+    """A slip of the pen in source_profile gets the name that was meant; a stranger gets all of them."""
+    profiles = {"base": keys(), "near": role("bsae"), "far": role("zzz")}
+
+    assert [
+        "profiles.near.source_profile: names no profile: did you mean base?",
+        "profiles.far.source_profile: names no profile: known are base, near, far",
+    ] == problems({"profiles": profiles})
+
+
+def test_a_broken_source_is_a_profile_all_the_same() -> None:
+    """Who stands on a profile that is itself refused is not told that there is none."""
+    found = problems({"profiles": {"base": 7, "r": role("base")}})
+
+    assert ["profiles.base: must be a table, not a number"] == found
+
+
+def test_names_that_differ_by_case_only_are_refused() -> None:
+    """Their token files would be one file where file systems do not tell the cases apart."""
+    found = problems({"profiles": {"nsrc": keys(), "NSRC": keys(), "Nsrc": keys()}})
+
+    assert [
+        f"profiles.{name}: differs from nsrc by case only: token files could not be told apart"
+        for name in ("NSRC", "Nsrc")
+    ] == found
+
+
+def test_a_way_to_1password_that_is_not_there_is_told_with_the_nearest() -> None:
+    """`onepassword = "NAME"` must name a table of [onepasswords]."""
+    ways: dict[str, Any] = {"work": {}, "home": {}}
+
+    assert ["profiles.p.onepassword: names no table in [onepasswords]: known are none"] == of_key_profile(
+        onepassword="work"
+    )
+    assert ["profiles.p.onepassword: names no table in [onepasswords]: did you mean work?"] == problems(
+        {"onepasswords": ways, "profiles": {"p": keys(onepassword="wrok")}}
+    )
+    assert ["onepasswords: must be a table, not a number"] == problems(
+        {"onepasswords": 1, "profiles": {"p": keys(onepassword="work")}}
+    )
+
+
+FILE, HOST = "/etc/token", "https://connect.example.com"
+WAYS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    ({"account": "my"}, []),
+    ({"token_file": FILE}, []),
+    ({"token_command": ["pass", "op"]}, []),
+    ({"connect_host": HOST, "connect_token_file": FILE}, []),
+    ({"connect_host": HOST}, [": needs both connect_host and connect_token_file"]),
+    ({"connect_token_file": FILE}, [": needs both connect_host and connect_token_file"]),
+    ({"token_file": FILE, "token_command": ["x"]}, [": has token_file and token_command: choose one"]),
+    (
+        {"token_file": FILE, "connect_host": HOST, "connect_token_file": FILE},
+        [": has token_file and connect_host: choose one"],
+    ),
+    (
+        {"token_file": FILE, "account": "my"},
+        [".account: cannot be combined with token_file: op would ask the desktop app"],
+    ),
+    (
+        {"token_command": ["x"], "account": "my"},
+        [".account: cannot be combined with token_command: op would ask the desktop app"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("way", "lines"), WAYS)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_way_to_1password_is_one_way(way: dict[str, Any], lines: list[str], *, named: bool) -> None:
+    """Two ways to authenticate in one table, or half of one, are refused, in the plain table and in named ones."""
+    where = "onepasswords.work" if named else "onepassword"
+    more = {"onepasswords": {"work": way}} if named else {"onepassword": way}
+
+    assert [f"{where}{line}" for line in lines] == problems({"profiles": {"p": keys()}} | more)
+
+
+@pytest.mark.parametrize("seconds", [3601, 7200, 43_200])
+def test_a_role_over_an_hour_is_refused_with_the_reason_and_the_way_out(seconds: int) -> None:
+    """AWS ends a chained role after an hour: the line says so, and names mfa = "each"."""
+    assert [
+        f"profiles.p.duration_seconds: is {seconds} seconds: a role assumed from a session lives an hour at most in "
+        'AWS (role chaining): use 3600 or less, it is renewed without a prompt; or mfa = "each", with a code and a '
+        "prompt for each session"
+    ] == of_role(duration_seconds=seconds)
+
+
+def test_a_role_with_a_code_of_its_own_may_last_twelve_hours() -> None:
+    """mfa = "each" is no role chaining."""
+    assert [] == of_role(mfa="each", duration_seconds=43_200)
+
+
+def test_a_role_with_a_code_of_its_own_stands_on_keys() -> None:
+    """mfa = "each" needs permanent keys to sign with, which a role does not have."""
+    found = problems({"profiles": {"base": keys(), "role": role("base"), "each": role("role", mfa="each")}})
+
+    assert [
+        'profiles.each.source_profile: is role, a role: mfa = "each" signs with permanent keys, so it must be a '
+        "profile with keys"
+    ] == found
+
+
+def test_a_role_may_stand_on_one_with_a_code_of_its_own() -> None:
+    """Only the role that has the code needs the keys; what stands above it is chained as ever."""
+    assert [] == problems({"profiles": {"base": keys(), "each": role("base", mfa="each"), "top": role("each")}})
+
+
+def test_transitive_tags_are_tags() -> None:
+    """Each key in transitive_tag_keys is one of tags, in whatever case, as AWS has it."""
+    tags = {"team": "blue", "stage": "test"}
+
+    assert [] == of_role(tags=tags, transitive_tag_keys=["team", "Stage"])
+    assert [
+        "profiles.p.transitive_tag_keys[1]: is no key of tags: did you mean stage?",
+        "profiles.p.transitive_tag_keys[2]: is no key of tags: known are team, stage",
+    ] == of_role(tags=tags, transitive_tag_keys=["team", "stagee", "owner"])
+
+
+def test_tags_that_are_refused_leave_no_second_complaint() -> None:
+    """Where tags is no table nobody can say which keys it has."""
+    assert ["profiles.p.tags: must be a table, not a text"] == of_role(tags="team", transitive_tag_keys=["team"])
+
+
+def test_an_account_id_that_the_arn_contradicts_is_refused() -> None:
+    """It would refuse every session that AWS could give."""
+    assert ["profiles.p.account_id: is another account than that of role_arn"] == of_role(account_id="210987654321")
+    assert ["profiles.p.account_id: is another account than that of mfa_id"] == of_key_profile(
+        mfa_id="arn:aws:iam::123456789012:mfa/x", account_id="210987654321"
+    )
+    assert [] == of_role(account_id=ROLE_ARN.split(":")[4])
+    assert [] == of_key_profile(account_id="210987654321")
+
+
+def test_short_durations_are_warned_about() -> None:
+    """Under 45 minutes SDKs would ask again for a third of the time: allowed, and said."""
+    config = loaded(
+        {
+            "profiles": {
+                "a": keys(duration_seconds=2699),
+                "b": keys(duration_seconds=2700),
+                "c.d": role("a", duration_seconds=900),
+            }
+        }
+    )
+
+    why = "seconds are short: SDKs ask again 15 minutes before the end; 2700 or more is better"
+    assert (
+        f"/c/config.toml: profiles.a.duration_seconds: 2699 {why}",
+        f'/c/config.toml: profiles."c.d".duration_seconds: 900 {why}',
+    ) == config.warnings
+
+
+def test_a_warning_of_the_one_account_shape_is_in_its_words() -> None:
+    """Who has no table of profiles is told of none."""
+    raw = json.dumps({"aws": keys(org_id="nsrc", duration_seconds=900)}).encode()
+    (warning,) = load_document(Document(Path("/c/config.json"), raw)).warnings
+
+    assert warning.startswith("/c/config.json: aws.duration_seconds: 900 seconds are short")
+
+
+def test_profiles_with_the_same_keys_account_and_duration_share_a_session() -> None:
+    """Names, regions and refresh modes may differ; references, 1Password, durations and accounts may not."""
+    config = loaded(
+        {
+            "onepasswords": {"work": {}},
+            "profiles": {
+                "a": keys(),
+                "b": keys(name="B", region="eu-central-1", sts_region="eu-west-1", refresh="always"),
+                "other-item": keys(otp="op://V/J/totp"),
+                "other-way": keys(onepassword="work"),
+                "other-length": keys(duration_seconds=3600),
+                "other-account": keys(account_id="123456789012"),
+                "r": role("b"),
+            },
+        }
+    )
+
+    assert {"a": "a", "b": "a", "r": "r"} | {name: name for name in config.profiles if name.startswith("other")} == {
+        name: config.session_of(name) for name in config.profiles
+    }

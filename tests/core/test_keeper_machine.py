@@ -1,0 +1,288 @@
+"""The engine under any interleaving of clients, people, clocks and faults."""
+
+import asyncio
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from core.kit import (
+    HERE,
+    HOUR,
+    LOCKED,
+    Asked,
+    Stage,
+    TestLoop,
+    code,
+    config,
+    fetch,
+    key,
+    login,
+    outcome,
+    role,
+    staged,
+)
+from mayfly.errors import (
+    AccessDenied,
+    ApprovalDismissed,
+    ApprovalIgnored,
+    AwsThrottled,
+    ExchangeFailed,
+    MayflyError,
+    OnePasswordHung,
+    OnePasswordLocked,
+)
+from mayfly.session import Presence, Scene
+from mayfly.wire import Request
+
+
+ERRORS: list[MayflyError] = [
+    ApprovalDismissed("no"),
+    ApprovalIgnored("nobody"),
+    OnePasswordLocked("locked"),
+    AwsThrottled("slow down"),
+    OnePasswordHung("no end"),
+    AccessDenied("not you"),
+]
+HOUSE = config(nsrc=key(), admin=role("nsrc"), deep=role("admin"), work=key("work", onepassword="work"), twin=key())
+WITHOUT_WORK = config("d2", nsrc=key(), admin=role("nsrc"), deep=role("admin", "other"), twin=key())
+ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
+NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
+SECONDS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 1800))
+PATIENCE_SECONDS = 3 * HOUR
+
+
+class AnyDay(RuleBasedStateMachine):
+    """A keeper that runs, and whatever may come upon it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner(loop_factory=TestLoop)
+        self.waiting: list[asyncio.Task[Any]] = []
+        self.person_asked_seconds: list[float] = []
+
+    @initialize(found=st.sampled_from([HOUSE, ROBOTS]))
+    def begin(self, found: Any) -> None:
+        async def start() -> None:
+            self.stage = Stage(found)
+            self.work = asyncio.ensure_future(self.stage.keeper.run())
+
+        self.runner.run(start())
+        self.seen = 0
+
+    def act(self, work: Any) -> Any:
+        return self.runner.run(work)
+
+    def wait_for(self, work: Any) -> None:
+        async def start() -> None:
+            self.waiting.append(asyncio.ensure_future(outcome(work)))
+            await asyncio.sleep(0)
+
+        self.act(start())
+
+    def knows(self, profile: str) -> bool:
+        return profile in self.stage.keeper.config.profiles
+
+    # Who asks
+
+    @rule(profile=NAMES, how_many=st.integers(1, 5))
+    def clients_fetch(self, profile: str, how_many: int) -> None:
+        for _ in range(how_many if self.knows(profile) else 0):
+            self.wait_for(self.client(profile))
+
+    async def client(self, profile: str) -> Any:
+        got = await fetch(self.stage, profile)
+        assert got.expiration > self.stage.now(), "expired credentials were handed out"
+        return got
+
+    @rule(profile=NAMES)
+    def a_person_logs_in(self, profile: str) -> None:
+        if self.knows(profile):
+            self.person_asked_seconds.append(self.stage.loop.time())
+            self.wait_for(login(self.stage, profile))
+
+    @rule(profile=NAMES)
+    def somebody_forgets(self, profile: str) -> None:
+        if self.knows(profile):
+            self.act(self.forget(profile))
+
+    async def forget(self, profile: str) -> None:
+        self.stage.keeper.forget([profile])
+
+    @rule(profile=NAMES)
+    def somebody_doubts(self, profile: str) -> None:
+        async def doubt() -> None:
+            self.stage.keeper.suspect(profile)
+
+        if self.knows(profile):
+            self.act(doubt())
+
+    @rule(number=st.integers(0, 9))
+    def a_client_goes(self, number: int) -> None:
+        if number < len(self.waiting):
+            self.waiting[number].cancel()
+
+    @rule(changed=st.booleans())
+    def somebody_reloads(self, changed: bool) -> None:
+        async def adopt() -> None:
+            self.stage.keeper.adopt(WITHOUT_WORK if changed else HOUSE)
+
+        self.act(adopt())
+
+    # What the world does
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: float) -> None:
+        self.act(asyncio.sleep(seconds))
+
+    @rule(seconds=st.floats(0, 12 * HOUR))
+    def the_laptop_sleeps(self, seconds: float) -> None:
+        self.stage.stepped_seconds += seconds
+
+    @rule(presence=st.sampled_from(Presence))
+    def somebody_comes_or_goes(self, presence: Presence) -> None:
+        was_locked = self.stage.scene.presence is Presence.LOCKED
+        is_unlock = was_locked and presence is not Presence.LOCKED
+        unlocked_at = self.stage.now() if is_unlock else self.stage.scene.unlocked_at
+        self.stage.scene = Scene(presence=presence, unlocked_at=unlocked_at)
+        self.act(asyncio.sleep(1))
+
+    @rule(profile=NAMES, error=st.one_of(st.none(), st.sampled_from(ERRORS)))
+    def something_breaks_or_is_mended(self, profile: str, error: MayflyError | None) -> None:
+        self.stage.outcomes.pop(profile, None)
+        if error:
+            self.stage.outcomes[profile] = error
+
+    @rule(script=st.sampled_from(["", "nothing", "cut", "fault", "wrong", "twice", "expired", "sleepy"]))
+    def the_exchange_is_strange(self, script: str) -> None:
+        self.stage.script = getattr(self, f"strange_{script}") if script else None
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 60.0]))
+    def the_exchange_takes(self, seconds: float) -> None:
+        self.stage.takes_seconds = seconds
+
+    @rule(error=st.sampled_from([None, OSError(12, "Cannot allocate memory")]))
+    def the_machine_is_full(self, error: OSError | None) -> None:
+        self.stage.launch_error = error
+
+    def strange_nothing(self, _request: Request) -> list[Any]:
+        return []
+
+    def strange_cut(self, request: Request) -> list[Any]:
+        return [*self.known(request)[:1], ExchangeFailed("cut off")]
+
+    def strange_fault(self, _request: Request) -> list[Any]:
+        return [BrokenPipeError(32, "Broken pipe")]
+
+    def strange_wrong(self, request: Request) -> list[Any]:
+        return [self.stage.result("nobody", ERRORS[0]), *self.known(request)]
+
+    def strange_twice(self, request: Request) -> list[Any]:
+        return self.known(request) * 2
+
+    def strange_expired(self, request: Request) -> list[Any]:
+        self.stage.stepped_seconds += 9 * HOUR
+        return self.known(request, late_seconds=9 * HOUR)
+
+    def strange_sleepy(self, request: Request) -> list[Any]:
+        """Credentials of eight hours that waited one hour to be read."""
+        self.stage.stepped_seconds += HOUR
+        return self.known(request, late_seconds=HOUR)
+
+    def known(self, request: Request, late_seconds: float = 0) -> list[Any]:
+        stage, late = self.stage, timedelta(seconds=late_seconds)
+        results = []
+        for name in request.subjects:
+            if self.knows(name):
+                import attrs
+
+                fresh = stage.fresh(name)
+                fresh = attrs.evolve(fresh, expiration=fresh.expiration - late)
+                results.append(attrs.evolve(stage.result(name, fresh), aws_at=stage.now() - late))
+        return results
+
+    # What is true at every moment
+
+    @invariant()
+    def one_question_at_a_time(self) -> None:
+        if hasattr(self, "stage"):
+            assert self.stage.most_logins_at_once <= 1
+
+    @invariant()
+    def nobody_is_asked_through_a_lock(self) -> None:
+        """A prompt at a locked screen is a person's own doing (or began before the screen was locked)."""
+        if not hasattr(self, "stage"):
+            return
+        for asked in self.stage.logins()[self.seen :]:
+            assert not self.is_prompt(asked) or asked.scene is not Presence.LOCKED or self.person_asked_seconds
+        self.seen = len(self.stage.logins())
+
+    def is_prompt(self, asked: Asked) -> bool:
+        known = self.stage.keeper.config.profiles
+        return any(name in known and self.stage.keeper._ledger.asks_human(name) for name in asked.request.profiles)
+
+    @invariant()
+    def no_fault_of_ours(self) -> None:
+        if hasattr(self, "stage"):
+            assert [] == self.stage.log.told("task.failed")
+
+    def teardown(self) -> None:
+        """Every waiter ends: with credentials, or with an error for a person to read."""
+        if not hasattr(self, "stage"):
+            return
+
+        async def end() -> list[Any]:
+            await asyncio.sleep(PATIENCE_SECONDS)
+            ended = [task.done() for task in self.waiting]
+            self.work.cancel()
+            await asyncio.gather(self.work, return_exceptions=True)
+            return ended
+
+        try:
+            assert [True] * len(self.waiting) == self.act(end())
+            assert [] == [task.exception() for task in self.waiting if not task.cancelled() and task.exception()]
+        finally:
+            self.runner.close()
+
+
+TestAnyDay = AnyDay.TestCase
+TestAnyDay.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+@staged(config(nsrc=key()))
+async def test_twelve_pollers_through_a_dismissal(stage: Stage) -> None:
+    """Twelve clients that poll twice a second for half an hour: a prompt at the start, and one per back-off after."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    stage.outcomes["nsrc"] = ApprovalDismissed("somebody said no")
+
+    async def poll() -> set[str]:
+        codes = set()
+        for _ in range(3600):
+            codes.add(code(await outcome(fetch(stage, "nsrc"))))
+            await asyncio.sleep(0.5)
+        return codes
+
+    codes = set().union(*await asyncio.gather(*(poll() for _ in range(12))))
+    work.cancel()
+    prompts = [(asked.at - stage.logins()[0].at).total_seconds() for asked in stage.logins()]
+    gaps = [round(later - earlier) for earlier, later in zip(prompts, prompts[1:], strict=False)]
+    assert {"ApprovalDismissed"} == codes
+    assert [30, 60, 120, 240, 480] == [round(gap, -1) for gap in gaps[:5]]
+    assert 6 == len(prompts)
+
+
+@staged(config(nsrc=key()))
+async def test_twelve_pollers_at_a_locked_screen(stage: Stage) -> None:
+    """No prompt at all while it is locked, and one when it is not."""
+    stage.scene = LOCKED
+    for _ in range(120):
+        await asyncio.gather(*(outcome(fetch(stage, "nsrc")) for _ in range(12)))
+        await asyncio.sleep(0.5)
+    locked = len(stage.asked)
+    stage.scene = HERE
+    await asyncio.sleep(1)
+    await asyncio.gather(*(fetch(stage, "nsrc") for _ in range(12)))
+    assert (0, 1) == (locked, len(stage.asked))

@@ -1,0 +1,356 @@
+"""One code, once: across tries, exchanges, crashes and clocks that jump."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.kit import CODE_SECONDS, Clock, alive_of, answer, ask, exchange, fields_of, key_profile, login
+from mayfly import wire
+from mayfly.demo.vault import Vault
+from mayfly.exchange import oplock
+from mayfly.exchange.oplock import Device, OpLock
+from mayfly.session import first_usable_step
+from world import SEED_TOML, World
+
+
+def _steps(world: World) -> list[int | None]:
+    return [call.code_step for call in world.sts.calls if call.action == "GetSessionToken"]
+
+
+def _outcomes(world: World) -> list[str]:
+    return [call.outcome for call in world.sts.calls if call.action == "GetSessionToken"]
+
+
+async def test_two_exchanges_never_send_one_code_twice(world: World, clock: Clock) -> None:
+    """The second waits for the next step before it starts `op`, though the first is long gone."""
+    env = clock.rule(world)
+    first = await ask(world, login(world), env)
+    async with exchange(world, env) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await process.stdin.drain()
+        await asyncio.sleep(0.2)
+        calls_before = world.vault.state()["calls"]
+        clock.jump(CODE_SECONDS)
+        second = await answer(process)
+
+    assert [{"nsrc": "Credentials"}] * 2 == [first.verdicts, second.verdicts]
+    assert 1 == calls_before
+    one, other = _steps(world)
+    assert one is not None
+    assert one + 1 == other
+
+
+async def test_two_exchanges_at_once_send_two_codes(world: World, clock: Clock) -> None:
+    """Of two that start together one waits; never do two `op` run."""
+    env = clock.rule(world)
+    asked = [asyncio.create_task(ask(world, login(world), env)) for _ in range(2)]
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    clock.jump(CODE_SECONDS)
+    ended = await asyncio.gather(*asked)
+
+    assert [{"nsrc": "Credentials"}] * 2 == [one.verdicts for one in ended]
+    assert 2 == len(set(_steps(world)))
+    assert 1 == world.vault.state()["overlap"]["max"]
+
+
+async def _after_the_first_call(world: World, clock: Clock, env: dict[str, str], *profiles: str) -> list[str]:
+    """Ask, jump to the next step once STS was called, and return the verdicts."""
+    async with exchange(world, env) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world, *profiles)))
+        await world.sts.called("GetSessionToken")
+        clock.jump(CODE_SECONDS)
+        ended = await answer(process)
+    return list(ended.verdicts.values())
+
+
+@pytest.mark.parametrize("fault", ["invalid-mfa", "500", "503", "reset", "malformed"])
+async def test_a_code_that_sts_has_seen_is_followed_by_one_of_the_next_step(
+    world: World, clock: Clock, fault: str
+) -> None:
+    """Refused, or perhaps used: `op` is asked once more, in the next step, and never is the same code sent again."""
+    env = clock.rule(world)
+    world.sts.faults.script.append(fault)
+
+    verdicts = await _after_the_first_call(world, clock, env)
+
+    assert ["Credentials"] == verdicts
+    assert 2 == len(world.vault.calls()) == len(_outcomes(world))
+    assert "ok" == _outcomes(world)[1]
+
+
+async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:
+    """There is exactly one more try."""
+    env = clock.rule(world)
+    world.sts.faults.then("invalid-mfa", "invalid-mfa")
+
+    assert ["MfaCodeRefused"] == await _after_the_first_call(world, clock, env)
+    assert 2 == len(world.vault.calls()) == len(_outcomes(world))
+
+
+async def test_an_op_that_repeats_its_code_is_not_believed(world: World, clock: Clock) -> None:
+    """Where the next step brings the same digits, they stay here."""
+    env = clock.rule(world)
+    world.vault.update(same_code=True)
+    world.sts.faults.then("invalid-mfa")
+
+    assert ["MfaCodeRefused"] == await _after_the_first_call(world, clock, env)
+    assert (2, 1) == (len(world.vault.calls()), len(_outcomes(world)))
+
+
+async def test_the_good_ones_do_not_wait_for_the_refused(world: World, clock: Clock) -> None:
+    """A profile whose code was taken is told at once, while another waits for its second code."""
+    env = clock.rule(world)
+    world.vault.add_item("Other", fields_of(Vault()))
+    world.write_toml(SEED_TOML + key_profile("wrong", more='mfa_id = "arn:aws:iam::058264411872:mfa/carmas"', item="X"))
+    world.write_toml(SEED_TOML + key_profile("twin", more="duration_seconds = 3600"))
+    async with exchange(world, env) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(wire.request_bytes(login(world, "nsrc", "twin")))
+        first = wire.parse_result(await process.stdout.readline())
+        clock.jump(CODE_SECONDS)
+        second = wire.parse_result(await process.stdout.readline())
+        await answer(process)
+
+    assert ["nsrc", "twin"] == [first.profile, second.profile]
+    assert ["ok", "ok"] == _outcomes(world)
+    assert 2 == len(set(_steps(world)))
+
+
+async def test_throttling_sends_the_same_code_again(world: World) -> None:
+    """What STS did not look at is not used: no second `op`."""
+    world.sts.faults.then("throttle", "throttle")
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert ["Throttling", "Throttling", "ok"] == _outcomes(world)
+    assert 1 == len(world.vault.calls())
+
+
+async def test_throttling_without_end_is_told(world: World) -> None:
+    """After four tries STS is throttled, and 1Password was asked once."""
+    world.sts.faults.then(*["throttle"] * 4)
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "AwsThrottled"} == ended.verdicts
+    assert (4, 1) == (len(_outcomes(world)), len(world.vault.calls()))
+
+
+async def test_a_connection_that_fails_sends_the_same_code_again(world: World) -> None:
+    """What never left is not used: no second `op`."""
+    world.vault.update(mode="service")
+    token = world.home / "token"
+    token.write_text("ops_made_up")
+    token.chmod(0o600)
+    world.write_toml(f'[onepassword]\ntoken_file = "{token}"\n{SEED_TOML}')
+    await world.sts.down()
+    async with exchange(world) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await asyncio.sleep(0)
+        while not world.vault.calls():
+            await asyncio.sleep(0.01)
+        await world.sts.up()
+        ended = await answer(process)
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert (1, ["ok"]) == (len(world.vault.calls()), _outcomes(world))
+
+
+async def test_a_crash_after_sending_counts_as_sent(world: World, clock: Clock) -> None:
+    """The step is on disk before the code is on its way."""
+    env = clock.rule(world)
+    world.sts.faults.then("hang")
+    async with exchange(world, env) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await world.sts.called("GetSessionToken")
+        process.kill()
+        await process.wait()
+    async with exchange(world, env) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await process.stdin.drain()
+        await asyncio.sleep(0.2)
+        calls_before = world.vault.state()["calls"]
+        clock.jump(CODE_SECONDS)
+        ended = await answer(process)
+
+    assert (1, {"nsrc": "Credentials"}) == (calls_before, ended.verdicts)
+    assert [] == alive_of(world)
+
+
+async def test_an_op_lock_that_is_a_link_is_refused(world: World) -> None:
+    """The lock file is ours alone."""
+    world.run_dir.mkdir(mode=0o700)
+    (world.run_dir / "op.lock").symlink_to(world.home / "elsewhere")
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "ConfigInvalid"} == ended.verdicts
+    assert f"{world.run_dir}/op.lock: cannot be opened" in ended.error().message
+    assert not (world.home / "elsewhere").exists()
+
+
+async def test_a_runtime_folder_open_to_others_is_refused(world: World) -> None:
+    """Nobody else may enter the folder of the lock."""
+    world.run_dir.mkdir(mode=0o755)
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "ConfigInvalid"} == ended.verdicts
+    assert [] == world.vault.calls()
+
+
+# The lock alone, on a clock of its own
+
+
+class StillClock:
+    """A clock that moves only when somebody waits, or pushes it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_001.0
+        self.waited_seconds = 0.0
+
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self.seconds)
+
+    def wait(self, seconds: float) -> None:
+        assert 0 < seconds <= oplock.WAIT_SLICE_SECONDS
+        self.seconds += seconds
+        self.waited_seconds += seconds
+
+    @property
+    def step(self) -> int:
+        return int(self.seconds) // CODE_SECONDS
+
+
+MINE, OTHER = Device("", "op://V/I/totp?attribute=otp"), Device("", "op://V/J/totp?attribute=otp")
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    return tmp_path / "op.lock"
+
+
+@pytest.fixture(name="still")
+def _still() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture(name="lock")
+def _lock(path: Path, still: StillClock) -> Iterator[OpLock]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    yield OpLock(descriptor, still, still.wait)
+    os.close(descriptor)
+
+
+def test_a_device_that_sent_nothing_does_not_wait(lock: OpLock, still: StillClock) -> None:
+    """The first code goes at once, and so does another device's."""
+    lock.wait_for_fresh_codes([MINE])
+    lock.note_sent([MINE])
+    lock.wait_for_fresh_codes([OTHER])
+
+    assert 0 == still.waited_seconds
+
+
+def test_a_device_waits_for_the_next_step_and_no_longer(lock: OpLock, still: StillClock) -> None:
+    """One step, at most 30 seconds and a moment."""
+    lock.note_sent([MINE])
+    before = still.step
+    lock.wait_for_fresh_codes([OTHER, MINE])
+
+    assert before + 1 == still.step
+    assert still.waited_seconds <= CODE_SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"a": 1}', '{"a": ["x"]}', '{"a": [1e999]}', "\0" * 100, "[" * 5000, "\ud800"]
+)
+def test_a_file_that_cannot_be_read_counts_as_just_now(lock: OpLock, path: Path, still: StillClock, text: str) -> None:
+    """Whatever is in the file: if it is nothing, nothing was sent; if it is garbage, everything was."""
+    path.write_bytes(text.encode(errors="surrogatepass"))
+    before = still.step
+    lock.wait_for_fresh_codes([MINE])
+    lock.note_sent([MINE])
+
+    assert still.step == before + (text != "")
+    lock.wait_for_fresh_codes([MINE])
+    assert still.step == before + (text != "") + 1
+
+
+def test_a_clock_set_back_waits_for_nothing_but_the_next_step(lock: OpLock, still: StillClock) -> None:
+    """Whoever corrects a clock that was an hour ahead does not wait for an hour."""
+    lock.note_sent([MINE])
+    still.seconds -= 3600
+    lock.wait_for_fresh_codes([MINE])
+
+    assert 0 == still.waited_seconds
+
+
+def test_the_file_holds_numbers_and_references_and_stays_small(lock: OpLock, path: Path, still: StillClock) -> None:
+    """A year of logins of many devices does not make the file grow."""
+    for number in range(600):
+        still.seconds += CODE_SECONDS
+        lock.note_sent([Device("", f"op://V/{number % 300}/totp?attribute=otp"), MINE])
+
+    assert path.stat().st_size < 64 * 1024
+    before = still.step
+    lock.wait_for_fresh_codes([MINE])
+    assert before + 1 == still.step
+
+
+JUMPS = st.lists(
+    st.one_of(
+        st.floats(-90, 90),
+        st.sampled_from([0.0, 1.0, 29.0, 30.0, 31.0, -30.0, -1.0, 3600.0, -3600.0, 86_400.0]),
+    ),
+    max_size=30,
+)
+
+
+@given(jumps=JUMPS)
+def test_no_step_goes_out_twice_under_any_jumps(tmp_path_factory: pytest.TempPathFactory, jumps: list[float]) -> None:
+    """However the clock jumps between logins and while they wait, each step's code is sent at most once."""
+    still = StillClock()
+    path = tmp_path_factory.getbasetemp() / f"op.lock-{os.getpid()}"
+    path.write_bytes(b"")
+    descriptor = os.open(path, os.O_RDWR)
+    sent: list[int] = []
+    try:
+        for jump in jumps:
+            still.seconds += jump
+            lock = OpLock(descriptor, still, still.wait)
+            lock.wait_for_fresh_codes([MINE])
+            made = still.step
+            still.seconds += abs(jump) % 20
+            lock.note_sent([MINE])
+            sent.append(made)
+    finally:
+        os.close(descriptor)
+
+    assert sorted(set(sent)) == sorted(sent)
+
+
+@given(last=st.none() | st.integers(0, 2**40), now=st.integers(0, 2**40))
+def test_the_first_usable_step_is_neither_past_nor_used(last: int | None, now: int) -> None:
+    """Never before now, never the last one or before, and no later than it must be."""
+    step = first_usable_step(last, now)
+
+    assert step >= now
+    assert last is None or step > last
+    assert step == now or step - 1 == last

@@ -1,0 +1,283 @@
+"""An `op` that hangs, floods, mumbles or leaves children behind: the exchange ends in time, and alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+from typing import Any
+
+import pytest
+
+from exchange.kit import alive_of, answer, ask, exchange, login, program, stand_in, until, with_onepassword
+from mayfly import wire
+from world import World
+
+
+# A child that ends well, and its grandchild that holds all three pipes in a session of its own.
+ORPHAN = """
+import os, subprocess, sys, time
+done = subprocess.run([REAL, *sys.argv[1:]])
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(60)
+    os._exit(0)
+sys.exit(done.returncode)
+"""
+
+# Closes what it could print to, and stays.
+STAYS = """
+import os, time
+os.close(1), os.close(2)
+time.sleep(60)
+"""
+
+# Has a child that writes for ever, and ends.
+CHATTERS = """
+import os, sys
+if os.fork() == 0:
+    while True:
+        os.write(1, b"x" * 4096)
+"""
+
+# Reads nothing and never ends.
+DEAF = """
+import time
+time.sleep(60)
+"""
+
+# Forks faster than it can be looked at, for a while.
+BREEDS = """
+import os, time
+until = time.monotonic() + 20
+while time.monotonic() < until:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        ({"misbehave": "flood"}, "OnePasswordGarbled"),
+        ({"misbehave": "invalid-utf8"}, "OnePasswordGarbled"),
+        ({"misbehave": "truncated"}, "OnePasswordGarbled"),
+        ({"misbehave": "empty"}, "OnePasswordUnknown"),
+        ({"misbehave": "crlf"}, "Credentials"),
+        ({"final_newline": True}, "Credentials"),
+        ({"misbehave": "ignore_stdin"}, "OnePasswordUnknown"),
+        ({"misbehave": "ansi", "prompt": {"answer": "reject"}}, "ApprovalDismissed"),
+        ({"app": {"running": False}}, "OnePasswordNotRunning"),
+        ({"app": {"setgid_ok": False}}, "IntegrationOff"),
+        ({"network": "offline"}, "OnePasswordOffline"),
+        ({"ratelimit": "hourly"}, "OnePasswordRateLimited"),
+        ({"mode": "none"}, "AccountNotFound"),
+        ({"daemon": {"spawn": True, "hold_pipes": False, "hold_s": 60}}, "Credentials"),
+        ({"daemon": {"spawn": True, "hold_pipes": True, "hold_s": 60}}, "Credentials"),
+    ],
+)
+async def test_whatever_op_does_has_one_answer(world: World, state: dict[str, Any], verdict: str) -> None:
+    """Each misbehaviour of `op` is one error, or none where its output is good; nothing it printed is repeated."""
+    world.vault.update(**state)
+
+    ended = await ask(world, login(world))
+
+    assert (0, "", {"nsrc": verdict}) == (ended.code, ended.err, ended.verdicts)
+    assert [] == alive_of(world)
+    assert 1 == len(world.vault.calls())
+    assert world.vault.access_key_id not in ended.out.decode()
+
+
+async def test_silence_with_exit_code_0_is_garbled(world: World) -> None:
+    """An `op` that prints nothing at all and ends well has not done what was asked."""
+    stand_in(world, "")
+
+    error = (await ask(world, login(world))).error()
+
+    assert ("OnePasswordGarbled", True) == (error.code, error.retryable)
+    assert "op printed 0 values for 4 references" == error.message
+
+
+async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
+    """`timeout_seconds` after its start `op` is ended, and the error says what to look at."""
+    with_onepassword(world, "timeout_seconds = 1")
+    world.vault.update(hang=True)
+
+    error = (await ask(world, login(world))).error()
+
+    assert ("OnePasswordHung", "op did not end within 1 s", True) == (error.code, error.message, error.retryable)
+    assert [] == alive_of(world)
+
+
+@pytest.mark.slow
+async def test_an_op_that_ignores_sigterm_is_killed(world: World) -> None:
+    """Whoever does not end when asked is made to."""
+    with_onepassword(world, "timeout_seconds = 1")
+    world.vault.update(hang=True, ignore_sigterm=True)
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "OnePasswordHung"} == ended.verdicts
+    assert [] == alive_of(world)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (ORPHAN, "Credentials"),
+        (STAYS, "OnePasswordHung"),
+        (CHATTERS, "OnePasswordGarbled"),
+        (DEAF, "OnePasswordHung"),
+        (BREEDS, "OnePasswordHung"),
+    ],
+    ids=["orphan", "stays", "chatters", "deaf", "breeds"],
+)
+async def test_no_descendant_survives(world: World, text: str, verdict: str) -> None:
+    """Neither a double fork, nor a session of its own, nor a pipe held open keeps anything alive or the exchange."""
+    with_onepassword(world, "timeout_seconds = 1" if verdict == "OnePasswordHung" else "")
+    stand_in(world, text)
+
+    ended = await ask(world, login(world))
+
+    assert (0, {"nsrc": verdict}) == (ended.code, ended.verdicts)
+    assert [] == alive_of(world)
+
+
+async def test_a_template_that_no_pipe_holds_does_not_hang_the_exchange(world: World) -> None:
+    """Feeding is part of the time limit: an `op` that reads nothing cannot stop the exchange by a full pipe."""
+    profile = """
+[profiles.p{number}]
+access_key_id = "op://{name}/{name}/{name}{number}"
+secret_access_key = "op://{name}/{name}/{name}s{number}"
+otp = "op://{name}/{name}/{name}o{number}"
+mfa_id = "op://{name}/{name}/{name}m{number}"
+"""
+    profiles = "".join(profile.format(number=number, name="n" * 100) for number in range(100))
+    with_onepassword(world, "timeout_seconds = 1", profiles)
+    stand_in(world, DEAF)
+
+    ended = await ask(world, login(world, *(f"p{number}" for number in range(100))))
+
+    assert {"OnePasswordHung"} == set(ended.verdicts.values())
+    assert 100 == len(ended.verdicts)
+
+
+@pytest.mark.parametrize("state", [{"hang": True}, {"prompt": {"answer": "ignore"}}, {"network": "hang"}])
+async def test_sigterm_ends_op_too(world: World, state: dict[str, Any]) -> None:
+    """An exchange that is asked to end in the middle of a prompt takes the prompt along, and says nothing."""
+    world.vault.update(**state)
+    async with exchange(world) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await until(lambda: world.vault.state()["calls"] and alive_of(world))
+        process.terminate()
+        ended = await answer(process)
+
+    assert (128 + signal.SIGTERM, b"", "") == ended
+    assert [] == alive_of(world)
+
+
+async def test_sigterm_ends_an_exchange_that_waits_for_its_turn(world: World) -> None:
+    """Waiting for another exchange's `op` can be broken off."""
+    world.vault.update(hang=True)
+    async with exchange(world) as first, exchange(world) as second:
+        for process in (first, second):
+            assert process.stdin is not None
+            process.stdin.write(wire.request_bytes(login(world)))
+            await until(lambda: world.vault.state()["calls"] == 1)
+        second.terminate()
+        ended = await answer(second)
+        first.terminate()
+        await answer(first)
+
+    assert 128 + signal.SIGTERM == ended.code
+    assert 1 == world.vault.state()["overlap"]["max"]
+
+
+async def test_sigterm_ends_an_exchange_that_waits_for_sts(world: World) -> None:
+    """A call under way is broken off, quietly."""
+    world.sts.faults.then("hang")
+    async with exchange(world) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await world.sts.called("GetSessionToken")
+        process.terminate()
+        ended = await answer(process)
+
+    assert (128 + signal.SIGTERM, b"", "") == ended
+
+
+async def test_asking_again_does_not_hurry_the_end(world: World) -> None:
+    """A second signal cannot break off the ending of `op`."""
+    world.vault.update(hang=True)
+    async with exchange(world) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await until(lambda: world.vault.calls())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            process.send_signal(number)
+        ended = await answer(process)
+
+    assert 128 + signal.SIGTERM == ended.code or ended.code in {128 + signal.SIGINT, 128 + signal.SIGHUP}
+    assert [] == alive_of(world)
+
+
+async def test_sigterm_ends_a_token_command_too(world: World) -> None:
+    """Whatever the exchange started ends with it."""
+    command = program(world.home / "token-command", "#!/bin/sh\ntouch $HOME/started\nsleep 60 & sleep 60\n")
+    with_onepassword(world, f'token_command = ["{command}"]')
+    async with exchange(world) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await until((world.home / "started").exists)
+        process.terminate()
+        ended = await answer(process)
+
+    assert 128 + signal.SIGTERM == ended.code
+    assert [] == alive_of(world)
+
+
+async def test_inherited_signal_dispositions_change_nothing(world: World) -> None:
+    """Even started with SIGCHLD ignored and SIGTERM blocked, a failing `op` is seen to fail."""
+    world.vault.update(prompt={"answer": "reject"})
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.execv(sys.executable, sys.argv[1:])"
+    )
+    program_words = ("python", "-I", "-m", "mayfly.exchange", "--config", str(world.config))
+
+    ended = await world.run_program("python", "-c", script, *program_words, stdin=wire.request_bytes(login(world)))
+
+    [line] = ended.out.encode().splitlines()
+    assert "ApprovalDismissed" == type(wire.parse_result(line).outcome).__name__
+
+
+def test_children_that_cannot_be_waited_for_do_not_hold_up() -> None:
+    """`kill_descendants` gives up on whoever cannot be killed, and reaps whoever can."""
+    from mayfly import hardening
+
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    before = time.monotonic()
+    hardening.kill_descendants(within_seconds=5)
+
+    assert time.monotonic() - before < 5
+    with pytest.raises(ChildProcessError):
+        os.waitpid(child, os.WNOHANG)
+
+
+async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
+    """Two exchanges for two accounts take turns, and waiting for a turn does not count against the limit."""
+    with_onepassword(world, "timeout_seconds = 2")
+    world.vault.update(prompt={"delay_s": 0.5, "answer": "reject"}, auth={"session_key": "per-process"})
+
+    ended = await asyncio.gather(*(ask(world, login(world)) for _ in range(5)))
+
+    assert [{"nsrc": "ApprovalDismissed"}] * 5 == [one.verdicts for one in ended]
+    assert 1 == world.vault.state()["overlap"]["max"]
