@@ -116,7 +116,7 @@ SECRETS = st.one_of(
     st.text(UPPER + LOWER + DIGITS + "-_=", min_size=20, max_size=900).map("ops_{}".format),
     st.text(DIGITS, min_size=6, max_size=6),
 )
-AROUND = ("", " ", "'", '"', ": ", "\n", "\\n", "(", ")", ", ", "=> ", "<", ">", " is wrong", ". ")
+AROUND = ("", " ", "'", '"', ": ", "\n", "\\n", "(", ")", ", ", "=> ", "<", ">", " is wrong ", ". ")
 
 
 @given(secret=SECRETS, before=st.sampled_from((*AROUND, "the code is ")), after=st.sampled_from(AROUND))
@@ -224,11 +224,21 @@ print(rich.MARK)
 """
 
 
-def test_structlog_does_not_import_rich(tmp_path: Path) -> None:
+RICH_BEFORE = """
+import rich, sys
+from mayfly import log
+log.open_log().info("test.happened")
+assert sys.modules["rich"] is rich
+print(rich.MARK)
+"""
+
+
+@pytest.mark.parametrize("script", [RICH, RICH_BEFORE], ids=["not-loaded", "loaded"])
+def test_structlog_does_not_import_rich(tmp_path: Path, script: str) -> None:
     """Where rich is installed it is not loaded for a log that has no use for it, and not hidden from others."""
     (tmp_path / "rich").mkdir()
     (tmp_path / "rich/__init__.py").write_text("MARK = 'ours'")
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])}
-    done = subprocess.run([sys.executable, "-c", RICH], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
 
     assert (0, "ours\n") == (done.returncode, done.stdout), done.stderr

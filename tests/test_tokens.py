@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mayfly import tokens
@@ -176,6 +176,7 @@ SENT = st.text(st.characters(codec=None, exclude_categories=[]), max_size=60)
 
 
 @given(sent=SENT, profile=SENT)
+@example(sent="\ud800", profile="\udfff")
 def test_nothing_but_the_right_token_opens(sent: str, profile: str) -> None:
     """Whatever is sent, bytes that are no text included, for whatever profile: refused, and no error."""
     grants = Grants()

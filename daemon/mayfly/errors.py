@@ -56,9 +56,9 @@ class MayflyError(Exception):
 
 
 def leaves(root: type[MayflyError]) -> list[type[MayflyError]]:
-    """Every class below `root` that has none below itself."""
+    """Every class below `root` that has none below itself, once."""
     below = root.__subclasses__()
-    return [leaf for child in below for leaf in leaves(child)] if below else [root]
+    return list(dict.fromkeys(leaf for child in below for leaf in leaves(child))) if below else [root]
 
 
 class OurError(MayflyError):

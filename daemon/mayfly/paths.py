@@ -97,14 +97,31 @@ def trust_problems(path: Path) -> list[str]:
     nobody else; a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it.
     """
     problems = []
+    owners = {0, os.getuid(), *_roots_other_names()}
     for place, facts in _way_to(path.absolute()):
-        if facts.st_uid not in {0, os.getuid()}:
+        if facts.st_uid not in owners:
             problems.append(f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file")
         sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
         # A link's own mode says nothing.
         if facts.st_mode & 0o022 and not sticky and not stat.S_ISLNK(facts.st_mode):
             problems.append(f"{place} is writable by others: chmod go-w {_quoted(place)}")
     return list(dict.fromkeys(problems))
+
+
+# user_namespaces(7): whoever has no number of his own inside shows as this one.
+OVERFLOW_UID = 65534
+
+
+def _roots_other_names(uid_map: Path = Path("/proc/self/uid_map")) -> set[int]:
+    """What root's files seem to belong to in a user namespace without a root, as that of the sealed daemon.
+
+    There others' files look the same; so the exchange, which is outside, looks again before it does anything.
+    """
+    try:
+        ranges = [[int(word) for word in line.split()] for line in uid_map.read_text().splitlines()]
+    except OSError:
+        return set()
+    return set() if any(inside == 0 for inside, _, _ in ranges) else {OVERFLOW_UID}
 
 
 # As many as Linux follows (path_resolution(7)).

@@ -52,25 +52,34 @@ class SockDiag:
     def peer(self, client: Address, ours: Address) -> Peer | None:
         """Who owns the socket at `client` that is connected to `ours`; None if nobody (it is gone, or being closed)."""
         places = _places(client, ours)
+        answer = self._ask(places)
+        # Where there is no such connection the kernel tells of whoever listens at the client's port.
+        return _owner(answer) if answer.startswith(places, _PLACES_OFFSET) else None
+
+    def listener(self, port: int) -> Peer | None:
+        """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
+        # No connection to port 0 can be: so the kernel tells of the one that listens.
+        return _owner(self._ask(_places(("127.0.0.1", port), ("127.0.0.1", 0))))
+
+    def _ask(self, places: bytes) -> bytes:
         self._asked = (self._asked + 1) % 2**32
         self._socket.send(_question(places, self._asked))
         while True:
             answer = self._socket.recv(4096)
-            _, kind, _, number, _ = _HEADER.unpack_from(answer)
-            if number == self._asked:
-                break
-        if kind != _SOCK_DIAG_BY_FAMILY or len(answer) < _OWNER_OFFSET + _OWNER.size:
-            return None
-        # Where there is no such connection the kernel tells of whoever listens at the client's port.
-        if not answer.startswith(places, _PLACES_OFFSET):
-            return None
-        uid, inode = _OWNER.unpack_from(answer, _OWNER_OFFSET)
-        # The kernel says uid 0 and inode 0 of a socket without an owner: that is nobody, not root.
-        return Peer(uid, inode) if inode else None
+            if _HEADER.unpack_from(answer)[3] == self._asked:
+                return answer
 
     def close(self) -> None:
         """Give the descriptor back."""
         self._socket.close()
+
+
+def _owner(answer: bytes) -> Peer | None:
+    if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY or len(answer) < _OWNER_OFFSET + _OWNER.size:
+        return None
+    uid, inode = _OWNER.unpack_from(answer, _OWNER_OFFSET)
+    # The kernel says uid 0 and inode 0 of a socket without an owner: that is nobody, not root.
+    return Peer(uid, inode) if inode else None
 
 
 def _places(client: Address, ours: Address) -> bytes:

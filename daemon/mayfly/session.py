@@ -23,7 +23,15 @@ from enum import Enum
 import attrs
 
 from mayfly.credentials import Credentials
-from mayfly.errors import ApprovalDismissed, ConfigChanged, MayflyError, ScreenLocked
+from mayfly.errors import (
+    ApprovalDismissed,
+    AwsFailed,
+    AwsUnreachable,
+    ConfigChanged,
+    MayflyError,
+    OnePasswordOffline,
+    ScreenLocked,
+)
 
 
 CODE_PERIOD_SECONDS = 30
@@ -36,6 +44,10 @@ MAX_JITTER_SECONDS = 60
 LOOK_AGAIN_SECONDS = 30
 ALARMS_SECONDS = (15 * 60, 5 * 60)
 VERIFY_AGAIN_SECONDS = 5 * 60
+OUTAGE_RETRY_SECONDS = 60
+
+# No connection, or an answer that is none. (That AWS cannot be reached is found out before `op` is run.)
+_OUTAGES = (AwsFailed, AwsUnreachable, OnePasswordOffline)
 
 
 class Phase(Enum):
@@ -323,7 +335,7 @@ class Session:
         if error.retry_after_seconds is not None:
             return error.retry_after_seconds
         first = self._first_delay_seconds(error, policy)
-        delay = min(first * 2.0 ** min(failures - 1, 16), policy.retry_max_seconds)
+        delay = min(first * 2.0 ** min(failures - 1, 16), _most_seconds(error, policy))
         if not error.retryable:
             return delay
         left = self.left_seconds(now)
@@ -334,6 +346,12 @@ class Session:
         if error.retryable and not policy.asks_human:
             return policy.retry_min_seconds / 6
         return policy.retry_min_seconds * (2 if error.http_status == 400 else 1)
+
+
+def _most_seconds(error: MayflyError, policy: RefreshPolicy) -> float:
+    """Where a try asks nobody and burdens nobody, credentials are back a minute after the network is."""
+    asks_nobody = isinstance(error, AwsUnreachable) or not policy.asks_human
+    return OUTAGE_RETRY_SECONDS if asks_nobody and isinstance(error, _OUTAGES) else policy.retry_max_seconds
 
 
 def first_usable_step(last_step: int | None, now_step: int) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
@@ -62,7 +62,8 @@ class Answer(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        stays_open = request.keep_alive and self.status != 400
+        # aiohttp loses what follows an offer of h2c in one packet: so nothing may follow.
+        stays_open = request.keep_alive and self.status != 400 and hdrs.UPGRADE not in request.headers
         whole = self._open if stays_open else self._last
         transport.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
         if not stays_open:

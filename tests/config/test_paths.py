@@ -86,7 +86,11 @@ def test_the_runtime_folder_is_the_variables_then_the_sessions(monkeypatch: pyte
     """MAYFLY_RUNTIME_DIR is the folder itself; XDG_RUNTIME_DIR has it inside, if it is absolute."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
     assert Path("/run/user/7/mayfly") == paths.runtime_dir()
-    assert Path("/run/user/7/mayfly/control.sock") == paths.control_socket()
+    assert [Path(f"/run/user/7/mayfly/{name}.sock") for name in ("control", "exchange", "desk")] == [
+        paths.control_socket(),
+        paths.exchange_socket(),
+        paths.desk_socket(),
+    ]
 
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", "/tmp/mine")
     assert Path("/tmp/mine") == paths.runtime_dir()
@@ -272,6 +276,18 @@ def test_what_is_not_there_has_the_trust_of_its_folders(config: Path) -> None:
 
     config.parent.chmod(0o777)
     assert 1 == len(paths.trust_problems(missing))
+
+
+def test_roots_files_are_trusted_where_root_has_no_number(tmp_path: Path) -> None:
+    """In a user namespace without a root, as that of a sealed daemon, root's files belong to the overflow user."""
+    uid_map = tmp_path / "uid_map"
+    assert set() == paths._roots_other_names(uid_map)
+
+    uid_map.write_text("         0          0 4294967295\n")
+    assert set() == paths._roots_other_names(uid_map)
+
+    uid_map.write_text("      1000       1000          1\n")
+    assert {65534} == paths._roots_other_names(uid_map)
 
 
 def test_a_user_without_a_name_is_a_number() -> None:

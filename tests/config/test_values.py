@@ -101,6 +101,8 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
     ("region", "Frankfurt", REGION),
     ("region", "eu-central-1\n", REGION),
     ("region", ["eu-central-1"], REGION),
+    ("sts_region", "Frankfurt", REGION),
+    ("sts_region", [], "is empty: name one, or leave it out"),
     ("account_id", 58264411872, ACCOUNT),
     ("account_id", "05826441187", ACCOUNT),
     ("account_id", "٠٥٨٢٦٤٤١١٨٧٢", ACCOUNT),

@@ -89,11 +89,12 @@ class TestLoop(asyncio.SelectorEventLoop):
 
 
 class Asked(NamedTuple):
-    """A request that an exchange was asked, when, and who was there then."""
+    """A request that an exchange was asked, when (by the wall, and by the loop), and who was there then."""
 
     at: datetime
     request: Request
     scene: Presence
+    loop_seconds: float
 
     @property
     def kind(self) -> str:
@@ -163,7 +164,7 @@ class Stage:
             raise self.leave_error
 
     async def ask(self, request: Request) -> AsyncIterator[Result]:
-        self.asked.append(Asked(self.now(), request, self.scene.presence))
+        self.asked.append(Asked(self.now(), request, self.scene.presence, self.loop.time()))
         self.busy.append(request.kind)
         self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
         try:

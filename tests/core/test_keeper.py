@@ -79,6 +79,13 @@ async def test_what_is_fresh_comes_from_memory(stage: Stage) -> None:
     assert (True, 1) == (first is second, len(stage.asked))
 
 
+@staged(ONE)
+async def test_who_waits_for_what_is_fresh_gets_it_at_once(stage: Stage) -> None:
+    """A client that finds nothing, and then finds that others have got it meanwhile, starts nothing."""
+    first = await fetch(stage, "nsrc")
+    assert (first, 1) == (await stage.keeper.obtain("nsrc", Trigger.CLIENT), len(stage.asked))
+
+
 @staged(config(a=key("a"), b=key("b"), c=key("c")))
 async def test_those_who_come_together_are_asked_for_together(stage: Stage) -> None:
     """Several profiles of one 1Password account: one prompt."""
@@ -91,6 +98,29 @@ async def test_two_accounts_are_asked_one_after_the_other(stage: Stage) -> None:
     """1Password's human gets one question at a time."""
     await asyncio.gather(*(fetch(stage, name) for name in "abc"))
     assert (["login: a c", "login: b"], 1) == (in_words(stage.asked), stage.most_logins_at_once)
+
+
+TWO_WAYS = config(a=key("a"), b=key("b", onepassword="work"), admin=role("b"))
+
+
+@pytest.mark.parametrize(
+    ("person", "asked"), [(False, ["login: a"]), (True, ["login: a", "login: b admin"])], ids=["client", "person"]
+)
+def test_whose_turn_comes_behind_a_lock_is_not_asked_for(person: bool, asked: list[str]) -> None:
+    """A login that waits its turn while the screen is locked is given up, with the role above it; a person's is not."""
+
+    async def play(stage: Stage) -> None:
+        stage.takes_seconds = 50
+        first, second = asyncio.ensure_future(fetch(stage, "a")), asyncio.ensure_future(outcome(fetch(stage, "admin")))
+        await asyncio.sleep(10)
+        person_too = asyncio.ensure_future(login(stage, "b")) if person else None
+        stage.scene = LOCKED
+        await first
+        assert ("Credentials" if person else "ScreenLocked") == code(await second)
+        assert person_too is None or await person_too
+        assert asked == in_words(stage.asked)
+
+    on_stage(TWO_WAYS, play)
 
 
 @staged(config(a=key("a"), b=key("b")))
@@ -246,6 +276,7 @@ async def test_a_role_that_is_wanted_with_a_renewal_is_not_made_to_wait_for_it(s
     await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     renewing = asyncio.ensure_future(login(stage, "nsrc"))
+    await asyncio.sleep(0)
     await fetch(stage, "admin")
     await renewing
     assert {"login: nsrc", "assume: admin < nsrc"} == set(in_words(stage.asked[1:]))

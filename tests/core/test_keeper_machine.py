@@ -1,9 +1,12 @@
 """The engine under any interleaving of clients, people, clocks and faults."""
 
 import asyncio
+import itertools
 
 from datetime import timedelta
 from typing import Any
+
+import attrs
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -52,7 +55,7 @@ WITHOUT_WORK = config("d2", nsrc=key(), admin=role("nsrc"), deep=role("admin", "
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
 SECONDS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 1800))
-PATIENCE_SECONDS = 3 * HOUR
+PATIENCE_SECONDS = 900
 
 
 class AnyDay(RuleBasedStateMachine):
@@ -147,8 +150,10 @@ class AnyDay(RuleBasedStateMachine):
         was_locked = self.stage.scene.presence is Presence.LOCKED
         is_unlock = was_locked and presence is not Presence.LOCKED
         unlocked_at = self.stage.now() if is_unlock else self.stage.scene.unlocked_at
+        # What was decided a moment ago is under way; from then on, what is seen now counts.
+        self.act(asyncio.sleep(2))
         self.stage.scene = Scene(presence=presence, unlocked_at=unlocked_at)
-        self.act(asyncio.sleep(1))
+        self.act(asyncio.sleep(2))
 
     @rule(profile=NAMES, error=st.one_of(st.none(), st.sampled_from(ERRORS)))
     def something_breaks_or_is_mended(self, profile: str, error: MayflyError | None) -> None:
@@ -197,8 +202,6 @@ class AnyDay(RuleBasedStateMachine):
         results = []
         for name in request.subjects:
             if self.knows(name):
-                import attrs
-
                 fresh = stage.fresh(name)
                 fresh = attrs.evolve(fresh, expiration=fresh.expiration - late)
                 results.append(attrs.evolve(stage.result(name, fresh), aws_at=stage.now() - late))
@@ -217,7 +220,8 @@ class AnyDay(RuleBasedStateMachine):
         if not hasattr(self, "stage"):
             return
         for asked in self.stage.logins()[self.seen :]:
-            assert not self.is_prompt(asked) or asked.scene is not Presence.LOCKED or self.person_asked_seconds
+            if self.is_prompt(asked) and asked.scene is Presence.LOCKED:
+                assert any(0 <= asked.loop_seconds - seconds < 300 for seconds in self.person_asked_seconds)
         self.seen = len(self.stage.logins())
 
     def is_prompt(self, asked: Asked) -> bool:
@@ -249,18 +253,18 @@ class AnyDay(RuleBasedStateMachine):
 
 
 TestAnyDay = AnyDay.TestCase
-TestAnyDay.settings = settings(max_examples=60, stateful_step_count=40)
+TestAnyDay.settings = settings(max_examples=50, stateful_step_count=30)
 
 
 @staged(config(nsrc=key()))
 async def test_twelve_pollers_through_a_dismissal(stage: Stage) -> None:
-    """Twelve clients that poll twice a second for half an hour: a prompt at the start, and one per back-off after."""
+    """Twelve clients that poll twice a second for minutes: a prompt at the start, then one per back-off."""
     work = asyncio.ensure_future(stage.keeper.run())
     stage.outcomes["nsrc"] = ApprovalDismissed("somebody said no")
 
     async def poll() -> set[str]:
         codes = set()
-        for _ in range(3600):
+        for _ in range(450):
             codes.add(code(await outcome(fetch(stage, "nsrc"))))
             await asyncio.sleep(0.5)
         return codes
@@ -268,10 +272,10 @@ async def test_twelve_pollers_through_a_dismissal(stage: Stage) -> None:
     codes = set().union(*await asyncio.gather(*(poll() for _ in range(12))))
     work.cancel()
     prompts = [(asked.at - stage.logins()[0].at).total_seconds() for asked in stage.logins()]
-    gaps = [round(later - earlier) for earlier, later in zip(prompts, prompts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(prompts)]
     assert {"ApprovalDismissed"} == codes
-    assert [30, 60, 120, 240, 480] == [round(gap, -1) for gap in gaps[:5]]
-    assert 6 == len(prompts)
+    assert [30, 60, 120] == [round(gap, -1) for gap in gaps]
+    assert 4 == len(prompts)
 
 
 @staged(config(nsrc=key()))

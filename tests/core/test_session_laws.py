@@ -216,7 +216,7 @@ class AnyLife(RuleBasedStateMachine):
 
 
 TestAnyLife = AnyLife.TestCase
-TestAnyLife.settings = settings(max_examples=150, stateful_step_count=40)
+TestAnyLife.settings = settings(max_examples=80, stateful_step_count=40)
 
 
 @given(

@@ -8,12 +8,17 @@ from endpoint.raw import asking, get
 
 
 class Attack(NamedTuple):
-    """`sent`, in one write, is answered with these statuses; all but 400 leave the connection open."""
+    """`sent`, in one write, is answered with these statuses and codes."""
 
     name: str
     sent: bytes
     statuses: tuple[int, ...]
     codes: tuple[str, ...]
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection ends with the last answer."""
+        return self.statuses[-1] == 400 or b"HTTP/1.0" in self.sent or b"Upgrade:" in self.sent
 
 
 _CODES = {200: "", 400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "MethodNotAllowed"}
@@ -104,7 +109,6 @@ TARGETS = [
         "/events",
         "/latest/meta-data/iam/security-credentials/",
         "/favicon.ico",
-        "*",
     )
 ] + [
     *_rows(
@@ -115,6 +119,7 @@ TARGETS = [
         target_with_a_space=_line("GET /credentials/ nsrc HTTP/1.1"),
         target_after_a_tab=_line("GET\t/credentials/nsrc HTTP/1.1"),
         target_of_9_kB=asking(target="/credentials/" + "a" * 9000),
+        the_target_of_all=_line("GET * HTTP/1.1"),
         no_target=_line("GET HTTP/1.1"),
         no_target_at_all=_line("GET"),
     ),
@@ -325,7 +330,6 @@ VERSIONS = [
         "GET /credentials/nsrc HTTP/11",
         "GET /credentials/nsrc http/1.1",
         "GET /credentials/nsrc HTTP/1.1 HTTP/1.1",
-        "GET /credentials/nsrc RTSP/1.0",
         "GET /credentials/nsrc ICE/1.0",
         "HEAD /credentials/nsrc HTTP/2.0",
     )
@@ -339,6 +343,8 @@ UPGRADES = [
         h2c=asking("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAA"),
         an_empty_line_first=b"\r\n" + asking(),
         two_spaces_before_the_target=_line("GET  /credentials/nsrc HTTP/1.1"),
+        # The parser takes another protocol's name for HTTP, and does not tell.
+        another_protocol=asking("Connection: keep-alive", line="GET /credentials/nsrc RTSP/1.0"),
     ),
     _row(401, "websocket without a token", get("/credentials/nsrc", "Connection: Upgrade", "Upgrade: websocket")),
 ]
@@ -347,7 +353,9 @@ PIPELINES = [
     Attack("two good ones", asking() * 2, (200, 200), ("", "")),
     Attack("a good and a refused one", asking() + get("/x") + asking(), (200, 404, 200), ("", "NotFound", "")),
     Attack("a refused and a good one", get() + asking(), (401, 200), ("Unauthorized", "")),
-    Attack("an upgrade and a good one", UPGRADES[0].sent + asking(), (200, 200), ("", "")),
+    # Nothing after the offer to speak something else is taken for HTTP.
+    Attack("a websocket and a good one", UPGRADES[0].sent + asking(), (200,), ("",)),
+    Attack("h2c and a good one", UPGRADES[1].sent + asking(), (200,), ("",)),
     Attack(
         "CONNECT and one without a token",
         _line("CONNECT a:1 HTTP/1.1") + get(),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -98,9 +101,21 @@ class Line:
         self.writer.close()
 
 
-async def dial(port: int) -> Line:
-    return Line(*await asyncio.open_connection("127.0.0.1", port))
+@asynccontextmanager
+async def dial(port: int) -> AsyncIterator[Line]:
+    """A connection to the endpoint, for as long as the block lasts."""
+    line = Line(*await asyncio.open_connection("127.0.0.1", port))
+    try:
+        yield line
+    finally:
+        line.close()
 
 
-async def dial_unix(path: object) -> Line:
-    return Line(*await asyncio.open_unix_connection(str(path)))
+@asynccontextmanager
+async def dial_unix(path: Path) -> AsyncIterator[Line]:
+    """A connection to the control socket, for as long as the block lasts."""
+    line = Line(*await asyncio.open_unix_connection(str(path)))
+    try:
+        yield line
+    finally:
+        line.close()

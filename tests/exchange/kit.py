@@ -57,7 +57,6 @@ class Clock:
             "LD_PRELOAD": str(FAKETIME),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
         self.next_step()
         exports = " ".join(f"{name}={value}" for name, value in variables.items())
@@ -106,10 +105,12 @@ def login(world: World, *profiles: str) -> Request:
 
 
 @asynccontextmanager
-async def exchange(world: World, env: dict[str, str] | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """An exchange that waits to be asked; gone after the block."""
+async def exchange(
+    world: World, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An exchange that waits to be asked, started by the words of `prefix`; gone after the block."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "mayfly.exchange", "--config", str(world.config)),
+        *(*prefix, sys.executable, "-I", "-m", "mayfly.exchange", "--config", str(world.config)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -138,6 +139,19 @@ async def answer(process: asyncio.subprocess.Process, request: Request | bytes =
         out, err = await process.communicate(raw)
     assert process.returncode is not None
     return Answer(process.returncode, out, err.decode())
+
+
+async def put(process: asyncio.subprocess.Process, request: Request) -> None:
+    """Ask, and do not wait for the answer."""
+    assert process.stdin is not None
+    process.stdin.write(wire.request_bytes(request))
+    await process.stdin.drain()
+
+
+async def sts_called(world: World) -> None:
+    """Wait until a code has come to STS."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await world.sts.called("GetSessionToken")
 
 
 async def until(holds: Callable[[], object]) -> None:

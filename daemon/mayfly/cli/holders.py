@@ -1,45 +1,61 @@
 """Who has a port: the program, its process and its user, as far as this platform lets us see.
 
-Linux tells the socket's owner by sock_diag, and its process by the links in /proc/PID/fd, which only that user and root
-may read. Elsewhere nothing is known, nor said.
+Linux lists the listening sockets with their owners and inodes in /proc/net/tcp and tcp6 (proc_net_tcp.rst of the
+kernel's documentation), and their processes by the links in /proc/PID/fd, which only that user and root may read.
+Elsewhere nothing is known, nor said.
 """
 
 from __future__ import annotations
 
+import sys
+
+from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
-from mayfly.cli import squatters
 from mayfly.paths import user_name
-from mayfly.peer import Peer, sock_diag
 
 
-Address = tuple[str, int]
+PROC = Path("/proc")
+
+_LISTEN = "0A"
+
+# Whoever listens on one of these keeps us from 127.0.0.1; the most particular is named.
+_IN_THE_WAY = ("127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "::ffff:0.0.0.0", "::")  # noqa: S104 - not listened on
 
 
-def holder(address: Address) -> str | None:
-    """`PROGRAM (pid N) of USER` for whoever listens on `address`, or as much of it as can be known; None if nothing."""
-    found = _listener(address)
-    if found is None:
-        uid = squatters.owner(address[1])
-        return None if uid is None else f"a process of {user_name(uid)}"
-    return f"{_process(found.inode) or 'a process'} of {user_name(found.uid)}"
+def holder(port: int) -> str | None:
+    """`PROGRAM (pid N) of USER` for whoever listens at 127.0.0.1:`port`, or as much of it as is known, or None."""
+    listening = dict(_listening())
+    for host in _IN_THE_WAY:
+        if found := listening.get(f"{_in_memory(host)}:{port:04X}"):
+            uid, inode = found
+            return f"{_process(inode) or 'a process'} of {user_name(uid)}"
+    return None
 
 
-def _listener(address: Address) -> Peer | None:
-    kernel = sock_diag()
-    if kernel is None:
-        return None
-    try:
-        # A socket that is connected to port 0 cannot be: so it is the listening one that is found.
-        return kernel.peer(address, (address[0], 0))
-    except OSError:
-        return None
-    finally:
-        kernel.close()
+def _listening() -> Iterator[tuple[str, tuple[int, str]]]:
+    """Owner and inode of every listening socket, by its address in the kernel's spelling."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            _, local, _, state, _, _, _, uid, _, inode = line.split()[:10]
+            if state == _LISTEN:
+                yield local, (int(uid), inode)
 
 
-def _process(inode: int) -> str | None:
-    for folder in Path("/proc").glob("[0-9]*"):
+def _in_memory(host: str) -> str:
+    """An address as the kernel prints it: word by word, each as it is in memory."""
+    packed = ip_address(host).packed
+    words = (packed[start : start + 4] for start in range(0, len(packed), 4))
+    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+
+
+def _process(inode: str) -> str | None:
+    for folder in PROC.glob("[0-9]*"):
         try:
             if any(_is_socket(link, inode) for link in (folder / "fd").iterdir()):
                 return f"{_program(folder)} (pid {folder.name})"
@@ -48,7 +64,7 @@ def _process(inode: int) -> str | None:
     return None
 
 
-def _is_socket(link: Path, inode: int) -> bool:
+def _is_socket(link: Path, inode: str) -> bool:
     try:
         return str(link.readlink()) == f"socket:[{inode}]"
     except FileNotFoundError:

@@ -31,6 +31,10 @@ COMMANDS = (
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config", "print or write profiles for ~/.aws/config"),
+    ("install", "install", "make the daemon a service of this user"),
+    ("uninstall", "uninstall", "take the service away"),
+    ("reload", "reload", "have the daemon take over a changed config"),
+    ("rotate", "rotate", "make new tokens, and lock out whoever has the old ones"),
 )
 
 HELP_WIDTH = 100

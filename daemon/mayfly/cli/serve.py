@@ -130,7 +130,7 @@ def _ways(found: Config) -> dict[str, OnePassword]:
 def _port_taken(address: tuple[str, int], reason: PortTaken) -> speech.Stop:
     from mayfly.cli.holders import holder
 
-    who = holder(address)
+    who = holder(address[1])
     return speech.Stop(
         speech.FAILED,
         f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason),

@@ -63,8 +63,7 @@ def _asked(port: int) -> int | None:
 
     kernel = SockDiag()
     try:
-        # A socket that is connected to port 0 cannot be: so it is the listening one that is found.
-        found = kernel.peer(("127.0.0.1", port), ("127.0.0.1", 0))
+        found = kernel.listener(port)
     finally:
         kernel.close()
     return found.uid if found else None

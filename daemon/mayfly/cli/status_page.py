@@ -69,12 +69,13 @@ def _daemon(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     started_at = _instant(status["started_at"])
     since = clock_time(started_at.astimezone(), now.astimezone())
     up = span((now - started_at).total_seconds())
-    yield f"mayfly {status['version']}, http://{status['address']}, since {since} ({up}), pid {status['pid']}{_service(status)}"
+    who = f"mayfly {status['version']}{_service(status)}"
+    yield f"{who}, http://{status['address']}, since {since} ({up}), pid {status['pid']}"
     yield f"config {status['config']}"
 
 
 def _service(status: Mapping[str, Any]) -> str:
-    return f", by {status['service']}" if status.get("service") else ""
+    return f" (by {status['service']})" if status.get("service") else ""
 
 
 def _section(lines: Iterator[str]) -> list[str]:

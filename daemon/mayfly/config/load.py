@@ -21,6 +21,7 @@ from mayfly.config.assume_role import PolicyArn, TagKey, TagValue
 from mayfly.config.kinds import Text
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
 from mayfly.config.rules import Keys, Problem
+from mayfly.config.values import Region
 from mayfly.document import Document, Tree
 from mayfly.errors import ConfigInvalid
 
@@ -69,6 +70,7 @@ def _converter() -> Converter:
     # From the inside out: a hook is built from those that are there.
     for kind in (tuple[Text, ...], tuple[PolicyArn, ...], tuple[TagKey, ...]):
         _check_first(converter, kind, kinds.array)
+    _list_or_one(converter, tuple[Region, ...], values.region)
     for kind in (_TAGS, OnePassword, KeyProfile, RoleProfile, dict[str, Profile], dict[str, OnePassword]):
         _check_first(converter, kind, kinds.table)
     own = override(omit=True)
@@ -87,6 +89,18 @@ def _check_first(converter: Converter, kind: Any, check: Callable[[Any], Any]) -
     """Have `check` look at what shall become a `kind`, before cattrs walks through it."""
     plain = converter.get_structure_hook(kind)
     converter.register_structure_hook_func(lambda asked: asked == kind, lambda value, _: plain(check(value), kind))
+
+
+def _list_or_one(converter: Converter, kind: Any, check: Callable[[Any], Any]) -> None:
+    """Have a single value stand for a list of one."""
+    plain = converter.get_structure_hook(kind)
+
+    def structured(value: Any, _: Any) -> Any:
+        if value == []:
+            raise ValueError("is empty: name one, or leave it out")
+        return plain(value, kind) if isinstance(value, list) else (check(value),)
+
+    converter.register_structure_hook_func(lambda asked: asked == kind, structured)
 
 
 def _is_optional(kind: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import attrs
 
 from mayfly.config.assume_role import (
@@ -67,7 +69,7 @@ class OnePassword:
 class _Common:
     name: Text | None = None
     region: Region | None = None
-    sts_region: Region | None = None
+    sts_region: tuple[Region, ...] | None = None
     sts_endpoint_url: EndpointUrl | None = None
     account_id: AccountId | None = None
     refresh: RefreshMode | None = None
@@ -132,28 +134,46 @@ class Config:
     notify: Switch = Switch(True)
 
     def base_of(self, profile: str) -> str:
-        """The name of the profile with the keys that `profile` finally stands on (itself, if it has keys)."""
+        """The name of the profile that must be logged in to for `profile`: the first of its chain."""
         return self.chain(profile)[0]
 
     def chain(self, profile: str) -> tuple[str, ...]:
-        """The profiles from the one with keys up to `profile`."""
-        found = self.profiles[profile]
-        below = self.chain(found.source_profile) if isinstance(found, RoleProfile) else ()
-        return (*below, profile)
+        """The profiles from the one that needs a code up to `profile`, each got with the session of the one before.
+
+        It begins at the profile with keys, or at the role with a code of its own.
+        """
+        line = self.ancestry(profile)
+        return line[max(place for place, link in enumerate(line) if _needs_code(self.profiles[link])) :]
+
+    def ancestry(self, profile: str) -> tuple[str, ...]:
+        """The profiles from the one with keys up to `profile`, whatever stands between."""
+        line = [profile]
+        while isinstance(found := self.profiles[line[-1]], RoleProfile):
+            line.append(found.source_profile)
+        return tuple(reversed(line))
 
     def session_of(self, profile: str) -> str:
         """The profile whose session serves `profile`: the first of those with the same keys, account and duration.
 
         Their regions may differ: a session is good in all of them.
         """
-        mine = self.profiles[profile]
-        if not isinstance(mine, KeyProfile):
-            return profile
-        return next(name for name, other in self.profiles.items() if _is_same_session(mine, other))
+        return self._sessions[profile]
+
+    @cached_property
+    def _sessions(self) -> dict[str, str]:
+        first: dict[object, str] = {}
+        return {name: first.setdefault(self._makings(name), name) for name in self.profiles}
+
+    def _makings(self, name: str) -> object:
+        """What is alike for all profiles that share one session."""
+        profile = self.profiles[name]
+        if not isinstance(profile, KeyProfile):
+            return name
+        return attrs.evolve(profile, name=None, refresh=None, region=None, sts_region=None)
 
     def keys_of(self, profile: str) -> KeyProfile:
         """The profile with keys below `profile`."""
-        base = self.profiles[self.base_of(profile)]
+        base = self.profiles[self.ancestry(profile)[0]]
         assert isinstance(base, KeyProfile)  # noqa: S101 - load() has refused every other chain
         return base
 
@@ -167,6 +187,5 @@ class Config:
         return self.profiles[profile].region or DEFAULT_REGION
 
 
-def _is_same_session(mine: KeyProfile, other: Profile) -> bool:
-    apart = {name: getattr(mine, name) for name in ("name", "refresh", "region", "sts_region")}
-    return isinstance(other, KeyProfile) and attrs.evolve(other, **apart) == mine
+def _needs_code(profile: Profile) -> bool:
+    return isinstance(profile, KeyProfile) or profile.mfa is not None

@@ -100,7 +100,8 @@ def account_id(value: Any) -> AccountId:
 
 def region(value: Any) -> Region:
     """A region's name; whether AWS has it is botocore's to know."""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)+", value):
+    # All end with a number, but for aws-global and its like, which are no places.
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)*-[0-9]+", value):
         raise ValueError("is no region: expected a name like eu-central-1")
     return Region(value)
 

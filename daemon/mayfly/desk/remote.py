@@ -35,7 +35,7 @@ class RemoteDesk:
     async def scene(self) -> Scene:
         """As the desk sees it."""
         told = await self._ask({"question": "scene"})
-        presence = Presence(told) if told in {one.value for one in Presence} else Presence.PRESENT
+        presence = Presence(told) if told in [one.value for one in Presence] else Presence.PRESENT
         return self._watch.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:

@@ -6,7 +6,8 @@ accept); what the parser refuses, and a version that is not HTTP/1.0 or 1.1 (400
 profile (401). A check looks at the request alone, and says a refusal or nothing. None quotes what was sent.
 
 What HTTP itself takes for the same passes: white space around a value, one more space or empty line before the target
-or the request, `Content-Length: 0`, `Expect` and `Upgrade` (which a server may overlook).
+or the request, `Content-Length: 0`, `Expect` and `Upgrade` (which a server may overlook; after
+an offer to upgrade the connection is closed).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable, Container
+from typing import NamedTuple
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from multidict import CIMultiDictProxy
@@ -33,24 +35,30 @@ _BROWSER = (hdrs.ORIGIN, hdrs.REFERER, "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-
 _FETCH_MODES: tuple[list[str], ...] = ([], ["cors"])
 
 
+class Refusal(NamedTuple):
+    """`answer` is what the client gets, `cause` what is counted."""
+
+    cause: str
+    answer: Answer
+
+
 class Refused(Exception):
-    """A check said no; `answer` is what the client gets, `cause` what is counted."""
+    """A check said no. Made anew for each request: an exception that is raised again keeps all its tracebacks."""
 
-    def __init__(self, cause: str, answer: Answer) -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.answer = answer
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.cause)
+        self.refusal = refusal
 
 
-_VERSION = Refused("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
-_METHOD = Refused("method", refusal(405, "MethodNotAllowed", "only GET is answered here", headers="Allow: GET\r\n"))
-_TARGET = Refused("target", refusal(404, "NotFound", "there is nothing here"))
-_HOST = Refused("host", refusal(403, "ForeignHost", "this Host is not mayfly's"))
-_BROWSED = Refused("browser", refusal(403, "BrowserRequest", "web pages are not answered"))
-_FORWARDED = Refused("forwarded", refusal(403, "ForwardedRequest", "forwarded requests are not answered"))
-_BODY = Refused("body", refusal(400, "BadRequest", "a request here has no body"))
-_DOUBLED = Refused("authorization", refusal(403, "DoubledAuthorization", "send the token once"))
-UNAUTHORIZED = Refused(
+_VERSION = Refusal("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
+_METHOD = Refusal("method", refusal(405, "MethodNotAllowed", "only GET is answered here", headers="Allow: GET\r\n"))
+_TARGET = Refusal("target", refusal(404, "NotFound", "there is nothing here"))
+_HOST = Refusal("host", refusal(403, "ForeignHost", "this Host is not mayfly's"))
+_BROWSED = Refusal("browser", refusal(403, "BrowserRequest", "web pages are not answered"))
+_FORWARDED = Refusal("forwarded", refusal(403, "ForwardedRequest", "forwarded requests are not answered"))
+_BODY = Refusal("body", refusal(400, "BadRequest", "a request here has no body"))
+_DOUBLED = Refusal("authorization", refusal(403, "DoubledAuthorization", "send the token once"))
+_UNAUTHORIZED = Refusal(
     "token",
     refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
 )
@@ -69,32 +77,32 @@ class Checks:
         message = request._message  # noqa: SLF001 - BaseRequest has no other way to the bytes of the target
         headers = message.headers
         if message.version not in _VERSIONS:
-            raise _VERSION
+            raise Refused(_VERSION)
         if message.method != "GET":
-            raise _METHOD
+            raise Refused(_METHOD)
         path = _PATHS.fullmatch(message.path)
         if path is None:
-            raise _TARGET
+            raise Refused(_TARGET)
         self._check_marks(headers)
         if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
-            raise _BODY
+            raise Refused(_BODY)
         return None if path[1] is None else self._authorized(headers, path[1])
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())
         if len(hosts) != 1 or hosts[0] not in self._hosts:
-            raise _HOST
+            raise Refused(_HOST)
         if any(mark in headers for mark in _BROWSER) or headers.getall("Sec-Fetch-Mode", []) not in _FETCH_MODES:
-            raise _BROWSED
+            raise Refused(_BROWSED)
         if any(mark in headers for mark in _FORWARDING) or any(
             name[:12].lower() == _FORWARDING_PREFIX for name in headers
         ):
-            raise _FORWARDED
+            raise Refused(_FORWARDED)
 
     def _authorized(self, headers: Headers, profile: str) -> str:
         tokens = headers.getall(hdrs.AUTHORIZATION, ())
         if len(tokens) > 1:
-            raise _DOUBLED
+            raise Refused(_DOUBLED)
         if not tokens or not self._opens(tokens[0], profile):
-            raise UNAUTHORIZED
+            raise Refused(_UNAUTHORIZED)
         return profile

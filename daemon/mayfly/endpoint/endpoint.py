@@ -56,8 +56,8 @@ class Endpoint:
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            self._on_refusal(refused.cause)
-            return refused.answer
+            self._on_refusal(refused.refusal.cause)
+            return refused.refusal.answer
         if profile is None:
             return _HEALTHY
         credentials = self._keeper.take(profile)

@@ -123,23 +123,20 @@ def _config(request: Request, config_name: str | None) -> Config:
 
 
 def _login(request: Request, config: Config, emit: Emit) -> None:
-    """The profiles with keys by `op`, one way to 1Password after the other; then the roles above them."""
+    """What needs a code by `op`, one way to 1Password after the other; after each step of codes the roles above."""
     bases = {name: config.session_of(config.base_of(name)) for name in request.profiles}
-    done = dict(request.sessions)
-    failed: dict[str, MayflyError] = {}
 
     def tell(result: Result) -> None:
-        if isinstance(result.outcome, MayflyError):
-            failed[result.profile] = result.outcome
+        above = [name for name, base in bases.items() if base == result.profile]
+        for name in above if isinstance(result.outcome, MayflyError) else ():
+            emit(Result(profile=name, outcome=result.outcome))
         emit(result)
 
     for way in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
         names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == way)
-        done |= Login(config, way, os.environ, _now).run(names, tell)
-    for name, base in bases.items():
-        if base in failed:
-            emit(Result(profile=name, outcome=failed[base]))
-    _assume_all([name for name, base in bases.items() if name != base and base in done], done, config, emit)
+        for fresh in Login(config, way, os.environ, _now, tell).run(names):
+            roles = [name for name, base in bases.items() if name != base and base in fresh]
+            _assume_all(roles, {**request.sessions, **fresh}, config, emit)
 
 
 def _assume(request: Request, config: Config, emit: Emit) -> None:

@@ -40,4 +40,5 @@ async def verify(
         else:
             emit(Result(profile=name, outcome=who, aws_at=answer.aws_at))
 
-    await asyncio.gather(*(one(*pair) for pair in request.sessions.items()))
+    async with caller:
+        await asyncio.gather(*(one(*pair) for pair in request.sessions.items()))

@@ -1,4 +1,4 @@
-"""A login: the lock, one `op` for all items of an account, one GetSessionToken for each, and a second code at most.
+"""A login: the lock, one `op` for all items of an account, one call with a code for each, and a second code at most.
 
 The order is what makes it fast and safe: wait for fresh codes, start and feed `op`, import aiobotocore while a human
 looks at the prompt, read and check, write down the step, send. A code goes to STS once: where STS refused it, or may
@@ -7,15 +7,14 @@ have seen it, `op` is asked anew, in the next step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mayfly import hardening
-from mayfly.config import Config, OnePassword
+from mayfly.config import Config, OnePassword, RoleProfile
 from mayfly.credentials import Credentials
 from mayfly.errors import (
-    AwsError,
     AwsFailed,
     FieldNotFound,
     ItemAmbiguous,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from mayfly.exchange.sessions import Sessions
 
 Emit = Callable[[Result], None]
-Results = dict[str, Result]
 
 CODES_EACH = 2
 
@@ -48,7 +46,7 @@ _OF_ONE_ITEM = (ItemNotFound, FieldNotFound, VaultNotFound, ItemAmbiguous, Refer
 
 
 class Login:
-    """One login of profiles with keys, all of one way to 1Password."""
+    """One login of profiles that need a code, all of one way to 1Password."""
 
     def __init__(
         self,
@@ -56,42 +54,69 @@ class Login:
         way: OnePassword,
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
+        emit: Emit,
     ) -> None:
         self._config = config
         self._way = way
         self._environ = environ
         self._clock = clock
+        self._emit = emit
+        self._left: dict[str, int] = {}
+        self._fresh: dict[str, Credentials] = {}
+        self._used: set[Device] = set()
         self._codes_sent: set[str] = set()
         self._sessions: Sessions | None = None
 
-    def run(self, names: Iterable[str], emit: Emit) -> dict[str, Credentials]:
-        """Log in to each of `names`, emit a result for each as it comes, and return what succeeded."""
-        done: dict[str, Credentials] = {}
-        left = dict.fromkeys(names, CODES_EACH)
-        with oplock.held(self._clock) as lock:
-            results = self._unreachable(tuple(left))
-            while left:
-                for name, result in (results or self._try(lock, tuple(left))).items():
-                    left[name] -= 1
-                    if left[name] and isinstance(result.outcome, _CODE_IS_SPENT):
-                        continue
-                    del left[name]
-                    emit(result)
-                    if isinstance(result.outcome, Credentials):
-                        done[name] = result.outcome
-                results = {}
-        return done
+    def run(self, names: Iterable[str]) -> Iterator[dict[str, Credentials]]:
+        """Log in to each of `names`, and emit a result for each as it comes; yields what each step of codes brought.
 
-    def _unreachable(self, names: tuple[str, ...]) -> Results:
-        """Why some need not be asked for: nobody is to put down a finger for an STS that does not answer."""
+        Between the steps the lock is let go, so that whoever stands on what there is need not wait for the next.
+        """
+        # A session goes before the roles that want a code of the same device for themselves: more stands on it.
+        self._left = dict.fromkeys(sorted(names, key=self._is_role), CODES_EACH)
+        with oplock.held(self._clock) as lock:
+            self._settle_unreachable(tuple(self._left))
+            self._step(lock)
+        yield self._fresh
+        while self._left:
+            with oplock.held(self._clock) as lock:
+                self._step(lock)
+            yield self._fresh
+
+    def _is_role(self, name: str) -> bool:
+        return isinstance(self._config.profiles[name], RoleProfile)
+
+    def _step(self, lock: OpLock) -> None:
+        """One code of each device at most."""
+        self._fresh = {}
+        self._used = set()
+        if self._left:
+            self._try(lock, tuple(self._left))
+
+    def _settle(self, result: Result) -> None:
+        """Tell what came, unless a second code may do better."""
+        name = result.profile
+        self._left[name] -= 1
+        if self._left[name] and isinstance(result.outcome, _CODE_IS_SPENT):
+            return
+        del self._left[name]
+        if isinstance(result.outcome, Credentials):
+            self._fresh[name] = result.outcome
+        self._emit(result)
+
+    def _fail(self, names: Iterable[str], error: MayflyError) -> None:
+        for name in names:
+            self._settle(Result(profile=name, outcome=error))
+
+    def _settle_unreachable(self, names: tuple[str, ...]) -> None:
+        """Some need not be asked for: nobody is to put down a finger for an STS that does not answer."""
         if not self._way.asks_human:
-            return {}
+            return
         doubts = {where: self._doubt(where) for where in {self._where(name) for name in names}}
-        return {
-            name: Result(profile=name, outcome=doubt)
-            for name in names
-            if (doubt := doubts[self._where(name)]) is not None
-        }
+        for name in names:
+            doubt = doubts[self._where(name)]
+            if doubt:
+                self._fail([name], doubt)
 
     def _doubt(self, where: Where) -> MayflyError | None:
         try:
@@ -100,33 +125,32 @@ class Login:
             return error
         return None
 
-    def _try(self, lock: OpLock, names: tuple[str, ...]) -> Results:
-        """Results for some of `names`: those whose code another of them has used wait for the next step."""
+    def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
+        """Settle `names` but those whose code another of them has used; the error that would meet others, too."""
         lock.wait_for_fresh_codes(self._device(name) for name in names)
         try:
             values = self._inject(names)
         except _OF_ONE_ITEM as error:
-            return self._one_by_one(lock, names) if len(names) > 1 else _failed(names, error)
+            if len(names) > 1:
+                return self._one_by_one(lock, names)
+            self._fail(names, error)
+            return None
         except MayflyError as error:
-            return _failed(names, error)
+            self._fail(names, error)
+            return error
         hardening.forbid_dumping()
-        items = {name: self._item(name, values) for name in names}
-        results = {
-            name: Result(profile=name, outcome=item) for name, item in items.items() if isinstance(item, MayflyError)
-        }
-        ready = self._one_a_code({name: item for name, item in items.items() if isinstance(item, Item)})
-        lock.note_sent(self._device(name) for name in ready)
-        return results | self._sent(ready)
+        self._send(lock, {name: self._item(name, values) for name in names})
+        return None
 
-    def _one_by_one(self, lock: OpLock, names: tuple[str, ...]) -> Results:
+    def _one_by_one(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
         """Each by an `op` of its own, until one fails for a reason that will meet the others too."""
-        results: Results = {}
-        for number, name in enumerate(names):
-            results |= self._try(lock, (name,))
-            outcome = results[name].outcome
-            if isinstance(outcome, MayflyError) and not isinstance(outcome, (*_OF_ONE_ITEM, AwsError)):
-                return results | _failed(names[number + 1 :], outcome)
-        return results
+        for name in names:
+            # Its next code is for the next step: here all the others would wait for it.
+            error = self._try(lock, (name,)) if self._device(name) not in self._used else None
+            if error:
+                self._fail([other for other in names if other in self._left], error)
+                return error
+        return None
 
     def _device(self, name: str) -> Device:
         return Device(self._way.account or "", self._config.keys_of(name).otp)
@@ -172,12 +196,14 @@ class Login:
 
     # AWS
 
-    def _sent(self, items: Mapping[str, Item]) -> Results:
-        """What STS answers. A code counts as sent from here on, whatever comes of it."""
+    def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
+        """Settle what STS answers to every sound item. A code counts as sent from here on, whatever comes of it."""
+        for name, item in items.items():
+            if isinstance(item, MayflyError):
+                self._fail([name], item)
+        ready = self._one_a_code({name: item for name, item in items.items() if isinstance(item, Item)})
+        self._used |= {self._device(name) for name in ready}
+        lock.note_sent(self._device(name) for name in ready)
+        self._codes_sent |= {item.token_code for item in ready.values()}
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op was under way
-        self._codes_sent |= {item.token_code for item in items.values()}
-        return self._sessions.get(items)
-
-
-def _failed(names: Iterable[str], error: MayflyError) -> Results:
-    return {name: Result(profile=name, outcome=error) for name in names}
+        self._sessions.get(ready, self._settle)

@@ -21,9 +21,6 @@ from mayfly.exchange.where import where_is_sts
 from mayfly.wire import Result
 
 
-AT_ONCE = 16
-
-
 class Roles:
     """Assumes roles from sessions in hand.
 
@@ -35,12 +32,13 @@ class Roles:
         self._environ = environ
         self._sts = sts.Sts(clock)
         self._emit = emit
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._at_once = asyncio.Semaphore(sts.AT_ONCE)
         self._under_way: dict[str, asyncio.Task[Credentials]] = {}
 
     async def run(self, names: Sequence[str], sessions: Mapping[str, Credentials]) -> None:
         """Assume every role in `names`, starting from `sessions`, and emit a result for each."""
-        await asyncio.gather(*(self._assumed(name, sessions) for name in names), return_exceptions=True)
+        async with self._sts:
+            await asyncio.gather(*(self._assumed(name, sessions) for name in names), return_exceptions=True)
 
     def _assumed(self, name: str, sessions: Mapping[str, Credentials]) -> asyncio.Task[Credentials]:
         if name not in self._under_way:
@@ -50,7 +48,7 @@ class Roles:
     async def _assume(self, name: str, sessions: Mapping[str, Credentials]) -> Credentials:
         profile = self._config.profiles[name]
         try:
-            if not isinstance(profile, RoleProfile):
+            if not isinstance(profile, RoleProfile) or profile.mfa:
                 raise SessionEnded(f"the session of {name} has ended")
             below = self._config.session_of(profile.source_profile)
             source = sessions.get(below) or await self._assumed(below, sessions)
@@ -68,7 +66,7 @@ class Roles:
             where_is_sts(self._config, name, self._environ),
             keys_of(source),
             "assume_role",
-            **_parameters(profile),
+            **role_parameters(profile),
         )
         made = sts.credentials_in(
             answer, arn=profile.role_arn, account_from=profile.role_arn, account_id=profile.account_id
@@ -85,7 +83,8 @@ def keys_of(session: Credentials) -> sts.Keys:
     )
 
 
-def _parameters(profile: RoleProfile) -> dict[str, Any]:
+def role_parameters(profile: RoleProfile) -> dict[str, Any]:
+    """What AssumeRole is asked for; what is not configured is left out."""
     given = {
         "RoleArn": profile.role_arn,
         "RoleSessionName": profile.role_session_name or default_session_name(),

@@ -1,4 +1,6 @@
-"""GetSessionToken for items in hand: each with its own keys and code, all at once.
+"""What is got with a code: GetSessionToken, or AssumeRole for a role that wants one of its own.
+
+Each with the keys and the code of its item, all at once.
 
 Imported only when `op` is under way, because what it imports takes as long as a finger does.
 """
@@ -9,11 +11,13 @@ import asyncio
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
-from mayfly.config import Config
+from mayfly.config import Config, Profile, RoleProfile
 from mayfly.errors import MayflyError
 from mayfly.exchange import sts
 from mayfly.exchange.items import Item
+from mayfly.exchange.roles import role_parameters
 from mayfly.exchange.where import where_is_sts
 from mayfly.wire import Result
 
@@ -30,26 +34,40 @@ class Sessions:
         """Read what botocore needs for the profile called `name`, before it is needed."""
         asyncio.run(self._sts.warm_up(where_is_sts(self._config, name, self._environ)))
 
-    def get(self, items: Mapping[str, Item]) -> dict[str, Result]:
-        """A result for every item, by the name of its profile."""
-        return {result.profile: result for result in asyncio.run(self._get_all(items))}
+    def get(self, items: Mapping[str, Item], tell: Callable[[Result], None]) -> None:
+        """Tell a result for every item, by the name of its profile, as it comes."""
+        asyncio.run(self._get_all(items, tell))
 
-    async def _get_all(self, items: Mapping[str, Item]) -> list[Result]:
-        return await asyncio.gather(*(self._get(name, item) for name, item in items.items()))
+    async def _get_all(self, items: Mapping[str, Item], tell: Callable[[Result], None]) -> None:
+        async def get(name: str, item: Item) -> None:
+            tell(await self._get(name, item))
+
+        async with self._sts:
+            await asyncio.gather(*(get(name, item) for name, item in items.items()))
 
     async def _get(self, name: str, item: Item) -> Result:
-        profile = self._config.keys_of(name)
-        keys = sts.Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key)
+        profile = self._config.profiles[name]
+        arn = profile.role_arn if isinstance(profile, RoleProfile) else None
+        operation, parameters = _asked(profile)
         try:
             answer = await self._sts.call(
-                where_is_sts(self._config, name, self._environ),
-                keys,
-                "get_session_token",
-                DurationSeconds=profile.duration_seconds,
+                where_is_sts(self._config, name, self._environ, item.mfa_serial),
+                sts.Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
+                operation,
+                **parameters,
                 SerialNumber=item.mfa_serial,
                 TokenCode=item.token_code,
             )
-            made = sts.credentials_in(answer, arn=None, account_from=item.mfa_serial, account_id=profile.account_id)
+            made = sts.credentials_in(
+                answer, arn=arn, account_from=arn or item.mfa_serial, account_id=profile.account_id
+            )
         except MayflyError as error:
             return Result(profile=name, outcome=error)
         return Result(profile=name, outcome=made, aws_at=answer.aws_at)
+
+
+def _asked(profile: Profile) -> tuple[str, dict[str, Any]]:
+    """The operation, and its parameters without the code."""
+    if isinstance(profile, RoleProfile):
+        return "assume_role", role_parameters(profile)
+    return "get_session_token", {"DurationSeconds": profile.duration_seconds}

@@ -7,14 +7,18 @@ out of sight (`where.seal_environment`, and a loader that knows botocore's own d
 
 from __future__ import annotations
 
+import logging
+import os
 import random
 import socket
+import ssl
 
-from asyncio import sleep
+from asyncio import ensure_future, sleep
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -23,19 +27,25 @@ from aiobotocore.session import AioSession
 from aiohttp import ClientConnectorError
 from botocore import exceptions as boto
 from botocore.loaders import Loader
+from botocore.parsers import ResponseParserError
 
 from mayfly.credentials import Credentials, account_of
-from mayfly.errors import AccountMismatch, AwsFailed, AwsThrottled, AwsUnreachable, MayflyError
+from mayfly.errors import AccountMismatch, AwsFailed, AwsThrottled, AwsUnreachable
 from mayfly.exchange.sts_refusals import from_sts
-from mayfly.exchange.where import Where, is_loopback
+from mayfly.exchange.where import Where, is_loopback, unreachable
 
 
+AT_ONCE = 16
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 PATIENT_TRIES = 4
 FIRST_PAUSE_SECONDS = 0.3
 
 _NEVER_LEFT = (boto.ConnectTimeoutError, boto.ProxyConnectionError, boto.SSLError)
+
+
+class _NeverLeft(Exception):
+    """No connection came about, and why: so nobody has seen what was to be sent."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,19 +66,39 @@ class Answer:
 
 
 class Sts:
-    """Calls STS. One botocore session for all calls, because reading its data files is what costs."""
+    """Calls STS, in an `async with` block.
+
+    One botocore session for all calls, because reading its data files is what costs; and in each block one client for
+    all calls with the same keys, because making one costs as much as three calls.
+    """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
+        # What botocore and asyncio would say of themselves is for nobody, and could show a secret.
+        logging.disable()
         self._session = AioSession()
         # botocore's usual loader would look into ~/.aws/models first, where another endpoint could be written down.
         own_data = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
         self._session.register_component("data_loader", own_data)
         self._clock = clock
+        self._clients: dict[tuple[Where, Keys], Any] = {}
+        self._silent: set[Where] = set()
+
+    async def __aenter__(self) -> Self:
+        self._life = AsyncExitStack()
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        self._clients.clear()
+        await self._life.aclose()
 
     async def warm_up(self, where: Where) -> None:
         """Read botocore's data files while somebody looks for the fingerprint reader; raises AwsUnreachable."""
+        bundle = os.environ.get("AWS_CA_BUNDLE")
         try:
-            async with self._client(where, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
+            if bundle:
+                # aiobotocore would find out that it cannot be read with the code in its hand.
+                ssl.create_default_context(cafile=bundle)
+            async with self._new_client(where, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
                 pass
         except (boto.BotoCoreError, OSError) as reason:
             raise AwsUnreachable(
@@ -80,25 +110,43 @@ class Sts:
         pause = FIRST_PAUSE_SECONDS
         for _ in range(PATIENT_TRIES - 1):
             try:
-                return await self._once(where, keys, operation, parameters)
+                return await self._anywhere(where, keys, operation, parameters)
             except (AwsThrottled, AwsUnreachable):
                 await sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
                 pause *= 2
-        return await self._once(where, keys, operation, parameters)
+        return await self._anywhere(where, keys, operation, parameters)
+
+    async def _anywhere(self, where: Where, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
+        """In the first of its regions that answers; what never left one may go to the next, code and all."""
+        why = ""
+        for place in sorted(where.places(), key=self._silent.__contains__):
+            try:
+                return await self._once(place, keys, operation, parameters)
+            except _NeverLeft as reason:
+                self._silent.add(place)
+                why = str(reason)
+        raise unreachable(where, why)
 
     async def _once(self, where: Where, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
         try:
-            async with self._client(where, keys) as client:
-                fields = await getattr(client, operation)(**parameters)
+            client = await self._client(where, keys)
+            fields = await getattr(client, operation)(**parameters)
         except boto.ClientError as refusal:
             raise from_sts(refusal.response, parameters, where.region, self._clock()) from None
-        except (boto.BotoCoreError, boto.HTTPClientError, OSError) as reason:
+        except (boto.BotoCoreError, ResponseParserError, OSError) as reason:
             if _never_left(reason):
-                raise _unreachable(where, reason) from None
+                raise _NeverLeft(_why(reason)) from None
             raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
         return Answer(fields=fields, aws_at=date_of(fields))
 
-    def _client(self, where: Where, keys: Keys) -> Any:
+    async def _client(self, where: Where, keys: Keys) -> Any:
+        """The block's client for calls with `keys`; who comes while it is being made waits for the same one."""
+        if (where, keys) not in self._clients:
+            making = self._life.enter_async_context(self._new_client(where, keys))
+            self._clients[where, keys] = ensure_future(making)
+        return await self._clients[where, keys]
+
+    def _new_client(self, where: Where, keys: Keys) -> Any:
         return self._session.create_client(
             "sts",
             region_name=where.region,
@@ -111,6 +159,7 @@ class Sts:
             config=AioConfig(
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
+                max_pool_connections=AT_ONCE,
                 retries={"total_max_attempts": 1},
                 parameter_validation=False,
             ),
@@ -124,9 +173,8 @@ def _never_left(reason: Exception) -> bool:
     return isinstance(reason, _NEVER_LEFT)
 
 
-def _unreachable(where: Where, reason: Exception) -> MayflyError:
-    kind = "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
-    return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({kind}): is the network up?")
+def _why(reason: Exception) -> str:
+    return "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
 
 
 def credentials_in(answer: Answer, *, arn: str | None, account_from: str, account_id: str | None) -> Credentials:

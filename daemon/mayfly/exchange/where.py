@@ -13,28 +13,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from mayfly.config import Config, RoleProfile
-from mayfly.config.model import DEFAULT_REGION
+from mayfly.config import Config, Profile, RoleProfile
 from mayfly.config.values import is_loopback_url
 from mayfly.credentials import partition_of
 from mayfly.errors import AwsUnreachable
+from mayfly.exchange.partitions import partition_named, partitions, sts_host
 
-
-# Hosts of AWS's own, in all partitions; what else stands in AWS_ENDPOINT_URL_STS is not followed.
-_AWS_DOMAINS = (
-    ".amazonaws.com",
-    ".amazonaws.com.cn",
-    ".api.aws",
-    ".api.amazonwebservices.com.cn",
-    ".amazonaws.eu",
-    ".api.amazonwebservices.eu",
-)
-
-_PARTITION_REGIONS = {
-    "aws-cn": "cn-north-1",
-    "aws-us-gov": "us-gov-west-1",
-    "aws-eusc": "eusc-de-east-1",
-}
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
@@ -43,38 +27,64 @@ REACH_SECONDS = 3
 
 @attrs.frozen(kw_only=True)
 class Where:
-    """A region, and an endpoint if it is not the region's own."""
+    """A region, and an endpoint if it is not the region's own.
+
+    `others` are the regions to go to where no connection comes about, the first first.
+    """
 
     region: str
     endpoint_url: str | None = None
+    others: tuple[str, ...] = ()
+
+    def places(self) -> tuple[Where, ...]:
+        """Each region by itself."""
+        regions = (self.region, *self.others)
+        return tuple(Where(region=region, endpoint_url=self.endpoint_url) for region in regions)
 
     def shown(self) -> str:
         """The place, for a person."""
-        return self.endpoint_url or f"sts in {self.region}"
+        return self.endpoint_url or f"sts in {' or '.join((self.region, *self.others))}"
 
 
-def where_is_sts(config: Config, name: str, environ: Mapping[str, str]) -> Where:
-    """The STS for the profile called `name`, in an environment that `seal_environment` has seen."""
-    chain = [config.profiles[link] for link in reversed(config.chain(name))]
-    region = next((link.sts_region or link.region for link in chain if link.sts_region or link.region), None)
-    url = next((link.sts_endpoint_url for link in chain if link.sts_endpoint_url), None)
-    arn = next((link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in chain), "")
-    return Where(
-        region=region or _PARTITION_REGIONS.get(partition_of(arn), DEFAULT_REGION),
-        endpoint_url=url or environ.get("AWS_ENDPOINT_URL_STS"),
-    )
+def where_is_sts(config: Config, name: str, environ: Mapping[str, str], mfa_serial: str = "") -> Where:
+    """The STS for the profile called `name`, in an environment that `seal_environment` has seen.
+
+    What the profile does not say, the nearest one below it does; where none names a region, it is the first one of the
+    partition in their ARNs, or in that of the device, which may come from the item.
+    """
+    line = [config.profiles[link] for link in reversed(config.ancestry(name))]
+    url = next((link.sts_endpoint_url for link in line if link.sts_endpoint_url), None)
+    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in line)
+    partition = next(filter(None, map(partition_of, (*arns, mfa_serial))), "")
+    named = next((found for link in line if (found := _regions(link))), ())
+    regions = named or (partition_named(partition).first_region,)
+    endpoint_url = url or environ.get("AWS_ENDPOINT_URL_STS")
+    return Where(region=regions[0], endpoint_url=endpoint_url, others=() if endpoint_url else regions[1:])
+
+
+def _regions(profile: Profile) -> tuple[str, ...]:
+    if profile.sts_region:
+        return profile.sts_region
+    return (profile.region,) if profile.region else ()
 
 
 def followed(url: str | None) -> str | None:
-    """`url` if an environment may name it: http on loopback, or https at AWS."""
+    """`url` if an environment may name it: http on loopback, or https at AWS's STS."""
     if not url:
         return None
     try:
         parts = urlsplit(url)
-        is_aws = parts.scheme == "https" and (parts.hostname or "").endswith(_AWS_DOMAINS)
+        is_aws = parts.scheme == "https" and _is_sts(parts.netloc)
         return url if is_aws or is_loopback_url(url) else None
     except ValueError:
         return None
+
+
+def _is_sts(netloc: str) -> bool:
+    """Whether this is an STS of AWS's own, in whatever partition: its API hosts are named by service and region."""
+    domains = "|".join(re.escape(domain) for partition in partitions() for domain in partition.domains)
+    host = rf"(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z0-9-]+)?(\.vpce)?\.({domains})(:443)?"
+    return re.fullmatch(host, netloc) is not None
 
 
 def seal_environment(environ: MutableMapping[str, str]) -> None:
@@ -99,22 +109,26 @@ def check_reachable(where: Where, environ: Mapping[str, str]) -> None:
 
     Behind a proxy only the proxy could tell, so nothing is checked there.
     """
-    host, port = _host(where)
-    if not host or any(name.lower() in _PROXIES for name in environ):
+    if any(name.lower() in _PROXIES for name in environ) or any(map(_answers, where.places())):
         return
+    raise unreachable(where, "no connection")
+
+
+def unreachable(where: Where, why: str) -> AwsUnreachable:
+    """The words for a call that never left."""
+    return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({why}): is the network up?")
+
+
+def _answers(place: Where) -> bool:
     try:
-        socket.create_connection((host, port), REACH_SECONDS).close()
+        socket.create_connection(_host(place), REACH_SECONDS).close()
     except OSError:
-        raise AwsUnreachable(
-            f"AWS STS cannot be reached at {where.shown()} (no connection): is the network up?"
-        ) from None
+        return False
+    return True
 
 
-def _host(where: Where) -> tuple[str, int]:
-    """Host and port, as far as they can be told without botocore's data; an empty host is one that cannot."""
-    if where.endpoint_url:
-        parts = urlsplit(where.endpoint_url)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    if re.fullmatch(r"(us|eu|ap|sa|ca|me|af|il|mx)(-gov)?-[a-z]+-\d", where.region):
-        return f"sts.{where.region}.amazonaws.com", 443
-    return "", 0
+def _host(place: Where) -> tuple[str, int]:
+    if not place.endpoint_url:
+        return sts_host(place.region), 443
+    parts = urlsplit(place.endpoint_url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

@@ -5,6 +5,9 @@
     checks.py    what is looked at before a result is believed
     keepsake.py  the sessions as bytes, to be kept over a restart
     ledger.py    the sessions, and what stands on what
+    lookout.py   who is there
+    gathering.py waiting for those who come together
+    tasks.py     what runs beside everything else
 
 It decides nothing about *when*: that is `mayfly.session`.
 """

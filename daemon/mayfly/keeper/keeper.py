@@ -17,6 +17,8 @@ from mayfly.keeper.checks import no_longer_there, not_started
 from mayfly.keeper.keepsake import pack, unpack
 from mayfly.keeper.lanes import Lanes
 from mayfly.keeper.ledger import Ledger
+from mayfly.keeper.lookout import Lookout
+from mayfly.keeper.tasks import Tasks
 from mayfly.launcher import Launcher
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Scene, Trigger
 from mayfly.status import ProfileStatus
@@ -24,9 +26,6 @@ from mayfly.wire import Identity, Request
 
 
 SHORTEST_REST_SECONDS = 0.05
-
-# To look who is there costs a process or two: whoever asks within this time shares what was seen.
-SCENE_SECONDS = 1
 
 
 class Keeper:
@@ -44,15 +43,21 @@ class Keeper:
     ) -> None:
         self._ledger = Ledger(config, on_change)
         self._launch = launch
-        self._desk = desk
         self._clock = clock
         self._events = events
-        self._scene = Scene()
-        self._seen_at: datetime | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._tasks = Tasks(events)
+        self._lookout = Lookout(desk, clock=clock, tasks=self._tasks)
         self._waking: set[str] = set()
         self._stirred = asyncio.Event()
-        self._lanes = Lanes(self._ledger, launch=launch, clock=clock, events=events, stirred=self._stirred)
+        self._lanes = Lanes(
+            self._ledger,
+            launch=launch,
+            clock=clock,
+            events=events,
+            stirred=self._stirred,
+            tasks=self._tasks,
+            lookout=self._lookout,
+        )
 
     @property
     def config(self) -> Config:
@@ -70,7 +75,7 @@ class Keeper:
         self._ledger.note_fetch(name, now)
         if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
             self._waking.add(name)
-            self._lanes.spawn(self._wake(name))
+            self._tasks.spawn(self._wake(name))
         return credentials
 
     async def obtain(self, profile: str, trigger: Trigger, *, inode: int | None = None) -> Credentials:
@@ -113,7 +118,7 @@ class Keeper:
         name, now = self._ledger.name_of(profile), self._clock()
         if self._ledger[name].may_verify(self._ledger.policy(name, now), now):
             self._ledger[name] = self._ledger[name].verified(now)
-            self._lanes.spawn(self._verify(name))
+            self._tasks.spawn(self._verify(name))
 
     async def _verify(self, name: str) -> None:
         suspected = self._usable(name)
@@ -189,7 +194,7 @@ class Keeper:
         """Ask the core, for every session, whether the clock alone wants something."""
         ledger, now = self._ledger, self._clock()
         if any(ledger[name].heeds_scene(ledger.policy(name, now), now) for name in ledger.names):
-            await self._see()
+            await self._lookout.see()
             now = self._clock()
         for name in self._ledger.names:
             self._want(name, Trigger.CLOCK, now)
@@ -214,7 +219,7 @@ class Keeper:
     async def _wake(self, name: str) -> None:
         """A client was served from what is due: start getting new ones, if it may be."""
         try:
-            await self._see()
+            await self._lookout.see()
             if name in self._ledger:
                 self._want(name, Trigger.CLIENT, self._clock())
         finally:
@@ -231,7 +236,7 @@ class Keeper:
         now = self._clock()
         self._ledger.note_fetch(name, now)
         if self._ledger.policy(name, now).asks_human:
-            await self._see()
+            await self._lookout.see()
 
     async def _fetch(self, name: str, trigger: Trigger, inode: int | None) -> None:
         """Wait for fresh credentials; a client is content with old ones that live."""
@@ -253,10 +258,12 @@ class Keeper:
 
     def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
         """Set going what `trigger` may have; whether it is on its way."""
+        if trigger is Trigger.PERSON:
+            self._lanes.insist(name)
         if self._lanes.flight(name):
             return True
         policy = self._ledger.policy(name, now)
-        if not self._ledger[name].wants(policy, trigger, self._scene, now):
+        if not self._ledger[name].wants(policy, trigger, self._lookout.scene, now):
             return False
         if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
             return False
@@ -267,25 +274,10 @@ class Keeper:
         policy = self._ledger.policy(name, now)
         links = [name, self._ledger.base(name)]
         for link in links if self._ledger.is_grounded(name, now) else reversed(links):
-            error = self._ledger[link].refusal(policy, self._scene)
+            error = self._ledger[link].refusal(policy, self._lookout.scene)
             if error:
                 return error
         return ExchangeFailed("nothing was tried")
-
-    async def _see(self) -> None:
-        """Look who is there: one look for all who ask at once."""
-        age_seconds = (self._clock() - self._seen_at).total_seconds() if self._seen_at else SCENE_SECONDS
-        if self._looking is None and age_seconds >= SCENE_SECONDS:
-            self._looking = self._lanes.spawn(self._look_around())
-        if self._looking:
-            await asyncio.wait([self._looking])
-
-    async def _look_around(self) -> None:
-        try:
-            self._scene = await self._desk.scene()
-            self._seen_at = self._clock()
-        finally:
-            self._looking = None
 
     def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
         name = self._ledger.name_of(profile)

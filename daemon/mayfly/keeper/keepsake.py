@@ -1,7 +1,7 @@
 """Sessions as bytes, to be kept over a restart of the daemon, and back.
 
-Laws: (1) pure; (2) of another format, version or shape nothing is taken over: it is dropped, not guessed at; (3) a session
-goes back only to what it was made from: every one carries the digest of that, its origin.
+Laws: (1) pure; (2) of another format, version or shape nothing is taken over: it is dropped, not guessed at; (3) a
+session goes back only to what it was made from: every one carries the digest of that, its origin.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def origin(config: Config, name: str) -> str:
 
     How it is called and when it is renewed is not of it.
     """
-    made_of = [attrs.asdict(config.profiles[link]) | {"name": None, "refresh": None} for link in config.chain(name)]
+    made_of = [attrs.asdict(config.profiles[link]) | {"name": None, "refresh": None} for link in config.ancestry(name)]
     made_of.append(attrs.asdict(config.onepassword_of(name)))
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
@@ -76,6 +76,9 @@ def _kept(row: Any) -> Kept:
     facts |= {name: _number(row[name]) for name in _NUMBERS}
     if facts["issued_at"] is None or facts["skew_seconds"] is None or facts["jitter_seconds"] is None:
         raise ValueError("not a session")
+    # An earlier process's clock may have run ahead of the wall's, which ours starts from. An AWS that is "behind"
+    # would then lengthen the life, so that is measured anew.
+    facts["skew_seconds"] = max(0.0, facts["skew_seconds"])
     return Kept(row["origin"], Session(credentials=wire.parse_credentials(row["credentials"]), **facts))
 
 
@@ -89,4 +92,4 @@ def _instant(value: Any) -> datetime | None:
 def _number(value: Any) -> float | None:
     if value is not None and (type(value) not in {int, float} or not math.isfinite(value)):
         raise ValueError("not a number")
-    return value
+    return None if value is None else float(value)

@@ -8,25 +8,24 @@ from __future__ import annotations
 import asyncio
 import random
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mayfly.config import Config
 from mayfly.credentials import Credentials
-from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
+from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, ScreenLocked, SessionEnded
 from mayfly.events import Events
 from mayfly.keeper import checks
+from mayfly.keeper.gathering import Gathering
 from mayfly.keeper.ledger import Ledger
+from mayfly.keeper.lookout import Lookout
+from mayfly.keeper.tasks import Tasks
+from mayfly.keeper.turns import Turns
 from mayfly.launcher import Exchange, Launcher
 from mayfly.session import MAX_JITTER_SECONDS
 from mayfly.wire import Request, Result
 
-
-# Clients that start together are served by one exchange: it waits this long after the last of them, while its
-# interpreter starts anyway.
-QUIET_SECONDS = 0.015
-MAX_GATHER_SECONDS = 0.25
 
 Flight = asyncio.Future[MayflyError | None]
 
@@ -43,7 +42,15 @@ class Lanes:
     """Gets sessions by exchanges, and enters what came of it in the ledger."""
 
     def __init__(
-        self, ledger: Ledger, *, launch: Launcher, clock: Callable[[], datetime], events: Events, stirred: asyncio.Event
+        self,
+        ledger: Ledger,
+        *,
+        launch: Launcher,
+        clock: Callable[[], datetime],
+        events: Events,
+        stirred: asyncio.Event,
+        tasks: Tasks,
+        lookout: Lookout,
     ) -> None:
         self._ledger = ledger
         self._launch = launch
@@ -55,8 +62,11 @@ class Lanes:
         self._roles: dict[str, None] = {}
         self._is_logging_in = False
         self._is_gathering_roles = False
-        self._wanted_at_seconds = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._gathering = Gathering()
+        self._turns = Turns()
+        self._tasks = tasks
+        self._lookout = lookout
+        self._insisted: set[str] = set()
         self._is_closed = False
 
     def flight(self, name: str) -> Flight | None:
@@ -65,21 +75,17 @@ class Lanes:
 
     def want(self, name: str) -> None:
         """Get the session, with whatever else is wanted now."""
-        loop = asyncio.get_running_loop()
-        self._flights[name] = loop.create_future()
+        self._flights[name] = asyncio.get_running_loop().create_future()
         if self._is_closed:
             self._flights[name].set_result(checks.stopping())
             return
         (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
-        self._wanted_at_seconds = loop.time()
+        self._gathering.note()
         self._pump()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside everything else, until it or the daemon ends."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+    def insist(self, name: str) -> None:
+        """A person wants the session: not even a locked screen is in the way."""
+        self._insisted.add(self._ledger.base(name))
 
     def drop_changed(self, before: Config) -> None:
         """Whoever waits for what is no longer configured as it was in `before` waits in vain."""
@@ -92,16 +98,7 @@ class Lanes:
         self._is_closed = True
         for name in list(self._flights):
             self._resolve(name, checks.stopping())
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        fault = None if task.cancelled() else task.exception()
-        if fault:
-            self._events.error("task.failed", exc_info=fault)
+        await self._tasks.end()
 
     # Starting
 
@@ -112,10 +109,10 @@ class Lanes:
         self._drop_groundless()
         if self._logins and not self._is_logging_in:
             self._is_logging_in = True
-            self.spawn(self._run_logins())
+            self._tasks.spawn(self._run_logins())
         if self._assumable() and not self._is_gathering_roles:
             self._is_gathering_roles = True
-            self.spawn(self._run_one(self._assume_request))
+            self._tasks.spawn(self._run_one(self._assume_request))
 
     def _assumable(self) -> list[str]:
         """Roles on a live session wait for no login, not even for one that renews what they stand on."""
@@ -127,8 +124,35 @@ class Lanes:
         try:
             while self._logins:
                 await self._run_one(self._login_request)
+                self._put_off()
+                await self._drop_locked()
         finally:
             self._is_logging_in = False
+            self._insisted &= self._turns.waiting.keys()
+
+    def _put_off(self) -> None:
+        """Who waits for the next code of a device lets others go first, and is not asked for after somebody's no."""
+        for name, first in list(self._turns.waiting.items()):
+            error = self._ledger[first].last_error if first in self._ledger else None
+            if error and error.needs_human and name in self._flights:
+                del self._turns.waiting[name]
+                self._land(name, error)
+        self._turns.call_back(self._clock(), lambda names: self._tasks.spawn(self._take_up(names)))
+
+    async def _take_up(self, names: list[str]) -> None:
+        self._logins |= {name: None for name in names if name in self._flights}
+        await self._drop_locked()
+        self._pump()
+
+    async def _drop_locked(self) -> None:
+        """Who waited their turn until the screen was locked is not asked for any more, but for a person."""
+        if not self._logins or not await self._lookout.is_locked():
+            return
+        locked = ScreenLocked("the screen was locked before it was this profile's turn")
+        for name in list(self._logins):
+            if self._ledger.asks_human(name) and name not in self._insisted:
+                self._resolve(name, locked)
+        self._drop_groundless(locked)
 
     async def _run_one(self, compose: Callable[[], Request]) -> None:
         """One exchange, from its start to its end; whatever happens, everybody it was for gets an answer."""
@@ -136,7 +160,7 @@ class Lanes:
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
-                await self._gather()
+                await self._gathering.over()
                 request = compose()
                 await self._ask(exchange, request)
         except OSError as reason:
@@ -148,26 +172,17 @@ class Lanes:
                 self._land(name, error)
         self._pump()
 
-    async def _gather(self) -> None:
-        """Wait for those who come together with the first."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + MAX_GATHER_SECONDS
-        while True:
-            rest = min(self._wanted_at_seconds + QUIET_SECONDS, until) - loop.time()
-            if rest <= 0:
-                return
-            await asyncio.sleep(rest)
-
     def _login_request(self) -> Request:
         """All that is wanted of the first one's way to 1Password, whoever may come along, and the roles above."""
         ledger, now = self._ledger, self._clock()
         ways = [ledger.config.onepassword_of(name) for name in self._logins][:1]
         same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) in ways]
-        bases = [name for name in same if name in self._logins or self._comes_along(name, now)]
+        found = [name for name in same if name in self._logins or self._comes_along(name, now)]
+        bases = self._turns.pick(ledger.config, found, self._logins)
         roles = [name for name in self._roles if ledger.base(name) in bases and not ledger.live_source(name, now)]
         for name in bases:
             self._flights.setdefault(name, asyncio.get_running_loop().create_future())
-        self._logins = {name: None for name in self._logins if name not in bases}
+        self._logins = {name: None for name in self._logins if name not in bases and name not in self._turns.waiting}
         self._roles = {name: None for name in self._roles if name not in roles}
         links = dict.fromkeys(link for role in roles for link in ledger.chain(role)[1:])
         return Request(kind="login", digest=ledger.config.digest, profiles=(*bases, *links))
@@ -212,7 +227,7 @@ class Lanes:
             for name in () if self._is_closed else left:
                 self._apply(Result(profile=name, outcome=error), asked)
 
-    def _drop_groundless(self) -> None:
+    def _drop_groundless(self, reason: MayflyError | None = None) -> None:
         """Roles that lost what they stand on, or came too late for a login that failed, learn why.
 
         It is not held against them.
@@ -222,7 +237,7 @@ class Lanes:
             base = self._ledger.base(name)
             if not self._ledger.live_source(name, now) and base not in self._flights:
                 ended = ExchangeFailed(f"the session of {base} has ended", hint="ask again")
-                self._resolve(name, self._ledger[base].last_error or ended)
+                self._resolve(name, reason or self._ledger[base].last_error or ended)
 
     def _apply(self, result: Result, asked: _Asked) -> None:
         """Enter a result; where the config has changed meanwhile, what came is not what is wanted now."""

@@ -132,4 +132,4 @@ def _is_unchanged(name: str, old: Config, new: Config) -> bool:
 
 def _makings(name: str, config: Config) -> list[Profile]:
     """What the session called `name` is made from; how it is shown and when it is renewed is not of it."""
-    return [attrs.evolve(config.profiles[link], name=None, refresh=None) for link in config.chain(name)]
+    return [attrs.evolve(config.profiles[link], name=None, refresh=None) for link in config.ancestry(name)]

@@ -1,0 +1,54 @@
+"""How `install` and `uninstall` go about launchd's agent. Not run on a Mac by us: see docs/service.md."""
+
+from __future__ import annotations
+
+from mayfly.cli import speech
+from mayfly.cli.install_systemd import put
+from mayfly.service import files, launchd, units
+from mayfly.service.files import Standing
+from mayfly.service.units import Values
+
+
+COMMENT = "<!-- {} -->"
+
+
+def install(values: Values, *, now: bool, dry_run: bool) -> None:
+    """Put the agent there, and with `now` have launchd take it over; raises Stop."""
+    text = files.stamped(units.launchd(values), COMMENT)
+    if dry_run:
+        print(f"<!-- {launchd.agent()} -->\n{text}")
+        return
+    launchd.log_file().parent.mkdir(parents=True, exist_ok=True)
+    is_changed = put(launchd.agent(), text)
+    if not is_changed:
+        speech.say("the agent is installed already: nothing is to be changed")
+    if now:
+        if is_changed and launchd.is_loaded():
+            _must(launchd.bootout())
+        if not launchd.is_loaded():
+            _must(launchd.bootstrap())
+        _must(launchd.kickstart())
+        speech.say(f"serving on {values.listen[0]}:{values.listen[1]}")
+    else:
+        speech.say(f"the agent will listen on {values.listen[0]}:{values.listen[1]} from log-in on")
+
+
+def uninstall() -> bool:
+    """Have launchd forget the agent, and take it away; whether there was one."""
+    path = launchd.agent()
+    standing = files.standing(path)
+    if launchd.is_loaded():
+        _must(launchd.bootout())
+    if standing is Standing.ABSENT:
+        return False
+    if standing is Standing.FOREIGN:
+        speech.warning(f"{path} is kept: it is not ours")
+        return True
+    path.unlink()
+    speech.say(f"removed {path}")
+    return True
+
+
+def _must(problem: str) -> None:
+    if problem:
+        raise speech.Stop(speech.FAILED, f"launchctl: {problem}", hints=(f"plutil -lint '{launchd.agent()}'",))

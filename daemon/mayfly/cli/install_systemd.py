@@ -1,0 +1,155 @@
+"""How `install` and `uninstall` go about systemd's units."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly import paths
+from mayfly.cli import speech
+from mayfly.service import files, sandbox, systemd, units
+from mayfly.service.files import Standing
+from mayfly.service.units import Values
+
+
+# What a shell may have, and the manager's services then lack.
+PASSED_ON = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_STS")
+
+
+def install(values: Values, *, now: bool, dry_run: bool) -> None:
+    """Put the units there, have their sockets opened at log-in, and with `now` start; raises systemd.Refused, Stop."""
+    texts = units.systemd(values)
+    wanted = {systemd.folder() / name: files.stamped(text) for name, text in texts.items()}
+    if dry_run:
+        _show(wanted)
+        return
+    systemd.check_manager()
+    listen = f"{values.listen[0]}:{values.listen[1]}"
+    is_open = listen in systemd.call("show", "--property=Listen", "--value", "mayfly.socket")
+    if now and not is_open:
+        _refuse_taken(values.listen)
+    wanted[systemd.drop_in()] = _drop_in(texts[systemd.SERVICE], values)
+    changed = [path for path, text in wanted.items() if put(path, text)]
+    if changed:
+        systemd.reload()
+    fresh = systemd.enable()
+    if not changed and not fresh:
+        speech.say("the service is installed already: nothing is to be changed")
+    elif fresh:
+        speech.say(f"the service will listen on {listen} from log-in on")
+    if now:
+        _start(changed, is_open=is_open, listen=listen)
+    elif changed and systemd.is_active(systemd.SERVICE):
+        speech.hint("what runs is as it was: mayfly install --now")
+    _compare_environments()
+
+
+def uninstall() -> bool:
+    """Close the sockets, end the services, take the units away; whether there was anything."""
+    mine = [systemd.folder() / name for name in units.SYSTEMD]
+    extras = [systemd.drop_in(), systemd.environment_file()]
+    there = [path for path in (*mine, *extras) if files.standing(path) is not Standing.ABSENT]
+    if not there:
+        return False
+    if all(files.standing(systemd.folder() / name) is not Standing.ABSENT for name in systemd.SOCKETS):
+        systemd.stop()
+        systemd.disable()
+    for path in there:
+        _remove(path)
+    systemd.reload()
+    systemd.forget_failures()
+    shutil.rmtree(Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly", ignore_errors=True)
+    return True
+
+
+def put(path: Path, text: str) -> bool:
+    """Write what is to be at `path` ("": nothing), unless it is not ours to replace; whether anything changed."""
+    standing, version = files.standing(path, text), files.version_of(path)
+    if standing is Standing.SAME or (standing is Standing.ABSENT and not text):
+        return False
+    if standing.is_kept:
+        why = "it has been edited by hand" if standing is Standing.EDITED else "it is not ours"
+        speech.warning(f"{path} is kept as it is: {why}")
+        speech.hint(f"to change a unit: systemctl --user edit {path.name}; to have ours: rm '{path}' && mayfly install")
+        return False
+    if not text:
+        _remove(path)
+        return True
+    files.write(path, text)
+    speech.say(f"replaced {path}, of mayfly {version}" if standing is Standing.STALE else f"wrote {path}")
+    return True
+
+
+def write_environment(variables: Mapping[str, str]) -> None:
+    """Have every program of the session find these variables, from the next log-in on."""
+    lines = "".join(f'{name}="{_escaped(value)}"\n' for name, value in variables.items())
+    if put(systemd.environment_file(), files.stamped(lines)):
+        speech.say("every program of the desktop finds the profile there, from the next log-in on")
+
+
+def _drop_in(unit: str, values: Values) -> str:
+    """What this machine cannot do of the unit's seal, as a drop-in; "" if it can do everything."""
+    folder = Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    left_out = sandbox.missing(unit, [values.python, "-I", "-m", "mayfly", "--version"])
+    if not left_out:
+        return ""
+    speech.warning(f"this machine cannot seal the service off as it should; left out: {', '.join(left_out)}")
+    return files.stamped(sandbox.drop_in(left_out))
+
+
+def _start(changed: list[Path], *, is_open: bool, listen: str) -> None:
+    is_older = any(path.name == systemd.SERVICE or path == systemd.drop_in() for path in changed)
+    anew = systemd.is_active("mayfly.socket") and (not is_open or any(path.suffix == ".socket" for path in changed))
+    if anew:
+        speech.say("the sockets are opened anew: the daemon forgets its sessions")
+    systemd.start(anew=anew, service_anew=is_older)
+    speech.say(f"serving on {listen}")
+
+
+def _refuse_taken(address: tuple[str, int]) -> None:
+    from mayfly.cli.holders import holder
+
+    if systemd.is_active("mayfly.socket"):
+        return
+    if who := holder(address[1]):
+        raise speech.Stop(
+            speech.FAILED,
+            f"{address[0]}:{address[1]} is taken by {who}",
+            hints=('end it, or choose another port in the config: listen = "127.0.0.1:PORT"',),
+        )
+
+
+def _compare_environments() -> None:
+    """The manager's services do not have what only this shell has."""
+    theirs = systemd.environment()
+    missing = [name for name in PASSED_ON if os.environ.get(name) and os.environ[name] != theirs.get(name)]
+    if missing:
+        speech.warning(f"the service does not have this shell's {', '.join(missing)}")
+        speech.hint(f"until log-out: systemctl --user import-environment {' '.join(missing)}")
+        speech.hint(f"for good: put them into {systemd.environment_file().parent}/")
+
+
+def _remove(path: Path) -> None:
+    if files.standing(path) is Standing.FOREIGN:
+        speech.warning(f"{path} is kept: it is not ours")
+        return
+    path.unlink(missing_ok=True)
+    speech.say(f"removed {path}")
+    if path == systemd.drop_in() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
+
+
+def _show(wanted: Mapping[Path, str]) -> None:
+    for path, text in wanted.items():
+        print(f"# {path}: {files.standing(path, text).value}\n{text}")
+    print(f"# then: systemctl --user enable {' '.join(systemd.SOCKETS)}")
+    if not paths.runtime_dir().exists():
+        print(f"# and a folder for tokens and sockets: {paths.runtime_dir()}")
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")

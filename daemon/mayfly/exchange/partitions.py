@@ -1,0 +1,73 @@
+"""AWS's partitions as botocore's data has them, and so those that it will know next.
+
+Read without botocore itself, whose import takes as long as a finger does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+
+# Where a region's name fits no partition, and where there is no data to look into.
+_USUAL = "aws"
+
+
+class Partition(NamedTuple):
+    """A part of AWS with regions, hosts and accounts of its own.
+
+    `first_region` is where its global services are; `domains` are what its hosts end with, without a leading dot.
+    """
+
+    name: str
+    first_region: str
+    domains: tuple[str, ...]
+    regions: frozenset[str]
+    region_pattern: str
+
+
+def partition_named(name: str) -> Partition:
+    """The partition called `name` (`aws-cn`), or the usual one."""
+    return next((found for found in partitions() if found.name == name), partitions()[0])
+
+
+def partition_with(region: str) -> Partition:
+    """The partition that has `region`, or whose regions are named like it, or the usual one."""
+    exact = (found for found in partitions() if region in found.regions)
+    like = (found for found in partitions() if re.fullmatch(found.region_pattern, region))
+    return next(exact, None) or next(like, partitions()[0])
+
+
+def sts_host(region: str) -> str:
+    """The host of STS in a region."""
+    return f"sts.{region}.{partition_with(region).domains[0]}"
+
+
+@cache
+def partitions() -> tuple[Partition, ...]:
+    """All of them, the usual one first."""
+    found = [_partition(row) for row in json.loads(_data_file().read_bytes())["partitions"]]
+    return tuple(sorted(found, key=lambda partition: partition.name != _USUAL))
+
+
+def _data_file() -> Path:
+    spec = find_spec("botocore")
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places or ()), ""), "data", "partitions.json")
+
+
+def _partition(row: dict[str, object]) -> Partition:
+    outputs, regions = row["outputs"], row["regions"]
+    assert isinstance(outputs, dict) and isinstance(regions, dict)  # noqa: S101, PT018 - botocore's own data
+    return Partition(
+        name=str(row["id"]),
+        first_region=outputs["implicitGlobalRegion"],
+        domains=(outputs["dnsSuffix"], outputs["dualStackDnsSuffix"]),
+        regions=frozenset(regions),
+        region_pattern=str(row["regionRegex"]),
+    )

@@ -1,0 +1,105 @@
+"""What is reported of a session, in plain values."""
+
+import json
+
+import attrs
+import pytest
+
+from core.kit import HOUR, HUMAN, MACHINE, NOON, at, issued
+from mayfly.errors import ApprovalDismissed, AwsThrottled
+from mayfly.session import RefreshPolicy, Session
+from mayfly.status import ProfileStatus, Status, tree
+
+
+NO = ApprovalDismissed("somebody said no")
+HINTLESS = AwsThrottled("slow down")
+
+
+def row(
+    session: Session, policy: RefreshPolicy = HUMAN, *, in_flight: bool = False, second: float = 0
+) -> ProfileStatus:
+    return ProfileStatus.of("nsrc", session, policy, in_flight=in_flight, now=at(second))
+
+
+def test_a_fresh_session_tells_its_times_and_no_secret() -> None:
+    """Of the key the last four characters, of the secrets nothing; every time counted from now."""
+    shown = row(issued(), second=60)
+    assert ("fresh", "…0001", at(8 * HOUR), 8 * 3600 - 60, at(8 * HOUR - 1200), True, NOON) == (
+        shown.phase,
+        shown.access_key_id,
+        shown.expiration,
+        shown.expires_in_seconds,
+        shown.due_at,
+        shown.in_use,
+        shown.last_fetched_at,
+    )
+    assert "made-up" not in repr(shown)
+
+
+def test_an_empty_session_has_no_times() -> None:
+    """What is not there ends never, and is due never."""
+    shown = row(Session())
+    assert ("empty", None, None, 0, None, None, None) == (
+        shown.phase,
+        shown.access_key_id,
+        shown.expiration,
+        shown.expires_in_seconds,
+        shown.due_at,
+        shown.retry_not_before_at,
+        shown.last_error,
+    )
+
+
+def test_what_went_wrong_is_told_in_its_words() -> None:
+    """Code, message and hint of the last failure, and when a client may try again."""
+    shown = row(issued().failed(NO, HUMAN, jitter=0, now=NOON))
+    expected = {"code": "ApprovalDismissed", "message": NO.message, "hint": NO.hint}
+    assert (expected, at(30)) == (shown.last_error, shown.retry_not_before_at)
+
+
+def test_an_expired_session_has_no_seconds_left() -> None:
+    """Not less than none."""
+    assert 0 == row(issued(), second=9 * HOUR).expires_in_seconds
+
+
+def refused(error: Exception) -> Session:
+    return issued().failed(error, HUMAN, jitter=0, now=NOON)  # type: ignore[arg-type] # a MayflyError
+
+
+ON_DEMAND = attrs.evolve(HUMAN, mode="on-demand")
+DUE = 8 * HOUR - 600
+
+
+@pytest.mark.parametrize(
+    ("session", "policy", "in_flight", "second", "words"),
+    [
+        (Session(), HUMAN, True, 0, "1Password and AWS"),
+        (Session(), MACHINE, True, 0, "waiting for AWS"),
+        (refused(NO), HUMAN, False, 0, NO.hint),
+        (refused(HINTLESS), HUMAN, False, 0, "tried again"),
+        (Session(), HUMAN, False, 0, "mayfly login"),
+        (issued(), HUMAN, False, 0, "renewed by itself"),
+        (issued(used=False), HUMAN, False, 0, "when a client asks"),
+        (issued(used=False), MACHINE, False, 0, "renewed by itself"),
+        (issued(), ON_DEMAND, False, 0, "when a client asks"),
+        (issued(), HUMAN, False, DUE, "somebody is there"),
+        (issued(), MACHINE, False, DUE, "at once"),
+    ],
+)
+def test_the_next_step(session: Session, policy: RefreshPolicy, in_flight: bool, second: float, words: str) -> None:
+    """What happens next, or what a person can do about it."""
+    assert words in row(session, policy, in_flight=in_flight, second=second).next_step
+
+
+def test_a_status_is_plain_json() -> None:
+    """Instants as texts that every SDK could read, and everything else as it is."""
+    status = Status(
+        **{field.name: None for field in attrs.fields(Status)}
+        | {"version": "1", "started_at": NOON, "observed_at": at(1), "profiles": [row(issued())]}
+    )
+    shown = json.loads(json.dumps(tree(status)))
+    assert ("2026-03-02T12:00:00Z", "2026-03-02T12:00:01Z", "2026-03-02T20:00:00Z") == (
+        shown["started_at"],
+        shown["observed_at"],
+        shown["profiles"][0]["expiration"],
+    )

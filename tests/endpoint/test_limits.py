@@ -1,0 +1,195 @@
+"""How many connections there may be, how long one may say nothing, and that honest clients notice none of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiohttp import web
+
+from endpoint.raw import Line, Reply, asking, dial, filled, get
+from mayfly import web as faces
+from mayfly.peer import Peer
+from mayfly.web import CONNECTIONS, IDLE_SECONDS, Answer, Server
+from world import World
+
+
+HALF = b"GET /credentials/nsrc HTTP/1.1\r\nHost: "
+
+
+async def served(world: World) -> Reply:
+    async with dial(world.port) as line:
+        line.send(filled(asking(), port=str(world.port), token=world.token()))
+        while (reply := await line.reply()).status == 100:
+            pass
+        return reply
+
+
+async def half_open(port: int, sent: bytes = HALF) -> Line:
+    """A connection that never completes its headers; it is closed with the test's loop."""
+    line = Line(*await asyncio.open_connection("127.0.0.1", port))
+    line.send(sent)
+    return line
+
+
+async def test_half_open_connections_keep_nobody_out(world: World) -> None:
+    """With a thousand of them an honest client is served."""
+    async with world.serve():
+        assert 200 == (await served(world)).status
+        lines = [await half_open(world.port) for _ in range(1000)]
+        assert 200 == (await served(world)).status
+        for line in lines:
+            line.close()
+
+
+async def test_when_all_places_are_taken_the_oldest_without_headers_goes(world: World) -> None:
+    """One connection too many costs the oldest half-open one its place, and no other."""
+    async with world.serve() as daemon:
+        assert 200 == (await served(world)).status
+        async with dial(world.port) as kept:
+            kept.send(filled(asking(target="/credentials/nsrc"), port=str(world.port), token=world.token()))
+            await kept.reply()
+            lines = [await half_open(world.port) for _ in range(CONNECTIONS)]
+            assert 200 == (await served(world)).status
+
+            # The one that had been served was idle, and the oldest; then the first of the half-open ones.
+            assert b"" == await kept.rest()
+            assert b"" == await lines[0].rest()
+        assert "crowded" == (await daemon.event("request.refused"))["cause"]
+        for line in lines:
+            line.close()
+
+
+async def test_a_connection_that_waits_for_a_human_keeps_its_place(world: World) -> None:
+    """Complete headers are worth a place, however many come after."""
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve(), dial(world.port) as waiting:
+        waiting.send(filled(asking(), port=str(world.port), token=world.token()))
+        assert 100 == (await waiting.reply()).status
+        lines = [await half_open(world.port) for _ in range(CONNECTIONS + 10)]
+        world.vault.update(prompt={"answer": "approve"})
+        while (reply := await waiting.reply()).status == 100:
+            pass
+        assert 200 == reply.status
+        for line in lines:
+            line.close()
+
+
+@pytest.mark.slow
+async def test_whoever_says_nothing_is_cut_off(world: World) -> None:
+    """Five seconds to the end of the headers, however they trickle, and between requests."""
+    async with world.serve():
+        assert 200 == (await served(world)).status
+        async with dial(world.port) as mute, dial(world.port) as slow, dial(world.port) as idle:
+            idle.send(filled(asking(), port=str(world.port), token=world.token()))
+            assert 200 == (await idle.reply()).status
+            trickle = asyncio.create_task(_trickle(slow))
+            began = asyncio.get_running_loop().time()
+            assert [b"", b"", b""] == await asyncio.gather(mute.rest(), slow.rest(), idle.rest())
+            seconds = asyncio.get_running_loop().time() - began
+            trickle.cancel()
+
+    assert 5 == IDLE_SECONDS
+    assert IDLE_SECONDS - 1 < seconds < IDLE_SECONDS + 5
+
+
+async def _trickle(line: Line) -> None:
+    for byte in HALF * 2:
+        line.send(bytes([byte]))
+        await asyncio.sleep(0.2)
+
+
+def test_the_limits_are_those_of_the_contract() -> None:
+    """2,048 connections, 8 kB a field, 128 headers."""
+    assert (2048, 8192, 128) == (CONNECTIONS, faces.FIELD_BYTES, faces.HEADERS)
+
+
+@asynccontextmanager
+async def serving(handler: Any, *, admit: Any = lambda _transport: Peer(0, 0)) -> AsyncIterator[tuple[int, list[Any]]]:
+    """A server of ours around a handler, its port, and what it tells of faults and refusals."""
+    told: list[Any] = []
+    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append)
+    accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    try:
+        yield accepting.sockets[0].getsockname()[1], told
+    finally:
+        accepting.close()
+        await server.shutdown(1)
+
+
+async def test_a_fault_of_ours_is_told_to_the_log_and_not_to_the_client() -> None:
+    """A handler that fails is a 500 in the usual JSON, and its exception goes to the log."""
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        raise RuntimeError("the secret is 42")
+
+    async with serving(handler) as (port, told), dial(port) as line:
+        line.send(get().replace(b"{port}", b"1"))
+        reply = await line.reply()
+
+    assert (500, "InternalError") == (reply.status, json.loads(reply.body)["code"])
+    assert b"42" not in reply.body
+    assert ["the secret is 42"] == [str(fault) for fault in told]
+
+
+async def test_where_nobody_can_be_sent_away_the_newcomer_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When every connection waits for an answer, one more is refused."""
+    monkeypatch.setattr(faces, "CONNECTIONS", 2)
+    arrived, go = asyncio.Semaphore(0), asyncio.Event()
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        arrived.release()
+        await go.wait()
+        return Answer(200, b"{}")
+
+    async with serving(handler) as (port, told), dial(port) as first, dial(port) as second:
+        for line in (first, second):
+            line.send(get().replace(b"{port}", b"1"))
+            await arrived.acquire()
+        async with dial(port) as third:
+            assert b"" == await third.rest()
+        go.set()
+        assert [200, 200] == [(await first.reply()).status, (await second.reply()).status]
+
+    assert ["crowded"] == told
+
+
+async def test_memory_does_not_grow_with_malice(world: World) -> None:
+    """Thousands of refused requests, with bodies and without, leave the daemon as small as it was."""
+    rounds = 300
+    async with world.serve() as daemon:
+        assert 200 == (await served(world)).status
+        attacks = [
+            asking("Content-Length: 70000") + bytes(70_000),
+            asking(*(f"X-{number}: {'x' * 50}" for number in range(120)), target="/x"),
+            get(),
+            b"\0" * 8000,
+            asking() * 30,
+        ]
+        requests = [filled(attack, port=str(world.port), token=world.token()) for attack in attacks]
+
+        async def attack() -> None:
+            for request in requests:
+                async with dial(world.port) as line:
+                    line.send(request)
+                    await line.reply()
+
+        for _ in range(20):
+            await attack()
+        before = resident_mib(daemon.pid)
+        for _ in range(rounds):
+            await attack()
+
+        assert resident_mib(daemon.pid) < before + 5
+
+
+def resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096 / 2**20

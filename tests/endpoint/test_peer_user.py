@@ -1,0 +1,183 @@
+"""Another user of the machine is cut off before a byte is read, whatever they have got hold of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from endpoint.raw import asking, filled, get
+from mayfly.peer import SockDiag, sock_diag
+from world import SEED_TOML, World
+
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
+
+# Become somebody else, connect, send, and print what comes back.
+_STRANGER = """
+import os, socket, sys
+family, place = (socket.AF_INET, ("127.0.0.1", int(sys.argv[2]))) if sys.argv[2].isdigit() else (socket.AF_UNIX, sys.argv[2])
+request = sys.stdin.buffer.read()
+os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+sock = socket.socket(family, socket.SOCK_STREAM)
+sock.settimeout(10)
+received = b""
+try:
+    sock.connect(place)
+    sock.sendall(request)
+    while block := sock.recv(65536):
+        received += block
+except ConnectionError:
+    pass
+sys.stdout.buffer.write(received)
+"""
+
+# A daemon that is nobody's: everything is imported before root is given up, because nobody may not read our folders.
+_DAEMON_OF_NOBODY = """
+import asyncio, concurrent.futures.thread, encodings.idna, encodings.utf_8_sig
+import hmac, json, os, pwd, secrets, sys, tomllib
+import mayfly.daemon, mayfly.log, mayfly.cli.serve, mayfly.exchange.onepassword
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+from mayfly.cli.main import main
+sys.exit(main())
+"""
+
+
+async def stranger(uid: int, place: str, request: bytes) -> bytes:
+    """What a process of that user gets for this request."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _STRANGER, str(uid), place),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate(request)
+    assert 0 == process.returncode
+    return out
+
+
+@pytest.fixture(name="open_folder")
+async def _open_folder() -> AsyncIterator[Path]:
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@as_root
+@on_linux
+async def test_another_user_with_the_right_token_gets_nothing(world: World) -> None:
+    """Their connection is cut, and counted; ours is answered."""
+    async with world.serve() as daemon:
+        request = filled(asking("Connection: close"), port=str(world.port), token=world.token())
+        theirs = await stranger(NOBODY, str(world.port), request)
+        ours = await stranger(os.getuid(), str(world.port), request)
+
+        assert b"" == theirs
+        assert b" 200 OK\r\n" in ours
+        assert "user" == (await daemon.event("request.refused"))["cause"]
+
+
+@as_root
+async def test_another_user_gets_nothing_on_the_control_socket(world: World, open_folder: Path) -> None:
+    """Even where modes are loosened, the kernel tells whose process connects."""
+    world.run_dir = open_folder / "run"
+    request = b"GET /status HTTP/1.0\r\nHost: mayfly\r\n\r\n"
+    async with world.serve() as daemon:
+        world.run_dir.chmod(0o755)
+        control = world.run_dir / "control.sock"
+        control.chmod(0o666)
+
+        assert b"" == await stranger(NOBODY, str(control), request)
+        assert b"200 OK" in await stranger(os.getuid(), str(control), request)
+        assert "user" == (await daemon.event("request.refused"))["cause"]
+
+
+@as_root
+@on_linux
+@pytest.mark.parametrize("allow_root", [False, True])
+async def test_root_is_let_in_by_config_only(world: World, open_folder: Path, *, allow_root: bool) -> None:
+    """`allow_root = true` admits root beside the user, and nobody else; without it root is a stranger, too."""
+    home = open_folder / "home"
+    home.mkdir()
+    world.home, world.run_dir, world.config = home, home / "run", home / "config.json"
+    world.write_toml(f"allow_root = {str(allow_root).lower()}\n" + SEED_TOML)
+    op = home / "op"
+    op.write_text("#!/bin/sh\n")
+    for place, mode in ((home, 0o700), (world.config, 0o600), (op, 0o700)):
+        place.chmod(mode)
+        os.chown(place, NOBODY, NOBODY)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _DAEMON_OF_NOBODY, "serve", "--config", str(world.config)),
+        stderr=asyncio.subprocess.PIPE,
+        env=world.env | {"HOME": str(home), "PATH": str(home)},
+        cwd="/",
+    )
+    try:
+        assert process.stderr is not None
+        assert b"daemon.started" in await process.stderr.read(65536)
+        request = filled(get("/healthz", "Connection: close"), port=str(world.port))
+        answers = {uid: b"200 OK" in await stranger(uid, str(world.port), request) for uid in (0, NOBODY, 65533)}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+    assert {0: allow_root, NOBODY: True, 65533: False} == answers
+
+
+@on_linux
+async def test_a_socket_whose_owner_has_gone_is_nobodys(world: World) -> None:
+    """A client that has left before it was accepted is refused, not taken for root or for us."""
+    async with world.serve() as daemon:
+        os.kill(daemon.pid, signal.SIGSTOP)
+        with socket.create_connection(("127.0.0.1", world.port)) as gone:
+            gone.sendall(filled(asking(), port=str(world.port), token=world.token()))
+        os.kill(daemon.pid, signal.SIGCONT)
+
+        assert "user" == (await daemon.event("request.refused"))["cause"]
+    assert [] == world.vault.calls()
+
+
+@on_linux
+def test_the_kernel_names_the_owner_of_a_connection() -> None:
+    """A connection of ours has our uid and the inode that /proc shows; none has no owner, nor has who listens there."""
+    diag = SockDiag()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()) as client:
+            accepted, _ = server.accept()
+            with accepted:
+                peer = diag.peer(client.getsockname(), server.getsockname())
+                assert peer is not None
+                assert (os.getuid(), os.fstat(client.fileno()).st_ino) == peer
+                # The server's own port as a client's: the kernel would tell of the listener.
+                assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
+        assert diag.peer(("127.0.0.1", 1), server.getsockname()) is None
+    diag.close()
+
+
+@on_linux
+def test_an_answer_to_another_question_is_not_believed() -> None:
+    """What waits on the kernel's socket from before says nothing about the next connection."""
+    diag = SockDiag()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        asked, ours = client.getsockname(), server.getsockname()
+        for _ in range(3):
+            assert diag.peer(("127.0.0.1", 1), ours) is None
+            assert diag.peer(asked, ours) is not None
+    diag.close()
+
+
+def test_where_the_kernel_cannot_tell_the_token_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS has no such question."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    assert sock_diag() is None

@@ -1,0 +1,206 @@
+"""What daemon and exchange say to each other survives the way, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mayfly import errors, wire
+from mayfly.credentials import Credentials
+from mayfly.errors import ExchangeFailed, MayflyError, leaves
+from mayfly.wire import Identity, Request, Result
+
+
+END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+INSTANTS = st.integers(0, 2**37).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=200)
+WORDS = st.text(max_size=50)
+CREDENTIALS = st.builds(
+    Credentials,
+    access_key_id=SECRETS,
+    secret_access_key=SECRETS,
+    session_token=SECRETS,
+    expiration=INSTANTS,
+    account_id=st.none() | WORDS,
+    arn=st.none() | WORDS,
+)
+REQUESTS = st.builds(
+    Request,
+    kind=st.sampled_from(wire.KINDS),
+    digest=WORDS,
+    profiles=st.lists(WORDS, unique=True, max_size=5).map(tuple),
+    sessions=st.dictionaries(WORDS, CREDENTIALS, max_size=3),
+)
+RESULTS = st.builds(
+    Result,
+    profile=WORDS,
+    outcome=CREDENTIALS | st.builds(Identity, user_id=WORDS, account=WORDS, arn=WORDS),
+    aws_at=st.none() | INSTANTS,
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=10,
+)
+
+SESSION = Credentials(access_key_id="ASIA", secret_access_key="s3cr3t", session_token="t0k3n", expiration=END)
+RESULT: dict[str, Any] = json.loads(wire.result_bytes(Result(profile="nsrc", outcome=SESSION)))
+ERROR: dict[str, Any] = json.loads(wire.result_bytes(Result(profile="nsrc", outcome=errors.AwsFailed("no"))))
+
+
+@settings(deadline=None)
+@given(request=REQUESTS)
+def test_a_request_survives_the_way(request: Request) -> None:
+    """What the daemon asks is what the exchange reads."""
+    assert request == wire.parse_request(wire.request_bytes(request))
+
+
+@settings(deadline=None)
+@given(result=RESULTS)
+def test_a_result_survives_the_way(result: Result) -> None:
+    """What the exchange answers is what the daemon reads; one line, however odd its texts."""
+    raw = wire.result_bytes(result)
+
+    assert result == wire.parse_result(raw)
+    assert 1 == raw.count(b"\n") == len(raw.splitlines())
+
+
+@pytest.mark.parametrize("leaf", leaves(MayflyError))
+def test_every_error_survives_the_way(leaf: type[MayflyError]) -> None:
+    """An error arrives as what it was, with its message, its hint and its time to wait."""
+    sent = leaf("what happened")
+    sent.hint, sent.retry_after_seconds = "what to do", 90.5
+
+    came = wire.parse_result(wire.result_bytes(Result(profile="nsrc", outcome=sent))).outcome
+
+    assert isinstance(came, MayflyError)
+    assert (leaf, "what happened", "what to do", 90.5) == (
+        type(came),
+        came.message,
+        came.hint,
+        came.retry_after_seconds,
+    )
+
+
+def test_several_problems_of_a_config_survive_as_one_message() -> None:
+    """ConfigInvalid takes its problems one by one, and is no exception to the rule."""
+    raw = wire.result_bytes(Result(profile="nsrc", outcome=errors.ConfigInvalid("one", "two")))
+
+    outcome = wire.parse_result(raw).outcome
+    assert isinstance(outcome, errors.ConfigInvalid)
+    assert "one; two" == outcome.message
+
+
+def test_a_message_of_any_length_fits_on_a_line() -> None:
+    """A config with a thousand problems is still answered for."""
+    raw = wire.result_bytes(Result(profile="nsrc", outcome=errors.ConfigInvalid(*["a problem"] * 100_000)))
+
+    assert len(raw) < wire.MAX_LINE_BYTES
+    assert isinstance(wire.parse_result(raw).outcome, errors.ConfigInvalid)
+
+
+@pytest.mark.parametrize(("kind", "subjects"), [("login", ("a", "b")), ("assume", ("a", "b")), ("verify", ("c",))])
+def test_a_request_has_its_subjects(kind: str, subjects: tuple[str, ...]) -> None:
+    """A verify is about the sessions it brings, everything else about the profiles it names."""
+    assert subjects == Request(kind=kind, digest="", profiles=("a", "b"), sessions={"c": SESSION}).subjects
+
+
+def _but(tree: dict[str, Any], **changes: Any) -> bytes:
+    return json.dumps(tree | changes).encode() + b"\n"
+
+
+def _with_credentials(**changes: Any) -> bytes:
+    return _but(RESULT, credentials=RESULT["credentials"] | changes)
+
+
+def _with_error(**changes: Any) -> bytes:
+    return _but(ERROR, error=ERROR["error"] | changes)
+
+
+NO_RESULTS = {
+    "nothing": b"",
+    "an empty line": b"\n",
+    "cut off": _but(RESULT)[:-10],
+    "two documents": _but(RESULT) * 2,
+    "too long": _but(RESULT, profile="n" * wire.MAX_LINE_BYTES),
+    "no text": b"\xff\xfe\xfd\n",
+    "nested deep": b"[" * 60_000,
+    "another version": _but(RESULT, version=2),
+    "an unknown key": _but(RESULT, colour="red"),
+    "no profile": _but(RESULT, profile=None),
+    "no outcome": _but({key: RESULT[key] for key in RESULT if key != "credentials"}),
+    "two outcomes": _but(RESULT, error=ERROR["error"]),
+    "a local time": _but(RESULT, aws_at="2026-01-02T03:04:05+02:00"),
+    "a number for a time": _but(RESULT, aws_at=5),
+    "credentials as a list": _but(RESULT, credentials=[]),
+    "a missing part": _but(RESULT, credentials={"access_key_id": "ASIA"}),
+    "an additional part": _with_credentials(region="x"),
+    "an empty key": _with_credentials(access_key_id=""),
+    "a line break in a secret": _with_credentials(secret_access_key="a\nb"),
+    "a quote in another alphabet": _with_credentials(session_token="“t”"),
+    "a number for a secret": _with_credentials(secret_access_key=1),
+    "a token without end": _with_credentials(session_token="t" * 20_000),
+    "no expiration": _with_credentials(expiration=None),
+    "an expiration in words": _with_credentials(expiration="tomorrow"),
+    "a fraction of a second": _with_credentials(expiration="2026-01-02T03:04:05.5Z"),
+    "an account as a number": _with_credentials(account_id=58264411872),
+    "an unknown error": _with_error(code="SystemExit"),
+    "an inner node": _with_error(code="OurError"),
+    "a private error": _with_error(code="_MayPass"),
+    "an error without a message": _with_error(message=None),
+    "a wait of nothing": _with_error(retry_after_seconds=True),
+    "a wait that is none": _with_error(retry_after_seconds=float("nan")),
+    "a wait without end": _with_error(retry_after_seconds=float("inf")),
+    "a wait of centuries": _with_error(retry_after_seconds=10**300),
+    "a wait that lies behind": _with_error(retry_after_seconds=-1),
+    "a wait in words": _with_error(retry_after_seconds="90"),
+}
+
+
+@pytest.mark.parametrize("line", NO_RESULTS.values(), ids=NO_RESULTS.keys())
+def test_what_is_no_result_is_refused(line: bytes) -> None:
+    """A malformed line is an ExchangeFailed, which repeats nothing of it."""
+    with pytest.raises(ExchangeFailed) as raised:
+        wire.parse_result(line)
+
+    assert "s3cr3t" not in raised.value.sentence()
+    assert "t0k3n" not in raised.value.sentence()
+
+
+@settings(deadline=None)
+@given(raw=st.binary(max_size=200) | JSON.map(lambda tree: json.dumps(tree).encode()))
+def test_whatever_comes_is_a_result_or_refused(raw: bytes) -> None:
+    """No line raises anything but ExchangeFailed, and no request anything but what its reader expects."""
+    with pytest.raises(ExchangeFailed):
+        wire.parse_result(raw)
+    with pytest.raises((ValueError, TypeError, RecursionError)):
+        wire.parse_request(raw)
+
+
+@settings(deadline=None)
+@given(result=RESULTS, data=st.data())
+def test_a_truncated_result_is_refused(result: Result, data: st.DataObject) -> None:
+    """However much of a line is missing at its end, it is no result."""
+    raw = wire.result_bytes(result).rstrip(b"\n")
+    cut = data.draw(st.integers(0, len(raw) - 1))
+
+    with pytest.raises(ExchangeFailed):
+        wire.parse_result(raw[:cut])
+
+
+def test_no_value_shows_itself() -> None:
+    """Neither a request nor a result has a secret in its representation."""
+    shown = repr(Request(kind="assume", digest="", profiles=(), sessions={"nsrc": SESSION})) + repr(
+        Result(profile="nsrc", outcome=SESSION)
+    )
+
+    assert "s3cr3t" not in shown
+    assert "t0k3n" not in shown
