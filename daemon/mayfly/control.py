@@ -77,6 +77,8 @@ class Control:
         try:
             return await route(profile)
         except MayflyError as error:
+            # It may be the session's last error, raised for every client: it must not keep all their frames.
+            error.__traceback__ = None
             return told(error)
 
     async def _show_status(self, _profile: str) -> Answer:

@@ -293,6 +293,17 @@ async def test_the_service_answers_its_user_and_then_ends(tmp_path: Path) -> Non
     assert (LOCKED, b"") == (presence, rest)
 
 
+# What systemd does: the socket is descriptor 3, and the environment says for whom it is.
+HAND_DOWN = """
+import os, sys
+if sys.argv[1] != "3":
+    os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execv(sys.executable, [sys.executable, "-I", "-m", "mayfly.desk"])
+"""
+
+
 async def test_the_program_answers_on_the_socket_that_it_was_given(tmp_path: Path, programs: Path) -> None:
     """`python -I -m mayfly.desk` with a socket as systemd hands it down, and logind's word for it."""
     put(programs, "loginctl", 'case "$1" in show-user) echo c2;; *) echo LockedHint=yes;; esac')
@@ -301,10 +312,10 @@ async def test_the_program_answers_on_the_socket_that_it_was_given(tmp_path: Pat
         sock.listen()
         number = sock.fileno()
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" -I -m mayfly.desk 3<&{number}',
             sys.executable,
+            "-c",
+            HAND_DOWN,
+            str(number),
             pass_fds=[number],
         )
     presence = (await RemoteDesk(tmp_path / "s", lambda: NOON).scene()).presence

@@ -28,6 +28,27 @@ from world import PATIENCE_SECONDS, SEED_TOML, World
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CODE_SECONDS = 30
 
+# What must never reach an `op`.
+PLANTED = {
+    "AWS_PROFILE": "other",
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00",
+    "AWS_SECRET_ACCESS_KEY": "planted",
+    "OP_SESSION_abc": "planted",
+    "OP_SESSION": "planted",
+    "OP_DEBUG": "true",
+    "OP_FORMAT": "json",
+    "OP_ACCOUNT": "planted",
+    "OP_SERVICE_ACCOUNT_TOKEN": "planted",
+    "OP_CONNECT_HOST": "http://127.0.0.1:1",
+    "OP_CONNECT_TOKEN": "planted",
+    "OP_CACHE": "true",
+    "PYTHONPATH": "/planted",
+    "PYTHONSTARTUP": "/planted",
+    "LD_LIBRARY_PATH": "/planted",
+    "BASH_ENV": "/planted",
+    "SECRET": "planted",
+}
+
 
 class Clock:
     """The time of STS, and of the processes that were told of it: the real one, moved by whole jumps."""

@@ -16,7 +16,7 @@ import pytest
 from exchange.kit import answer, ask, exchange, login, put, role_profile, sts_called
 from mayfly import wire
 from mayfly.exchange.where import followed, seal_environment
-from world import SEED_ACCOUNT, SEED_TOML, World, free_port
+from world import SEED_ACCOUNT, SEED_TOML, World
 
 
 DEAD = "http://127.0.0.1:1"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
 from mayfly.demo.sts import EmbeddedSts
+from service.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
 
 
 @pytest.fixture(name="unmanaged")

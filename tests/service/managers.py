@@ -55,7 +55,7 @@ class UserManager:
         return Path(f"/proc/{self._inside}/root{path}")
 
     async def run(self, *argv: str, env: dict[str, str] | None = None) -> Ended:
-        """Run a program as in one of the user's terminals, to its end; `env` is laid over, an empty value takes away."""
+        """Run a program as in a terminal of the user's; `env` is laid over, an empty value takes away."""
         mine = self.world.env | {"XDG_RUNTIME_DIR": f"/run/user/{self.uid}", "MAYFLY_RUNTIME_DIR": ""} | (env or {})
         become = ("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups") if self.uid else ()
         process = await asyncio.create_subprocess_exec(
@@ -101,7 +101,7 @@ class UserManager:
 
     async def install(self, *argv: str) -> Ended:
         """`mayfly install`, and what the services say goes to a file."""
-        self.lay_over("99-log", "StandardOutput=append:{log}", "StandardError=append:{log}")
+        self.lay_over("99-log", "StandardError=append:{log}")
         ended = await self.mayfly("install", *argv)
         assert 0 == ended.code, ended.err
         return ended

@@ -1,43 +1,210 @@
-"""The service, installed under a real `systemd --user`."""
+"""The service, installed under a real `systemd --user`: what it does in a life."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
+
+from pathlib import Path
 
 from service.managers import ROOT, SystemdWorld, UserManager
 
 
 async def test_the_first_request_after_log_in_starts_the_daemon(unmanaged: SystemdWorld) -> None:
-    """After a log-in the port is open, and the first request finds a daemon."""
+    """After a log-in the port is open, and the first request starts the daemon and is answered by it."""
     async with unmanaged.log_in(ROOT) as manager:
         await manager.install()
-        assert "inactive" == await manager.property("mayfly.service", "ActiveState")
 
     async with unmanaged.log_in(ROOT) as manager:
-        reply = await unmanaged.get(token="")
-        assert 401 == reply.status
-        assert 200 == (await unmanaged.get()).status
-        assert 1 == len(unmanaged.vault.calls())
-        assert "active" == await manager.property("mayfly.service", "ActiveState")
+        assert "inactive" == await manager.property("mayfly.service", "ActiveState")
+        refused = await unmanaged.get(token="")
+        served = await unmanaged.get()
+
+        assert (401, 200) == (refused.status, served.status)
+        assert "1 profiles on 127.0.0.1" in await manager.property("mayfly.service", "StatusText")
 
 
 async def test_an_ordinary_user_is_served(ordinary: UserManager) -> None:
-    """An ordinary user's service works, with as much of the seal as the machine has, and what lacks is said."""
+    """An ordinary user has the same service, with as much of the seal as the machine gives; what is missing is said."""
     said = (await ordinary.install("--now")).err
-
     first = await ordinary.world.get()
-    os.kill(await _pid_out_here(ordinary), signal.SIGKILL)
+    before = await ordinary.main_pid()
+    await ordinary.systemctl("kill", "--signal=KILL", "mayfly.service")
     second = await ordinary.world.get()
 
     assert 200 == first.status
-    assert first.json["AccessKeyId"] == second.json["AccessKeyId"]
-    left_out = (ordinary.units / "mayfly.service.d/10-this-machine.conf").exists()
-    assert left_out == ("left out" in said)
-    print(said)
+    assert first.body == second.body
+    assert before != await ordinary.main_pid()
+    assert (ordinary.units / "mayfly.service.d/10-this-machine.conf").exists() == ("left out" in said)
 
 
-async def _pid_out_here(manager: UserManager) -> int:
+async def test_sessions_outlive_a_kill_and_a_restart_but_not_a_stop(manager: UserManager) -> None:
+    """`kill -9` and a restart cost nobody a prompt and refuse no request; after a stop, 1Password is asked again."""
+    await manager.install("--now")
+    world = manager.world
+    first = await world.get()
+
     await manager.systemctl("kill", "--signal=KILL", "mayfly.service")
-    return 0
+    killed = await world.get()
+    await manager.systemctl("restart", "mayfly.service")
+    restarted = await world.get()
+    calls_before = len(world.vault.calls())
+    await manager.systemctl("stop", "mayfly.service")
+    stopped = await world.get()
+
+    assert first.body == killed.body == restarted.body
+    assert 1 == calls_before
+    assert 200 == stopped.status
+    assert first.body != stopped.body
+
+
+async def test_what_is_forgotten_stays_forgotten(manager: UserManager) -> None:
+    """What `mayfly forget` has dropped is not found again after `kill -9`."""
+    await manager.install("--now")
+    first = await manager.world.get()
+    before = await manager.main_pid()
+
+    await manager.mayfly("forget")
+    await manager.systemctl("kill", "--signal=KILL", "mayfly.service")
+    await manager.anew(before)
+
+    assert [] == manager.events("session.recalled")
+    assert "0" == await manager.property("mayfly.service", "NFileDescriptorStore")
+    assert first.body != (await manager.world.get()).body
+
+
+async def test_a_changed_config_gets_no_strangers_session(manager: UserManager) -> None:
+    """A session that was kept for other references than are configured now is dropped."""
+    await manager.install("--now")
+    await manager.world.get()
+    before = await manager.main_pid()
+    config = manager.world.config
+    config.write_text(config.read_text().replace("totp", "one-time password"))
+
+    await manager.systemctl("kill", "--signal=KILL", "mayfly.service")
+    await manager.anew(before)
+
+    assert [] == manager.events("session.recalled")
+
+
+async def test_a_daemon_killed_in_the_middle_of_an_exchange_leaves_nothing_behind(manager: UserManager) -> None:
+    """With the daemon its exchange ends, and op with it; the next request is served by new ones."""
+    await manager.install("--now")
+    world = manager.world
+    world.vault.update(prompt={"delay_s": 60})
+    asking = asyncio.create_task(world.get())
+    async with asyncio.timeout(20):
+        while not world.vault.state()["prompts"]:
+            await asyncio.sleep(0.05)
+    before = await manager.main_pid()
+
+    await manager.systemctl("kill", "--signal=KILL", "mayfly.service")
+    await asyncio.gather(asking, return_exceptions=True)
+    await manager.anew(before)
+    async with asyncio.timeout(20):
+        while "active" in await manager.systemctl("list-units", "--no-legend", "mayfly-exchange@*"):
+            await asyncio.sleep(0.05)
+    world.vault.update(prompt={"delay_s": 0})
+
+    assert 200 == (await world.get()).status
+
+
+async def test_a_loop_that_hangs_is_restarted(manager: UserManager) -> None:
+    """A daemon that does not come round within the watchdog's time is killed and started again, with its sessions."""
+    await manager.install()
+    manager.lay_over("50-watchdog", "WatchdogSec=1s", units=("mayfly.service",))
+    await manager.systemctl("daemon-reload")
+    await manager.systemctl("start", "mayfly.socket", "mayfly-exchange.socket", "mayfly.service")
+    first = await manager.world.get()
+    before = await manager.main_pid()
+
+    await manager.systemctl("kill", "--signal=STOP", "mayfly.service")
+    second = await manager.world.get()
+
+    assert first.body == second.body
+    assert before != await manager.main_pid()
+
+
+async def test_a_daemon_that_comes_round_is_left_alone(manager: UserManager) -> None:
+    """The loop feeds the watchdog in time, also where nothing happens."""
+    await manager.install()
+    manager.lay_over("50-watchdog", "WatchdogSec=600ms", units=("mayfly.service",))
+    await manager.systemctl("daemon-reload")
+    await manager.systemctl("start", "mayfly.socket", "mayfly.service")
+    before = await manager.main_pid()
+    fed = await manager.property("mayfly.service", "WatchdogTimestampMonotonic")
+
+    async with asyncio.timeout(20):
+        while int(await manager.property("mayfly.service", "WatchdogTimestampMonotonic")) < int(fed) + 1_200_000:
+            await asyncio.sleep(0.1)
+
+    assert before == await manager.main_pid()
+
+
+async def test_a_reload_takes_over_the_config_and_says_so(manager: UserManager) -> None:
+    """`systemctl reload` and `mayfly reload` have the config read; a bad one is refused, and the daemon goes on."""
+    await manager.install("--now")
+    before = await manager.main_pid()
+
+    await manager.systemctl("reload", "mayfly.service")
+    async with asyncio.timeout(20):
+        while not manager.events("config.reloaded"):
+            await asyncio.sleep(0.02)
+    told = await manager.mayfly("reload")
+    manager.world.config.write_text("{")
+    refused = await manager.mayfly("reload")
+
+    assert (0, f"took over {manager.world.config}\n") == (told.code, told.out)
+    assert 2 == refused.code
+    assert before == await manager.main_pid()
+    assert "active" == await manager.property("mayfly.service", "ActiveState")
+
+
+async def test_a_bad_config_is_waited_for(manager: UserManager) -> None:
+    """A daemon whose config is bad says so where systemd shows it, and serves as soon as it is mended."""
+    await manager.install()
+    good = manager.world.config.read_text()
+    manager.world.config.write_text("{")
+    await manager.systemctl("start", "mayfly.socket", "mayfly-exchange.socket")
+    await manager.systemctl("start", "--no-block", "mayfly.service")
+    async with asyncio.timeout(20):
+        while "not serving" not in await manager.property("mayfly.service", "StatusText"):
+            await asyncio.sleep(0.05)
+
+    manager.world.config.write_text(good)
+    await manager.until("mayfly.service", "ActiveState", "active")
+
+    assert 200 == (await manager.world.get()).status
+
+
+async def test_status_knows_the_service(manager: UserManager) -> None:
+    """`mayfly status` says by whom the daemon runs; and, where it does not, that it is installed."""
+    await manager.install("--now")
+    running = await manager.mayfly("status")
+    await manager.systemctl("stop", "mayfly.socket", "mayfly.service")
+    stopped = await manager.mayfly("status")
+
+    assert 0 == running.code
+    assert "(by systemd)" in running.out
+    assert 3 == stopped.code
+    assert "systemctl --user start mayfly.socket" in stopped.err
+
+
+async def test_sigterm_drains_what_is_under_way(manager: UserManager) -> None:
+    """A request that waits when the daemon is told to stop is answered, not cut off."""
+    await manager.install("--now")
+    world = manager.world
+    world.vault.update(prompt={"delay_s": 60})
+    asking = asyncio.create_task(world.get())
+    async with asyncio.timeout(20):
+        while not world.vault.state()["prompts"]:
+            await asyncio.sleep(0.05)
+
+    await manager.systemctl("kill", f"--signal={signal.SIGTERM.name}", "mayfly.service")
+
+    assert 503 == (await asking).status
+
+
+def test_the_script_is_there() -> None:
+    """The manager's script can be run."""
+    assert Path(__file__).with_name("user-systemd").stat().st_mode & 0o111

@@ -69,10 +69,7 @@ class Play:
     async def _leap(self, ends_at: datetime) -> None:
         marks = await self._marks()
         now = self._stage.clock.now()
-        ahead = [mark - MARGIN for mark in (*marks, ends_at + MARGIN) if mark - MARGIN > now]
-        far = min([*ahead, now + MOST_LEAP]) - now
-        import time
-        print(f"   {now:%H:%M:%S} {time.time():.2f} leap {far}", file=sys.stderr)
+        far = min([MOST_LEAP, *(mark - MARGIN - now for mark in (*marks, ends_at) if mark > now)])
         if far >= LEAST_LEAP:
             self._sleep(far)
         self._stir()

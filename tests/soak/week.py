@@ -81,6 +81,21 @@ def _sleep(at: str, until: str) -> Act:
 
 DAY = (
     _act("Thu 09:00", "unlocks the screen", _sits("present")),
+    _leave("Thu 09:30", "has a coffee", "away"),
+    _act("Thu 09:45", "is back", _sits("present")),
+    _leave("Thu 09:58", "locks the screen"),
+    _sleep("Thu 10:00", "Thu 16:00"),
+    _act("Thu 16:01", "unlocks the screen", _sits("present")),
+    _act("Thu 16:10", "locks 1Password", _locks_app),
+    _act("Thu 16:30", "will dismiss the next prompt", _says("reject")),
+    _act("Thu 17:05", "STS goes down", _sts(is_up=False)),
+    _act("Thu 17:20", "STS is back", _sts(is_up=True)),
+    _leave("Thu 17:28", "locks the screen and goes home"),
+    _sleep("Thu 17:30", "Fri 02:30"),
+    _act("Fri 02:45", "cannot sleep, and unlocks the screen", _sits("present")),
+)
+WEEK = (
+    _act("Thu 09:00", "unlocks the screen", _sits("present")),
     _leave("Thu 10:30", "has a coffee", "away"),
     _act("Thu 10:45", "is back", _sits("present")),
     _leave("Thu 12:00", "locks the screen for lunch"),
@@ -89,9 +104,6 @@ DAY = (
     _act("Thu 16:35", "STS goes down", _sts(is_up=False)),
     _act("Thu 17:15", "STS is back", _sts(is_up=True)),
     _leave("Thu 18:00", "locks the screen and goes home"),
-)
-WEEK = (
-    *DAY,
     _act("Fri 08:30", "unlocks the screen", _sits("present")),
     _leave("Fri 12:00", "locks the screen for lunch"),
     _act("Fri 13:00", "unlocks the screen", _sits("present")),
@@ -105,5 +117,7 @@ WEEK = (
     _leave("Mon 11:58", "locks the screen"),
     _sleep("Mon 12:00", "Mon 21:00"),
     _act("Mon 21:01", "unlocks the screen", _sits("present")),
+    _act("Mon 21:30", "will not see the next prompt", _says("ignore")),
     _leave("Mon 22:00", "locks the screen"),
+    _act("Tue 08:30", "unlocks the screen", _sits("present")),
 )

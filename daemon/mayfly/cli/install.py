@@ -8,12 +8,17 @@ import shutil
 import sys
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mayfly import document, paths, tokens
 from mayfly.cli import environment, speech, target
-from mayfly.errors import ConfigInvalid
+from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
+
+
+if TYPE_CHECKING:
+    from mayfly.config import Config
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,18 +79,15 @@ def values_in_force(given: str | None) -> Values:
 
     A config that is not there yet is no hindrance: the service waits for it.
     """
-    configured = None
-    try:
-        found = paths.config_file(given)
-        named = found if given or found.parent != Path.home() / ".config/mayfly" else None
-    except ConfigInvalid:
-        named = None
-    else:
-        from mayfly import config
+    from mayfly import config
 
-        configured = config.load(found).listen
     try:
-        listen = paths.listen_address(None, configured)
+        path: Path | None = paths.config_file(given)
+    except ConfigInvalid:
+        path = None
+    found = config.load(path) if path else None
+    try:
+        listen = paths.listen_address(None, found.listen if found else None)
     except ValueError as reason:
         raise speech.Stop(speech.WRONG_USAGE, f"MAYFLY_LISTEN: {reason}") from None
     if listen[1] == 0:
@@ -94,10 +96,27 @@ def values_in_force(given: str | None) -> Values:
         python=sys.executable,
         listen=listen,
         home=str(Path.home()),
-        config=str(named) if named else None,
+        config=str(path) if path and (given or path.parent != Path.home() / ".config/mayfly") else None,
+        op_folders=_op_folders(found) if found else (),
         runtime_dir=str(paths.runtime_dir()),
         log=str(launchd.log_file()),
     )
+
+
+def _op_folders(found: Config) -> tuple[str, ...]:
+    """Where `op` is by this shell's PATH, if the service would not look there."""
+    from mayfly.exchange.onepassword import USUAL_PLACES, find_op
+
+    folders: dict[str, None] = {}
+    for way in dict.fromkeys(found.onepassword_of(name) for name in found.profiles):
+        try:
+            place = find_op(way, os.environ)
+        except MayflyError as error:
+            speech.warning(f"{error.message}: the service will not serve before")
+            continue
+        if not way.op and place not in USUAL_PLACES:
+            folders[str(Path(place).parent)] = None
+    return tuple(folders)
 
 
 def _give_to_desktop(given: argparse.Namespace) -> None:

@@ -94,6 +94,8 @@ class Endpoint:
         except TimeoutError:
             return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
         except MayflyError as error:
+            # It is the session's last error, raised for every client: it must not keep all their frames.
+            error.__traceback__ = None
             return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
         await self._audit.note(profile, agent, inode)
         return self._render(credentials)

@@ -186,6 +186,8 @@ class Keeper:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(tick_seconds, self._rest_seconds())):
                         await self._stirred.wait()
+                        # Results come in swarms, and each stirs: one look at all sessions is enough for many.
+                        await asyncio.sleep(SHORTEST_REST_SECONDS)
                 self._stirred.clear()
         finally:
             await self._lanes.close()

@@ -32,6 +32,7 @@ class Ledger:
         self._names = {profile: config.session_of(profile) for profile in config.profiles}
         names = dict.fromkeys(self._names.values())
         self._chains = {name: tuple(self._names[link] for link in config.chain(name)) for name in names}
+        self._asks_human = {name: config.onepassword_of(name).asks_human for name in names}
         self._sessions = {name: known.get(name, Session()) for name in self._chains}
 
     def __contains__(self, name: str) -> bool:
@@ -97,7 +98,7 @@ class Ledger:
 
     def asks_human(self, name: str) -> bool:
         """Whether a login for `name` may cost somebody a fingerprint."""
-        return self.config.onepassword_of(name).asks_human
+        return self._asks_human[name]
 
     def policy(self, name: str, now: datetime) -> RefreshPolicy:
         """A role on a live session needs nobody; whatever needs a login asks whom its 1Password asks."""

@@ -23,6 +23,10 @@ SYSTEMD = (
 )
 LAUNCHD = "io.mayfly.daemon.plist"
 
+# Where services look for programs. A shell's own PATH is not theirs.
+PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+MAC_PATH = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
+
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - it is asked whether something lies there, and nothing is put there
 _HOLE = re.compile(r"@([A-Z_]+)@")
 
@@ -31,13 +35,15 @@ _HOLE = re.compile(r"@([A-Z_]+)@")
 class Values:
     """What is filled in: the interpreter that has this package, where to listen, the config if it is not the usual one.
 
-    `home`, `runtime_dir` and `log` are for launchd, which expands nothing.
+    `op_folders` are where `op` was found, as far as services do not look there by themselves; `home`, `runtime_dir` and
+    `log` are for launchd, which expands nothing.
     """
 
     python: str
     listen: tuple[str, int]
     home: str
     config: str | None = None
+    op_folders: tuple[str, ...] = ()
     runtime_dir: str = ""
     log: str = ""
 
@@ -49,6 +55,7 @@ def systemd(values: Values) -> dict[str, str]:
         "PYTHON": quoted(values.python),
         "LISTEN": f"{values.listen[0]}:{values.listen[1]}",
         "CONFIG_ARGUMENTS": config,
+        "PATH": quoted(f"PATH={':'.join((*values.op_folders, *PATH))}"),
         "PRIVATE_TMP": "no" if _is_temporary(values.python, values.home, values.config) else "yes",
     }
     return {name: filled(template("systemd", name), filling) for name in SYSTEMD}
@@ -60,6 +67,7 @@ def launchd(values: Values) -> str:
     filling = {
         "PYTHON": escape(values.python),
         "HOST": values.listen[0],
+        "PATH": escape(":".join(dict.fromkeys((*values.op_folders, *MAC_PATH)))),
         "PORT": str(values.listen[1]),
         "HOME": escape(values.home),
         "RUNTIME_DIR": escape(values.runtime_dir),
