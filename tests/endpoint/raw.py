@@ -86,6 +86,10 @@ class Line:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.readexactly(count)
 
+    async def until(self, end: bytes) -> bytes:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self._reader.readuntil(end)
+
     async def rest(self) -> bytes:
         """All that comes until the other side closes, or cuts."""
         received = bytearray()

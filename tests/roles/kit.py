@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from exchange.kit import Clock, alive_of
+from exchange.kit import Clock, alive_of, program
 from mayfly.demo.sts import Account, Call, EmbeddedSts, Role, User
 from mayfly.demo.vault import VAULT, Vault
-from world import SEED_ACCOUNT, Reply, World
+from world import PATIENCE_SECONDS, SEED_ACCOUNT, Reply, Served, World
 
 
 ROLES = f"arn:aws:iam::{SEED_ACCOUNT}:role"
@@ -93,3 +95,37 @@ def keys_in(replies: dict[str, Reply]) -> dict[str, str]:
 def life_seconds(reply: Reply, now: datetime) -> float:
     """How long the credentials in an answer have to live."""
     return (datetime.fromisoformat(reply.json["Expiration"]) - now).total_seconds()
+
+
+def early(world: World) -> str:
+    """A way to 1Password whose `op` waits for a word, and a profile that goes that way."""
+    op = program(
+        world.folder / "early/op",
+        f'#!/bin/sh\nuntil [ -e {world.folder}/early/go ]; do sleep 0.05; done\nexec {world.op} "$@"\n',
+    )
+    return f'[onepasswords.early]\nop = "{op}"\n' + keys("early", 'onepassword = "early"')
+
+
+async def fetch_together(
+    world: World, daemon: Served, names: Iterable[str], times: int = 1
+) -> list[asyncio.Task[dict[str, Reply]]]:
+    """Ask for all of `names` while another login is under way, which ends when all are known to wait.
+
+    So that they come together, however slow the machine is. That login has an `op`, a session and an exchange, too.
+    """
+    first = asyncio.create_task(world.get("/credentials/early"))
+    await daemon.event("exchange.started")
+    names = list(names)
+    asked = [asyncio.create_task(fetch_all(world, names)) for _ in range(times)]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not {row["profile"] for row in await rows_of(world) if row["in_flight"]} >= set(names):
+            await asyncio.sleep(0.05)
+    (world.folder / "early/go").touch()
+    assert 200 == (await first).status
+    return asked
+
+
+async def rows_of(world: World) -> list[dict[str, Any]]:
+    """What `mayfly status` tells of every profile."""
+    rows: list[dict[str, Any]] = json.loads((await world.run("status", "--json")).out)["profiles"]
+    return rows

@@ -23,6 +23,12 @@ ROOT = 0
 # A user that no machine has: as an ordinary one, it may do nothing that takes a capability.
 SOMEBODY = 54321
 
+FETCH = """
+import sys, urllib.request
+asked = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2]})
+print(urllib.request.urlopen(asked).read().decode())
+"""
+
 SERVICES = ("mayfly.service", "mayfly-exchange@.service", "mayfly-desk.service")
 
 
@@ -71,6 +77,14 @@ class UserManager:
 
     async def mayfly(self, *argv: str, env: dict[str, str] | None = None) -> Ended:
         return await self.run(str(self.python), "-I", "-m", "mayfly", *argv, env=env)
+
+    async def fetch(self, profile: str = "nsrc") -> dict[str, Any]:
+        """The credentials, as a program of the user's gets them."""
+        ended = await self.run(
+            *(str(self.python), "-I", "-c", FETCH, f"{self.world.url}/credentials/{profile}", self.world.token(profile))
+        )
+        assert 0 == ended.code, ended.err
+        return dict(json.loads(ended.out))
 
     async def systemctl(self, *words: str) -> str:
         """What `systemctl --user` prints; it must succeed."""

@@ -1,7 +1,8 @@
 """How time passes: fast while something happens or is about to, and in leaps where nothing does.
 
 A leap is a short sleep of the laptop: the daemon is stopped, the clock jumps, the daemon goes on, and the clients ask
-at once. None is made while anything is under way, or over an instant that the daemon or the script has marked.
+at once. None is made while anything is under way or anybody lacks what somebody could approve, nor over an instant
+that the daemon or the script has marked.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Play:
                 client.act(now)
             if self._script and now >= self._script[0].at and not (self._script[0].waits and self._is_under_way()):
                 self._perform(self._script.pop(0), now)
-            elif self._is_settled() and not self._is_under_way():
+            elif self._is_settled() and not self._is_under_way() and not self._tally.is_somebody_without(now):
                 await self._leap(ends_at)
             await asyncio.sleep(TICK_SECONDS)
 
@@ -56,6 +57,7 @@ class Play:
         if prompts > self._prompts:
             self._tally.prompted(now, prompts - self._prompts)
             self._prompts = prompts
+            self._tally.has_said_no, self._stage.will_say_no = self._stage.will_say_no, False
         self._tally.passed(now, is_asking=self._stage.is_busy)
 
     def _perform(self, act: Act, now: datetime) -> None:

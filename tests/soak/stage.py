@@ -56,6 +56,7 @@ class Stage:
         self.clock = clock
         self.sts = sts
         self.served = served
+        self.will_say_no = False
 
     # The human
 
@@ -65,6 +66,7 @@ class Stage:
 
     def answer_next(self, answer: str) -> None:
         """To one prompt, say `reject`, or nothing (`ignore`)."""
+        self.will_say_no = True
         self.world.vault.update(script=[{"prompt": {"answer": answer}}])
 
     def lock_app(self) -> None:
@@ -80,8 +82,10 @@ class Stage:
         return bool(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
     def freeze(self) -> None:
-        """The laptop's lid is closed."""
+        """The laptop's lid is closed, and nothing moves any more."""
         self.served.process.send_signal(signal.SIGSTOP)
+        while Path(f"/proc/{self.served.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            pass
 
     def thaw(self) -> None:
         """The laptop's lid is opened."""

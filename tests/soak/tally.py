@@ -25,7 +25,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Tally:
-    """Told of everything; `presence`, `is_up` (STS) and `has_said_no` are set by the script."""
+    """Told of everything; `has_said_no` is whether the last prompt was for nothing."""
 
     def __init__(self, profiles: tuple[str, ...], now: datetime) -> None:
         self.presence = "locked"
@@ -51,8 +51,6 @@ class Tally:
         """A client has its answer."""
         self.requests[status] += 1
         if expiration:
-            if expiration > self.valid_until[profile]:
-                self.has_said_no = False
             self.valid_until[profile] = expiration
 
     def passed(self, now: datetime, *, is_asking: bool) -> None:
@@ -75,6 +73,10 @@ class Tally:
         elif min(self.valid_until.values()) - now > timedelta(seconds=WINDOW_SECONDS):
             self.needless += times
             self.faults.append(f"{now:%a %H:%M:%S} a needless prompt")
+
+    def is_somebody_without(self, now: datetime) -> bool:
+        """Whether a client lacks what somebody who is there could approve."""
+        return self.presence == "present" and any(valid_until < now for valid_until in self.valid_until.values())
 
     @property
     def is_good(self) -> bool:

@@ -56,9 +56,8 @@ def _sts(*, is_up: bool) -> Callable[[Stage, Tally, datetime], None]:
 
 
 def _says(answer: str) -> Callable[[Stage, Tally, datetime], None]:
-    def do(stage: Stage, tally: Tally, _now: datetime) -> None:
+    def do(stage: Stage, _tally: Tally, _now: datetime) -> None:
         stage.answer_next(answer)
-        tally.has_said_no = True
 
     return do
 

@@ -102,7 +102,20 @@ def _exit_code(error: dict[str, Any]) -> int:
 def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
         return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
-    return speech.Stop(speech.NOT_RUNNING, str(reason), hints=(START_IT,))
+    return speech.Stop(speech.NOT_RUNNING, str(reason), hints=(_how_to_start(),))
+
+
+def _how_to_start() -> str:
+    """By its service, where that is installed."""
+    import sys
+
+    from mayfly.service import files, launchd, systemd
+
+    if files.version_of(systemd.folder() / systemd.SERVICE):
+        return "it is installed: systemctl --user start mayfly.socket mayfly.service"
+    if sys.platform == "darwin" and launchd.agent().exists():
+        return "it is installed: mayfly install --now"
+    return START_IT
 
 
 def _tree(raw: bytes) -> dict[str, Any]:

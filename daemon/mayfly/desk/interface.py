@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -39,20 +40,26 @@ class Watch:
     """Remembers when the screen was last unlocked, from one look to the next."""
 
     def __init__(self) -> None:
-        self._was_locked = False
+        self.last = Presence.PRESENT
         self._unlocked_at: datetime | None = None
 
     def scene(self, presence: Presence, now: datetime) -> Scene:
         """The scene for what is seen now."""
-        is_locked = presence is Presence.LOCKED
-        if self._was_locked and not is_locked:
+        if self.last is Presence.LOCKED and presence is not Presence.LOCKED:
             self._unlocked_at = now
-        self._was_locked = is_locked
+        self.last = presence
         return Scene(presence=presence, unlocked_at=self._unlocked_at)
 
 
 async def ask(program: str, *arguments: str) -> str | None:
     """What a program of the platform prints; None if it is not there, fails, or takes too long."""
+    with suppress(TimeoutError):
+        return await answer(program, *arguments)
+    return None
+
+
+async def answer(program: str, *arguments: str) -> str | None:
+    """What a program of the platform prints; None if it is not there, or fails; raises TimeoutError."""
     found = shutil.which(program)
     if found is None:
         return None
@@ -69,8 +76,6 @@ async def ask(program: str, *arguments: str) -> str | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             out, _ = await process.communicate()
-    except TimeoutError:
-        return None
     finally:
         # Also where whoever asks has gone: nothing is left running.
         if process.returncode is None:

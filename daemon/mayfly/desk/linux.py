@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
 from mayfly.session import Presence, Scene
 
 
@@ -25,14 +25,21 @@ class LinuxDesk:
 
     async def scene(self) -> Scene:
         """By logind's hints, which the desktop's screen saver and idle watcher set."""
-        return self._watch.scene(await self._presence(), self._clock())
+        try:
+            presence = await self._presence()
+        except TimeoutError:
+            # Too busy to say, as after a suspend: for all we know the screen is as it was.
+            presence = self._watch.last
+        return self._watch.scene(presence, self._clock())
 
     async def _presence(self) -> Presence:
-        session = (await ask("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value") or "").strip()
+        session = (
+            await answer("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value") or ""
+        ).strip()
         if not session:
             return Presence.PRESENT
         wanted = [f"--property={name}" for name in _PROPERTIES]
-        return presence_from(await ask("loginctl", "show-session", session, *wanted) or "", self._clock())
+        return presence_from(await answer("loginctl", "show-session", session, *wanted) or "", self._clock())
 
     async def tell(self, title: str, text: str) -> None:
         """By notify-send, which speaks to whatever notification service the session has."""

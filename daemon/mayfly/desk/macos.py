@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
 from mayfly.session import Presence, Scene
 
 
@@ -23,8 +23,11 @@ class MacDesk:
 
     async def scene(self) -> Scene:
         """By `CGSSessionScreenIsLocked` of the console user, and the time since the last key or mouse event."""
-        console = await ask("ioreg", "-n", "Root", "-d", "1") or ""
-        events = await ask("ioreg", "-c", "IOHIDSystem", "-d", "4") or ""
+        try:
+            console = await answer("ioreg", "-n", "Root", "-d", "1") or ""
+            events = await answer("ioreg", "-c", "IOHIDSystem", "-d", "4") or ""
+        except TimeoutError:
+            return self._watch.scene(self._watch.last, self._clock())
         return self._watch.scene(presence_from(console, events), self._clock())
 
     async def tell(self, title: str, text: str) -> None:

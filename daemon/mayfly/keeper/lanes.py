@@ -81,7 +81,7 @@ class Lanes:
             return
         (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
         self._gathering.note()
-        self._pump()
+        self._start(is_assumable=self._ledger.live_source(name, self._clock()) is not None)
 
     def insist(self, name: str) -> None:
         """A person wants the session: not even a locked screen is in the way."""
@@ -104,13 +104,15 @@ class Lanes:
 
     def _pump(self) -> None:
         """Start whatever can be started."""
-        if self._is_closed:
-            return
-        self._drop_groundless()
+        if not self._is_closed:
+            self._drop_groundless()
+            self._start(is_assumable=bool(self._assumable()))
+
+    def _start(self, *, is_assumable: bool) -> None:
         if self._logins and not self._is_logging_in:
             self._is_logging_in = True
             self._tasks.spawn(self._run_logins())
-        if self._assumable() and not self._is_gathering_roles:
+        if is_assumable and not self._is_gathering_roles:
             self._is_gathering_roles = True
             self._tasks.spawn(self._run_one(self._assume_request))
 

@@ -59,9 +59,10 @@ def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
     seal = list(directives(unit))
     for count in range(len(GROUPS) + 1):
         left_out = {name: value for group in GROUPS[:count] for name, value in group.items()}
-        if _can([text for name, text in seal if name not in left_out], command):
+        problem = _problem([text for name, text in seal if name not in left_out], command)
+        if not problem:
             return {name: value for name, value in left_out.items() if name in dict(seal)}
-    raise systemd.Refused(f"systemd cannot run {command[0]} as a service of yours")
+    raise systemd.Refused(f"systemd cannot run {command[0]} as a service of yours: {problem}")
 
 
 def directives(unit: str) -> Iterator[tuple[str, str]]:
@@ -79,8 +80,8 @@ def drop_in(left_out: dict[str, str]) -> str:
     return "\n".join(("# What this machine cannot do for an ordinary user's service.", "[Service]", *lines, ""))
 
 
-def _can(seal: Sequence[str], command: Sequence[str]) -> bool:
-    """Whether a service with these directives can run the command."""
+def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
+    """Why a service with these directives cannot run the command; "" if it can."""
     options = [word for text in seal for word in ("-p", text)]
     try:
         ended = subprocess.run(
@@ -95,6 +96,7 @@ def _can(seal: Sequence[str], command: Sequence[str]) -> bool:
                 *command,
             ),
             capture_output=True,
+            text=True,
             timeout=PROBE_SECONDS,
             check=False,
             env=systemd.variables(),
@@ -102,4 +104,4 @@ def _can(seal: Sequence[str], command: Sequence[str]) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired) as reason:
         raise systemd.Refused(f"systemd-run cannot be run ({type(reason).__name__})") from None
-    return ended.returncode == 0
+    return "" if ended.returncode == 0 else ended.stderr.strip() or f"it ends with {ended.returncode}"

@@ -1,0 +1,100 @@
+"""The descriptors that a service manager hands over."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mayfly.service.inherited import take
+from mayfly.service.manager import Manager
+from mayfly.service.notify import Notifier
+from mayfly.service.store import sealed
+
+
+@pytest.fixture(name="first")
+def _first() -> int:
+    """A number from which on descriptors are free."""
+    return 400
+
+
+def hand_over(first: int, *descriptors: int) -> None:
+    """Put descriptors where systemd would, in a row."""
+    for index, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, first + index)
+        os.close(descriptor)
+
+
+def environment(count: int, names: str = "") -> dict[str, str]:
+    return {"LISTEN_PID": "7", "LISTEN_FDS": str(count), "LISTEN_FDNAMES": names, "HOME": "/"}
+
+
+def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> None:
+    """Port, control socket, netlink socket and kept memory are found whatever their order."""
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(str(tmp_path / "control.sock"))
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
+    inet = socket.socket(socket.AF_INET)
+    hand_over(first, sealed(b"kept"), netlink.detach(), unix.detach(), inet.detach())
+    environ = environment(4, "sessions:a:b:c")
+
+    found = take(environ, 7, first=first)
+
+    assert {"HOME": "/"} == environ
+    assert found.port is not None
+    assert found.control is not None
+    assert found.sock_diag is not None
+    with closing(found.port), closing(found.control), closing(found.sock_diag):
+        assert (first + 3, first + 2, first + 1) == (
+            found.port.fileno(),
+            found.control.fileno(),
+            found.sock_diag.fileno(),
+        )
+        assert not os.get_inheritable(found.port.fileno())
+    assert {"sessions": first} == found.kept
+    manager = Manager(found, Notifier(), None)
+    assert b"kept" == manager.recall()
+    assert b"" == manager.recall()
+
+
+@pytest.mark.parametrize("change", [{"LISTEN_PID": "8"}, {"LISTEN_FDS": "many"}, {"LISTEN_PID": ""}])
+def test_what_is_meant_for_another_is_left_alone(first: int, change: dict[str, str]) -> None:
+    """Where LISTEN_PID is not ours, or LISTEN_FDS no number, nothing is touched; the variables are gone."""
+    inet = socket.socket(socket.AF_INET)
+    hand_over(first, inet.detach())
+    environ = environment(1) | change
+
+    found = take(environ, 7, first=first)
+
+    os.close(first)
+    assert found.port is None
+    assert {"HOME": "/"} == environ
+
+
+def test_what_nobody_asked_for_is_closed(first: int) -> None:
+    """A second port and a pipe are closed, not kept."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    ports = [socket.socket(socket.AF_INET).detach() for _ in range(2)]
+    hand_over(first, reading, *ports)
+
+    found = take(environment(3), 7, first=first)
+
+    assert found.port is not None
+    found.port.close()
+    for descriptor in range(first, first + 3):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_without_names_nothing_is_recalled(first: int) -> None:
+    """Kept memory of another name than ours is closed, and not believed."""
+    hand_over(first, sealed(b"kept"))
+
+    assert b"" == Manager(take(environment(1, "others"), 7, first=first), Notifier(), None).recall()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(first)

@@ -1,0 +1,157 @@
+"""Sessions as bytes, and back."""
+
+from __future__ import annotations
+
+import json
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayfly.config import Config, KeyProfile, OnePassword
+from mayfly.config.model import RoleProfile
+from mayfly.credentials import Credentials
+from mayfly.keeper.keepsake import Kept, origin, pack, unpack
+from mayfly.keeper.ledger import Ledger
+from mayfly.session import Session
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+_secrets = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+_instants = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - given a zone
+_numbers = st.floats(-1e6, 1e6)
+
+credentials = st.builds(
+    Credentials,
+    access_key_id=_secrets,
+    secret_access_key=_secrets,
+    session_token=_secrets,
+    expiration=_instants.map(lambda at: at.replace(microsecond=0)),
+    account_id=st.none() | st.just("058264411872"),
+    arn=st.none() | st.just("arn:aws:iam::058264411872:role/Admin"),
+)
+sessions = st.builds(
+    Session,
+    credentials=credentials,
+    issued_at=_instants,
+    skew_seconds=_numbers,
+    jitter_seconds=_numbers,
+    last_fetched_at=st.none() | _instants,
+    alarmed_seconds=st.none() | _numbers,
+)
+kept = st.dictionaries(st.text(min_size=1, max_size=8), st.builds(Kept, st.text(max_size=8), sessions), max_size=3)
+
+
+@given(kept)
+def test_what_is_kept_comes_back_as_it_was(rows: dict[str, Kept]) -> None:
+    """Unpacking what was packed gives the same sessions, origins and all."""
+    assert rows == unpack(pack(rows))
+
+
+@given(st.binary(max_size=200))
+def test_anything_else_is_dropped(raw: bytes) -> None:
+    """Whatever bytes stand in the store, nothing is guessed at, and nothing is raised."""
+    assert {} == unpack(raw)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(sessions, st.sampled_from(["origin", "credentials", "issued_at", "skew_seconds", "jitter_seconds"]), json_values)
+def test_a_row_of_another_shape_drops_all(session: Session, key: str, value: Any) -> None:
+    """A value of another kind, a key too many or too few: none of the kept sessions is believed."""
+    tree = json.loads(pack({"nsrc": Kept("o", session)}))
+    changed, more, less = (json.loads(json.dumps(tree)) for _ in range(3))
+    changed["sessions"]["nsrc"][key] = [value]
+    more["sessions"]["nsrc"]["new"] = value
+    del less["sessions"]["nsrc"][key]
+
+    assert [{}, {}, {}] == [unpack(json.dumps(one).encode()) for one in (changed, more, less)]
+
+
+def test_another_format_is_dropped() -> None:
+    """A keepsake of another version of the format is not read."""
+    raw = pack({"nsrc": Kept("o", session(NOW + timedelta(hours=1)))})
+
+    assert {} != unpack(raw)
+    assert {} == unpack(raw.replace(b"mayfly-sessions-1", b"mayfly-sessions-2"))
+
+
+def test_nothing_is_packed_of_nothing() -> None:
+    """Without credentials there is nothing to keep."""
+    assert b"" == pack({}) == pack({"nsrc": Kept("o", Session())})
+
+
+def session(expiration: datetime) -> Session:
+    return Session(
+        credentials=Credentials(
+            access_key_id="ASIAEXAMPLE", secret_access_key="s", session_token="t", expiration=expiration
+        ),
+        issued_at=NOW,
+    )
+
+
+KEYS = KeyProfile(
+    access_key_id="op://v/i/a",  # type: ignore[arg-type] # the plain text of what the config's checks let through
+    secret_access_key="op://v/i/s",  # type: ignore[arg-type] # the same
+    otp="op://v/i/o",  # type: ignore[arg-type] # the same
+    mfa_id="op://v/i/m",  # type: ignore[arg-type] # the same
+)
+ROLE = RoleProfile(source_profile="nsrc", role_arn="arn:aws:iam::058264411872:role/Admin")  # type: ignore[arg-type] # the same
+CONFIG = Config(profiles={"nsrc": KEYS, "admin": ROLE})
+
+OTHERS = {
+    "keys": attrs.evolve(CONFIG, profiles={"nsrc": attrs.evolve(KEYS, access_key_id="op://v/i/b"), "admin": ROLE}),
+    "way": attrs.evolve(CONFIG, onepassword=OnePassword(account="other")),  # type: ignore[arg-type] # the same
+    "duration": attrs.evolve(CONFIG, profiles={"nsrc": attrs.evolve(KEYS, duration_seconds=900), "admin": ROLE}),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_another_origin_gets_nothing_back(other: Config) -> None:
+    """Where keys, account or duration have changed, neither the session nor the role above it comes back."""
+    before = Ledger(CONFIG)
+    for name in before.names:
+        before[name] = session(NOW + timedelta(hours=1))
+
+    assert ["nsrc", "admin"] == Ledger(CONFIG).recall(before.keepsake(), NOW)
+    assert [] == Ledger(other).recall(before.keepsake(), NOW)
+
+
+def test_a_name_and_a_refresh_mode_are_no_origin() -> None:
+    """What a profile is called and when it is renewed does not cost a session."""
+    renamed = attrs.evolve(CONFIG, profiles={"nsrc": attrs.evolve(KEYS, refresh="always"), "admin": ROLE})
+
+    assert origin(CONFIG, "nsrc") == origin(renamed, "nsrc")
+    assert origin(CONFIG, "nsrc") != origin(CONFIG, "admin")
+
+
+def test_what_has_ended_does_not_come_back() -> None:
+    """An expired session is dropped, and so is one whose profile is gone."""
+    before = Ledger(CONFIG)
+    before["nsrc"] = session(NOW - timedelta(seconds=1))
+    before["admin"] = session(NOW + timedelta(hours=1))
+
+    assert ["admin"] == Ledger(CONFIG).recall(before.keepsake(), NOW)
+    assert [] == Ledger(attrs.evolve(CONFIG, profiles={"nsrc": KEYS})).recall(before.keepsake(), NOW)
+
+
+def test_every_change_of_credentials_is_told() -> None:
+    """Whoever keeps the sessions hears of new and of forgotten credentials, and not of a mere fetch."""
+    heard: list[bool] = []
+    ledger = Ledger(CONFIG, lambda: heard.append(ledger["nsrc"].credentials is not None))
+    ledger["nsrc"] = session(NOW + timedelta(hours=1))
+    ledger.note_fetch("nsrc", NOW)
+    ledger["nsrc"] = ledger["nsrc"].forgot()
+
+    assert [True, False] == heard

@@ -1,0 +1,138 @@
+"""The desk as a service of its own, asked through its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mayfly.desk import Caller, RemoteDesk
+from mayfly.desk.__main__ import serve
+from mayfly.session import Presence, Scene
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Sight:
+    """A desk that sees what it is told to see."""
+
+    def __init__(self) -> None:
+        self.presence = Presence.PRESENT
+        self.told: list[tuple[str, str]] = []
+
+    async def scene(self) -> Scene:
+        return Scene(presence=self.presence)
+
+    async def tell(self, title: str, text: str) -> None:
+        self.told.append((title, text))
+
+    async def caller(self, inode: int) -> Caller | None:
+        return Caller(inode, "terraform") if inode else None
+
+
+@pytest.fixture(name="sight")
+def _sight() -> Sight:
+    return Sight()
+
+
+@pytest.fixture(name="path")
+async def _path(sight: Sight, tmp_path: Path) -> AsyncIterator[Path]:
+    """Where a desk with this sight answers."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(tmp_path / "desk.sock"))
+    sock.listen()
+    serving = asyncio.create_task(serve(sock, sight, 600))
+    yield tmp_path / "desk.sock"
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
+    """Who is there, who is asking, and what they are told go through the socket and back."""
+    desk = RemoteDesk(path, lambda: NOW)
+    sight.presence = Presence.AWAY
+
+    assert Scene(presence=Presence.AWAY) == await desk.scene()
+    assert Caller(7, "terraform") == await desk.caller(7)
+    assert await desk.caller(0) is None
+    await desk.tell("Mayfly", "nsrc ends in 5 min")
+    assert [("Mayfly", "nsrc ends in 5 min")] == sight.told
+
+
+async def test_an_unlock_is_remembered_though_the_desk_forgets(sight: Sight, path: Path) -> None:
+    """When the screen was unlocked is known to whoever asks, so that the desk may end in between."""
+    desk = RemoteDesk(path, lambda: NOW)
+    sight.presence = Presence.LOCKED
+    await desk.scene()
+    sight.presence = Presence.PRESENT
+
+    assert Scene(presence=Presence.PRESENT, unlocked_at=NOW) == await desk.scene()
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n", b"{}\n", b"[]\n", b'{"question": "dance"}\n', b'{"question"', b"x" * 9999])
+async def test_what_is_no_question_is_hung_up_on(path: Path, raw: bytes) -> None:
+    """Whatever is sent that is no question gets no answer, and the desk goes on."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(raw)
+    writer.write_eof()
+    # A reset, where it has left unread what was too long.
+    with suppress(ConnectionResetError):
+        async with asyncio.timeout(10):
+            assert b"" == await reader.read()
+    writer.close()
+
+    assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOW).caller(7)
+
+
+async def test_without_a_desk_everybody_counts_as_present(tmp_path: Path) -> None:
+    """What cannot be asked is not known: somebody is there, and nobody is found."""
+    desk = RemoteDesk(tmp_path / "gone.sock", lambda: NOW)
+
+    assert Scene() == await desk.scene()
+    assert await desk.caller(7) is None
+    await desk.tell("Mayfly", "…")
+
+
+async def test_an_answer_that_is_none_counts_as_not_known(tmp_path: Path) -> None:
+    """A desk that answers something else is not believed."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"pid": 1}\n')
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "desk.sock"):
+        desk = RemoteDesk(tmp_path / "desk.sock", lambda: NOW)
+        assert Scene() == await desk.scene()
+        assert await desk.caller(7) is None
+
+
+async def test_the_desk_ends_when_nobody_asks(sight: Sight, tmp_path: Path) -> None:
+    """After a while without a question the desk ends by itself."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(tmp_path / "desk.sock"))
+    sock.listen()
+
+    async with asyncio.timeout(10):
+        await serve(sock, sight, 0.01)
+
+
+async def test_only_systemd_starts_the_desk() -> None:
+    """Run by hand, the desk says what starts it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", "mayfly.desk"),
+        stderr=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")},
+    )
+    _, err = await process.communicate()
+
+    assert (2, True) == (process.returncode, b"mayfly install" in err)

@@ -1,0 +1,176 @@
+"""The units' texts, and what stands where they are to be written."""
+
+from __future__ import annotations
+
+import plistlib
+import re
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayfly.errors import ConfigInvalid
+from mayfly.service import files, sandbox, units
+from mayfly.service.files import Standing
+from mayfly.service.units import Values
+from mayfly.service.version import Installed
+
+
+VALUES = Values(python="/opt/mayfly/bin/python", listen=("127.0.0.1", 9170), home="/home/carmas")
+
+
+def test_no_hole_is_left_in_a_unit() -> None:
+    """Every placeholder of every template is filled."""
+    texts = [*units.systemd(VALUES).values(), units.launchd(VALUES)]
+
+    assert [] == [hole for text in texts for hole in re.findall(r"@[A-Z_]+@", text)]
+
+
+def test_a_config_that_is_not_the_usual_one_is_named() -> None:
+    """`--config` reaches the daemon and the exchange, as one word each."""
+    found = units.systemd(attrs.evolve(VALUES, config="/home/carmas/my config.toml"))
+
+    assert 'serve --sealed --config "/home/carmas/my config.toml"\n' in found["mayfly.service"]
+    assert '-m mayfly.exchange --config "/home/carmas/my config.toml"\n' in found["mayfly-exchange@.service"]
+
+
+def test_a_folder_with_op_is_looked_at_first() -> None:
+    """Where this shell finds `op`, the services find it, too."""
+    found = units.systemd(attrs.evolve(VALUES, op_folders=("/opt/op",)))
+
+    assert "Environment=PATH=/opt/op:/usr/local/sbin:" in found["mayfly.service"]
+    assert "Environment=PATH=/opt/op:/usr/local/sbin:" in found["mayfly-exchange@.service"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (VALUES, "yes"),
+        (attrs.evolve(VALUES, python="/tmp/venv/bin/python"), "no"),
+        (attrs.evolve(VALUES, home="/var/tmp/home"), "no"),
+        (attrs.evolve(VALUES, config="/tmp/config.toml"), "no"),
+    ],
+)
+def test_tmp_is_private_unless_something_of_ours_lies_there(values: Values, expected: str) -> None:
+    """A private /tmp would hide a program, a home or a config that lies under it."""
+    assert f"PrivateTmp={expected}\n" in units.systemd(values)["mayfly.service"]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("/usr/bin/python3", "/usr/bin/python3"),
+        ("/home/a b/python", '"/home/a b/python"'),
+        ("/home/100%/python", "/home/100%%/python"),
+        ('/home/"x"\\y/python', '"/home/\\"x\\"\\\\y/python"'),
+    ],
+)
+def test_a_path_is_quoted_as_systemd_reads_it(word: str, expected: str) -> None:
+    """Blanks, quotes, backslashes and percent signs survive."""
+    assert expected == units.quoted(word)
+
+
+@pytest.mark.parametrize("word", ["/home/$x/python", "/home/a\nb/python"])
+def test_a_path_that_systemd_cannot_be_told_is_refused(word: str) -> None:
+    """A dollar or a line break would become something else."""
+    with pytest.raises(ConfigInvalid):
+        units.quoted(word)
+
+
+def test_the_agent_is_a_property_list_with_launchds_keys_and_types() -> None:
+    """The sockets, when it starts, and where its words go: launchd.plist(5)'s keys, of its types."""
+    values = attrs.evolve(
+        VALUES, config="/Users/a&b/config.toml", runtime_dir="/Users/a&b/run", log="/Users/a&b/mayfly.log"
+    )
+    found = plistlib.loads(units.launchd(values).encode())
+
+    assert "io.mayfly.daemon" == found["Label"]
+    assert [*["/opt/mayfly/bin/python", "-I", "-m", "mayfly", "serve", "--config"], "/Users/a&b/config.toml"] == found[
+        "ProgramArguments"
+    ]
+    assert {
+        "port": {
+            "SockFamily": "IPv4",
+            "SockNodeName": "127.0.0.1",
+            "SockServiceName": "9170",
+            "SockType": "stream",
+        },
+        "control": {
+            "SockFamily": "Unix",
+            "SockPathName": "/Users/a&b/run/control.sock",
+            "SockPathMode": 0o600,
+            "SockType": "stream",
+        },
+    } == found["Sockets"]
+    assert False is found["RunAtLoad"]
+    assert {"Crashed": True} == found["KeepAlive"]
+    assert "Aqua" == found["LimitLoadToSessionType"]
+    assert 0o077 == found["Umask"]
+    assert "/Users/a&b/mayfly.log" == found["StandardErrorPath"]
+    assert found["EnvironmentVariables"]["PATH"].startswith("/opt/homebrew/bin:/usr/local/bin:")
+
+
+def test_a_stamped_agent_is_still_a_property_list() -> None:
+    """The line that makes the file ours stands where XML allows a comment."""
+    assert "Label" in plistlib.loads(files.stamped(units.launchd(VALUES), "<!-- {} -->").encode())
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=50))
+def test_what_was_stamped_is_known_again(text: str) -> None:
+    """Whatever is stamped is ours as long as nobody edits it; with any change to it, it is edited."""
+    body = text + "\n"
+    stamped = files.stamped(body)
+    found, stamp = files._parted(stamped)
+
+    assert body == found
+    assert stamp is not None
+    assert stamp[2] == files._digest(found)
+    assert stamp[2] != files._digest(found + "x")
+
+
+def test_what_stands_there_is_told_apart(tmp_path: Path) -> None:
+    """Absent, the same, of another version, edited, not ours, a link: each is known for what it is."""
+    wanted, path = files.stamped("[Unit]\n"), tmp_path / "unit"
+    assert Standing.ABSENT is files.standing(path, wanted)
+    files.write(path, wanted)
+    assert Standing.SAME is files.standing(path, wanted)
+    assert 0o600 == path.stat().st_mode & 0o777
+    path.write_text(files.stamped("[Unit]\nOld=\n", version="0.0.1"))
+    assert (Standing.STALE, "0.0.1") == (files.standing(path, wanted), files.version_of(path))
+    path.write_text(path.read_text().replace("Old", "Mine"))
+    assert Standing.EDITED is files.standing(path, wanted)
+    path.write_text("[Unit]\n")
+    assert (Standing.FOREIGN, None) == (files.standing(path, wanted), files.version_of(path))
+    path.write_bytes(b"\xff")
+    assert Standing.FOREIGN is files.standing(path, wanted)
+    path.unlink()
+    path.symlink_to("/dev/null")
+    assert Standing.FOREIGN is files.standing(path, wanted)
+
+
+def test_every_directive_of_the_seal_is_probed_and_can_be_taken_back() -> None:
+    """What the unit's sealing part has is known to the probe, but for what needs nothing of the machine."""
+    unit = units.systemd(VALUES)["mayfly.service"]
+    sealing = unit[unit.index("# No network of its own") :]
+    there = set(re.findall(r"^(\w+)=", sealing, re.MULTILINE))
+    needs_nothing = {"DevicePolicy", "RemoveIPC", "AmbientCapabilities"}
+
+    assert there - needs_nothing == {name for name, _ in sandbox.directives(unit)}
+
+
+def test_a_version_on_disk_is_noticed(tmp_path: Path) -> None:
+    """Another version in the package's file is told; the same one, a broken file and a missing one are not."""
+    path = tmp_path / "__init__.py"
+    installed = Installed(path, "1.0")
+    told = [installed.other_version()]
+    for text in ('__version__ = "1.0"\n', "broken", '__version__ = "1.1"\n'):
+        path.write_text(text)
+        told.append(installed.other_version())
+    path.unlink()
+    told.append(installed.other_version())
+
+    assert [None, None, None, "1.1", "1.1"] == told

@@ -1,0 +1,73 @@
+"""Another version under a running daemon, installed as from a wheel."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import venv
+
+from pathlib import Path
+
+import attrs
+
+import mayfly
+
+from service.managers import REPOSITORY, ROOT, SystemdWorld
+
+
+def installed(folder: Path) -> tuple[Path, Path]:
+    """An interpreter with a copy of the package in it, units and all; and the copy."""
+    venv.create(folder, symlinks=True)
+    site = next(folder.glob("lib/python*/site-packages"))
+    package = site / "mayfly"
+    shutil.copytree(Path(mayfly.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "units"))
+    for kind in ("systemd", "launchd"):
+        shutil.copytree(REPOSITORY / kind, package / "service/units" / kind)
+    # The libraries that it stands on; a folder that is named so brings none of its own .pth files.
+    (site / "libraries.pth").write_text(str(Path(attrs.__file__).parents[1]) + "\n")
+    return folder / "bin" / Path(sys.executable).name, package
+
+
+async def test_a_new_version_takes_over_with_the_sessions(unmanaged: SystemdWorld) -> None:
+    """After `pip install -U` the daemon ends when it is idle; the new one has its sessions."""
+    python, package = installed(unmanaged.folder / "venv")
+    async with unmanaged.log_in(ROOT, python) as manager:
+        await manager.install()
+        manager.lay_over("50-watchdog", "WatchdogSec=1s", units=("mayfly.service",))
+        await manager.systemctl("daemon-reload")
+        await manager.systemctl("start", "mayfly.socket", "mayfly-exchange.socket", "mayfly.service")
+        first = await unmanaged.get()
+        before = await manager.main_pid()
+
+        version = package / "__init__.py"
+        draft = version.with_name("draft.py")
+        draft.write_text(version.read_text().replace(mayfly.__version__, "99.0.0"))
+        draft.rename(version)
+        await manager.anew(before)
+        second = await unmanaged.get()
+        status = await manager.mayfly("status")
+
+    assert first.body == second.body
+    assert "mayfly 99.0.0 (by systemd)" in status.out
+    assert f"units are of mayfly {mayfly.__version__}" in status.out
+    assert 1 == len(unmanaged.vault.calls())
+
+
+async def test_a_busy_daemon_finishes_first(unmanaged: SystemdWorld) -> None:
+    """While a prompt is on the screen the old version stays, and says in `status` that another one is installed."""
+    python, package = installed(unmanaged.folder / "venv")
+    async with unmanaged.log_in(ROOT, python) as manager:
+        await manager.install("--now")
+        unmanaged.vault.update(prompt={"delay_s": 60})
+        asking = asyncio.create_task(unmanaged.get())
+        async with asyncio.timeout(20):
+            while not unmanaged.vault.state()["prompts"]:
+                await asyncio.sleep(0.05)
+        version = package / "__init__.py"
+        version.write_text(version.read_text().replace(mayfly.__version__, "99.0.0"))
+        program = "import mayfly.client as c; print(c.ask('GET', '/status').body.decode())"
+        status = await manager.run(str(python), "-I", "-c", program)
+        asking.cancel()
+
+    assert "mayfly 99.0.0 is installed" in status.out

@@ -1,0 +1,183 @@
+"""Who got what: noted once a minute and process, and a process that comes back too soon is listened to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mayfly.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, Audit, family
+from mayfly.desk import Caller
+from mayfly.events import Events
+from mayfly.session import VERIFY_AGAIN_SECONDS, Scene
+from world import World
+
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Desk:
+    """Knows the processes in `callers`, by inode, as soon as `open` is set."""
+
+    def __init__(self) -> None:
+        self.callers: dict[int, Caller] = {}
+        self.asked: list[int] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def scene(self) -> Scene:
+        return Scene()
+
+    async def tell(self, title: str, text: str) -> None: ...
+
+    async def caller(self, inode: int) -> Caller | None:
+        self.asked.append(inode)
+        await self.open.wait()
+        return self.callers.get(inode)
+
+
+class Log:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+
+    def info(self, event: str, **facts: object) -> None:
+        self.rows.append({"event": event} | facts)
+
+
+class Desktop:
+    """An audit with everything around it; `now` moves by hand."""
+
+    def __init__(self) -> None:
+        self.desk, self.log, self.now = Desk(), Log(), NOW
+        self.suspected: list[str] = []
+        self.audit = Audit(
+            self.desk,
+            Events(self.log),
+            clock=lambda: self.now,
+            age_seconds=lambda _profile: 12.4,
+            suspect=self.suspected.append,
+        )
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+async def test_a_fetch_is_told_with_its_process() -> None:
+    """Profile, pid, program, the agent's family and the age of the session, and nothing else."""
+    at = Desktop()
+    at.desk.callers[7] = Caller(42, "terraform")
+
+    await at.audit.note("nsrc", "aws-sdk-go-v2/1.30 lang/go", 7)
+
+    told = {"pid": 42, "program": "terraform", "agent": "aws-sdk-go-v2", "session_age_seconds": 12}
+    assert [{"event": "credentials.handed_out", "profile": "nsrc"} | told] == at.log.rows
+
+
+async def test_a_loop_of_one_process_is_told_once_a_minute() -> None:
+    """botocore inside its last 15 minutes asks with every call."""
+    at = Desktop()
+    at.desk.callers[7] = Caller(42, "python")
+    for _ in range(119):
+        await at.audit.note("nsrc", "", 7)
+        at.later(1)
+
+    assert 2 == len(at.log.rows)
+    assert [7] == at.desk.asked
+
+
+async def test_whoever_comes_back_within_a_minute_is_suspected_of_a_refusal() -> None:
+    """After two seconds, and before sixty; what starts together is no sign, nor is what nobody knows."""
+    at = Desktop()
+    at.desk.callers[7] = Caller(42, "python")
+    for seconds in (0, 1, 0.9, 0.2, 57, 1):
+        at.later(seconds)
+        await at.audit.note("nsrc", "", 7)
+        await at.audit.note("nsrc", "curl/8", None)
+
+    assert ["nsrc", "nsrc"] == at.suspected
+
+
+async def test_many_new_connections_are_answered_first_and_looked_at_less() -> None:
+    """At most a few look-ups a second, for each walks through /proc."""
+    at = Desktop()
+    for inode in range(100):
+        await at.audit.note("nsrc", "", inode)
+
+    assert LOOKUPS_PER_SECOND == len(at.desk.asked)
+
+
+async def test_a_slow_desk_delays_no_client() -> None:
+    """The answer goes out, and the note is made when the desk has found the process."""
+    at = Desktop()
+    at.desk.callers[7] = Caller(42, "python")
+    at.desk.open.clear()
+    await at.audit.note("nsrc", "", 7)
+    assert [] == at.log.rows
+
+    at.desk.open.set()
+    async with asyncio.timeout(5):
+        while not at.log.rows:
+            await asyncio.sleep(0)
+
+
+async def test_what_is_remembered_has_a_bound() -> None:
+    """Neither processes nor connections are kept for ever, and of the fetches only the last few."""
+    at = Desktop()
+    for number in range(3 * REMEMBERED):
+        await at.audit.note("nsrc", f"agent{number}", None)
+
+    assert 3 * REMEMBERED == len(at.log.rows)
+    assert LAST_FEW == len(at.audit.last)
+    assert len(at.audit._told) <= REMEMBERED
+    for inode in range(REMEMBERED):
+        at.audit._known[inode] = None
+    await at.audit.note("nsrc", "", REMEMBERED)
+    assert 1 == len(at.audit._known)
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("aws-cli/2.36.7 md/awscrt#0.38", "aws-cli"),
+        ("Boto3/1.43 md/Botocore", "Boto3"),
+        ("Ruby", "Ruby"),
+        ("", "unknown"),
+        ("\x1b[31m<script>", "31mscript"),
+        ("x" * 500, "x" * 32),
+    ],
+)
+def test_an_agent_is_known_by_its_first_word(agent: str, name: str) -> None:
+    """Whatever a client calls itself, the log gets one plain word."""
+    assert name == family(agent)
+
+
+async def test_the_daemon_knows_which_program_asked(world: World) -> None:
+    """This very test is in the log and in the status, by pid."""
+    async with world.serve() as daemon:
+        await world.get("/credentials/nsrc", "User-Agent: curl/8.5.0")
+        told = await daemon.event("credentials.handed_out")
+
+    assert ("nsrc", "curl", 0) == (told["profile"], told["agent"], told["session_age_seconds"])
+    if sys.platform == "linux":
+        assert os.getpid() == told["pid"]
+
+
+@pytest.mark.slow
+async def test_a_session_that_aws_has_revoked_is_replaced(world: World) -> None:
+    """A process that fetches again after two seconds is believed: AWS is asked once, and new credentials are got."""
+    async with world.serve() as daemon:
+        before = (await world.get()).json
+        world.sts.revoke(before["AccessKeyId"])
+        world.sts.service_skips_used_codes() if False else None
+        await asyncio.sleep(2.1)
+        await world.get()
+        await daemon.event("session.rejected")
+        await world.get()
+
+    assert VERIFY_AGAIN_SECONDS >= 300
