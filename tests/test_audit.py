@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mayfly.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, Audit, family
+from mayfly.demo.sts import EmbeddedSts, Role
 from mayfly.desk import Caller
 from mayfly.events import Events
-from mayfly.session import VERIFY_AGAIN_SECONDS, Scene
-from world import World
+from mayfly.session import Scene
+from world import SEED_ACCOUNT, SEED_TOML, World
 
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -170,14 +171,20 @@ async def test_the_daemon_knows_which_program_asked(world: World) -> None:
 
 @pytest.mark.slow
 async def test_a_session_that_aws_has_revoked_is_replaced(world: World) -> None:
-    """A process that fetches again after two seconds is believed: AWS is asked once, and new credentials are got."""
-    async with world.serve() as daemon:
-        before = (await world.get()).json
-        world.sts.revoke(before["AccessKeyId"])
-        world.sts.service_skips_used_codes() if False else None
+    """A process that fetches again after two seconds is believed: AWS is asked once a session, and one is renewed."""
+    role = f'source_profile = "nsrc"\nrole_arn = "arn:aws:iam::{SEED_ACCOUNT}:role/Admin"\n'
+    world.write_toml(f"{SEED_TOML}[profiles.admin]\n{role}")
+    async with EmbeddedSts(world.account(Role(name="Admin"))) as world.sts, world.serve() as daemon:
+        good, revoked = await world.get(), await world.get("/credentials/admin")
+        world.sts.revoke(revoked.json["AccessKeyId"])
         await asyncio.sleep(2.1)
-        await world.get()
-        await daemon.event("session.rejected")
-        await world.get()
+        assert good.body == (await world.get()).body
+        await world.get("/credentials/admin")
+        assert "admin" == (await daemon.event("session.rejected"))["profile"]
+        await daemon.event("session.refreshed", times=3)
+        renewed = await world.get("/credentials/admin")
+        assert good.body == (await world.get()).body
 
-    assert VERIFY_AGAIN_SECONDS >= 300
+    assert revoked.json["AccessKeyId"] != renewed.json["AccessKeyId"]
+    assert 2 == world.sts.calls_of("GetCallerIdentity")
+    assert 1 == len(world.vault.calls())

@@ -35,9 +35,13 @@ def put_on_path(world: World, program: str, then: str = "") -> Path:
 async def lines(log: Path, count: int) -> list[str]:
     """The first lines of a log, as soon as they are there."""
     async with asyncio.timeout(20):
-        while len(found := log.read_text().splitlines()) < count:
+        while len(found := _lines(log)) < count:
             await asyncio.sleep(0.02)
     return found
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text().splitlines()
 
 
 async def test_a_prompt_is_announced_with_whoever_asked(world: World) -> None:

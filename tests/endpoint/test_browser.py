@@ -27,7 +27,9 @@ pytestmark = [
     ),
 ]
 
-PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\nConnection: close\r\n\r\n<h1>free money!</h1>"
+PAGE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\nConnection: close\r\n\r\n<h1>free money!</h1>"
+)
 # What a script gets to see of an answer: its status and text, or that there is none for it.
 FETCH = "fetch({url}, {options}).then(async r => r.type + ' ' + r.status + ' ' + await r.text(), e => 'failed')"
 ELEMENT = """new Promise(done => {{

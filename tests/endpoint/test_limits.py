@@ -14,6 +14,7 @@ import pytest
 
 from aiohttp import web
 
+from endpoint.conftest import Warm
 from endpoint.raw import Line, Reply, asking, dial, filled, get
 from mayfly import web as faces
 from mayfly.peer import Peer
@@ -21,6 +22,7 @@ from mayfly.web import CONNECTIONS, IDLE_SECONDS, Answer, Server
 from world import World
 
 
+on_warm = pytest.mark.asyncio(loop_scope="module")
 HALF = b"GET /credentials/nsrc HTTP/1.1\r\nHost: "
 
 
@@ -39,32 +41,32 @@ async def half_open(port: int, sent: bytes = HALF) -> Line:
     return line
 
 
-async def test_half_open_connections_keep_nobody_out(world: World) -> None:
+@on_warm
+async def test_half_open_connections_keep_nobody_out(warm: Warm) -> None:
     """With a thousand of them an honest client is served."""
-    async with world.serve():
-        assert 200 == (await served(world)).status
-        lines = [await half_open(world.port) for _ in range(1000)]
-        assert 200 == (await served(world)).status
-        for line in lines:
-            line.close()
+    assert 200 == (await served(warm.world)).status
+    lines = [await half_open(warm.world.port) for _ in range(1000)]
+    assert 200 == (await served(warm.world)).status
+    for line in lines:
+        line.close()
 
 
-async def test_when_all_places_are_taken_the_oldest_without_headers_goes(world: World) -> None:
+@on_warm
+async def test_when_all_places_are_taken_the_oldest_without_headers_goes(warm: Warm) -> None:
     """One connection too many costs the oldest half-open one its place, and no other."""
-    async with world.serve() as daemon:
-        assert 200 == (await served(world)).status
-        async with dial(world.port) as kept:
-            kept.send(filled(asking(target="/credentials/nsrc"), port=str(world.port), token=world.token()))
-            await kept.reply()
-            lines = [await half_open(world.port) for _ in range(CONNECTIONS)]
-            assert 200 == (await served(world)).status
+    assert 200 == (await served(warm.world)).status
+    async with dial(warm.world.port) as kept:
+        kept.send(filled(asking(target="/credentials/nsrc"), port=str(warm.world.port), token=warm.world.token()))
+        await kept.reply()
+        lines = [await half_open(warm.world.port) for _ in range(CONNECTIONS)]
+        assert 200 == (await served(warm.world)).status
 
-            # The one that had been served was idle, and the oldest; then the first of the half-open ones.
-            assert b"" == await kept.rest()
-            assert b"" == await lines[0].rest()
-        assert "crowded" == (await daemon.event("request.refused"))["cause"]
-        for line in lines:
-            line.close()
+        # The one that had been served was idle, and the oldest; then the first of the half-open ones.
+        assert b"" == await kept.rest()
+        assert b"" == await lines[0].rest()
+    assert "crowded" in {refused["cause"] for refused in warm.daemon.events("request.refused")}
+    for line in lines:
+        line.close()
 
 
 async def test_a_connection_that_waits_for_a_human_keeps_its_place(world: World) -> None:
@@ -82,19 +84,19 @@ async def test_a_connection_that_waits_for_a_human_keeps_its_place(world: World)
             line.close()
 
 
+@on_warm
 @pytest.mark.slow
-async def test_whoever_says_nothing_is_cut_off(world: World) -> None:
+async def test_whoever_says_nothing_is_cut_off(warm: Warm) -> None:
     """Five seconds to the end of the headers, however they trickle, and between requests."""
-    async with world.serve():
-        assert 200 == (await served(world)).status
-        async with dial(world.port) as mute, dial(world.port) as slow, dial(world.port) as idle:
-            idle.send(filled(asking(), port=str(world.port), token=world.token()))
-            assert 200 == (await idle.reply()).status
-            trickle = asyncio.create_task(_trickle(slow))
-            began = asyncio.get_running_loop().time()
-            assert [b"", b"", b""] == await asyncio.gather(mute.rest(), slow.rest(), idle.rest())
-            seconds = asyncio.get_running_loop().time() - began
-            trickle.cancel()
+    assert 200 == (await served(warm.world)).status
+    async with dial(warm.world.port) as mute, dial(warm.world.port) as slow, dial(warm.world.port) as idle:
+        idle.send(filled(asking(), port=str(warm.world.port), token=warm.world.token()))
+        assert 200 == (await idle.reply()).status
+        trickle = asyncio.create_task(_trickle(slow))
+        began = asyncio.get_running_loop().time()
+        assert [b"", b"", b""] == await asyncio.gather(mute.rest(), slow.rest(), idle.rest())
+        seconds = asyncio.get_running_loop().time() - began
+        trickle.cancel()
 
     assert 5 == IDLE_SECONDS
     assert IDLE_SECONDS - 1 < seconds < IDLE_SECONDS + 5
@@ -161,33 +163,33 @@ async def test_where_nobody_can_be_sent_away_the_newcomer_is(monkeypatch: pytest
     assert ["crowded"] == told
 
 
-async def test_memory_does_not_grow_with_malice(world: World) -> None:
+@on_warm
+async def test_memory_does_not_grow_with_malice(warm: Warm) -> None:
     """Thousands of refused requests, with bodies and without, leave the daemon as small as it was."""
-    rounds = 300
-    async with world.serve() as daemon:
-        assert 200 == (await served(world)).status
-        attacks = [
-            asking("Content-Length: 70000") + bytes(70_000),
-            asking(*(f"X-{number}: {'x' * 50}" for number in range(120)), target="/x"),
-            get(),
-            b"\0" * 8000,
-            asking() * 30,
-        ]
-        requests = [filled(attack, port=str(world.port), token=world.token()) for attack in attacks]
+    rounds = 150
+    assert 200 == (await served(warm.world)).status
+    attacks = [
+        asking("Content-Length: 70000") + bytes(70_000),
+        asking(*(f"X-{number}: {'x' * 50}" for number in range(120)), target="/x"),
+        get(),
+        b"\0" * 8000,
+        asking() * 30,
+    ]
+    requests = [filled(attack, port=str(warm.world.port), token=warm.world.token()) for attack in attacks]
 
-        async def attack() -> None:
-            for request in requests:
-                async with dial(world.port) as line:
-                    line.send(request)
-                    await line.reply()
+    async def attack() -> None:
+        for request in requests:
+            async with dial(warm.world.port) as line:
+                line.send(request)
+                await line.reply()
 
-        for _ in range(20):
-            await attack()
-        before = resident_mib(daemon.pid)
-        for _ in range(rounds):
-            await attack()
+    for _ in range(20):
+        await attack()
+    before = resident_mib(warm.daemon.pid)
+    for _ in range(rounds):
+        await attack()
 
-        assert resident_mib(daemon.pid) < before + 5
+    assert resident_mib(warm.daemon.pid) < before + 5
 
 
 def resident_mib(pid: int) -> float:

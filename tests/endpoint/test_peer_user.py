@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,9 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells 
 # Become somebody else, connect, send, and print what comes back.
 _STRANGER = """
 import os, socket, sys
-family, place = (socket.AF_INET, ("127.0.0.1", int(sys.argv[2]))) if sys.argv[2].isdigit() else (socket.AF_UNIX, sys.argv[2])
+family, place = socket.AF_UNIX, sys.argv[2]
+if place.isdigit():
+    family, place = socket.AF_INET, ("127.0.0.1", int(place))
 request = sys.stdin.buffer.read()
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
 sock = socket.socket(family, socket.SOCK_STREAM)
@@ -66,7 +68,7 @@ async def stranger(uid: int, place: str, request: bytes) -> bytes:
 
 
 @pytest.fixture(name="open_folder")
-async def _open_folder() -> AsyncIterator[Path]:
+def _open_folder() -> Iterator[Path]:
     """A folder that every user can reach."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

@@ -14,6 +14,9 @@ import pytest
 from mayfly.exchange import asker
 
 
+CLIENT = "import socket, sys; s = socket.socket(1); s.connect(sys.argv[1]); s.recv(1)"
+
+
 @pytest.mark.parametrize(
     ("text", "units"),
     [

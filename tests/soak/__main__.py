@@ -33,7 +33,7 @@ async def _play(folder: Path, *, is_short: bool, rate: int) -> bool:
     with Clock(folder, starts_at=STARTS_AT, rate=rate) as clock:
         start = time.monotonic()
         async with stage(folder, clock) as on:
-            tally = Tally(PROFILES, clock.now())
+            tally = Tally((*PROFILES, *(f"job {profile}" for profile in PROFILES)), clock.now())
             clients = [Client(on, tally, profile) for profile in PROFILES]
             clients += [Client(on, tally, profile, caches=True) for profile in PROFILES]
             await Play(on, tally, script, clients).run(ends_at)
@@ -54,7 +54,10 @@ def _report(on: Stage, tally: Tally, real_seconds: float) -> None:
         ("prompts", str(tally.prompts)),
         ("prompts with nobody there", str(tally.unseen)),
         ("needless prompts", str(tally.needless)),
-        *((f"seconds without credentials: {cause}", f"{seconds:,.0f}") for cause, seconds in tally.seconds.items()),
+        *(
+            (f"client-seconds without credentials: {cause}", f"{seconds:,.0f}")
+            for cause, seconds in tally.seconds.items()
+        ),
     ]
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))

@@ -23,6 +23,7 @@ class Client:
     def __init__(self, stage: Stage, tally: Tally, profile: str, *, caches: bool = False) -> None:
         self._stage = stage
         self._tally = tally
+        self.name = f"job {profile}" if caches else profile
         self._profile = profile
         self._caches = caches
         self._next_at = datetime.min.replace(tzinfo=UTC)
@@ -45,7 +46,7 @@ class Client:
         reply = await self._stage.world.get(f"/credentials/{self._profile}")
         now = self._stage.clock.now()
         expiration = datetime.fromisoformat(reply.json["Expiration"]) if reply.status == 200 else None
-        self._tally.answered(self._profile, reply.status, expiration)
+        self._tally.answered(self.name, reply.status, expiration)
         rest = timedelta(seconds=CONTENT_SECONDS if expiration else ANXIOUS_SECONDS)
         refresh_at = expiration - timedelta(seconds=REFRESH_SECONDS) if expiration and self._caches else now
         self._next_at = max(now + rest, refresh_at)

@@ -22,7 +22,7 @@ from mayfly.session import LAST_CHANCE_SECONDS
 
 
 TICK_SECONDS = 0.01
-MOST_LEAP = timedelta(minutes=20)
+MOST_LEAP = timedelta(minutes=30)
 LEAST_LEAP = timedelta(seconds=30)
 # Before a mark, time runs again; and after a leap, for as long as the daemon's longest rest.
 MARGIN = timedelta(seconds=5)

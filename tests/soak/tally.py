@@ -21,13 +21,16 @@ NOTICE_SECONDS = 45
 # A prompt for credentials that live longer than the widest window is one too many.
 WINDOW_SECONDS = 21 * 60
 
+# The client of the profile with keys: a role is renewed without anybody.
+WHAT_COSTS_A_PROMPT = "nsrc"
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Tally:
     """Told of everything; `has_said_no` is whether the last prompt was for nothing."""
 
-    def __init__(self, profiles: tuple[str, ...], now: datetime) -> None:
+    def __init__(self, clients: tuple[str, ...], now: datetime) -> None:
         self.presence = "locked"
         self.is_up = True
         self.changed_at = now
@@ -38,7 +41,7 @@ class Tally:
         self.needless = 0
         self.seconds = dict.fromkeys(CAUSES, 0.0)
         self.faults: list[str] = []
-        self.valid_until = dict.fromkeys(profiles, _NEVER)
+        self.valid_until = dict.fromkeys(clients, _NEVER)
         self._last_at = now
 
     def changed(self, now: datetime, *, presence: str | None = None, is_up: bool | None = None) -> None:
@@ -47,21 +50,21 @@ class Tally:
         self.is_up = self.is_up if is_up is None else is_up
         self.changed_at = now
 
-    def answered(self, profile: str, status: int, expiration: datetime | None) -> None:
+    def answered(self, client: str, status: int, expiration: datetime | None) -> None:
         """A client has its answer."""
         self.requests[status] += 1
         if expiration:
-            self.valid_until[profile] = expiration
+            self.valid_until[client] = expiration
 
     def passed(self, now: datetime, *, is_asking: bool) -> None:
         """Time has passed, in this state of the world."""
-        for profile, valid_until in self.valid_until.items():
+        for client, valid_until in self.valid_until.items():
             lost = (now - max(self._last_at, valid_until)).total_seconds()
             if lost > 0:
                 cause = self._cause(now, is_asking=is_asking)
                 self.seconds[cause] += lost
                 if cause == OURS:
-                    self.faults.append(f"{now:%a %H:%M:%S} {profile}: {lost:.0f} s")
+                    self.faults.append(f"{now:%a %H:%M:%S} {client}: {lost:.0f} s")
         self._last_at = now
 
     def prompted(self, now: datetime, times: int) -> None:
@@ -70,7 +73,7 @@ class Tally:
         if self.presence != "present":
             self.unseen += times
             self.faults.append(f"{now:%a %H:%M:%S} a prompt, and nobody there ({self.presence})")
-        elif min(self.valid_until.values()) - now > timedelta(seconds=WINDOW_SECONDS):
+        elif self.valid_until[WHAT_COSTS_A_PROMPT] - now > timedelta(seconds=WINDOW_SECONDS):
             self.needless += times
             self.faults.append(f"{now:%a %H:%M:%S} a needless prompt")
 

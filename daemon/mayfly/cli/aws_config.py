@@ -46,6 +46,20 @@ def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
     ]
 
 
+def is_behind(found: Document) -> bool:
+    """Whether `--write` was used once, and would now write other profiles or regions."""
+    try:
+        there = aws_file.written(_config_file().read_text(errors="surrogateescape"))
+    except (OSError, aws_file.Unmergeable):
+        return False
+    # Of profiles that are gone or new, the others tell the prefix.
+    prefix = next((name.removesuffix(profile) for name, (profile, _) in there.profiles.items()), "")
+    wanted = {f"{prefix}{name}": (name, _region(table)) for name, table in found.tables("profiles").items()}
+    return bool(there.profiles) and there.profiles != {
+        name: entry for name, entry in wanted.items() if name not in there.foreign
+    }
+
+
 def own_command() -> tuple[str, ...]:
     """How to call this very `mayfly` from anywhere."""
     called = Path(sys.argv[0]).absolute()
@@ -62,7 +76,7 @@ def _region(table: document.Tree) -> str | None:
 
 
 def _write(entries: list[Entry]) -> int:
-    path = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    path = _config_file()
     try:
         # surrogateescape: whatever bytes stand there come out again as they were.
         text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
@@ -135,6 +149,10 @@ def _static_keys() -> set[str]:
         return aws_file.keys_in(_credentials_file().read_text(errors="replace"))
     except OSError:
         return set()
+
+
+def _config_file() -> Path:
+    return Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
 
 
 def _credentials_file() -> Path:

@@ -20,6 +20,9 @@ END = "# <<< mayfly <<<"
 _PLAIN_PATH = re.compile(r"[^\x00-\x1f\x7f'\"`$\\!;#]+")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
+_PLACE = "http://mayfly/process/"
+_TARGET = re.compile(rf"{_PLACE}({_NAME.pattern})")
+
 
 class Unmergeable(Exception):
     """The block's own marks are not as we left them."""
@@ -51,7 +54,7 @@ def process_line(socket: str, command: Sequence[str], profile: str) -> str:
     Every SDK understands it: botocore splits it as a POSIX shell would and runs `sh`, the others hand it to `sh -c`.
     Raises Unquotable.
     """
-    target = f"http://mayfly/process/{_plain(profile, _NAME)}"
+    target = f"{_PLACE}{_plain(profile, _NAME)}"
     # -q: no ~/.curlrc. No time limit but for connecting: an answer may wait for a human.
     curl = f"curl -q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)} {target} 2>/dev/null"
     fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
@@ -80,6 +83,27 @@ def merge(text: str, entries: Sequence[Entry]) -> Merged:
     )
 
 
+class Written(NamedTuple):
+    """What stands in the block: Mayfly's profile and its region, by the name that AWS knows; and others' names."""
+
+    profiles: dict[str, tuple[str, str | None]]
+    foreign: list[str]
+
+
+def written(text: str) -> Written:
+    """What an earlier `merge` has left in `text`; raises Unmergeable."""
+    before, block, after = _split(text)
+    profiles = {
+        name: (found[1], _region_in(body)) for name, body in _sections(block) if (found := _TARGET.search(body))
+    }
+    return Written(profiles, section_names(before) + section_names(after))
+
+
+def _region_in(body: str) -> str | None:
+    found = re.search(r"(?m)^region = (.+)$", body)
+    return found[1] if found else None
+
+
 def section_names(text: str) -> list[str]:
     """The profiles that have a section in `text`, as the CLI would call them."""
     return [name for name, _ in _sections(text)]
@@ -95,10 +119,10 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
     heads = list(re.finditer(r"(?m)^[ \t]*\[([^\n]+)\]", text))
     for place, head in enumerate(heads):
         end = heads[place + 1].start() if place + 1 < len(heads) else len(text)
-        yield _profile_of(head[1]), text[head.end() : end]
+        yield profile_of(head[1]), text[head.end() : end]
 
 
-def _profile_of(head: str) -> str:
+def profile_of(head: str) -> str:
     """`profile nsrc`, `profile "nsrc"` and, in a credentials file, `nsrc` all are nsrc."""
     try:
         words = shlex.split(head)

@@ -59,6 +59,8 @@ def uninstall() -> bool:
         systemd.disable()
     for path in there:
         _remove(path)
+    for left in systemd.folder().glob("mayfly*.d"):
+        speech.warning(f"{left} is kept: what is in it is not ours")
     systemd.reload()
     systemd.forget_failures()
     shutil.rmtree(Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly", ignore_errors=True)
@@ -73,7 +75,9 @@ def put(path: Path, text: str) -> bool:
     if standing.is_kept:
         why = "it has been edited by hand" if standing is Standing.EDITED else "it is not ours"
         speech.warning(f"{path} is kept as it is: {why}")
-        speech.hint(f"to change a unit: systemctl --user edit {path.name}; to have ours: rm '{path}' && mayfly install")
+        if path.suffix in {".service", ".socket"}:
+            speech.hint(f"to change a unit: systemctl --user edit {path.name}")
+        speech.hint(f"to have ours: rm '{path}' && mayfly install")
         return False
     if not text:
         _remove(path)

@@ -31,6 +31,7 @@ COMMANDS = (
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config", "print or write profiles for ~/.aws/config"),
+    ("import-aws-config", "import_aws_config", "make a config of the profiles in ~/.aws"),
     ("install", "install", "make the daemon a service of this user"),
     ("uninstall", "uninstall", "take the service away"),
     ("reload", "reload", "have the daemon take over a changed config"),

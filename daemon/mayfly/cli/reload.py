@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from mayfly.cli import asking, speech
+from pathlib import Path
+
+from mayfly import document
+from mayfly.cli import asking, aws_config, speech
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
@@ -13,8 +16,11 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_given: argparse.Namespace) -> int:
-    """Have it read."""
-    print(f"took over {take_over()}")
+    """Have it read; and say where the profiles in `~/.aws/config` are not those of the config any more."""
+    path = take_over()
+    print(f"took over {path}")
+    if aws_config.is_behind(document.read(Path(path))):
+        speech.hint("the profiles in ~/.aws/config have changed: mayfly aws-config --write")
     return speech.DONE
 
 

@@ -75,6 +75,7 @@ class Endpoint:
 
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
+        self._audit.meet(_inode(request))
         work = asyncio.ensure_future(self._obtain(profile, agent, _inode(request)))
         dialect = dialect_of(agent, request.version)
         try:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -49,6 +50,9 @@ def main() -> int:
         return 1
     finally:
         hardening.kill_descendants()
+        # What botocore leaves behind would be gone through once more, for 80 ms in which secrets live on and the next
+        # login waits.
+        gc.freeze()
     return 0
 
 
