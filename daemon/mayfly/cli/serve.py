@@ -87,7 +87,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     try:
         asyncio.run(serve())
     except sockets.PortTaken as reason:
-        raise _port_taken(address, reason) from None
+        raise _port_taken(found, address, reason) from None
     except sockets.Taken as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=("mayfly status",)) from None
     return speech.DONE
@@ -127,15 +127,30 @@ def _ways(found: Config) -> dict[str, OnePassword]:
     return ways | ({"onepassword": found.onepassword} if None in names else {})
 
 
-def _port_taken(address: tuple[str, int], reason: PortTaken) -> speech.Stop:
+def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
     from mayfly.cli.holders import holder
 
     who = holder(address[1])
-    return speech.Stop(
-        speech.FAILED,
-        f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason),
-        hints=(
-            'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
-            "or for once: mayfly serve --listen 127.0.0.1:PORT",
-        ),
+    hints = (
+        'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
+        "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
+    if _is_strangers(address[1]):
+        hints = (_lock_out(found), *hints)
+    message = f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason)
+    return speech.Stop(speech.FAILED, message, hints=hints)
+
+
+def _is_strangers(port: int) -> bool:
+    from mayfly.cli.squatters import owner
+
+    return owner(port) not in {None, os.getuid()}
+
+
+def _lock_out(found: Config) -> str:
+    """What was sent to a stranger's process may have been our tokens: they shall open nothing any more."""
+    from mayfly.tokens import rotate_token
+
+    for profile in found.profiles:
+        rotate_token(profile)
+    return 'all tokens are new, because clients may have sent the old ones there: eval "$(mayfly env PROFILE)" anew'

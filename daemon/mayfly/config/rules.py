@@ -5,8 +5,6 @@ In that part a bad value stands as None; its own complaint has been made.
 
 from __future__ import annotations
 
-import difflib
-
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -44,6 +42,8 @@ def is_role(profile: Table) -> bool:
 
 def nearest(given: str, known: Collection[str]) -> str:
     """The known name that was probably meant, or all of them."""
+    import difflib
+
     near = difflib.get_close_matches(given, known, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
 

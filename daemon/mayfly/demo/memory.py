@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 from collections.abc import Iterator
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,10 +46,16 @@ def _blocks(process: Path) -> Iterator[bytes]:
     with (process / "mem").open("rb", buffering=0) as memory:
         for bounds in filter(None, ranges):
             start, end = (int(bound, 16) for bound in bounds.groups())
-            while start < end:
-                memory.seek(start)
-                block = memory.read(min(_BLOCK_BYTES, end - start))
-                if not block:
-                    break
-                yield block
-                start += len(block)
+            # A range can be mapped and have nothing behind it (EIO), or be given back while we look.
+            with suppress(OSError):
+                yield from _range(memory, start, end)
+
+
+def _range(memory: FileIO, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        memory.seek(start)
+        block = memory.read(min(_BLOCK_BYTES, end - start))
+        if not block:
+            return
+        yield block
+        start += len(block)

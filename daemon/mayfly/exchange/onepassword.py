@@ -16,7 +16,6 @@ from mayfly.config import OnePassword
 from mayfly.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
 from mayfly.exchange.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.op_environment import environment
-from mayfly.exchange.refusals import from_op
 
 
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
@@ -95,6 +94,8 @@ class Op:
             raise OnePasswordGarbled("op printed more than any set of values can be") from None
         # Before 2.32.1 op could fail with exit code 0.
         if printed.exit_code != 0 or (printed.stderr and not printed.stdout):
+            from mayfly.exchange.refusals import from_op  # a table of patterns that nobody needs who was let in
+
             raise from_op(printed.stderr, self._references, elapsed_seconds=printed.seconds)
         return self._checked(printed)
 

@@ -2,6 +2,8 @@
 
     keeper.py    what the faces and the clock ask
     lanes.py     what is wanted and under way: exchanges, and what came of them
+    batches.py   what goes into one exchange
+    turns.py     one code of a device a step
     checks.py    what is looked at before a result is believed
     keepsake.py  the sessions as bytes, to be kept over a restart
     ledger.py    the sessions, and what stands on what

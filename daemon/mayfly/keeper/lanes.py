@@ -10,13 +10,13 @@ import random
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
 
 from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, ScreenLocked, SessionEnded
 from mayfly.events import Events
 from mayfly.keeper import checks
+from mayfly.keeper.batches import Asked, assume_request, login_request
 from mayfly.keeper.gathering import Gathering
 from mayfly.keeper.ledger import Ledger
 from mayfly.keeper.lookout import Lookout
@@ -28,14 +28,6 @@ from mayfly.wire import Request, Result
 
 
 Flight = asyncio.Future[MayflyError | None]
-
-
-class _Asked(NamedTuple):
-    """What an exchange was asked, by which config, and when."""
-
-    request: Request
-    config: Config
-    at: datetime
 
 
 class Lanes:
@@ -134,11 +126,8 @@ class Lanes:
 
     def _put_off(self) -> None:
         """Who waits for the next code of a device lets others go first, and is not asked for after somebody's no."""
-        for name, first in list(self._turns.waiting.items()):
-            error = self._ledger[first].last_error if first in self._ledger else None
-            if error and error.needs_human and name in self._flights:
-                del self._turns.waiting[name]
-                self._land(name, error)
+        for name, error in self._turns.refused(self._ledger).items():
+            self._land(name, error)
         self._turns.call_back(self._clock(), lambda names: self._tasks.spawn(self._take_up(names)))
 
     async def _take_up(self, names: list[str]) -> None:
@@ -175,34 +164,22 @@ class Lanes:
         self._pump()
 
     def _login_request(self) -> Request:
-        """All that is wanted of the first one's way to 1Password, whoever may come along, and the roles above."""
-        ledger, now = self._ledger, self._clock()
-        ways = [ledger.config.onepassword_of(name) for name in self._logins][:1]
-        same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) in ways]
-        found = [name for name in same if name in self._logins or self._comes_along(name, now)]
-        bases = self._turns.pick(ledger.config, found, self._logins)
-        roles = [name for name in self._roles if ledger.base(name) in bases and not ledger.live_source(name, now)]
-        for name in bases:
+        """The next login; what is in it waits in no lane any more."""
+        now = self._clock()
+        request = login_request(self._ledger, self._logins, self._roles, self._flights, self._turns, now)
+        for name in filter(self._ledger.is_base, request.profiles):
             self._flights.setdefault(name, asyncio.get_running_loop().create_future())
-        self._logins = {name: None for name in self._logins if name not in bases and name not in self._turns.waiting}
-        self._roles = {name: None for name in self._roles if name not in roles}
-        links = dict.fromkeys(link for role in roles for link in ledger.chain(role)[1:])
-        return Request(kind="login", digest=ledger.config.digest, profiles=(*bases, *links))
-
-    def _comes_along(self, name: str, now: datetime) -> bool:
-        policy = self._ledger.policy(name, now)
-        session = self._ledger[name]
-        return policy.asks_human and name not in self._flights and session.may_come_along(policy, now)
+        gone = {*request.profiles, *self._turns.waiting}
+        self._logins = {name: None for name in self._logins if name not in gone}
+        self._roles = {name: None for name in self._roles if name not in gone}
+        return request
 
     def _assume_request(self) -> Request:
-        """Every role that is wanted and stands on a live session, with the links between."""
-        ledger, now, names = self._ledger, self._clock(), self._assumable()
+        """Every role that is wanted and stands on a live session."""
+        names = self._assumable()
         self._is_gathering_roles = False
         self._roles = {name: None for name in self._roles if name not in names}
-        sources = dict.fromkeys(source for name in names if (source := ledger.live_source(name, now)))
-        links = dict.fromkeys(link for name in names for link in ledger.links_above_live(name, now))
-        live = {source: session for source in sources if (session := ledger[source].usable(now))}
-        return Request(kind="assume", digest=ledger.config.digest, profiles=tuple(links), sessions=live)
+        return assume_request(self._ledger, names, self._clock())
 
     # Asking
 
@@ -210,7 +187,7 @@ class Lanes:
         """Put every result where it belongs, and an error where none came."""
         if not request.profiles:
             return
-        asked = _Asked(request, self._ledger.config, self._clock())
+        asked = Asked(request, self._ledger.config, self._clock())
         left = dict.fromkeys(request.profiles)
         self._events.info("exchange.started", kind=request.kind, profiles=list(left))
         error: MayflyError = ExchangeFailed("the exchange ended without an answer")
@@ -241,7 +218,7 @@ class Lanes:
                 ended = ExchangeFailed(f"the session of {base} has ended", hint="ask again")
                 self._resolve(name, reason or self._ledger[base].last_error or ended)
 
-    def _apply(self, result: Result, asked: _Asked) -> None:
+    def _apply(self, result: Result, asked: Asked) -> None:
         """Enter a result; where the config has changed meanwhile, what came is not what is wanted now."""
         name, outcome = result.profile, result.outcome
         if not self._ledger.is_as_in(asked.config, name):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from mayfly.config import Config
+from mayfly.errors import MayflyError
+from mayfly.keeper.ledger import Ledger
 from mayfly.session import CODE_PERIOD_SECONDS
 
 
@@ -23,13 +25,25 @@ class Turns:
 
     def pick(self, config: Config, names: Collection[str], wanted: Collection[str]) -> list[str]:
         """`names` without the roles whose code another of them will use; those that are wanted wait from now on."""
+        roles = [name for name in names if config.chain(name) != config.ancestry(name)]
         first: dict[str, str] = {}
-        for name in sorted(names, key=lambda name: (name not in wanted, config.chain(name) != config.ancestry(name))):
+        for name in sorted(names, key=lambda name: (name not in wanted, name in roles)):
             first.setdefault(config.keys_of(name).otp, name)
-        later = {name: first[config.keys_of(name).otp] for name in names if config.chain(name) != config.ancestry(name)}
-        later = {name: other for name, other in later.items() if name != other}
-        self.waiting |= {name: other for name, other in later.items() if name in wanted}
-        return [name for name in names if name not in later]
+        later = {name: other for name in roles if (other := first[config.keys_of(name).otp]) != name}
+        picked = [name for name in names if name not in later]
+        rest = {name: other for name, other in self.waiting.items() if name not in picked}
+        self.waiting = rest | {name: other for name, other in later.items() if name in wanted}
+        return picked
+
+    def refused(self, ledger: Ledger) -> dict[str, MayflyError]:
+        """Who need not wait, because somebody has said no to the one before; and with what."""
+        errors = {
+            name: ledger[first].last_error for name, first in self.waiting.items() if name in ledger and first in ledger
+        }
+        told = {name: error for name, error in errors.items() if error and error.needs_human}
+        for name in told:
+            del self.waiting[name]
+        return told
 
     def call_back(self, now: datetime, come: Callable[[list[str]], object]) -> None:
         """Have whoever waits `come` when this step is over."""
