@@ -35,6 +35,7 @@ from mayfly.web import Handler, Server
 
 
 DRAIN_SECONDS = 5
+KEEP_SECONDS = 0.1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -62,7 +63,7 @@ class Daemon:
             desk=desk,
             clock=self._clock,
             events=self._events,
-            on_change=self._keep,
+            on_change=self._keep_soon,
         )
         self._audit = Audit(
             desk,
@@ -72,6 +73,7 @@ class Daemon:
             suspect=self._keeper.suspect,
         )
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
+        self._keeping: asyncio.TimerHandle | None = None
         self.stop = asyncio.Event()
 
     async def serve(self) -> None:
@@ -85,6 +87,7 @@ class Daemon:
             self._events.info("daemon.started", address=self._shown(), version=__version__, pid=os.getpid())
             self._manager.ready(self._summary())
             await self._run()
+            self._keep()
             self._manager.stopping()
             self._events.info("daemon.draining")
         self._events.info("daemon.stopped")
@@ -177,8 +180,14 @@ class Daemon:
             self._events.info("daemon.outdated", version=__version__)
             self.stop.set()
 
+    def _keep_soon(self) -> None:
+        """Sessions come in swarms: one keepsake is enough for many."""
+        if self._manager.is_systemd and self._keeping is None:
+            self._keeping = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._keep)
+
     def _keep(self) -> None:
         """Have the sessions kept for the next process."""
+        self._keeping = None
         if self._manager.is_systemd:
             self._manager.keep(self._keeper.keepsake())
 

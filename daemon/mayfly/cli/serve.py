@@ -131,7 +131,7 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
     from mayfly.cli.holders import holder
 
     who = holder(address[1])
-    hints = (
+    hints: tuple[str, ...] = (
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
         "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
