@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mayfly.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, Audit, family
+from mayfly.demand import Scene
 from mayfly.demo.sts import EmbeddedSts, Role
 from mayfly.desk import Caller
 from mayfly.events import Events
-from mayfly.session import Scene
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 

@@ -25,10 +25,10 @@ from aiohttp import web
 
 from mayfly.audit import Audit
 from mayfly.credentials import process_body
+from mayfly.demand import Trigger
 from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
-from mayfly.session import Trigger
 from mayfly.web import Answer, json_answer, refusal
 
 

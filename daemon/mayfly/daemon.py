@@ -181,8 +181,9 @@ class Daemon:
             self.stop.set()
 
     def _keep_soon(self) -> None:
-        """Sessions come in swarms: one keepsake is enough for many."""
+        """At once; but of sessions that come in swarms the first and the last are enough."""
         if self._manager.is_systemd and self._keeping is None:
+            self._keep()
             self._keeping = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._keep)
 
     def _keep(self) -> None:

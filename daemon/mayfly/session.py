@@ -23,6 +23,7 @@ from enum import Enum
 import attrs
 
 from mayfly.credentials import Credentials
+from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
 from mayfly.errors import (
     ApprovalDismissed,
     AwsFailed,
@@ -36,8 +37,6 @@ from mayfly.errors import (
 
 CODE_PERIOD_SECONDS = 30
 
-HUMAN_WINDOW_SECONDS = 20 * 60
-MACHINE_WINDOW_SECONDS = 75 * 60
 LAST_CHANCE_SECONDS = 5 * 60
 COMPANY_SECONDS = 60 * 60
 MAX_JITTER_SECONDS = 60
@@ -57,48 +56,6 @@ class Phase(Enum):
     FRESH = "fresh"
     DUE = "due"
     EXPIRED = "expired"
-
-
-class Trigger(Enum):
-    """What asks for new credentials."""
-
-    CLOCK = "clock"
-    CLIENT = "client"
-    PERSON = "person"
-
-
-class Presence(Enum):
-    """Who is in front of the screen; what cannot be known counts as PRESENT."""
-
-    PRESENT = "present"
-    AWAY = "away"
-    LOCKED = "locked"
-
-
-@attrs.frozen(kw_only=True)
-class Scene:
-    """What the desk sees: who is there, and when the screen was last unlocked."""
-
-    presence: Presence = Presence.PRESENT
-    unlocked_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True)
-class RefreshPolicy:
-    """How a session is kept: `mode` is always, while-used or on-demand.
-
-    `asks_human` where each login may cost a fingerprint.
-    """
-
-    mode: str
-    asks_human: bool
-    retry_min_seconds: float = 30
-    retry_max_seconds: float = 30 * 60
-
-    @property
-    def window_seconds(self) -> float:
-        """The widest refresh window: Java v2 asks an hour ahead, botocore a quarter."""
-        return HUMAN_WINDOW_SECONDS if self.asks_human else MACHINE_WINDOW_SECONDS
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 
 from mayfly.credentials import instant_text
-from mayfly.session import Phase, RefreshPolicy, Session
+from mayfly.demand import RefreshPolicy
+from mayfly.session import Phase, Session
 
 
 @attrs.frozen(kw_only=True)

@@ -21,7 +21,7 @@ NOTHING = (sys.executable, "-c", "pass")
 async def env() -> list[Row]:
     """`mayfly env` beside an interpreter that does nothing."""
     async with stage() as world:
-        ours, nothing = await _by_turns(world, (_mayfly(), "env", "s0"), NOTHING)
+        ours, nothing = await by_turns(world, (mayfly_command(), "env", "s0"), NOTHING)
     return [Row(what="mayfly env", measured=ours, reference=nothing, against="python3 -c pass", ratio_at_most=5)]
 
 
@@ -29,11 +29,11 @@ async def process() -> list[Row]:
     """`credential_process`, by our command and by curl."""
     async with stage() as world, world.serve():
         await world.get("/credentials/s0")
-        ours, nothing = await _by_turns(world, (_mayfly(), "credential-process", "s0"), NOTHING)
+        ours, nothing = await by_turns(world, (mayfly_command(), "credential-process", "s0"), NOTHING)
         curl = which("curl")
         control = str(world.run_dir / "control.sock")
         fetch = (curl, "--silent", "--fail", "--unix-socket", control, "http://mayfly/process/s0")
-        by_curl, version = await _by_turns(world, fetch, (curl, "--version"))
+        by_curl, version = await by_turns(world, fetch, (curl, "--version"))
     return [
         Row(
             what="credential_process by the command",
@@ -52,11 +52,12 @@ async def process() -> list[Row]:
     ]
 
 
-async def _by_turns(world: World, *commands: Sequence[str]) -> list[float]:
+async def by_turns(world: World, *commands: Sequence[str]) -> list[float]:
     """Milliseconds of each command, run by turns: medians, the first round left out."""
     rounds = [[await took(*command, env=world.env) for command in commands] for _ in range(ROUNDS)]
     return [milliseconds(seconds) for seconds in zip(*rounds[1:], strict=True)]
 
 
-def _mayfly() -> str:
+def mayfly_command() -> str:
+    """The installed command."""
     return str(Path(sys.executable).with_name("mayfly"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.bench.commands import NOTHING, _by_turns, _mayfly
+from tests.bench.commands import NOTHING, by_turns, mayfly_command
 from tests.bench.life import until_listening
 from tests.bench.proc import resident_mib, timed
 from tests.bench.stage import calls, stage
@@ -24,7 +24,7 @@ async def scale() -> list[Row]:
         starts = [await until_listening(world) for _ in range(STARTS)]
         async with world.serve() as served:
             stampede = await _stampede(world, served)
-            status, nothing = await _by_turns(world, (_mayfly(), "status", "--json"), NOTHING)
+            status, nothing = await by_turns(world, (mayfly_command(), "status", "--json"), NOTHING)
     return [
         Row(what="500 profiles: first start, tokens made", measured=starts[0] * 1000, at_most=1000),
         Row(what="500 profiles: start to listening", measured=min(starts[1:]) * 1000, at_most=1000),

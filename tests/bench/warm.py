@@ -28,7 +28,6 @@ async def warm() -> list[Row]:
         async with reference("bare", body) as bare, reference("unchecked", body) as unchecked:
             with load(world.port, request) as ours, load(bare.port, request) as a, load(unchecked.port, request) as b:
                 checked, plain, without = await by_turns([ours, a, b], rounds=ROUNDS, seconds=ROUND_SECONDS)
-    rate = {"unit": "req/s"}
     return [
         Row(
             what="warm GET, with all checks",
@@ -36,16 +35,22 @@ async def warm() -> list[Row]:
             reference=plain,
             against="bare aiohttp application",
             ratio_at_least=0.9,
-            **rate,
+            unit="req/s",
         ),
         Row(
             what="warm GET, our server without checks",
             measured=without,
             reference=plain,
             against="bare aiohttp application",
-            **rate,
+            unit="req/s",
         ),
-        Row(what="warm GET, with all checks", measured=checked, reference=without, against="without checks", **rate),
+        Row(
+            what="warm GET, with all checks",
+            measured=checked,
+            reference=without,
+            against="without checks",
+            unit="req/s",
+        ),
     ]
 
 

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 from mayfly.config import Config, KeyProfile, OnePassword, RoleProfile
 from mayfly.credentials import Credentials
+from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
 from mayfly.desk import Caller
 from mayfly.errors import MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
 from mayfly.launcher import Exchange
-from mayfly.session import Presence, RefreshPolicy, Scene, Session, Trigger
+from mayfly.session import Session
 from mayfly.wire import Identity, Request, Result
 
 

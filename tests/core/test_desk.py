@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.kit import NOON, at
+from mayfly.demand import Presence, Scene
 from mayfly.desk import Caller, desk_here, interface
 from mayfly.desk.__main__ import main, serve
 from mayfly.desk.interface import Watch, ask
@@ -21,7 +22,6 @@ from mayfly.desk.linux import presence_from as linux_presence
 from mayfly.desk.macos import MacDesk
 from mayfly.desk.macos import presence_from as mac_presence
 from mayfly.desk.remote import RemoteDesk, answered
-from mayfly.session import Presence, Scene
 
 
 PRESENT, AWAY, LOCKED = Presence.PRESENT, Presence.AWAY, Presence.LOCKED

@@ -28,6 +28,7 @@ from core.kit import (
     staged,
 )
 from mayfly.config import Config
+from mayfly.demand import Scene, Trigger
 from mayfly.errors import (
     AccessDenied,
     AccessKeyUnknown,
@@ -39,7 +40,6 @@ from mayfly.errors import (
     MayflyError,
     SessionEnded,
 )
-from mayfly.session import Scene, Trigger
 from mayfly.wire import Identity, Request, Result
 
 

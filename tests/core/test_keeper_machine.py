@@ -28,6 +28,7 @@ from core.kit import (
     role,
     staged,
 )
+from mayfly.demand import Presence, Scene
 from mayfly.errors import (
     AccessDenied,
     ApprovalDismissed,
@@ -38,7 +39,6 @@ from mayfly.errors import (
     OnePasswordHung,
     OnePasswordLocked,
 )
-from mayfly.session import Presence, Scene
 from mayfly.wire import Request
 
 

@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from core.kit import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NOON, at, credentials, issued
+from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
 from mayfly.errors import (
     AccessDenied,
     ApprovalDismissed,
@@ -20,7 +21,7 @@ from mayfly.errors import (
     OnePasswordUnknown,
     ScreenLocked,
 )
-from mayfly.session import Phase, Presence, RefreshPolicy, Scene, Session, Trigger, first_usable_step
+from mayfly.session import Phase, Session, first_usable_step
 
 
 EIGHT_HOURS = 8 * HOUR

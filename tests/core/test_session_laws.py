@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from core.kit import HERE, HOUR, NOON, at, credentials
 from mayfly.clock import Clock
+from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
 from mayfly.errors import (
     AccessDenied,
     ApprovalDismissed,
@@ -22,16 +23,7 @@ from mayfly.errors import (
     OnePasswordRateLimited,
     OnePasswordUnknown,
 )
-from mayfly.session import (
-    LOOK_AGAIN_SECONDS,
-    Phase,
-    Presence,
-    RefreshPolicy,
-    Scene,
-    Session,
-    Trigger,
-    first_usable_step,
-)
+from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 
 
 ERRORS: list[MayflyError] = [

@@ -6,8 +6,9 @@ import attrs
 import pytest
 
 from core.kit import HOUR, HUMAN, MACHINE, NOON, at, issued
+from mayfly.demand import RefreshPolicy
 from mayfly.errors import ApprovalDismissed, AwsThrottled
-from mayfly.session import RefreshPolicy, Session
+from mayfly.session import Session
 from mayfly.status import ProfileStatus, Status, tree
 
 

@@ -18,7 +18,7 @@ from tests.soak.clients import Client
 from tests.soak.clock import LIBRARIES, Clock
 from tests.soak.play import Play
 from tests.soak.stage import Stage, stage
-from tests.soak.tally import Tally
+from tests.soak.tally import JOB, Tally
 from tests.soak.week import DAY, WEEK, when
 
 
@@ -33,7 +33,7 @@ async def _play(folder: Path, *, is_short: bool, rate: int) -> bool:
     with Clock(folder, starts_at=STARTS_AT, rate=rate) as clock:
         start = time.monotonic()
         async with stage(folder, clock) as on:
-            tally = Tally((*PROFILES, *(f"job {profile}" for profile in PROFILES)), clock.now())
+            tally = Tally((*PROFILES, *(f"{JOB}{profile}" for profile in PROFILES)), clock.now())
             clients = [Client(on, tally, profile) for profile in PROFILES]
             clients += [Client(on, tally, profile, caches=True) for profile in PROFILES]
             await Play(on, tally, script, clients).run(ends_at)

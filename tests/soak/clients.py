@@ -7,7 +7,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from tests.soak.stage import Stage
-from tests.soak.tally import Tally
+from tests.soak.tally import JOB, Tally
 
 
 # A process that fetches again within a minute makes the daemon ask AWS whether it had to; this one takes its time.
@@ -23,7 +23,7 @@ class Client:
     def __init__(self, stage: Stage, tally: Tally, profile: str, *, caches: bool = False) -> None:
         self._stage = stage
         self._tally = tally
-        self.name = f"job {profile}" if caches else profile
+        self.name = f"{JOB}{profile}" if caches else profile
         self._profile = profile
         self._caches = caches
         self._next_at = datetime.min.replace(tzinfo=UTC)

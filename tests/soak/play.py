@@ -43,7 +43,7 @@ class Play:
     async def run(self, ends_at: datetime) -> None:
         """Until then."""
         while (now := self._stage.clock.now()) < ends_at:
-            self._observe(now)
+            await self._observe(now)
             for client in self._clients:
                 client.act(now)
             if self._script and now >= self._script[0].at and not (self._script[0].waits and self._is_under_way()):
@@ -52,13 +52,15 @@ class Play:
                 await self._leap(ends_at)
             await asyncio.sleep(TICK_SECONDS)
 
-    def _observe(self, now: datetime) -> None:
+    async def _observe(self, now: datetime) -> None:
         prompts = self._stage.world.vault.state()["prompts"]
         if prompts > self._prompts:
             self._tally.prompted(now, prompts - self._prompts)
             self._prompts = prompts
             self._tally.has_said_no, self._stage.will_say_no = self._stage.will_say_no, False
-        self._tally.passed(now, is_asking=self._stage.is_busy)
+        is_asking = self._stage.is_busy
+        ready = () if is_asking or not self._tally.is_somebody_without(now) else await self._stage.ready()
+        self._tally.passed(now, is_asking=is_asking, ready=ready)
 
     def _perform(self, act: Act, now: datetime) -> None:
         _tell(now, act.what)

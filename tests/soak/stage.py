@@ -91,6 +91,10 @@ class Stage:
         """The laptop's lid is opened."""
         self.served.process.send_signal(signal.SIGCONT)
 
+    async def ready(self) -> list[str]:
+        """The profiles for which the daemon would answer at once."""
+        return [row["profile"] for row in await self.status() if row["phase"] in {"fresh", "due"}]
+
     async def status(self) -> list[dict[str, Any]]:
         """The daemon's own word, profile by profile."""
         reader, writer = await asyncio.open_unix_connection(str(self.world.run_dir / "control.sock"))

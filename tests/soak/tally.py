@@ -6,6 +6,7 @@ The seconds are those of a client that keeps what it was given until its Expirat
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 
@@ -13,8 +14,9 @@ NOBODY = "nobody there"
 OUTAGE = "outage of STS"
 NO = "the human said no"
 ASKING = "the human is being asked"
+READY = "not asked for again yet"
 OURS = "our fault"
-CAUSES = (NOBODY, OUTAGE, NO, ASKING, OURS)
+CAUSES = (NOBODY, OUTAGE, NO, ASKING, READY, OURS)
 
 # From somebody's coming back, or AWS's, to the daemon's next look and the exchange that it starts.
 NOTICE_SECONDS = 45
@@ -23,6 +25,9 @@ WINDOW_SECONDS = 21 * 60
 
 # The client of the profile with keys: a role is renewed without anybody.
 WHAT_COSTS_A_PROMPT = "nsrc"
+
+# Before the profile, in the name of a client that caches.
+JOB = "job "
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -56,12 +61,13 @@ class Tally:
         if expiration:
             self.valid_until[client] = expiration
 
-    def passed(self, now: datetime, *, is_asking: bool) -> None:
-        """Time has passed, in this state of the world."""
+    def passed(self, now: datetime, *, is_asking: bool, ready: Collection[str] = ()) -> None:
+        """Time has passed, in this state of the world; the daemon holds what is good for the profiles in `ready`."""
         for client, valid_until in self.valid_until.items():
             lost = (now - max(self._last_at, valid_until)).total_seconds()
             if lost > 0:
-                cause = self._cause(now, is_asking=is_asking)
+                is_ready = client.removeprefix(JOB) in ready
+                cause = READY if is_ready else self._cause(now, is_asking=is_asking)
                 self.seconds[cause] += lost
                 if cause == OURS:
                     self.faults.append(f"{now:%a %H:%M:%S} {client}: {lost:.0f} s")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from mayfly.session import Presence, Scene
+from mayfly.demand import Presence, Scene
 
 
 ANSWER_SECONDS = 3

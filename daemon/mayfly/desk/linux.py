@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from mayfly.demand import Presence, Scene
 from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
-from mayfly.session import Presence, Scene
 
 
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
+from mayfly.demand import Presence, Scene
 from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
-from mayfly.session import Presence, Scene
 
 
 class MacDesk:

@@ -13,11 +13,11 @@ from aiohttp import hdrs, web
 
 from mayfly.audit import Audit
 from mayfly.credentials import Credentials, container_body
+from mayfly.demand import Trigger
 from mayfly.endpoint.checks import Checks, Refused
 from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.errors import ApprovalPending, MayflyError
 from mayfly.keeper import Keeper
-from mayfly.session import Trigger
 from mayfly.tokens import Grants
 from mayfly.web import Answer, Connection, json_answer, refusal
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mayfly.config import Config
 from mayfly.credentials import Credentials
+from mayfly.demand import Scene, Trigger
 from mayfly.desk import Desk
 from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
 from mayfly.events import Events
@@ -20,7 +21,7 @@ from mayfly.keeper.ledger import Ledger
 from mayfly.keeper.lookout import Lookout
 from mayfly.keeper.tasks import Tasks
 from mayfly.launcher import Launcher
-from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Scene, Trigger
+from mayfly.session import LOOK_AGAIN_SECONDS, Phase
 from mayfly.status import ProfileStatus
 from mayfly.wire import Identity, Request
 

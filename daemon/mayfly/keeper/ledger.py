@@ -8,8 +8,9 @@ from datetime import datetime
 import attrs
 
 from mayfly.config import Config, Profile
+from mayfly.demand import RefreshPolicy
 from mayfly.keeper.keepsake import Kept, origin
-from mayfly.session import Phase, RefreshPolicy, Session
+from mayfly.session import Phase, Session
 
 
 class Ledger:

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from mayfly.demand import Presence, Scene
 from mayfly.desk import Desk
 from mayfly.keeper.tasks import Tasks
-from mayfly.session import Presence, Scene
 
 
 # A look costs a process or two: whoever asks within this time shares what was seen.

@@ -1,0 +1,54 @@
+"""What asks for new credentials, who is there to be asked, and how keenly they are kept: the arguments of the core."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+import attrs
+
+
+HUMAN_WINDOW_SECONDS = 20 * 60
+MACHINE_WINDOW_SECONDS = 75 * 60
+
+
+class Trigger(Enum):
+    """What asks for new credentials."""
+
+    CLOCK = "clock"
+    CLIENT = "client"
+    PERSON = "person"
+
+
+class Presence(Enum):
+    """Who is in front of the screen; what cannot be known counts as PRESENT."""
+
+    PRESENT = "present"
+    AWAY = "away"
+    LOCKED = "locked"
+
+
+@attrs.frozen(kw_only=True)
+class Scene:
+    """What the desk sees: who is there, and when the screen was last unlocked."""
+
+    presence: Presence = Presence.PRESENT
+    unlocked_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RefreshPolicy:
+    """How a session is kept: `mode` is always, while-used or on-demand.
+
+    `asks_human` where each login may cost a fingerprint.
+    """
+
+    mode: str
+    asks_human: bool
+    retry_min_seconds: float = 30
+    retry_max_seconds: float = 30 * 60
+
+    @property
+    def window_seconds(self) -> float:
+        """The widest refresh window: Java v2 asks an hour ahead, botocore a quarter."""
+        return HUMAN_WINDOW_SECONDS if self.asks_human else MACHINE_WINDOW_SECONDS
