@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 
 from typing import Any
 
@@ -293,3 +294,23 @@ async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
 
     assert [{"nsrc": "ApprovalDismissed"}] * 5 == [one.verdicts for one in ended]
     assert 1 == world.vault.state()["overlap"]["max"]
+
+
+async def test_an_order_to_end_is_not_lost_in_a_destructor(world: World) -> None:
+    """Python drops what a destructor raises: the order is given again until it is heard."""
+    code = """
+import os, signal, time
+from mayfly.exchange import __main__ as program
+
+class Ended:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+
+program._get_ready()
+Ended()
+time.sleep(60)
+"""
+    ended = await world.run_program(sys.executable, "-c", code)
+
+    assert 128 + signal.SIGTERM == ended.code

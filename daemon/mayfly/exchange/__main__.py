@@ -50,6 +50,7 @@ def main() -> int:
         return 1
     finally:
         hardening.kill_descendants()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         # What botocore leaves behind would be gone through once more, for 80 ms in which secrets live on and the next
         # login waits.
         gc.freeze()
@@ -193,6 +194,7 @@ def _place(bug: BaseException) -> str:
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
 
 
+_INSIST_SECONDS = 0.5
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -200,7 +202,15 @@ def _end(number: int, _frame: object) -> NoReturn:
     """Asked to end: what was started is ended on the way out, and asking again does not hurry it."""
     for other in _ENDINGS:
         signal.signal(other, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, lambda *_: _insist(128 + number))
+    signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS, _INSIST_SECONDS)
     sys.exit(128 + number)
+
+
+def _insist(code: int) -> None:
+    """Python drops what is raised while it runs a destructor; whoever is on the way out already is left in peace."""
+    if not isinstance(sys.exception(), SystemExit):
+        sys.exit(code)
 
 
 if __name__ == "__main__":
