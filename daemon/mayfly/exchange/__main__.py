@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import sys
+import time
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -195,6 +196,8 @@ def _place(bug: BaseException) -> str:
 
 
 _INSIST_SECONDS = 0.5
+# Longer than it takes to end an `op` that does not want to, shorter than whoever asks waits.
+_LEAVE_SECONDS = 7
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -202,13 +205,20 @@ def _end(number: int, _frame: object) -> NoReturn:
     """Asked to end: what was started is ended on the way out, and asking again does not hurry it."""
     for other in _ENDINGS:
         signal.signal(other, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, lambda *_: _insist(128 + number))
+    asked_seconds = time.monotonic()
+    signal.signal(signal.SIGALRM, lambda *_: _insist(128 + number, time.monotonic() - asked_seconds))
     signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS, _INSIST_SECONDS)
     sys.exit(128 + number)
 
 
-def _insist(code: int) -> None:
-    """Python drops what is raised while it runs a destructor; whoever is on the way out already is left in peace."""
+def _insist(code: int, since_seconds: float) -> None:
+    """Python drops what is raised while it runs a destructor; whoever is on the way out already is left in peace.
+
+    But not for ever: an import that is broken off can stop on its own lock (CPython's importlib).
+    """
+    if since_seconds > _LEAVE_SECONDS:
+        hardening.kill_descendants()
+        os._exit(code)
     if not isinstance(sys.exception(), SystemExit):
         sys.exit(code)
 
