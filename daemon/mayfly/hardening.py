@@ -41,6 +41,15 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def wait_for_children(within_seconds: float) -> None:
+    """Reap children as they end, until there is none."""
+    end = time.monotonic() + within_seconds
+    with suppress(ChildProcessError):
+        while time.monotonic() < end:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(_GLANCE_SECONDS)
+
+
 def kill_descendants(within_seconds: float = 2) -> None:
     """Kill and reap whatever this process has started and adopted.
 

@@ -182,6 +182,11 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def waits_for_a_lock(pid: int) -> bool:
+    """Whether the process is held up by another's lock on a file (proc_locks(5))."""
+    return any("->" in row and f" {pid} " in row for row in Path("/proc/locks").read_text().splitlines())
+
+
 def program(path: Path, text: str) -> Path:
     """An executable file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

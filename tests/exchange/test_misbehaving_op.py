@@ -21,6 +21,7 @@ from exchange.kit import (
     stand_in,
     sts_called,
     until,
+    waits_for_a_lock,
     with_onepassword,
 )
 from mayfly import wire
@@ -195,9 +196,10 @@ async def test_sigterm_ends_an_exchange_that_waits_for_its_turn(world: World) ->
     """Waiting for another exchange's `op` can be broken off."""
     world.vault.update(hang=True)
     async with exchange(world) as first, exchange(world) as second:
-        for process in (first, second):
-            await put(process, login(world))
-            await until(lambda: world.vault.state()["calls"] == 1)
+        await put(first, login(world))
+        await until(lambda: world.vault.state()["calls"] == 1)
+        await put(second, login(world))
+        await until(lambda: waits_for_a_lock(second.pid))
         second.terminate()
         ended = await answer(second)
         first.terminate()
@@ -296,21 +298,38 @@ async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
     assert 1 == world.vault.state()["overlap"]["max"]
 
 
-async def test_an_order_to_end_is_not_lost_in_a_destructor(world: World) -> None:
-    """Python drops what a destructor raises: the order is given again until it is heard."""
-    code = """
-import os, signal, time
+AT_A_BAD_MOMENT = """
+import os, signal, sys, time
 from mayfly.exchange import __main__ as program
 
-class Ended:
+def ask_to_end():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0)
+
+class Destructor:
     def __del__(self):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0)
+        ask_to_end()
+
+def swallow():
+    try:
+        ask_to_end()
+    except BaseException:
+        pass
+
+def in_an_import():
+    sys.path.insert(0, os.environ["HOME"])
+    open(os.environ["HOME"] + "/broken_off.py", "w").write("import __main__; __main__.swallow()")
+    import broken_off
 
 program._get_ready()
-Ended()
+{moment}
 time.sleep(60)
 """
-    ended = await world.run_program(sys.executable, "-c", code)
+
+
+@pytest.mark.parametrize("moment", ["Destructor()", "swallow()", "in_an_import()"])
+async def test_an_order_to_end_is_not_lost(world: World, moment: str) -> None:
+    """Wherever it comes: Python drops what a destructor raises, and an import may catch it or stop on its own lock."""
+    ended = await world.run_program(sys.executable, "-c", AT_A_BAD_MOMENT.replace("{moment}", moment))
 
     assert 128 + signal.SIGTERM == ended.code

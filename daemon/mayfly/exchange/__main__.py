@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import sys
-import time
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from mayfly import hardening, paths, wire
 from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.errors import ConfigChanged, ExchangeFailed, MayflyError
-from mayfly.exchange import asker
+from mayfly.exchange import asker, child
 from mayfly.exchange.login import Emit, Login
 from mayfly.exchange.where import seal_environment
 from mayfly.wire import Request, Result
@@ -51,7 +50,6 @@ def main() -> int:
         return 1
     finally:
         hardening.kill_descendants()
-        signal.setitimer(signal.ITIMER_REAL, 0)
         # What botocore leaves behind would be gone through once more, for 80 ms in which secrets live on and the next
         # login waits.
         gc.freeze()
@@ -66,6 +64,8 @@ _REFUSED = (ValueError, TypeError, KeyError, RecursionError)
 
 def _get_ready() -> None:
     """Of the environment, take nothing that could lead elsewhere; of the signals, what a child of anybody may have."""
+    # Who lives for seconds has nothing to collect: looking for it would make each import a fifth slower.
+    gc.disable()
     hardening.forbid_core_dumps()
     seal_environment(os.environ)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -195,32 +195,19 @@ def _place(bug: BaseException) -> str:
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
 
 
-_INSIST_SECONDS = 0.5
-# Longer than it takes to end an `op` that does not want to, shorter than whoever asks waits.
-_LEAVE_SECONDS = 7
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def _end(number: int, _frame: object) -> NoReturn:
-    """Asked to end: what was started is ended on the way out, and asking again does not hurry it."""
+    """Asked to end: take along what was started, and go; asking again does not hurry it.
+
+    Nothing is raised for it: Python drops what is raised in a destructor, and an import that is broken off can stop on
+    its own lock.
+    """
     for other in _ENDINGS:
         signal.signal(other, signal.SIG_IGN)
-    asked_seconds = time.monotonic()
-    signal.signal(signal.SIGALRM, lambda *_: _insist(128 + number, time.monotonic() - asked_seconds))
-    signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS, _INSIST_SECONDS)
-    sys.exit(128 + number)
-
-
-def _insist(code: int, since_seconds: float) -> None:
-    """Python drops what is raised while it runs a destructor; whoever is on the way out already is left in peace.
-
-    But not for ever: an import that is broken off can stop on its own lock (CPython's importlib).
-    """
-    if since_seconds > _LEAVE_SECONDS:
-        hardening.kill_descendants()
-        os._exit(code)
-    if not isinstance(sys.exception(), SystemExit):
-        sys.exit(code)
+    child.end_all()
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

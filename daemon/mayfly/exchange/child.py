@@ -64,6 +64,7 @@ class Child:
             cwd="/",
             start_new_session=True,
         )
+        _alive.append(self)
         assert self._process.stdin is not None  # noqa: S101 - for mypy: it was made with a pipe
         self._stdin = self._process.stdin
         os.set_blocking(self._stdin.fileno(), False)
@@ -75,11 +76,12 @@ class Child:
     def __exit__(self, *_: object) -> None:
         """Whatever still runs is asked to end, then made to."""
         if self._process.poll() is None:
-            self._signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(TERM_GRACE_SECONDS)
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         hardening.kill_descendants()
+        _alive.remove(self)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()
@@ -140,7 +142,21 @@ class Child:
     def _left_seconds(self) -> float:
         return self._limit_seconds - (time.monotonic() - self._started)
 
-    def _signal(self, number: int) -> None:
+    def signal(self, number: int) -> None:
+        """To it and to whoever is in its group."""
         # Nobody may be left in the group (macOS says so with EPERM).
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+_alive: list[Child] = []
+
+
+def end_all() -> None:
+    """End every child as its block would, and what they have started: for who leaves from within a signal's handler."""
+    for child in _alive:
+        child.signal(signal.SIGTERM)
+    hardening.wait_for_children(TERM_GRACE_SECONDS)
+    for child in _alive:
+        child.signal(signal.SIGKILL)
+    hardening.kill_descendants()
