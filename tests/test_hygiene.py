@@ -25,7 +25,7 @@ def long_lived(world: World) -> set[str]:
 @as_root
 async def test_the_daemon_never_holds_a_permanent_key(world: World) -> None:
     """After a login, while it serves, the daemon's memory has the session's key and nothing of the permanent one."""
-    async with world.serve() as daemon:
+    async with world.serve(from_scratch=True) as daemon:
         session = (await world.get()).json
         seen = memory.search(daemon.pid, {session["SecretAccessKey"], *long_lived(world)})
 
@@ -36,7 +36,7 @@ async def test_the_daemon_never_holds_a_permanent_key(world: World) -> None:
 async def test_no_secret_is_on_a_command_line_or_in_an_environment(world: World) -> None:
     """Of the daemon, of its exchange, of op."""
     world.vault.update(prompt={"answer": "ignore"})
-    async with world.serve() as daemon:
+    async with world.serve(from_scratch=True) as daemon:
         login = asyncio.create_task(world.run("login", "nsrc"))
         await daemon.event("exchange.started")
         shown = b"".join(shown_by(pid) for pid in [daemon.pid, *descendants(daemon.pid)])
@@ -54,7 +54,7 @@ async def test_no_secret_is_on_a_command_line_or_in_an_environment(world: World)
 
 async def test_the_daemon_dumps_no_core(world: World) -> None:
     """The limit for core files is 0, hard and soft."""
-    async with world.serve() as daemon:
+    async with world.serve(from_scratch=True) as daemon:
         limits = Path(f"/proc/{daemon.pid}/limits").read_text()  # noqa: ASYNC240 - /proc does not block
 
     line = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
@@ -63,7 +63,7 @@ async def test_the_daemon_dumps_no_core(world: World) -> None:
 
 async def test_the_daemon_is_closed_to_others_of_its_user(world: World) -> None:
     """A process that is not dumpable belongs to root, as far as /proc goes."""
-    async with world.serve() as daemon:
+    async with world.serve(from_scratch=True) as daemon:
         facts = Path(f"/proc/{daemon.pid}/status").read_text()  # noqa: ASYNC240 - /proc does not block
         mode = Path(f"/proc/{daemon.pid}/environ").stat().st_mode  # noqa: ASYNC240 - the same
 

@@ -23,6 +23,7 @@ def test_a_day_goes_by() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--short"],
         cwd=Path(__file__).parents[1],
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         capture_output=True,
         text=True,
         timeout=240,

@@ -10,13 +10,18 @@ import signal
 import socket
 import sys
 
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mayfly.demo.sts import Account, EmbeddedSts, Role, User
 from mayfly.demo.vault import ITEM, VAULT, Vault
+
+
+if TYPE_CHECKING:
+    from nursery import Hatchling, Nursery
 
 
 SEED_ACCOUNT = "058264411872"
@@ -74,11 +79,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def measured() -> dict[str, str]:
+    """What has coverage follow a process that is started from scratch: it costs as much as the start itself."""
+    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
 class World:
     """Everything a `mayfly` needs, made anew for each test. The daemon under test is always a real process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nursery: Nursery | None = None) -> None:
+        """Without a nursery, every process starts from scratch."""
         self.folder = folder
+        self._nursery = nursery
         self.home = folder / "home"
         self.run_dir = folder / "run"
         self.home.mkdir(mode=0o700)
@@ -104,14 +116,16 @@ class World:
     @property
     def env(self) -> dict[str, str]:
         """The environment of this world's processes: nothing of the machine's but what programs need to run."""
-        kept = ("LANG", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
-        return {name: os.environ[name] for name in kept if name in os.environ} | {
+        kept = {name: os.environ[name] for name in ("LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        return kept | {
             "PATH": f"{self.op.parent}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.home),
             "MAYFLY_RUNTIME_DIR": str(self.run_dir),
             "MAYFLY_LISTEN": f"127.0.0.1:{self.port}",
             "AWS_ENDPOINT_URL_STS": self.sts.url if hasattr(self, "sts") else "http://127.0.0.1:1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            # Nobody out there is spoken to, and to read the machine's certificates takes each process 60 ms.
+            "SSL_CERT_FILE": os.devnull,
         }
 
     def write_toml(self, text: str = SEED_TOML) -> Path:
@@ -130,17 +144,24 @@ class World:
 
     async def run(self, *argv: str, env: dict[str, str] | None = None, stdin: bytes = b"") -> Ended:
         """Run `mayfly ARGV` to its end."""
-        return await self.run_program(sys.executable, "-m", "mayfly", *argv, env=env, stdin=stdin)
+        if not self._nursery or not self._nursery.takes(env):
+            return await self.run_program(sys.executable, "-m", "mayfly", *argv, env=env, stdin=stdin)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            code, out, err = await self._nursery.run(argv, self.with_env(env), self.home, stdin)
+        return Ended(code, out.decode(), err.decode())
+
+    def with_env(self, env: dict[str, str] | None) -> dict[str, str]:
+        """The world's environment with `env` laid over it; an empty value takes one away."""
+        return {name: value for name, value in (self.env | (env or {})).items() if value}
 
     async def run_program(self, *argv: str, env: dict[str, str] | None = None, stdin: bytes = b"") -> Ended:
         """Run any program in this world to its end; `env` is laid over the world's, an empty value takes one away."""
-        merged = {name: value for name, value in (self.env | (env or {})).items() if value}
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=merged,
+            env=self.with_env(env),
             cwd=self.home,
         )
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -149,23 +170,26 @@ class World:
         return Ended(process.returncode, out.decode(), err.decode())
 
     @asynccontextmanager
-    async def serve(self, *argv: str, env: dict[str, str] | None = None) -> AsyncIterator[Served]:
+    async def serve(
+        self, *argv: str, env: dict[str, str] | None = None, from_scratch: bool = False
+    ) -> AsyncIterator[Served]:
         """A daemon that is ready, for as long as the block lasts."""
         log = self.folder / "daemon.log"
-        with log.open("ab") as stream:
+        with log.open("ab") as stream, Path(os.devnull).open("rb") as nothing:  # noqa: ASYNC230 - does not block
             log_start = stream.tell()
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "mayfly",
-                "serve",
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=stream,
-                env={name: value for name, value in (self.env | (env or {})).items() if value},
-                cwd=self.home,
-                start_new_session=True,
-            )
+            process: Process | Hatchling
+            if self._nursery and self._nursery.takes(env) and not from_scratch:
+                streams = (nothing.fileno(), stream.fileno(), stream.fileno())
+                process = self._nursery.start(("serve", *argv), self.with_env(env), self.home, streams)
+            else:
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "mayfly", "serve", *argv),
+                    stdin=nothing,
+                    stderr=stream,
+                    env=self.with_env(env),
+                    cwd=self.home,
+                    start_new_session=True,
+                )
         served = Served(self, process, log, log_start)
         try:
             await served.ready()
@@ -195,7 +219,7 @@ class World:
 class Served:
     """A running daemon."""
 
-    def __init__(self, world: World, process: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
+    def __init__(self, world: World, process: Process | Hatchling, log: Path, log_start: int) -> None:
         self.world = world
         self.process = process
         self._log = log

@@ -22,7 +22,7 @@ from mayfly.credentials import Credentials
 from mayfly.demo.vault import ITEM, VAULT, Vault
 from mayfly.errors import MayflyError
 from mayfly.wire import Request
-from world import PATIENCE_SECONDS, SEED_TOML, World
+from world import PATIENCE_SECONDS, SEED_TOML, World, measured
 
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -135,7 +135,7 @@ async def exchange(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=world.env | (env or {}),
+        env=world.env | measured() | (env or {}),
         cwd="/",
         start_new_session=True,
     )

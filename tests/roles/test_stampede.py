@@ -154,7 +154,7 @@ async def test_five_hundred_profiles_at_once(tmp_path: Path) -> None:
     sources, roles = _names("s", SOURCES), _names("r", ROLES)
     async with inhabited(tmp_path, [*sources, "early"], [Role(name=name) for name in roles]) as world:
         world.write_toml(early(world) + _two_accounts(SOURCES, ROLES))
-        async with world.serve() as daemon:
+        async with world.serve(from_scratch=True) as daemon:
             [replies] = await asyncio.gather(*await fetch_together(world, daemon, sources + roles))
             rows = await rows_of(world)
             mib = _resident_mib(daemon)

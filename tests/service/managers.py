@@ -14,7 +14,7 @@ from typing import Any
 
 import mayfly
 
-from world import PATIENCE_SECONDS, Ended, World
+from world import PATIENCE_SECONDS, Ended, World, measured
 
 
 SCRIPT = Path(__file__).with_name("user-systemd")
@@ -62,7 +62,13 @@ class UserManager:
 
     async def run(self, *argv: str, env: dict[str, str] | None = None) -> Ended:
         """Run a program as in a terminal of the user's; `env` is laid over, an empty value takes away."""
-        mine = self.world.env | {"XDG_RUNTIME_DIR": f"/run/user/{self.uid}", "MAYFLY_RUNTIME_DIR": ""} | (env or {})
+        followed = {} if self.uid else measured()
+        mine = (
+            self.world.env
+            | followed
+            | {"XDG_RUNTIME_DIR": f"/run/user/{self.uid}", "MAYFLY_RUNTIME_DIR": ""}
+            | (env or {})
+        )
         become = ("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups") if self.uid else ()
         process = await asyncio.create_subprocess_exec(
             *("nsenter", f"--target={self._inside}", "--mount", "--pid", f"--wdns={self.world.home}", *become, *argv),

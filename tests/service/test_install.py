@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from service.managers import SystemdWorld, UserManager
-from world import World
+from world import World, free_port
 
 
 NAMES = (
@@ -139,7 +139,7 @@ async def _of_another_version(manager: UserManager, unit: str) -> str:
 async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> None:
     """With another listening address in force, `install --now` moves the service there, and says what that costs."""
     await manager.mayfly("install", "--now")
-    port = manager.world.port + 1 if manager.world.port < 65535 else 1024
+    port = free_port()
 
     ended = await manager.mayfly("install", "--now", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
     manager.world.port = port
