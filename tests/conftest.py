@@ -12,6 +12,11 @@ from nursery import NURSERY
 from world import World
 
 
+def pytest_unconfigure() -> None:
+    """Nothing is left behind."""
+    NURSERY.close()
+
+
 @pytest.fixture(name="world")
 async def _world(tmp_path: Path) -> AsyncIterator[World]:
     """A home, a vault, an STS that knows its user; nothing runs yet."""

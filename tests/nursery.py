@@ -100,11 +100,17 @@ class Nursery:
             socket.send_fds(self._open(), [request], [*streams, theirs.fileno()])
         return Hatchling(ours)
 
+    def close(self) -> None:
+        """Let it end, and wait until it has: by then it has written down what coverage saw."""
+        if self._line:
+            self._line.close()
+            self._line = None
+            self._parent.wait(30)
+
     def _open(self) -> socket.socket:
         if self._line is None:
             self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                # Ends by itself when the worker does.
                 self._parent = subprocess.Popen(
                     [sys.executable, __file__], stdin=theirs.fileno(), env={**os.environ, "HOME": "/nonexistent"}
                 )
