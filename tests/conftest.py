@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 
 from mayfly.demo.sts import EmbeddedSts
-from nursery import NURSERY
+from nursery import EXCHANGE, MAYFLY
 from world import World
 
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
-    NURSERY.close()
+    MAYFLY.close()
+    EXCHANGE.close()
 
 
 @pytest.fixture(name="world")
 async def _world(tmp_path: Path) -> AsyncIterator[World]:
     """A home, a vault, an STS that knows its user; nothing runs yet."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     async with EmbeddedSts(world.account()) as sts:
         world.sts = sts
         yield world

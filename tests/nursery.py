@@ -1,4 +1,4 @@
-"""A nursery of `mayfly` processes: one that has imported the package, and forks a child for each command.
+"""A nursery of processes: one that has imported a program, `mayfly` or the exchange, and forks a child for each run.
 
 A child is a process of its own, with its own environment, folder, standard streams, session, signals and end; what it
 is spared is to start an interpreter and to import, which is most of what a short command costs. Whatever concerns just
@@ -19,7 +19,7 @@ import struct
 import subprocess
 import sys
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,11 @@ _STARTS = ("PYTHON", "LANG", "LC_", "LD_", "FAKETIME")
 
 
 class Hatchling:
-    """A child of the nursery, with the part of asyncio's Process that the tests use."""
+    """A child of a nursery, with the part of asyncio's Process that the tests use."""
+
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
 
     def __init__(self, line: socket.socket) -> None:
         line.settimeout(30)
@@ -41,6 +45,7 @@ class Hatchling:
         line.setblocking(False)
         self._line = line
         self._returncode: int | None = None
+        self._transports: list[asyncio.BaseTransport] = []
 
     @property
     def returncode(self) -> int | None:
@@ -52,7 +57,19 @@ class Hatchling:
     async def wait(self) -> int:
         while self._returncode is None:
             self._note(await asyncio.get_running_loop().sock_recv(self._line, _STATUS.size))
+        for transport in self._transports:
+            transport.close()
         return self._returncode
+
+    async def communicate(self, text: bytes = b"") -> tuple[bytes, bytes]:
+        """Feed it, read what it says, and see it off."""
+        with suppress(ConnectionError):
+            self.stdin.write(text)
+            await self.stdin.drain()
+        self.stdin.close()
+        said = await asyncio.gather(self.stdout.read(), self.stderr.read())
+        await self.wait()
+        return said
 
     def send_signal(self, number: int) -> None:
         if self.returncode is None:
@@ -64,38 +81,54 @@ class Hatchling:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
+    async def connect(self, stdin: int, stdout: int, stderr: int) -> None:
+        """Take our ends of its pipes."""
+        loop = asyncio.get_running_loop()
+        writing, protocol = await loop.connect_write_pipe(
+            asyncio.streams.FlowControlMixin, os.fdopen(stdin, "wb", buffering=0)
+        )
+        self.stdin = asyncio.StreamWriter(writing, protocol, None, loop)
+        self.stdout, reading = await _reader(stdout)
+        self.stderr, complaining = await _reader(stderr)
+        self._transports = [writing, reading, complaining]
+
     def _note(self, raw: bytes) -> None:
         self._returncode = _STATUS.unpack(raw)[1]
         self._line.close()
 
 
-class Nursery:
-    """The parent of the processes of one pytest worker, started when the first is wanted."""
+async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    return reader, transport
 
-    def __init__(self) -> None:
+
+class Nursery:
+    """The parent of one program's processes in one pytest worker, started when the first is wanted."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
         self._line: socket.socket | None = None
 
     def takes(self, env: dict[str, str] | None) -> bool:
         """Whether a process with these variables on top of the world's may come from here."""
         return not any(name.startswith(_STARTS) for name in env or {})
 
-    async def run(
-        self, argv: Sequence[str], env: dict[str, str], folder: Path, stdin: bytes
-    ) -> tuple[int, bytes, bytes]:
-        """`mayfly ARGV` from its start to its end: exit code, output and errors."""
-        assert len(stdin) < select.PIPE_BUF * 8, "more than a pipe is sure to hold"
-        (theirs_in, ours_in), (ours_out, theirs_out), (ours_err, theirs_err) = os.pipe(), os.pipe(), os.pipe()
-        process = self.start(argv, env, folder, (theirs_in, theirs_out, theirs_err))
-        os.write(ours_in, stdin)
-        for descriptor in (theirs_in, ours_in, theirs_out, theirs_err):
+    async def open(self, argv: Sequence[str], env: dict[str, str], folder: str) -> Hatchling:
+        """The program with `argv`, and pipes to it."""
+        (their_in, our_in), (our_out, their_out), (our_err, their_err) = os.pipe(), os.pipe(), os.pipe()
+        process = self.start(argv, env, folder, (their_in, their_out, their_err))
+        for descriptor in (their_in, their_out, their_err):
             os.close(descriptor)
-        out, err = await asyncio.gather(*(asyncio.to_thread(_read_all, end) for end in (ours_out, ours_err)))
-        return await process.wait(), out, err
+        await process.connect(our_in, our_out, our_err)
+        return process
 
-    def start(self, argv: Sequence[str], env: dict[str, str], folder: Path, streams: tuple[int, int, int]) -> Hatchling:
-        """`mayfly ARGV` in a session of its own."""
+    def start(self, argv: Sequence[str], env: dict[str, str], folder: str, streams: tuple[int, int, int]) -> Hatchling:
+        """The program with `argv` in a session of its own, on these standard streams."""
         ours, theirs = socket.socketpair()
-        request = json.dumps({"argv": list(argv), "env": env, "folder": str(folder)}).encode()
+        request = json.dumps({"argv": list(argv), "env": env, "folder": folder}).encode()
         with theirs:
             socket.send_fds(self._open(), [request], [*streams, theirs.fileno()])
         return Hatchling(ours)
@@ -112,22 +145,20 @@ class Nursery:
             self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self._parent = subprocess.Popen(
-                    [sys.executable, __file__], stdin=theirs.fileno(), env={**os.environ, "HOME": "/nonexistent"}
+                    [sys.executable, __file__, self._program],
+                    stdin=theirs.fileno(),
+                    env={**os.environ, "HOME": "/nonexistent"},
                 )
         return self._line
 
 
-NURSERY = Nursery()
-
-
-def _read_all(descriptor: int) -> bytes:
-    with open(descriptor, "rb") as stream:
-        return stream.read()
+MAYFLY = Nursery("mayfly")
+EXCHANGE = Nursery("exchange")
 
 
 def main() -> int:
     """In the nursery: fork for every request, tell its pid and then how it ended. Returns in the children only."""
-    _import_all()
+    program = _imported(sys.argv[1])
     line = socket.socket(fileno=os.dup(0))
     awake, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -148,7 +179,8 @@ def main() -> int:
             signal.set_wakeup_fd(-1)
             for descriptor in (awake, bell, line.detach(), *children.values()):
                 os.close(descriptor)
-            return _become(json.loads(raw), descriptors)
+            _become(json.loads(raw), descriptors)
+            return program()
         *streams, report = descriptors
         for stream in streams:
             os.close(stream)
@@ -156,15 +188,24 @@ def main() -> int:
         os.write(report, _STATUS.pack(pid, 0))
 
 
-def _import_all() -> None:
-    import mayfly.cli
-    import mayfly.daemon
-    import mayfly.log
-    import mayfly.sockets
+def _imported(name: str) -> Callable[[], int]:
+    """The program's `main`, with all that it would import."""
+    if name == "exchange":
+        import mayfly.exchange.identity
+        import mayfly.exchange.sessions
 
-    for path in Path(mayfly.cli.__file__).parent.glob("*.py"):
-        __import__(f"mayfly.cli.{path.stem}")
+        from mayfly.exchange.__main__ import main as program
+    else:
+        import mayfly.cli
+        import mayfly.daemon
+        import mayfly.log
+        import mayfly.sockets
+
+        for path in Path(mayfly.cli.__file__).parent.glob("*.py"):
+            __import__(f"mayfly.cli.{path.stem}")
+        program = mayfly.cli.main
     gc.freeze()
+    return program
 
 
 def _tell_ends(children: dict[int, int]) -> None:
@@ -176,8 +217,8 @@ def _tell_ends(children: dict[int, int]) -> None:
             os.close(report)
 
 
-def _become(request: dict[str, Any], descriptors: list[int]) -> int:
-    """A fresh `mayfly`, as far as it can tell."""
+def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+    """A fresh process, as far as it can tell."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, descriptor in enumerate(descriptors[:3]):
@@ -187,14 +228,10 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> int:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["folder"])
-    sys.argv = ["mayfly", *request["argv"]]
+    sys.argv = [sys.argv[1], *request["argv"]]
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
     sys.stdout = sys.__stdout__ = _text(1, "strict")
     sys.stderr = sys.__stderr__ = _text(2, "backslashreplace")
-
-    from mayfly.cli import main as mayfly
-
-    return mayfly()
 
 
 def _text(descriptor: int, errors: str) -> io.TextIOWrapper:

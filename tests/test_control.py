@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from endpoint.raw import Line, Reply, dial_unix
 from mayfly.demo.sts import EmbeddedSts, Role
-from nursery import NURSERY
+from nursery import MAYFLY
 from world import SEED_ACCOUNT, SEED_TOML, Served, World
 
 
@@ -54,7 +54,7 @@ async def event(line: Line, name: str) -> dict[str, Any]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="control")
 async def _control(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[World, Served]]:
     """A daemon that has nothing to do."""
-    world = World(tmp_path_factory.mktemp("control"), NURSERY)
+    world = World(tmp_path_factory.mktemp("control"), MAYFLY)
     async with world.serve() as daemon:
         yield world, daemon
 

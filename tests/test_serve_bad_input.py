@@ -16,7 +16,7 @@ import pytest
 
 from mayfly.demo.vault import ITEM, VAULT
 from mayfly.paths import user_name
-from nursery import NURSERY
+from nursery import MAYFLY
 from world import SEED_TOML, Ended, World, seed_tree
 
 
@@ -60,7 +60,7 @@ def our_name() -> str:
 @pytest.fixture(name="world")
 def _world(tmp_path: Path) -> Iterator[World]:
     """A world without STS: nothing here gets so far. Its runtime folder is there, as after the first command."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     for folder in (world.run_dir, world.run_dir / "tokens"):
         folder.mkdir(mode=0o700)
     yield world

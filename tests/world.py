@@ -147,8 +147,9 @@ class World:
         if not self._nursery or not self._nursery.takes(env):
             return await self.run_program(sys.executable, "-m", "mayfly", *argv, env=env, stdin=stdin)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            code, out, err = await self._nursery.run(argv, self.with_env(env), self.home, stdin)
-        return Ended(code, out.decode(), err.decode())
+            process = await self._nursery.open(argv, self.with_env(env), str(self.home))
+            out, err = await process.communicate(stdin)
+        return Ended(await process.wait(), out.decode(), err.decode())
 
     def with_env(self, env: dict[str, str] | None) -> dict[str, str]:
         """The world's environment with `env` laid over it; an empty value takes one away."""
@@ -180,7 +181,7 @@ class World:
             process: Process | Hatchling
             if self._nursery and self._nursery.takes(env) and not from_scratch:
                 streams = (nothing.fileno(), stream.fileno(), stream.fileno())
-                process = self._nursery.start(("serve", *argv), self.with_env(env), self.home, streams)
+                process = self._nursery.start(("serve", *argv), self.with_env(env), str(self.home), streams)
             else:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "mayfly", "serve", *argv),

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from endpoint.raw import filled
 from mayfly.demo.sts import EmbeddedSts
-from nursery import NURSERY
+from nursery import MAYFLY
 from world import SEED_TOML, Served, World
 
 
@@ -30,7 +30,7 @@ class Warm(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="warm")
 async def _warm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Warm]:
-    world = World(tmp_path_factory.mktemp("warm"), NURSERY)
+    world = World(tmp_path_factory.mktemp("warm"), MAYFLY)
     world.write_toml(TWO_PROFILES)
     async with EmbeddedSts(world.account()) as sts:
         world.sts = sts

@@ -9,7 +9,7 @@ import pytest
 
 from exchange.kit import Clock, alive_of
 from mayfly.demo.sts import EmbeddedSts, Role
-from nursery import NURSERY
+from nursery import MAYFLY
 from world import World
 
 
@@ -21,7 +21,7 @@ def _clock(tmp_path: Path) -> Clock:
 @pytest.fixture(name="world")
 async def _world(tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
     """A home, a vault, an STS with roles; afterwards no process of it may live."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     async with EmbeddedSts(world.account(Role(name="Admin"), Role(name="Reader")), clock=clock) as sts:
         world.sts = sts
         yield world

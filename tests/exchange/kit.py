@@ -22,6 +22,7 @@ from mayfly.credentials import Credentials
 from mayfly.demo.vault import ITEM, VAULT, Vault
 from mayfly.errors import MayflyError
 from mayfly.wire import Request
+from nursery import EXCHANGE, Hatchling
 from world import PATIENCE_SECONDS, SEED_TOML, World, measured
 
 
@@ -125,35 +126,45 @@ def login(world: World, *profiles: str) -> Request:
     return Request(kind="login", digest=digest(world), profiles=profiles or ("nsrc",))
 
 
+Exchange = asyncio.subprocess.Process | Hatchling
+
+
 @asynccontextmanager
 async def exchange(
-    world: World, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
-) -> AsyncIterator[asyncio.subprocess.Process]:
+    world: World, env: dict[str, str] | None = None, prefix: tuple[str, ...] = (), *, from_scratch: bool = False
+) -> AsyncIterator[Exchange]:
     """An exchange that waits to be asked, started by the words of `prefix`; gone after the block."""
-    process = await asyncio.create_subprocess_exec(
-        *(*prefix, sys.executable, "-I", "-m", "mayfly.exchange", "--config", str(world.config)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=world.env | measured() | (env or {}),
-        cwd="/",
-        start_new_session=True,
-    )
+    words = ("--config", str(world.config))
+    process: Exchange
+    if EXCHANGE.takes(env) and not (prefix or from_scratch):
+        process = await EXCHANGE.open(words, world.env | (env or {}), "/")
+    else:
+        process = await asyncio.create_subprocess_exec(
+            *(*prefix, sys.executable, "-I", "-m", "mayfly.exchange", *words),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=world.env | measured() | (env or {}),
+            cwd="/",
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
-            await process.wait()
+        await process.wait()
 
 
-async def ask(world: World, request: Request | bytes, env: dict[str, str] | None = None) -> Answer:
+async def ask(
+    world: World, request: Request | bytes, env: dict[str, str] | None = None, *, from_scratch: bool = False
+) -> Answer:
     """One exchange from its start to its end."""
-    async with exchange(world, env) as process:
+    async with exchange(world, env, from_scratch=from_scratch) as process:
         return await answer(process, request)
 
 
-async def answer(process: asyncio.subprocess.Process, request: Request | bytes = b"") -> Answer:
+async def answer(process: Exchange, request: Request | bytes = b"") -> Answer:
     """What it says to `request`, or, where it was asked before, to that."""
     raw = wire.request_bytes(request) if isinstance(request, Request) else request
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -162,7 +173,7 @@ async def answer(process: asyncio.subprocess.Process, request: Request | bytes =
     return Answer(process.returncode, out, err.decode())
 
 
-async def put(process: asyncio.subprocess.Process, request: Request) -> None:
+async def put(process: Exchange, request: Request) -> None:
     """Ask, and do not wait for the answer."""
     assert process.stdin is not None
     process.stdin.write(wire.request_bytes(request))
@@ -223,12 +234,13 @@ def role_profile(name: str, role_arn: str, source: str = "nsrc") -> str:
 
 
 def alive_of(world: World) -> list[str]:
-    """The command lines of all processes that have this world's folder in their environment."""
+    """The command lines of all processes that have this world's folder in their environment, or live in it."""
     mark = str(world.folder).encode()
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in (place / "environ").read_bytes() and int(place.name) != os.getpid():
+            where = (place / "environ").read_bytes() + os.fsencode((place / "cwd").readlink())
+            if mark in where and int(place.name) != os.getpid():
                 found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue

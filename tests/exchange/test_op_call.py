@@ -115,7 +115,7 @@ async def test_the_template_is_complete_before_aiobotocore_is_imported(world: Wo
     """The import that takes longest never stands between a human and the prompt."""
     stand_in(world, STOPPER)
 
-    ended = await ask(world, login(world))
+    ended = await ask(world, login(world), from_scratch=True)
 
     seen = eval((world.op.parent / "seen").read_text())
     assert {"nsrc": "Credentials"} == ended.verdicts

@@ -242,8 +242,7 @@ async def test_sessions_in_hand_are_verified_without_op(world: World) -> None:
 
 async def test_an_exchange_without_a_reader_ends(world: World) -> None:
     """Where the daemon is gone, the exchange ends by itself, quietly."""
-    async with exchange(world) as process:
-        assert process.stdin is not None
+    async with exchange(world, from_scratch=True) as process:
         transport = process._transport.get_pipe_transport(1)  # type: ignore[attr-defined] # there is no public way
         transport.close()
         ended = await answer(process, login(world))

@@ -14,7 +14,7 @@ from typing import Any
 from exchange.kit import Clock, alive_of, program
 from mayfly.demo.sts import Account, Call, EmbeddedSts, Role, User
 from mayfly.demo.vault import VAULT, Vault
-from nursery import NURSERY
+from nursery import MAYFLY
 from world import PATIENCE_SECONDS, SEED_ACCOUNT, Reply, Served, World
 
 
@@ -62,7 +62,7 @@ async def inhabited(
     folder: Path, people: Iterable[str], roles: Sequence[Role] = (), clock: Clock | None = None
 ) -> AsyncIterator[World]:
     """A world whose vault has an item for each of `people`, whose STS knows them, and which two accounts can open."""
-    world = World(folder, NURSERY)
+    world = World(folder, MAYFLY)
     users = tuple(user_in(world.vault, name) for name in people)
     first = world.vault.state()["accounts"][0]
     world.vault.update(accounts=[first, first | {"url": SECOND_ACCOUNT, "account_uuid": "B" * 26}])

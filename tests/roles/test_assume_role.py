@@ -13,7 +13,7 @@ from exchange.kit import Clock, ask, login
 from mayfly.config import load
 from mayfly.demo.sts import Role
 from mayfly.keeper.ledger import Ledger
-from nursery import NURSERY
+from nursery import MAYFLY
 from roles.kit import ROLES, calls_of, counts, fetch_all, inhabited, keys, keys_in, life_seconds, role
 from world import World
 
@@ -99,7 +99,7 @@ async def test_a_chain_of_any_depth_is_one_exchange(tmp_path: Path) -> None:
 def test_a_chain_deeper_than_python_recurses_is_a_config(tmp_path: Path) -> None:
     """A thousand links and more are no mistake."""
     names = [f"r{number}" for number in range(1100)]
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     found = load(world.write_toml(keys("ann") + "".join(map(role, names, ["ann", *names]))))
 
     assert ("ann", *names) == found.chain(names[-1])

@@ -11,7 +11,7 @@ import pytest
 from exchange.kit import alive_of, program
 from mayfly.demo.sts import Account, EmbeddedSts, Role, User
 from mayfly.demo.vault import Vault
-from nursery import NURSERY
+from nursery import MAYFLY
 from roles.kit import ROLES, calls_of, fetch_all, inhabited, keys, role, user_in
 from world import SEED_ACCOUNT, World
 
@@ -60,7 +60,7 @@ class Ways:
 async def test_all_ways_to_1password_work_side_by_side(tmp_path: Path) -> None:
     """Desktop app, service accounts by file and by command, and Connect in one config: each opens its own profiles,
     by its own `op`, with its own token and nobody else's."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     ways = Ways(world)
     account = Account(account_id=SEED_ACCOUNT, users=tuple(ways.users), roles=(Role(name="Admin"),))
     async with EmbeddedSts(account) as world.sts:
@@ -82,7 +82,7 @@ async def test_all_ways_to_1password_work_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.parametrize("broken", ["file", "teller", "server"])
 async def test_a_way_that_is_broken_is_broken_alone(tmp_path: Path, broken: str) -> None:
     """A token that cannot be had is told of its own profiles, by the name of its file or program; the rest works."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     ways = Ways(world)
     name = {"file": "robot", "teller": "helper", "server": "server"}[broken]
     (world.folder / "secret" / broken).unlink()

@@ -21,7 +21,7 @@ from mayfly.demo.vault import Vault
 from mayfly.errors import AwsUnreachable
 from mayfly.exchange.partitions import partition_named, partition_with, partitions, sts_host
 from mayfly.exchange.where import Where, check_reachable, where_is_sts
-from nursery import NURSERY
+from nursery import MAYFLY
 from roles.kit import keys, role, user_in
 from roles.tunnel import Tunnel
 from world import SEED_ACCOUNT, World
@@ -43,7 +43,7 @@ PLACES = [
 @pytest.mark.parametrize(("partition", "region", "host"), PLACES)
 async def test_every_partition_has_its_own_sts(tmp_path: Path, partition: str, region: str, host: str) -> None:
     """Over real TLS: the region's host, or where none is configured that of the partition in the item's MFA device."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     serial = f"arn:{partition}:iam::{SEED_ACCOUNT}:mfa/ann"
     world.vault = Vault(mfa_id=serial)
     world.op = world.vault.install(world.folder / "op2")
@@ -71,7 +71,7 @@ async def _login_through(tunnel: Tunnel, world: World, *profiles: str) -> dict[s
 @pytest.mark.parametrize("closed", [{FIRST}, {SECOND}, set()])
 async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_path: Path, closed: set[str]) -> None:
     """No connection: the same code goes to the next region. One that answers is enough, and nobody asks the other."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     account = Account(
         account_id=SEED_ACCOUNT,
         users=(user_in(world.vault, "ann"),),
@@ -92,7 +92,7 @@ async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_
 
 async def test_after_a_code_was_sent_the_region_stays(tmp_path: Path, clock: Clock) -> None:
     """A region that takes the code and fails is asked again, with the next code; the second region is not for that."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     account = Account(account_id=SEED_ACCOUNT, users=(user_in(world.vault, "ann"),))
     async with EmbeddedSts(account, clock=clock) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
         world.sts.faults.then("503")
@@ -110,7 +110,7 @@ async def test_after_a_code_was_sent_the_region_stays(tmp_path: Path, clock: Clo
 
 async def test_where_no_region_answers_it_is_said_of_all(tmp_path: Path) -> None:
     """The error names every region that was tried; no code went anywhere."""
-    world = World(tmp_path, NURSERY)
+    world = World(tmp_path, MAYFLY)
     account = Account(account_id=SEED_ACCOUNT, users=(user_in(world.vault, "ann"),))
     async with EmbeddedSts(account) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
         tunnel.closed = {FIRST, SECOND}
