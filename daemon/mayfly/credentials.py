@@ -15,7 +15,7 @@ import attrs
 class Credentials:
     """What STS issued: usable until `expiration` (aware UTC, whole seconds).
 
-    `arn` is the role's, for credentials of a role; `account_id` is known where an ARN told it.
+    `arn` is the role's, for credentials of a role; `account_id` and `partition` are known where an ARN told them.
     """
 
     access_key_id: str
@@ -24,6 +24,7 @@ class Credentials:
     expiration: datetime
     account_id: str | None = None
     arn: str | None = None
+    partition: str | None = None
 
 
 def instant_text(instant: datetime) -> str:

@@ -145,11 +145,12 @@ def credentials_tree(credentials: Credentials) -> dict[str, Any]:
 def parse_credentials(tree: Any) -> Credentials:
     """The inverse of `credentials_tree`; raises ValueError or TypeError for whatever is not exactly that."""
     names = {field.name for field in attrs.fields(Credentials)}
-    tree = _object(tree, names)
+    # What an earlier version has kept knows no partition yet.
+    tree = _object({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
         if not _SECRET_LIKE.fullmatch(_text(tree[name])):
             raise ValueError(f"{name} is malformed")
-    for name in ("account_id", "arn"):
+    for name in ("account_id", "arn", "partition"):
         if tree[name] is not None:
             _text(tree[name])
     return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})

@@ -31,6 +31,13 @@ def test_an_aws_that_seemed_behind_does_not_lengthen_a_life() -> None:
     assert [0, 3600] == skews
 
 
+def test_what_an_earlier_version_kept_has_no_partition() -> None:
+    """It is taken over all the same: nobody is to be asked again for that."""
+    tree = json.loads(pack({"nsrc": KEPT}))
+    del tree["sessions"]["nsrc"]["credentials"]["partition"]
+    assert {"nsrc": KEPT} == unpack(json.dumps(tree).encode())
+
+
 def changed(path: tuple[str, ...], value: Any) -> bytes:
     tree = json.loads(pack({"nsrc": KEPT}))
     place = tree

@@ -126,6 +126,10 @@ def login(world: World, *profiles: str) -> Request:
     return Request(kind="login", digest=digest(world), profiles=profiles or ("nsrc",))
 
 
+def verification(world: World, **sessions: Credentials) -> Request:
+    return Request(kind="verify", digest=digest(world), profiles=(), sessions=sessions)
+
+
 Exchange = asyncio.subprocess.Process | Hatchling
 
 

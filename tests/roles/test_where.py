@@ -14,13 +14,13 @@ from botocore.session import Session as BotocoreSession
 from configs import keys as key_table
 from configs import loaded
 from configs import role as role_table
-from exchange.kit import CODE_SECONDS, Clock, answer, ask, exchange, login
+from exchange.kit import CODE_SECONDS, Clock, answer, ask, exchange, login, verification
 from mayfly import wire
 from mayfly.demo.sts import Account, EmbeddedSts, Role
 from mayfly.demo.vault import Vault
 from mayfly.errors import AwsUnreachable
 from mayfly.exchange.partitions import partition_named, partition_with, partitions, sts_host
-from mayfly.exchange.where import Where, check_reachable, where_is_sts
+from mayfly.exchange.where import Where, check_reachable, elsewhere, where_is_sts
 from nursery import MAYFLY
 from roles.kit import keys, role, user_in
 from roles.tunnel import Tunnel
@@ -54,10 +54,12 @@ async def test_every_partition_has_its_own_sts(tmp_path: Path, partition: str, r
         item = keys("ann", *lines, item="NSRC AWS Training Account")
         world.write_toml(item + role("Admin", "ann", arn=arn))
         ended = await ask(world, login(world, "ann", "Admin"), tunnel.env)
+        verified = await ask(world, verification(world, **ended.outcomes), tunnel.env)
 
     assert {"ann": "Credentials", "Admin": "Credentials"} == ended.verdicts
+    assert {"ann": "Identity", "Admin": "Identity"} == verified.verdicts
     assert {host} == set(tunnel.hosts)
-    assert ["ok", "ok"] == [call.outcome for call in world.sts.calls]
+    assert ["ok"] * 4 == [call.outcome for call in world.sts.calls]
 
 
 FIRST, SECOND = "sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"
@@ -122,8 +124,8 @@ async def test_where_no_region_answers_it_is_said_of_all(tmp_path: Path) -> None
     assert [] == world.sts.calls
 
 
-def _place(tables: dict[str, Tree], name: str, mfa_serial: str = "", **environ: str) -> Where:
-    return where_is_sts(loaded({"profiles": tables}), name, environ, mfa_serial)
+def _place(tables: dict[str, Tree], name: str, partition: str = "", **environ: str) -> Where:
+    return where_is_sts(loaded({"profiles": tables}), name, environ, partition)
 
 
 BASE = key_table(region="eu-central-1")
@@ -156,8 +158,9 @@ def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(tables: dict[st
 
 
 def test_the_item_tells_the_partition_where_nothing_else_does() -> None:
-    """A device's ARN that stands in the item counts like one in the config."""
-    assert "cn-northwest-1" == _place({"p": key_table()}, "p", mfa_serial=CN).region
+    """The partition of a device's ARN that stands in the item counts like that of one in the config."""
+    assert "cn-northwest-1" == _place({"p": key_table()}, "p", partition="aws-cn").region
+    assert "us-east-1" == _place({"p": key_table(region="us-east-1")}, "p", partition="aws-cn").region
 
 
 def test_sts_is_where_botocore_would_look_for_it() -> None:
@@ -223,3 +226,46 @@ def test_where_none_answers_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
     check_reachable(place, {"https_proxy": "http://127.0.0.1:1"})
 
     assert [(FIRST, 443), (SECOND, 443)] == network.asked
+
+
+@pytest.mark.parametrize("answering", ["sts.cn-northwest-1.amazonaws.com.cn", "sts.us-gov-west-1.amazonaws.com"])
+def test_where_only_the_item_knows_the_partition_any_of_them_will_do(
+    monkeypatch: pytest.MonkeyPatch, answering: str
+) -> None:
+    """From inside a partition there may be no way to us-east-1: that is no reason not to look into the item."""
+    network = Network(answering)
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    found = loaded({"profiles": {"p": key_table()}})
+    check_reachable(where_is_sts(found, "p", {}), {}, elsewhere(found, "p", {}))
+
+    assert ("sts.us-east-1.amazonaws.com", 443) == network.asked[0]
+    assert (answering, 443) in network.asked
+
+
+def test_where_no_partition_answers_the_item_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is down, wherever STS is: the usual place is named, and each was tried once."""
+    network = Network()
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    found = loaded({"profiles": {"p": key_table()}})
+    with pytest.raises(AwsUnreachable, match="sts in us-east-1"):
+        check_reachable(where_is_sts(found, "p", {}), {}, elsewhere(found, "p", {}))
+
+    assert {(sts_host(partition.first_region), 443) for partition in partitions()} == set(network.asked)
+    assert len(partitions()) == len(network.asked)
+
+
+TOLD: list[tuple[dict[str, Any], dict[str, str]]] = [
+    (key_table(region="eu-central-1"), {}),
+    (key_table(sts_region="eu-central-1"), {}),
+    (key_table(sts_endpoint_url="https://sts"), {}),
+    (key_table(), {"AWS_ENDPOINT_URL_STS": "http://localhost"}),
+    (key_table(mfa_id=CN), {}),
+    (key_table(mfa_id="GAHT12345678"), {}),
+    (role_table(mfa="each"), {}),
+]
+
+
+@pytest.mark.parametrize(("table", "environ"), TOLD)
+def test_a_place_that_is_told_is_the_only_one(table: dict[str, Any], environ: dict[str, str]) -> None:
+    """Where a region, an endpoint or an ARN stands in the config, no other partition is tried."""
+    assert () == elsewhere(loaded({"profiles": {"base": key_table(), "p": table}}), "p", environ)

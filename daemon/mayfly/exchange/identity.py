@@ -29,7 +29,8 @@ async def verify(
 
     async def one(name: str, session: Credentials) -> None:
         try:
-            answer = await caller.call(where_is_sts(config, name, environ), keys_of(session), "get_caller_identity")
+            where = where_is_sts(config, name, environ, session.partition or "")
+            answer = await caller.call(where, keys_of(session), "get_caller_identity")
             who = Identity(
                 user_id=str(answer.fields.get("UserId")),
                 account=str(answer.fields.get("Account")),

@@ -28,7 +28,7 @@ from mayfly.exchange import oplock
 from mayfly.exchange.items import Item, item_from
 from mayfly.exchange.onepassword import Op
 from mayfly.exchange.oplock import Device, OpLock
-from mayfly.exchange.where import Where, check_reachable, where_is_sts
+from mayfly.exchange.where import Where, check_reachable, elsewhere, where_is_sts
 from mayfly.wire import Result
 
 
@@ -112,15 +112,15 @@ class Login:
         """Some need not be asked for: nobody is to put down a finger for an STS that does not answer."""
         if not self._way.asks_human:
             return
-        doubts = {where: self._doubt(where) for where in {self._where(name) for name in names}}
+        doubts = {places: self._doubt(*places) for places in {self._places(name) for name in names}}
         for name in names:
-            doubt = doubts[self._where(name)]
+            doubt = doubts[self._places(name)]
             if doubt:
                 self._fail([name], doubt)
 
-    def _doubt(self, where: Where) -> MayflyError | None:
+    def _doubt(self, where: Where, instead: tuple[Where, ...]) -> MayflyError | None:
         try:
-            check_reachable(where, self._environ)
+            check_reachable(where, self._environ, instead)
         except MayflyError as error:
             return error
         return None
@@ -155,8 +155,10 @@ class Login:
     def _device(self, name: str) -> Device:
         return Device(self._way.account or "", self._config.keys_of(name).otp)
 
-    def _where(self, name: str) -> Where:
-        return where_is_sts(self._config, name, self._environ)
+    def _places(self, name: str) -> tuple[Where, tuple[Where, ...]]:
+        """Where its STS is, and where else as long as nobody has looked into the item."""
+        where = where_is_sts(self._config, name, self._environ)
+        return where, elsewhere(self._config, name, self._environ)
 
     # 1Password
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from mayfly.config import Config, Profile, RoleProfile
+from mayfly.credentials import partition_of
 from mayfly.errors import MayflyError
 from mayfly.exchange import sts
 from mayfly.exchange.items import Item
@@ -51,7 +52,7 @@ class Sessions:
         operation, parameters = _asked(profile)
         try:
             answer = await self._sts.call(
-                where_is_sts(self._config, name, self._environ, item.mfa_serial),
+                where_is_sts(self._config, name, self._environ, partition_of(item.mfa_serial)),
                 sts.Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
                 operation,
                 **parameters,

@@ -29,7 +29,7 @@ from botocore import exceptions as boto
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
-from mayfly.credentials import Credentials, account_of
+from mayfly.credentials import Credentials, account_of, partition_of
 from mayfly.errors import AccountMismatch, AwsFailed, AwsThrottled, AwsUnreachable
 from mayfly.exchange.sts_refusals import from_sts
 from mayfly.exchange.where import Where, is_loopback, unreachable
@@ -180,7 +180,8 @@ def _why(reason: Exception) -> str:
 def credentials_in(answer: Answer, *, arn: str | None, account_from: str, account_id: str | None) -> Credentials:
     """The credentials that STS issued; raises AwsFailed where the answer holds none that live.
 
-    Their account is the one in the ARN `account_from`; raises AccountMismatch where the config wants another.
+    Their account and partition are those in the ARN `account_from`; raises AccountMismatch where the config wants
+    another account.
     """
     try:
         issued = answer.fields["Credentials"]
@@ -191,6 +192,7 @@ def credentials_in(answer: Answer, *, arn: str | None, account_from: str, accoun
             expiration=issued["Expiration"].astimezone(UTC).replace(microsecond=0),
             account_id=account_of(account_from),
             arn=arn,
+            partition=partition_of(account_from) or None,
         )
     except (KeyError, TypeError, AttributeError):
         raise AwsFailed("AWS STS answered without credentials") from None

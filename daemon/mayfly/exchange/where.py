@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import socket
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from urllib.parse import urlsplit
 
 import attrs
 
-from mayfly.config import Config, Profile, RoleProfile
+from mayfly.config import Config, KeyProfile, Profile, RoleProfile
 from mayfly.config.values import is_loopback_url
 from mayfly.credentials import partition_of
 from mayfly.errors import AwsUnreachable
@@ -46,20 +46,44 @@ class Where:
         return self.endpoint_url or f"sts in {' or '.join((self.region, *self.others))}"
 
 
-def where_is_sts(config: Config, name: str, environ: Mapping[str, str], mfa_serial: str = "") -> Where:
+def where_is_sts(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> Where:
     """The STS for the profile called `name`, in an environment that `seal_environment` has seen.
 
     What the profile does not say, the nearest one below it does; where none names a region, it is the first one of the
-    partition in their ARNs, or in that of the device, which may come from the item.
+    partition in their ARNs, or of `partition`, which the item told.
     """
-    line = [config.profiles[link] for link in reversed(config.ancestry(name))]
-    url = next((link.sts_endpoint_url for link in line if link.sts_endpoint_url), None)
-    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in line)
-    partition = next(filter(None, map(partition_of, (*arns, mfa_serial))), "")
-    named = next((found for link in line if (found := _regions(link))), ())
-    regions = named or (partition_named(partition).first_region,)
-    endpoint_url = url or environ.get("AWS_ENDPOINT_URL_STS")
+    line = _line(config, name)
+    regions = _named(line) or (partition_named(_partition(line) or partition).first_region,)
+    endpoint_url = _endpoint(line, environ)
     return Where(region=regions[0], endpoint_url=endpoint_url, others=() if endpoint_url else regions[1:])
+
+
+def elsewhere(config: Config, name: str, environ: Mapping[str, str]) -> tuple[Where, ...]:
+    """Where STS may be instead, as long as only the item can tell the partition; nowhere if that is known."""
+    line = _line(config, name)
+    keys = line[-1]
+    is_in_item = isinstance(keys, KeyProfile) and keys.mfa_id.startswith("op://")
+    if not is_in_item or _endpoint(line, environ) or _named(line) or _partition(line):
+        return ()
+    return tuple(Where(region=partition.first_region) for partition in partitions()[1:])
+
+
+def _line(config: Config, name: str) -> list[Profile]:
+    return [config.profiles[link] for link in reversed(config.ancestry(name))]
+
+
+def _endpoint(line: list[Profile], environ: Mapping[str, str]) -> str | None:
+    url = next((link.sts_endpoint_url for link in line if link.sts_endpoint_url), None)
+    return url or environ.get("AWS_ENDPOINT_URL_STS")
+
+
+def _partition(line: list[Profile]) -> str:
+    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in line)
+    return next(filter(None, map(partition_of, arns)), "")
+
+
+def _named(line: list[Profile]) -> tuple[str, ...]:
+    return next((found for link in line if (found := _regions(link))), ())
 
 
 def _regions(profile: Profile) -> tuple[str, ...]:
@@ -104,19 +128,30 @@ def is_loopback(url: str | None) -> bool:
     return url is not None and is_loopback_url(url)
 
 
-def check_reachable(where: Where, environ: Mapping[str, str]) -> None:
-    """Raise AwsUnreachable where nothing answers: then nobody need be asked for a fingerprint.
+def check_reachable(where: Where, environ: Mapping[str, str], instead: Sequence[Where] = ()) -> None:
+    """Raise AwsUnreachable where nothing answers, nor `instead`: then nobody need be asked for a fingerprint.
 
     Behind a proxy only the proxy could tell, so nothing is checked there.
     """
     if any(name.lower() in _PROXIES for name in environ) or any(map(_answers, where.places())):
         return
-    raise unreachable(where, "no connection")
+    if not _any_answers(instead):
+        raise unreachable(where, "no connection")
 
 
 def unreachable(where: Where, why: str) -> AwsUnreachable:
     """The words for a call that never left."""
     return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({why}): is the network up?")
+
+
+def _any_answers(places: Sequence[Where]) -> bool:
+    """All at once: each may take its time to say nothing."""
+    if not places:
+        return False
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(places)) as threads:
+        return any(threads.map(_answers, places))
 
 
 def _answers(place: Where) -> bool:
