@@ -174,7 +174,16 @@ def _keys_of(name: str, *lines: str) -> str:
         ("[profile a]\nregion=1\n[profile a]\nregion=2\n", _keys_of("a"), ["a"]),
         (f"[profile me]\nrole_arn={ROLES}/X\nsource_profile=me\n", _keys_of("me"), ["me-keys", "me"]),
         (f"[profile me]\nrole_arn={ROLES}/X\nsource_profile=me\n", "", []),
-        (f"[profile r]\nrole_arn={ROLES}/X\nsource_profile=me\n", _keys_of("me", f"role_arn={ROLES}/Y"), []),
+        (
+            f"[profile r]\nrole_arn={ROLES}/X\nsource_profile=me\n",
+            _keys_of("me", f"role_arn={ROLES}/Y"),
+            ["me-keys", "r"],
+        ),
+        (
+            f"[profile r]\nrole_arn={ROLES}/X\nsource_profile={'y' * 64}\n",
+            _keys_of("y" * 64, f"role_arn={ROLES}/Y"),
+            [f"{'y' * 55}-keys", "r"],
+        ),
     ],
 )
 def test_names_are_such_that_mayfly_takes_them(config: str, credentials: str, names: list[str]) -> None:
@@ -191,6 +200,39 @@ def test_a_duration_that_cannot_be_is_left_out(seconds: str) -> None:
 
     assert "duration_seconds" not in profiles["r"]
     assert "r: left out duration_seconds, which is less than AWS takes, or no number" in notes
+
+
+def test_comments_behind_values_are_none_of_them() -> None:
+    """As most SDKs see it, and it is said, because the CLI does not; a # within a value is a part of it."""
+    config = (
+        f"[profile r]\nrole_arn={ROLES}/X ; mine\nsource_profile=work  # theirs\n"
+        "region = eu-west-1   # Ireland\nexternal_id = a#b\noutput = json # not ours\nduration_seconds = # none\n"
+    )
+    profiles, notes = _planned(config)
+
+    assert {"role_arn": f"{ROLES}/X", "source_profile": "work", "region": "eu-west-1", "external_id": "a#b"} == (
+        profiles["r"]
+    )
+    assert [
+        f"r: left out the comment behind {key}, which the AWS CLI takes for a part of it"
+        for key in ("role_arn", "source_profile", "duration_seconds", "region")
+    ] == [note for note in notes if note.startswith("r: ")]
+
+
+def test_of_a_source_with_keys_and_a_role_the_keys_count() -> None:
+    """As botocore has it: only whoever asks for the source itself gets its role."""
+    config = (
+        f"[profile both]\nrole_arn={ROLES}/Both\nsource_profile=work\nmfa_serial={SERIAL}\n"
+        f"[profile top]\nrole_arn={ROLES}/Top\nsource_profile=both\nduration_seconds=7200\n"
+        f"[profile next]\nrole_arn={ROLES}/Next\nsource_profile=both\n"
+    )
+    profiles, _ = _planned(config, CREDENTIALS + _keys_of("both"))
+
+    assert {"both": "work", "top": "both-keys", "next": "both-keys"} == {
+        name: profile["source_profile"] for name, profile in profiles.items() if "source_profile" in profile
+    }
+    assert (SERIAL, f"{ITEM}/mfa serial") == (profiles["work"]["mfa_id"], profiles["both-keys"]["mfa_id"])
+    assert "each" == profiles["top"]["mfa"]
 
 
 def test_without_a_device_the_item_is_to_tell_it() -> None:
@@ -250,7 +292,7 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
     """The config on stdout; on stderr what was left out, the fields, and that the keys are to leave their file."""
     ended = await _imported(world, "--item", f"work={ITEM}/")
 
-    assert (0, False) == (ended.code, world.config.exists())
+    assert (1, False) == (ended.code, world.config.exists())
     assert {"work", "Admin", "Deep-one", "Long"} == tomllib.loads(ended.out)["profiles"].keys()
     assert [f"mayfly: {note}" for note in NOTES] == ended.err.splitlines()[: len(NOTES)]
     assert "mayfly: warning: mend this: profiles.Admin.external_id: " in ended.err
@@ -261,6 +303,24 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
         "they work without a code\n"
     )
     assert [] == [secret for secret in (KEY, SECRET) if secret in ended.out + ended.err]
+
+
+async def test_what_serve_would_refuse_is_not_written(world: World) -> None:
+    """Every problem is an error, and the way on is said."""
+    ended = await _imported(world, "--item", ITEM, "--write")
+
+    assert (1, "", False) == (ended.code, ended.out, world.config.with_name("config.toml").exists())
+    assert "mayfly: error: profiles.Admin.external_id: " in ended.err
+    assert f"mayfly import-aws-config … > {world.config.with_name('config.toml')}" in ended.err
+
+
+async def test_a_file_of_windows_is_read(world: World) -> None:
+    """It begins with a byte order mark, and its lines end otherwise."""
+    ended = await _imported(
+        world, "--item", ITEM, config="", credentials="\ufeff" + _keys_of("work").replace("\n", "\r\n")
+    )
+
+    assert (0, ["work"]) == (ended.code, list(tomllib.loads(ended.out)["profiles"]))
 
 
 async def test_a_config_that_is_there_stays(world: World) -> None:
@@ -335,7 +395,7 @@ async def test_nothing_to_import_is_said(world: World, config: str, credentials:
 
 async def test_files_that_cannot_be_read_or_written_are_named(world: World) -> None:
     """A folder in the place of a file is told by its name."""
-    _aws(world)
+    _aws(world, config="")
     unreadable = await world.run("import-aws-config", env={"AWS_CONFIG_FILE": str(world.home)})
     blocked = await world.run("import-aws-config", "--item", ITEM, "--write", "--config", f"{world.home}/.aws/config/x")
 

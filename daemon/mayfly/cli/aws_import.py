@@ -10,6 +10,7 @@ import json
 import re
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, count
 from typing import NamedTuple
 
 from mayfly.cli import aws_file
@@ -25,6 +26,17 @@ FIELDS = {
     "otp": "one-time password",
     "mfa_id": "mfa serial",
 }
+
+_COMMENT = re.compile(r"(^|\s+)[#;].*", re.DOTALL)
+_TAKEN = (
+    "role_arn",
+    "source_profile",
+    "mfa_serial",
+    "duration_seconds",
+    "external_id",
+    "role_session_name",
+    "region",
+)
 
 LEAST_SECONDS = 900
 CHAINED_MAX_SECONDS = 3600
@@ -95,10 +107,12 @@ def _parsed(text: str) -> dict[str, dict[str, str]]:
 
 def plan(profiles: Profiles) -> Plan:
     """What becomes of each profile."""
+    written, profiles = profiles, _uncommented(profiles)
     reasons = {name: reason for name in profiles if (reason := _reason_against(profiles, name))}
     names = _names(name for name in profiles if name not in reasons)
     notes = [f"left out {name}: {reason}" for name, reason in reasons.items()]
     notes += [f"{name} is called {given} here" for name, given in names.items() if name != given]
+    notes += [note for name in names for note in _comments(name, written[name])]
     drawn = Plan({}, {}, notes)
     for name, given in names.items():
         if _is_role(profiles[name]):
@@ -106,6 +120,22 @@ def plan(profiles: Profiles) -> Plan:
         else:
             drawn.keys[given] = _keys(profiles, name)
     return drawn
+
+
+def _uncommented(profiles: Profiles) -> Profiles:
+    """The values as most SDKs read them: behind white space, # and ; begin a comment.
+
+    botocore takes it for a part of the value, with which nothing works there.
+    """
+    bare = {name: {key: _COMMENT.sub("", value) for key, value in found.items()} for name, found in profiles.items()}
+    return {name: {key: value for key, value in settings.items() if value} for name, settings in bare.items()}
+
+
+def _comments(name: str, settings: Settings) -> Iterator[str]:
+    """A line for each value that is taken over, and had a comment behind it."""
+    for key in _TAKEN:
+        if _COMMENT.search(settings.get(key, "")):
+            yield f"{name}: left out the comment behind {key}, which the AWS CLI takes for a part of it"
 
 
 def _is_role(settings: Settings) -> bool:
@@ -116,29 +146,36 @@ def _has_keys(settings: Settings) -> bool:
     return "aws_access_key_id" in settings and "aws_session_token" not in settings
 
 
+def _stands_for_keys(settings: Settings) -> bool:
+    """Whether a source with these settings stands for keys: botocore prefers them to its role."""
+    return not _is_role(settings) or not {"aws_access_key_id", "aws_secret_access_key"}.isdisjoint(settings)
+
+
 def _reason_against(profiles: Profiles, name: str) -> str | None:
     """Why a profile cannot be taken over, or what it stands on cannot."""
-    seen: list[str] = []
-    while name not in seen:
-        seen.append(name)
-        if name not in profiles:
-            return f"there is no profile {name}, its source"
-        settings = profiles[name]
-        source = settings.get("source_profile")
-        if not _is_role(settings) or not source or (source == name and _has_keys(settings)):
-            return _why_not(settings, name if len(seen) > 1 else "")
+    if not _is_role(profiles[name]):
+        return _why_not(profiles[name], "it")
+    seen = [name]
+    while source := profiles[name].get("source_profile"):
+        if source not in profiles:
+            return f"there is no profile {source}, its source"
+        if _stands_for_keys(profiles[source]):
+            return _why_not(profiles[source], "it" if source in seen else f"its source {source}")
+        if source in seen:
+            return f"its sources lead back to {source}"
+        seen.append(source)
         name = source
-    return f"its sources lead back to {name}"
+    subject = "it" if len(seen) == 1 else f"its source {name}"
+    return _why_not(profiles[name], subject) or f"{subject} has a role, and no source_profile"
 
 
-def _why_not(settings: Settings, source: str) -> str | None:
-    """Why these settings do not end in permanent keys; `source` is whose they are, if they are a source's."""
+def _why_not(settings: Settings, subject: str) -> str | None:
+    """Why there are no permanent keys in these settings, which are those of `subject`."""
     other = next((what for key, what in _OTHERS.items() if key in settings), None)
-    subject = f"its source {source}" if source else "it"
     if other:
         return f"{subject} uses {other}"
-    if _is_role(settings) and "source_profile" not in settings:
-        return f"{subject} has a role, and no source_profile"
+    if _is_role(settings) and not _stands_for_keys(settings):
+        return None
     return None if _has_keys(settings) else f"{subject} has neither keys nor a role"
 
 
@@ -147,40 +184,50 @@ def _names(given: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for name in given:
-        base = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:60].lstrip("._-") or "profile"
-        free = next(one for one in _numbered(base) if one.lower() not in taken)
-        taken.add(free.lower())
-        names[name] = free
+        names[name] = _free(_fitting(name), taken)
+        taken.add(names[name].lower())
     return names
 
 
-def _numbered(base: str) -> Iterator[str]:
-    yield base
-    number = 2
-    while True:
-        yield f"{base}-{number}"
-        number += 1
+def _fitting(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:60].lstrip("._-") or "profile"
+
+
+def _free(base: str, taken: set[str]) -> str:
+    """`base`, or with a number, so that it is none of `taken`, which are in lower case."""
+    numbered = (f"{base}-{number}" for number in count(2))
+    return next(one for one in chain([base], numbered) if one.lower() not in taken)
 
 
 def _keys(profiles: Profiles, name: str) -> Keys:
     """The profile with keys called `name`; its MFA device is often named only by the roles above it."""
     mine = profiles[name]
     above = [settings for settings in profiles.values() if settings.get("source_profile") == name]
-    serials = [settings["mfa_serial"] for settings in (mine, *above) if "mfa_serial" in settings]
+    # A device beside a role is that of the role's source.
+    users = above if _is_role(mine) else [mine, *above]
+    serials = [settings["mfa_serial"] for settings in users if "mfa_serial" in settings]
     return Keys(name, next(iter(serials), None), mine.get("region"))
 
 
 def _add_role(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> None:
     settings, given = profiles[name], names[name]
-    source = names[settings["source_profile"]]
-    if settings["source_profile"] == name:
-        source = next(one for one in _numbered(f"{given}-keys") if one not in {*drawn.keys, *names.values()})
-        drawn.keys[source] = _keys(profiles, name)
+    source = _source(drawn, profiles, settings["source_profile"], names)
     values: dict[str, str | int] = {"role_arn": settings["role_arn"]}
     values |= {key: settings[key] for key in ("region", "external_id", "role_session_name") if key in settings}
-    is_on_keys = settings["source_profile"] == name or not _is_role(profiles[settings["source_profile"]])
+    is_on_keys = _stands_for_keys(profiles[settings["source_profile"]])
     values |= _duration(drawn, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
     drawn.roles[given] = Role(source, values)
+
+
+def _source(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> str:
+    """What a role on `name` stands on: its keys, which are a profile of their own where it has a role, too."""
+    if not (_is_role(profiles[name]) and _stands_for_keys(profiles[name])):
+        return names[name]
+    given = next((given for given, keys in drawn.keys.items() if keys.of == name), None)
+    if given is None:
+        given = _free(f"{_fitting(name)[:55]}-keys", {one.lower() for one in (*drawn.keys, *names.values())})
+        drawn.keys[given] = _keys(profiles, name)
+    return given
 
 
 def _duration(drawn: Plan, given: str, text: str | None, *, is_on_keys: bool) -> dict[str, str | int]:

@@ -42,14 +42,16 @@ def run(given: argparse.Namespace) -> int:
     text = aws_import.rendered(drawn, _items(drawn, _parsed(given.item)))
     for note in drawn.notes:
         speech.say(note)
-    _check(text)
+    problems = _problems(text)
     if path:
-        _create(path, text)
+        _create(path, text, problems)
         speech.say(f"wrote {path}")
     else:
         print(text, end="")
+    for problem in problems:
+        speech.warning(f"mend this: {problem}")
     _say_what_is_left(drawn, text)
-    return speech.DONE
+    return speech.FAILED if problems else speech.DONE
 
 
 def _new_config(given: str | None) -> Path:
@@ -87,7 +89,7 @@ def _aws_file(variable: str, name: str) -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode(errors="replace")
+        return path.read_bytes().decode("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return ""
     except OSError as reason:
@@ -141,18 +143,25 @@ def _asked_for(name: str) -> str:
     return _checked(sys.stdin.readline().strip())
 
 
-def _check(text: str) -> None:
-    """Say what Mayfly would refuse of it: that is still better mended in a file than not seen."""
+def _problems(text: str) -> list[str]:
+    """What Mayfly would refuse of it."""
     from mayfly.config import load_document
 
     try:
         load_document(Document(Path("config.toml"), text.encode()))
     except ConfigInvalid as refusal:
-        for problem in refusal.problems:
-            speech.warning(f"mend this: {problem.removeprefix('config.toml: ')}")
+        return [problem.removeprefix("config.toml: ") for problem in refusal.problems]
+    return []
 
 
-def _create(path: Path, text: str) -> None:
+def _create(path: Path, text: str, problems: list[str]) -> None:
+    """Write what can be served; raises Stop for anything else."""
+    if problems:
+        raise speech.Stop(
+            speech.FAILED,
+            *problems,
+            hints=(f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {path}",),
+        )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode
