@@ -168,6 +168,26 @@ def test_tags_that_are_refused_leave_no_second_complaint() -> None:
     assert ["profiles.p.tags: must be a table, not a text"] == of_role(tags="team", transitive_tag_keys=["team"])
 
 
+def test_a_role_in_another_partition_than_its_source_is_refused() -> None:
+    """Where the ARNs of both tell theirs; what the item will tell is not known yet."""
+    cn = "arn:aws-cn:iam::123456789012"
+    line = "profiles.p.role_arn: is in aws-cn, and base is in aws: no session goes from one partition to another"
+    on_role = {"base": role("keys"), "keys": keys(), "p": role(role_arn=f"{cn}:role/X")}
+    on_keys = {"base": keys(mfa_id="arn:aws:iam::123456789012:mfa/x"), "p": role(role_arn=f"{cn}:role/X")}
+
+    assert [line] == problems({"profiles": on_role}) == problems({"profiles": on_keys})
+    assert [] == of_role(role_arn=f"{cn}:role/X")
+    assert [] == problems(
+        {
+            "profiles": {
+                "base": keys(mfa_id=f"{cn}:mfa/x"),
+                "p": role(role_arn=f"{cn}:role/X"),
+                "q": role("p", role_arn=f"{cn}:role/Y"),
+            }
+        }
+    )
+
+
 def test_an_account_id_that_the_arn_contradicts_is_refused() -> None:
     """It would refuse every session that AWS could give."""
     assert ["profiles.p.account_id: is another account than that of role_arn"] == of_role(account_id="210987654321")

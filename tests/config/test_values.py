@@ -141,6 +141,7 @@ def test_a_bad_value_of_a_profile_with_keys_gets_its_line(key: str, value: Any, 
 
 GOOD_ON_ROLES = [
     ("role_arn", "arn:aws-cn:iam::123456789012:role/path/to/Admin"),
+    ("role_arn", "arn:aws-next-9:iam::123456789012:role/Admin"),
     ("role_session_name", "me@host"),
     ("role_session_name", "x" * 64),
     ("external_id", "partner:42/x"),
@@ -163,6 +164,13 @@ BAD_ON_ROLES: list[tuple[str, Any, str]] = [
     ("role_arn", "arn:aws:sts::123456789012:assumed-role/Admin/x", f"role_arn: {ROLE}"),
     ("role_arn", "arn:aws:iam::٠٥٨٢٦٤٤١١٨٧٢:role/Admin", f"role_arn: {ROLE}"),
     ("role_arn", "Admin", f"role_arn: {ROLE}"),
+    ("role_arn", "arn:aws:iam::123456789012:role/", f"role_arn: {ROLE}"),
+    ("role_arn", "arn:aws:iam::123456789012:role//", f"role_arn: {ROLE}"),
+    ("role_arn", "arn:aws:iam::123456789012:role//Admin", f"role_arn: {ROLE}"),
+    ("role_arn", "arn:aws:iam::123456789012:role/path/", f"role_arn: {ROLE}"),
+    ("role_arn", "arn:aws:iam::123456789012:role/" + "x" * 601, f"role_arn: {ROLE}"),
+    ("role_arn", "arn:aws-:iam::123456789012:role/Admin", f"role_arn: {ROLE}"),
+    ("role_arn", "arn:awesome:iam::123456789012:role/Admin", f"role_arn: {ROLE}"),
     ("role_arn", None, f"role_arn: {ROLE}"),
     ("role_session_name", "x", f"role_session_name: {SESSION_NAME}"),
     ("role_session_name", "x" * 65, f"role_session_name: {SESSION_NAME}"),
@@ -180,6 +188,9 @@ BAD_ON_ROLES: list[tuple[str, Any, str]] = [
     ),
     ("policy", '{\n "a": }', "policy: is not JSON: Expecting value (line 2, column 7)"),
     ("policy", "", "policy: is not JSON: Expecting value (line 1, column 1)"),
+    ("policy", '{"a": NaN}', "policy: is not JSON: NaN is no number there"),
+    ("policy", '{"a": [-Infinity]}', "policy: is not JSON: -Infinity is no number there"),
+    ("policy", '{"a": {"b": 1, "b": 2}}', "policy: has a key twice in one object: which of them counts?"),
     ("policy", "[" * 2048, "policy: is not JSON: nested too deep"),
     ("policy", '{"a": "' + "x" * 2048 + '"}', "policy: has 2057 characters: AWS takes 2048 at most"),
     (
@@ -298,7 +309,7 @@ def test_good_values_outside_profiles_are_taken() -> None:
 
 
 def test_what_is_left_out_is_what_the_contract_says() -> None:
-    """Eight hours of a session, one of a role, 65 s of patience, 90 s for op, the port to be chosen, us-east-1."""
+    """Eight hours of a session, one of a role, 65 s of patience, 90 s for op, the port to be chosen, no region."""
     config = loaded({"profiles": {"p": keys(), "r": role("p")}})
     plain, assumed = config.profiles["p"], config.profiles["r"]
 
@@ -306,7 +317,7 @@ def test_what_is_left_out_is_what_the_contract_says() -> None:
     assert isinstance(assumed, RoleProfile)
     assert (28_800, 3600) == (plain.duration_seconds, assumed.duration_seconds)
     assert (65, 90, None) == (config.cold_wait_seconds, config.onepassword.timeout_seconds, config.listen)
-    assert ("us-east-1", None, None) == (config.region_of("p"), plain.refresh, assumed.mfa)
+    assert (None, None, None) == (plain.region, plain.refresh, assumed.mfa)
     assert (False, True) == (config.allow_root, config.notify)
 
 

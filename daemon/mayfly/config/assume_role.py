@@ -26,7 +26,11 @@ MAX_POLICY_CHARACTERS = 2048
 MAX_POLICY_ARNS = 10
 MAX_TAGS = 50
 
-_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]{1,600}")
+# Which partitions there are is AWS's to know; of a path no part is empty.
+ARN = r"arn:aws(?:-[a-z0-9]+)*:iam:"
+PATH = r"(?=.{1,600}\Z)(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]+"
+
+_POLICY_ARN = re.compile(rf"{ARN}:(?:aws|[0-9]{{12}}):policy/{PATH}")
 _POLICY_CHARACTERS = re.compile(r"[\t\n\r\x20-\xff]*")
 
 
@@ -57,11 +61,23 @@ def policy(value: Any) -> Policy:
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value)
+        return json.loads(value, parse_constant=_no_constant, object_pairs_hook=_once_each)
     except json.JSONDecodeError as reason:
         raise ValueError(f"is not JSON: {reason.msg} (line {reason.lineno}, column {reason.colno})") from None
     except RecursionError:
         raise ValueError("is not JSON: nested too deep") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"is not JSON: {name} is no number there")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys all differ: of two, most readers keep one, and AWS refuses both."""
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        raise ValueError("has a key twice in one object: which of them counts?")
+    return tree
 
 
 def policy_arn(value: Any) -> PolicyArn:

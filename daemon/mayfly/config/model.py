@@ -37,9 +37,6 @@ from mayfly.config.values import (
 )
 
 
-DEFAULT_REGION = Region("us-east-1")
-
-
 @attrs.frozen(kw_only=True)
 class OnePassword:
     """One way to 1Password: the desktop app, a service account, or a Connect server."""
@@ -181,10 +178,6 @@ class Config:
         """The way to 1Password for `profile`."""
         name = self.keys_of(profile).onepassword
         return self.onepasswords[name] if name else self.onepassword
-
-    def region_of(self, profile: str) -> str:
-        """The region of `profile` for clients."""
-        return self.profiles[profile].region or DEFAULT_REGION
 
 
 def _needs_code(profile: Profile) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
 from mayfly.config.model import Config
+from mayfly.credentials import partition_of
 
 
 Keys = tuple[str | int, ...]
@@ -84,6 +85,7 @@ def _key_profile(tree: Table, name: str) -> Iterator[Problem]:
 
 def _role_profile(profiles: Table, name: str) -> Iterator[Problem]:
     yield from _source(profiles, name)
+    yield from _partition(profiles, name)
     yield from _account(name, profiles[name], "role_arn")
     yield from _duration(name, profiles[name])
     yield from _policies_and_tags(name, profiles[name])
@@ -99,6 +101,22 @@ def _source(profiles: Table, name: str) -> Iterator[Problem]:
         yield keys, f"leads back to {name}: a chain must end at a profile with keys"
     elif profiles[name].get("mfa") == "each" and is_role(profiles[source] or {}):
         yield keys, f'is {source}, a role: mfa = "each" signs with permanent keys, so it must be a profile with keys'
+
+
+def _partition(profiles: Table, name: str) -> Iterator[Problem]:
+    """A session is good in its own partition alone. What a source's item tells is not known here."""
+    source = _source_of(profiles[name])
+    below = profiles.get(source or "") or {}
+    mine, theirs = (partition_of(arn or "") for arn in (profiles[name].get("role_arn"), _arn_of(below)))
+    if mine and theirs and mine != theirs:
+        yield (
+            ("profiles", name, "role_arn"),
+            f"is in {mine}, and {source} is in {theirs}: no session goes from one partition to another",
+        )
+
+
+def _arn_of(profile: Table) -> str | None:
+    return profile.get("role_arn" if is_role(profile) else "mfa_id")
 
 
 def _source_of(profile: Table | None) -> str | None:

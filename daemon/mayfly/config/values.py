@@ -14,6 +14,7 @@ from typing import Any, NewType
 from urllib.parse import urlsplit
 
 from mayfly import paths
+from mayfly.config.assume_role import ARN, PATH
 from mayfly.config.kinds import Text, kind_of, text
 
 
@@ -77,16 +78,14 @@ def mfa_device(value: Any) -> MfaDevice:
         return MfaDevice(reference(value))
     if not isinstance(value, str) or not re.fullmatch(r"[\w+=/:,.@-]{9,256}", value, re.ASCII):
         raise ValueError("must be a secret reference, or an MFA device like arn:aws:iam::123456789012:mfa/NAME")
-    if value.startswith("arn:") and not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:mfa/.+", value):
+    if value.startswith("arn:") and not re.fullmatch(rf"{ARN}:[0-9]{{12}}:mfa/{PATH}", value):
         raise ValueError("is no MFA device: expected arn:aws:iam::123456789012:mfa/NAME")
     return MfaDevice(value)
 
 
 def role_arn(value: Any) -> RoleArn:
     """`arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`."""
-    if not isinstance(value, str) or not re.fullmatch(
-        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,600}", value
-    ):
+    if not isinstance(value, str) or not re.fullmatch(rf"{ARN}:[0-9]{{12}}:role/{PATH}", value):
         raise ValueError("is no role: expected arn:aws:iam::123456789012:role/NAME")
     return RoleArn(value)
 
