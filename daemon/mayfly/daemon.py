@@ -36,6 +36,8 @@ from mayfly.web import Handler, Server
 
 DRAIN_SECONDS = 5
 KEEP_SECONDS = 0.1
+# The exchange reads the config itself, and takes no other than ours.
+UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -47,6 +49,7 @@ class Daemon:
     ) -> None:
         """`manager` is what has started us; `is_sealed`: exchange and desk are services of their own."""
         self._address = address
+        self._is_address_configured = address == paths.listen_address(None, found.listen)
         self._manager = manager
         self._is_sealed = is_sealed
         self._events = Events(log)
@@ -74,6 +77,7 @@ class Daemon:
         )
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
         self.stop = asyncio.Event()
 
     async def serve(self) -> None:
@@ -200,6 +204,7 @@ class Daemon:
             tokens = await asyncio.to_thread(ensure_tokens, fresh.profiles)
         except MayflyError as error:
             self._events.warning("config.refused", reason=error.message)
+            error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_THEN}"
             raise
         finally:
             self._manager.ready(self._summary())
@@ -230,7 +235,10 @@ class Daemon:
             with contextlib.suppress(MayflyError):
                 await self.reload()
 
-        self._reloading = asyncio.create_task(reload())
+        task = asyncio.create_task(reload())
+        # asyncio itself holds a task only weakly.
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     # Tell
 
@@ -254,9 +262,21 @@ class Daemon:
     def _notes(self) -> list[str]:
         configured = self._keeper.config.listen
         notes = self._manager.notes()
+        if not config.is_as_on_disk(self._keeper.config):
+            notes.append(f"{self._keeper.config.source} has changed since it was read: 'mayfly reload'; {UNTIL_THEN}")
         if self._manager.inherited.port and configured not in {None, self._shown()}:
             notes.append(f"the config says listen = {configured}: 'mayfly install --now' moves the service there")
+        elif self._has_moved():
+            notes.append(
+                f"the config has another listen than {self._shown()}: start 'mayfly serve' anew to move it there"
+            )
         return notes
+
+    def _has_moved(self) -> bool:
+        """Whether a daemon that is started now as this one was would listen elsewhere."""
+        if self._manager.inherited.port or not self._is_address_configured:
+            return False
+        return self._address != paths.listen_address(None, self._keeper.config.listen)
 
     def _summary(self) -> str:
         return f"{len(self._keeper.config.profiles)} profiles on {self._shown()}"

@@ -13,7 +13,7 @@ import pytest
 from exchange.kit import program, until
 from mayfly.demo.sts import Role
 from roles.kit import calls_of, counts, fetch_all, inhabited, keys, keys_in, role, rows_of
-from world import Ended, Served, World
+from world import Ended, Served, World, free_port
 
 
 BEFORE = keys("ann") + keys("bob") + role("Admin", "ann") + role("Reader", "bob") + role("Deep", "Admin")
@@ -97,6 +97,48 @@ async def test_a_bad_config_is_refused_and_the_old_one_goes_on(tmp_path: Path, b
     assert (2, True) == (ended.code, str(world.config) in ended.err)
     assert before == after
     assert (1, 2, 3) == counts(world)
+
+
+UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got\n"
+
+
+async def test_what_a_bad_config_means_is_said(tmp_path: Path) -> None:
+    """`reload` and `status` tell that nothing new can be got, until the file is as the daemon has it."""
+    async with _served(tmp_path) as (world, _, _before):
+        at_first = await world.run("status")
+        refused = await _reload(world, BEFORE + "colour = 1")
+        stale = await world.run("status")
+        world.config.unlink()
+        missing = await world.run("status")
+        mended = await _reload(world, BEFORE)
+        at_last = await world.run("status")
+
+    note = f"note: {world.config} has changed since it was read: 'mayfly reload'; {UNTIL_THEN}"
+    assert refused.err.endswith(f"mayfly: hint: mend it and run 'mayfly reload': {UNTIL_THEN}")
+    assert [False, True, True, False] == [note in ended.out for ended in (at_first, stale, missing, at_last)]
+    assert (0, "") == (mended.code, mended.err)
+
+
+async def test_another_listen_takes_a_new_start_and_that_is_said(tmp_path: Path) -> None:
+    """Not by a daemon that was told elsewhere where to listen: the config does not move that one."""
+    async with inhabited(tmp_path, ["ann"]) as world:
+        here, there = (f'listen = "127.0.0.1:{port}"\n' for port in (world.port, free_port()))
+        bare, told = {"MAYFLY_LISTEN": ""}, []
+        for argv, env, before in (
+            ((), bare, here),
+            ((), world.env, here),
+            (("--listen", f"127.0.0.1:{world.port}"), bare, there),
+        ):
+            world.write_toml(before + keys("ann"))
+            async with world.serve(*argv, env=env):
+                ended = await _reload(world, there + keys("ann"))
+                told.append(ended.err)
+
+    note = (
+        f"mayfly: note: the config has another listen than 127.0.0.1:{world.port}: "
+        "start 'mayfly serve' anew to move it there\n"
+    )
+    assert [note, "", ""] == told
 
 
 async def test_a_change_of_the_way_to_1password_ends_the_session(tmp_path: Path) -> None:

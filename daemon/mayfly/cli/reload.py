@@ -19,6 +19,8 @@ def run(_given: argparse.Namespace) -> int:
     """Have it read; and say where the profiles in `~/.aws/config` are not those of the config any more."""
     path = take_over()
     print(f"took over {path}")
+    for note in asking.status()["notes"]:
+        speech.say(f"note: {note}")
     if aws_config.is_behind(document.read(Path(path))):
         speech.hint("the profiles in ~/.aws/config have changed: mayfly aws-config --write")
     return speech.DONE

@@ -4,8 +4,8 @@ Every problem of a file is found in one reading and told in one line that names 
 this room judges a config, and nobody above it meets a bad one.
 """
 
-from mayfly.config.load import load, load_document
+from mayfly.config.load import is_as_on_disk, load, load_document
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
 
 
-__all__ = ["Config", "KeyProfile", "OnePassword", "Profile", "RoleProfile", "load", "load_document"]
+__all__ = ["Config", "KeyProfile", "OnePassword", "Profile", "RoleProfile", "is_as_on_disk", "load", "load_document"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -37,6 +38,14 @@ def load(path: Path) -> Config:
     if problems:
         raise ConfigInvalid(*problems)
     return load_document(document.read(path))
+
+
+def is_as_on_disk(config: Config) -> bool:
+    """Whether the file that `config` was read from still says the same; not if it cannot be read."""
+    try:
+        return hashlib.sha256(Path(config.source).read_bytes()).hexdigest() == config.digest
+    except OSError:
+        return False
 
 
 def load_document(found: Document) -> Config:
