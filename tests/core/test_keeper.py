@@ -1,6 +1,7 @@
 """The engine with the exchange, the desk and the time played by the test."""
 
 import asyncio
+import itertools
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -326,16 +327,48 @@ async def test_a_role_is_refused_for_what_its_login_was_refused_for(stage: Stage
     assert 3 == len(stage.asked)
 
 
-@staged(WITH_ROLE)
-async def test_a_revoked_session_is_found_out_by_its_role(stage: Stage) -> None:
-    """AWS refuses AssumeRole from a session: nobody gets that session again, and the next client a new one."""
-    await fetch(stage, "nsrc")
-    stage.outcomes["admin"] = SessionEnded("AWS says it has ended")
-    refused = await outcome(fetch(stage, "admin"))
-    gone = stage.keeper.take("nsrc")
-    del stage.outcomes["admin"]
-    await fetch(stage, "admin")
-    assert ("SessionEnded", None, "login: nsrc admin") == (code(refused), gone, in_words(stage.asked)[-1])
+REFUSALS = [SessionEnded("AWS says it has ended"), AccessKeyUnknown("who?")]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_revoked_session_is_found_out_by_its_role(refusal: MayflyError) -> None:
+    """AWS refuses AssumeRole from a session, and the session itself: a new one comes, and the role at once from it."""
+
+    async def play(stage: Stage) -> None:
+        old = await fetch(stage, "nsrc")
+        await asyncio.sleep(HOUR)
+        stage.outcomes["admin"] = stage.identity = refusal
+        refused = await outcome(fetch(stage, "admin"))
+        await asyncio.sleep(1.5)
+        stage.outcomes.clear()
+        await fetch(stage, "admin")
+        assert ["login: nsrc", "assume: admin < nsrc", "verify:  < nsrc", "login: nsrc", "assume: admin < nsrc"] == (
+            in_words(stage.asked)
+        )
+        assert (refusal, False) == (refused, old == stage.keeper.take("nsrc"))
+
+    on_stage(WITH_ROLE, play)
+
+
+@pytest.mark.parametrize("identity", [Identity(user_id="AIDA", account=ACCOUNT, arn="arn"), AwsThrottled("slow down")])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_role_that_aws_refuses_alone_takes_no_session_with_it(
+    refusal: MayflyError, identity: Identity | MayflyError
+) -> None:
+    """A region that is not enabled sounds like a key that is unknown: the role backs off, and nobody is prompted."""
+
+    async def play(stage: Stage) -> None:
+        old = await fetch(stage, "nsrc")
+        stage.outcomes["admin"], stage.identity = refusal, identity
+        for _ in range(240):
+            await outcome(fetch(stage, "admin"))
+            await asyncio.sleep(5)
+        kinds = [asked.kind for asked in stage.asked]
+        assert (1, old) == (kinds.count("login"), stage.keeper.take("nsrc"))
+        assert kinds.count("verify") <= 4
+        assert kinds.count("assume") <= 10
+
+    on_stage(WITH_ROLE, play)
 
 
 # Ahead of the end
@@ -519,6 +552,79 @@ async def test_one_prompt_takes_along_who_is_due_soon(stage: Stage) -> None:
     assert "login: a b c" == in_words(stage.asked)[-1]
     rows = {row.profile: row.expires_in_seconds for row in stage.keeper.status()}
     assert rows["b"] == pytest.approx(8 * HOUR, abs=5)
+
+
+@staged(config(a=key("a"), b=key("b")))
+async def test_two_of_an_hour_are_one_prompt_from_then_on(stage: Stage) -> None:
+    """Of two lives of an hour the one that began a quarter earlier is taken along, and both are renewed together."""
+    stage.lives_seconds[True] = HOUR
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "a")
+    await asyncio.sleep(900)
+    await fetch(stage, "b")
+    await fetch(stage, "a")
+    await asyncio.sleep(2500)
+    work.cancel()
+    assert ["login: a", "login: a b", "login: a b"] == in_words(stage.asked)
+
+
+@pytest.mark.parametrize(("robots", "last"), [(True, "login: a"), (False, "login: a b")])
+def test_nobody_comes_along_where_nobody_is_asked(robots: bool, last: str) -> None:
+    """What costs no prompt is got when it is due, and not before."""
+
+    async def play(stage: Stage) -> None:
+        stage.lives_seconds[True] = 2 * HOUR
+        for name in "ab":
+            await fetch(stage, name)
+        stage.stepped_seconds = HOUR
+        await login(stage, "a")
+        assert last == in_words(stage.asked)[-1]
+
+    way = "robot" if robots else None
+    on_stage(config(a=key("a", onepassword=way), b=key("b", onepassword=way)), play)
+
+
+SAME_DEVICE = config(a=key("same"), b=key("same", duration_seconds=3600), c=key("c"))
+
+
+@pytest.mark.parametrize(
+    ("asks", "asked"),
+    [(fetch, "login: b c"), (login, "login: a c"), (None, "login: a b c")],
+    ids=["cold", "login", "clock"],
+)
+def test_company_makes_nobody_wait_for_another_code(asks: Callable[..., object] | None, asked: str) -> None:
+    """A code serves one: who shares the device of somebody who is waited for comes another time."""
+
+    async def play(stage: Stage) -> None:
+        for name in "abc":
+            await fetch(stage, name)
+        stage.stepped_seconds = 8 * HOUR - 1800
+        if asks is fetch:
+            stage.keeper.forget(["b"])
+            await fetch(stage, "b")
+        elif asks is login:
+            await login(stage, "a")
+        else:
+            stage.stepped_seconds = DUE + 60
+            await stage.keeper.look()
+            await asyncio.sleep(2)
+        assert asked == in_words(stage.asked)[-1]
+
+    on_stage(SAME_DEVICE, play)
+
+
+@staged(config(a=key("a"), b=key("b")))
+async def test_dismissed_company_is_not_asked_for_ten_minutes_later(stage: Stage) -> None:
+    """A no to a and b is a no to b, also where b is due only ten minutes later: five minutes before its end, once."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "a")
+    await asyncio.sleep(600)
+    await fetch(stage, "b")
+    stage.outcomes["a"] = stage.outcomes["b"] = NO
+    await asyncio.sleep(10 * HOUR)
+    work.cancel()
+    ends = [round((asked.at - at(8 * HOUR)).total_seconds(), -2) for asked in stage.logins()[2:]]
+    assert (["login: a b"] * 3, [-1200, -300, 300]) == (in_words(stage.logins()[2:]), ends)
 
 
 @staged(config(a=key("a"), b=key("b")))
@@ -888,6 +994,7 @@ def test_a_suspected_session_that_aws_refuses_is_renewed(refusal: MayflyError) -
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc")
+        await asyncio.sleep(HOUR)
         stage.identity = refusal
         stage.keeper.suspect("nsrc")
         await asyncio.sleep(5)
@@ -910,6 +1017,44 @@ def test_a_suspicion_that_is_not_confirmed_changes_nothing(identity: Identity | 
         assert (old, 2) == (stage.keeper.take("nsrc"), len(stage.asked))
 
     on_stage(ONE, play)
+
+
+@pytest.mark.parametrize(("way", "gaps"), [(None, [300, 600, 1200, 1800]), ("robot", [5] + [250] * 20)])
+def test_a_loop_of_rejections_is_slow(way: str | None, gaps: list[float]) -> None:
+    """An STS that rejects every session it has made, and a client that comes back for more, cause few prompts."""
+
+    async def play(stage: Stage) -> None:
+        work = asyncio.ensure_future(stage.keeper.run())
+        stage.identity = SessionEnded("over")
+        while stage.now() < at(4000):
+            await outcome(fetch(stage, "nsrc"))
+            stage.keeper.suspect("nsrc")
+            await asyncio.sleep(5)
+        work.cancel()
+        seconds = [asked.loop_seconds for asked in stage.logins()]
+        found = [later - earlier for earlier, later in itertools.pairwise(seconds)]
+        assert len(found) >= 3
+        assert [True] * len(found) == [gap <= later for gap, later in zip(gaps, found, strict=False)]
+        verified = [asked.loop_seconds for asked in stage.asked if asked.kind == "verify"]
+        assert all(later - earlier >= 299 for earlier, later in itertools.pairwise(verified))
+
+    on_stage(config(nsrc=key(onepassword=way)), play)
+
+
+@staged(ONE)
+async def test_what_was_rejected_behind_a_lock_is_asked_for_at_the_unlock(stage: Stage) -> None:
+    """In use, and gone: it comes back with whoever comes back."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "nsrc")
+    await asyncio.sleep(HOUR)
+    stage.identity, stage.scene = SessionEnded("over"), LOCKED
+    stage.keeper.suspect("nsrc")
+    await asyncio.sleep(60)
+    locked = len(stage.logins())
+    stage.scene = Scene(unlocked_at=stage.now())
+    await asyncio.sleep(60)
+    work.cancel()
+    assert (1, 2, "fresh") == (locked, len(stage.logins()), stage.keeper.status()[0].phase)
 
 
 @staged(ONE)
