@@ -721,7 +721,7 @@ async def test_a_reload_ends_what_stands_on_what_changed(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "after", [OTHER, config("d2", other=key("other")), config("d2", base=key(), nsrc=role("base"))]
+    "after", [OTHER, config("d2", other=key("other")), config("d2", base=key("other"), nsrc=role("base"))]
 )
 def test_a_reload_on_the_way_refuses_what_comes(after: Config) -> None:
     """Credentials that were got by the old config are not served under the new one; who waited asks again."""

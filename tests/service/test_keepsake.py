@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mayfly.config import Config, KeyProfile, OnePassword
 from mayfly.config.model import RoleProfile
 from mayfly.credentials import Credentials
-from mayfly.keeper.keepsake import Kept, origin, pack, unpack
+from mayfly.keeper.keepsake import Kept, pack, unpack
 from mayfly.keeper.ledger import Ledger
 from mayfly.session import Session
 
@@ -136,12 +136,13 @@ def test_another_origin_gets_nothing_back(other: Config) -> None:
     assert [] == Ledger(other).recall(before.keepsake(), NOW)
 
 
-def test_a_name_and_a_refresh_mode_are_no_origin() -> None:
-    """What a profile is called and when it is renewed does not cost a session."""
-    renamed = attrs.evolve(CONFIG, profiles={"nsrc": attrs.evolve(KEYS, refresh="always"), "admin": ROLE})
+def test_names_regions_and_refresh_modes_are_no_origin() -> None:
+    """What a profile is called, where its clients are and when it is renewed does not cost a session."""
+    other = attrs.evolve(KEYS, refresh="always", name="N", region="eu-west-1", sts_region=("eu-west-1",))
+    renamed = attrs.evolve(CONFIG, profiles={"base": other, "r": attrs.evolve(ROLE, source_profile="base")})
 
-    assert origin(CONFIG, "nsrc") == origin(renamed, "nsrc")
-    assert origin(CONFIG, "nsrc") != origin(CONFIG, "admin")
+    assert (CONFIG.origins["nsrc"], CONFIG.origins["admin"]) == (renamed.origins["base"], renamed.origins["r"])
+    assert CONFIG.origins["nsrc"] != CONFIG.origins["admin"]
 
 
 def test_what_has_ended_does_not_come_back() -> None:

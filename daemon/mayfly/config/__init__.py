@@ -6,6 +6,17 @@ this room judges a config, and nobody above it meets a bad one.
 
 from mayfly.config.load import is_as_on_disk, load, load_document
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
+from mayfly.config.values import REFRESH_MODES
 
 
-__all__ = ["Config", "KeyProfile", "OnePassword", "Profile", "RoleProfile", "is_as_on_disk", "load", "load_document"]
+__all__ = [
+    "REFRESH_MODES",
+    "Config",
+    "KeyProfile",
+    "OnePassword",
+    "Profile",
+    "RoleProfile",
+    "is_as_on_disk",
+    "load",
+    "load_document",
+]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from functools import cached_property
+from itertools import pairwise
 
 import attrs
 
@@ -112,6 +116,9 @@ class RoleProfile(_Common):
 Profile = KeyProfile | RoleProfile
 
 
+_NOT_OF_A_SESSION = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
+
+
 @attrs.frozen(kw_only=True)
 class Config:
     """Everything that is configured.
@@ -167,6 +174,24 @@ class Config:
         if not isinstance(profile, KeyProfile):
             return name
         return attrs.evolve(profile, name=None, refresh=None, region=None, sts_region=None)
+
+    @cached_property
+    def origins(self) -> dict[str, str]:
+        """By profile, the SHA-256 of all that its session is made from: by that it is found again, under any name.
+
+        Names, regions and when it is renewed are not of it; the way to 1Password is.
+        """
+        found = {"": ""}
+        for profile in self.profiles:
+            for below, link in pairwise(("", *self.ancestry(profile))):
+                if link not in found:
+                    found[link] = self._origin(link, found[below])
+        return found
+
+    def _origin(self, name: str, below: str) -> str:
+        tree = attrs.asdict(self.profiles[name]) | _NOT_OF_A_SESSION
+        made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name))}
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     def keys_of(self, profile: str) -> KeyProfile:
         """The profile with keys below `profile`."""

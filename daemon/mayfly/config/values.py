@@ -36,6 +36,7 @@ RefreshMode = NewType("RefreshMode", str)
 MfaMode = NewType("MfaMode", str)
 Switch = NewType("Switch", bool)
 
+# The one that asks most often first.
 REFRESH_MODES = ("always", "while-used", "on-demand")
 MFA_MODES = ("each",)
 

@@ -93,12 +93,12 @@ class Keeper:
             self._ledger.forgive(name)
         else:
             await self._note_client(name)
-        await self._fetch(name, profile, trigger, inode)
-        credentials = self._usable(name)
+        await self._fetch(profile, trigger, inode)
+        credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
         if trigger is Trigger.CLIENT:
-            self._ledger.note_fetch(name, self._clock())
+            self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
         return credentials
 
     async def identify(self, profile: str) -> Identity:
@@ -134,7 +134,7 @@ class Keeper:
         """Take over a changed config; sessions of profiles that did not change go on."""
         before = self._ledger.config
         self._ledger.adopt(config)
-        self._lanes.drop_changed(before)
+        self._lanes.adopt(before)
         self._stirred.set()
 
     # What outlives the process
@@ -212,8 +212,15 @@ class Keeper:
         """Whether a client may have new ones, if somebody is there to be asked."""
         return self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now)
 
-    def _usable(self, name: str) -> Credentials | None:
-        return self._ledger[name].usable(self._clock()) if name in self._ledger else None
+    def _usable(self, profile: str) -> Credentials | None:
+        """What there is for the profile; raises ConfigChanged where it is not configured any more."""
+        return self._ledger[self._name_of(profile)].usable(self._clock())
+
+    def _name_of(self, profile: str) -> str:
+        """What serves the profile now: a reload may have come while somebody waited."""
+        if profile not in self.config.profiles:
+            raise no_longer_there(profile)
+        return self._ledger.name_of(profile)
 
     async def _note_client(self, name: str) -> None:
         now = self._clock()
@@ -221,20 +228,20 @@ class Keeper:
         if self._ledger.policy(name, now).asks_human:
             await self._lookout.see()
 
-    async def _fetch(self, name: str, profile: str, trigger: Trigger, inode: int | None) -> None:
+    async def _fetch(self, profile: str, trigger: Trigger, inode: int | None) -> None:
         """Wait for fresh credentials; a client is content with old ones that live."""
-        if name not in self._ledger:
-            raise no_longer_there(name)
-        now = self._clock()
+        name, now, origin = self._name_of(profile), self._clock(), self.config.origins[profile]
         if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
             return
         is_client = trigger is Trigger.CLIENT
         if self._want_for_client(name, profile, inode) if is_client else self._want(name, trigger, now):
             flight = self._lanes.flight(name)
             error = await asyncio.shield(flight) if flight else None
+            if self.config.origins.get(profile) != origin:
+                raise no_longer_there(profile)
         else:
             error = self._refusal(name, now)
-        if error and (trigger is Trigger.PERSON or not self._usable(name)):
+        if error and (trigger is Trigger.PERSON or not self._usable(profile)):
             raise error
 
     def _want_for_client(self, name: str, profile: str, inode: int | None) -> bool:

@@ -6,7 +6,6 @@ session goes back only to what it was made from: every one carries the digest of
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 
@@ -14,10 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import attrs
-
 from mayfly import wire
-from mayfly.config import Config
 from mayfly.session import Session
 
 
@@ -49,16 +45,6 @@ def unpack(raw: bytes) -> dict[str, Kept]:
         return {name: _kept(row) for name, row in tree["sessions"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
-
-
-def origin(config: Config, name: str) -> str:
-    """The SHA-256 of all that the session called `name` is made from: its chain of profiles, and its way to 1Password.
-
-    How it is called and when it is renewed is not of it.
-    """
-    made_of = [attrs.asdict(config.profiles[link]) | {"name": None, "refresh": None} for link in config.ancestry(name)]
-    made_of.append(attrs.asdict(config.onepassword_of(name)))
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 def _row(kept: Kept) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from datetime import datetime
 
 from mayfly.config import Config
 from mayfly.credentials import Credentials
-from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, ScreenLocked, SessionEnded
+from mayfly.errors import (
+    AccessKeyUnknown,
+    ConfigChanged,
+    ConfigInvalid,
+    ExchangeFailed,
+    MayflyError,
+    ScreenLocked,
+    SessionEnded,
+)
 from mayfly.events import Events
 from mayfly.keeper import checks
 from mayfly.keeper.batches import Asked, assume_request, login_request
@@ -76,17 +84,25 @@ class Lanes:
             return
         (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
         self._gathering.note()
-        self._start(is_assumable=self._ledger.live_source(name, self._clock()) is not None)
+        self._start(is_assumable=self._is_assumable(name, self._clock()))
 
     def insist(self, name: str) -> None:
         """A person wants the session: not even a locked screen is in the way."""
         self._insisted.add(self._ledger.base(name))
 
-    def drop_changed(self, before: Config) -> None:
-        """Whoever waits for what is no longer configured as it was in `before` waits in vain."""
-        for name in list(self._flights):
-            if not self._ledger.is_as_in(before, name):
-                self._resolve(name, checks.no_longer_there(name))
+    def adopt(self, before: Config) -> None:
+        """Whoever waits for what is no longer made as it was in `before` waits in vain; it may be called otherwise."""
+        heirs = self._ledger.heirs(before, self._flights)
+        for name in self._flights.keys() - heirs.keys():
+            self._resolve(name, checks.no_longer_there(name))
+        renamed = [name for name in self._turns.waiting if heirs.get(name) != name]
+        self._logins |= {name: None for name in renamed if name in heirs}
+        self._turns.give_up(renamed)
+        self._flights = {heirs[name]: flight for name, flight in self._flights.items()}
+        self._logins = {heirs[name]: None for name in self._logins}
+        self._roles = {heirs[name]: None for name in self._roles}
+        self._insisted = {heirs.get(name, name) for name in self._insisted}
+        self._pump()
 
     async def close(self) -> None:
         """Tell whoever waits, and end every exchange under way."""
@@ -114,7 +130,12 @@ class Lanes:
     def _assumable(self) -> list[str]:
         """Roles on a live session wait for no login, not even for one that renews what they stand on."""
         now = self._clock()
-        return [name for name in self._roles if self._ledger.live_source(name, now)]
+        return [name for name in self._roles if self._is_assumable(name, now)]
+
+    def _is_assumable(self, name: str, now: datetime) -> bool:
+        """Whether it stands on a live session, and on no link that another exchange is getting."""
+        links = self._ledger.links_above_live(name, now)
+        return bool(links) and all(link in self._roles or link not in self._flights for link in links[:-1])
 
     async def _run_logins(self) -> None:
         """One login after the other: 1Password asks its human one question at a time."""
@@ -171,8 +192,7 @@ class Lanes:
         now = self._clock()
         waited = {name: name in self._insisted or not self._ledger[name].usable(now) for name in self._logins}
         request = login_request(self._ledger, waited, self._roles, self._flights, self._turns, now)
-        for name in filter(self._ledger.is_base, request.profiles):
-            self._flights.setdefault(name, asyncio.get_running_loop().create_future())
+        self._note_flights(request)
         gone = {*request.profiles, *self._turns.waiting}
         self._logins = {name: None for name in self._logins if name not in gone}
         self._roles = {name: None for name in self._roles if name not in gone}
@@ -183,7 +203,14 @@ class Lanes:
         names = self._assumable()
         self._is_gathering_roles = False
         self._roles = {name: None for name in self._roles if name not in names}
-        return assume_request(self._ledger, names, self._clock())
+        request = assume_request(self._ledger, names, self._clock())
+        self._note_flights(request)
+        return request
+
+    def _note_flights(self, request: Request) -> None:
+        """What comes along is under way, too, and got by nobody else meanwhile."""
+        for name in request.profiles:
+            self._flights.setdefault(name, asyncio.get_running_loop().create_future())
 
     # Asking
 
@@ -200,6 +227,7 @@ class Lanes:
                 if result.profile in left:
                     del left[result.profile]
                     self._apply(result, asked)
+                    self._go_on()
                 else:
                     error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
         except OSError as reason:
@@ -209,6 +237,11 @@ class Lanes:
         finally:
             for name in () if self._is_closed else left:
                 self._apply(Result(profile=name, outcome=error), asked)
+
+    def _go_on(self) -> None:
+        """Something has come, and roles may have waited for it alone: not for whatever else this exchange gets."""
+        if self._roles and not self._is_closed:
+            self._start(is_assumable=bool(self._assumable()))
 
     def _drop_groundless(self, reason: MayflyError | None = None) -> None:
         """Roles that lost what they stand on, or came too late for a login that failed, learn why.
@@ -223,9 +256,12 @@ class Lanes:
                 self._resolve(name, reason or self._ledger[base].last_error or ended)
 
     def _apply(self, result: Result, asked: Asked) -> None:
-        """Enter a result; where the config has changed meanwhile, what came is not what is wanted now."""
-        name, outcome = result.profile, result.outcome
-        if not self._ledger.is_as_in(asked.config, name):
+        """Enter a result; where the config has changed meanwhile, what came may be not what is wanted now."""
+        name, outcome = self._ledger.heir(asked.config, result.profile), result.outcome
+        if name is None:
+            return
+        if isinstance(outcome, ConfigChanged | ConfigInvalid) and asked.config.digest != self._ledger.config.digest:
+            self._ask_again(name)
             return
         try:
             if isinstance(outcome, Credentials):
@@ -238,10 +274,15 @@ class Lanes:
             self._doubt_source(name, asked.request)
         self._land(name, error)
 
+    def _ask_again(self, name: str) -> None:
+        """The exchange had another config before it than ours then; what it says of that is no longer so."""
+        if name in self._flights:
+            (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
+
     def _doubt_source(self, name: str, request: Request) -> None:
         """The session that a role was to be assumed from may have been revoked; or the role's region is not enabled."""
         source = self._ledger.live_source(name, self._clock())
-        if source and self._ledger[source].credentials == request.sessions.get(source):
+        if source and self._ledger[source].credentials in request.sessions.values():
             self._doubts.note(source, is_refused=True)
 
     def _keep(self, name: str, credentials: Credentials, skew_seconds: float) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-import attrs
-
-from mayfly.config import Config, Profile
+from mayfly.config import REFRESH_MODES, Config
 from mayfly.demand import RefreshPolicy
 from mayfly.errors import AccessKeyUnknown, MayflyError, SessionEnded
-from mayfly.keeper.keepsake import Kept, origin
+from mayfly.keeper.keepsake import Kept
 from mayfly.session import Phase, Session
 
 
@@ -24,12 +22,8 @@ class Ledger:
         self.adopt(config)
 
     def adopt(self, config: Config) -> None:
-        """Take over a config. A session goes on where nothing that made it has changed."""
-        known = {
-            name: session.config_adopted()
-            for name, session in self._sessions.items()
-            if _is_unchanged(name, self.config, config)
-        }
+        """Take over a config. A session goes on where nothing that made it has changed, whatever it is called now."""
+        before, sessions = self.config, self._sessions
         self.config = config
         self._names = {profile: config.session_of(profile) for profile in config.profiles}
         names = dict.fromkeys(self._names.values())
@@ -39,7 +33,29 @@ class Ledger:
             for link in chain[:-1]:
                 self._above[link].append(name)
         self._asks_human = {name: config.onepassword_of(name).asks_human for name in names}
-        self._sessions = {name: known.get(name, Session()) for name in self._chains}
+        self._modes: dict[str, str] = {}
+        for profile, name in self._names.items():
+            mode = config.profiles[profile].refresh or ("while-used" if self._asks_human[name] else "always")
+            self._modes[name] = min(mode, self._modes.get(name, mode), key=REFRESH_MODES.index)
+        self._sessions = {name: Session() for name in names}
+        self._by_origin: dict[str, list[str]] = {}
+        for name in names:
+            self._by_origin.setdefault(config.origins[name], []).append(name)
+        for old, new in self.heirs(before, sessions).items():
+            is_elsewhere = _places(before, old) != _places(config, new)
+            self._sessions[new] = sessions[old].absolved() if is_elsewhere else sessions[old].config_adopted()
+
+    def heirs(self, config: Config, names: Iterable[str]) -> dict[str, str]:
+        """By what sessions were called in `config`: what they are called here, where they are made from the same."""
+        pairs = [(heir, name) for name in names if (heir := self.heir(config, name))]
+        # Of several that could be its ancestor, the one of the same name counts.
+        ancestors = dict(sorted(pairs, key=lambda pair: pair[0] == pair[1]))
+        return {name: heir for heir, name in ancestors.items()}
+
+    def heir(self, config: Config, name: str) -> str | None:
+        """What a session called `name` in `config` is called here; None where nothing here is made from the same."""
+        names = self._by_origin.get(config.origins.get(name, ""), [])
+        return name if name in names else next(iter(names), None)
 
     def __contains__(self, name: str) -> bool:
         return name in self._sessions
@@ -55,12 +71,12 @@ class Ledger:
 
     def keepsake(self) -> dict[str, Kept]:
         """Every session with its origin, to be kept over a restart."""
-        return {name: Kept(origin(self.config, name), session) for name, session in self._sessions.items()}
+        return {name: Kept(self.config.origins[name], session) for name, session in self._sessions.items()}
 
     def recall(self, kept: Mapping[str, Kept], now: datetime) -> list[str]:
         """Take back what is still good and was made from what is configured now; the names of these sessions."""
-        good = {name: row.session for name, row in kept.items() if name in self and row.session.usable(now)}
-        mine = {name: session for name, session in good.items() if kept[name].origin == origin(self.config, name)}
+        good = {row.origin: row.session for row in kept.values() if row.session.usable(now)}
+        mine = {name: good[origin] for name in self.names if (origin := self.config.origins[name]) in good}
         self._sessions |= mine
         return list(mine)
 
@@ -98,19 +114,15 @@ class Ledger:
         """Whether `name` can be got without getting another session first."""
         return self.is_base(name) or self.live_source(name, now) is not None
 
-    def is_as_in(self, config: Config, name: str) -> bool:
-        """Whether a session called `name` that was got by `config` is the one that is wanted here."""
-        return name in self._sessions and _is_unchanged(name, config, self.config)
-
     def asks_human(self, name: str) -> bool:
         """Whether a login for `name` may cost somebody a fingerprint."""
         return self._asks_human[name]
 
     def policy(self, name: str, now: datetime) -> RefreshPolicy:
         """A role on a live session needs nobody; whatever needs a login asks whom its 1Password asks."""
-        asks_human = self.asks_human(name)
-        mode = self.config.profiles[name].refresh or ("while-used" if asks_human else "always")
-        return RefreshPolicy(mode=mode, asks_human=asks_human and not self.live_source(name, now))
+        asks_human = self.asks_human(name) and not self.live_source(name, now)
+        # Of the profiles that it serves, the one that wants most has it so.
+        return RefreshPolicy(mode=self._modes[name], asks_human=asks_human)
 
     def phase(self, name: str, now: datetime) -> Phase:
         """Where the session stands."""
@@ -142,16 +154,7 @@ class Ledger:
             self[link] = self[link].asked_by_person()
 
 
-def _is_unchanged(name: str, old: Config, new: Config) -> bool:
-    """Whether everything that went into the session called `name` is as it was."""
-    return (
-        name in new.profiles
-        and new.session_of(name) == name
-        and _makings(name, old) == _makings(name, new)
-        and old.onepassword_of(name) == new.onepassword_of(name)
-    )
-
-
-def _makings(name: str, config: Config) -> list[Profile]:
-    """What the session called `name` is made from; how it is shown and when it is renewed is not of it."""
-    return [attrs.evolve(config.profiles[link], name=None, refresh=None) for link in config.ancestry(name)]
+def _places(config: Config, name: str) -> list[object]:
+    """Where STS is asked: a session is good everywhere, but its failure may have been that of a place."""
+    links = [config.profiles[link] for link in config.ancestry(name)]
+    return [(link.region, link.sts_region) for link in links]

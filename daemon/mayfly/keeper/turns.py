@@ -45,6 +45,10 @@ class Turns:
             del self.waiting[name]
         return told
 
+    def give_up(self, names: Collection[str]) -> None:
+        """These wait no more: they are gone, or called otherwise."""
+        self.waiting = {name: first for name, first in self.waiting.items() if name not in names}
+
     def call_back(self, now: datetime, come: Callable[[list[str]], object]) -> None:
         """Have whoever waits `come` when this step is over."""
         if self.waiting:

@@ -16,7 +16,7 @@ import attrs
 
 from mayfly.credentials import Credentials
 from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
-from mayfly.errors import ConfigChanged, MayflyError, ScreenLocked
+from mayfly.errors import ConfigChanged, ConfigInvalid, MayflyError, ScreenLocked
 from mayfly.session import backoff
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
 from mayfly.session.codes import CODE_PERIOD_SECONDS
@@ -267,8 +267,8 @@ class Session(Life):
         return attrs.evolve(self, alarmed_seconds=seconds)
 
     def config_adopted(self) -> Session:
-        """The config was read again: that it had changed is no error any more."""
-        return self.absolved() if isinstance(self.last_error, ConfigChanged) else self
+        """The config was read again, and is sound: that it had changed, or was not, is no error any more."""
+        return self.absolved() if isinstance(self.last_error, ConfigChanged | ConfigInvalid) else self
 
     def absolved(self) -> Session:
         """What failed before no longer counts: its cause is gone."""

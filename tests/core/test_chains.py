@@ -1,0 +1,66 @@
+"""Chains with links in common: every link is assumed once, and nobody waits for more than that."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import AsyncIterator
+
+from core.kit import Stage, code, config, fetch, key, outcome, role, staged
+from mayfly.errors import AccessDenied
+from mayfly.wire import Request, Result
+
+
+FORK = config(a=key(), mid=role("a", "mid"), left=role("mid", "left"), right=role("mid", "right"))
+
+
+@staged(FORK)
+async def test_a_link_of_two_chains_is_assumed_once(stage: Stage) -> None:
+    """While one exchange gets it, the second chain waits for it, and stands on it then."""
+    await fetch(stage, "a")
+    left = asyncio.ensure_future(fetch(stage, "left"))
+    await asyncio.sleep(0.5)
+    right = asyncio.ensure_future(fetch(stage, "right"))
+    link = asyncio.ensure_future(fetch(stage, "mid"))
+    await asyncio.gather(left, right, link)
+    assert [{"mid", "left"}, {"right"}] == [asked.profiles for asked in stage.assumes()]
+    assert [{"a"}, {"mid"}] == [asked.request.sessions.keys() for asked in stage.assumes()]
+
+
+@staged(FORK)
+async def test_a_link_that_comes_with_a_login_is_assumed_once(stage: Stage) -> None:
+    """Also if the second chain is wanted while the first login is under way."""
+    left = asyncio.ensure_future(fetch(stage, "left"))
+    await asyncio.sleep(0.5)
+    await asyncio.gather(left, fetch(stage, "right"))
+    assert [{"a", "mid", "left"}, {"right"}] == [asked.profiles for asked in stage.asked]
+
+
+@staged(FORK)
+async def test_whoever_waits_for_a_link_waits_for_nothing_else(stage: Stage) -> None:
+    """The link has come, and the first chain's end hangs: the second one goes on."""
+    await fetch(stage, "a")
+
+    async def ask(request: Request) -> AsyncIterator[Result]:
+        for name in request.profiles:
+            await asyncio.sleep(1000 if name == "left" else 1)
+            yield stage.result(name, stage.fresh(name))
+
+    stage.ask = ask  # type: ignore[method-assign] # a script answers all at once
+    left = asyncio.ensure_future(fetch(stage, "left"))
+    await asyncio.sleep(0.5)
+    await fetch(stage, "right")
+    assert (False, True) == (left.done(), stage.loop.time() < 60)
+    await left
+
+
+@staged(FORK)
+async def test_a_link_that_fails_is_told_to_both_chains(stage: Stage) -> None:
+    """Who waited for it tries for themselves, once."""
+    await fetch(stage, "a")
+    stage.outcomes["mid"] = AccessDenied("not you")
+    left = asyncio.ensure_future(outcome(fetch(stage, "left")))
+    await asyncio.sleep(0.5)
+    right = await outcome(fetch(stage, "right"))
+    assert ["AccessDenied"] * 2 == [code(await left), code(right)]
+    assert 2 == len(stage.assumes())
