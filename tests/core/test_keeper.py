@@ -371,7 +371,67 @@ def test_a_role_that_aws_refuses_alone_takes_no_session_with_it(
     on_stage(WITH_ROLE, play)
 
 
+@staged(WITH_ROLE)
+async def test_a_role_gives_its_base_a_last_chance(stage: Stage) -> None:
+    """The prompt for the base was dismissed, and it ended: five minutes before the role does, once more."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "nsrc")
+    await asyncio.sleep(DUE - 30)
+    await fetch(stage, "admin")
+    stage.outcomes["nsrc"] = NO
+    await asyncio.sleep(1300)
+    stage.scene = AWAY
+    await asyncio.sleep(400)
+    stage.scene = HERE
+    await asyncio.sleep(3 * HOUR)
+    work.cancel()
+    role_ends = DUE - 30 + HOUR
+    assert [DUE, 8 * HOUR - 300, role_ends - 300] == [
+        pytest.approx(asked.loop_seconds, abs=5) for asked in stage.logins()[1:]
+    ]
+
+
+@staged(WITH_ROLE)
+async def test_a_role_that_waits_for_its_base_says_for_what(stage: Stage) -> None:
+    """Status tells of the role what keeps the session below it from coming."""
+    await fetch(stage, "admin")
+    stage.stepped_seconds = 9 * HOUR
+    stage.outcomes["nsrc"] = NO
+    await outcome(fetch(stage, "admin"))
+    assert [NO.hint] * 2 == [row.next_step for row in stage.keeper.status()]
+
+
 # Ahead of the end
+
+
+@staged(config(nsrc=key(), twin=key(refresh="on-demand")))
+async def test_who_raises_a_prompt_is_told_by_the_name_that_they_asked_for(stage: Stage) -> None:
+    """Cold or due, the profile is the one asked for, and the socket that of whoever asked first."""
+    await stage.keeper.obtain("twin", Trigger.CLIENT, inode=7)
+    stage.stepped_seconds = DUE + 60
+    for inode in (8, 9):
+        stage.keeper.take("twin", inode=inode)
+    await asyncio.sleep(2)
+    told = [{"profile": "twin", "inode": inode} for inode in (7, 8)]
+    assert (told, 2) == (stage.log.told("approval.wanted"), len(stage.logins()))
+
+
+@staged(ONE)
+async def test_what_raises_no_prompt_is_not_announced(stage: Stage) -> None:
+    """A client that may not ask, and one that waits for a prompt that is there, tell nobody anything."""
+    await fetch(stage, "nsrc")
+    stage.stepped_seconds = DUE + 60
+    stage.outcomes["nsrc"] = NO
+    await asyncio.gather(
+        login(stage, "nsrc"), outcome(stage.keeper.obtain("nsrc", Trigger.CLIENT)), return_exceptions=True
+    )
+    stage.keeper.take("nsrc", inode=8)
+    await asyncio.sleep(1)
+    stage.scene = LOCKED
+    await asyncio.sleep(60)
+    stage.keeper.take("nsrc", inode=9)
+    await asyncio.sleep(1)
+    assert ([], 2) == (stage.log.told("approval.wanted")[1:], len(stage.logins()))
 
 
 @staged(ONE)
@@ -537,6 +597,63 @@ def test_skew_is_read_from_the_answer(skew: float) -> None:
         assert row.expires_in_seconds == pytest.approx(8 * HOUR, abs=3)
 
     on_stage(ONE, play)
+
+
+@pytest.mark.parametrize("years", [-56, -1])
+def test_a_date_of_long_ago_lengthens_no_life(years: int) -> None:
+    """AWS gives no longer life than it was asked for, whatever its answer is dated."""
+
+    async def play(stage: Stage) -> None:
+        stage.script = lambda request: [
+            Result(profile=name, outcome=stage.fresh(name), aws_at=stage.now() + timedelta(days=365 * years))
+            for name in request.subjects
+        ]
+        await fetch(stage, "nsrc")
+        row = stage.keeper.status()[0]
+        assert 0 <= row.expires_in_seconds - 8 * HOUR <= 60
+        stage.stepped_seconds = 8 * HOUR + 61
+        assert stage.keeper.take("nsrc") is None
+
+    on_stage(ONE, play)
+
+
+@staged(config(nsrc=key(onepassword="robot"), admin=role("nsrc", duration_seconds=900)))
+async def test_a_role_s_life_is_its_own(stage: Stage) -> None:
+    """What was asked for is asked of the profile; a clock that is behind by an hour shortens what seems longer."""
+    await fetch(stage, "admin")
+    lives = {row.profile: row.expires_in_seconds for row in stage.keeper.status()}
+    assert {"nsrc": pytest.approx(8 * HOUR, abs=60), "admin": pytest.approx(960, abs=2)} == lives
+
+
+def windows(stage: Stage) -> set[float]:
+    """How long before its end each session is due."""
+    return {
+        (row.expiration - row.due_at).total_seconds() for row in stage.keeper.status() if row.expiration and row.due_at
+    }
+
+
+@pytest.mark.parametrize(("way", "window"), [("robot", 75 * 60), (None, 20 * 60)])
+def test_machines_are_spread_and_people_are_not(way: str | None, window: float) -> None:
+    """Sessions that came together are due within a minute of each other, and never late; those of people together."""
+
+    async def play(stage: Stage) -> None:
+        names = [f"p{number}" for number in range(20)]
+        await asyncio.gather(*(fetch(stage, name) for name in names))
+        early = [seconds - window for seconds in windows(stage)]
+        assert all(0 <= seconds <= 60 for seconds in early)
+        assert (1 if way is None else 20) == len(early)
+
+    on_stage(config(**{f"p{number}": key(f"k{number}", onepassword=way) for number in range(20)}), play)
+
+
+@staged(config(**{f"p{number}": key(f"k{number}", onepassword="robot") for number in range(20)}))
+async def test_retries_of_machines_are_spread(stage: Stage) -> None:
+    """What AWS throttled at once does not come back at once: each wait is its own, from half of 5 s to 5 s."""
+    stage.outcomes = {f"p{number}": AwsThrottled("slow down") for number in range(20)}
+    await asyncio.gather(*(outcome(fetch(stage, name)) for name in stage.outcomes))
+    waits = [stage.keeper._ledger[name].retry_after_seconds for name in stage.outcomes]
+    assert 20 == len(set(waits))
+    assert all(2.5 <= seconds <= 5 for seconds in waits)
 
 
 # Company
@@ -710,6 +827,17 @@ async def test_a_reload_keeps_what_did_not_change(stage: Stage) -> None:
     stage.keeper.adopt(config("d2", a=key("a", name="A", refresh="on-demand"), b=key("b", duration_seconds=3600)))
     assert (True, None) == (stage.keeper.take("a") is not None, stage.keeper.take("b"))
     assert ["a", "b"] == [row.profile for row in stage.keeper.status()]
+
+
+@staged(CHAIN)
+async def test_a_base_is_in_use_when_a_role_above_it_was_fetched(stage: Stage) -> None:
+    """Every session that a client's role stands on is in use with it."""
+    await fetch(stage, "deep")
+    stage.stepped_seconds = DUE + 60
+    await login(stage, "nsrc")
+    before = stage.keeper.status()[0].in_use
+    await fetch(stage, "deep")
+    assert (False, True) == (before, stage.keeper.status()[0].in_use)
 
 
 @staged(CHAIN)
