@@ -123,6 +123,7 @@ class Stage:
         self.scene_takes_seconds = 0.0
         self.looks = 0
         self.asked: list[Asked] = []
+        self._configs = {config.digest: config}
         self.busy: list[str] = []
         self.most_logins_at_once = 0
         self.launched = 0
@@ -174,6 +175,7 @@ class Stage:
 
     async def ask(self, request: Request) -> AsyncIterator[Result]:
         self.asked.append(Asked(self.now(), request, self.scene.presence, self.loop.time()))
+        self._configs[request.digest] = self.keeper.config
         self.busy.append(request.kind)
         self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
         try:
@@ -197,12 +199,13 @@ class Stage:
     def _outcome(self, name: str, request: Request) -> Answer:
         if request.kind == "verify":
             return self.identity
-        below = [link for link in self.keeper.config.chain(name) if link in request.profiles]
+        # An exchange answers by the config that it was asked by, whatever has been reloaded meanwhile.
+        below = [link for link in self._configs[request.digest].chain(name) if link in request.profiles]
         return next((self.outcomes[link] for link in below if link in self.outcomes), None) or self.fresh(name)
 
     def fresh(self, name: str) -> Credentials:
         """New credentials for `name`, by AWS's clock."""
-        is_base = isinstance(self.keeper.config.profiles[name], KeyProfile)
+        is_base = any(isinstance(known.profiles.get(name), KeyProfile) for known in self._configs.values())
         life = timedelta(seconds=self.lives_seconds[is_base] + (self.skew_seconds or 0))
         return credentials((self.aws_now() + life).replace(microsecond=0), key=str(len(self.asked)))
 

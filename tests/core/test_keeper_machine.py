@@ -32,6 +32,7 @@ from core.kit import (
     staged,
 )
 from mayfly.clock import Clock
+from mayfly.config import Config
 from mayfly.demand import Presence, Scene
 from mayfly.errors import (
     AccessDenied,
@@ -56,6 +57,9 @@ ERRORS: list[MayflyError] = [
 ]
 HOUSE = config(nsrc=key(), admin=role("nsrc"), deep=role("admin"), work=key("work", onepassword="work"), twin=key())
 WITHOUT_WORK = config("d2", nsrc=key(), admin=role("nsrc"), deep=role("admin", "other"), twin=key())
+TWIN_FIRST = config(
+    "d3", twin=key(), deep=role("admin"), nsrc=key(), admin=role("nsrc"), work=key("work", onepassword="work")
+)
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
 SECONDS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 1800))
@@ -147,10 +151,10 @@ class AnyDay(RuleBasedStateMachine):
         if number < len(self.waiting):
             self.waiting[number].cancel()
 
-    @rule(changed=st.booleans())
-    def somebody_reloads(self, changed: bool) -> None:
+    @rule(found=st.sampled_from([HOUSE, WITHOUT_WORK, TWIN_FIRST]))
+    def somebody_reloads(self, found: Config) -> None:
         async def adopt() -> None:
-            self.stage.keeper.adopt(WITHOUT_WORK if changed else HOUSE)
+            self.stage.keeper.adopt(found)
 
         self.act(adopt())
 
@@ -248,8 +252,9 @@ class AnyDay(RuleBasedStateMachine):
         self.seen = len(self.stage.logins())
 
     def is_prompt(self, asked: Asked) -> bool:
-        known = self.stage.keeper.config.profiles
-        return any(name in known and self.stage.keeper._ledger.asks_human(name) for name in asked.request.profiles)
+        config = self.stage.keeper.config
+        known = [name for name in asked.request.profiles if name in config.profiles]
+        return any(config.onepassword_of(name).asks_human for name in known)
 
     @invariant()
     def nothing_is_kept_beyond_its_end(self) -> None:
