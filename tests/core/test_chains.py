@@ -6,12 +6,24 @@ import asyncio
 
 from collections.abc import AsyncIterator
 
-from core.kit import Stage, code, config, fetch, key, outcome, role, staged
+from core.kit import Asked, Stage, code, config, fetch, key, outcome, role, staged
 from mayfly.errors import AccessDenied
 from mayfly.wire import Request, Result
 
 
 FORK = config(a=key(), mid=role("a", "mid"), left=role("mid", "left"), right=role("mid", "right"))
+
+
+def one_by_one(stage: Stage, hanging: str = "") -> None:
+    """Have results come a second apart, and one long after."""
+
+    async def ask(request: Request) -> AsyncIterator[Result]:
+        stage.asked.append(Asked(stage.now(), request, stage.scene.presence, stage.loop.time()))
+        for name in request.profiles:
+            await asyncio.sleep(1000 if name == hanging else 1)
+            yield stage.result(name, stage.fresh(name))
+
+    stage.ask = ask  # type: ignore[method-assign] # a script answers all at once
 
 
 @staged(FORK)
@@ -29,10 +41,12 @@ async def test_a_link_of_two_chains_is_assumed_once(stage: Stage) -> None:
 
 @staged(FORK)
 async def test_a_link_that_comes_with_a_login_is_assumed_once(stage: Stage) -> None:
-    """Also if the second chain is wanted while the first login is under way."""
+    """Also if the second chain is wanted while the first login is under way, and its session is there already."""
+    one_by_one(stage)
     left = asyncio.ensure_future(fetch(stage, "left"))
     await asyncio.sleep(0.5)
-    await asyncio.gather(left, fetch(stage, "right"))
+    right = asyncio.ensure_future(fetch(stage, "right"))
+    await asyncio.gather(left, right)
     assert [{"a", "mid", "left"}, {"right"}] == [asked.profiles for asked in stage.asked]
 
 
@@ -41,12 +55,7 @@ async def test_whoever_waits_for_a_link_waits_for_nothing_else(stage: Stage) -> 
     """The link has come, and the first chain's end hangs: the second one goes on."""
     await fetch(stage, "a")
 
-    async def ask(request: Request) -> AsyncIterator[Result]:
-        for name in request.profiles:
-            await asyncio.sleep(1000 if name == "left" else 1)
-            yield stage.result(name, stage.fresh(name))
-
-    stage.ask = ask  # type: ignore[method-assign] # a script answers all at once
+    one_by_one(stage, hanging="left")
     left = asyncio.ensure_future(fetch(stage, "left"))
     await asyncio.sleep(0.5)
     await fetch(stage, "right")

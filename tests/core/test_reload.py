@@ -6,7 +6,22 @@ import asyncio
 
 import pytest
 
-from core.kit import HOUR, Stage, at, code, config, credentials, fetch, key, on_stage, outcome, role, staged
+from core.kit import (
+    HOUR,
+    LOCKED,
+    Stage,
+    at,
+    code,
+    config,
+    credentials,
+    fetch,
+    key,
+    login,
+    on_stage,
+    outcome,
+    role,
+    staged,
+)
 from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError
@@ -40,6 +55,8 @@ async def test_a_twin_that_goes_leaves_the_session_to_the_other(stage: Stage) ->
     stage.keeper.adopt(config("d2", b=key(), admin=role("b"), same=role("b")))
     assert before == {name: stage.keeper.take(name) for name in before}
     assert before["admin"] != before["same"]
+    stage.keeper.adopt(config("d3", b=key(), admin=role("b")))
+    assert before["admin"] == stage.keeper.take("admin")
 
 
 @staged(WITH_ROLE)
@@ -114,6 +131,27 @@ async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", twin=key()))
     assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("twin") is not None)
+
+
+@staged(WITH_ROLE)
+async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: Stage) -> None:
+    """It comes under its new name; who asked by the old one learns that it is gone."""
+    await fetch(stage, "a")
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
+    await asyncio.sleep(0.001)
+    stage.keeper.adopt(config("d2", a=key(), boss=role("a")))
+    assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("boss") is not None)
+
+
+@staged(config(first=key("first", onepassword="work"), a=key()))
+async def test_what_a_person_wants_they_want_under_another_name(stage: Stage) -> None:
+    """A lock that comes before its turn is in nobody's way, still."""
+    waiting = [asyncio.ensure_future(login(stage, name)) for name in ("first", "a")]
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", first=key("first", onepassword="work"), twin=key(), a=key()))
+    stage.scene = LOCKED
+    await asyncio.gather(*waiting)
+    assert ["d1", "d2"] == digests(stage)
 
 
 @staged(config(a=key(), deploy=role("a", mfa="each")))
