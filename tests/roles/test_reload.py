@@ -119,6 +119,20 @@ async def test_what_a_bad_config_means_is_said(tmp_path: Path) -> None:
     assert (0, "") == (mended.code, mended.err)
 
 
+async def test_what_waited_for_a_sound_file_comes_when_it_is_taken_over(tmp_path: Path) -> None:
+    """While the file is bad nothing new is got; after the reload of a sound one it is, at once and without a word."""
+    async with _served(tmp_path) as (world, _, before):
+        await _reload(world, BEFORE + "colour = 1")
+        await world.run("forget", "Admin")
+        refused = await world.get("/credentials/Admin")
+        mended = await _reload(world, keys("twin", 'region = "eu-west-1"', item="ann") + BEFORE)
+        after = keys_in(await fetch_all(world, [*NAMES, "twin"]))
+
+    assert ((400, "ConfigInvalid"), 0) == ((refused.status, refused.json["code"]), mended.code)
+    assert before["ann"] == after["twin"]
+    assert {"Admin"} == {name for name in NAMES if before[name] != after[name]}
+
+
 async def test_another_listen_takes_a_new_start_and_that_is_said(tmp_path: Path) -> None:
     """Not by a daemon that was told elsewhere where to listen: the config does not move that one."""
     async with inhabited(tmp_path, ["ann"]) as world:
