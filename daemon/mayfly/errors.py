@@ -271,7 +271,9 @@ class RegionDisabled(AwsError, _SetUpWrong):
 
 
 class AccountMismatch(AwsError, _SetUpWrong):
-    """The credentials are of another account than the config's account_id."""
+    """The credentials are of another account than the config's account_id or role_arn."""
+
+    default_hint = "check account_id in the config, and whose keys the item holds"
 
 
 class AwsThrottled(AwsError, _MayPass):
