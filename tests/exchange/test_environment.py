@@ -156,7 +156,7 @@ async def test_a_wrong_clock_is_told(world: World, clock_skew_seconds: float) ->
     error = (await ask(world, login(world))).error()
 
     assert "ClockSkewed" == error.code
-    assert ("later" if clock_skew_seconds < 0 else "earlier") in error.message
+    assert ("ahead of" if clock_skew_seconds < 0 else "behind") in error.message
 
 
 async def test_the_date_of_sts_is_passed_on(world: World) -> None:
