@@ -300,7 +300,7 @@ async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
 
 AT_A_BAD_MOMENT = """
 import os, signal, sys, time
-from mayfly.exchange import __main__ as program
+from mayfly.exchange import program
 
 def ask_to_end():
     os.kill(os.getpid(), signal.SIGTERM)
