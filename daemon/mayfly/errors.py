@@ -111,7 +111,7 @@ class ConfigChanged(OurError, _SetUpWrong):
 class OnePasswordMissing(OurError, _SetUpWrong):
     """There is no `op` that may be run."""
 
-    default_hint = 'install the 1Password CLI, or set op = "/path/to/op" in [onepassword]'
+    default_hint = "install the 1Password CLI"
 
 
 class ApprovalPending(OurError, _HumanMustAct):
@@ -159,7 +159,7 @@ class NotSignedIn(OnePasswordError, _HumanMustAct):
 class AccountNotFound(OnePasswordError, _SetUpWrong):
     """`op` knows no account, or not this one."""
 
-    default_hint = "see 'op account list', and account in [onepassword]"
+    default_hint = "see 'op account list', and account in the config"
 
 
 class IntegrationOff(OnePasswordError, _SetUpWrong):

@@ -122,6 +122,7 @@ async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
     error = (await ask(world, login(world))).error()
 
     assert ("OnePasswordHung", "op did not end within 1 s", True) == (error.code, error.message, error.retryable)
+    assert "timeout_seconds in [onepassword] is the limit" in error.hint
     assert [] == alive_of(world)
 
 
