@@ -203,6 +203,7 @@ async def test_a_configured_op_that_is_not_there_is_told_with_its_key(world: Wor
     assert [
         f"error: {path}: onepasswords.work.op: /nowhere/op: there is no such program",
         f"error: {path}: onepassword.op: /nowhere/at/all: there is no such program",
+        'hint: install the 1Password CLI, or set op = "/path/to/op" in [onepasswords.work]',
         'hint: install the 1Password CLI, or set op = "/path/to/op" in [onepassword]',
     ] == await refused(world, code=1)
 

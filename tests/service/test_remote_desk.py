@@ -26,11 +26,14 @@ class Sight:
     """A desk that sees what it is told to see."""
 
     def __init__(self) -> None:
-        self.presence = Presence.PRESENT
+        self.seen: Presence | None = Presence.PRESENT
         self.told: list[tuple[str, str]] = []
 
+    async def presence(self) -> Presence | None:
+        return self.seen
+
     async def scene(self) -> Scene:
-        return Scene(presence=self.presence)
+        raise AssertionError("what is remembered is remembered by whoever asks")
 
     async def tell(self, title: str, text: str) -> None:
         self.told.append((title, text))
@@ -59,7 +62,7 @@ async def _path(sight: Sight, tmp_path: Path) -> AsyncIterator[Path]:
 async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
     """Who is there, who is asking, and what they are told go through the socket and back."""
     desk = RemoteDesk(path, lambda: NOW)
-    sight.presence = Presence.AWAY
+    sight.seen = Presence.AWAY
 
     assert Scene(presence=Presence.AWAY) == await desk.scene()
     assert Caller(7, "terraform") == await desk.caller(7)
@@ -71,11 +74,21 @@ async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
 async def test_an_unlock_is_remembered_though_the_desk_forgets(sight: Sight, path: Path) -> None:
     """When the screen was unlocked is known to whoever asks, so that the desk may end in between."""
     desk = RemoteDesk(path, lambda: NOW)
-    sight.presence = Presence.LOCKED
+    sight.seen = Presence.LOCKED
     await desk.scene()
-    sight.presence = Presence.PRESENT
+    sight.seen = Presence.PRESENT
 
     assert Scene(presence=Presence.PRESENT, unlocked_at=NOW) == await desk.scene()
+
+
+async def test_a_lock_is_remembered_though_the_desk_forgets(sight: Sight, path: Path) -> None:
+    """A desk that cannot say what it sees, as after its start on a busy machine, unlocks nothing."""
+    desk = RemoteDesk(path, lambda: NOW)
+    sight.seen = Presence.LOCKED
+    await desk.scene()
+    sight.seen = None
+
+    assert Scene(presence=Presence.LOCKED) == await desk.scene()
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"{}\n", b"[]\n", b'{"question": "dance"}\n', b'{"question"', b"x" * 9999])

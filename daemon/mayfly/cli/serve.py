@@ -109,7 +109,7 @@ def _check_ops(found: Config) -> None:
     for key, way in _ways(found).items():
         where = f"{found.source}: {key}.op: " if way.op else ""
         try:
-            find_op(way, os.environ)
+            find_op(way, os.environ, key)
         except ConfigInvalid as error:
             lines |= {f"{where}{problem}": error for problem in error.problems}
         except MayflyError as error:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mayfly.demand import Presence, Scene
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
 
 
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")
@@ -25,21 +25,18 @@ class LinuxDesk:
 
     async def scene(self) -> Scene:
         """By logind's hints, which the desktop's screen saver and idle watcher set."""
-        try:
-            presence = await self._presence()
-        except TimeoutError:
-            # Too busy to say, as after a suspend: for all we know the screen is as it was.
-            presence = self._watch.last
-        return self._watch.scene(presence, self._clock())
+        return self._watch.scene(await self.presence(), self._clock())
 
-    async def _presence(self) -> Presence:
-        session = (
-            await answer("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value") or ""
-        ).strip()
-        if not session:
+    async def presence(self) -> Presence | None:
+        """None where logind is too busy to say, as after a suspend, or is not there."""
+        session = await ask("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value")
+        if session is None:
+            return None
+        if not session.strip():
             return Presence.PRESENT
         wanted = [f"--property={name}" for name in _PROPERTIES]
-        return presence_from(await answer("loginctl", "show-session", session, *wanted) or "", self._clock())
+        printed = await ask("loginctl", "show-session", session.strip(), *wanted)
+        return None if printed is None else presence_from(printed, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
         """By notify-send, which speaks to whatever notification service the session has."""

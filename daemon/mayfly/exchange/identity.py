@@ -12,7 +12,6 @@ from mayfly.credentials import Credentials
 from mayfly.errors import MayflyError
 from mayfly.exchange import sts
 from mayfly.exchange.login import Emit
-from mayfly.exchange.roles import keys_of
 from mayfly.exchange.where import where_is_sts
 from mayfly.wire import Identity, Request, Result
 
@@ -29,7 +28,7 @@ async def verify(
 
     async def one(name: str, session: Credentials) -> None:
         try:
-            answer = await caller.call(where_is_sts(config, name, environ), keys_of(session), "get_caller_identity")
+            answer = await caller.call(where_is_sts(config, name, environ), sts.keys_of(session), "get_caller_identity")
             who = Identity(
                 user_id=str(answer.fields.get("UserId")),
                 account=str(answer.fields.get("Account")),
