@@ -147,3 +147,10 @@ async def test_json_is_what_the_daemon_says(world: World) -> None:
     assert ["nsrc"] == [profile["profile"] for profile in status["profiles"]]
     assert "\x1b" not in shown.out
     assert f"config {world.config}" in shown.out.splitlines()
+
+
+def test_what_is_tried_again_by_itself_says_so() -> None:
+    """Below what went wrong stands when the daemon tries again."""
+    error = {"code": "AwsThrottled", "message": "slow down", "hint": ""}
+    step = "tried again by itself in 40 s"
+    assert f"  {step}" in lines(row(last_error=error, next_step=step))

@@ -18,8 +18,8 @@ from mayfly.events import Events
 
 
 REPEAT_SECONDS = 60
-# Clients of one process that start together are no sign of anything.
-TOGETHER_SECONDS = 2
+# Clients of one process that start together are no sign of anything; SDKs fetch again at once after a refusal.
+TOGETHER_SECONDS = 0.2
 LOOKUPS_PER_SECOND = 5
 PATIENCE_SECONDS = 0.025
 LAST_FEW = 10
@@ -70,11 +70,11 @@ class Audit:
 
     async def note(self, profile: str, user_agent: str, inode: int | None) -> None:
         """A client at the socket `inode` is being given `profile`; returns soon, whatever the desk does."""
-        agent = family(user_agent)
+        agent, at = family(user_agent), self._clock()
         if inode is None or inode in self._known:
-            self._enter(profile, self._known.get(inode or 0), agent)
+            self._enter(profile, self._known.get(inode or 0), agent, at)
         elif self._may_look():
-            await asyncio.wait([self._spawn(self._look(profile, agent, inode))], timeout=PATIENCE_SECONDS)
+            await asyncio.wait([self._spawn(self._look(profile, agent, inode, at))], timeout=PATIENCE_SECONDS)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -82,9 +82,9 @@ class Audit:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _look(self, profile: str, agent: str, inode: int) -> None:
+    async def _look(self, profile: str, agent: str, inode: int, at: datetime) -> None:
         await self._find(inode)
-        self._enter(profile, self._known.get(inode), agent)
+        self._enter(profile, self._known.get(inode), agent, at)
 
     async def _find(self, inode: int) -> None:
         caller = await self._desk.caller(inode)
@@ -100,20 +100,19 @@ class Audit:
         self._lookups.append(seconds)
         return True
 
-    def _enter(self, profile: str, caller: Caller | None, agent: str) -> None:
-        now = self._clock()
+    def _enter(self, profile: str, caller: Caller | None, agent: str, at: datetime) -> None:
         key = (profile, caller.pid if caller else agent)
         before = self._told.get(key)
-        since = (now - before).total_seconds() if before else REPEAT_SECONDS
+        since = (at - before).total_seconds() if before else REPEAT_SECONDS
         if since < REPEAT_SECONDS:
             if caller and since >= TOGETHER_SECONDS:
                 self._suspect(profile)
             return
         if len(self._told) >= REMEMBERED:
             self._told.clear()
-        self._told[key] = now
+        self._told[key] = at
         pid, program = (caller.pid, caller.program) if caller else (None, None)
-        self.last.append(Fetch(profile, pid, program, agent, now))
+        self.last.append(Fetch(profile, pid, program, agent, at))
         self._events.info(
             "credentials.handed_out",
             profile=profile,

@@ -9,6 +9,7 @@ import attrs
 
 from mayfly.credentials import instant_text
 from mayfly.demand import RefreshPolicy
+from mayfly.errors import MayflyError
 from mayfly.session import Phase, Session
 
 
@@ -33,9 +34,16 @@ class ProfileStatus:
 
     @classmethod
     def of(
-        cls, profile: str, session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime
+        cls,
+        profile: str,
+        session: Session,
+        policy: RefreshPolicy,
+        *,
+        in_flight: bool,
+        now: datetime,
+        ground: Session | None = None,
     ) -> ProfileStatus:
-        """The status of a session at `now`."""
+        """The status of a session at `now`; `ground` is what must be got first, where that is so."""
         credentials, error = session.credentials, session.last_error
         left = session.left_seconds(now)
         due_in = timedelta(seconds=left - session.window_seconds(policy))
@@ -51,7 +59,7 @@ class ProfileStatus:
             in_use=session.is_in_use(),
             retry_not_before_at=session.retry_not_before_at(),
             last_error={"code": error.code, "message": error.message, "hint": error.hint} if error else None,
-            next_step=_next_step(session, policy, in_flight=in_flight, now=now),
+            next_step=_next_step(_hindered(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
         )
@@ -83,16 +91,37 @@ def _plain(_owner: Any, _field: Any, value: Any) -> Any:
     return instant_text(value) if isinstance(value, datetime) else value
 
 
+def _hindered(session: Session, ground: Session | None) -> Session:
+    """The session whose failure stands in the way."""
+    return ground if ground and ground.last_error else session
+
+
 def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
     """What will happen next, and what a person can do about it."""
     phase = session.phase(policy, now)
     if in_flight:
         return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
     if session.last_error:
-        return session.last_error.hint or "it is tried again when a client asks"
-    if phase is Phase.EMPTY:
-        return "a client's first request, or 'mayfly login', gets credentials"
+        return _next_try(session, session.last_error, policy, now)
+    if not session.is_kept(policy):
+        is_empty = phase is Phase.EMPTY
+        return (
+            "a client's first request, or 'mayfly login', gets credentials"
+            if is_empty
+            else "renewed when a client asks"
+        )
     if phase is Phase.FRESH:
-        renews = policy.mode == "always" or (policy.mode == "while-used" and session.is_in_use())
-        return "renewed by itself" if renews else "renewed when a client asks"
+        return "renewed by itself"
     return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"
+
+
+def _next_try(session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
+    retry_at = session.retries_by_itself_at(policy, now)
+    if retry_at is None:
+        return error.hint or "tried again when a client asks"
+    left = round((retry_at - now).total_seconds())
+    if left > 0:
+        return (
+            f"tried again by itself in {left} s" if left < 100 else f"tried again by itself in {round(left / 60)} min"
+        )
+    return "tried again as soon as somebody is there" if policy.asks_human else "tried again by itself at once"

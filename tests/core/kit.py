@@ -138,7 +138,15 @@ class Stage:
         self.keeper = Keeper(config, launch=self.launch, desk=Desk(self), clock=self.now, events=Events(self.log))
 
     def now(self) -> datetime:
-        return at(self.loop.time() + self.stepped_seconds)
+        return at(self.true_seconds())
+
+    def true_seconds(self) -> float:
+        """How much time has gone by since noon, a laptop's sleep included."""
+        return self.loop.time() + self.stepped_seconds
+
+    def aws_now(self) -> datetime:
+        """The time by AWS's clock, which is right."""
+        return at(self.true_seconds())
 
     # The desk
 
@@ -196,7 +204,7 @@ class Stage:
         """New credentials for `name`, by AWS's clock."""
         is_base = isinstance(self.keeper.config.profiles[name], KeyProfile)
         life = timedelta(seconds=self.lives_seconds[is_base] + (self.skew_seconds or 0))
-        return credentials((self.now() + life).replace(microsecond=0), key=str(len(self.asked)))
+        return credentials((self.aws_now() + life).replace(microsecond=0), key=str(len(self.asked)))
 
     # What a test looks at
 

@@ -1,6 +1,7 @@
 """The engine with the exchange, the desk and the time played by the test."""
 
 import asyncio
+import itertools
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ from mayfly.errors import (
     AccessDenied,
     AccessKeyUnknown,
     ApprovalDismissed,
+    ApprovalIgnored,
     AwsThrottled,
     ConfigChanged,
     ExchangeFailed,
@@ -326,19 +328,154 @@ async def test_a_role_is_refused_for_what_its_login_was_refused_for(stage: Stage
     assert 3 == len(stage.asked)
 
 
+REFUSALS = [SessionEnded("AWS says it has ended"), AccessKeyUnknown("who?")]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_revoked_session_is_found_out_by_its_role(refusal: MayflyError) -> None:
+    """AWS refuses AssumeRole from a session, and the session itself: a new one comes, and the role at once from it."""
+
+    async def play(stage: Stage) -> None:
+        old = await fetch(stage, "nsrc")
+        await asyncio.sleep(HOUR)
+        stage.outcomes["admin"] = stage.identity = refusal
+        refused = await outcome(fetch(stage, "admin"))
+        await asyncio.sleep(1.5)
+        stage.outcomes.clear()
+        await fetch(stage, "admin")
+        assert ["login: nsrc", "assume: admin < nsrc", "verify:  < nsrc", "login: nsrc", "assume: admin < nsrc"] == (
+            in_words(stage.asked)
+        )
+        assert (refusal, False) == (refused, old == stage.keeper.take("nsrc"))
+
+    on_stage(WITH_ROLE, play)
+
+
+@pytest.mark.parametrize("identity", [Identity(user_id="AIDA", account=ACCOUNT, arn="arn"), AwsThrottled("slow down")])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_role_that_aws_refuses_alone_takes_no_session_with_it(
+    refusal: MayflyError, identity: Identity | MayflyError
+) -> None:
+    """A region that is not enabled sounds like a key that is unknown: the role backs off, and nobody is prompted."""
+
+    async def play(stage: Stage) -> None:
+        old = await fetch(stage, "nsrc")
+        stage.outcomes["admin"], stage.identity = refusal, identity
+        for _ in range(240):
+            await outcome(fetch(stage, "admin"))
+            await asyncio.sleep(5)
+        kinds = [asked.kind for asked in stage.asked]
+        assert (1, old) == (kinds.count("login"), stage.keeper.take("nsrc"))
+        assert kinds.count("verify") <= 4
+        assert kinds.count("assume") <= 10
+
+    on_stage(WITH_ROLE, play)
+
+
 @staged(WITH_ROLE)
-async def test_a_revoked_session_is_found_out_by_its_role(stage: Stage) -> None:
-    """AWS refuses AssumeRole from a session: nobody gets that session again, and the next client a new one."""
+async def test_a_role_gives_its_base_a_last_chance(stage: Stage) -> None:
+    """The prompt for the base was dismissed, and it ended: five minutes before the role does, once more."""
+    work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
-    stage.outcomes["admin"] = SessionEnded("AWS says it has ended")
-    refused = await outcome(fetch(stage, "admin"))
-    gone = stage.keeper.take("nsrc")
-    del stage.outcomes["admin"]
+    await asyncio.sleep(DUE - 30)
     await fetch(stage, "admin")
-    assert ("SessionEnded", None, "login: nsrc admin") == (code(refused), gone, in_words(stage.asked)[-1])
+    stage.outcomes["nsrc"] = NO
+    await asyncio.sleep(1300)
+    stage.scene = AWAY
+    await asyncio.sleep(400)
+    stage.scene = HERE
+    await asyncio.sleep(3 * HOUR)
+    work.cancel()
+    role_ends = DUE - 30 + HOUR
+    assert [DUE, 8 * HOUR - 300, role_ends - 300] == [
+        pytest.approx(asked.loop_seconds, abs=5) for asked in stage.logins()[1:]
+    ]
+
+
+@staged(
+    config(
+        nsrc=key(),
+        used=role("nsrc", "a"),
+        idle=role("nsrc", "b", refresh="always"),
+        asked=role("nsrc", refresh="on-demand"),
+    )
+)
+async def test_whose_last_chance_counts_for_the_base(stage: Stage) -> None:
+    """That of the first role that is in use, is kept by the clock, and outlives it."""
+    ledger = stage.keeper._ledger
+    ends = []
+    for second, who in ((0, login), (7 * HOUR + 60, login), (7 * HOUR + 120, fetch)):
+        stage.stepped_seconds = second
+        for name in ("idle", "asked", "used") if who is login else ("used",):
+            await who(stage, name)
+            stage.stepped_seconds += 5
+        ends.append(ledger.needed_until("nsrc", stage.now()))
+    await fetch(stage, "asked")
+    used = ledger["used"].ends_at()
+    assert [None, None, used] == ends
+    assert used == ledger.needed_until("nsrc", stage.now())
+    await login(stage, "nsrc")
+    assert ledger.needed_until("nsrc", stage.now()) is None
+
+
+@staged(ONE)
+async def test_an_ignored_prompt_is_shown_at_one_unlock(stage: Stage) -> None:
+    """However often somebody locks and unlocks: once more, and then five minutes before the end."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "nsrc")
+    await asyncio.sleep(DUE - 10)
+    stage.outcomes["nsrc"] = ApprovalIgnored("a minute went by")
+    for _ in range(10):
+        await asyncio.sleep(60)
+        stage.scene = LOCKED
+        await asyncio.sleep(60)
+        stage.scene = Scene(unlocked_at=stage.now())
+    work.cancel()
+    found = [DUE, DUE + 110, 8 * HOUR - 300]
+    assert found == [pytest.approx(asked.loop_seconds, abs=90) for asked in stage.logins()[1:]]
+
+
+@staged(WITH_ROLE)
+async def test_a_role_that_waits_for_its_base_says_for_what(stage: Stage) -> None:
+    """Status tells of the role what keeps the session below it from coming."""
+    await fetch(stage, "admin")
+    stage.stepped_seconds = 9 * HOUR
+    stage.outcomes["nsrc"] = NO
+    await outcome(fetch(stage, "admin"))
+    assert [NO.hint] * 2 == [row.next_step for row in stage.keeper.status()]
 
 
 # Ahead of the end
+
+
+@staged(config(nsrc=key(), twin=key(refresh="on-demand")))
+async def test_who_raises_a_prompt_is_told_by_the_name_that_they_asked_for(stage: Stage) -> None:
+    """Cold or due, the profile is the one asked for, and the socket that of whoever asked first."""
+    await stage.keeper.obtain("twin", Trigger.CLIENT, inode=7)
+    stage.stepped_seconds = DUE + 60
+    for inode in (8, 9):
+        stage.keeper.take("twin", inode=inode)
+    await asyncio.sleep(2)
+    told = [{"profile": "twin", "inode": inode} for inode in (7, 8)]
+    assert (told, 2) == (stage.log.told("approval.wanted"), len(stage.logins()))
+
+
+@staged(ONE)
+async def test_what_raises_no_prompt_is_not_announced(stage: Stage) -> None:
+    """A client that may not ask, and one that waits for a prompt that is there, tell nobody anything."""
+    await fetch(stage, "nsrc")
+    stage.stepped_seconds = DUE + 60
+    stage.outcomes["nsrc"] = NO
+    await asyncio.gather(
+        login(stage, "nsrc"), outcome(stage.keeper.obtain("nsrc", Trigger.CLIENT)), return_exceptions=True
+    )
+    stage.keeper.take("nsrc", inode=8)
+    await asyncio.sleep(1)
+    stage.scene = LOCKED
+    await asyncio.sleep(60)
+    stage.keeper.take("nsrc", inode=9)
+    await asyncio.sleep(1)
+    assert ([], 2) == (stage.log.told("approval.wanted")[1:], len(stage.logins()))
 
 
 @staged(ONE)
@@ -506,6 +643,63 @@ def test_skew_is_read_from_the_answer(skew: float) -> None:
     on_stage(ONE, play)
 
 
+@pytest.mark.parametrize("years", [-56, -1])
+def test_a_date_of_long_ago_lengthens_no_life(years: int) -> None:
+    """AWS gives no longer life than it was asked for, whatever its answer is dated."""
+
+    async def play(stage: Stage) -> None:
+        stage.script = lambda request: [
+            Result(profile=name, outcome=stage.fresh(name), aws_at=stage.now() + timedelta(days=365 * years))
+            for name in request.subjects
+        ]
+        await fetch(stage, "nsrc")
+        row = stage.keeper.status()[0]
+        assert 0 <= row.expires_in_seconds - 8 * HOUR <= 60
+        stage.stepped_seconds = 8 * HOUR + 61
+        assert stage.keeper.take("nsrc") is None
+
+    on_stage(ONE, play)
+
+
+@staged(config(nsrc=key(onepassword="robot"), admin=role("nsrc", duration_seconds=900)))
+async def test_a_role_s_life_is_its_own(stage: Stage) -> None:
+    """What was asked for is asked of the profile; a clock that is behind by an hour shortens what seems longer."""
+    await fetch(stage, "admin")
+    lives = {row.profile: row.expires_in_seconds for row in stage.keeper.status()}
+    assert {"nsrc": pytest.approx(8 * HOUR, abs=60), "admin": pytest.approx(960, abs=2)} == lives
+
+
+def windows(stage: Stage) -> set[float]:
+    """How long before its end each session is due."""
+    return {
+        (row.expiration - row.due_at).total_seconds() for row in stage.keeper.status() if row.expiration and row.due_at
+    }
+
+
+@pytest.mark.parametrize(("way", "window"), [("robot", 75 * 60), (None, 20 * 60)])
+def test_machines_are_spread_and_people_are_not(way: str | None, window: float) -> None:
+    """Sessions that came together are due within a minute of each other, and never late; those of people together."""
+
+    async def play(stage: Stage) -> None:
+        names = [f"p{number}" for number in range(20)]
+        await asyncio.gather(*(fetch(stage, name) for name in names))
+        early = [seconds - window for seconds in windows(stage)]
+        assert all(0 <= seconds <= 60 for seconds in early)
+        assert (1 if way is None else 20) == len(early)
+
+    on_stage(config(**{f"p{number}": key(f"k{number}", onepassword=way) for number in range(20)}), play)
+
+
+@staged(config(**{f"p{number}": key(f"k{number}", onepassword="robot") for number in range(20)}))
+async def test_retries_of_machines_are_spread(stage: Stage) -> None:
+    """What AWS throttled at once does not come back at once: each wait is its own, from half of 5 s to 5 s."""
+    stage.outcomes = {f"p{number}": AwsThrottled("slow down") for number in range(20)}
+    await asyncio.gather(*(outcome(fetch(stage, name)) for name in stage.outcomes))
+    waits = [stage.keeper._ledger[name].retry_after_seconds for name in stage.outcomes]
+    assert 20 == len(set(waits))
+    assert all(2.5 <= seconds <= 5 for seconds in waits)
+
+
 # Company
 
 
@@ -519,6 +713,80 @@ async def test_one_prompt_takes_along_who_is_due_soon(stage: Stage) -> None:
     assert "login: a b c" == in_words(stage.asked)[-1]
     rows = {row.profile: row.expires_in_seconds for row in stage.keeper.status()}
     assert rows["b"] == pytest.approx(8 * HOUR, abs=5)
+
+
+@staged(config(a=key("a"), b=key("b")))
+async def test_two_of_an_hour_are_one_prompt_from_then_on(stage: Stage) -> None:
+    """Of two lives of an hour the one that began a quarter earlier is taken along, and both are renewed together."""
+    stage.lives_seconds[True] = HOUR
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "a")
+    await asyncio.sleep(900)
+    await fetch(stage, "b")
+    await fetch(stage, "a")
+    await asyncio.sleep(2500)
+    work.cancel()
+    assert ["login: a", "login: a b", "login: a b"] == in_words(stage.asked)
+
+
+@pytest.mark.parametrize(("robots", "last"), [(True, "login: a"), (False, "login: a b")])
+def test_nobody_comes_along_where_nobody_is_asked(robots: bool, last: str) -> None:
+    """What costs no prompt is got when it is due, and not before."""
+
+    async def play(stage: Stage) -> None:
+        stage.lives_seconds[True] = 2 * HOUR
+        for name in "ab":
+            await fetch(stage, name)
+        stage.stepped_seconds = HOUR
+        await login(stage, "a")
+        assert last == in_words(stage.asked)[-1]
+
+    way = "robot" if robots else None
+    on_stage(config(a=key("a", onepassword=way), b=key("b", onepassword=way)), play)
+
+
+SAME_DEVICE = config(a=key("same"), b=key("same", duration_seconds=36000), c=key("c"))
+
+
+@pytest.mark.parametrize(
+    ("asks", "asked"),
+    [(fetch, "login: b c"), (login, "login: a c"), (None, "login: a b c")],
+    ids=["cold", "login", "clock"],
+)
+def test_company_makes_nobody_wait_for_another_code(asks: Callable[..., object] | None, asked: str) -> None:
+    """A code serves one: who shares the device of somebody who is waited for comes another time."""
+
+    async def play(stage: Stage) -> None:
+        for name in "abc":
+            await fetch(stage, name)
+            stage.stepped_seconds += 600
+        stage.stepped_seconds = 8 * HOUR - 1800
+        if asks is fetch:
+            stage.keeper.forget(["b"])
+            await fetch(stage, "b")
+        elif asks is login:
+            await login(stage, "a")
+        else:
+            stage.stepped_seconds = DUE + 60
+            await stage.keeper.look()
+            await asyncio.sleep(2)
+        assert asked == in_words(stage.asked)[-1]
+
+    on_stage(SAME_DEVICE, play)
+
+
+@staged(config(a=key("a"), b=key("b")))
+async def test_dismissed_company_is_not_asked_for_ten_minutes_later(stage: Stage) -> None:
+    """A no to a and b is a no to b, also where b is due only ten minutes later: five minutes before its end, once."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "a")
+    await asyncio.sleep(600)
+    await fetch(stage, "b")
+    stage.outcomes["a"] = stage.outcomes["b"] = NO
+    await asyncio.sleep(10 * HOUR)
+    work.cancel()
+    ends = [round((asked.at - at(8 * HOUR)).total_seconds(), -2) for asked in stage.logins()[2:]]
+    assert (["login: a b"] * 3, [-1200, -300, 300]) == (in_words(stage.logins()[2:]), ends)
 
 
 @staged(config(a=key("a"), b=key("b")))
@@ -604,6 +872,17 @@ async def test_a_reload_keeps_what_did_not_change(stage: Stage) -> None:
     stage.keeper.adopt(config("d2", a=key("a", name="A", refresh="on-demand"), b=key("b", duration_seconds=3600)))
     assert (True, None) == (stage.keeper.take("a") is not None, stage.keeper.take("b"))
     assert ["a", "b"] == [row.profile for row in stage.keeper.status()]
+
+
+@staged(CHAIN)
+async def test_a_base_is_in_use_when_a_role_above_it_was_fetched(stage: Stage) -> None:
+    """Every session that a client's role stands on is in use with it."""
+    await fetch(stage, "deep")
+    stage.stepped_seconds = DUE + 60
+    await login(stage, "nsrc")
+    before = stage.keeper.status()[0].in_use
+    await fetch(stage, "deep")
+    assert (False, True) == (before, stage.keeper.status()[0].in_use)
 
 
 @staged(CHAIN)
@@ -888,6 +1167,7 @@ def test_a_suspected_session_that_aws_refuses_is_renewed(refusal: MayflyError) -
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc")
+        await asyncio.sleep(HOUR)
         stage.identity = refusal
         stage.keeper.suspect("nsrc")
         await asyncio.sleep(5)
@@ -910,6 +1190,57 @@ def test_a_suspicion_that_is_not_confirmed_changes_nothing(identity: Identity | 
         assert (old, 2) == (stage.keeper.take("nsrc"), len(stage.asked))
 
     on_stage(ONE, play)
+
+
+@pytest.mark.parametrize(("way", "gaps"), [(None, [300, 600, 1200, 1800]), ("robot", [5] + [250] * 20)])
+def test_a_loop_of_rejections_is_slow(way: str | None, gaps: list[float]) -> None:
+    """An STS that rejects every session it has made, and a client that comes back for more, cause few prompts."""
+
+    async def play(stage: Stage) -> None:
+        work = asyncio.ensure_future(stage.keeper.run())
+        stage.identity = SessionEnded("over")
+        while stage.now() < at(4000):
+            await outcome(fetch(stage, "nsrc"))
+            stage.keeper.suspect("nsrc")
+            await asyncio.sleep(5)
+        work.cancel()
+        seconds = [asked.loop_seconds for asked in stage.logins()]
+        found = [later - earlier for earlier, later in itertools.pairwise(seconds)]
+        assert len(found) >= 3
+        assert [True] * len(found) == [gap <= later for gap, later in zip(gaps, found, strict=False)]
+        assert found[0] < gaps[0] + 15
+        verified = [asked.loop_seconds for asked in stage.asked if asked.kind == "verify"]
+        assert all(later - earlier >= 299 for earlier, later in itertools.pairwise(verified))
+
+    on_stage(config(nsrc=key(onepassword=way)), play)
+
+
+@staged(config(nsrc=key(onepassword="robot")))
+async def test_a_rejection_is_made_up_for_without_anybody(stage: Stage) -> None:
+    """Rejected as soon as it came, and wanted by nobody since: seconds later the clock has another."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await asyncio.sleep(2)
+    stage.identity = SessionEnded("over")
+    stage.keeper.suspect("nsrc")
+    await asyncio.sleep(10)
+    work.cancel()
+    assert (2, "fresh") == (len(stage.logins()), stage.keeper.status()[0].phase)
+
+
+@staged(ONE)
+async def test_what_was_rejected_behind_a_lock_is_asked_for_at_the_unlock(stage: Stage) -> None:
+    """In use, and gone: it comes back with whoever comes back."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "nsrc")
+    await asyncio.sleep(HOUR)
+    stage.identity, stage.scene = SessionEnded("over"), LOCKED
+    stage.keeper.suspect("nsrc")
+    await asyncio.sleep(60)
+    locked = len(stage.logins())
+    stage.scene = Scene(unlocked_at=stage.now())
+    await asyncio.sleep(60)
+    work.cancel()
+    assert (1, 2, "fresh") == (locked, len(stage.logins()), stage.keeper.status()[0].phase)
 
 
 @staged(ONE)

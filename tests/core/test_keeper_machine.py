@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
+import pytest
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,9 +17,11 @@ from core.kit import (
     HERE,
     HOUR,
     LOCKED,
+    Answer,
     Asked,
     Stage,
     TestLoop,
+    at,
     code,
     config,
     fetch,
@@ -28,6 +31,7 @@ from core.kit import (
     role,
     staged,
 )
+from mayfly.clock import Clock
 from mayfly.demand import Presence, Scene
 from mayfly.errors import (
     AccessDenied,
@@ -39,7 +43,7 @@ from mayfly.errors import (
     OnePasswordHung,
     OnePasswordLocked,
 )
-from mayfly.wire import Request
+from mayfly.wire import Request, Result
 
 
 ERRORS: list[MayflyError] = [
@@ -58,6 +62,21 @@ SECONDS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 1800))
 PATIENCE_SECONDS = 900
 
 
+class SettableStage(Stage):
+    """A stage whose wall clock somebody may set; what the engine sees of it is what the daemon sees, a `Clock`."""
+
+    def __init__(self, found: Any) -> None:
+        self.set_seconds = 0.0
+        super().__init__(found)
+        self.clock = Clock(lambda: at(self.true_seconds() + self.set_seconds), self.true_seconds)
+
+    def now(self) -> datetime:
+        return self.clock()
+
+    def result(self, name: str, outcome: Answer) -> Result:
+        return Result(profile=name, outcome=outcome, aws_at=self.aws_now())
+
+
 class AnyDay(RuleBasedStateMachine):
     """A keeper that runs, and whatever may come upon it."""
 
@@ -70,7 +89,7 @@ class AnyDay(RuleBasedStateMachine):
     @initialize(found=st.sampled_from([HOUSE, ROBOTS]))
     def begin(self, found: Any) -> None:
         async def start() -> None:
-            self.stage = Stage(found)
+            self.stage = SettableStage(found)
             self.work = asyncio.ensure_future(self.stage.keeper.run())
 
         self.runner.run(start())
@@ -98,7 +117,7 @@ class AnyDay(RuleBasedStateMachine):
 
     async def client(self, profile: str) -> Any:
         got = await fetch(self.stage, profile)
-        assert got.expiration > self.stage.now(), "expired credentials were handed out"
+        assert got.expiration > self.stage.aws_now(), "expired credentials were handed out"
         return got
 
     @rule(profile=NAMES)
@@ -144,6 +163,10 @@ class AnyDay(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 12 * HOUR))
     def the_laptop_sleeps(self, seconds: float) -> None:
         self.stage.stepped_seconds += seconds
+
+    @rule(seconds=st.floats(-7200, 7200))
+    def somebody_sets_the_clock(self, seconds: float) -> None:
+        self.stage.set_seconds += seconds
 
     @rule(presence=st.sampled_from(Presence))
     def somebody_comes_or_goes(self, presence: Presence) -> None:
@@ -204,7 +227,7 @@ class AnyDay(RuleBasedStateMachine):
             if self.knows(name):
                 fresh = stage.fresh(name)
                 fresh = attrs.evolve(fresh, expiration=fresh.expiration - late)
-                results.append(attrs.evolve(stage.result(name, fresh), aws_at=stage.now() - late))
+                results.append(attrs.evolve(stage.result(name, fresh), aws_at=stage.aws_now() - late))
         return results
 
     # What is true at every moment
@@ -227,6 +250,15 @@ class AnyDay(RuleBasedStateMachine):
     def is_prompt(self, asked: Asked) -> bool:
         known = self.stage.keeper.config.profiles
         return any(name in known and self.stage.keeper._ledger.asks_human(name) for name in asked.request.profiles)
+
+    @invariant()
+    def nothing_is_kept_beyond_its_end(self) -> None:
+        """By AWS's own clock, whatever somebody has set ours to."""
+        if not hasattr(self, "stage"):
+            return
+        now, ledger = self.stage.now(), self.stage.keeper._ledger
+        usable = [found for name in ledger.names if (found := ledger[name].usable(now))]
+        assert all(found.expiration > self.stage.aws_now() for found in usable)
 
     @invariant()
     def no_fault_of_ours(self) -> None:
@@ -254,6 +286,25 @@ class AnyDay(RuleBasedStateMachine):
 
 TestAnyDay = AnyDay.TestCase
 TestAnyDay.settings = settings(max_examples=50, stateful_step_count=30)
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_clock_that_is_set_by_an_hour_lengthens_no_life(seconds: float) -> None:
+    """Set while credentials are held, either way: at their end they are gone, and new ones come."""
+
+    async def whole() -> None:
+        stage = SettableStage(config(nsrc=key()))
+        old = await fetch(stage, "nsrc")
+        stage.set_seconds = seconds
+        stage.stepped_seconds = 8 * HOUR - 1
+        assert stage.keeper.take("nsrc") is (old if seconds < 0 else None)
+        stage.stepped_seconds += 2
+        new = await fetch(stage, "nsrc")
+        assert new.expiration > old.expiration
+        await stage.keeper._lanes.close()
+
+    with asyncio.Runner(loop_factory=TestLoop) as runner:
+        runner.run(whole())
 
 
 @staged(config(nsrc=key()))

@@ -1,5 +1,7 @@
 """The pure core, told in tables and sentences."""
 
+from datetime import timedelta
+
 import attrs
 import pytest
 
@@ -12,14 +14,17 @@ from mayfly.errors import (
     AwsFailed,
     AwsThrottled,
     AwsUnreachable,
+    ClockSkewed,
     ConfigChanged,
     ItemNotFound,
     MayflyError,
+    OnePasswordGarbled,
     OnePasswordHung,
     OnePasswordLocked,
     OnePasswordRateLimited,
     OnePasswordUnknown,
     ScreenLocked,
+    SessionEnded,
 )
 from mayfly.session import Phase, Session, first_usable_step
 
@@ -27,6 +32,7 @@ from mayfly.session import Phase, Session, first_usable_step
 EIGHT_HOURS = 8 * HOUR
 CLOCK, CLIENT, PERSON = Trigger.CLOCK, Trigger.CLIENT, Trigger.PERSON
 NO = ApprovalDismissed("somebody said no")
+OVER = SessionEnded("AWS says it is over")
 
 
 def failing(session: Session, error: MayflyError, times: int = 1, *, after: float, jitter: float = 0) -> Session:
@@ -42,15 +48,21 @@ def failing(session: Session, error: MayflyError, times: int = 1, *, after: floa
     ("policy", "life", "window"),
     [
         (HUMAN, EIGHT_HOURS, 20 * 60),
-        (HUMAN, 45 * 60, 15 * 60),
+        (HUMAN, 45 * 60, 20 * 60),
+        (HUMAN, 45 * 60 - 3, 20 * 60),
         (HUMAN, 900, 300),
         (MACHINE, EIGHT_HOURS, 75 * 60),
+        (MACHINE, 2 * HOUR, 40 * 60),
         (MACHINE, HOUR, 20 * 60),
+        (MACHINE, 45 * 60 - 3, 20 * 60),
         (MACHINE, 900, 300),
     ],
 )
 def test_window(policy: RefreshPolicy, life: float, window: float) -> None:
-    """New credentials are wanted 20 minutes (or 75, where nobody is asked) or a third of the life before the end."""
+    """New credentials are wanted 20 minutes (75, where nobody is asked) or a third of the life before the end.
+
+    Of a life of 45 minutes 20 are kept, or there would be no time to answer before clients have less than 15.
+    """
     assert window == issued(life).window_seconds(policy)
 
 
@@ -197,8 +209,49 @@ def test_forgotten_comes_back_only_when_asked_for() -> None:
 
 def test_rejected_credentials_are_gone_and_wanted() -> None:
     """What AWS refuses is not served for another second."""
-    rejected = issued().rejected()
-    assert (None, True) == (rejected.usable(at(1)), rejected.wants(HUMAN, CLIENT, HERE, at(1)))
+    rejected = issued().rejected(OVER, HUMAN, at(HOUR))
+    assert (None, True, True, False) == (
+        rejected.usable(at(HOUR)),
+        rejected.wants(HUMAN, CLIENT, HERE, at(HOUR)),
+        rejected.wants(HUMAN, CLOCK, HERE, at(HOUR)),
+        rejected.wants(HUMAN, CLOCK, LOCKED, at(HOUR)),
+    )
+
+
+@pytest.mark.parametrize(("policy", "waits"), [(HUMAN, [300, 600, 1200, 1800, 1800]), (MACHINE, [5, 10, 20, 40, 80])])
+def test_who_is_rejected_again_and_again_waits(policy: RefreshPolicy, waits: list[float]) -> None:
+    """A session that AWS does not take soon after it has made it is a failure, and the next one is another."""
+    session, now, found = issued(), NOON, []
+    for _ in waits:
+        session = session.rejected(OVER, policy, now + timedelta(seconds=1))
+        retry_at = session.retry_not_before_at()
+        assert retry_at
+        found.append(session.retry_after_seconds)
+        assert [False, True] == [session.wants(policy, CLIENT, HERE, at) for at in (now, retry_at)]
+        now = retry_at
+        fresh = credentials(now + timedelta(hours=8))
+        session = session.issued(fresh, skew_seconds=0, jitter_seconds=0, now=now)
+    assert waits == found
+
+
+def test_a_rejection_after_a_good_life_starts_anew() -> None:
+    """What AWS took for a while, and what was renewed in its time, wipes out the rejections before."""
+    again = (
+        issued()
+        .rejected(OVER, HUMAN, at(1))
+        .issued(credentials(at(EIGHT_HOURS)), skew_seconds=0, jitter_seconds=0, now=at(300))
+    )
+    renewed = again.issued(credentials(at(EIGHT_HOURS)), skew_seconds=0, jitter_seconds=0, now=at(400))
+    assert (2, 0, 1) == (
+        again.rejected(OVER, HUMAN, at(301)).rejections,
+        again.rejected(OVER, HUMAN, at(900)).rejections,
+        renewed.rejected(OVER, HUMAN, at(401)).rejections,
+    )
+
+
+def test_a_person_wipes_out_rejections() -> None:
+    """`mayfly login` starts anew."""
+    assert Session(issued_at=NOON) == issued(used=False).rejected(OVER, HUMAN, at(1)).asked_by_person()
 
 
 @pytest.mark.parametrize(
@@ -208,6 +261,9 @@ def test_rejected_credentials_are_gone_and_wanted() -> None:
         (None, EIGHT_HOURS - 600, True),
         (NO, EIGHT_HOURS - 600, True),
         (OnePasswordHung("no end"), EIGHT_HOURS - 600, True),
+        (AwsFailed("500"), EIGHT_HOURS - 600, True),
+        (AwsFailed("500"), EIGHT_HOURS + 600, False),
+        (AwsUnreachable("no network"), EIGHT_HOURS + 600, True),
         (ItemNotFound("no item"), EIGHT_HOURS - 600, False),
     ],
 )
@@ -226,7 +282,12 @@ def test_what_is_not_kept_does_not_look_who_is_there(session: Session) -> None:
 # After a no
 
 DUE = EIGHT_HOURS - 1200  # the second at which eight hours become due
-HUMAN_ERRORS = [NO, ApprovalIgnored("a minute went by"), OnePasswordLocked("the app is locked")]
+HUMAN_ERRORS = [
+    NO,
+    ApprovalIgnored("a minute went by"),
+    OnePasswordLocked("the app is locked"),
+    OnePasswordHung("no end"),
+]
 
 
 @pytest.mark.parametrize("error", HUMAN_ERRORS)
@@ -268,18 +329,36 @@ def test_the_last_chance_is_not_for_the_absent() -> None:
 
 @pytest.mark.parametrize(
     ("error", "is_asked"),
-    [(NO, False), (ApprovalIgnored("a minute went by"), True), (OnePasswordLocked("the app is locked"), True)],
+    [
+        (NO, False),
+        (ApprovalIgnored("a minute went by"), True),
+        (OnePasswordLocked("the app is locked"), True),
+        (OnePasswordHung("no end"), True),
+    ],
 )
 def test_what_nobody_saw_is_shown_once_more_at_the_unlock(error: MayflyError, is_asked: bool) -> None:
     """Who comes back is asked what nobody answered, once; what was dismissed was answered."""
-    unlocked = Scene(unlocked_at=at(DUE + 500))
+    unlocked, later = Scene(unlocked_at=at(DUE + 500)), Scene(unlocked_at=at(DUE + 700))
     once = failing(issued(), error, after=DUE)
-    twice = failing(once, error, after=DUE + 501)
-    assert [False, is_asked, False] == [
+    twice = once.failed(error, HUMAN, jitter=0, now=at(DUE + 560), unlocked_at=unlocked.unlocked_at)
+    assert [False, is_asked, False, False] == [
         once.wants(HUMAN, CLOCK, HERE, at(DUE + 500)),
         once.wants(HUMAN, CLOCK, unlocked, at(DUE + 500)),
         twice.wants(HUMAN, CLOCK, unlocked, at(DUE + 600)),
+        twice.wants(HUMAN, CLOCK, later, at(DUE + 700)) and is_asked,
     ]
+
+
+def test_what_was_ignored_before_the_unlock_is_shown_at_it_however_often() -> None:
+    """Clients' prompts that nobody saw are not the one that is shown to whoever comes back; credentials start anew."""
+    error, unlocked_at = ApprovalIgnored("a minute went by"), at(EIGHT_HOURS + 600)
+    ignored = failing(issued(), error, times=3, after=EIGHT_HOURS + 60)
+    shown = ignored.failed(error, HUMAN, jitter=0, now=at(EIGHT_HOURS + 660), unlocked_at=unlocked_at)
+    renewed = shown.issued(credentials(at(20 * HOUR)), skew_seconds=0, jitter_seconds=0, now=at(9 * HOUR))
+    assert (True, [False, True, False, False]) == (
+        ignored.wants(HUMAN, CLOCK, Scene(unlocked_at=unlocked_at), unlocked_at),
+        [session.was_reshown for session in (ignored, shown, renewed, shown.asked_by_person())],
+    )
 
 
 def test_a_no_of_hours_ago_does_not_count() -> None:
@@ -289,6 +368,33 @@ def test_a_no_of_hours_ago_does_not_count() -> None:
         refused.wants(HUMAN, CLOCK, HERE, at(DUE - 1)),
         refused.wants(HUMAN, CLOCK, HERE, at(DUE)),
     )
+
+
+def test_a_no_of_minutes_ago_counts_until_an_hour_is_over() -> None:
+    """Who was dismissed as somebody's company, ten minutes before it was due, is not asked for again when it is."""
+    refused = failing(issued(16 * HOUR), NO, after=16 * HOUR - 1800)
+    first = next(
+        second for second in range(0, 1800, 10) if refused.wants(HUMAN, CLOCK, HERE, at(16 * HOUR - 1800 + second))
+    )
+    long_ago = failing(issued(16 * HOUR), NO, after=16 * HOUR - 1200 - 3601)
+    assert (1500, True) == (first, long_ago.wants(HUMAN, CLOCK, HERE, at(16 * HOUR - 1200)))
+
+
+def test_the_last_chance_of_a_role_is_its_base_s_once() -> None:
+    """A base that ended after a no is asked for five minutes before the role above it ends, and not twice."""
+    refused = failing(issued(), NO, after=DUE)
+    end = at(9 * HOUR)
+    twice = failing(refused, NO, after=9 * HOUR - 299)
+
+    def wanted(session: Session) -> list[int]:
+        return [
+            left
+            for left in range(3600, -100, -1)
+            if session.wants(HUMAN, CLOCK, HERE, at(9 * HOUR - left), needed_until=end)
+        ]
+
+    assert (300, 1, 300) == (wanted(refused)[0], wanted(refused)[-1], len(wanted(refused)))
+    assert [] == wanted(twice)
 
 
 def test_clients_after_a_no_wait_twice_as_long_each_time() -> None:
@@ -336,32 +442,49 @@ def test_success_starts_anew() -> None:
 
 
 def test_what_is_set_up_wrong_is_tried_again_on_demand() -> None:
-    """60 s, doubling to 30 min, and never by the clock."""
-    session, waits = Session(), []
+    """60 s, doubling to 30 min, and never by the clock where that may be a prompt."""
+    session, waits = issued(), []
     for _ in range(7):
-        session = session.failed(AccessDenied("no"), MACHINE, jitter=0.5, now=NOON)
+        session = session.failed(AccessDenied("no"), HUMAN, jitter=0.5, now=at(DUE))
         waits.append(session.retry_after_seconds)
     assert ([60, 120, 240, 480, 960, 1800, 1800], False, True) == (
         waits,
-        session.wants(MACHINE, CLOCK, HERE, at(9999)),
-        session.wants(MACHINE, CLIENT, HERE, at(9999)),
+        session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 9999)),
+        session.wants(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 9999)),
+    )
+
+
+SET_UP_WRONG = [AccessDenied("no"), ItemNotFound("no item"), OnePasswordUnknown("?"), ClockSkewed("an hour late")]
+
+
+@pytest.mark.parametrize("error", SET_UP_WRONG)
+def test_where_nobody_is_asked_the_clock_tries_whatever_it_was(error: MayflyError) -> None:
+    """An item can be mended, and a hiccup passes: 60 s, doubling to 30 min, without a word from anybody."""
+    session, waits = Session(), []
+    for _ in range(7):
+        session = session.failed(error, MACHINE, jitter=0.5, now=NOON)
+        waits.append(session.retry_after_seconds)
+    assert ([60, 120, 240, 480, 960, 1800, 1800], False, True) == (
+        waits,
+        session.wants(MACHINE, CLOCK, LOCKED, at(1799)),
+        session.wants(MACHINE, CLOCK, LOCKED, at(1800)),
     )
 
 
 def test_what_nobody_has_recorded_is_tried_again_on_demand() -> None:
     """An unknown text of op is not repeated by the clock."""
-    session = Session().failed(OnePasswordUnknown("?"), MACHINE, jitter=0, now=NOON)
+    session = failing(issued(), OnePasswordUnknown("?"), after=DUE)
     assert (False, False, True) == (
-        session.wants(MACHINE, CLOCK, HERE, at(9999)),
-        session.wants(MACHINE, CLIENT, HERE, at(29)),
-        session.wants(MACHINE, CLIENT, HERE, at(30)),
+        session.wants(HUMAN, CLOCK, HERE, at(DUE + 9999)),
+        session.wants(HUMAN, CLIENT, HERE, at(DUE + 29)),
+        session.wants(HUMAN, CLIENT, HERE, at(DUE + 30)),
     )
 
 
 @pytest.mark.parametrize(("policy", "first"), [(MACHINE, 5), (HUMAN, 30)])
 def test_what_may_pass_is_retried_by_itself(policy: RefreshPolicy, first: float) -> None:
     """A retryable error backs off from 5 s where nobody is asked, from 30 s where somebody is, to 30 min."""
-    session, waits = issued().rejected(), []
+    session, waits = Session(), []
     for _ in range(12):
         session = session.failed(AwsThrottled("slow down"), policy, jitter=0, now=NOON)
         waits.append(session.retry_after_seconds)
@@ -391,11 +514,37 @@ def test_what_nobody_waits_for_is_spread(jitter: float, wait: float) -> None:
     assert wait == failing(Session(), AwsThrottled("slow down"), after=0, jitter=jitter).retry_after_seconds
 
 
-@pytest.mark.parametrize("left", [1200, 600, 100, 10, 2])
-def test_a_retry_always_comes_before_the_end(left: float) -> None:
+@pytest.mark.parametrize(
+    ("error", "policy", "left"),
+    [(AwsThrottled("slow down"), MACHINE, left) for left in (1200, 600, 100, 10, 2)]
+    + [(AwsThrottled("slow down"), HUMAN, left) for left in (1200, 600, 301)]
+    + [(AwsUnreachable("no network"), HUMAN, left) for left in (100, 10, 2)],
+)
+def test_a_retry_always_comes_before_the_end(error: MayflyError, policy: RefreshPolicy, left: float) -> None:
     """However often it failed, half of what is left is the longest wait while anything is left."""
-    session = failing(issued(), AwsThrottled("slow down"), times=12, after=EIGHT_HOURS - left)
+    session = issued()
+    for _ in range(12):
+        session = session.failed(error, policy, jitter=0, now=at(EIGHT_HOURS - left))
     assert left / 2 == session.retry_after_seconds
+
+
+def test_the_last_five_minutes_are_not_filled_with_prompts() -> None:
+    """What failed there was the try before the end: the next one doubles on."""
+    assert 240 == failing(issued(), AwsFailed("500"), times=4, after=EIGHT_HOURS - 290).retry_after_seconds
+
+
+@pytest.mark.parametrize("error", [OnePasswordGarbled("?"), AwsFailed("500"), AwsThrottled("slow down")])
+def test_what_comes_after_a_prompt_is_tried_by_the_clock_while_anything_lives(error: MayflyError) -> None:
+    """Each try may cost a fingerprint: once all has ended, only a client's demand is worth one."""
+    session = failing(issued(), error, after=EIGHT_HOURS - 200)
+    wanted = [left for left in range(200, -7200, -10) if session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
+    assert (170, 10, True) == (wanted[0], wanted[-1], session.wants(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 1)))
+
+
+def test_a_network_that_is_down_costs_no_prompt() -> None:
+    """It is found out before `op` is run, so the clock goes on after the end."""
+    session = failing(issued(), AwsUnreachable("no network"), after=EIGHT_HOURS + 5)
+    assert session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 65))
 
 
 def test_after_the_end_a_retry_takes_its_time() -> None:
@@ -408,6 +557,15 @@ def test_a_party_that_says_when_is_listened_to(error: type[MayflyError]) -> None
     """retry_after_seconds is honoured to the second, even beyond the end."""
     session = failing(issued(), error("later", retry_after_seconds=4000), times=3, after=DUE)
     assert (4000, at(DUE + 4000)) == (session.retry_after_seconds, session.retry_not_before_at())
+
+
+def test_a_party_that_is_impatient_is_not_heard() -> None:
+    """ "Again in a second", again and again, is answered ever more seldom."""
+    session, waits = Session(), []
+    for _ in range(6):
+        session = session.failed(OnePasswordRateLimited("?", retry_after_seconds=1), MACHINE, jitter=0, now=NOON)
+        waits.append(session.retry_after_seconds)
+    assert [5, 10, 20, 40, 80, 160] == waits
 
 
 def test_a_changed_config_is_no_error_once_it_is_taken_over() -> None:
@@ -438,12 +596,14 @@ def test_why_nothing_can_be_done() -> None:
         (EIGHT_HOURS, DUE - 3600, True),
         (EIGHT_HOURS, DUE, True),
         (EIGHT_HOURS, EIGHT_HOURS + 60, True),
-        (HOUR, HOUR / 2 - 1, False),
-        (HOUR, HOUR / 2, True),
+        (HOUR, 299, False),
+        (HOUR, 300, True),
+        (1000, 99, False),
+        (1000, 100, True),
     ],
 )
 def test_who_comes_along(life: float, second: float, comes: bool) -> None:
-    """In use, due within the hour, and past half its life."""
+    """In use, due within the hour, and not just come."""
     assert comes == issued(life).may_come_along(HUMAN, at(second))
 
 
@@ -467,6 +627,24 @@ def test_doubts_are_seldom() -> None:
         doubted.may_verify(HUMAN, at(310)),
         doubted.may_verify(HUMAN, at(DUE)),
     ]
+
+
+def test_doubts_are_as_seldom_of_the_next_ones() -> None:
+    """New credentials, and what AWS did not take, do not reset the five minutes."""
+    doubted = issued().verified(at(10))
+    renewed = doubted.issued(credentials(at(9 * HOUR)), skew_seconds=0, jitter_seconds=0, now=at(20))
+    replaced = doubted.rejected(OVER, HUMAN, at(15)).issued(
+        credentials(at(9 * HOUR)), skew_seconds=0, jitter_seconds=0, now=at(20)
+    )
+    assert [False, True] * 2 == [
+        session.may_verify(HUMAN, at(second)) for session in (renewed, replaced) for second in (309, 310)
+    ]
+
+
+def test_what_aws_has_refused_is_doubted_while_it_lives() -> None:
+    """Due or not; but not after its end."""
+    seconds = (10, DUE, EIGHT_HOURS)
+    assert [True, True, False] == [issued().may_verify(HUMAN, at(second), is_refused=True) for second in seconds]
 
 
 def test_the_end_is_told_twice() -> None:
@@ -514,6 +692,7 @@ def test_the_end_is_told_to_those_who_expect_more(session: Session, mode: str, i
         (issued(), EIGHT_HOURS + 10, 30),
         (failing(issued(), NO, times=2, after=EIGHT_HOURS + 1), EIGHT_HOURS + 57, 4),
         (failing(issued(), NO, times=2, after=EIGHT_HOURS + 1), EIGHT_HOURS + 21, 10),
+        (failing(issued(), NO, after=1000), 4591, 9),
     ],
 )
 def test_look_again(session: Session, second: float, seconds: float) -> None:

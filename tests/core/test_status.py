@@ -7,13 +7,16 @@ import pytest
 
 from core.kit import HOUR, HUMAN, MACHINE, NOON, at, issued
 from mayfly.demand import RefreshPolicy
-from mayfly.errors import ApprovalDismissed, AwsThrottled
+from mayfly.errors import ApprovalDismissed, AwsThrottled, AwsUnreachable, MayflyError, OnePasswordUnknown
 from mayfly.session import Session
 from mayfly.status import ProfileStatus, Status, tree
 
 
 NO = ApprovalDismissed("somebody said no")
 HINTLESS = AwsThrottled("slow down")
+UNKNOWN = OnePasswordUnknown("?")
+AWAY = AwsUnreachable("no network")
+WAIT = AwsThrottled("slow down", retry_after_seconds=601)
 
 
 def row(
@@ -63,11 +66,12 @@ def test_an_expired_session_has_no_seconds_left() -> None:
     assert 0 == row(issued(), second=9 * HOUR).expires_in_seconds
 
 
-def refused(error: Exception) -> Session:
-    return issued().failed(error, HUMAN, jitter=0, now=NOON)  # type: ignore[arg-type] # a MayflyError
+def refused(error: MayflyError, policy: RefreshPolicy = HUMAN, *, used: bool = True, second: float = 0) -> Session:
+    return issued(used=used).failed(error, policy, jitter=0, now=at(second))
 
 
 ON_DEMAND = attrs.evolve(HUMAN, mode="on-demand")
+ALWAYS = attrs.evolve(HUMAN, mode="always")
 DUE = 8 * HOUR - 600
 
 
@@ -77,19 +81,43 @@ DUE = 8 * HOUR - 600
         (Session(), HUMAN, True, 0, "1Password and AWS"),
         (Session(), MACHINE, True, 0, "waiting for AWS"),
         (refused(NO), HUMAN, False, 0, NO.hint),
-        (refused(HINTLESS), HUMAN, False, 0, "tried again"),
+        (refused(NO, second=DUE), HUMAN, False, DUE, NO.hint),
+        (refused(HINTLESS, second=DUE), HUMAN, False, DUE, "tried again by itself in 30 s"),
+        (refused(HINTLESS, second=DUE), HUMAN, False, DUE + 30, "tried again as soon as somebody is there"),
+        (refused(HINTLESS, second=DUE), HUMAN, False, 8 * HOUR + 1, "tried again when a client asks"),
+        (refused(HINTLESS, second=DUE, used=False), HUMAN, False, DUE, "tried again when a client asks"),
+        (refused(HINTLESS, second=DUE), ON_DEMAND, False, DUE, "tried again when a client asks"),
+        (refused(AWAY, second=DUE), HUMAN, False, 8 * HOUR + 1, "tried again as soon as somebody is there"),
+        (refused(UNKNOWN, second=DUE), HUMAN, False, DUE, "tried again when a client asks"),
+        (refused(UNKNOWN, MACHINE, second=DUE), MACHINE, False, DUE + 1, "tried again by itself in 59 s"),
+        (refused(WAIT, MACHINE, second=DUE), MACHINE, False, DUE + 1, "tried again by itself in 10 min"),
+        (refused(HINTLESS, MACHINE, second=DUE), MACHINE, False, DUE + 30, "tried again by itself at once"),
         (Session(), HUMAN, False, 0, "mayfly login"),
+        (Session(), ALWAYS, False, 0, "somebody is there"),
+        (Session(), MACHINE, False, 0, "at once"),
+        (Session().forgot(), MACHINE, False, 0, "mayfly login"),
         (issued(), HUMAN, False, 0, "renewed by itself"),
         (issued(used=False), HUMAN, False, 0, "when a client asks"),
         (issued(used=False), MACHINE, False, 0, "renewed by itself"),
         (issued(), ON_DEMAND, False, 0, "when a client asks"),
         (issued(), HUMAN, False, DUE, "somebody is there"),
+        (issued(), HUMAN, False, 9 * HOUR, "somebody is there"),
+        (issued(used=False), HUMAN, False, DUE, "when a client asks"),
+        (issued(used=False), HUMAN, False, 9 * HOUR, "when a client asks"),
+        (issued(), ON_DEMAND, False, 9 * HOUR, "when a client asks"),
         (issued(), MACHINE, False, DUE, "at once"),
     ],
 )
 def test_the_next_step(session: Session, policy: RefreshPolicy, in_flight: bool, second: float, words: str) -> None:
     """What happens next, or what a person can do about it."""
     assert words in row(session, policy, in_flight=in_flight, second=second).next_step
+
+
+def test_what_stands_on_a_refused_login_says_so() -> None:
+    """A role above a session that has ended waits for what that one waits for."""
+    ended = refused(NO, second=DUE)
+    shown = ProfileStatus.of("admin", issued(), HUMAN, in_flight=False, now=at(8 * HOUR), ground=ended)
+    assert (NO.hint, None) == (shown.next_step, shown.last_error)
 
 
 def test_a_status_is_plain_json() -> None:

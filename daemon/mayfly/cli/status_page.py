@@ -53,6 +53,8 @@ def _errors(rows: Sequence[Row], now: datetime) -> Iterator[str]:
             yield f"{row['profile']}: {error['message']} ({error['code']})"
             if error["hint"]:
                 yield f"  hint: {error['hint']}"
+            if row["next_step"].startswith("tried again by itself"):
+                yield f"  {row['next_step']}"
             retry_at = row["retry_not_before_at"]
             if retry_at and _instant(retry_at) > now:
                 yield f"  clients are answered so for another {span((_instant(retry_at) - now).total_seconds())}"

@@ -60,7 +60,7 @@ class Endpoint:
             return refused.refusal.answer
         if profile is None:
             return _HEALTHY
-        credentials = self._keeper.take(profile)
+        credentials = self._keeper.take(profile, inode=_inode(request))
         if credentials is None:
             return await self._wait(request, profile)
         await self._audit.note(profile, request.headers.get(hdrs.USER_AGENT, ""), _inode(request))

@@ -5,6 +5,7 @@
     batches.py   what goes into one exchange
     turns.py     one code of a device a step
     checks.py    what is looked at before a result is believed
+    doubts.py    whether AWS takes what is held
     keepsake.py  the sessions as bytes, to be kept over a restart
     ledger.py    the sessions, and what stands on what
     lookout.py   who is there

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,17 +22,23 @@ class Asked(NamedTuple):
 
 def login_request(
     ledger: Ledger,
-    logins: Collection[str],
+    logins: Mapping[str, bool],
     roles: Collection[str],
     in_flight: Collection[str],
     turns: Turns,
     now: datetime,
 ) -> Request:
-    """All that is wanted of the first one's way to 1Password, whoever may come along, and the roles above."""
+    """All that is wanted of the first one's way to 1Password, whoever may come along, and the roles above.
+
+    `logins` tells of each whether somebody waits for it, who is not to wait longer because of company: a code serves
+    one.
+    """
+    taken = {ledger.config.keys_of(name).otp for name, is_waited_for in logins.items() if is_waited_for}
 
     def is_company(name: str) -> bool:
         policy = ledger.policy(name, now)
-        return policy.asks_human and name not in in_flight and ledger[name].may_come_along(policy, now)
+        is_free = name not in in_flight and ledger.config.keys_of(name).otp not in taken
+        return policy.asks_human and is_free and ledger[name].may_come_along(policy, now)
 
     ways = [ledger.config.onepassword_of(name) for name in logins][:1]
     same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) in ways]

@@ -10,6 +10,7 @@ from mayfly.errors import AccountMismatch, ConfigChanged, ExchangeFailed
 
 # The `Date` header has whole seconds and the answer has been on its way: less than this is no skew.
 SKEW_NOISE_SECONDS = 2
+LIFE_NOISE_SECONDS = 60
 
 
 def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) -> float:
@@ -25,6 +26,11 @@ def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) 
     if ahead > SKEW_NOISE_SECONDS:
         return ahead
     return behind if behind < -SKEW_NOISE_SECONDS else 0
+
+
+def plausible_skew(skew_seconds: float, credentials: Credentials, *, asked_seconds: float, now: datetime) -> float:
+    """The skew, but not one by which the credentials lived longer than was asked for: AWS never gives more."""
+    return max(skew_seconds, (credentials.expiration - now).total_seconds() - asked_seconds - LIFE_NOISE_SECONDS)
 
 
 def check_account(credentials: Credentials, wanted: str | None) -> None:

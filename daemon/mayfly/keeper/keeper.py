@@ -12,9 +12,10 @@ from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.demand import Scene, Trigger
 from mayfly.desk import Desk
-from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
+from mayfly.errors import ExchangeFailed, MayflyError
 from mayfly.events import Events
-from mayfly.keeper.checks import no_longer_there, not_started
+from mayfly.keeper.checks import no_longer_there
+from mayfly.keeper.doubts import Doubts
 from mayfly.keeper.keepsake import pack, unpack
 from mayfly.keeper.lanes import Lanes
 from mayfly.keeper.ledger import Ledger
@@ -23,7 +24,7 @@ from mayfly.keeper.tasks import Tasks
 from mayfly.launcher import Launcher
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase
 from mayfly.status import ProfileStatus
-from mayfly.wire import Identity, Request
+from mayfly.wire import Identity
 
 
 SHORTEST_REST_SECONDS = 0.05
@@ -43,13 +44,15 @@ class Keeper:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = Ledger(config, on_change)
-        self._launch = launch
         self._clock = clock
         self._events = events
         self._tasks = Tasks(events)
         self._lookout = Lookout(desk, clock=clock, tasks=self._tasks)
         self._waking: set[str] = set()
         self._stirred = asyncio.Event()
+        self._doubts = Doubts(
+            self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
+        )
         self._lanes = Lanes(
             self._ledger,
             launch=launch,
@@ -58,6 +61,7 @@ class Keeper:
             stirred=self._stirred,
             tasks=self._tasks,
             lookout=self._lookout,
+            doubts=self._doubts,
         )
 
     @property
@@ -67,8 +71,11 @@ class Keeper:
 
     # What the faces ask
 
-    def take(self, profile: str) -> Credentials | None:
-        """What can be handed out now, from memory; asks for fresh ones where these are due."""
+    def take(self, profile: str, *, inode: int | None = None) -> Credentials | None:
+        """What can be handed out now, from memory; asks for fresh ones where these are due.
+
+        `inode` is that of the socket that asks, so that whoever is prompted can be told which program it is.
+        """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
         if credentials is None:
@@ -76,20 +83,17 @@ class Keeper:
         self._ledger.note_fetch(name, now)
         if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
             self._waking.add(name)
-            self._tasks.spawn(self._wake(name))
+            self._tasks.spawn(self._wake(name, profile, inode))
         return credentials
 
     async def obtain(self, profile: str, trigger: Trigger, *, inode: int | None = None) -> Credentials:
-        """Fresh credentials, however long they take; raises the MayflyError that stands in the way.
-
-        `inode` is that of the socket that asks, so that whoever is prompted can be told which program it is.
-        """
+        """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
         name = self._ledger.name_of(profile)
         if trigger is Trigger.PERSON:
             self._ledger.forgive(name)
         else:
             await self._note_client(name)
-        await self._fetch(name, trigger, inode)
+        await self._fetch(name, profile, trigger, inode)
         credentials = self._usable(name)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
@@ -100,39 +104,15 @@ class Keeper:
     async def identify(self, profile: str) -> Identity:
         """Who AWS takes the profile's session for; raises a MayflyError where there is none, or AWS says no."""
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
-        name = self._ledger.name_of(profile)
-        request = Request(kind="verify", digest=self.config.digest, profiles=(), sessions={name: credentials})
-        outcomes: list[object] = [ExchangeFailed("the exchange ended without an answer")]
-        try:
-            async with self._launch() as exchange:
-                outcomes += [result.outcome async for result in exchange.ask(request)]
-        except OSError as reason:
-            raise not_started(reason) from None
-        if isinstance(outcomes[-1], MayflyError):
-            raise outcomes[-1]
-        if isinstance(outcomes[-1], Identity):
-            return outcomes[-1]
-        raise ExchangeFailed("the exchange answered something else than what was asked")
+        return await self._doubts.identity(self._ledger.name_of(profile), credentials)
 
     def suspect(self, profile: str) -> None:
         """A client came back so soon that AWS may have refused what it was given: ask AWS, and renew if it says no."""
-        name, now = self._ledger.name_of(profile), self._clock()
-        if self._ledger[name].may_verify(self._ledger.policy(name, now), now):
-            self._ledger[name] = self._ledger[name].verified(now)
-            self._tasks.spawn(self._verify(name))
+        self._doubts.note(self._ledger.name_of(profile), is_refused=False)
 
-    async def _verify(self, name: str) -> None:
-        suspected = self._usable(name)
-        try:
-            if suspected:
-                await self.identify(name)
-        except (SessionEnded, AccessKeyUnknown) as refusal:
-            if suspected == self._usable(name):
-                self._events.warning("session.rejected", profile=name, code=refusal.code)
-                self._ledger[name] = self._ledger[name].rejected()
-                await self._wake(name)
-        except MayflyError as error:
-            self._events.warning("session.unverified", profile=name, code=error.code)
+    async def _on_rejected(self) -> None:
+        self._stirred.set()
+        await self.look()
 
     def age_seconds(self, profile: str) -> float:
         """How long the profile's session has been here."""
@@ -219,12 +199,12 @@ class Keeper:
 
     # How it is done
 
-    async def _wake(self, name: str) -> None:
+    async def _wake(self, name: str, profile: str, inode: int | None) -> None:
         """A client was served from what is due: start getting new ones, if it may be."""
         try:
             await self._lookout.see()
             if name in self._ledger:
-                self._want(name, Trigger.CLIENT, self._clock())
+                self._want_for_client(name, profile, inode)
         finally:
             self._waking.discard(name)
 
@@ -241,23 +221,30 @@ class Keeper:
         if self._ledger.policy(name, now).asks_human:
             await self._lookout.see()
 
-    async def _fetch(self, name: str, trigger: Trigger, inode: int | None) -> None:
+    async def _fetch(self, name: str, profile: str, trigger: Trigger, inode: int | None) -> None:
         """Wait for fresh credentials; a client is content with old ones that live."""
         if name not in self._ledger:
             raise no_longer_there(name)
         now = self._clock()
         if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
             return
-        is_first = not self._lanes.flight(name)
-        if not self._want(name, trigger, now):
-            error: MayflyError | None = self._refusal(name, now)
-        else:
-            if is_first and trigger is Trigger.CLIENT and self._ledger.policy(name, now).asks_human:
-                self._events.info("approval.wanted", profile=name, inode=inode)
+        is_client = trigger is Trigger.CLIENT
+        if self._want_for_client(name, profile, inode) if is_client else self._want(name, trigger, now):
             flight = self._lanes.flight(name)
             error = await asyncio.shield(flight) if flight else None
+        else:
+            error = self._refusal(name, now)
         if error and (trigger is Trigger.PERSON or not self._usable(name)):
             raise error
+
+    def _want_for_client(self, name: str, profile: str, inode: int | None) -> bool:
+        """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
+        now = self._clock()
+        is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
+        is_wanted = self._want(name, Trigger.CLIENT, now)
+        if is_wanted and is_prompt:
+            self._events.info("approval.wanted", profile=profile, inode=inode)
+        return is_wanted
 
     def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
         """Set going what `trigger` may have; whether it is on its way."""
@@ -266,7 +253,8 @@ class Keeper:
         if self._lanes.flight(name):
             return True
         policy = self._ledger.policy(name, now)
-        if not self._ledger[name].wants(policy, trigger, self._lookout.scene, now):
+        until = self._ledger.needed_until(name, now)
+        if not self._ledger[name].wants(policy, trigger, self._lookout.scene, now, needed_until=until):
             return False
         if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
             return False
@@ -288,6 +276,7 @@ class Keeper:
             profile,
             self._ledger[name],
             self._ledger.policy(name, now),
+            ground=None if self._ledger.is_grounded(name, now) else self._ledger[self._ledger.base(name)],
             in_flight=self._lanes.flight(name) is not None,
             now=now,
         )

@@ -17,6 +17,7 @@ from mayfly.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, ScreenL
 from mayfly.events import Events
 from mayfly.keeper import checks
 from mayfly.keeper.batches import Asked, assume_request, login_request
+from mayfly.keeper.doubts import Doubts
 from mayfly.keeper.gathering import Gathering
 from mayfly.keeper.ledger import Ledger
 from mayfly.keeper.lookout import Lookout
@@ -43,6 +44,7 @@ class Lanes:
         stirred: asyncio.Event,
         tasks: Tasks,
         lookout: Lookout,
+        doubts: Doubts,
     ) -> None:
         self._ledger = ledger
         self._launch = launch
@@ -58,6 +60,7 @@ class Lanes:
         self._turns = Turns()
         self._tasks = tasks
         self._lookout = lookout
+        self._doubts = doubts
         self._insisted: set[str] = set()
         self._is_closed = False
 
@@ -166,7 +169,8 @@ class Lanes:
     def _login_request(self) -> Request:
         """The next login; what is in it waits in no lane any more."""
         now = self._clock()
-        request = login_request(self._ledger, self._logins, self._roles, self._flights, self._turns, now)
+        waited = {name: name in self._insisted or not self._ledger[name].usable(now) for name in self._logins}
+        request = login_request(self._ledger, waited, self._roles, self._flights, self._turns, now)
         for name in filter(self._ledger.is_base, request.profiles):
             self._flights.setdefault(name, asyncio.get_running_loop().create_future())
         gone = {*request.profiles, *self._turns.waiting}
@@ -231,20 +235,22 @@ class Lanes:
         except MayflyError as reason:
             error = reason
         if isinstance(error, SessionEnded | AccessKeyUnknown):
-            self._reject_source(name, asked.request)
+            self._doubt_source(name, asked.request)
         self._land(name, error)
 
-    def _reject_source(self, name: str, request: Request) -> None:
-        """AWS no longer takes the session that a role was to be assumed from: nobody else is to get it."""
+    def _doubt_source(self, name: str, request: Request) -> None:
+        """The session that a role was to be assumed from may have been revoked; or the role's region is not enabled."""
         source = self._ledger.live_source(name, self._clock())
         if source and self._ledger[source].credentials == request.sessions.get(source):
-            self._events.warning("session.rejected", profile=source)
-            self._ledger[source] = self._ledger[source].rejected()
+            self._doubts.note(source, is_refused=True)
 
     def _keep(self, name: str, credentials: Credentials, skew_seconds: float) -> None:
         """Enter new credentials; raises a MayflyError where they are not what they should be."""
         now = self._clock()
         checks.check_account(credentials, self._ledger.config.profiles[name].account_id)
+        skew_seconds = checks.plausible_skew(
+            skew_seconds, credentials, asked_seconds=self._ledger.config.profiles[name].duration_seconds, now=now
+        )
         checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
         if self._ledger[name].forgotten:
             self._resolve(name, ExchangeFailed(f"{name} was forgotten while it was on its way", hint="ask again"))
@@ -271,7 +277,13 @@ class Lanes:
         now = self._clock()
         if self._ledger.is_grounded(name, now):
             policy = self._ledger.policy(name, now)
-            session = self._ledger[name].failed(error, policy, jitter=random.random(), now=now)  # noqa: S311 - no secret
+            session = self._ledger[name].failed(
+                error,
+                policy,
+                jitter=random.random(),  # noqa: S311 - no secret
+                now=now,
+                unlocked_at=self._lookout.scene.unlocked_at,
+            )
             self._ledger[name] = session
             self._events.warning(
                 "session.refresh_failed",

@@ -9,6 +9,7 @@ import attrs
 
 from mayfly.config import Config, Profile
 from mayfly.demand import RefreshPolicy
+from mayfly.errors import AccessKeyUnknown, MayflyError, SessionEnded
 from mayfly.keeper.keepsake import Kept, origin
 from mayfly.session import Phase, Session
 
@@ -33,6 +34,10 @@ class Ledger:
         self._names = {profile: config.session_of(profile) for profile in config.profiles}
         names = dict.fromkeys(self._names.values())
         self._chains = {name: tuple(self._names[link] for link in config.chain(name)) for name in names}
+        self._above: dict[str, list[str]] = {name: [] for name in self._chains}
+        for name, chain in self._chains.items():
+            for link in chain[:-1]:
+                self._above[link].append(name)
         self._asks_human = {name: config.onepassword_of(name).asks_human for name in names}
         self._sessions = {name: known.get(name, Session()) for name in self._chains}
 
@@ -115,6 +120,21 @@ class Ledger:
         """A client was given `name`, and so uses all that it stands on."""
         for link in self.chain(name):
             self[link] = self[link].fetched(now)
+
+    def needed_until(self, name: str, now: datetime) -> datetime | None:
+        """When the first of the roles ends that are above `name`, in use, and outlive it; None where there is none."""
+        end = self[name].ends_at()
+        used = [role for role in self._above[name] if self[role].is_in_use()]
+        kept = [role for role in used if self[role].is_kept(self.policy(role, now))]
+        ends = [later for role in kept if (later := self[role].ends_at()) and (end is None or later > end)]
+        return min(ends, default=None)
+
+    def reject(self, name: str, refusal: MayflyError, now: datetime) -> None:
+        """AWS does not take the session `name`; roles that were refused on account of it may try the next one."""
+        self[name] = self[name].rejected(refusal, self.policy(name, now), now)
+        for role in self._above[name]:
+            if isinstance(self[role].last_error, SessionEnded | AccessKeyUnknown):
+                self[role] = self[role].absolved()
 
     def forgive(self, name: str) -> None:
         """A person asks: what failed before no longer counts."""
