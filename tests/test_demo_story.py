@@ -32,7 +32,7 @@ def _scratch() -> Iterator[Path]:
 
 @asynccontextmanager
 async def demo(
-    scratch: Path, *argv: str, env: dict[str, str] | None = None
+    scratch: Path, *argv: str, env: dict[str, str] | None = None, umask: int = 0o022
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mayfly", "demo", *argv),
@@ -40,6 +40,7 @@ async def demo(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=dict(os.environ) | {"TMPDIR": str(scratch)} | (env or {}),
+        umask=umask,
     )
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -117,6 +118,14 @@ async def test_demo_knows_nothing_of_the_users_own(scratch: Path) -> None:
         await process.communicate()
 
     assert 0 == process.returncode
+
+
+async def test_demo_works_where_new_files_are_the_groups_too(scratch: Path) -> None:
+    """With the umask of Fedora and its kin, nothing on the stage is writable by others all the same."""
+    async with demo(scratch, "--once", umask=0o002) as process:
+        _, err = await process.communicate()
+
+    assert (0, b"") == (process.returncode, err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
