@@ -128,6 +128,19 @@ async def test_demo_works_where_new_files_are_the_groups_too(scratch: Path) -> N
     assert (0, b"") == (process.returncode, err)
 
 
+async def test_demo_that_nobody_listens_to_is_played_all_the_same(scratch: Path) -> None:
+    """`>&-` is no reason to fail."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", '"$0" -m mayfly demo --once >&-', sys.executable),
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(os.environ) | {"TMPDIR": str(scratch)},
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        _, err = await process.communicate()
+
+    assert (0, b"", []) == (process.returncode, err, left_in(scratch))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number: signal.Signals) -> None:
     """Whoever has seen enough gets their machine back as it was."""
