@@ -125,6 +125,24 @@ async def test_a_reader_that_has_gone_is_no_traceback(world: World) -> None:
     assert (141, b"") == (process.returncode, err)
 
 
+@pytest.mark.parametrize("command", ["status", "login", "forget", "whoami nsrc", "reload", "demo --once", "uninstall"])
+def test_a_config_is_not_taken_where_it_has_no_meaning(
+    cli: ModuleType, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Better no option than one that changes nothing."""
+    assert 2 == cli.main([*command.split(), "--config", "/nosuch"])
+    assert "unrecognized arguments: --config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "env", "aws-config", "rotate", "credential-process nsrc"])
+async def test_a_config_that_is_named_and_not_there_is_an_error(world: World, command: str) -> None:
+    """Nobody else's config is taken instead."""
+    ended = await world.run(*command.split(), "--config", "/nosuch.toml")
+
+    assert (2, "") == (ended.code, ended.out)
+    assert "/nosuch.toml" in ended.err.splitlines()[0]
+
+
 COMMANDS = ["--version", "--help", "env --help", "env", "aws-config", "status", "credential-process nsrc"]
 
 

@@ -20,6 +20,9 @@ from mayfly.errors import ConfigInvalid
 
 QUIET_SECONDS = 0.3
 
+# The daemon is asked, which has its own.
+TAKES_CONFIG = False
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""

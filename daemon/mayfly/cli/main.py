@@ -41,6 +41,8 @@ COMMANDS = (
 
 HELP_WIDTH = 100
 
+CONFIG_HELP = "the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)"
+
 # What a disk or a quota says that takes no more.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -140,7 +142,8 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
         formatter_class=Formatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="the config (default: see the README)")
+    if getattr(module, "TAKES_CONFIG", True):
+        parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
     module.arguments(parser)
     if not getattr(module, "TAKES_COMMAND", False):
         given = parser.parse_args(words)
