@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SEED_ACCOUNT = "058264411872"
 PATIENCE_SECONDS = 30
 
+# Where a machine's umask lets the group write (002), the daemon would refuse what tests put up.
+os.umask(0o022)
+
 
 class Ended(NamedTuple):
     """How a command ended."""

@@ -11,7 +11,7 @@ import socket
 
 from asyncio import Transport
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +76,14 @@ class Daemon:
         self._keeping: asyncio.TimerHandle | None = None
         self.stop = asyncio.Event()
 
-    async def serve(self) -> None:
-        """Bind, be ready, run until told to stop, drain."""
+    async def serve(self, on_ready: Callable[[str], None] = lambda _shown: None) -> None:
+        """Bind, be ready, run until told to stop, drain; `on_ready` is told the address that is listened on."""
         _close_up()
-        self._grants.replace(ensure_tokens(self._keeper.config.profiles))
         async with contextlib.AsyncExitStack() as life:
             self._keeper.recall(self._manager.recall())
             await self._bind(life)
             life.enter_context(self._signals())
+            on_ready(self._shown())
             self._events.info("daemon.started", address=self._shown(), version=__version__, pid=os.getpid())
             self._manager.ready(self._summary())
             await self._run()
@@ -102,6 +102,8 @@ class Daemon:
         control_socket = inherited.control or sockets.bind_control()
         if not inherited.control:
             life.callback(sockets.unlink_control)
+        # Only now: whoever may not serve leaves no tokens behind.
+        self._grants.replace(ensure_tokens(self._keeper.config.profiles))
         endpoint = Endpoint(
             self._keeper,
             self._grants,

@@ -92,6 +92,26 @@ def test_an_unknown_text_is_never_long() -> None:
     assert len(from_op(b"odd words " * 10_000, REFERENCES, elapsed_seconds=2).message) < 250
 
 
+ONE_ITEM = tuple(f"op://NSRC/AWS/{field}" for field in ("access_key_id", "secret_access_key", "mfa_id"))
+
+
+@pytest.mark.parametrize("words", ["does not", "doesn't"])
+@pytest.mark.parametrize("title", ["AWS", "mfa_id", "Another"])
+def test_a_field_without_a_one_time_password_is_the_codes(title: str, words: str) -> None:
+    """Whatever `op` calls it: only the reference that asks for a code can be meant."""
+    references = (*ONE_ITEM, "op://NSRC/AWS/mfa_id?attribute=otp")
+    error = from_op(f'"{title}" {words} have a one-time password'.encode(), references, elapsed_seconds=2)
+
+    assert "1Password finds no such field in the item: op://NSRC/AWS/mfa_id" == error.message
+
+
+def test_of_several_references_none_is_blamed_without_need() -> None:
+    """Where `op` names nothing that was asked for, it is not said to be the first."""
+    error = from_op(b'"Elsewhere" isn\'t an item', ONE_ITEM, elapsed_seconds=2)
+
+    assert "1Password finds no such item: which one, it does not say" == error.message
+
+
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"\n\n\n", b"\x1b[31m", PREFIX.encode()])
 def test_whatever_bytes_are_an_error(raw: bytes) -> None:
     """No stderr breaks the classifier."""

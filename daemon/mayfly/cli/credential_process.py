@@ -25,8 +25,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _port(config: str | None) -> int:
-    """The port where our daemon ought to be; what is wrong with the config is for `serve` to say."""
+    """The port where our daemon ought to be; what is wrong with the usual config is for `serve` to say."""
     configured = None
+    if config:
+        document.read(paths.config_file(config))
     if not os.environ.get("MAYFLY_LISTEN"):
         with suppress(ConfigInvalid):
             configured = document.read(paths.config_file(config)).tree.get("listen")

@@ -17,7 +17,7 @@ from mayfly.errors import ConfigInvalid, MayflyError
 if TYPE_CHECKING:
     from mayfly.config import Config, OnePassword
     from mayfly.service.manager import Manager
-    from mayfly.sockets import PortTaken
+    from mayfly.sockets import PortTaken, Taken
 
 
 WAIT_SECONDS = 30
@@ -78,19 +78,28 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     _check_ops(found)
     for text in found.warnings:
         speech.warning(text)
-    if sys.stderr.isatty():
-        speech.say(f"serving on {address[0]}:{address[1]} until Ctrl-C; 'mayfly install' makes it a service")
 
     async def serve() -> None:
-        await Daemon(found, address, log.open_log(), manager, is_sealed=given.sealed).serve()
+        await Daemon(found, address, log.open_log(), manager, is_sealed=given.sealed).serve(on_ready=_say_where)
 
     try:
         asyncio.run(serve())
     except sockets.PortTaken as reason:
         raise _port_taken(found, address, reason) from None
     except sockets.Taken as reason:
-        raise speech.Stop(speech.FAILED, str(reason), hints=("mayfly status",)) from None
+        raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
     return speech.DONE
+
+
+def _say_where(shown: str) -> None:
+    if sys.stderr.isatty():
+        speech.say(f"serving on {shown} until Ctrl-C; 'mayfly install' makes it a service")
+
+
+def _next_step(reason: Taken) -> str:
+    """By what could not be had: the control socket, or the port."""
+    is_ours = "serves already" in str(reason)
+    return "mayfly status" if is_ours else 'choose another port in the config: listen = "127.0.0.1:PORT"'
 
 
 def _address(given: str | None, found: Config) -> tuple[str, int]:
@@ -130,6 +139,8 @@ def _ways(found: Config) -> dict[str, OnePassword]:
 def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
     from mayfly.cli.holders import holder
 
+    if _is_served():
+        return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
     who = holder(address[1])
     hints: tuple[str, ...] = (
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
@@ -139,6 +150,16 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
         hints = (_lock_out(found), *hints)
     message = f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason)
     return speech.Stop(speech.FAILED, message, hints=hints)
+
+
+def _is_served() -> bool:
+    """Whether a daemon of this user's own answers."""
+    from mayfly import client
+
+    try:
+        return client.ask("GET", "/status").status == 200
+    except (client.NotRunning, client.Distrusted, MayflyError):
+        return False
 
 
 def _is_strangers(port: int) -> bool:

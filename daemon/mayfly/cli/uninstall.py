@@ -10,6 +10,10 @@ from mayfly.cli.install import refused
 from mayfly.service import systemd
 
 
+# The service goes, whatever it was to serve.
+TAKES_CONFIG = False
+
+
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """What this command takes: nothing."""
 

@@ -175,9 +175,15 @@ _PART_AT_FAULT: dict[type[MayflyError], tuple[Callable[[str], str], ...]] = {
 
 
 def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> str:
-    """The reference that the text is about: whose line it counts, which it quotes, or of which it names a part."""
-    bare = [reference.partition("?")[0] for reference in references]
+    """The reference that the text is about: whose line it counts, which it quotes, or of which it names a part.
+
+    Where it names nothing that we know, none is blamed.
+    """
     said = text.lower()
+    if re.search(r"does(n't| not) have a one-time password", said):
+        # It names the item, and may mean any field: of what we ask for, only codes can be missed so.
+        references = [reference for reference in references if "?attribute=otp" in reference]
+    bare = [reference.partition("?")[0] for reference in references]
     line = re.search(r"parsing error at (\d+):", said)
     if line and 0 < int(line[1]) <= len(bare):
         return bare[int(line[1]) - 1]
@@ -185,7 +191,7 @@ def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> st
         named = [reference for reference in bare if part(reference).lower() in said]
         if named:
             return max(named, key=lambda reference: len(part(reference)))
-    return bare[0]
+    return bare[0] if len(bare) == 1 else "which one, it does not say"
 
 
 def _retry_after_seconds(text: str) -> float:
