@@ -213,6 +213,18 @@ async def test_a_loops_own_complaint_comes_along() -> None:
     assert "task was lost, code [redacted]" == json.loads(stream.getvalue())["text"]
 
 
+async def test_what_asyncio_says_of_every_connection_is_said_seldom() -> None:
+    """Without descriptors it complains a thousand times a second: the log has the first, the tenth, the hundredth."""
+    stream = io.StringIO()
+    log.open_log(stream)
+    for _ in range(500):
+        asyncio.get_running_loop().call_exception_handler({"message": "socket.accept() out of system resource"})
+        logging.getLogger("library").warning("something else")
+
+    texts = [json.loads(line)["text"] for line in stream.getvalue().splitlines()]
+    assert (3, 500) == (sum("socket.accept()" in text for text in texts), texts.count("something else"))
+
+
 RICH = """
 import sys
 from mayfly import log

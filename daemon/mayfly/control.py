@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -29,7 +29,7 @@ from mayfly.demand import Trigger
 from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
-from mayfly.web import Answer, json_answer, refusal
+from mayfly.web import Answer, Connection, json_answer, refusal
 
 
 Route = tuple[str, Callable[[str], Awaitable[Answer]]]
@@ -118,13 +118,12 @@ class Stream(Answer):
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write every event as it comes."""
-        transport = request.transport
-        if transport is not None:
-            transport.write(_STREAM_HEAD)
-            async for event in self._events.listen():
-                transport.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
-                # A listener that does not keep up loses events, and costs no memory.
-                await request.writer.drain()
+        connection = cast(Connection, request.protocol)
+        connection.write(_STREAM_HEAD)
+        async for event in self._events.listen():
+            connection.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
+            # A listener that does not keep up loses events, and costs no memory.
+            await request.writer.drain()
         raise ConnectionResetError("the stream has ended")
 
 

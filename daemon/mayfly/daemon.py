@@ -31,11 +31,12 @@ from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer_uid
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.tokens import Grants, ensure_tokens
-from mayfly.web import Handler, Server
+from mayfly.web import CONNECTIONS, Handler, Server
 
 
 DRAIN_SECONDS = 5
 KEEP_SECONDS = 0.1
+SPARE_DESCRIPTORS = 96
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -117,8 +118,10 @@ class Daemon:
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
         """Accept on `sock` for a while, then let open requests finish."""
-        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal)
-        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.BACKLOG)
+        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal, places=_places())
+        # asyncio's backlog is also how many it accepts before it lets anybody go.
+        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.AT_ONCE)
+        sock.listen(sockets.BACKLOG)
         try:
             yield
         finally:
@@ -277,3 +280,8 @@ def _close_up() -> None:
         # macOS says infinity, and means OPEN_MAX.
         soft = 10_240 if hard == resource.RLIM_INFINITY else hard
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _places() -> int:
+    """How many connections there may be: some descriptors are left for those that come, and for all else."""
+    return min(CONNECTIONS, max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS))

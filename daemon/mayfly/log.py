@@ -98,12 +98,23 @@ def open_log(stream: TextIO = sys.stderr) -> Any:
     return logger
 
 
+_FLOOD = "socket.accept() out of system resource"
+
+
 class _Bridge(logging.Handler):
     """Hands the libraries' own warnings to the same log, so that they pass the same redaction."""
 
     def __init__(self, logger: Any) -> None:
         super().__init__()
         self._logger = logger
+        self._floods = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Of what asyncio says for every connection that it cannot accept: the first, the tenth, the hundredth …"""
+        if str(record.msg).startswith(_FLOOD):
+            self._floods += 1
+            return str(self._floods).strip("0") == "1"
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -107,10 +107,7 @@ class Endpoint:
             done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
             if done:
                 return
-            transport = request.transport
-            if transport is None or transport.is_closing():
-                raise ConnectionResetError("the client has gone")
-            transport.write(sign)
+            _connection(request).write(sign)
 
     async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
         """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
@@ -118,14 +115,13 @@ class Endpoint:
         if done:
             return work.result()
         transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client has gone")
-        transport.write(_CHUNKED_HEAD + _SPACE_CHUNK)
+        _connection(request).write(_CHUNKED_HEAD + _SPACE_CHUNK)
         try:
             await self._keep_alive(request, work, _SPACE_CHUNK)
             return Rest(work.result())
         except BaseException:
-            transport.abort()
+            if transport is not None:
+                transport.abort()
             raise
 
 
@@ -139,9 +135,13 @@ class Rest(Answer):
         self._open = self._last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
 
 
+def _connection(request: web.BaseRequest) -> Connection:
+    return cast(Connection, request.protocol)
+
+
 def _inode(request: web.BaseRequest) -> int | None:
     """The client's socket, as the kernel numbers it."""
-    peer = cast("Connection", request.protocol).peer
+    peer = _connection(request).peer
     return peer.inode if peer else None
 
 
