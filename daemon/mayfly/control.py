@@ -5,7 +5,8 @@ POST /profiles/P/login         fresh credentials now, waiting for the human
 POST /profiles/P/forget        drop them
 POST /profiles/P/verify        who AWS takes the session for
 GET /process/P                 the JSON of credential_process, waiting for the human
-POST /reload                   take over a changed config
+POST /reload                   take over a changed config, and the tokens
+POST /tokens                   take over the tokens alone; which could not be, and why
 GET /events                    what happens, as server-sent events
 
 The rest is 404, another method 405. Errors carry what a command needs to speak of them: `code`, `message`, `hint`,
@@ -38,7 +39,7 @@ _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Con
 
 
 class Control:
-    """Answers on the control socket; `status` and `reload` are the daemon's."""
+    """Answers on the control socket; `status`, `reload` and `take_over_tokens` are the daemon's."""
 
     def __init__(
         self,
@@ -48,16 +49,19 @@ class Control:
         *,
         status: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[None]],
+        take_over_tokens: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
         self._keeper = keeper
         self._events = events
         self._audit = audit
         self._status = status
         self._reload = reload
+        self._take_over_tokens = take_over_tokens
         self._routes: dict[str, Route] = {
             "/status": ("GET", self._show_status),
             "/events": ("GET", self._listen),
             "/reload": ("POST", self._take_over),
+            "/tokens": ("POST", self._renew),
             "/process/P": ("GET", self._process),
             "/profiles/P/login": ("POST", self._login),
             "/profiles/P/forget": ("POST", self._forget),
@@ -90,6 +94,9 @@ class Control:
     async def _take_over(self, _profile: str) -> Answer:
         await self._reload()
         return json_answer(200, {"config": self._keeper.config.source})
+
+    async def _renew(self, _profile: str) -> Answer:
+        return json_answer(200, {"refused": await self._take_over_tokens()})
 
     async def _process(self, profile: str) -> Answer:
         credentials = self._keeper.take(profile) or await self._keeper.obtain(profile, Trigger.CLIENT)

@@ -30,7 +30,7 @@ from mayfly.launcher import child_launcher, unit_launcher
 from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer_uid
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.tokens import Grants, ensure_tokens
+from mayfly.tokens import Grants, ensure_tokens, readable_tokens
 from mayfly.web import CONNECTIONS, Handler, Server
 
 
@@ -75,6 +75,8 @@ class Daemon:
         )
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
+        # Of two who read at once, the one who has read old tokens could win.
+        self._taking_over = asyncio.Lock()
         self.stop = asyncio.Event()
 
     async def serve(self) -> None:
@@ -111,7 +113,14 @@ class Daemon:
             clock=self._clock,
             on_refusal=self._count_refusal,
         )
-        control = Control(self._keeper, self._events, self._audit, status=self._status, reload=self.reload)
+        control = Control(
+            self._keeper,
+            self._events,
+            self._audit,
+            status=self._status,
+            reload=self.reload,
+            take_over_tokens=self.take_over_tokens,
+        )
         await life.enter_async_context(self._listening(control_socket, control.handle, self._admits_unix))
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admits_tcp))
 
@@ -196,7 +205,24 @@ class Daemon:
             self._manager.keep(self._keeper.keepsake())
 
     async def reload(self) -> None:
-        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad."""
+        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad.
+
+        New tokens count at once, whatever else is wrong.
+        """
+        await self.take_over_tokens()
+        async with self._taking_over:
+            await self._reload()
+
+    async def take_over_tokens(self) -> dict[str, str]:
+        """Let the tokens on disk be those in force. What is wrong with one, by profile: that profile has none then."""
+        async with self._taking_over:
+            tokens, problems = await asyncio.to_thread(readable_tokens, self._keeper.config.profiles)
+            self._grants.replace(tokens)
+        for profile, reason in problems.items():
+            self._events.warning("token.refused", profile=profile, reason=reason)
+        return problems
+
+    async def _reload(self) -> None:
         self._manager.reloading()
         try:
             fresh = await asyncio.to_thread(config.load, Path(self._keeper.config.source))

@@ -125,10 +125,15 @@ class Connection(RequestHandler):
         """Whether the answer that is due now is the last: the client has said that it asks no more."""
         return self.has_hung_up and not self._messages
 
+    @property
+    def is_open(self) -> bool:
+        """Whether, for all we know, somebody is there to take an answer."""
+        return self.transport is not None and not self.transport.is_closing()
+
     def write(self, data: bytes) -> None:
         """Send; raises ConnectionResetError where the client has gone, or reads none of what it has asked for."""
         transport = self.transport
-        if transport is None or transport.is_closing():
+        if transport is None or not self.is_open:
             raise ConnectionResetError("the client has gone")
         if transport.get_write_buffer_size() > UNREAD_BYTES:
             transport.abort()

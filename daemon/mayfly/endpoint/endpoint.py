@@ -56,14 +56,23 @@ class Endpoint:
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            self._on_refusal(refused.refusal.cause)
-            return refused.refusal.answer
+            return self._refused(refused)
         if profile is None:
             return _HEALTHY
         credentials = self._keeper.take(profile)
         if credentials is None:
             return await self._wait(request, profile)
-        await self._audit.note(profile, request.headers.get(hdrs.USER_AGENT, ""), _inode(request))
+        return await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
+
+    def _refused(self, refused: Refused) -> Answer:
+        self._on_refusal(refused.refusal.cause)
+        return refused.refusal.answer
+
+    async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
+        """The answer, and a note of it; raises ConnectionResetError where nobody is there to take it."""
+        if not _connection(request).is_open:
+            raise ConnectionResetError("the client has gone")
+        await self._audit.note(profile, agent, _inode(request))
         return self._render(credentials)
 
     def _render(self, credentials: Credentials) -> Answer:
@@ -76,7 +85,7 @@ class Endpoint:
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
         self._audit.meet(_inode(request))
-        work = asyncio.ensure_future(self._obtain(profile, agent, _inode(request)))
+        work = asyncio.ensure_future(self._obtain(request, profile, agent))
         dialect = dialect_of(agent, request.version)
         try:
             if dialect is Dialect.WHITE_SPACE:
@@ -87,8 +96,9 @@ class Endpoint:
         finally:
             work.cancel()
 
-    async def _obtain(self, profile: str, agent: str, inode: int | None) -> Answer:
+    async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
         """The final answer, within the patience that is configured; the exchange outlives it."""
+        inode = _inode(request)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, inode=inode)
@@ -98,8 +108,12 @@ class Endpoint:
             # It is the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
             return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
-        await self._audit.note(profile, agent, inode)
-        return self._render(credentials)
+        try:
+            # The token may have been rotated meanwhile.
+            self._checks.run(request)
+        except Refused as refused:
+            return self._refused(refused)
+        return await self._hand_out(request, profile, agent, credentials)
 
     async def _keep_alive(self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes) -> None:
         """Write `sign` until `work` is done; a client that has gone ends it."""
