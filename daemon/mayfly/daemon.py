@@ -27,7 +27,7 @@ from mayfly.events import Events
 from mayfly.herald import Herald
 from mayfly.keeper import Keeper
 from mayfly.launcher import child_launcher, unit_launcher
-from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer_uid
+from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.tokens import Grants, ensure_tokens, readable_tokens
@@ -150,8 +150,7 @@ class Daemon:
         return self._admitted(peer)
 
     def _admits_unix(self, transport: Transport) -> Peer | None:
-        uid = unix_peer_uid(transport.get_extra_info("socket"))
-        return self._admitted(None if uid is None else Peer(uid, 0))
+        return self._admitted(unix_peer(transport.get_extra_info("socket")))
 
     def _admitted(self, peer: Peer | None) -> Peer | None:
         if peer and is_ours(peer.uid, allow_root=self._keeper.config.allow_root):

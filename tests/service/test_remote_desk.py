@@ -38,6 +38,9 @@ class Sight:
     async def caller(self, inode: int) -> Caller | None:
         return Caller(inode, "terraform") if inode else None
 
+    async def process(self, pid: int) -> Caller | None:
+        return Caller(pid, "aws by curl") if pid else None
+
 
 @pytest.fixture(name="sight")
 def _sight() -> Sight:
@@ -64,6 +67,7 @@ async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
     assert Scene(presence=Presence.AWAY) == await desk.scene()
     assert Caller(7, "terraform") == await desk.caller(7)
     assert await desk.caller(0) is None
+    assert (Caller(7, "aws by curl"), None) == (await desk.process(7), await desk.process(0))
     await desk.tell("Mayfly", "nsrc ends in 5 min")
     assert [("Mayfly", "nsrc ends in 5 min")] == sight.told
 
@@ -113,7 +117,7 @@ async def test_an_answer_that_is_none_counts_as_not_known(tmp_path: Path) -> Non
     async with await asyncio.start_unix_server(answer, tmp_path / "desk.sock"):
         desk = RemoteDesk(tmp_path / "desk.sock", lambda: NOW)
         assert Scene() == await desk.scene()
-        assert await desk.caller(7) is None
+        assert (None, None) == (await desk.caller(7), await desk.process(7))
 
 
 async def test_the_desk_ends_when_nobody_asks(sight: Sight, tmp_path: Path) -> None:
