@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 
@@ -95,6 +96,32 @@ async def test_what_is_no_question_is_hung_up_on(path: Path, raw: bytes) -> None
     writer.close()
 
     assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOW).caller(7)
+
+
+ASKER = """
+import os, socket, sys
+sock = socket.socket(1)
+sock.connect(sys.argv[1])
+sock.sendall(b'{"question": "caller", "inode": 7}\\n')
+os.write(1, sock.recv(999))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
+@pytest.mark.parametrize(("user", "is_answered"), [(0, True), (65534, False)])
+async def test_another_user_is_not_answered(path: Path, user: int, *, is_answered: bool) -> None:
+    """Wherever the socket is, and whatever its mode: the desk looks who asks."""
+    # Python and the socket's folder are root's: so the right to search and write is kept, and the user is another.
+    rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override") if user else ()
+    asker = await asyncio.create_subprocess_exec(
+        *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *rights, sys.executable, "-I"),
+        *("-c", ASKER, str(path)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        out, _ = await asker.communicate()
+
+    assert (b'[7, "terraform"]\n' if is_answered else b"") == out
 
 
 async def test_without_a_desk_everybody_counts_as_present(tmp_path: Path) -> None:
