@@ -55,8 +55,6 @@ class Log:
     def info(self, event: str, **facts: object) -> None:
         self.rows.append({"event": event} | facts)
 
-    warning = info
-
 
 class Desktop:
     """An audit with everything around it; `now` moves by hand."""

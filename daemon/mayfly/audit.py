@@ -125,7 +125,7 @@ class Audit:
             return
         self._left_out += 1
         if str(self._left_out).strip("0") == "1":
-            self._events.warning("audit.limited", times=self._left_out)
+            self._events.info("audit.limited", times=self._left_out)
 
     def _enter(self, profile: str, caller: Caller | None, agent: str, *, is_suspect: bool = True) -> bool:
         """Whether it is told: once a minute, for each process, or each agent where the process is not known."""
