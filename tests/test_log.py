@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,15 @@ def test_no_disguise_helps_a_secret(text: str) -> None:
 
     for secret in (KEY, TOKEN):
         assert secret[8:] not in plain
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "-a" * 50_000, "aA1/" * 25_000, "%41" * 30_000, "\\u0041" * 20_000])
+def test_a_long_line_takes_no_long_time(text: str) -> None:
+    """Whatever a library says at length is looked through once, not once for each of its letters."""
+    began = time.process_time()
+    logged(text=text)
+
+    assert time.process_time() - began < 5
 
 
 def test_a_code_is_none_as_a_number() -> None:

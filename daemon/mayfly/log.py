@@ -10,6 +10,7 @@ import re
 import sys
 
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any, TextIO
 from urllib.parse import unquote
 
@@ -38,17 +39,10 @@ def _run(letters: str, count: str) -> str:
     (Of random base64 less than one in 10^9 has none.)
     """
     beginning = rf"(?:(?<![{letters}])|{_ESCAPE})"
-    return rf"{beginning}(?=[a-z0-9/+=%_-]*[A-Z])[{letters}]{{{count}}}(?![{letters}])"
-
-
-def _glued(letters: str, count: int) -> str:
-    """The last so many `letters` of a longer run, as where a name stands right before a secret.
-
-    Five capitals and three small letters tell it from a path or a constant's name. (Of random base64 one in 10^4 has
-    fewer.)
-    """
-    capitals, smalls = rf"(?=(?:[{letters}]*?[A-Z]){{5}})", rf"(?=(?:[{letters}]*?[a-z]){{3}})"
-    return rf"{capitals}{smalls}[{letters}]{{{count}}}(?![{letters}])"
+    # What is looked through for the capital is the run alone: or a long line would be looked through for each of its
+    # words.
+    smalls = letters.replace("A-Z", "")
+    return rf"{beginning}(?=[{smalls}]*[A-Z])[{letters}]{{{count}}}(?![{letters}])"
 
 
 _SECRETS = re.compile(
@@ -58,17 +52,18 @@ _SECRETS = re.compile(
             _run("A-Za-z0-9/+=%_-", "100,"),  # a session token, percent-encoded or not
             _run("A-Za-z0-9/+", "40"),  # a secret access key
             _run("A-Za-z0-9_-", "43"),  # an endpoint token
-            _glued("A-Za-z0-9/+", 40),
-            _glued("A-Za-z0-9_-", 43),
             # A one-time password; not a process's id, a port, a duration, or the fraction of a second.
             rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(?<!pid )(?<!uid )(?<!port )(?<![0-9]\.)[0-9]{{6}}"
             r"(?![A-Za-z0-9]|\.[0-9]| s\b| seconds\b)",
         )
     )
 )
+# Longer runs, at whose end there may be a secret: as where a word or a path stands right before it.
+_GLUED = ((40, re.compile(r"[A-Za-z0-9/+]{41,}")), (43, re.compile(r"[A-Za-z0-9_-]{44,}")))
 _KEY_ID = re.compile(rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(AKIA|ASIA)[A-Z0-9]{{12}}([A-Z0-9]{{4}})(?![A-Za-z0-9])")
 _JSON_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 DECODINGS = 3
+CAPITALS, SMALLS = 5, 3
 # Six digits under another name may be a one-time password.
 _NO_CODES = re.compile(r"^(?:pid|uid|gid|port|inode|times|number)$|_(?:pid|seconds|bytes|count)$")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -102,7 +97,20 @@ def _redacted(value: Any, name: str) -> Any:
 
 
 def _without_secrets(text: str) -> str:
-    return _KEY_ID.sub(r"\1…\2", _SECRETS.sub(_REDACTED, text))
+    text = _SECRETS.sub(_REDACTED, text)
+    for count, longer in _GLUED:
+        text = longer.sub(partial(_without_end, count=count), text)
+    return _KEY_ID.sub(r"\1…\2", text)
+
+
+def _without_end(run: re.Match[str], *, count: int) -> str:
+    """A run without its last `count` letters, if these look like a secret, and not like a path or a constant's name.
+
+    (Of random base64 one in 10^4 has fewer capitals or small letters.)
+    """
+    end = run[0][-count:]
+    is_secret = sum(map(str.isupper, end)) >= CAPITALS and sum(map(str.islower, end)) >= SMALLS
+    return run[0][:-count] + _REDACTED if is_secret else run[0]
 
 
 def _telling(text: str) -> str:
