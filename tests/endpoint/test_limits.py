@@ -243,8 +243,8 @@ async def test_whoever_does_not_read_costs_no_memory(warm: Warm) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("last", [b"", b"\0\r\n\r\n", b"hang up"], ids=["idle", "malformed", "hung up"])
-async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+@pytest.mark.parametrize("how", ["idle", "malformed", "hung up", "the last"])
+async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """A little that is not taken, too little to be cut for, holds its place no longer than silence does."""
     monkeypatch.setattr(faces, "IDLE_SECONDS", 0.2)
     large = Answer(200, bytes(8_000_000))
@@ -253,11 +253,12 @@ async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.Mo
         return large
 
     async with serving(handler) as (port, _), dial(port) as healthy:
-        sock = await asyncio.to_thread(deaf, port, get().replace(b"{port}", b"1"))
-        if last == b"hang up":
+        lines = ["Connection: close"] if how == "the last" else []
+        sock = await asyncio.to_thread(deaf, port, get("/x", *lines).replace(b"{port}", b"1"))
+        if how == "hung up":
             sock.shutdown(socket.SHUT_WR)
-        elif last:
-            sock.sendall(last)
+        elif how == "malformed":
+            sock.sendall(b"\0\r\n\r\n")
         healthy.close()
         await gone(port)
         sock.close()
