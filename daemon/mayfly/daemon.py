@@ -27,15 +27,16 @@ from mayfly.events import Events
 from mayfly.herald import Herald
 from mayfly.keeper import Keeper
 from mayfly.launcher import child_launcher, unit_launcher
-from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer_uid
+from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.tokens import Grants, ensure_tokens
-from mayfly.web import Handler, Server
+from mayfly.tokens import Grants, ensure_tokens, readable_tokens
+from mayfly.web import CONNECTIONS, Handler, Server
 
 
 DRAIN_SECONDS = 5
 KEEP_SECONDS = 0.1
+SPARE_DESCRIPTORS = 96
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -74,6 +75,8 @@ class Daemon:
         )
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
+        # Of two who read at once, the one who has read old tokens could win.
+        self._taking_over = asyncio.Lock()
         self.stop = asyncio.Event()
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _shown: None) -> None:
@@ -112,15 +115,24 @@ class Daemon:
             clock=self._clock,
             on_refusal=self._count_refusal,
         )
-        control = Control(self._keeper, self._events, self._audit, status=self._status, reload=self.reload)
+        control = Control(
+            self._keeper,
+            self._events,
+            self._audit,
+            status=self._status,
+            reload=self.reload,
+            take_over_tokens=self.take_over_tokens,
+        )
         await life.enter_async_context(self._listening(control_socket, control.handle, self._admits_unix))
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admits_tcp))
 
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
         """Accept on `sock` for a while, then let open requests finish."""
-        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal)
-        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.BACKLOG)
+        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal, places=_places())
+        # asyncio's backlog is also how many it accepts before it lets anybody go.
+        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.AT_ONCE)
+        sock.listen(sockets.BACKLOG)
         try:
             yield
         finally:
@@ -140,8 +152,7 @@ class Daemon:
         return self._admitted(peer)
 
     def _admits_unix(self, transport: Transport) -> Peer | None:
-        uid = unix_peer_uid(transport.get_extra_info("socket"))
-        return self._admitted(None if uid is None else Peer(uid, 0))
+        return self._admitted(unix_peer(transport.get_extra_info("socket")))
 
     def _admitted(self, peer: Peer | None) -> Peer | None:
         if peer and is_ours(peer.uid, allow_root=self._keeper.config.allow_root):
@@ -195,7 +206,24 @@ class Daemon:
             self._manager.keep(self._keeper.keepsake())
 
     async def reload(self) -> None:
-        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad."""
+        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad.
+
+        New tokens count at once, whatever else is wrong.
+        """
+        await self.take_over_tokens()
+        async with self._taking_over:
+            await self._reload()
+
+    async def take_over_tokens(self) -> dict[str, str]:
+        """Let the tokens on disk be those in force. What is wrong with one, by profile: that profile has none then."""
+        async with self._taking_over:
+            tokens, problems = await asyncio.to_thread(readable_tokens, self._keeper.config.profiles)
+            self._grants.replace(tokens)
+        for profile, reason in problems.items():
+            self._events.warning("token.refused", profile=profile, reason=reason)
+        return problems
+
+    async def _reload(self) -> None:
         self._manager.reloading()
         try:
             fresh = await asyncio.to_thread(config.load, Path(self._keeper.config.source))
@@ -279,3 +307,8 @@ def _close_up() -> None:
         # macOS says infinity, and means OPEN_MAX.
         soft = 10_240 if hard == resource.RLIM_INFINITY else hard
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _places() -> int:
+    """How many connections there may be: some descriptors are left for those that come, and for all else."""
+    return min(CONNECTIONS, max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS))

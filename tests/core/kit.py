@@ -161,6 +161,9 @@ class Stage:
     async def caller(self, inode: int) -> Caller | None:
         """Nobody is found."""
 
+    async def process(self, pid: int) -> Caller | None:
+        """Nobody is known."""
+
     # The exchanges
 
     @asynccontextmanager
@@ -223,6 +226,7 @@ class Desk:
         self.scene = stage.scene_now
         self.tell = stage.tell
         self.caller = stage.caller
+        self.process = stage.process
 
 
 class Log:

@@ -261,6 +261,49 @@ async def test_whose_socket_it_is() -> None:
     assert (Caller(os.getpid(), comm.strip()), None) == (found, await LinuxDesk(lambda: NOON).caller(0))
 
 
+NAMED = """
+import ctypes, os, socket, sys
+ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]))
+sock = socket.socket()
+print(os.fstat(sock.fileno()).st_ino, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+@pytest.mark.parametrize(
+    ("name", "told"), [(b"\x1b]0;x\x07", "?]0;x?"), (b"\xff\xfe", "\ufffd\ufffd"), (b"a\nb", "a?b")]
+)
+async def test_a_program_hides_behind_no_name(name: bytes, told: str) -> None:
+    """Control characters steer no terminal, and bytes that are no text keep nobody from being found."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", NAMED, name.hex()), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    inode = int(await process.stdout.readline())
+    desk = LinuxDesk(lambda: NOON)
+    found = [await desk.caller(inode), await desk.process(process.pid)]
+    await process.communicate(b"")
+
+    assert [Caller(process.pid, told)] * 2 == found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+async def test_whoever_passes_credentials_on_is_named_by_whom_it_serves() -> None:
+    """`sh -c "curl … || mayfly credential-process"` is not who wants them; a process that has gone is nobody."""
+    script = "read line || true; true"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", script, "mayfly credential-process nsrc"), stdin=asyncio.subprocess.PIPE
+    )
+    desk = LinuxDesk(lambda: NOON)
+    found = await desk.process(process.pid)
+    await process.communicate(b"")
+    comm = await asyncio.to_thread(Path("/proc/self/comm").read_text)
+
+    assert Caller(os.getpid(), f"{comm.strip()} by sh") == found
+    assert await desk.process(process.pid) is None
+
+
 @pytest.mark.parametrize(("platform", "kind"), [("linux", LinuxDesk), ("darwin", MacDesk)])
 def test_every_platform_has_its_desk(platform: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux and macOS, by name."""
@@ -287,6 +330,9 @@ class FarDesk:
 
     async def caller(self, inode: int) -> Caller | None:
         return self.found if inode == 7 else None
+
+    async def process(self, pid: int) -> Caller | None:
+        return self.found if pid == 7 else None
 
 
 @asynccontextmanager

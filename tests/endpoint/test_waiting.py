@@ -169,6 +169,25 @@ async def test_a_result_that_nobody_waits_for_is_kept(world: World) -> None:
     assert 1 == len(world.vault.calls())
 
 
+@pytest.mark.parametrize("dialect", ["", CPP], ids=["interim", "C++"])
+async def test_a_token_that_is_rotated_meanwhile_opens_nothing(world: World, dialect: str) -> None:
+    """Whoever waits with an old token is told so in the end; C++, whose 200 has begun, is cut off."""
+    ignore(world)
+    async with world.serve() as daemon, dial(world.port) as line:
+        send(line, world, *filter(None, [dialect]), "Connection: close")
+        await line.read(len(CHUNKED_HEAD + SPACE) if dialect else len(INTERIM))
+        assert 0 == (await world.run("rotate")).code
+        approve(world)
+        rest = await line.rest()
+        assert [] == daemon.events("credentials.handed_out")
+
+    assert b"AccessKeyId" not in rest
+    if dialect:
+        assert b"" == rest.replace(SPACE, b"")
+    else:
+        assert 401 == replies(rest)[-1].status
+
+
 @pytest.mark.slow
 async def test_patience_ends_and_the_exchange_goes_on(world: World) -> None:
     """When `cold_wait_seconds` are over the client is told the next step; the prompt stays open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 
@@ -41,6 +42,9 @@ class Sight:
     async def caller(self, inode: int) -> Caller | None:
         return Caller(inode, "terraform") if inode else None
 
+    async def process(self, pid: int) -> Caller | None:
+        return Caller(pid, "aws by curl") if pid else None
+
 
 @pytest.fixture(name="sight")
 def _sight() -> Sight:
@@ -67,6 +71,7 @@ async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
     assert Scene(presence=Presence.AWAY) == await desk.scene()
     assert Caller(7, "terraform") == await desk.caller(7)
     assert await desk.caller(0) is None
+    assert (Caller(7, "aws by curl"), None) == (await desk.process(7), await desk.process(0))
     await desk.tell("Mayfly", "nsrc ends in 5 min")
     assert [("Mayfly", "nsrc ends in 5 min")] == sight.told
 
@@ -106,6 +111,32 @@ async def test_what_is_no_question_is_hung_up_on(path: Path, raw: bytes) -> None
     assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOW).caller(7)
 
 
+ASKER = """
+import os, socket, sys
+sock = socket.socket(1)
+sock.connect(sys.argv[1])
+sock.sendall(b'{"question": "caller", "inode": 7}\\n')
+os.write(1, sock.recv(999))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
+@pytest.mark.parametrize(("user", "is_answered"), [(0, True), (65534, False)])
+async def test_another_user_is_not_answered(path: Path, user: int, *, is_answered: bool) -> None:
+    """Wherever the socket is, and whatever its mode: the desk looks who asks."""
+    # Python and the socket's folder are root's: so the right to search and write is kept, and the user is another.
+    rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override") if user else ()
+    asker = await asyncio.create_subprocess_exec(
+        *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *rights, sys.executable, "-I"),
+        *("-c", ASKER, str(path)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        out, _ = await asker.communicate()
+
+    assert (b'[7, "terraform"]\n' if is_answered else b"") == out
+
+
 async def test_without_a_desk_everybody_counts_as_present(tmp_path: Path) -> None:
     """What cannot be asked is not known: somebody is there, and nobody is found."""
     desk = RemoteDesk(tmp_path / "gone.sock", lambda: NOW)
@@ -126,7 +157,7 @@ async def test_an_answer_that_is_none_counts_as_not_known(tmp_path: Path) -> Non
     async with await asyncio.start_unix_server(answer, tmp_path / "desk.sock"):
         desk = RemoteDesk(tmp_path / "desk.sock", lambda: NOW)
         assert Scene() == await desk.scene()
-        assert await desk.caller(7) is None
+        assert (None, None) == (await desk.caller(7), await desk.process(7))
 
 
 async def test_the_desk_ends_when_nobody_asks(sight: Sight, tmp_path: Path) -> None:

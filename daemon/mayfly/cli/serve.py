@@ -148,7 +148,7 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
     )
     if _is_strangers(address[1]):
         hints = (_lock_out(found), *hints)
-    message = f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason)
+    message = f"{address[0]}:{address[1]} is taken by {who}" if who else f"{reason}: by a process that does not listen"
     return speech.Stop(speech.FAILED, message, hints=hints)
 
 
@@ -163,9 +163,10 @@ def _is_served() -> bool:
 
 
 def _is_strangers(port: int) -> bool:
+    """Where Linux does not say that it is ours, it may be anybody's: one that has the port, and does not listen."""
     from mayfly.cli.squatters import owner
 
-    return owner(port) not in {None, os.getuid()}
+    return sys.platform == "linux" and owner(port) != os.getuid()
 
 
 def _lock_out(found: Config) -> str:

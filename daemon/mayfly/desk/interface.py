@@ -35,6 +35,9 @@ class Desk(Protocol):
     async def caller(self, inode: int) -> Caller | None:
         """The user's process that holds the socket with this inode, if it can be found."""
 
+    async def process(self, pid: int) -> Caller | None:
+        """The user's process of that number; for one that only passes the credentials on, whoever has started it."""
+
 
 class LocalDesk(Desk, Protocol):
     """A desk in the session itself, which can say what it does not know."""

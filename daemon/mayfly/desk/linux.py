@@ -13,6 +13,8 @@ from mayfly.demand import Presence, Scene
 from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
 
 
+# curl or mayfly, and the shell that has started it; and one to spare.
+GO_BETWEENS = 3
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")
 
 
@@ -46,6 +48,10 @@ class LinuxDesk:
         """By the links in /proc/PID/fd, in a thread, because there are many."""
         return await asyncio.to_thread(_find_caller, inode)
 
+    async def process(self, pid: int) -> Caller | None:
+        """By /proc/PID, and its parents'."""
+        return await asyncio.to_thread(_find_process, pid)
+
 
 def presence_from(properties: str, now: datetime) -> Presence:
     """Who is there, by what `loginctl show-session` prints; `IdleSinceHint` is in microseconds since the epoch."""
@@ -66,7 +72,39 @@ def _find_caller(inode: int) -> Caller | None:
             if folder.stat().st_uid == os.getuid() and any(
                 str(link.readlink()) == wanted for link in (folder / "fd").iterdir()
             ):
-                return Caller(int(folder.name), (folder / "comm").read_text().strip())
+                return Caller(int(folder.name), _program(folder))
         except OSError:
             continue
     return None
+
+
+def _find_process(pid: int) -> Caller | None:
+    """As `aws by curl`, where the process that asks is not the one that wants."""
+    asking = Path("/proc", str(pid))
+    try:
+        wanting = asking
+        for _ in range(GO_BETWEENS):
+            if not _passes_on(wanting) or _parent(wanting).stat().st_uid != os.getuid():
+                break
+            wanting = _parent(wanting)
+        by = f" by {_program(asking)}" if wanting != asking else ""
+        return Caller(int(wanting.name), _program(wanting) + by)
+    except (OSError, ValueError):
+        return None
+
+
+def _passes_on(folder: Path) -> bool:
+    """Whether it is `mayfly credential-process`, a curl to the control socket, or the shell that starts the two."""
+    line = (folder / "cmdline").read_bytes()
+    return b"credential-process" in line or b"control.sock" in line
+
+
+def _parent(folder: Path) -> Path:
+    # proc_pid_stat(5): the fourth field; the second is the name, in parentheses, and may have any in it.
+    return folder.with_name((folder / "stat").read_bytes().rpartition(b")")[2].split()[1].decode())
+
+
+def _program(folder: Path) -> str:
+    """A process calls itself what it likes, in any bytes: nothing of it may steer a terminal, or fail to be told."""
+    name = (folder / "comm").read_bytes().decode(errors="replace").strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -42,6 +42,11 @@ class MacDesk:
         del inode
         return None
 
+    async def process(self, pid: int) -> Caller | None:
+        """By what `ps` prints."""
+        name = await ask("ps", "-p", str(pid), "-o", "comm=")
+        return Caller(pid, name.strip().rpartition("/")[2]) if name else None
+
 
 def presence_from(console: str, events: str, uid: int) -> Presence | None:
     """Who is there, by what `ioreg` printed of the root entry (as XML) and of IOHIDSystem (idle time in nanoseconds).

@@ -44,10 +44,11 @@ class RemoteDesk:
 
     async def caller(self, inode: int) -> Caller | None:
         """As the desk finds it."""
-        match await self._ask({"question": "caller", "inode": inode}):
-            case [int(pid), str(program)]:
-                return Caller(pid, program)
-        return None
+        return _caller(await self._ask({"question": "caller", "inode": inode}))
+
+    async def process(self, pid: int) -> Caller | None:
+        """As the desk knows it."""
+        return _caller(await self._ask({"question": "process", "pid": pid}))
 
     async def _ask(self, question: dict[str, Any]) -> Any:
         """The answer; None where there is none."""
@@ -62,6 +63,13 @@ class RemoteDesk:
         return None
 
 
+def _caller(told: Any) -> Caller | None:
+    match told:
+        case [int(pid), str(program)]:
+            return Caller(pid, program)
+    return None
+
+
 async def answered(desk: LocalDesk, line: bytes) -> bytes:
     """What the desk answers to a line; raises ValueError, TypeError or KeyError for what is no question."""
     question = json.loads(line)
@@ -74,6 +82,8 @@ async def answered(desk: LocalDesk, line: bytes) -> bytes:
             await desk.tell(str(question["title"]), str(question["text"]))
         case "caller":
             told = await desk.caller(int(question["inode"]))
+        case "process":
+            told = await desk.process(int(question["pid"]))
         case _:
             raise ValueError("no such question")
     return json.dumps(told).encode() + b"\n"
