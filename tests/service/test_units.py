@@ -60,6 +60,12 @@ def test_tmp_is_private_unless_something_of_ours_lies_there(values: Values, expe
     assert f"PrivateTmp={expected}\n" in units.systemd(values)["mayfly.service"]
 
 
+@pytest.mark.parametrize(("home", "expected"), [("/home/carmas", "/run"), ("/run/media/disk/carmas", "%t")])
+def test_others_sockets_are_hidden_unless_something_of_ours_lies_there(home: str, expected: str) -> None:
+    """All of /run is hidden; but where a program, a home or a config lies under it, only the runtime folder is."""
+    assert f"TemporaryFileSystem={expected}\n" in units.systemd(attrs.evolve(VALUES, home=home))["mayfly.service"]
+
+
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
