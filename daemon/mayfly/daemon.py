@@ -35,6 +35,7 @@ from mayfly.web import Handler, Server
 
 
 DRAIN_SECONDS = 5
+HEAR_OUT_SECONDS = 0.3
 KEEP_SECONDS = 0.1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -74,6 +75,7 @@ class Daemon:
         )
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
+        self._open: list[tuple[asyncio.Server, Server]] = []
         self.stop = asyncio.Event()
 
     async def serve(self) -> None:
@@ -88,8 +90,6 @@ class Daemon:
             self._manager.ready(self._summary())
             await self._run()
             self._keep()
-            self._manager.stopping()
-            self._events.info("daemon.draining")
         self._events.info("daemon.stopped")
 
     # Bind
@@ -116,9 +116,10 @@ class Daemon:
 
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
-        """Accept on `sock` for a while, then let open requests finish."""
+        """Accept on `sock` for a while; whatever is open then is closed as soon as it is answered."""
         server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal)
         accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.BACKLOG)
+        self._open.append((accepting, server))
         try:
             yield
         finally:
@@ -162,11 +163,22 @@ class Daemon:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            await self._drain()
         finally:
             self._events.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Accept nobody, hear whoever has come, and wait a while for what is on its way; nobody new is asked."""
+        self._manager.stopping()
+        self._events.info("daemon.draining")
+        for accepting, _ in self._open:
+            accepting.close()
+        self._keeper.wind_up()
+        await asyncio.gather(*(server.hear_out(HEAR_OUT_SECONDS) for _, server in self._open))
+        await self._keeper.drain(DRAIN_SECONDS)
 
     async def _work(self) -> None:
         await self._keeper.run(self._on_look, self._manager.tick_seconds or LOOK_AGAIN_SECONDS)
@@ -201,11 +213,12 @@ class Daemon:
         except MayflyError as error:
             self._events.warning("config.refused", reason=error.message)
             raise
+        else:
+            self._keeper.adopt(fresh)
+            self._grants.replace(tokens)
+            self._events.info("config.reloaded", profiles=len(fresh.profiles))
         finally:
             self._manager.ready(self._summary())
-        self._keeper.adopt(fresh)
-        self._grants.replace(tokens)
-        self._events.info("config.reloaded", profiles=len(fresh.profiles))
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -173,6 +173,14 @@ class Keeper:
         """Whether credentials are on their way."""
         return any(self._lanes.flight(name) for name in self._ledger.names)
 
+    def wind_up(self) -> None:
+        """Disturb nobody any more: who answers late would have answered in vain."""
+        self._lanes.wind_up()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for whatever is on its way, `seconds` at most."""
+        await self._lanes.drain(seconds)
+
     # What the clock asks
 
     async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
@@ -252,9 +260,10 @@ class Keeper:
         if not self._want(name, trigger, now):
             error: MayflyError | None = self._refusal(name, now)
         else:
-            if is_first and trigger is Trigger.CLIENT and self._ledger.policy(name, now).asks_human:
-                self._events.info("approval.wanted", profile=name, inode=inode)
             flight = self._lanes.flight(name)
+            is_begun = is_first and flight is not None and not flight.done()
+            if is_begun and trigger is Trigger.CLIENT and self._ledger.policy(name, now).asks_human:
+                self._events.info("approval.wanted", profile=name, inode=inode)
             error = await asyncio.shield(flight) if flight else None
         if error and (trigger is Trigger.PERSON or not self._usable(name)):
             raise error
