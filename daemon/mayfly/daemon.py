@@ -84,8 +84,9 @@ class Daemon:
         self._grants.replace(ensure_tokens(self._keeper.config.profiles))
         async with contextlib.AsyncExitStack() as life:
             self._keeper.recall(self._manager.recall())
-            await self._bind(life)
+            # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
+            await self._bind(life)
             self._events.info("daemon.started", address=self._shown(), version=__version__, pid=os.getpid())
             self._manager.ready(self._summary())
             await self._run()
