@@ -35,6 +35,7 @@ from mayfly.web import CONNECTIONS, Handler, Server
 
 
 DRAIN_SECONDS = 5
+HEAR_OUT_SECONDS = 0.3
 KEEP_SECONDS = 0.1
 SPARE_DESCRIPTORS = 96
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -77,6 +78,7 @@ class Daemon:
         self._keeping: asyncio.TimerHandle | None = None
         # Of two who read at once, the one who has read old tokens could win.
         self._taking_over = asyncio.Lock()
+        self._open: list[tuple[asyncio.Server, Server]] = []
         self.stop = asyncio.Event()
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _shown: None) -> None:
@@ -84,15 +86,14 @@ class Daemon:
         _close_up()
         async with contextlib.AsyncExitStack() as life:
             self._keeper.recall(self._manager.recall())
-            await self._bind(life)
+            # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
+            await self._bind(life)
             on_ready(self._shown())
             self._events.info("daemon.started", address=self._shown(), version=__version__, pid=os.getpid())
             self._manager.ready(self._summary())
             await self._run()
             self._keep()
-            self._manager.stopping()
-            self._events.info("daemon.draining")
         self._events.info("daemon.stopped")
 
     # Bind
@@ -128,11 +129,12 @@ class Daemon:
 
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
-        """Accept on `sock` for a while, then let open requests finish."""
+        """Accept on `sock` for a while; whatever is open then is closed as soon as it is answered."""
         server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal, places=_places())
         # asyncio's backlog is also how many it accepts before it lets anybody go.
         accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.AT_ONCE)
         sock.listen(sockets.BACKLOG)
+        self._open.append((accepting, server))
         try:
             yield
         finally:
@@ -175,11 +177,22 @@ class Daemon:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            await self._drain()
         finally:
             self._events.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Accept nobody, hear whoever has come, and wait a while for what is on its way; nobody new is asked."""
+        self._manager.stopping()
+        self._events.info("daemon.draining")
+        for accepting, _ in self._open:
+            accepting.close()
+        self._keeper.wind_up()
+        await asyncio.gather(*(server.hear_out(HEAR_OUT_SECONDS) for _, server in self._open))
+        await self._keeper.drain(DRAIN_SECONDS)
 
     async def _work(self) -> None:
         await self._keeper.run(self._on_look, self._manager.tick_seconds or LOOK_AGAIN_SECONDS)
@@ -231,11 +244,12 @@ class Daemon:
         except MayflyError as error:
             self._events.warning("config.refused", reason=error.message)
             raise
+        else:
+            self._keeper.adopt(fresh)
+            self._grants.replace(tokens)
+            self._events.info("config.reloaded", profiles=len(fresh.profiles))
         finally:
             self._manager.ready(self._summary())
-        self._keeper.adopt(fresh)
-        self._grants.replace(tokens)
-        self._events.info("config.reloaded", profiles=len(fresh.profiles))
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

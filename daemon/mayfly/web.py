@@ -6,11 +6,13 @@ also the limits of a connection: how many there may be, how long one may say not
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
 from asyncio import Transport
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -35,6 +37,7 @@ CONNECTIONS = 2048
 IDLE_SECONDS = 5
 # Of its answers a client may leave so much unread, beyond what the kernel holds for it, and get one more.
 UNREAD_BYTES = 16 * 1024
+_LOOK_AGAIN_SECONDS = 0.01
 
 
 class Answer(web.StreamResponse):
@@ -158,6 +161,11 @@ class Connection(RequestHandler):
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()
 
+    @property
+    def is_unheard(self) -> bool:
+        """Whether its first request has not come, or one that has come has not been looked at."""
+        return self._request_count == 0 or (self._waiter is not None and self._waiter.done())
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
@@ -208,6 +216,14 @@ class Server(web.Server):
             return False
         self._connections.pop(oldest).abort()
         return True
+
+    async def hear_out(self, seconds: float) -> None:
+        """Wait until whoever has come has asked: `seconds` at most, and long enough for those being accepted."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                while any(cast(Connection, known).is_unheard for known in self._connections):  # noqa: ASYNC110 - aiohttp tells nobody
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def __call__(self) -> RequestHandler:
         """The protocol for one new connection."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from contextlib import AsyncExitStack
 
 import pytest
 
-from endpoint.raw import Line, asking, dial, filled, replies
+from endpoint.raw import Line, asking, dial, filled, get, replies
 from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS
 from world import SEED_TOML, World, which
 
@@ -244,17 +245,29 @@ async def test_a_failure_while_waiting_is_told_after_the_interims(world: World) 
     assert "run 'mayfly login nsrc'" in reply.json["message"]
 
 
-async def test_a_stopping_daemon_answers_whoever_waits(world: World) -> None:
-    """SIGTERM does not leave a waiting client without an answer."""
+async def test_a_stopping_daemon_answers_whoever_has_come(world: World) -> None:
+    """After SIGTERM the human at the prompt is waited for; who came and has not asked may ask, and nobody else."""
     ignore(world)
+    health = filled(get("/healthz"), port=str(world.port))
     async with world.serve() as daemon, dial(world.port) as line:
         send(line, world)
         await line.read(len(INTERIM))
         await prompted(world)
-        code, rest = await asyncio.gather(daemon.end(), line.rest())
+        async with dial(world.port) as silent, dial(world.port) as later:
+            later.send(health)
+            assert 200 == (await later.reply()).status
+            daemon.process.send_signal(signal.SIGTERM)
+            await daemon.event("daemon.draining")
+            silent.send(health)
+            heard = await silent.reply()
+        approve(world)
+        rest = await line.rest()
+        with pytest.raises(ConnectionRefusedError):
+            await world.get()
+        code = await daemon.process.wait()
 
     assert 0 == code
-    assert 503 == replies(rest)[-1].status
+    assert (200, 200) == (heard.status, replies(rest)[-1].status)
 
 
 @pytest.mark.slow

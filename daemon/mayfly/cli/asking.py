@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mayfly import client, paths
+from mayfly import __version__, client, paths
 from mayfly.cli import speech
 
 
@@ -119,7 +119,9 @@ def _how_to_start() -> str:
 
     from mayfly.service import files, launchd, systemd
 
-    if files.version_of(systemd.folder() / systemd.SERVICE):
+    if version := files.version_of(systemd.folder() / systemd.SERVICE):
+        if version != __version__:
+            return f"it is installed, with the units of mayfly {version}: mayfly install --now"
         return "it is installed: systemctl --user start mayfly.socket mayfly.service"
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"
