@@ -194,7 +194,7 @@ def _imported(name: str) -> Callable[[], int]:
         import mayfly.exchange.identity
         import mayfly.exchange.sessions
 
-        from mayfly.exchange.__main__ import main as program
+        from mayfly.exchange.program import main as program
     else:
         import mayfly.cli
         import mayfly.daemon

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mayfly.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, Audit, family
+from mayfly.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, UNSEEN_PER_MINUTE, Audit, family
 from mayfly.demand import Scene
 from mayfly.demo.sts import EmbeddedSts, Role
 from mayfly.desk import Caller
@@ -26,6 +27,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.callers: dict[int, Caller] = {}
+        self.processes: dict[int, Caller] = {}
         self.asked: list[int] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -39,6 +41,9 @@ class Desk:
         self.asked.append(inode)
         await self.open.wait()
         return self.callers.get(inode)
+
+    async def process(self, pid: int) -> Caller | None:
+        return self.processes.get(pid)
 
 
 class Log:
@@ -113,6 +118,41 @@ async def test_many_new_connections_are_answered_first_and_looked_at_less() -> N
     assert LOOKUPS_PER_SECOND == len(at.desk.asked)
 
 
+async def test_whoever_makes_a_noise_hides_nobody() -> None:
+    """Beyond the look-ups, every agent is told still, without its process; what is left out is counted."""
+    at = Desktop()
+    for inode in range(100):
+        await at.audit.note("nsrc", "noise/1", inode)
+    await at.audit.note("nsrc", "thief/1", 1000)
+    await at.audit.note("other", "noise/1", 1001)
+
+    told = [(row["profile"], row["agent"]) for row in at.log.rows if row["event"] == "credentials.handed_out"]
+    assert {("nsrc", "noise"), ("nsrc", "thief"), ("other", "noise")} == set(told)
+    assert "thief" in {fetch.agent for fetch in at.audit.last}
+    assert [1, 10] == [row["times"] for row in at.log.rows if row["event"] == "audit.limited"]
+
+
+async def test_many_names_are_no_flood_of_lines() -> None:
+    """A process that calls itself something else each time gets so many lines a minute, and the rest is counted."""
+    at = Desktop()
+    for number in range(1000):
+        await at.audit.note("nsrc", f"agent{number}", number)
+
+    assert LOOKUPS_PER_SECOND + UNSEEN_PER_MINUTE + len((1, 10, 100)) == len(at.log.rows)
+
+
+async def test_a_command_is_told_with_its_process() -> None:
+    """By its pid, with whatever steers a terminal taken out; to run it again raises no suspicion."""
+    at = Desktop()
+    at.desk.processes[42] = Caller(42, "aws\x1b]0;x\x07 by curl")
+    for pid in (42, 42, 43):
+        at.later(3)
+        await at.audit.note("nsrc", "credential_process", None, pid=pid)
+
+    assert [(42, "aws?]0;x? by curl"), (43, "unknown")] == [(row["pid"], row["program"]) for row in at.log.rows]
+    assert [] == at.suspected
+
+
 async def test_a_slow_desk_delays_no_client() -> None:
     """The answer goes out, and the note is made when the desk has found the process."""
     at = Desktop()
@@ -184,6 +224,23 @@ async def test_the_daemon_knows_which_program_asked(world: World) -> None:
     assert ("nsrc", "curl", 0) == (told["profile"], told["agent"], told["session_age_seconds"])
     if sys.platform == "linux":
         assert os.getpid() == told["pid"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+async def test_the_daemon_knows_who_runs_credential_process(world: World) -> None:
+    """Whether by mayfly or by curl, the page names the program behind it."""
+    curl = f"curl -s --unix-socket {world.run_dir}/control.sock http://mayfly/process/nsrc; true"
+    async with world.serve() as daemon:
+        assert 0 == (await world.run_program(sys.executable, "-m", "mayfly", "credential-process", "nsrc")).code
+        if shutil.which("curl"):
+            assert 0 == (await world.run_program("sh", "-c", curl)).code
+        await daemon.event("credentials.handed_out")
+        told = daemon.events("credentials.handed_out")
+        page = (await world.run("status")).out
+
+    assert {os.getpid()} == {row["pid"] for row in told}
+    assert {"credential_process"} == {row["agent"] for row in told}
+    assert f"(pid {os.getpid()}, credential_process)" in page
 
 
 @pytest.mark.slow

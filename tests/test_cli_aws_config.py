@@ -164,7 +164,7 @@ def backups_of(world: World) -> list[Path]:
 
 async def use(world: World, *, path: str = "") -> list[Ended]:
     """Who boto3 and the AWS CLI are with the profile, in an environment that knows nothing of mayfly's endpoint."""
-    env = {"PATH": path, "AWS_DEFAULT_REGION": "us-east-1"}
+    env = {"PATH": path}
     cli = ("--profile", "nsrc", "sts", "get-caller-identity", "--output", "text", "--query", "Arn")
     return [
         await world.run_program(sys.executable, "-c", SDK, env=env),
@@ -232,6 +232,17 @@ async def test_printed_block_has_a_profile_for_each_of_the_config(world: World) 
     assert (0, "") == (ended.code, ended.err)
     assert [BEGIN, "[profile nsrc]", "region = eu-central-1"] == ended.out.splitlines()[:3]
     assert not aws_config_of(world).exists()
+
+
+async def test_profile_without_a_region_gets_one(world: World) -> None:
+    """SDKs look for it in the profile alone: the usual one, or that of [default], unless that is our own."""
+    usual = await world.run("aws-config")
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text(f"[default]\nregion = us-west-2\n{BEGIN}\n[default]\nregion = ours\n{END}\n")
+    default = await world.run("aws-config")
+
+    assert ["region = us-east-1", "region = us-west-2"] == [end.out.splitlines()[2] for end in (usual, default)]
 
 
 async def test_new_file_is_this_users_alone(world: World) -> None:

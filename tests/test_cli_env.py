@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from mayfly.cli import environment, shells
 from mayfly.cli.target import Target
+from mayfly.demo.vault import ITEM, VAULT
 from world import SEED_TOML, World, which
 
 
 TARGET = Target("nsrc", 9170, "eu-central-1")
 NO_REGION = Target("nsrc", 9170)
+USUAL_REGION = Target("nsrc", 9170, usual_region="us-east-1")
 WITH_REGION = SEED_TOML + 'region = "us-east-1"\n'
 ARN = "arn:aws:iam::058264411872:user/carmas"
 NASTY = 'it\'s \\ "all" $HOME `id` $(id) ; # \u2018\u2019\u201a\u201b %s\n& é!'
@@ -94,6 +96,23 @@ def test_a_region_that_the_user_gave_stays() -> None:
     assert had == left(entered(had))
 
 
+def test_the_usual_region_is_set_where_nobody_names_one() -> None:
+    """In both variables, and gone with the profile: it is ours, not the user's."""
+    after = entered({"AWS_REGION": ""}, USUAL_REGION)
+
+    assert ("us-east-1", "us-east-1") == (after["AWS_REGION"], after["AWS_DEFAULT_REGION"])
+    assert not {"AWS_REGION", "AWS_DEFAULT_REGION"} & set(left(after))
+    assert entered({}, USUAL_REGION) == entered(entered({}), USUAL_REGION)
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_usual_region_gives_way_to_the_users(name: str) -> None:
+    """Whoever has named a region, in whichever variable, is not contradicted by the other."""
+    after = entered({name: "us-west-2"}, USUAL_REGION)
+
+    assert {name: "us-west-2"} == {key: value for key, value in after.items() if "REGION" in key}
+
+
 def test_a_mark_that_no_longer_holds_is_dropped() -> None:
     """Where the user has set the profile's own region, it is the user's from then on."""
     moved = entered(entered({}) | {"AWS_REGION": "us-east-1"}, Target("p", 1, "us-east-1"))
@@ -158,18 +177,21 @@ variables = st.dictionaries(names, values, max_size=8)
 regions = st.sampled_from([None, "eu-central-1", "us-east-1"])
 
 
-@given(variables, regions)
-def test_a_second_eval_changes_nothing(now: dict[str, str], region: str | None) -> None:
-    """To enter twice is to enter once."""
-    once = entered(now, Target("nsrc", 1, region))
-
-    assert once == entered(once, Target("nsrc", 1, region))
+targets = st.builds(Target, st.just("nsrc"), st.just(1), regions, regions)
 
 
-@given(variables, regions, regions)
-def test_off_leaves_nothing_of_ours(now: dict[str, str], first: str | None, second: str | None) -> None:
+@given(variables, targets, targets)
+def test_a_second_eval_changes_nothing(now: dict[str, str], first: Target, second: Target) -> None:
+    """To enter twice is to enter once, whatever was entered before."""
+    once = entered(entered(now, first), second)
+
+    assert once == entered(once, second)
+
+
+@given(variables, targets, targets)
+def test_off_leaves_nothing_of_ours(now: dict[str, str], first: Target, second: Target) -> None:
     """After two profiles and --off there is no variable that was not there before, and twice off is off."""
-    after = left(entered(entered(now, Target("a", 1, first)), Target("b", 2, second)))
+    after = left(entered(entered(now, first), second))
 
     assert set(after) <= set(now)
     assert after == left(after)
@@ -280,7 +302,50 @@ async def test_env_needs_no_daemon_and_no_name_where_there_is_one(world: World) 
     assert first == second
     assert world.token() == first["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
     assert f"{world.url}/credentials/nsrc" == first["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
-    assert "AWS_REGION" not in first
+    assert ("us-east-1", "us-east-1") == (first["AWS_REGION"], first["AWS_DEFAULT_REGION"])
+
+
+ROLES = """
+[profiles.role]
+source_profile = "nsrc"
+role_arn = "arn:aws:iam::058264411872:role/Admin"
+[profiles.far]
+source_profile = "role"
+role_arn = "arn:aws-cn:iam::058264411872:role/Far"
+[profiles.circle]
+source_profile = "circle"
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "profile", "region"),
+    [
+        (SEED_TOML + ROLES, "role", "us-east-1"),
+        (SEED_TOML + ROLES, "far", "cn-northwest-1"),
+        (SEED_TOML + ROLES, "circle", "us-east-1"),
+        (SEED_TOML.replace(f'"op://{VAULT}/{ITEM}/mfa_id"', '"arn:aws-us-gov:iam::1:mfa/me"'), "nsrc", "us-gov-west-1"),
+        (SEED_TOML + 'region = "eu-west-3"\n' + ROLES, "far", "eu-west-3"),
+        (SEED_TOML + 'region = "a b"\n' + ROLES, "role", "us-east-1"),
+    ],
+)
+async def test_a_profile_without_a_region_has_the_usual_one(
+    world: World, config: str, profile: str, region: str
+) -> None:
+    """Of the nearest profile that it stands on; where none names one, that of its partition in which STS is asked."""
+    world.write_toml(config)
+
+    assert region == (await changes(world, profile))["AWS_REGION"]
+
+
+async def test_a_region_in_default_is_the_users(world: World) -> None:
+    """Every SDK takes it where no profile is named: it is not to be overruled by a usual one."""
+    file = world.home / ".aws/config"
+    file.parent.mkdir()
+    file.write_text("[default]\nregion = us-west-2\n[profile x]\nregion = x\n")
+    elsewhere = {"AWS_CONFIG_FILE": str(world.home / "nowhere")}
+
+    assert "AWS_REGION" not in await changes(world)
+    assert "us-east-1" == (await changes(world, env=elsewhere))["AWS_REGION"]
 
 
 async def test_env_can_name_the_tokens_file(world: World) -> None:
@@ -418,6 +483,14 @@ async def test_after_an_eval_every_client_is_who_the_vault_says(world: World, cl
     world.write_toml(WITH_REGION)
     async with world.serve():
         ended = await world.run_program("sh", "-c", f'eval "$(mayfly env nsrc)"; {CLIENTS[client]}', env=HOSTILE)
+
+    assert (0, ARN + "\n", "") == (ended.code, ended.out, ended.err)
+
+
+async def test_after_an_eval_the_aws_cli_needs_no_region(world: World) -> None:
+    """A config that names none, in a home where nobody has ever named one."""
+    async with world.serve():
+        ended = await world.run_program("sh", "-c", f'eval "$(mayfly env nsrc)"; {CLIENTS["aws"]}')
 
     assert (0, ARN + "\n", "") == (ended.code, ended.out, ended.err)
 

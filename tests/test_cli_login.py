@@ -5,8 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
+import sys
 
-from mayfly.cli import login, speech
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mayfly import client
+from mayfly.cli import asking, login, speech
+from mayfly.demo.vault import ITEM, VAULT
 from world import SEED_TOML, World
 
 
@@ -46,6 +55,68 @@ async def test_login_says_whom_it_waits_for(world: World) -> None:
         ended = await world.run("login")
 
     assert (0, "mayfly: waiting for 1Password: approve the prompt for nsrc\n") == (ended.code, ended.err)
+
+
+def note_sent(world: World, *steps: int) -> None:
+    """What an exchange writes down that sends codes of these steps."""
+    world.run_dir.mkdir(mode=0o700, exist_ok=True)
+    (world.run_dir / "op.lock").write_text(json.dumps({f" op://{VAULT}/{ITEM}/totp?attribute=otp": steps}))
+    (world.run_dir / "op.lock").chmod(0o600)
+
+
+async def test_login_says_when_the_prompt_comes(world: World) -> None:
+    """Nobody is to look for a prompt that does not come before the next code."""
+    step = int(datetime.now(UTC).timestamp()) // 30
+    note_sent(world, step, step + 1)
+    async with world.serve() as daemon:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mayfly", "login"), stderr=asyncio.subprocess.PIPE, env=world.env
+        )
+        assert process.stderr is not None
+        said = (await process.stderr.readline()).decode()
+        daemon.process.kill()
+        await process.communicate()
+
+    assert re.fullmatch(r"mayfly: a code counts once: the prompt for nsrc comes in [1-6]?\d s\n", said)
+
+
+def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the step, by the codes of this device and no other."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
+    other = world.write_toml(SEED_TOML + LOST)
+    note_sent(world, 10, 11)
+    wait = login.PromptWait(other)
+
+    def left(profile: str, seconds: float) -> float:
+        return wait.left_seconds([profile], datetime.fromtimestamp(seconds, UTC))
+
+    assert (20, 45, 0) == (left("nsrc", 340), left("nsrc", 315), left("nsrc", 360))
+    assert (0, 0) == (left("lost", 340), left("unknown", 340))
+
+
+def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First when it will come, then that it is there."""
+    rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
+    monkeypatch.setattr(asking, "status", lambda: {"profiles": rows})
+    monkeypatch.setattr(login, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(login.PromptWait, "left_seconds", lambda *_: 0.05)
+    ours, theirs = socket.socketpair()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            theirs.send(b"x")
+
+    monkeypatch.setattr(speech, "say", say)
+    with ours, theirs:
+        call = client.Call(ours, Path("control.sock"))
+        assert [("nsrc", call)] == list(login._as_they_come({"nsrc": call}, login.PromptWait(Path("/nowhere"))))
+
+    assert [
+        "a code counts once: the prompt for nsrc comes in 1 s",
+        "waiting for 1Password: approve the prompt for nsrc",
+    ] == said
 
 
 async def test_login_replaces_credentials_that_are_still_fresh(world: World) -> None:

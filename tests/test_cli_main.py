@@ -123,3 +123,60 @@ async def test_a_reader_that_has_gone_is_no_traceback(world: World) -> None:
     _, err = await process.communicate()
 
     assert (141, b"") == (process.returncode, err)
+
+
+@pytest.mark.parametrize("command", ["status", "login", "forget", "whoami nsrc", "reload", "demo --once", "uninstall"])
+def test_a_config_is_not_taken_where_it_has_no_meaning(
+    cli: ModuleType, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Better no option than one that changes nothing."""
+    assert 2 == cli.main([*command.split(), "--config", "/nosuch"])
+    assert "unrecognized arguments: --config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "env", "aws-config", "rotate", "credential-process nsrc"])
+async def test_a_config_that_is_named_and_not_there_is_an_error(world: World, command: str) -> None:
+    """Nobody else's config is taken instead."""
+    ended = await world.run(*command.split(), "--config", "/nosuch.toml")
+
+    assert (2, "") == (ended.code, ended.out)
+    assert "/nosuch.toml" in ended.err.splitlines()[0]
+
+
+COMMANDS = ["--version", "--help", "env --help", "env", "aws-config", "status", "credential-process nsrc"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_closed_output_is_no_traceback(world: World, command: str) -> None:
+    """`>&-`: what would be printed goes nowhere, and nothing else is different."""
+    async with world.serve():
+        out = await world.run_program("sh", "-c", f"mayfly {command} >&-")
+        both = await world.run_program("sh", "-c", f"mayfly {command} >&- 2>&-")
+
+    assert [(0, "", "")] * 2 == [out, both]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="full(4) is Linux's")  # noqa: PTH110
+@pytest.mark.parametrize("command", [*COMMANDS, "login"])
+async def test_a_full_disk_is_told_in_a_line(world: World, command: str) -> None:
+    """Whether it shows at once, or not before the end."""
+    async with world.serve():
+        ended = await world.run_program("sh", "-c", f"mayfly {command} >/dev/full")
+
+    *_, last = ended.err.splitlines()  # login may have said before whom it waits for
+    assert (1, "", "mayfly: error: cannot write: No space left on device") == (ended.code, ended.out, last)
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["status", "login", "credential-process nsrc"])
+async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, command: str) -> None:
+    """No socket can be there, and so no daemon."""
+    folder = world.folder / ("deep" * 30)
+
+    ended = await world.run(*command.split(), env={"MAYFLY_RUNTIME_DIR": str(folder)})
+
+    assert (2, "") == (ended.code, ended.out)
+    assert ended.err == (
+        f"mayfly: error: {folder}/control.sock: cannot be connected to: its name is too long: "
+        "set MAYFLY_RUNTIME_DIR to a folder with a shorter one\n"
+    )

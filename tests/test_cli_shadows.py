@@ -140,3 +140,19 @@ async def test_a_shadow_really_wins(world: World) -> None:
 
     assert "InvalidClientTokenId" in ended.err
     assert [] == world.vault.calls()
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("[default]\nregion = eu-west-1\n", "eu-west-1"),
+        ("[profile default]\nRegion : eu-west-1\n", "eu-west-1"),
+        ("[default]\ns3 =\n  region = eu-west-1\n", None),
+        ("[profile other]\nregion = eu-west-1\n", None),
+        ("[default]\nregion =\n", None),
+        ("[default]\nregion\n", None),
+    ],
+)
+def test_region_of_default_is_read_as_botocore_does(text: str, region: str | None) -> None:
+    """Its own key, and nobody else's."""
+    assert region == shadows.region_in(text)

@@ -32,10 +32,17 @@ os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})
 kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-listener = socket.create_server((host, port), family=kind, dualstack_ipv6=host == "::")
+if len(sys.argv) > 3:
+    listener = socket.socket(kind)
+    listener.bind((host, port))
+else:
+    listener = socket.create_server((host, port), family=kind, dualstack_ipv6=host == "::")
 print("listening", flush=True)
 sys.stdin.read()
 """
+
+
+COMMANDS = [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran"), ("credential-process", "nsrc")]
 
 
 @contextmanager
@@ -51,10 +58,10 @@ def listening(host: str, *, v6_only: bool = False) -> Iterator[int]:
 
 
 @asynccontextmanager
-async def squatting(host: str, port: int) -> AsyncIterator[None]:
-    """Another user's process on the port."""
+async def squatting(host: str, port: int, *how: str) -> AsyncIterator[None]:
+    """Another user's process on the port; `bound` if it does not listen."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SQUATTER, host, str(port)),
+        *(sys.executable, "-c", SQUATTER, host, str(port), *how),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -173,16 +180,83 @@ def test_our_own_daemon_is_no_squatter_and_a_strangers_is(monkeypatch: pytest.Mo
 @linux_only
 @root_only
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
-@pytest.mark.parametrize("argv", [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran")])
+@pytest.mark.parametrize("argv", COMMANDS)
 async def test_no_shell_is_pointed_at_a_stranger(world: World, host: str, argv: tuple[str, ...]) -> None:
-    """With another user's process on our port, env prints nothing and exec runs nothing; it is said whose it is."""
+    """With another user's process on our port, nothing is printed and nothing run; it is said whose it is."""
     async with squatting(host, world.port):
         ended = await world.run(*argv)
 
     name = pwd.getpwuid(NOBODY).pw_name
     assert (1, "") == (ended.code, ended.out)
-    assert ended.err.startswith(f"mayfly: error: port {world.port} belongs to {name}: ")
-    assert 0 == (await world.run(*argv)).code
+    assert ended.err.startswith(f"mayfly: error: port {world.port} belongs to {name}: what answers there")
+    async with world.serve():
+        assert 0 == (await world.run(*argv)).code
+
+
+@linux_only
+@root_only
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("argv", COMMANDS)
+async def test_no_shell_is_pointed_at_whoever_waits(world: World, host: str, argv: tuple[str, ...]) -> None:
+    """A process that has our port and does not listen could do so as soon as we have looked."""
+    async with squatting(host, world.port, "bound"):
+        ended = await world.run(*argv)
+
+    assert (1, "") == (ended.code, ended.out)
+    assert ended.err.startswith(f"mayfly: error: port {world.port} is held by a process that does not listen yet: ")
+
+
+@linux_only
+@root_only
+async def test_a_port_that_is_held_costs_the_tokens(world: World) -> None:
+    """Whoever cannot be known to be us counts as a stranger for `serve`."""
+    await world.run("env", "nsrc")
+    old = world.token()
+    async with squatting("127.0.0.1", world.port, "bound"):
+        ended = await world.run("serve")
+
+    assert 1 == ended.code
+    assert "by a process that does not listen" in ended.err
+    assert "all tokens are new" in ended.err
+    assert old != world.token()
+
+
+@linux_only
+async def test_what_a_daemon_leaves_behind_is_no_squatter(world: World) -> None:
+    """Connections that are closing, and clients that are open still, hold no port against us."""
+    async with world.serve() as daemon:
+        await world.get()
+        open_still = [socket.create_connection(("127.0.0.1", world.port)) for _ in range(3)]
+        await daemon.end()
+        assert not squatters.is_held(world.port)
+        assert 0 == (await world.run("env", "nsrc")).code
+    for client in open_still:
+        client.close()
+    assert not squatters.is_held(world.port)
+
+
+@linux_only
+def test_a_client_of_ours_on_the_port_is_no_squatter() -> None:
+    """A connection of our own to elsewhere may have got the very port."""
+    with listening("127.0.0.1") as port, socket.create_connection(("127.0.0.1", port)) as client:
+        assert not squatters.is_held(client.getsockname()[1])
+
+
+@linux_only
+@root_only
+async def test_whoever_finds_no_daemon_is_told_of_the_stranger_on_its_port(world: World) -> None:
+    """Under systemd the socket fails then, and no daemon runs that could say so; `rotate` works without."""
+    await world.run("env", "nsrc")
+    old = world.token()
+    async with squatting("127.0.0.1", world.port):
+        ended = await world.run("status")
+        rotated = await world.run("rotate")
+
+    name = pwd.getpwuid(NOBODY).pw_name
+    assert (3, 0) == (ended.code, rotated.code)
+    assert f"port {world.port} belongs to {name}: your mayfly cannot run there until they go" in ended.err
+    assert "mayfly rotate" in ended.err
+    assert old != world.token()
 
 
 @linux_only

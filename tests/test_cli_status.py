@@ -33,7 +33,7 @@ def row(profile: str = "nsrc", **changes: Any) -> dict[str, Any]:
     return fresh | changes
 
 
-def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool = False) -> list[str]:
+def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool = False, **more: Any) -> list[str]:
     status = {
         "version": "0.1.0",
         "pid": 4711,
@@ -43,7 +43,7 @@ def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool 
         "observed_at": "2026-11-22T12:00:00Z",
         "notes": list(notes),
         "profiles": list(rows),
-    }
+    } | more
     return page(status, is_coloured=is_coloured)
 
 
@@ -92,6 +92,26 @@ def test_wrong_clock_and_the_daemons_notes_are_told() -> None:
         "note: this machine's clock is 1m 32s behind AWS's",
         "note: a proxy is used",
     ] == lines(row(skew_seconds=92), notes=("a proxy is used",))[3:5]
+
+
+def test_page_tells_who_was_given_what_and_what_was_refused() -> None:
+    """The last first; a program that is not known by its agent; nothing that it calls itself steers the terminal."""
+    given = {"profile": "nsrc", "pid": 42, "program": "terraform", "agent": "aws-sdk-go-v2"}
+    fetches = [
+        given | {"at": "2026-11-22T11:00:00Z"},
+        given | {"pid": 43, "program": "\x1b]0;x\x07\nq", "at": "2026-11-22T11:58:00Z"},
+        given | {"pid": None, "program": None, "agent": "curl", "at": "2026-11-22T11:59:30Z"},
+    ]
+
+    assert [
+        "LAST GIVEN  TO                                 WHEN",
+        "nsrc        ? (curl)                           30s ago",
+        "nsrc        ?]0;x??q (pid 43, aws-sdk-go-v2)   2m ago",
+        "nsrc        terraform (pid 42, aws-sdk-go-v2)  1h ago",
+        "",
+        "refused: 30 by token, 2 by host",
+    ] == lines(row(), last_fetches=fetches, refusals={"host": 2, "token": 30})[3:9]
+    assert ["nsrc"] * 5 == [line.split()[0] for line in lines(row(), last_fetches=fetches * 9)[4:9]]
 
 
 def test_page_ends_with_the_daemon_itself() -> None:
@@ -147,3 +167,10 @@ async def test_json_is_what_the_daemon_says(world: World) -> None:
     assert ["nsrc"] == [profile["profile"] for profile in status["profiles"]]
     assert "\x1b" not in shown.out
     assert f"config {world.config}" in shown.out.splitlines()
+
+
+def test_what_is_tried_again_by_itself_says_so() -> None:
+    """Below what went wrong stands when the daemon tries again."""
+    error = {"code": "AwsThrottled", "message": "slow down", "hint": ""}
+    step = "tried again by itself in 40 s"
+    assert f"  {step}" in lines(row(last_error=error, next_step=step))

@@ -105,6 +105,7 @@ async def test_login_forget_verify_and_process_answer_in_json(world: World) -> N
         ("DELETE", "/status", 405, "MethodNotAllowed"),
         ("POST", "/events", 405, "MethodNotAllowed"),
         ("GET", "/reload", 405, "MethodNotAllowed"),
+        ("GET", "/tokens", 405, "MethodNotAllowed"),
         ("POST", "/process/nsrc", 405, "MethodNotAllowed"),
         ("GET", "/profiles/nsrc/login", 405, "MethodNotAllowed"),
         ("GET", "/profiles/nsrc/forget", 405, "MethodNotAllowed"),

@@ -32,7 +32,7 @@ def _scratch() -> Iterator[Path]:
 
 @asynccontextmanager
 async def demo(
-    scratch: Path, *argv: str, env: dict[str, str] | None = None
+    scratch: Path, *argv: str, env: dict[str, str] | None = None, umask: int = 0o022
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mayfly", "demo", *argv),
@@ -40,6 +40,7 @@ async def demo(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=dict(os.environ) | {"TMPDIR": str(scratch)} | (env or {}),
+        umask=umask,
     )
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -119,6 +120,27 @@ async def test_demo_knows_nothing_of_the_users_own(scratch: Path) -> None:
     assert 0 == process.returncode
 
 
+async def test_demo_works_where_new_files_are_the_groups_too(scratch: Path) -> None:
+    """With the umask of Fedora and its kin, nothing on the stage is writable by others all the same."""
+    async with demo(scratch, "--once", umask=0o002) as process:
+        _, err = await process.communicate()
+
+    assert (0, b"") == (process.returncode, err)
+
+
+async def test_demo_that_nobody_listens_to_is_played_all_the_same(scratch: Path) -> None:
+    """`>&-` is no reason to fail."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", '"$0" -m mayfly demo --once >&-', sys.executable),
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(os.environ) | {"TMPDIR": str(scratch)},
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        _, err = await process.communicate()
+
+    assert (0, b"", []) == (process.returncode, err, left_in(scratch))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number: signal.Signals) -> None:
     """Whoever has seen enough gets their machine back as it was."""
@@ -132,20 +154,61 @@ async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number:
 
 
 async def test_demo_that_stays_invites_and_ends_with_ctrl_c(scratch: Path) -> None:
-    """What it says to paste works in another terminal; to leave is no failure."""
-    async with demo(scratch) as process:
-        export = (await line_with(process, "export MAYFLY_RUNTIME_DIR=")).strip()
-        other = await asyncio.create_subprocess_shell(
-            f"{export}; {sys.executable} -m mayfly status --json", stdout=asyncio.subprocess.PIPE
+    """What it says to paste works in another terminal, with nothing of ours on its PATH; to leave is no failure."""
+    plain = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    async with demo(scratch, env=plain) as process:
+        lines = [(await line_with(process, text)).strip() for text in ("export ", "eval ")]
+        other = await asyncio.create_subprocess_exec(
+            *("sh", "-c", "; ".join([*lines, "mayfly whoami nsrc >&2", "mayfly status --json"])),
+            env=plain | {"HOME": str(scratch)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
-        out, _ = await other.communicate()
+        out, who = await other.communicate()
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
 
     assert ["nsrc"] == [row["profile"] for row in json.loads(out)["profiles"]]
     assert json.loads(out)["profiles"][0]["expires_in_seconds"] <= 90
+    assert "arn:aws:iam::058264411872:user/carmas" == json.loads(who)["Arn"]
     assert (0, b"") == (process.returncode, err)
     assert ([], []) == (left_in(scratch), processes_in(scratch))
+
+
+def test_path_is_added_to_only_where_it_is_needed(tmp_path: Path) -> None:
+    """Our own command is found as it is, by a link, or not at all; not if it is another, or of this terminal alone."""
+    own, link, other = (tmp_path / name / "mayfly" for name in ("venv/bin", "link", "other"))
+    for program in (own, other):
+        program.parent.mkdir(parents=True)
+        program.write_text("")
+        program.chmod(0o700)
+    link.parent.mkdir()
+    link.symlink_to(own)
+
+    def added(*folders: Path, active: str = "") -> str | None:
+        environ = {"PATH": ":".join(map(str, folders)), "VIRTUAL_ENV": active}
+        return props.folder_to_add(environ, own)
+
+    assert (None, None) == (added(own.parent), added(link.parent))
+    assert (str(own.parent),) * 3 == (
+        added(),
+        added(other.parent, own.parent),
+        added(own.parent, active=str(own.parent.parent)),
+    )
+    assert props.folder_to_add({"PATH": ""}, tmp_path / "nowhere/mayfly") is None
+
+
+def test_aws_is_told_of_only_where_it_is(tmp_path: Path) -> None:
+    """On the other terminal's PATH, or in the folder that is added to it."""
+    aws = tmp_path / "aws"
+    aws.write_text("")
+    aws.chmod(0o700)
+
+    assert [False, True, True] == [
+        props.has_aws({"PATH": "/nowhere"}, None),
+        props.has_aws({"PATH": "/nowhere"}, str(tmp_path)),
+        props.has_aws({"PATH": str(tmp_path)}, None),
+    ]
 
 
 async def test_failure_is_told_with_the_daemons_log(scratch: Path) -> None:

@@ -10,10 +10,12 @@ import logging
 import os
 import subprocess
 import sys
+import time
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -137,6 +139,54 @@ def test_no_secret_is_in_the_log_wherever_it_stands(secret: str, before: str, af
     assert 4 == len(shown.splitlines())
 
 
+KEY, TOKEN = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "Zk3-_vB1nQ9xYpLw7TgRsA2cDfEhJmKuVoXqWzI0b4t"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key=" + quote(KEY, safe=""),
+        "twice " + quote(quote(KEY, safe=""), safe=""),
+        KEY.replace("/", "\\/"),
+        KEY.replace("/", "\\u002f").replace("+", "\\u002B"),
+        repr({"body": json.dumps({"key": KEY.replace("/", "\\/")})}),
+        "x" + KEY,
+        "/" + KEY,
+        "https://sts.amazonaws.com/" + KEY,
+        "secret" + KEY,
+        "/credentials/" + TOKEN,
+        "token_" + TOKEN,
+        "Bearer" + TOKEN,
+        quote("ops_" + TOKEN + "=="),
+    ],
+)
+def test_no_disguise_helps_a_secret(text: str) -> None:
+    """Encoded for a URL, escaped for JSON, or with a word right before it: it is not in the log, in no reading."""
+    shown = logged(text=text)["text"]
+    plain = unquote(unquote(shown)).replace("\\/", "/").replace("\\u002f", "/").replace("\\u002B", "+")
+
+    for secret in (KEY, TOKEN):
+        assert secret[8:] not in plain
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "-a" * 50_000, "aA1/" * 25_000, "%41" * 30_000, "\\u0041" * 20_000])
+def test_a_long_line_takes_no_long_time(text: str) -> None:
+    """Whatever a library says at length is looked through once, not once for each of its letters."""
+    began = time.process_time()
+    logged(text=text)
+
+    assert time.process_time() - began < 5
+
+
+def test_a_code_is_none_as_a_number() -> None:
+    """Six digits under a name that does not say what they count are taken for a code."""
+    shown = logged(otp=371946, codes=[371946], table={"code": 123456}, year=2026)
+
+    assert ("[redacted]", ["[redacted]"], {"code": "[redacted]"}, 2026) == tuple(
+        shown[name] for name in ("otp", "codes", "table", "year")
+    )
+
+
 @given(st.text(UPPER + DIGITS, min_size=16, max_size=16), st.sampled_from(["AKIA", "ASIA"]), st.sampled_from(AROUND))
 def test_of_a_key_id_the_last_four_remain(rest: str, kind: str, before: str) -> None:
     """Enough to tell two keys apart, as AWS's own pages show them."""
@@ -165,6 +215,10 @@ def test_of_a_key_id_the_last_four_remain(rest: str, kind: str, before: str) -> 
         "5f0c2a1e-371946aa-4e5b-9c3d-0123456789ab",
         "the profile nsrc-production-eu-central-1-read-only has no item",
         "Zürich, 東京",
+        "/Users/carmas/Projects/terraform/modules/network/Main",
+        "/Users/carmas/Library/Application Support/mayfly/run/control.sock",
+        "the variable MAYFLY_AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is set",
+        "a path with 100%25 in it, and C:\\new",
     ],
 )
 def test_ordinary_facts_stay_readable(fact: str) -> None:
@@ -174,9 +228,9 @@ def test_ordinary_facts_stay_readable(fact: str) -> None:
 
 def test_numbers_stay_numbers() -> None:
     """A process's id of six digits is no code."""
-    assert (371946, 9170, 0.5) == tuple(
-        logged(pid=371946, port=9170, seconds=0.5)[name] for name in ("pid", "port", "seconds")
-    )
+    facts = {"pid": 371946, "port": 9170, "seconds": 0.5, "left_seconds": 129600, "times": 100000}
+
+    assert facts == {name: value for name, value in logged(**facts).items() if name in facts}
 
 
 def test_what_libraries_warn_of_comes_along() -> None:
@@ -211,6 +265,18 @@ async def test_a_loops_own_complaint_comes_along() -> None:
     asyncio.get_running_loop().call_exception_handler({"message": "task was lost, code 371946"})
 
     assert "task was lost, code [redacted]" == json.loads(stream.getvalue())["text"]
+
+
+async def test_what_asyncio_says_of_every_connection_is_said_seldom() -> None:
+    """Without descriptors it complains a thousand times a second: the log has the first, the tenth, the hundredth."""
+    stream = io.StringIO()
+    log.open_log(stream)
+    for _ in range(500):
+        asyncio.get_running_loop().call_exception_handler({"message": "socket.accept() out of system resource"})
+        logging.getLogger("library").warning("something else")
+
+    texts = [json.loads(line)["text"] for line in stream.getvalue().splitlines()]
+    assert (3, 500) == (sum("socket.accept()" in text for text in texts), texts.count("something else"))
 
 
 RICH = """

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mayfly import sockets
+from mayfly.cli import serve
 from mayfly.demo.vault import ITEM, VAULT
 from mayfly.paths import user_name
 from nursery import MAYFLY
@@ -203,6 +205,7 @@ async def test_a_configured_op_that_is_not_there_is_told_with_its_key(world: Wor
     assert [
         f"error: {path}: onepasswords.work.op: /nowhere/op: there is no such program",
         f"error: {path}: onepassword.op: /nowhere/at/all: there is no such program",
+        'hint: install the 1Password CLI, or set op = "/path/to/op" in [onepasswords.work]',
         'hint: install the 1Password CLI, or set op = "/path/to/op" in [onepassword]',
     ] == await refused(world, code=1)
 
@@ -258,6 +261,28 @@ async def test_a_live_daemon_keeps_its_control_socket(world: World) -> None:
     ] == said(ended)
 
 
+async def test_a_port_that_our_own_daemon_has_is_no_reason_to_end_it(world: World) -> None:
+    """By the socket it is known, though the port is what is taken first."""
+    async with world.serve():
+        ended = await world.run("serve")
+
+    assert 1 == ended.code
+    assert ["error: another mayfly serves already", "hint: mayfly status"] == said(ended)
+
+
+async def test_a_port_that_cannot_be_had_leaves_no_token(world: World) -> None:
+    """Nothing is made before all is bound."""
+    (world.run_dir / "tokens").rmdir()
+    world.run_dir.rmdir()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", world.port))
+        other.listen()
+        ended = await world.run("serve")
+
+    assert 1 == ended.code
+    assert not world.run_dir.exists()
+
+
 async def test_a_dead_daemons_control_socket_is_replaced(world: World) -> None:
     """Whoever was killed could not take it away."""
     with socket.socket(socket.AF_UNIX) as dead:
@@ -305,7 +330,7 @@ async def test_a_runtime_folder_with_too_long_a_name_is_refused(world: World) ->
     assert 2 == ended.code
     (line,) = said(ended)
     assert line.endswith("its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one")
-    assert ["tokens"] == [entry.name for entry in world.run_dir.iterdir()]
+    assert [] == [entry.name for entry in world.run_dir.iterdir()]
 
 
 async def test_what_is_allowed_and_will_surprise_is_said(world: World) -> None:
@@ -336,3 +361,25 @@ def test_on_a_terminal_it_says_where_it_serves_and_ends_with_ctrl_c(world: World
     expected = f"mayfly: serving on 127.0.0.1:{world.port} until Ctrl-C; 'mayfly install' makes it a service\r\n"
     assert shown.startswith(expected.encode())
     assert 0 == code
+
+
+def test_on_a_terminal_nothing_is_said_to_be_served_before_it_is(world: World) -> None:
+    """Where the port is taken, the first line is the error."""
+    ours, theirs = os.openpty()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", world.port))
+        other.listen()
+        argv = [sys.executable, "-m", "mayfly", "serve"]
+        subprocess.run(argv, env=world.env, stdin=theirs, stdout=theirs, stderr=theirs, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 4096)
+    os.close(ours)
+
+    assert shown.startswith(b"mayfly: error: 127.0.0.1:")
+
+
+def test_a_port_that_may_not_be_had_is_no_question_of_status() -> None:
+    """Below 1024 only another port helps."""
+    reason = sockets.Taken("127.0.0.1:80 cannot be listened on: Permission denied")
+
+    assert 'choose another port in the config: listen = "127.0.0.1:PORT"' == serve._next_step(reason)

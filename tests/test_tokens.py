@@ -75,6 +75,15 @@ def test_a_loose_umask_loosens_nothing(run_dir: Path) -> None:
     assert (0o600, 0o700) == (mode_of(run_dir / "tokens/nsrc"), mode_of(run_dir / "tokens"))
 
 
+def test_a_fifo_is_no_token(run_dir: Path) -> None:
+    """Nobody waits for somebody to write into it."""
+    tokens.ensure_token("nsrc")
+    (run_dir / "tokens/nsrc").unlink()
+    os.mkfifo(run_dir / "tokens/nsrc", 0o600)
+
+    assert f"{run_dir}/tokens/nsrc is no file: remove it" == refusal()
+
+
 RACER = """
 import sys
 from mayfly import tokens

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SEED_ACCOUNT = "058264411872"
 PATIENCE_SECONDS = 30
 
+# Where a machine's umask lets the group write (002), the daemon would refuse what tests put up.
+os.umask(0o022)
+
 
 class Ended(NamedTuple):
     """How a command ended."""
@@ -172,19 +175,23 @@ class World:
 
     @asynccontextmanager
     async def serve(
-        self, *argv: str, env: dict[str, str] | None = None, from_scratch: bool = False
+        self,
+        *argv: str,
+        env: dict[str, str] | None = None,
+        from_scratch: bool = False,
+        prefix: tuple[str, ...] = (),
     ) -> AsyncIterator[Served]:
-        """A daemon that is ready, for as long as the block lasts."""
+        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it."""
         log = self.folder / "daemon.log"
         with log.open("ab") as stream, Path(os.devnull).open("rb") as nothing:  # noqa: ASYNC230 - does not block
             log_start = stream.tell()
             process: Process | Hatchling
-            if self._nursery and self._nursery.takes(env) and not from_scratch:
+            if self._nursery and self._nursery.takes(env) and not from_scratch and not prefix:
                 streams = (nothing.fileno(), stream.fileno(), stream.fileno())
                 process = self._nursery.start(("serve", *argv), self.with_env(env), str(self.home), streams)
             else:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "mayfly", "serve", *argv),
+                    *(*prefix, sys.executable, "-m", "mayfly", "serve", *argv),
                     stdin=nothing,
                     stderr=stream,
                     env=self.with_env(env),

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from mayfly import paths
+from mayfly.errors import ConfigInvalid
 
 
 CONNECT_SECONDS = 2
@@ -73,7 +74,8 @@ class Call:
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Call:
     """Ask the daemon for `target`, without waiting; `answer_seconds` None is for answers that wait for a human.
 
-    Raises NotRunning where there is no daemon, Distrusted where it is another user's.
+    Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where its socket's
+    name is too long for any.
     """
     path = paths.control_socket()
     sock = _connected(path)
@@ -97,8 +99,12 @@ def _connected(path: Path) -> socket.socket:
     try:
         _connect(sock, path)
         _check_peer(sock, path)
-    except BaseException:
+    except BaseException as reason:
         sock.close()
+        if isinstance(reason, OSError) and reason.errno is None:
+            # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
+            why = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+            raise ConfigInvalid(f"{path}: cannot be connected to: {why}") from None
         raise
     return sock
 

@@ -5,7 +5,8 @@ POST /profiles/P/login         fresh credentials now, waiting for the human
 POST /profiles/P/forget        drop them
 POST /profiles/P/verify        who AWS takes the session for
 GET /process/P                 the JSON of credential_process, waiting for the human
-POST /reload                   take over a changed config
+POST /reload                   take over a changed config, and the tokens
+POST /tokens                   take over the tokens alone; which could not be, and why
 GET /events                    what happens, as server-sent events
 
 The rest is 404, another method 405. Errors carry what a command needs to speak of them: `code`, `message`, `hint`,
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import attrs
 
@@ -29,16 +30,23 @@ from mayfly.demand import Trigger
 from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
-from mayfly.web import Answer, json_answer, refusal
+from mayfly.web import Answer, Connection, json_answer, refusal
 
 
-Route = tuple[str, Callable[[str], Awaitable[Answer]]]
+class Question(NamedTuple):
+    """What a route is asked: about which profile, and by which process (0: not known)."""
+
+    profile: str
+    pid: int
+
+
+Route = tuple[str, Callable[[Question], Awaitable[Answer]]]
 
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
 
 
 class Control:
-    """Answers on the control socket; `status` and `reload` are the daemon's."""
+    """Answers on the control socket; `status`, `reload` and `take_over_tokens` are the daemon's."""
 
     def __init__(
         self,
@@ -48,16 +56,19 @@ class Control:
         *,
         status: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[None]],
+        take_over_tokens: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
         self._keeper = keeper
         self._events = events
         self._audit = audit
         self._status = status
         self._reload = reload
+        self._take_over_tokens = take_over_tokens
         self._routes: dict[str, Route] = {
             "/status": ("GET", self._show_status),
             "/events": ("GET", self._listen),
             "/reload": ("POST", self._take_over),
+            "/tokens": ("POST", self._renew),
             "/process/P": ("GET", self._process),
             "/profiles/P/login": ("POST", self._login),
             "/profiles/P/forget": ("POST", self._forget),
@@ -75,38 +86,44 @@ class Control:
         if profile is not None and profile not in self._keeper.config.profiles:
             return refusal(404, "UnknownProfile", f"there is no profile {profile[:64]} in {self._keeper.config.source}")
         try:
-            return await route(profile or "")
+            peer = cast(Connection, request.protocol).peer
+            return await route(Question(profile or "", peer.pid if peer else 0))
         except MayflyError as error:
             # It may be the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
             return told(error)
 
-    async def _show_status(self, _profile: str) -> Answer:
+    async def _show_status(self, _question: Question) -> Answer:
         return json_answer(200, self._status())
 
-    async def _listen(self, _profile: str) -> Answer:
+    async def _listen(self, _question: Question) -> Answer:
         return Stream(self._events)
 
-    async def _take_over(self, _profile: str) -> Answer:
+    async def _take_over(self, _question: Question) -> Answer:
         await self._reload()
         return json_answer(200, {"config": self._keeper.config.source})
 
-    async def _process(self, profile: str) -> Answer:
+    async def _renew(self, _question: Question) -> Answer:
+        return json_answer(200, {"refused": await self._take_over_tokens()})
+
+    async def _process(self, question: Question) -> Answer:
+        profile = question.profile
         credentials = self._keeper.take(profile) or await self._keeper.obtain(profile, Trigger.CLIENT)
-        await self._audit.note(profile, "credential_process", None)
+        await self._audit.note(profile, "credential_process", None, pid=question.pid)
         return Answer(200, process_body(credentials))
 
-    async def _login(self, profile: str) -> Answer:
+    async def _login(self, question: Question) -> Answer:
+        profile = question.profile
         await self._keeper.obtain(profile, Trigger.PERSON)
         mine = next(row for row in self._keeper.status() if row.profile == profile)
         return json_answer(200, {"profile": profile, "expires_in_seconds": mine.expires_in_seconds})
 
-    async def _forget(self, profile: str) -> Answer:
-        self._keeper.forget([profile])
-        return json_answer(200, {"profile": profile})
+    async def _forget(self, question: Question) -> Answer:
+        self._keeper.forget([question.profile])
+        return json_answer(200, {"profile": question.profile})
 
-    async def _verify(self, profile: str) -> Answer:
-        return json_answer(200, attrs.asdict(await self._keeper.identify(profile)))
+    async def _verify(self, question: Question) -> Answer:
+        return json_answer(200, attrs.asdict(await self._keeper.identify(question.profile)))
 
 
 class Stream(Answer):
@@ -118,13 +135,12 @@ class Stream(Answer):
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write every event as it comes."""
-        transport = request.transport
-        if transport is not None:
-            transport.write(_STREAM_HEAD)
-            async for event in self._events.listen():
-                transport.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
-                # A listener that does not keep up loses events, and costs no memory.
-                await request.writer.drain()
+        connection = cast(Connection, request.protocol)
+        connection.write(_STREAM_HEAD)
+        async for event in self._events.listen():
+            connection.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
+            # A listener that does not keep up loses events, and costs no memory.
+            await request.writer.drain()
         raise ConnectionResetError("the stream has ended")
 
 

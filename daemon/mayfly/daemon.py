@@ -11,7 +11,7 @@ import socket
 
 from asyncio import Transport
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,19 @@ from mayfly.events import Events
 from mayfly.herald import Herald
 from mayfly.keeper import Keeper
 from mayfly.launcher import child_launcher, unit_launcher
-from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer_uid
+from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.tokens import Grants, ensure_tokens
-from mayfly.web import Handler, Server
+from mayfly.tokens import Grants, ensure_tokens, readable_tokens
+from mayfly.web import CONNECTIONS, Handler, Server
 
 
 DRAIN_SECONDS = 5
+HEAR_OUT_SECONDS = 0.3
 KEEP_SECONDS = 0.1
 # The exchange reads the config itself, and takes no other than ours.
 UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got"
+SPARE_DESCRIPTORS = 96
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -78,22 +80,24 @@ class Daemon:
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
         self._reloads: set[asyncio.Task[None]] = set()
+        # Of two who read at once, the one who has read old tokens could win.
+        self._taking_over = asyncio.Lock()
+        self._open: list[tuple[asyncio.Server, Server]] = []
         self.stop = asyncio.Event()
 
-    async def serve(self) -> None:
-        """Bind, be ready, run until told to stop, drain."""
+    async def serve(self, on_ready: Callable[[str], None] = lambda _shown: None) -> None:
+        """Bind, be ready, run until told to stop, drain; `on_ready` is told the address that is listened on."""
         _close_up()
-        self._grants.replace(ensure_tokens(self._keeper.config.profiles))
         async with contextlib.AsyncExitStack() as life:
             self._keeper.recall(self._manager.recall())
-            await self._bind(life)
+            # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
+            await self._bind(life)
+            on_ready(self._shown())
             self._events.info("daemon.started", address=self._shown(), version=__version__, pid=os.getpid())
             self._manager.ready(self._summary())
             await self._run()
             self._keep()
-            self._manager.stopping()
-            self._events.info("daemon.draining")
         self._events.info("daemon.stopped")
 
     # Bind
@@ -106,6 +110,8 @@ class Daemon:
         control_socket = inherited.control or sockets.bind_control()
         if not inherited.control:
             life.callback(sockets.unlink_control)
+        # Only now: whoever may not serve leaves no tokens behind.
+        self._grants.replace(ensure_tokens(self._keeper.config.profiles))
         endpoint = Endpoint(
             self._keeper,
             self._grants,
@@ -114,15 +120,25 @@ class Daemon:
             clock=self._clock,
             on_refusal=self._count_refusal,
         )
-        control = Control(self._keeper, self._events, self._audit, status=self._status, reload=self.reload)
+        control = Control(
+            self._keeper,
+            self._events,
+            self._audit,
+            status=self._status,
+            reload=self.reload,
+            take_over_tokens=self.take_over_tokens,
+        )
         await life.enter_async_context(self._listening(control_socket, control.handle, self._admits_unix))
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admits_tcp))
 
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
-        """Accept on `sock` for a while, then let open requests finish."""
-        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal)
-        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.BACKLOG)
+        """Accept on `sock` for a while; whatever is open then is closed as soon as it is answered."""
+        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal, places=_places())
+        # asyncio's backlog is also how many it accepts before it lets anybody go.
+        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.AT_ONCE)
+        sock.listen(sockets.BACKLOG)
+        self._open.append((accepting, server))
         try:
             yield
         finally:
@@ -142,8 +158,7 @@ class Daemon:
         return self._admitted(peer)
 
     def _admits_unix(self, transport: Transport) -> Peer | None:
-        uid = unix_peer_uid(transport.get_extra_info("socket"))
-        return self._admitted(None if uid is None else Peer(uid, 0))
+        return self._admitted(unix_peer(transport.get_extra_info("socket")))
 
     def _admitted(self, peer: Peer | None) -> Peer | None:
         if peer and is_ours(peer.uid, allow_root=self._keeper.config.allow_root):
@@ -166,11 +181,22 @@ class Daemon:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            await self._drain()
         finally:
             self._events.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Accept nobody, hear whoever has come, and wait a while for what is on its way; nobody new is asked."""
+        self._manager.stopping()
+        self._events.info("daemon.draining")
+        for accepting, _ in self._open:
+            accepting.close()
+        self._keeper.wind_up()
+        await asyncio.gather(*(server.hear_out(HEAR_OUT_SECONDS) for _, server in self._open))
+        await self._keeper.drain(DRAIN_SECONDS)
 
     async def _work(self) -> None:
         await self._keeper.run(self._on_look, self._manager.tick_seconds or LOOK_AGAIN_SECONDS)
@@ -197,7 +223,24 @@ class Daemon:
             self._manager.keep(self._keeper.keepsake())
 
     async def reload(self) -> None:
-        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad."""
+        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad.
+
+        New tokens count at once, whatever else is wrong.
+        """
+        await self.take_over_tokens()
+        async with self._taking_over:
+            await self._reload()
+
+    async def take_over_tokens(self) -> dict[str, str]:
+        """Let the tokens on disk be those in force. What is wrong with one, by profile: that profile has none then."""
+        async with self._taking_over:
+            tokens, problems = await asyncio.to_thread(readable_tokens, self._keeper.config.profiles)
+            self._grants.replace(tokens)
+        for profile, reason in problems.items():
+            self._events.warning("token.refused", profile=profile, reason=reason)
+        return problems
+
+    async def _reload(self) -> None:
         self._manager.reloading()
         try:
             fresh = await asyncio.to_thread(config.load, Path(self._keeper.config.source))
@@ -206,11 +249,12 @@ class Daemon:
             self._events.warning("config.refused", reason=error.message)
             error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_THEN}"
             raise
+        else:
+            self._keeper.adopt(fresh)
+            self._grants.replace(tokens)
+            self._events.info("config.reloaded", profiles=len(fresh.profiles))
         finally:
             self._manager.ready(self._summary())
-        self._keeper.adopt(fresh)
-        self._grants.replace(tokens)
-        self._events.info("config.reloaded", profiles=len(fresh.profiles))
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -297,3 +341,8 @@ def _close_up() -> None:
         # macOS says infinity, and means OPEN_MAX.
         soft = 10_240 if hard == resource.RLIM_INFINITY else hard
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _places() -> int:
+    """How many connections there may be: some descriptors are left for those that come, and for all else."""
+    return min(CONNECTIONS, max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS))

@@ -111,7 +111,7 @@ class ConfigChanged(OurError, _SetUpWrong):
 class OnePasswordMissing(OurError, _SetUpWrong):
     """There is no `op` that may be run."""
 
-    default_hint = 'install the 1Password CLI, or set op = "/path/to/op" in [onepassword]'
+    default_hint = "install the 1Password CLI"
 
 
 class ApprovalPending(OurError, _HumanMustAct):
@@ -159,7 +159,7 @@ class NotSignedIn(OnePasswordError, _HumanMustAct):
 class AccountNotFound(OnePasswordError, _SetUpWrong):
     """`op` knows no account, or not this one."""
 
-    default_hint = "see 'op account list', and account in [onepassword]"
+    default_hint = "see 'op account list', and account in the config"
 
 
 class IntegrationOff(OnePasswordError, _SetUpWrong):
@@ -271,7 +271,9 @@ class RegionDisabled(AwsError, _SetUpWrong):
 
 
 class AccountMismatch(AwsError, _SetUpWrong):
-    """The credentials are of another account than the config's account_id."""
+    """The credentials are of another account than the config's account_id or role_arn."""
+
+    default_hint = "check account_id in the config, and whose keys the item holds"
 
 
 class AwsThrottled(AwsError, _MayPass):

@@ -22,8 +22,7 @@ from mayfly.wire import Request, Result
 
 
 # The exchange keeps its own limits; this one is for an exchange that does not. It covers a wait for another daemon's
-# `op`, two of
-# our own at their longest (600 s each), two steps of codes, and STS's patience.
+# `op`, two of our own at their longest (600 s each), two steps of codes, and STS's patience.
 BACKSTOP_SECONDS = 3600
 TERM_GRACE_SECONDS = 10
 

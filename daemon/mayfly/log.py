@@ -10,7 +10,9 @@ import re
 import sys
 
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any, TextIO
+from urllib.parse import unquote
 
 
 # structlog imports rich wherever it is installed, 4 MiB and 160 ms, to print tracebacks that we do not print. An entry
@@ -37,7 +39,10 @@ def _run(letters: str, count: str) -> str:
     (Of random base64 less than one in 10^9 has none.)
     """
     beginning = rf"(?:(?<![{letters}])|{_ESCAPE})"
-    return rf"{beginning}(?=[a-z0-9/+=%_-]*[A-Z])[{letters}]{{{count}}}(?![{letters}])"
+    # What is looked through for the capital is the run alone: or a long line would be looked through for each of its
+    # words.
+    smalls = letters.replace("A-Z", "")
+    return rf"{beginning}(?=[{smalls}]*[A-Z])[{letters}]{{{count}}}(?![{letters}])"
 
 
 _SECRETS = re.compile(
@@ -53,7 +58,14 @@ _SECRETS = re.compile(
         )
     )
 )
+# Longer runs, at whose end there may be a secret: as where a word or a path stands right before it.
+_GLUED = ((40, re.compile(r"[A-Za-z0-9/+]{41,}")), (43, re.compile(r"[A-Za-z0-9_-]{44,}")))
 _KEY_ID = re.compile(rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(AKIA|ASIA)[A-Z0-9]{{12}}([A-Z0-9]{{4}})(?![A-Za-z0-9])")
+_JSON_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+DECODINGS = 3
+CAPITALS, SMALLS = 5, 3
+# Six digits under another name may be a one-time password.
+_NO_CODES = re.compile(r"^(?:pid|uid|gid|port|inode|times|number)$|_(?:pid|seconds|bytes|count)$")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 Event = MutableMapping[str, Any]
@@ -65,19 +77,58 @@ def redact(_logger: object, _method: str, event: Event) -> Event:
     Of key ids the last four remain.
     """
     for name, value in event.items():
-        event[name] = _redacted(value)
+        event[name] = _redacted(value, name)
     return event
 
 
-def _redacted(value: Any) -> Any:
+def _redacted(value: Any, name: str) -> Any:
     if isinstance(value, str):
         # Nothing that a client sent may steer the terminal of whoever reads the log.
-        return _STEERING.sub("\N{REPLACEMENT CHARACTER}", _KEY_ID.sub(r"\1…\2", _SECRETS.sub(_REDACTED, value)))
+        return _STEERING.sub("\N{REPLACEMENT CHARACTER}", _without_secrets(_telling(value)))
     if isinstance(value, dict):
-        return {_redacted(str(name)): _redacted(inner) for name, inner in value.items()}
+        return {_redacted(str(key), ""): _redacted(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_redacted(inner) for inner in value]
-    return value if isinstance(value, bool | int | float | None) else _redacted(str(value))
+        return [_redacted(inner, name) for inner in value]
+    if isinstance(value, bool | float | None):
+        return value
+    if isinstance(value, int):
+        return _REDACTED if len(str(abs(value))) == 6 and not _NO_CODES.search(name) else value
+    return _redacted(str(value), name)
+
+
+def _without_secrets(text: str) -> str:
+    text = _SECRETS.sub(_REDACTED, text)
+    for count, longer in _GLUED:
+        text = longer.sub(partial(_without_end, count=count), text)
+    return _KEY_ID.sub(r"\1…\2", text)
+
+
+def _without_end(run: re.Match[str], *, count: int) -> str:
+    """A run without its last `count` letters, if these look like a secret, and not like a path or a constant's name.
+
+    (Of random base64 one in 10^4 has fewer capitals or small letters.)
+    """
+    end = run[0][-count:]
+    is_secret = sum(map(str.isupper, end)) >= CAPITALS and sum(map(str.islower, end)) >= SMALLS
+    return run[0][:-count] + _REDACTED if is_secret else run[0]
+
+
+def _telling(text: str) -> str:
+    """The text as it is; or decoded, where only then it shows that there is a secret in it."""
+    plain = text
+    for _ in range(DECODINGS):
+        before, plain = plain, _decoded(plain)
+        if plain == before:
+            break
+        if _without_secrets(plain) != plain:
+            text = plain
+    return text
+
+
+def _decoded(text: str) -> str:
+    """Without what percent-encoding, JSON and repr put before or in the place of a letter."""
+    text = _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "\\" in text else text
+    return unquote(text.replace("\\/", "/")) if "%" in text or "\\" in text else text
 
 
 def open_log(stream: TextIO = sys.stderr) -> Any:
@@ -98,12 +149,23 @@ def open_log(stream: TextIO = sys.stderr) -> Any:
     return logger
 
 
+_FLOOD = "socket.accept() out of system resource"
+
+
 class _Bridge(logging.Handler):
     """Hands the libraries' own warnings to the same log, so that they pass the same redaction."""
 
     def __init__(self, logger: Any) -> None:
         super().__init__()
         self._logger = logger
+        self._floods = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Of what asyncio says for every connection that it cannot accept: the first, the tenth, the hundredth …"""
+        if str(record.msg).startswith(_FLOOD):
+            self._floods += 1
+            return str(self._floods).strip("0") == "1"
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -75,6 +75,11 @@ def make_runtime_dir() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as reason:
         raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}") from None
+    facts = folder.lstat()
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid != os.getuid():
+        # To remove it would be as wrong as to use it: it may be /tmp.
+        owner = user_name(facts.st_uid)
+        raise ConfigInvalid(f"{folder} belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR")
     return check_private(folder, 0o700)
 
 

@@ -30,10 +30,11 @@ ANSWER_SECONDS = 0.5
 
 
 class Peer(NamedTuple):
-    """The owner of a client's socket, and the socket's inode, by which its process can be found."""
+    """The owner of a client's socket; its inode, by which its process can be found, or the process; 0: not known."""
 
     uid: int
     inode: int
+    pid: int = 0
 
 
 Address = tuple[str, int]
@@ -97,21 +98,22 @@ def sock_diag() -> SockDiag | None:
     return SockDiag() if sys.platform == "linux" else None
 
 
-def unix_peer_uid(sock: socket.socket) -> int | None:
-    """The user at the other end of a Unix socket; None where the platform does not tell."""
+def unix_peer(sock: socket.socket) -> Peer | None:
+    """Who has connected a Unix socket; None where the platform does not tell."""
     if sys.platform == "linux":
-        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        return int(struct.unpack("=iII", raw)[1])
-    return _local_peercred(sock)
+        pid, uid, _ = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return Peer(uid, 0, pid)
+    return _local_peer(sock)
 
 
-def _local_peercred(sock: socket.socket) -> int | None:
-    """macOS: `struct xucred` by LOCAL_PEERCRED (sys/un.h), its uid behind the version."""
+def _local_peer(sock: socket.socket) -> Peer | None:
+    """macOS: `struct xucred` by LOCAL_PEERCRED (sys/un.h), its uid behind the version; the process by LOCAL_PEERPID."""
     try:
         raw = sock.getsockopt(0, 1, 76)
+        pid = sock.getsockopt(0, 2)
     except OSError:
         return None
-    return int(struct.unpack_from("=II", raw)[1])
+    return Peer(int(struct.unpack_from("=II", raw)[1]), 0, pid)
 
 
 def is_ours(uid: int | None, *, allow_root: bool = False) -> bool:

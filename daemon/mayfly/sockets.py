@@ -17,6 +17,7 @@ from mayfly.errors import ConfigInvalid
 
 
 BACKLOG = 1024
+AT_ONCE = 16
 PROBE_SECONDS = 1
 
 

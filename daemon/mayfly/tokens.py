@@ -8,6 +8,7 @@ A profile's file is made by whoever needs it first, and survives the daemon.
 from __future__ import annotations
 
 import os
+import stat
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 TOKEN_BYTES = 32
+MAX_BYTES = 4096
 
 
 class Grant(NamedTuple):
@@ -90,15 +92,43 @@ def ensure_token(profile: str) -> str:
 
 
 def rotate_token(profile: str) -> str:
-    """A new token for `profile`; whoever has the old one is locked out as soon as the daemon has read it."""
-    ensure_token(profile)
-    _write(token_path(profile), new_token(), replace=True)
-    return _read(token_path(profile))
+    """A new token for `profile`; whoever has the old one is locked out as soon as the daemon has read it.
+
+    What stands in the token's place is replaced, whatever it is. Raises ConfigInvalid where that cannot be.
+    """
+    path = paths.make_runtime_dir() / "tokens" / profile
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        paths.check_private(path.parent, 0o700)
+        _write(path, new_token(), replace=True)
+        return _read(path)
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
 
 
 def ensure_tokens(profiles: Iterable[str]) -> dict[str, str]:
     """Token by profile, each made if it is missing."""
     return {profile: ensure_token(profile) for profile in profiles}
+
+
+def readable_tokens(profiles: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The same, as far as they are to be had; and why not, by profile."""
+    found, problems = {}, {}
+    for profile in profiles:
+        try:
+            found[profile] = ensure_token(profile)
+        except ConfigInvalid as reason:
+            problems[profile] = reason.message
+    return found, problems
+
+
+def made_before() -> list[str]:
+    """The profiles that have a token already."""
+    folder = paths.runtime_dir() / "tokens"
+    try:
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return []
 
 
 def new_token() -> str:
@@ -127,7 +157,11 @@ def _write(path: Path, token: str, *, replace: bool) -> None:
 
 def _read(path: Path) -> str:
     paths.check_private(path, 0o600)
-    token = path.read_bytes().decode("latin-1").strip()
+    # A FIFO would keep every shell waiting.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123 - the flags
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigInvalid(f"{path} is no file: remove it")
+        token = file.read(MAX_BYTES).decode("latin-1").strip()
     if len(token) < 32 or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
     return token

@@ -6,11 +6,13 @@ also the limits of a connection: how many there may be, how long one may say not
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
 from asyncio import Transport
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -30,8 +32,12 @@ _silent.disabled = True
 FIELD_BYTES = 8 * 1024
 HEADERS = 128
 CONNECTIONS = 2048
-# To the end of a first request's headers, and from an answer to the end of the next request's.
+# To the end of a first request's headers, from an answer to the end of the next request's, and for a last answer to be
+# taken.
 IDLE_SECONDS = 5
+# Of its answers a client may leave so much unread, beyond what the kernel holds for it, and get one more.
+UNREAD_BYTES = 16 * 1024
+_LOOK_AGAIN_SECONDS = 0.01
 
 
 class Answer(web.StreamResponse):
@@ -59,15 +65,15 @@ class Answer(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write everything at once."""
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has gone")
+        connection = cast(Connection, request.protocol)
         # aiohttp loses what follows an offer of h2c in one packet: so nothing may follow.
         stays_open = request.keep_alive and self.status != 400 and hdrs.UPGRADE not in request.headers
+        stays_open = stays_open and not connection.is_last
         whole = self._open if stays_open else self._last
-        transport.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
+        connection.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
+        connection.answered += 1
         if not stays_open:
-            request.protocol.close()
+            connection.close()
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -92,9 +98,14 @@ _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 class Connection(RequestHandler):
     """One client's connection; its server decides about it before a byte is read, and finds its `peer`."""
 
-    __slots__ = ("peer",)
+    __slots__ = ("answered", "has_hung_up", "peer")
 
     peer: Peer | None
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.answered = 0
+        self.has_hung_up = False
 
     def connection_made(self, transport: Any) -> None:
         """Turn away at once whom the server does not admit, or has no room for."""
@@ -104,12 +115,56 @@ class Connection(RequestHandler):
             transport.abort()
             self._manager = None
             return
+        transport.set_write_buffer_limits(UNREAD_BYTES)
         super().connection_made(transport)
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has sent no complete headers, since it was accepted or since its last answer."""
-        return self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
+        """Whether nothing that it has asked for is still to be answered; also once it is to be closed."""
+        return self.answered == self._request_count or self._close or self._force_close
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the answer that is due now is the last: the client has said that it asks no more."""
+        return self.has_hung_up and not self._messages
+
+    @property
+    def is_open(self) -> bool:
+        """Whether, for all we know, somebody is there to take an answer."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Send; raises ConnectionResetError where the client has gone, or reads none of what it has asked for."""
+        transport = self.transport
+        if transport is None or not self.is_open:
+            raise ConnectionResetError("the client has gone")
+        if transport.get_write_buffer_size() > UNREAD_BYTES:
+            transport.abort()
+            raise ConnectionResetError("the client does not read")
+        transport.write(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio's own says so; aiohttp never stays
+        """A client that sends no more is still owed what it has asked for (`nc -N`)."""
+        self.has_hung_up = True
+        return not self.is_idle
+
+    def close(self) -> None:
+        """Send what is written, and no more; what is not taken in time is dropped."""
+        super().close()
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self._loop.call_later(IDLE_SECONDS, self.transport.abort)
+
+    def force_close(self) -> None:
+        """End now. aiohttp alone would wait, without an end, until everything is read."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether its first request has not come, or one that has come has not been looked at."""
+        return self._request_count == 0 or (self._waiter is not None and self._waiter.done())
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -133,7 +188,7 @@ class Server(web.Server):
     """A server whose connections are ours.
 
     `admit` tells at accept who is at the other end, or None to turn them away; `on_fault` hears of our own faults,
-    `on_refusal` of the cause where a connection or a request is refused here.
+    `on_refusal` of the cause where a connection or a request is refused here; `places` is how many there may be.
     """
 
     def __init__(
@@ -143,15 +198,17 @@ class Server(web.Server):
         admit: Callable[[Transport], Peer | None],
         on_fault: Callable[[BaseException | None], None],
         on_refusal: Callable[[str], None] = lambda _cause: None,
+        places: int = CONNECTIONS,
     ) -> None:
         super().__init__(cast(Any, handler), handler_cancellation=True)
         self.admit = admit
         self.on_fault = on_fault
         self.on_refusal = on_refusal
+        self._places = places
 
     def make_room(self) -> bool:
         """Whether one more connection may be; where all places are taken, the oldest idle one goes."""
-        if len(self._connections) < CONNECTIONS:
+        if len(self._connections) < self._places:
             return True
         self.on_refusal("crowded")
         oldest = next((known for known in self._connections if cast(Connection, known).is_idle), None)
@@ -159,6 +216,14 @@ class Server(web.Server):
             return False
         self._connections.pop(oldest).abort()
         return True
+
+    async def hear_out(self, seconds: float) -> None:
+        """Wait until whoever has come has asked: `seconds` at most, and long enough for those being accepted."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                while any(cast(Connection, known).is_unheard for known in self._connections):  # noqa: ASYNC110 - aiohttp tells nobody
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def __call__(self) -> RequestHandler:
         """The protocol for one new connection."""

@@ -13,6 +13,7 @@ from tests.bench.table import Row, rendered
 GROUPS = {
     "cold": cold.cold,
     "crowd": cold.crowd,
+    "half-open": cold.half_open,
     "warm": warm.warm,
     "hang": warm.hang,
     "memory": warm.memory,

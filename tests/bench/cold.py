@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import resource
 
+from contextlib import AsyncExitStack
+
 import boto3
 
 from tests.bench.proc import timed
@@ -17,6 +19,7 @@ from mayfly.demo.vault import ITEM, Vault
 
 RUNS = 7
 CLIENTS = 1000
+VISITS = 21
 
 
 async def cold() -> list[Row]:
@@ -62,6 +65,35 @@ async def crowd() -> list[Row]:
             against="one client",
         ),
     ]
+
+
+async def half_open() -> list[Row]:
+    """An honest client, new each time, beside a thousand connections that never complete their headers."""
+    _allow_descriptors()
+    async with stage() as world, world.serve(), AsyncExitStack() as held:
+        await world.get("/credentials/s0")
+        alone = [await _visit(world) for _ in range(VISITS)]
+        for _ in range(CLIENTS):
+            _, writer = await asyncio.open_connection("127.0.0.1", world.port)
+            held.callback(writer.close)
+            writer.write(b"GET /credentials/s0 HTTP/1.1\r\nHost: ")
+        crowded = [await _visit(world) for _ in range(VISITS)]
+    return [
+        Row(
+            what="1,000 half-open connections: an honest client",
+            measured=milliseconds(crowded),
+            reference=milliseconds(alone),
+            against="with none",
+            at_most=50,
+        )
+    ]
+
+
+async def _visit(world: World) -> float:
+    async with timed() as seconds:
+        reply = await world.get("/credentials/s0")
+    assert reply.status == 200, reply.raw
+    return seconds[0]
 
 
 async def _run(world: World, profile: str) -> tuple[float, float]:

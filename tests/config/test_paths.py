@@ -170,7 +170,8 @@ def test_a_runtime_folder_of_somebody_else_is_refused(monkeypatch: pytest.Monkey
 
     with pytest.raises(ConfigInvalid) as refusal:
         paths.make_runtime_dir()
-    assert f"{tmp_path}/run belongs to {paths.user_name(FOREIGN)}: remove it" == str(refusal.value)
+    owner = paths.user_name(FOREIGN)
+    assert f"{tmp_path}/run belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR" == str(refusal.value)
 
 
 @pytest.fixture(name="config")

@@ -162,6 +162,9 @@ class Stage:
     async def caller(self, inode: int) -> Caller | None:
         """Nobody is found."""
 
+    async def process(self, pid: int) -> Caller | None:
+        """Nobody is known."""
+
     # The exchanges
 
     @asynccontextmanager
@@ -226,6 +229,7 @@ class Desk:
         self.scene = stage.scene_now
         self.tell = stage.tell
         self.caller = stage.caller
+        self.process = stage.process
 
 
 class Log:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import plistlib
 import socket
 import sys
 
@@ -14,7 +15,7 @@ import pytest
 
 from core.kit import NOON, at
 from mayfly.demand import Presence, Scene
-from mayfly.desk import Caller, desk_here, interface
+from mayfly.desk import Caller, desk_here, interface, remote
 from mayfly.desk.__main__ import main, serve
 from mayfly.desk.interface import Watch, ask
 from mayfly.desk.linux import LinuxDesk
@@ -56,23 +57,41 @@ def test_who_is_there_by_logind(printed: str, presence: Presence) -> None:
     assert presence is linux_presence(printed, NOON)
 
 
-LOCK = '    | "IOConsoleUsers" = ({"kCGSSessionUserIDKey"=501,"CGSSessionScreenIsLocked"=Yes})'
-NO_LOCK = '    | "IOConsoleUsers" = ({"kCGSSessionUserIDKey"=501,"kCGSSessionOnConsoleKey"=Yes})'
+def root_entry(*users: dict[str, object]) -> str:
+    """What `ioreg -n Root -d 1 -a` prints, as far as it is looked at."""
+    return plistlib.dumps({"IOConsoleLocked": False, "IOConsoleUsers": list(users)}).decode()
+
+
+ME = {"kCGSSessionUserIDKey": 501, "kCGSSessionOnConsoleKey": True}
+OTHER = {"kCGSSessionUserIDKey": 502, "kCGSSessionOnConsoleKey": False}
+LOCK = {"CGSSessionScreenIsLocked": True}
+LONG_AGO = '    | |   "HIDIdleTime" = 300000000000'
 
 
 @pytest.mark.parametrize(
     ("console", "events", "presence"),
     [
-        (NO_LOCK, '    | |   "HIDIdleTime" = 1234567', PRESENT),
-        (NO_LOCK, '    | |   "HIDIdleTime" = 299999999999', PRESENT),
-        (NO_LOCK, '    | |   "HIDIdleTime" = 300000000000', AWAY),
-        (LOCK, '    | |   "HIDIdleTime" = 1234567', LOCKED),
-        ("", "", PRESENT),
+        (root_entry(ME), '    | |   "HIDIdleTime" = 1234567', PRESENT),
+        (root_entry(ME), '    | |   "HIDIdleTime" = 299999999999', PRESENT),
+        (root_entry(ME), LONG_AGO, AWAY),
+        (root_entry(ME | LOCK), '    | |   "HIDIdleTime" = 1234567', LOCKED),
+        (root_entry(ME | {"CGSSessionScreenIsLocked": False}), "", PRESENT),
+        (root_entry(OTHER | LOCK, ME), "", PRESENT),
+        (root_entry(OTHER, ME | LOCK), LONG_AGO, LOCKED),
+        (root_entry(OTHER | LOCK), "", PRESENT),
+        (root_entry(), "", PRESENT),
+        (plistlib.dumps({}).decode(), "", PRESENT),
+        (plistlib.dumps({"IOConsoleUsers": ["me"]}).decode(), "", PRESENT),
+        (plistlib.dumps({"IOConsoleUsers": 7}).decode(), "", None),
+        (plistlib.dumps([]).decode(), "", None),
+        ("<plist><dict>", "", None),
+        ("+-o Root", "", None),
+        ("", "", None),
     ],
 )
-def test_who_is_there_by_the_io_registry(console: str, events: str, presence: Presence) -> None:
-    """The console user's screen lock, and the nanoseconds since the last key."""
-    assert presence is mac_presence(console, events)
+def test_who_is_there_by_the_io_registry(console: str, events: str, presence: Presence | None) -> None:
+    """The screen lock of this user's session, not of another's, and the nanoseconds since the last key."""
+    assert presence is mac_presence(console, events, 501)
 
 
 def test_the_unlock_is_remembered() -> None:
@@ -81,6 +100,14 @@ def test_the_unlock_is_remembered() -> None:
     seen = [
         watch.scene(presence, at(second)) for second, presence in enumerate([PRESENT, LOCKED, LOCKED, AWAY, PRESENT])
     ]
+    assert [None, None, None, at(3), at(3)] == [scene.unlocked_at for scene in seen]
+
+
+def test_what_nobody_saw_is_as_it_was() -> None:
+    """A look that shows nothing is no unlock, and no lock."""
+    watch = Watch()
+    seen = [watch.scene(presence, at(second)) for second, presence in enumerate([None, LOCKED, None, AWAY, None])]
+    assert [PRESENT, LOCKED, LOCKED, AWAY, AWAY] == [scene.presence for scene in seen]
     assert [None, None, None, at(3), at(3)] == [scene.unlocked_at for scene in seen]
 
 
@@ -122,14 +149,18 @@ async def test_without_a_display_somebody_is_there(programs: Path, script: str) 
     assert Scene(presence=PRESENT) == await LinuxDesk(lambda: NOON).scene()
 
 
-async def test_while_nobody_answers_the_screen_is_as_it_was(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("script", ["exec sleep 600", "exit 1"])
+async def test_while_nobody_answers_the_screen_is_as_it_was(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
     """A machine too busy to say who is there, as after a suspend, does not unlock its screen."""
     put(programs, "loginctl", 'case "$1" in show-user) echo c2;; *) echo LockedHint=yes;; esac')
     desk = LinuxDesk(lambda: NOON)
     first = await desk.scene()
-    put(programs, "loginctl", "exec sleep 600")
+    put(programs, "loginctl", script)
     monkeypatch.setattr(interface, "ANSWER_SECONDS", 0.1)
     assert [Scene(presence=LOCKED)] * 2 == [first, await desk.scene()]
+    assert await desk.presence() is None
 
 
 async def test_a_session_that_cannot_be_shown_is_present(programs: Path) -> None:
@@ -147,7 +178,12 @@ async def test_linux_tells(programs: Path) -> None:
 
 async def test_macos_asks_and_tells(programs: Path) -> None:
     """ioreg for who is there, osascript to tell them, with quotes that hold."""
-    put(programs, "ioreg", f"case \"$1\" in -n) echo '{LOCK}';; *) echo '\"HIDIdleTime\" = 5';; esac")
+    (programs / "root").write_text(root_entry({"kCGSSessionUserIDKey": os.getuid()} | LOCK))
+    put(
+        programs,
+        "ioreg",
+        f"case \"$*\" in '-n Root -d 1 -a') cat {programs}/root;; *) echo '\"HIDIdleTime\" = 5';; esac",
+    )
     calls = put(programs, "osascript", "exit 0")
     desk = MacDesk(lambda: NOON)
     await desk.tell("Mayfly", 'a "quoted" \\ text')
@@ -156,6 +192,16 @@ async def test_macos_asks_and_tells(programs: Path) -> None:
         "-e",
         'display notification "a \\"quoted\\" \\\\ text" with title "Mayfly"',
     ] == calls.read_text().splitlines()
+
+
+async def test_macos_too_keeps_what_it_saw(programs: Path) -> None:
+    """An I/O registry that cannot be read is no unlock."""
+    (programs / "root").write_text(root_entry({"kCGSSessionUserIDKey": os.getuid()} | LOCK))
+    put(programs, "ioreg", f"exec cat {programs}/root")
+    desk = MacDesk(lambda: NOON)
+    first = await desk.scene()
+    (programs / "root").unlink()
+    assert [Scene(presence=LOCKED)] * 2 == [first, await desk.scene()]
 
 
 async def test_a_program_that_is_not_there_says_nothing() -> None:
@@ -215,6 +261,49 @@ async def test_whose_socket_it_is() -> None:
     assert (Caller(os.getpid(), comm.strip()), None) == (found, await LinuxDesk(lambda: NOON).caller(0))
 
 
+NAMED = """
+import ctypes, os, socket, sys
+ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]))
+sock = socket.socket()
+print(os.fstat(sock.fileno()).st_ino, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+@pytest.mark.parametrize(
+    ("name", "told"), [(b"\x1b]0;x\x07", "?]0;x?"), (b"\xff\xfe", "\ufffd\ufffd"), (b"a\nb", "a?b")]
+)
+async def test_a_program_hides_behind_no_name(name: bytes, told: str) -> None:
+    """Control characters steer no terminal, and bytes that are no text keep nobody from being found."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", NAMED, name.hex()), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    inode = int(await process.stdout.readline())
+    desk = LinuxDesk(lambda: NOON)
+    found = [await desk.caller(inode), await desk.process(process.pid)]
+    await process.communicate(b"")
+
+    assert [Caller(process.pid, told)] * 2 == found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+async def test_whoever_passes_credentials_on_is_named_by_whom_it_serves() -> None:
+    """`sh -c "curl … || mayfly credential-process"` is not who wants them; a process that has gone is nobody."""
+    script = "read line || true; true"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", script, "mayfly credential-process nsrc"), stdin=asyncio.subprocess.PIPE
+    )
+    desk = LinuxDesk(lambda: NOON)
+    found = await desk.process(process.pid)
+    await process.communicate(b"")
+    comm = await asyncio.to_thread(Path("/proc/self/comm").read_text)
+
+    assert Caller(os.getpid(), f"{comm.strip()} by sh") == found
+    assert await desk.process(process.pid) is None
+
+
 @pytest.mark.parametrize(("platform", "kind"), [("linux", LinuxDesk), ("darwin", MacDesk)])
 def test_every_platform_has_its_desk(platform: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux and macOS, by name."""
@@ -225,19 +314,25 @@ def test_every_platform_has_its_desk(platform: str, kind: type, monkeypatch: pyt
 class FarDesk:
     """A desk that says what the test wants, and remembers what it was told."""
 
-    def __init__(self, presence: Presence = LOCKED, caller: Caller | None = None) -> None:
-        self.presence = presence
+    def __init__(self, presence: Presence | None = LOCKED, caller: Caller | None = None) -> None:
+        self.seen = presence
         self.found = caller
         self.told: list[tuple[str, str]] = []
 
+    async def presence(self) -> Presence | None:
+        return self.seen
+
     async def scene(self) -> Scene:
-        return Scene(presence=self.presence)
+        raise AssertionError("what is remembered is remembered on the daemon's side")
 
     async def tell(self, title: str, text: str) -> None:
         self.told.append((title, text))
 
     async def caller(self, inode: int) -> Caller | None:
         return self.found if inode == 7 else None
+
+    async def process(self, pid: int) -> Caller | None:
+        return self.found if pid == 7 else None
 
 
 @asynccontextmanager
@@ -257,12 +352,48 @@ async def test_a_desk_of_its_own_answers_as_the_desk_does(tmp_path: Path) -> Non
     far = FarDesk(caller=Caller(42, "terraform"))
     async with answering(tmp_path / "s", lambda line: answered(far, line)) as desk:
         first = await desk.scene()
-        far.presence = PRESENT
+        far.seen = PRESENT
         second = await desk.scene()
         await desk.tell("Mayfly", "terraform wants nsrc")
         callers = [await desk.caller(7), await desk.caller(8)]
     assert [Scene(presence=LOCKED), Scene(presence=PRESENT, unlocked_at=NOON)] == [first, second]
     assert ([("Mayfly", "terraform wants nsrc")], [Caller(42, "terraform"), None]) == (far.told, callers)
+
+
+async def test_a_desk_that_does_not_know_does_not_unlock(tmp_path: Path) -> None:
+    """A desk that was started again and meets a machine too busy to say knows nothing of the lock: the daemon does."""
+    far = FarDesk()
+    async with answering(tmp_path / "s", lambda line: answered(far, line)) as desk:
+        first = await desk.scene()
+        far.seen = None
+        second = await desk.scene()
+    assert [Scene(presence=LOCKED)] * 2 == [first, second]
+
+
+@pytest.mark.parametrize("failure", ["slow", "cut", "gone", "nonsense"])
+async def test_a_desk_that_fails_does_not_unlock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
+    """Whatever happens to the desk, its screen is as it was last seen, and nothing counts as an unlock."""
+    answers = {"cut": b"", "nonsense": b'"asleep"\n'}
+    tasks: list[asyncio.Task[object] | None] = []
+    told_late = asyncio.Event()
+
+    async def answer(_line: bytes) -> bytes:
+        tasks.append(asyncio.current_task())
+        if len(tasks) == 1:
+            return b'"locked"\n'
+        if failure == "slow":
+            await told_late.wait()
+        return answers.get(failure, b'"present"\n')
+
+    async with answering(tmp_path / "s", answer) as desk:
+        first = await desk.scene()
+        monkeypatch.setattr(remote, "PATIENCE_SECONDS", 0.1)
+        if failure == "gone":
+            (tmp_path / "s").unlink()
+        second = await desk.scene()
+        told_late.set()
+        await asyncio.gather(*filter(None, tasks))
+    assert [Scene(presence=LOCKED)] * 2 == [first, second]
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"not json\n", b"[]\n", b'"asleep"\n', b"{}\n", b"x" * 9000 + b"\n"])

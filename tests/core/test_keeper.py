@@ -34,6 +34,7 @@ from mayfly.errors import (
     AccessDenied,
     AccessKeyUnknown,
     ApprovalDismissed,
+    ApprovalIgnored,
     AwsThrottled,
     ConfigChanged,
     ExchangeFailed,
@@ -391,6 +392,49 @@ async def test_a_role_gives_its_base_a_last_chance(stage: Stage) -> None:
     ]
 
 
+@staged(
+    config(
+        nsrc=key(),
+        used=role("nsrc", "a"),
+        idle=role("nsrc", "b", refresh="always"),
+        asked=role("nsrc", refresh="on-demand"),
+    )
+)
+async def test_whose_last_chance_counts_for_the_base(stage: Stage) -> None:
+    """That of the first role that is in use, is kept by the clock, and outlives it."""
+    ledger = stage.keeper._ledger
+    ends = []
+    for second, who in ((0, login), (7 * HOUR + 60, login), (7 * HOUR + 120, fetch)):
+        stage.stepped_seconds = second
+        for name in ("idle", "asked", "used") if who is login else ("used",):
+            await who(stage, name)
+            stage.stepped_seconds += 5
+        ends.append(ledger.needed_until("nsrc", stage.now()))
+    await fetch(stage, "asked")
+    used = ledger["used"].ends_at()
+    assert [None, None, used] == ends
+    assert used == ledger.needed_until("nsrc", stage.now())
+    await login(stage, "nsrc")
+    assert ledger.needed_until("nsrc", stage.now()) is None
+
+
+@staged(ONE)
+async def test_an_ignored_prompt_is_shown_at_one_unlock(stage: Stage) -> None:
+    """However often somebody locks and unlocks: once more, and then five minutes before the end."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await fetch(stage, "nsrc")
+    await asyncio.sleep(DUE - 10)
+    stage.outcomes["nsrc"] = ApprovalIgnored("a minute went by")
+    for _ in range(10):
+        await asyncio.sleep(60)
+        stage.scene = LOCKED
+        await asyncio.sleep(60)
+        stage.scene = Scene(unlocked_at=stage.now())
+    work.cancel()
+    found = [DUE, DUE + 110, 8 * HOUR - 300]
+    assert found == [pytest.approx(asked.loop_seconds, abs=90) for asked in stage.logins()[1:]]
+
+
 @staged(WITH_ROLE)
 async def test_a_role_that_waits_for_its_base_says_for_what(stage: Stage) -> None:
     """Status tells of the role what keeps the session below it from coming."""
@@ -701,7 +745,7 @@ def test_nobody_comes_along_where_nobody_is_asked(robots: bool, last: str) -> No
     on_stage(config(a=key("a", onepassword=way), b=key("b", onepassword=way)), play)
 
 
-SAME_DEVICE = config(a=key("same"), b=key("same", duration_seconds=3600), c=key("c"))
+SAME_DEVICE = config(a=key("same"), b=key("same", duration_seconds=36000), c=key("c"))
 
 
 @pytest.mark.parametrize(
@@ -715,6 +759,7 @@ def test_company_makes_nobody_wait_for_another_code(asks: Callable[..., object] 
     async def play(stage: Stage) -> None:
         for name in "abc":
             await fetch(stage, name)
+            stage.stepped_seconds += 600
         stage.stepped_seconds = 8 * HOUR - 1800
         if asks is fetch:
             stage.keeper.forget(["b"])
@@ -1163,10 +1208,23 @@ def test_a_loop_of_rejections_is_slow(way: str | None, gaps: list[float]) -> Non
         found = [later - earlier for earlier, later in itertools.pairwise(seconds)]
         assert len(found) >= 3
         assert [True] * len(found) == [gap <= later for gap, later in zip(gaps, found, strict=False)]
+        assert found[0] < gaps[0] + 15
         verified = [asked.loop_seconds for asked in stage.asked if asked.kind == "verify"]
         assert all(later - earlier >= 299 for earlier, later in itertools.pairwise(verified))
 
     on_stage(config(nsrc=key(onepassword=way)), play)
+
+
+@staged(config(nsrc=key(onepassword="robot")))
+async def test_a_rejection_is_made_up_for_without_anybody(stage: Stage) -> None:
+    """Rejected as soon as it came, and wanted by nobody since: seconds later the clock has another."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    await asyncio.sleep(2)
+    stage.identity = SessionEnded("over")
+    stage.keeper.suspect("nsrc")
+    await asyncio.sleep(10)
+    work.cancel()
+    assert (2, "fresh") == (len(stage.logins()), stage.keeper.status()[0].phase)
 
 
 @staged(ONE)

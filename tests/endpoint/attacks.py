@@ -193,6 +193,12 @@ BROWSERS = [
         ("Sec-Fetch-Mode: cors, navigate",),
         ("Sec-Fetch-Dest: image",),
         ("Sec-Fetch-User: ?1",),
+        ("Sec-Fetch-Storage-Access: active",),
+        ("Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"),
+        ("Sec-Purpose: prefetch",),
+        ('sec-ch-ua: "Chromium";v="140"',),
+        ("SEC-GPC: 1",),
+        ("Sec-WebSocket-Version: 13", "Connection: Upgrade", "Upgrade: websocket"),
     )
 ] + [
     _row(403, "Origin at the health check", get("/healthz", "Origin: https://evil.example"), "BrowserRequest"),
@@ -338,7 +344,7 @@ VERSIONS = [
 UPGRADES = [
     *_rows(
         200,
-        websocket=asking("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        websocket=asking("Connection: Upgrade", "Upgrade: websocket"),
         # Java's own client sends this with every first request.
         h2c=asking("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAA"),
         an_empty_line_first=b"\r\n" + asking(),

@@ -146,6 +146,7 @@ async def test_a_warm_profile_does_not_wait_for_another_ones_human(world: World)
             for _ in range(100):
                 assert 200 == (await ask(world, asking())).status
             assert 2 == world.vault.state()["prompts"]
+            world.vault.update(prompt={"answer": "dismiss"})
 
 
 async def test_what_is_forgotten_is_not_served(world: World) -> None:

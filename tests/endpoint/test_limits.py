@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import sys
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from endpoint.conftest import Warm
-from endpoint.raw import Line, Reply, asking, dial, filled, get
+from endpoint.raw import Line, Reply, asking, dial, filled, get, replies
 from mayfly import web as faces
 from mayfly.peer import Peer
 from mayfly.web import CONNECTIONS, IDLE_SECONDS, Answer, Server
@@ -114,10 +116,12 @@ def test_the_limits_are_those_of_the_contract() -> None:
 
 
 @asynccontextmanager
-async def serving(handler: Any, *, admit: Any = lambda _transport: Peer(0, 0)) -> AsyncIterator[tuple[int, list[Any]]]:
+async def serving(
+    handler: Any, *, admit: Any = lambda _transport: Peer(0, 0), places: int = CONNECTIONS
+) -> AsyncIterator[tuple[int, list[Any]]]:
     """A server of ours around a handler, its port, and what it tells of faults and refusals."""
     told: list[Any] = []
-    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append)
+    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append, places=places)
     accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     try:
         yield accepting.sockets[0].getsockname()[1], told
@@ -141,9 +145,8 @@ async def test_a_fault_of_ours_is_told_to_the_log_and_not_to_the_client() -> Non
     assert ["the secret is 42"] == [str(fault) for fault in told]
 
 
-async def test_where_nobody_can_be_sent_away_the_newcomer_is(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_nobody_can_be_sent_away_the_newcomer_is() -> None:
     """When every connection waits for an answer, one more is refused."""
-    monkeypatch.setattr(faces, "CONNECTIONS", 2)
     arrived, go = asyncio.Semaphore(0), asyncio.Event()
 
     async def handler(_request: web.BaseRequest) -> Answer:
@@ -151,7 +154,7 @@ async def test_where_nobody_can_be_sent_away_the_newcomer_is(monkeypatch: pytest
         await go.wait()
         return Answer(200, b"{}")
 
-    async with serving(handler) as (port, told), dial(port) as first, dial(port) as second:
+    async with serving(handler, places=2) as (port, told), dial(port) as first, dial(port) as second:
         for line in (first, second):
             line.send(get().replace(b"{port}", b"1"))
             await arrived.acquire()
@@ -195,3 +198,124 @@ async def test_memory_does_not_grow_with_malice(warm: Warm) -> None:
 def resident_mib(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096 / 2**20
+
+
+def deaf(port: int, sent: bytes) -> socket.socket:
+    """A client that sends what is taken of so many bytes, and reads nothing."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    sock.connect(("127.0.0.1", port))
+    sock.settimeout(0.5)
+    with suppress(OSError):
+        sock.sendall(sent)
+    return sock
+
+
+def ends(port: int) -> int:
+    """How many connections to its port a server still has a descriptor for: an orphan has no inode."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] != "0A" and row[9] != "0" for row in rows)
+
+
+async def gone(port: int) -> None:
+    async with asyncio.timeout(30):
+        while ends(port):
+            await asyncio.sleep(0.05)
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+
+
+@on_warm
+@linux_only
+async def test_whoever_does_not_read_costs_no_memory(warm: Warm) -> None:
+    """Answers that nobody takes are not heaped up: the connection is cut."""
+    assert 200 == (await served(warm.world)).status
+    before = resident_mib(warm.daemon.pid)
+    request = filled(get("/x"), port=str(warm.world.port))
+    socks = [await asyncio.to_thread(deaf, warm.world.port, request * 100_000) for _ in range(2)]
+
+    assert resident_mib(warm.daemon.pid) < before + 5
+    assert 200 == (await served(warm.world)).status
+    await gone(warm.world.port)
+    for sock in socks:
+        sock.close()
+
+
+@linux_only
+@pytest.mark.parametrize("how", ["idle", "malformed", "hung up", "the last"])
+async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """A little that is not taken, too little to be cut for, holds its place no longer than silence does."""
+    monkeypatch.setattr(faces, "IDLE_SECONDS", 0.2)
+    large = Answer(200, bytes(8_000_000))
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        return large
+
+    async with serving(handler) as (port, _), dial(port) as healthy:
+        lines = ["Connection: close"] if how == "the last" else []
+        sock = await asyncio.to_thread(deaf, port, get("/x", *lines).replace(b"{port}", b"1"))
+        if how == "hung up":
+            sock.shutdown(socket.SHUT_WR)
+        elif how == "malformed":
+            sock.sendall(b"\0\r\n\r\n")
+        healthy.close()
+        await gone(port)
+        sock.close()
+
+
+@linux_only
+async def test_a_house_full_of_those_who_do_not_read_has_room() -> None:
+    """Whoever has been answered and does not take it, goes before an honest client is turned away."""
+    answer = Answer(200, bytes(8_000_000))
+
+    async def handler(request: web.BaseRequest) -> Answer:
+        return answer if request.path == "/large" else Answer(200, b"{}")
+
+    closing = get("/large", "Connection: close").replace(b"{port}", b"1")
+    async with serving(handler, places=3) as (port, told):
+        socks = [await asyncio.to_thread(deaf, port, closing) for _ in range(3)]
+        async with dial(port) as honest:
+            honest.send(get().replace(b"{port}", b"1"))
+            assert 200 == (await honest.reply()).status
+        for sock in socks:
+            sock.close()
+
+    assert ["crowded"] == told
+
+
+@on_warm
+async def test_whoever_says_that_it_asks_no_more_is_answered(warm: Warm) -> None:
+    """A client that closes its half after its requests (`nc -N`) gets all answers, and then the end."""
+    async with dial(warm.world.port) as line:
+        line.send(warm.fill(asking() * 3))
+        line.writer.write_eof()
+        statuses = [reply.status for reply in replies(await line.rest())]
+
+    assert [200] * 3 == statuses
+
+
+async def test_whoever_asks_no_more_may_wait_for_a_human(world: World) -> None:
+    """The half that is closed does not end what is held open."""
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve(), dial(world.port) as line:
+        line.send(filled(asking(), port=str(world.port), token=world.token()))
+        line.writer.write_eof()
+        assert 100 == (await line.reply()).status
+        world.vault.update(prompt={"answer": "approve"})
+        assert 200 == replies(await line.rest())[-1].status
+
+
+@linux_only
+async def test_with_few_descriptors_an_honest_client_is_served(world: World) -> None:
+    """Six hundred half-open connections on 256 descriptors: nobody waits, and the log is not flooded."""
+    async with world.serve(prefix=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh")) as daemon:
+        assert 200 == (await world.get()).status
+        lines = [await half_open(world.port) for _ in range(600)]
+        began = asyncio.get_running_loop().time()
+        assert 200 == (await world.get()).status
+        assert asyncio.get_running_loop().time() - began < 5
+        for line in lines:
+            line.close()
+
+    assert len(daemon.events("library.warned")) <= 3

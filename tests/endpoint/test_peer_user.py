@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from endpoint.raw import asking, filled, get
-from mayfly.peer import SockDiag, sock_diag
+from mayfly.peer import Peer, SockDiag, sock_diag
 from world import SEED_TOML, World
 
 
@@ -159,7 +159,7 @@ def test_the_kernel_names_the_owner_of_a_connection() -> None:
             with accepted:
                 peer = diag.peer(client.getsockname(), server.getsockname())
                 assert peer is not None
-                assert (os.getuid(), os.fstat(client.fileno()).st_ino) == peer
+                assert Peer(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
                 # The server's own port as a client's: the kernel would tell of the listener.
                 assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
         assert diag.peer(("127.0.0.1", 1), server.getsockname()) is None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from contextlib import AsyncExitStack
 
 import pytest
 
-from endpoint.raw import Line, asking, dial, filled, replies
+from endpoint.raw import Line, asking, dial, filled, get, replies
 from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS
 from world import SEED_TOML, World, which
 
@@ -169,6 +170,25 @@ async def test_a_result_that_nobody_waits_for_is_kept(world: World) -> None:
     assert 1 == len(world.vault.calls())
 
 
+@pytest.mark.parametrize("dialect", ["", CPP], ids=["interim", "C++"])
+async def test_a_token_that_is_rotated_meanwhile_opens_nothing(world: World, dialect: str) -> None:
+    """Whoever waits with an old token is told so in the end; C++, whose 200 has begun, is cut off."""
+    ignore(world)
+    async with world.serve() as daemon, dial(world.port) as line:
+        send(line, world, *filter(None, [dialect]), "Connection: close")
+        await line.read(len(CHUNKED_HEAD + SPACE) if dialect else len(INTERIM))
+        assert 0 == (await world.run("rotate")).code
+        approve(world)
+        rest = await line.rest()
+        assert [] == daemon.events("credentials.handed_out")
+
+    assert b"AccessKeyId" not in rest
+    if dialect:
+        assert b"" == rest.replace(SPACE, b"")
+    else:
+        assert 401 == replies(rest)[-1].status
+
+
 @pytest.mark.slow
 async def test_patience_ends_and_the_exchange_goes_on(world: World) -> None:
     """When `cold_wait_seconds` are over the client is told the next step; the prompt stays open."""
@@ -225,17 +245,29 @@ async def test_a_failure_while_waiting_is_told_after_the_interims(world: World) 
     assert "run 'mayfly login nsrc'" in reply.json["message"]
 
 
-async def test_a_stopping_daemon_answers_whoever_waits(world: World) -> None:
-    """SIGTERM does not leave a waiting client without an answer."""
+async def test_a_stopping_daemon_answers_whoever_has_come(world: World) -> None:
+    """After SIGTERM the human at the prompt is waited for; who came and has not asked may ask, and nobody else."""
     ignore(world)
+    health = filled(get("/healthz"), port=str(world.port))
     async with world.serve() as daemon, dial(world.port) as line:
         send(line, world)
         await line.read(len(INTERIM))
         await prompted(world)
-        code, rest = await asyncio.gather(daemon.end(), line.rest())
+        async with dial(world.port) as silent, dial(world.port) as later:
+            later.send(health)
+            assert 200 == (await later.reply()).status
+            daemon.process.send_signal(signal.SIGTERM)
+            await daemon.event("daemon.draining")
+            silent.send(health)
+            heard = await silent.reply()
+        approve(world)
+        rest = await line.rest()
+        with pytest.raises(ConnectionRefusedError):
+            await world.get()
+        code = await daemon.process.wait()
 
     assert 0 == code
-    assert 503 == replies(rest)[-1].status
+    assert (200, 200) == (heard.status, replies(rest)[-1].status)
 
 
 @pytest.mark.slow

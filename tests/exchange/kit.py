@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -200,6 +201,24 @@ async def until(holds: Callable[[], object]) -> None:
 def waits_for_a_lock(pid: int) -> bool:
     """Whether the process is held up by another's lock on a file (proc_locks(5))."""
     return any("->" in row and f" {pid} " in row for row in Path("/proc/locks").read_text().splitlines())
+
+
+async def waits_for_a_step(world: World, process: asyncio.subprocess.Process) -> None:
+    """Wait until the exchange has the lock and sleeps, as it does for the next step; or until it has ended."""
+    place = Path(f"/proc/{process.pid}/wchan")
+    await until(lambda: process.returncode is not None or (is_locked(world) and "nanosleep" in place.read_text()))
+
+
+def is_locked(world: World) -> bool:
+    """Whether somebody holds op.lock."""
+    try:
+        with (world.run_dir / "op.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def program(path: Path, text: str) -> Path:

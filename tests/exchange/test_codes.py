@@ -18,6 +18,7 @@ from exchange.kit import (
     put,
     sts_called,
     until,
+    waits_for_a_step,
 )
 from mayfly import wire
 from mayfly.demo.sts import Fault
@@ -38,13 +39,14 @@ async def test_two_exchanges_never_send_one_code_twice(world: World, clock: Cloc
     first = await ask(world, login(world), env)
     async with exchange(world, env) as process:
         await put(process, login(world))
-        await asyncio.sleep(0.2)
+        await waits_for_a_step(world, process)
         calls_before = world.vault.state()["calls"]
         clock.jump(CODE_SECONDS)
         second = await answer(process)
 
     assert [{"nsrc": "Credentials"}] * 2 == [first.verdicts, second.verdicts]
     assert 1 == calls_before
+    assert ["ok", "ok"] == _outcomes(world)
     one, other = _steps(world)
     assert one is not None
     assert one + 1 == other
@@ -136,6 +138,7 @@ async def test_throttling_sends_the_same_code_again(world: World) -> None:
     assert 1 == len(world.vault.calls())
 
 
+@pytest.mark.slow
 async def test_throttling_without_end_is_told(world: World) -> None:
     """After four tries STS is throttled, and 1Password was asked once."""
     world.sts.faults.then("throttle", "throttle", "throttle", "throttle")
@@ -175,12 +178,13 @@ async def test_a_crash_after_sending_counts_as_sent(world: World, clock: Clock) 
         await process.wait()
     async with exchange(world, env) as process:
         await put(process, login(world))
-        await asyncio.sleep(0.2)
+        await waits_for_a_step(world, process)
         calls_before = world.vault.state()["calls"]
         clock.jump(CODE_SECONDS)
         ended = await answer(process)
 
     assert (1, {"nsrc": "Credentials"}) == (calls_before, ended.verdicts)
+    assert 2 == world.vault.state()["calls"]
     assert [] == alive_of(world)
 
 

@@ -122,6 +122,7 @@ async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
     error = (await ask(world, login(world))).error()
 
     assert ("OnePasswordHung", "op did not end within 1 s", True) == (error.code, error.message, error.retryable)
+    assert "timeout_seconds in [onepassword] is the limit" in error.hint
     assert [] == alive_of(world)
 
 
@@ -300,7 +301,7 @@ async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
 
 AT_A_BAD_MOMENT = """
 import os, signal, sys, time
-from mayfly.exchange import __main__ as program
+from mayfly.exchange import program
 
 def ask_to_end():
     os.kill(os.getpid(), signal.SIGTERM)

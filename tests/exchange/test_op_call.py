@@ -167,6 +167,17 @@ async def test_a_missing_op_is_told(world: World) -> None:
     error = (await ask(world, login(world))).error()
 
     assert ("OnePasswordMissing", f"{world.home}/op: there is no such program") == (error.code, error.message)
+    assert 'install the 1Password CLI, or set op = "/path/to/op" in [onepassword]' == error.hint
+
+
+async def test_the_table_of_a_missing_op_is_named(world: World) -> None:
+    """With several ways to 1Password the hint leads to the one at fault."""
+    ways = f'[onepasswords.work]\nop = "{world.home}/op"\n' + key_profile("work", more='onepassword = "work"')
+    world.write_toml(SEED_TOML + ways)
+
+    ended = await ask(world, login(world, "work"))
+
+    assert 'install the 1Password CLI, or set op = "/path/to/op" in [onepasswords.work]' == ended.error("work").hint
 
 
 async def test_an_op_that_is_no_program_is_told(world: World) -> None:

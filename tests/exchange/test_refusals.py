@@ -69,12 +69,13 @@ def test_an_ignored_prompt_is_told_from_a_dismissed_one_by_its_time(
     assert "run 'mayfly login' when you are ready" == error.hint
 
 
-@pytest.mark.parametrize(("text", "seconds"), WAITS)
-def test_a_rate_limit_says_when_to_come_back(text: str, seconds: float) -> None:
-    """1Password's own time to wait is honoured, a quarter of an hour where it names none, a day at most."""
+@pytest.mark.parametrize(("text", "seconds", "span"), WAITS)
+def test_a_rate_limit_says_when_to_come_back(text: str, seconds: float, span: str) -> None:
+    """1Password's own time to wait is honoured and told, a quarter of an hour where it names none, a day at most."""
     error = from_op((PREFIX + text).encode(), REFERENCES, elapsed_seconds=2)
 
     assert (errors.OnePasswordRateLimited, seconds) == (type(error), error.retry_after_seconds)
+    assert f"come back in {span}" == error.hint
     assert (503, True) == (error.http_status, error.retryable)
 
 
@@ -89,6 +90,26 @@ def test_an_unknown_text_is_shown_redacted(text: str, shown: str) -> None:
 def test_an_unknown_text_is_never_long() -> None:
     """A flood of words is cut."""
     assert len(from_op(b"odd words " * 10_000, REFERENCES, elapsed_seconds=2).message) < 250
+
+
+ONE_ITEM = tuple(f"op://NSRC/AWS/{field}" for field in ("access_key_id", "secret_access_key", "mfa_id"))
+
+
+@pytest.mark.parametrize("words", ["does not", "doesn't"])
+@pytest.mark.parametrize("title", ["AWS", "mfa_id", "Another"])
+def test_a_field_without_a_one_time_password_is_the_codes(title: str, words: str) -> None:
+    """Whatever `op` calls it: only the reference that asks for a code can be meant."""
+    references = (*ONE_ITEM, "op://NSRC/AWS/mfa_id?attribute=otp")
+    error = from_op(f'"{title}" {words} have a one-time password'.encode(), references, elapsed_seconds=2)
+
+    assert "1Password finds no such field in the item: op://NSRC/AWS/mfa_id" == error.message
+
+
+def test_of_several_references_none_is_blamed_without_need() -> None:
+    """Where `op` names nothing that was asked for, it is not said to be the first."""
+    error = from_op(b'"Elsewhere" isn\'t an item', ONE_ITEM, elapsed_seconds=2)
+
+    assert "1Password finds no such item: which one, it does not say" == error.message
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"\n\n\n", b"\x1b[31m", PREFIX.encode()])
@@ -166,14 +187,14 @@ REFUSALS = [
         "Signature expired: 20240217T171323Z is now earlier than 20240217T173539Z (20240217T175039Z - 15 min.)",
         403,
         errors.ClockSkewed,
-        "this machine's clock is 1200 s earlier than AWS's",
+        "this machine's clock is 1200 s behind AWS's",
     ),
     (
         "SignatureDoesNotMatch",
         "Signature not yet current: 20240217T171323Z is still later than 20240217T173539Z",
         403,
         errors.ClockSkewed,
-        "this machine's clock is 1200 s earlier than AWS's",
+        "this machine's clock is 1200 s behind AWS's",
     ),
     ("Throttling", "Rate exceeded", 400, errors.AwsThrottled, "throttled"),
     ("ThrottlingException", "Rate exceeded", 400, errors.AwsThrottled, "throttled"),
@@ -248,16 +269,34 @@ def test_a_region_that_may_be_off_is_named() -> None:
 @pytest.mark.parametrize(
     ("aws_at", "told"),
     [
-        (NOW - timedelta(hours=1), "3600 s later"),
-        (NOW + timedelta(hours=1), "3600 s earlier"),
-        (None, "more than 15 minutes earlier or later"),
+        (NOW - timedelta(hours=1), "3600 s ahead of"),
+        (NOW + timedelta(hours=1), "3600 s behind"),
+        (None, "more than 15 minutes ahead of or behind"),
     ],
 )
 def test_a_wrong_clock_is_told_in_seconds(aws_at: datetime | None, told: str) -> None:
     """How far the clock is off comes from STS's own `Date`."""
     response = _response("SignatureDoesNotMatch", "Signature expired: …", 403, aws_at)
 
-    assert f"this machine's clock is {told} than AWS's" == from_sts(response, {}, "us-east-1", NOW).message
+    assert f"this machine's clock is {told} AWS's" == from_sts(response, {}, "us-east-1", NOW).message
+
+
+@pytest.mark.parametrize(
+    ("aws_at", "told"),
+    [
+        (NOW + timedelta(seconds=200), ", and this machine's clock is 200 s behind AWS's"),
+        (NOW - timedelta(seconds=31), ", and this machine's clock is 31 s ahead of AWS's"),
+        (NOW + timedelta(seconds=30), ""),
+        (None, ""),
+    ],
+)
+def test_a_refused_code_says_how_far_the_clock_is_off(aws_at: datetime | None, told: str) -> None:
+    """A clock that is a code's life off makes every code wrong: then the clock is to be set, not the item mended."""
+    response = _response("AccessDenied", f"{MFA} with invalid MFA one time pass code.", 403, aws_at)
+
+    error = from_sts(response, PARAMETERS, "us-east-1", NOW)
+    assert (errors.MfaCodeRefused, f"AWS does not take the MFA code{told}") == (type(error), error.message)
+    assert ("set this machine's clock" == error.hint) is bool(told)
 
 
 @pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": None}, "ResponseMetadata": {}}])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
+import subprocess
 import sys
 
 from pathlib import Path
@@ -61,6 +63,25 @@ def test_a_process_that_is_neither_parent_nor_daemon_may_not_ask() -> None:
     mine, yours = socket.socketpair()
     with mine, yours:
         assert not asker.is_ours(mine.fileno())
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
+@pytest.mark.parametrize(("user", "may_ask"), [(0, True), (65534, False)])
+def test_another_user_may_not_ask(tmp_path: Path, user: int, *, may_ask: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even from the daemon's unit, nor as our parent."""
+    # Nobody but systemd could put us there.
+    monkeypatch.setattr(asker, "units_of", lambda pid: {asker.UNIT} if pid else set())
+    path = tmp_path / "exchange.sock"
+    rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override") if user else ()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *rights)
+        with subprocess.Popen([*become, sys.executable, "-I", "-c", CLIENT, str(path)]):
+            listening.settimeout(20)
+            accepted, _ = listening.accept()
+            with accepted:
+                assert may_ask == asker.is_ours(accepted.fileno())
 
 
 async def test_an_exchange_with_a_stranger_ends_at_once(tmp_path: Path) -> None:

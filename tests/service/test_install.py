@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 
+from contextlib import suppress
 from pathlib import Path
 
 from service.managers import SystemdWorld, UserManager
-from world import World, free_port
+from world import SEED_TOML, World, free_port
 
 
 NAMES = (
@@ -90,6 +92,36 @@ async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
     assert "there was no service" in second.err
 
 
+async def test_uninstall_ends_what_runs_whatever_is_left_of_its_units(manager: UserManager) -> None:
+    """With some files gone, and one that is not ours, all ends and nothing is enabled; what is kept is said."""
+    await manager.mayfly("install", "--now")
+    kept, pid = manager.units / "mayfly.service", await manager.main_pid()
+    kept.write_text("# somebody's\n" + kept.read_text().rpartition("# mayfly ")[0])
+    (manager.units / "mayfly-desk.socket").unlink()
+    (manager.units / "mayfly.socket").unlink()
+
+    ended = await manager.mayfly("uninstall")
+
+    assert 0 == ended.code
+    assert not manager.seen(f"/proc/{pid}").exists()
+    assert [kept] == [path for path in manager.units.rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert "the service is gone" not in ended.err
+    assert f"kept, because not ours: {kept}" in ended.err
+
+
+async def test_uninstall_ends_what_runs_without_any_unit(manager: UserManager) -> None:
+    """Where all files have gone, what they had started ends all the same."""
+    await manager.mayfly("install", "--now")
+    for name in NAMES:
+        (manager.units / name).unlink()
+
+    ended = await manager.mayfly("uninstall")
+
+    assert "the service is gone" in ended.err
+    assert [] == [path for path in manager.units.rglob("*") if path.is_symlink()]
+    assert "" == await manager.systemctl("list-units", "--all", "--no-legend", "mayfly*")
+
+
 async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
     """A unit that was edited by hand is not replaced, and that is said with a way out; so is one that is not ours."""
     await manager.mayfly("install")
@@ -105,6 +137,7 @@ async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
     assert f"{edited} is kept as it is: it has been edited by hand" in said
     assert f"{foreign} is kept as it is: it is not ours" in said
     assert "systemctl --user edit mayfly.service" in said
+    assert "nothing is to be changed" not in said
 
 
 async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> None:
@@ -150,13 +183,109 @@ async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> N
 
 
 async def test_a_port_that_is_taken_is_told_with_who_has_it(manager: UserManager) -> None:
-    """Where somebody else listens, `install --now` names the process and starts nothing."""
+    """Where somebody else listens, `install --now` names the process and writes and starts nothing, twice."""
     async with World.serve(manager.world):
-        ended = await manager.mayfly("install", "--now")
+        first = await manager.mayfly("install", "--now")
+        is_written = manager.units.exists()
+        await manager.mayfly("install")
+        second = await manager.mayfly("install", "--now")
+
+    assert (1, 1, False) == (first.code, second.code, is_written)
+    assert f"127.0.0.1:{manager.world.port} is taken by " in first.err
+    assert f"127.0.0.1:{manager.world.port} is taken by " in second.err
+    assert "inactive" == await manager.property("mayfly.socket", "ActiveState")
+
+
+async def test_a_service_that_runs_does_not_move_to_a_port_that_is_taken(manager: UserManager) -> None:
+    """`install --now` to somebody's port names them, and the service goes on as it was, its sessions and units too.
+
+    Its port is the beginning of the service's own, as 1024 is of 10240.
+    """
+    theirs, manager.world.port = alike()
+    taken = f"127.0.0.1:{theirs.getsockname()[1]}"
+    with theirs:
+        await manager.mayfly("install", "--now")
+        first = await manager.world.get()
+        before, pid = facts(manager.units), await manager.main_pid()
+
+        ended = await manager.mayfly("install", "--now", env={"MAYFLY_LISTEN": taken})
 
     assert 1 == ended.code
-    assert f"127.0.0.1:{manager.world.port} is taken by " in ended.err
-    assert "inactive" == await manager.property("mayfly.socket", "ActiveState")
+    assert f"{taken} is taken by " in ended.err
+    assert (before, pid) == (facts(manager.units), await manager.main_pid())
+    assert first.body == (await manager.world.get()).body
+
+
+def alike() -> tuple[socket.socket, int]:
+    """A socket that listens on a port of four digits, and a free port that begins with them."""
+    for short in range(1025, 6553):
+        theirs = socket.socket()
+        with suppress(OSError):
+            theirs.bind(("127.0.0.1", short))
+            theirs.listen()
+            for port in range(short * 10, short * 10 + 10):
+                with suppress(OSError), socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+                    return theirs, port
+        theirs.close()
+    raise AssertionError("no two such ports are free")
+
+
+async def test_units_that_moved_under_an_open_socket_are_started_there(manager: UserManager) -> None:
+    """Where `install` has written another address under a service that runs, `install --now` takes it there."""
+    await manager.mayfly("install", "--now")
+    port = free_port()
+    await manager.mayfly("install", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
+
+    ended = await manager.mayfly("install", "--now", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
+    manager.world.port = port
+
+    assert 0 == ended.code
+    assert 200 == (await manager.world.get()).status
+
+
+async def test_without_a_config_the_service_is_there_and_waits(manager: UserManager) -> None:
+    """`install --now` does not wait for what is not there: it says what the service waits for, and is done."""
+    config = manager.world.config.read_text()
+    manager.world.config.unlink()
+
+    ended = await manager.mayfly("install", "--now")
+    state = await manager.property("mayfly.service", "ActiveState")
+    manager.world.config.write_text(config)
+    await manager.until("mayfly.service", "ActiveState", "active")
+
+    assert (0, "activating") == (ended.code, state)
+    assert "and serving once there is a config" in ended.err
+    assert "there is no config yet: the service waits for " in ended.err
+    assert 200 == (await manager.world.get()).status
+
+
+async def test_options_are_judged_before_anything_is_written(manager: UserManager) -> None:
+    """A profile that is not there, and another system's option, leave nothing behind; a dry run shows the file."""
+    unknown = await manager.mayfly("install", "--environment-d", "nope")
+    foreign = await manager.mayfly("install", "--launchctl-setenv", "nsrc")
+    shown = await manager.mayfly("install", "--dry-run", "--environment-d", "nsrc")
+
+    assert (2, 2, 0) == (unknown.code, foreign.code, shown.code)
+    assert "has no profile 'nope'" in unknown.err
+    assert "--launchctl-setenv is for macOS" in foreign.err
+    assert "environment.d/50-mayfly.conf: absent" in shown.out
+    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in shown.out
+    assert not manager.units.exists()
+    assert not (manager.units.parents[1] / "environment.d").exists()
+    assert not (manager.runtime_dir / "mayfly").exists()
+
+
+async def test_the_line_for_the_shell_can_be_pasted_whatever_the_config_is_called(manager: UserManager) -> None:
+    """A config's path is absolute in a start-up file, and one word."""
+    config = manager.world.home / "my conf.toml"
+    config.write_text(SEED_TOML)
+
+    said = (await manager.mayfly("install", "--config", "my conf.toml")).err
+
+    assert f"""eval "$(mayfly env --config '{config}')\"""" in said
+    assert f"mayfly env --config '{config}' --shell fish | source" in said
+    assert f"mayfly aws-config --write --config '{config}', and" in said
 
 
 async def test_environment_d_names_the_tokens_file_and_no_token(manager: UserManager) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import plistlib
+import stat
+import sys
 
 from pathlib import Path
 
 import pytest
 
+from mayfly import paths
 from mayfly.cli import install_launchd, speech
+from mayfly.cli.main import main
 from mayfly.service import launchd
 from mayfly.service.units import Values
+from world import SEED_TOML
 
 
 LAUNCHCTL = """\
@@ -35,6 +40,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "mayfly/run"))
     return tmp_path
 
 
@@ -44,7 +50,7 @@ def _values(home: Path) -> Values:
         python="/opt/mayfly/bin/python",
         listen=("127.0.0.1", 9170),
         home=str(home),
-        runtime_dir=str(home / "run"),
+        runtime_dir=str(paths.runtime_dir()),
         log=str(launchd.log_file()),
     )
 
@@ -66,6 +72,7 @@ def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> No
     agent = home / "Library/LaunchAgents/io.mayfly.daemon.plist"
     assert "io.mayfly.daemon" == plistlib.loads(agent.read_bytes())["Label"]
     assert (home / "Library/Logs/mayfly").is_dir()
+    assert 0o700 == stat.S_IMODE((home / "mayfly/run").stat().st_mode)
     assert [f"bootstrap {DOMAIN} {agent}", f"kickstart {DOMAIN}/io.mayfly.daemon"] == first
     assert [f"kickstart {DOMAIN}/io.mayfly.daemon"] == calls(home)
 
@@ -87,7 +94,9 @@ def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.Capt
     install_launchd.install(values, now=False, dry_run=False)
 
     assert "<integer>99<" in launchd.agent().read_text()
-    assert "it has been edited by hand" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "it has been edited by hand" in said
+    assert "nothing is to be changed" not in said
     assert [] == calls(home)
 
 
@@ -105,10 +114,10 @@ def test_uninstall_leaves_nothing(home: Path, values: Values) -> None:
     install_launchd.install(values, now=True, dry_run=False)
     calls(home)
 
-    assert install_launchd.uninstall()
+    assert [] == install_launchd.uninstall()
     assert not launchd.agent().exists()
     assert [f"bootout {DOMAIN}/io.mayfly.daemon"] == calls(home)
-    assert not install_launchd.uninstall()
+    assert None is install_launchd.uninstall()
 
 
 def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
@@ -116,8 +125,33 @@ def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
     launchd.agent().parent.mkdir(parents=True)
     launchd.agent().write_text("<plist/>")
 
-    assert install_launchd.uninstall()
+    assert [launchd.agent()] == install_launchd.uninstall()
     assert launchd.agent().exists()
+
+
+def test_the_whole_command_on_a_mac(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`install` judges its options by the platform, shows what it would set, and lets the runtime folder be."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    config = home / "mayfly.toml"
+    config.write_text(SEED_TOML)
+
+    codes = [
+        main(["install", "--config", str(config), *words])
+        for words in (
+            ["--environment-d", "nsrc"],
+            ["--dry-run", "--launchctl-setenv", "nsrc"],
+        )
+    ]
+    out, err = capsys.readouterr()
+    codes.append(main(["install", "--config", str(config)]))
+
+    assert [2, 0, 0] == codes
+    assert "--environment-d is systemd's" in err
+    assert "launchctl setenv MAYFLY_PROFILE 'nsrc'" in out
+    assert "MAYFLY_RUNTIME_DIR is set in this shell" not in capsys.readouterr().err
+    assert [] == calls(home)
 
 
 def test_what_launchctl_refuses_is_told(home: Path, values: Values) -> None:

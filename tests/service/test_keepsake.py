@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,6 +86,28 @@ def test_a_row_of_another_shape_drops_all(session: Session, key: str, value: Any
     del less["sessions"]["nsrc"][key]
 
     assert [{}, {}, {}] == [unpack(json.dumps(one).encode()) for one in (changed, more, less)]
+
+
+HUGE = {"an integer": 10**400, "up": 1e300, "down": -1e300, "years": 1e9, "no number": math.nan, "endless": math.inf}
+
+
+@pytest.mark.parametrize("key", ["skew_seconds", "jitter_seconds", "alarmed_seconds"])
+@pytest.mark.parametrize("value", HUGE.values(), ids=HUGE)
+def test_a_number_out_of_all_proportion_is_dropped(key: str, value: float) -> None:
+    """What no clock of ours can have measured is none of ours, and is nothing to stumble over."""
+    tree = json.loads(pack({"nsrc": Kept("o", session(NOW + timedelta(hours=1)))}))
+    tree["sessions"]["nsrc"][key] = value
+
+    assert {} == unpack(json.dumps(tree).encode())
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_an_instant_beyond_all_reckoning_is_dropped(instant: str) -> None:
+    """What is no instant by UTC is none of ours."""
+    tree = json.loads(pack({"nsrc": Kept("o", session(NOW + timedelta(hours=1)))}))
+    tree["sessions"]["nsrc"]["issued_at"] = instant
+
+    assert {} == unpack(json.dumps(tree).encode())
 
 
 def test_another_format_is_dropped() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from mayfly.service import store
+from mayfly.service.inherited import Inherited
+from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier, watchdog_seconds
 
 
@@ -84,6 +86,41 @@ def test_nothing_is_kept_of_nothing(listener: Listener) -> None:
 
     assert ["FDSTOREREMOVE=1", "FDNAME=sessions"] == listener.heard()[0]
     assert ["WATCHDOG=1"] == listener.heard()[0]
+
+
+def test_what_systemd_has_not_heard_is_told_again(tmp_path: Path) -> None:
+    """What could not be kept, because systemd was too busy or away, is kept by the next call; what was is not again."""
+    address = tmp_path / "notify"
+    manager = Manager(Inherited(), Notifier(str(address)), None)
+    manager.keep(b"secret")
+    listener = Listener(str(address))
+    manager.keep(b"secret")
+    manager.keep(b"secret")
+    manager.tick()
+    Notifier(str(address)).alive()
+
+    heard = [listener.heard() for _ in range(3)]
+    listener.close()
+    assert ["FDSTOREREMOVE=1", "FDSTORE=1", "WATCHDOG=1"] == [lines[0] for lines, _ in heard]
+    assert b"secret" == store.taken(heard[1][1][0])
+
+
+def test_a_store_that_was_emptied_and_not_filled_is_filled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where systemd has heard only that the old sessions go, the new ones are told again."""
+    address = tmp_path / "notify"
+    listener = Listener(str(address))
+    manager = Manager(Inherited(), Notifier(str(address)), None)
+    with monkeypatch.context() as busy:
+        # The one moment at which a queue is full cannot be had from outside.
+        busy.setattr(Notifier, "keep", lambda *_: False)
+        manager.keep(b"secret")
+    manager.keep(b"secret")
+
+    heard = [listener.heard()[0][0] for _ in range(3)]
+    listener.close()
+    assert ["FDSTOREREMOVE=1", "FDSTOREREMOVE=1", "FDSTORE=1"] == heard
 
 
 def test_what_is_not_sealed_is_not_taken(tmp_path: Path) -> None:

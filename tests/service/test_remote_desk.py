@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 
@@ -26,17 +27,23 @@ class Sight:
     """A desk that sees what it is told to see."""
 
     def __init__(self) -> None:
-        self.presence = Presence.PRESENT
+        self.seen: Presence | None = Presence.PRESENT
         self.told: list[tuple[str, str]] = []
 
+    async def presence(self) -> Presence | None:
+        return self.seen
+
     async def scene(self) -> Scene:
-        return Scene(presence=self.presence)
+        raise AssertionError("what is remembered is remembered by whoever asks")
 
     async def tell(self, title: str, text: str) -> None:
         self.told.append((title, text))
 
     async def caller(self, inode: int) -> Caller | None:
         return Caller(inode, "terraform") if inode else None
+
+    async def process(self, pid: int) -> Caller | None:
+        return Caller(pid, "aws by curl") if pid else None
 
 
 @pytest.fixture(name="sight")
@@ -59,11 +66,12 @@ async def _path(sight: Sight, tmp_path: Path) -> AsyncIterator[Path]:
 async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
     """Who is there, who is asking, and what they are told go through the socket and back."""
     desk = RemoteDesk(path, lambda: NOW)
-    sight.presence = Presence.AWAY
+    sight.seen = Presence.AWAY
 
     assert Scene(presence=Presence.AWAY) == await desk.scene()
     assert Caller(7, "terraform") == await desk.caller(7)
     assert await desk.caller(0) is None
+    assert (Caller(7, "aws by curl"), None) == (await desk.process(7), await desk.process(0))
     await desk.tell("Mayfly", "nsrc ends in 5 min")
     assert [("Mayfly", "nsrc ends in 5 min")] == sight.told
 
@@ -71,11 +79,21 @@ async def test_every_question_is_answered(sight: Sight, path: Path) -> None:
 async def test_an_unlock_is_remembered_though_the_desk_forgets(sight: Sight, path: Path) -> None:
     """When the screen was unlocked is known to whoever asks, so that the desk may end in between."""
     desk = RemoteDesk(path, lambda: NOW)
-    sight.presence = Presence.LOCKED
+    sight.seen = Presence.LOCKED
     await desk.scene()
-    sight.presence = Presence.PRESENT
+    sight.seen = Presence.PRESENT
 
     assert Scene(presence=Presence.PRESENT, unlocked_at=NOW) == await desk.scene()
+
+
+async def test_a_lock_is_remembered_though_the_desk_forgets(sight: Sight, path: Path) -> None:
+    """A desk that cannot say what it sees, as after its start on a busy machine, unlocks nothing."""
+    desk = RemoteDesk(path, lambda: NOW)
+    sight.seen = Presence.LOCKED
+    await desk.scene()
+    sight.seen = None
+
+    assert Scene(presence=Presence.LOCKED) == await desk.scene()
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"{}\n", b"[]\n", b'{"question": "dance"}\n', b'{"question"', b"x" * 9999])
@@ -91,6 +109,32 @@ async def test_what_is_no_question_is_hung_up_on(path: Path, raw: bytes) -> None
     writer.close()
 
     assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOW).caller(7)
+
+
+ASKER = """
+import os, socket, sys
+sock = socket.socket(1)
+sock.connect(sys.argv[1])
+sock.sendall(b'{"question": "caller", "inode": 7}\\n')
+os.write(1, sock.recv(999))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
+@pytest.mark.parametrize(("user", "is_answered"), [(0, True), (65534, False)])
+async def test_another_user_is_not_answered(path: Path, user: int, *, is_answered: bool) -> None:
+    """Wherever the socket is, and whatever its mode: the desk looks who asks."""
+    # Python and the socket's folder are root's: so the right to search and write is kept, and the user is another.
+    rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override") if user else ()
+    asker = await asyncio.create_subprocess_exec(
+        *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *rights, sys.executable, "-I"),
+        *("-c", ASKER, str(path)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        out, _ = await asker.communicate()
+
+    assert (b'[7, "terraform"]\n' if is_answered else b"") == out
 
 
 async def test_without_a_desk_everybody_counts_as_present(tmp_path: Path) -> None:
@@ -113,7 +157,7 @@ async def test_an_answer_that_is_none_counts_as_not_known(tmp_path: Path) -> Non
     async with await asyncio.start_unix_server(answer, tmp_path / "desk.sock"):
         desk = RemoteDesk(tmp_path / "desk.sock", lambda: NOW)
         assert Scene() == await desk.scene()
-        assert await desk.caller(7) is None
+        assert (None, None) == (await desk.caller(7), await desk.process(7))
 
 
 async def test_the_desk_ends_when_nobody_asks(sight: Sight, tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import json
 import socket
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from service.managers import UserManager
+from service.managers import ROOT, UserManager
 
 
 # Run in the place of the daemon, behind its seal.
 HOSTILE = """
-import contextlib, ctypes, json, os, pathlib, socket, subprocess, sys
+import contextlib, ctypes, json, os, pathlib, signal, socket, subprocess, sys
 
 def tried(what):
     try:
@@ -22,11 +23,11 @@ def tried(what):
     except BaseException as reason:
         return type(reason).__name__
 
-home, folder, name, loopback, outside = sys.argv[1:]
+home, folder, name, loopback, outside, engine = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
 
 def through_listener(host, port):
     sock = next(s for s in (socket.socket(fileno=os.dup(fd)) for fd in (3, 4, 5)) if s.family == socket.AF_INET)
-    libc = ctypes.CDLL(None, use_errno=True)
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
     sock.connect((host, int(port)))
@@ -45,7 +46,16 @@ found = {
     "write tmp": tried(lambda: pathlib.Path("/tmp/mayfly-hostile").write_text("x")),
     "read config": tried(lambda: bool(next(pathlib.Path(home, ".config/mayfly").iterdir()).read_text())),
     "others": tried(lambda: os.readlink(f"/proc/{outside}/exe")),
-    "namespace": tried(lambda: ctypes.CDLL(None, use_errno=True).unshare(0x10000000)),
+    "signal": tried(lambda: os.kill(int(outside), 0)),
+    "signal to a thread": tried(lambda: libc.tgkill(int(outside), int(outside), 0)),
+    "signal by a pidfd": tried(lambda: signal.pidfd_send_signal(os.pidfd_open(int(outside)), 0)),
+    "trace": tried(lambda: libc.ptrace(16, int(outside), 0, 0)),
+    "namespace": tried(lambda: libc.unshare(0x10000000)),
+    "network": os.readlink("/proc/self/ns/net"),
+    "engine": tried(lambda: socket.socket(socket.AF_UNIX).connect(engine)),
+    "write shm": tried(lambda: pathlib.Path("/dev/shm/mayfly-hostile").write_text("x")),
+    "write mqueue": tried(lambda: pathlib.Path("/dev/mqueue/mayfly-hostile").write_text("x")),
+    "run": sorted(os.listdir("/run")),
     "capabilities": [line for line in open("/proc/self/status") if line.startswith(("CapBnd", "CapEff", "NoNewPrivs"))],
     "runtime": sorted(os.listdir(f"/run/user/{os.getuid()}")),
 }
@@ -76,27 +86,39 @@ async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
     script.write_text(HOSTILE)
     folder = f"/run/user/{manager.uid}/mayfly"
     name = f"mayfly-test-{manager.world.port}"
-    outside = await manager.main_pid("dbus.service") or 1
+    await manager.run("systemd-run", "--user", "--quiet", "--unit=outside", "sleep", "600")
+    outside = await manager.main_pid("outside.service")
+    engine = "/run/engine.sock" if manager.uid == ROOT else f"/run/user/{manager.uid}/engine.sock"
     manager.lay_over(
         "50-hostile",
         "Type=oneshot",
         "Restart=no",
         "WatchdogSec=0",
         "ExecStart=",
-        f"ExecStart={manager.python} -I {script} {manager.world.home} {folder} {name} {loopback} {outside}",
+        f"ExecStart={manager.python} -I {script} {manager.world.home} {folder} {name} {loopback} {outside} {engine}",
         units=("mayfly.service",),
     )
     await manager.systemctl("daemon-reload")
     await manager.systemctl("start", "mayfly.socket")
-    with socket.socket(socket.AF_UNIX) as abstract:
+    with socket.socket(socket.AF_UNIX) as abstract, socket.socket(socket.AF_UNIX) as listening:
         abstract.bind(f"\0{name}")
         abstract.listen()
+        listening.bind(str(manager.seen(engine)))
+        manager.seen(engine).chmod(0o777)
+        listening.listen()
         await manager.systemctl("start", "mayfly.service")
+    for left in ("/tmp/mayfly-hostile", "/dev/shm/mayfly-hostile"):
+        manager.seen(left).unlink(missing_ok=True)
     return dict(json.loads((manager.runtime_dir / "mayfly/found.json").read_text()))
 
 
+def network() -> str:
+    """The network that this process is in."""
+    return str(Path("/proc/self/ns/net").readlink())
+
+
 async def test_a_hostile_daemon_opens_no_socket_and_starts_nothing_outside(manager: UserManager) -> None:
-    """Behind the seal is no network, no way to start a program outside, and nothing but our folder to write."""
+    """Behind the seal is no network, no socket of others, no signal to send, and nothing but our folder to write."""
     found = await behind_the_seal(manager)
 
     assert {"OSError"} == {found[name] for name in ("inet", "inet6", "netlink", "outside address")}
@@ -110,14 +132,21 @@ async def test_a_hostile_daemon_opens_no_socket_and_starts_nothing_outside(manag
     assert "-1" == found["namespace"]
     assert ["CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n"] == found["capabilities"]
     assert ["mayfly", "systemd"] == found["runtime"]
+    assert ["user"] == found["run"]
+    assert "FileNotFoundError" == found["engine"]
+    assert {"OSError"} == {found["write shm"], found["write mqueue"]}
+    assert {"PermissionError"} == {found["signal"], found["signal by a pidfd"]}
+    assert {"-1"} == {found["signal to a thread"], found["trace"]}
 
 
 async def test_an_ordinary_users_hostile_daemon_opens_no_socket_either(ordinary: UserManager) -> None:
-    """What an ordinary user's machine always gives: no new network socket, no new namespace, no way to gain rights."""
+    """What an ordinary user's machine always gives: a network of its own, no signals, no namespace, no new rights."""
     found = await behind_the_seal(ordinary)
 
     assert {"OSError"} == {found[name] for name in ("inet", "inet6", "netlink")}
-    assert "-1" == found["namespace"]
+    assert network() != found["network"]
+    assert {"PermissionError"} == {found["signal"], found["signal by a pidfd"]}
+    assert {"-1"} == {found["signal to a thread"], found["namespace"]}
     assert "NoNewPrivs:\t1\n" in found["capabilities"]
 
 

@@ -18,6 +18,7 @@ from mayfly.service import files, sandbox, units
 from mayfly.service.files import Standing
 from mayfly.service.units import Values
 from mayfly.service.version import Installed
+from world import World
 
 
 VALUES = Values(python="/opt/mayfly/bin/python", listen=("127.0.0.1", 9170), home="/home/carmas")
@@ -58,6 +59,12 @@ def test_a_folder_with_op_is_looked_at_first() -> None:
 def test_tmp_is_private_unless_something_of_ours_lies_there(values: Values, expected: str) -> None:
     """A private /tmp would hide a program, a home or a config that lies under it."""
     assert f"PrivateTmp={expected}\n" in units.systemd(values)["mayfly.service"]
+
+
+@pytest.mark.parametrize(("home", "expected"), [("/home/carmas", "/run"), ("/run/media/disk/carmas", "%t")])
+def test_others_sockets_are_hidden_unless_something_of_ours_lies_there(home: str, expected: str) -> None:
+    """All of /run is hidden; but where a program, a home or a config lies under it, only the runtime folder is."""
+    assert f"TemporaryFileSystem={expected}\n" in units.systemd(attrs.evolve(VALUES, home=home))["mayfly.service"]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +167,19 @@ def test_every_directive_of_the_seal_is_probed_and_can_be_taken_back() -> None:
     needs_nothing = {"DevicePolicy", "RemoveIPC", "AmbientCapabilities"}
 
     assert there - needs_nothing == {name for name, _ in sandbox.directives(unit)}
+
+
+async def test_status_says_that_units_are_of_another_version_though_nothing_runs(world: World) -> None:
+    """Where the daemon does not run and its units are stale, the way to start it is the one that mends them, too."""
+    unit = world.home / ".config/systemd/user/mayfly.service"
+    files.write(unit, files.stamped("[Service]\n", version="0.0.1"))
+    stale = await world.run("status")
+    files.write(unit, files.stamped("[Service]\n"))
+    same = await world.run("status")
+
+    assert (3, 3) == (stale.code, same.code)
+    assert "it is installed, with the units of mayfly 0.0.1: mayfly install --now" in stale.err
+    assert "systemctl --user start mayfly.socket mayfly.service" in same.err
 
 
 def test_a_version_on_disk_is_noticed(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 from pathlib import Path
 
 from service.managers import ROOT, SystemdWorld, UserManager
+from world import SEED_TOML
 
 
 async def test_the_first_request_after_log_in_starts_the_daemon(unmanaged: SystemdWorld) -> None:
@@ -155,6 +155,7 @@ async def test_a_daemon_that_comes_round_is_left_alone(manager: UserManager) -> 
 
 async def test_a_reload_takes_over_the_config_and_says_so(manager: UserManager) -> None:
     """`systemctl reload` and `mayfly reload` have the config read; a bad one is refused, and the daemon goes on."""
+    manager.world.write_toml()
     await manager.install("--now")
     before = await manager.main_pid()
 
@@ -162,11 +163,15 @@ async def test_a_reload_takes_over_the_config_and_says_so(manager: UserManager) 
     async with asyncio.timeout(20):
         while not manager.events("config.reloaded"):
             await asyncio.sleep(0.02)
+    config = manager.world.write_toml(SEED_TOML + SEED_TOML.replace("profiles.nsrc", "profiles.two"))
     told = await manager.mayfly("reload")
-    manager.world.config.write_text("{")
+    async with asyncio.timeout(20):
+        while "2 profiles on " not in await manager.property("mayfly.service", "StatusText"):
+            await asyncio.sleep(0.02)
+    config.write_text("[")
     refused = await manager.mayfly("reload")
 
-    assert (0, f"took over {manager.world.config}\n") == (told.code, told.out)
+    assert (0, f"took over {config}\n") == (told.code, told.out)
     assert 2 == refused.code
     assert before == await manager.main_pid()
     assert "active" == await manager.property("mayfly.service", "ActiveState")
@@ -202,19 +207,27 @@ async def test_status_knows_the_service(manager: UserManager) -> None:
     assert "systemctl --user start mayfly.socket" in stopped.err
 
 
-async def test_sigterm_drains_what_is_under_way(manager: UserManager) -> None:
-    """A request that waits when the daemon is told to stop is answered, not cut off."""
+async def test_a_restart_in_a_prompt_asks_nobody_twice(manager: UserManager) -> None:
+    """A daemon that is told to end waits for the human whom it has asked, and the next one has what came."""
     await manager.install("--now")
     world = manager.world
-    world.vault.update(prompt={"delay_s": 60})
+    world.vault.update(prompt={"answer": "ignore"})
     asking = asyncio.create_task(world.get())
     async with asyncio.timeout(20):
         while not world.vault.state()["prompts"]:
             await asyncio.sleep(0.05)
 
-    await manager.systemctl("kill", f"--signal={signal.SIGTERM.name}", "mayfly.service")
+    restarting = asyncio.create_task(manager.systemctl("restart", "mayfly.service"))
+    async with asyncio.timeout(20):
+        while not manager.events("daemon.draining"):
+            await asyncio.sleep(0.02)
+    world.vault.update(prompt={"answer": "approve"})
+    first = await asking
+    await restarting
+    second = await world.get()
 
-    assert 503 == (await asking).status
+    assert (200, first.body) == (first.status, second.body)
+    assert (1, 1) == (world.vault.state()["prompts"], len(world.vault.calls()))
 
 
 def test_the_script_is_there() -> None:

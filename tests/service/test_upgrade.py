@@ -59,7 +59,7 @@ async def test_a_busy_daemon_finishes_first(unmanaged: SystemdWorld) -> None:
     python, package = installed(unmanaged.folder / "venv")
     async with unmanaged.log_in(ROOT, python) as manager:
         await manager.install("--now")
-        unmanaged.vault.update(prompt={"delay_s": 60})
+        unmanaged.vault.update(prompt={"answer": "ignore"})
         asking = asyncio.create_task(unmanaged.get())
         async with asyncio.timeout(20):
             while not unmanaged.vault.state()["prompts"]:
@@ -69,5 +69,6 @@ async def test_a_busy_daemon_finishes_first(unmanaged: SystemdWorld) -> None:
         program = "import mayfly.client as c; print(c.ask('GET', '/status').body.decode())"
         status = await manager.run(str(python), "-I", "-c", program)
         asking.cancel()
+        unmanaged.vault.update(prompt={"answer": "dismiss"})
 
     assert "mayfly 99.0.0 is installed" in status.out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mayfly import client, paths
+from mayfly import __version__, client, paths
 from mayfly.cli import speech
 
 
@@ -102,6 +102,14 @@ def _exit_code(error: dict[str, Any]) -> int:
 def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
         return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
+    from mayfly.cli import squatters
+
+    port = squatters.usual_port()
+    if stranger := squatters.stranger_on(port):
+        # The service's socket cannot be opened then: the daemon that would say so, and rotate, is never started.
+        why = f"port {port} belongs to {stranger}: your mayfly cannot run there until they go"
+        rotate = "clients may have sent your tokens there: mayfly rotate"
+        return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*squatters.hints(port), rotate))
     return speech.Stop(speech.NOT_RUNNING, str(reason), hints=(_how_to_start(),))
 
 
@@ -111,7 +119,9 @@ def _how_to_start() -> str:
 
     from mayfly.service import files, launchd, systemd
 
-    if files.version_of(systemd.folder() / systemd.SERVICE):
+    if version := files.version_of(systemd.folder() / systemd.SERVICE):
+        if version != __version__:
+            return f"it is installed, with the units of mayfly {version}: mayfly install --now"
         return "it is installed: systemctl --user start mayfly.socket mayfly.service"
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly import document, paths
-from mayfly.cli import aws_file, speech
+from mayfly.cli import aws_file, regions, shadows, speech
 from mayfly.cli.aws_file import Entry
 from mayfly.document import Document
 
@@ -41,20 +41,21 @@ def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
     """An entry for every configured profile; raises aws_file.Unquotable."""
     socket, command = str(paths.control_socket()), own_command()
     return [
-        Entry(f"{prefix}{name}", _region(table), aws_file.process_line(socket, command, name))
-        for name, table in found.tables("profiles").items()
+        Entry(f"{prefix}{name}", region, aws_file.process_line(socket, command, name))
+        for name, region in _regions(found, _text()).items()
     ]
 
 
 def is_behind(found: Document) -> bool:
     """Whether `--write` was used once, and would now write other profiles or regions."""
+    text = _text()
     try:
-        there = aws_file.written(_config_file().read_text(errors="surrogateescape"))
-    except (OSError, aws_file.Unmergeable):
+        there = aws_file.written(text)
+    except aws_file.Unmergeable:
         return False
     # Of profiles that are gone or new, the others tell the prefix.
     prefix = next((name.removesuffix(profile) for name, (profile, _) in there.profiles.items()), "")
-    wanted = {f"{prefix}{name}": (name, _region(table)) for name, table in found.tables("profiles").items()}
+    wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text).items()}
     return bool(there.profiles) and there.profiles != {
         name: entry for name, entry in wanted.items() if name not in there.foreign
     }
@@ -70,9 +71,24 @@ def own_command() -> tuple[str, ...]:
     return (sys.executable, "-m", "mayfly")
 
 
-def _region(table: document.Tree) -> str | None:
-    region = table.get("region")
-    return region if isinstance(region, str) else None
+def _regions(found: Document, text: str) -> dict[str, str]:
+    """The region of every profile: there, SDKs look for it in the profile itself, and nowhere else in the file.
+
+    Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
+    """
+    default = shadows.region_in(aws_file.foreign(text))
+    return {
+        name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
+        for name, table in found.tables("profiles").items()
+    }
+
+
+def _text() -> str:
+    """What stands in `~/.aws/config`; nothing where it cannot be read, which `--write` then says."""
+    try:
+        return _config_file().read_text(errors="surrogateescape")
+    except OSError:
+        return ""
 
 
 def _write(entries: list[Entry]) -> int:

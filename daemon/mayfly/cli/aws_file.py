@@ -99,6 +99,15 @@ def written(text: str) -> Written:
     return Written(profiles, section_names(before) + section_names(after))
 
 
+def foreign(text: str) -> str:
+    """What stands outside the block; all of it where that cannot be told."""
+    try:
+        before, _, after = _split(text)
+    except Unmergeable:
+        return text
+    return before + after
+
+
 def _region_in(body: str) -> str | None:
     found = re.search(r"(?m)^region = (.+)$", body)
     return found[1] if found else None

@@ -9,6 +9,10 @@ import sys
 from mayfly.cli import speech
 
 
+# It has a config of its own.
+TAKES_CONFIG = False
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("--once", action="store_true", help="end after the story, instead of staying for you to try")

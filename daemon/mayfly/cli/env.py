@@ -43,6 +43,8 @@ def changes_for(given: argparse.Namespace) -> environment.Changes:
     """
     found = target.find(given.config, given.profile)
     squatters.refuse_squatted(found.port)
+    if not found.region and shadows.default_region(os.environ):
+        found = found._replace(usual_region=None)
     token = tokens.ensure_token(found.profile)
     if given.token_file:
         return environment.enter(os.environ, found, token_file=str(tokens.token_path(found.profile)))

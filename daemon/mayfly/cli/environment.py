@@ -49,8 +49,9 @@ def enter(now: Mapping[str, str], target: Target, *, token: str = "", token_file
     changes[URL] = f"http://127.0.0.1:{target.port}/credentials/{target.profile}"
     changes[TOKEN_FILE if token_file else TOKEN] = token_file or token
     changes[PROFILE] = target.profile
+    region = target.region or (None if _has_region(now) else target.usual_region)
     for name in REGIONS:
-        changes |= _region(now, name, target.region)
+        changes |= _region(now, name, region)
     if any(now.get(proxy) for proxy in PROXIES):
         for name, other in zip(NO_PROXIES, reversed(NO_PROXIES), strict=True):
             changes |= _past_proxy(now, name, other)
@@ -72,9 +73,17 @@ def applied(now: Mapping[str, str], changes: Changes) -> dict[str, str]:
     return {name: value for name, value in ({**now} | changes).items() if value is not None}
 
 
+def _has_region(now: Mapping[str, str]) -> bool:
+    """Whether somebody else than we has named one."""
+    return any(now.get(name) and not _is_ours(now, name) for name in REGIONS)
+
+
+def _is_ours(now: Mapping[str, str], name: str) -> bool:
+    return name in now and now[name] == now.get(MARK + name)
+
+
 def _region(now: Mapping[str, str], name: str, region: str | None) -> Changes:
-    mark = MARK + name
-    is_ours = name in now and now[name] == now.get(mark)
+    mark, is_ours = MARK + name, _is_ours(now, name)
     if region is not None and (is_ours or now.get(name) != region):
         return {name: region, mark: region}
     if is_ours:

@@ -7,6 +7,10 @@ import argparse
 from mayfly.cli import asking, speech
 
 
+# The daemon is asked, which has its own.
+TAKES_CONFIG = False
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: all")

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mayfly import document, paths, tokens
-from mayfly.cli import environment, speech, target
+from mayfly import document, paths
+from mayfly.cli import install_desktop, speech
 from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
@@ -25,20 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("--now", action="store_true", help="start it, too")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be written, and do nothing")
-    parser.add_argument(
-        "--environment-d",
-        metavar="PROFILE",
-        help="also give PROFILE to every program of the desktop, from the next log-in on (environment.d; systemd)",
-    )
-    parser.add_argument(
-        "--launchctl-setenv",
-        metavar="PROFILE",
-        help="also give PROFILE to every program that is started from now on, until log-out (macOS)",
-    )
+    install_desktop.arguments(parser)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Install, or say what stands in the way."""
+    """Install, or say what stands in the way: before anything is written, as far as that can be known."""
+    wanted = install_desktop.variables(given)
     values = values_in_force(given.config)
     if sys.platform == "darwin":
         from mayfly.cli import install_launchd
@@ -57,8 +49,10 @@ def run(given: argparse.Namespace) -> int:
             "there is neither systemd nor launchd here",
             hints=("start it yourself at log-in: mayfly serve",),
         )
-    if not given.dry_run:
-        _give_to_desktop(given)
+    if given.dry_run:
+        install_desktop.show(wanted)
+    else:
+        install_desktop.give(wanted)
         _say_how_to_use(given.config)
     return speech.DONE
 
@@ -96,61 +90,51 @@ def values_in_force(given: str | None) -> Values:
         python=sys.executable,
         listen=listen,
         home=str(Path.home()),
+        is_configured=path is not None,
         config=str(path) if path and (given or path.parent != Path.home() / ".config/mayfly") else None,
-        op_folders=_op_folders(found) if found else (),
+        op_folders=_op_folders(found),
         runtime_dir=str(paths.runtime_dir()),
         log=str(launchd.log_file()),
     )
 
 
-def _op_folders(found: Config) -> tuple[str, ...]:
-    """Where `op` is by this shell's PATH, if the service would not look there."""
+def _op_folders(found: Config | None) -> tuple[str, ...]:
+    """Where `op` is by this shell's PATH, if the service would not look there; also before there is a config."""
+    from mayfly.config import OnePassword
     from mayfly.exchange.onepassword import USUAL_PLACES, find_op
 
     folders: dict[str, None] = {}
-    for way in dict.fromkeys(found.onepassword_of(name) for name in found.profiles):
+    ways = [found.onepassword_of(name) for name in found.profiles] if found else [OnePassword()]
+    for way in dict.fromkeys(ways):
         try:
             place = find_op(way, os.environ)
         except MayflyError as error:
-            speech.warning(f"{error.message}: the service will not serve before")
+            speech.warning(f"{error.message}: the service has no credentials before")
             continue
         if not way.op and place not in USUAL_PLACES:
             folders[str(Path(place).parent)] = None
     return tuple(folders)
 
 
-def _give_to_desktop(given: argparse.Namespace) -> None:
-    """Variables for programs that no shell starts: the URL, and the path of the token's file, never the token."""
-    profile = given.environment_d or given.launchctl_setenv
-    if not profile:
-        return
-    found = target.find(given.config, profile)
-    tokens.ensure_token(found.profile)
-    changes = environment.enter({}, found, token_file=str(tokens.token_path(found.profile)))
-    variables = {name: value for name, value in changes.items() if value}
-    if given.environment_d:
-        from mayfly.cli import install_systemd
-
-        install_systemd.write_environment(variables)
-    if given.launchctl_setenv:
-        for name, value in variables.items():
-            if problem := launchd.setenv(name, value):
-                raise speech.Stop(speech.FAILED, f"launchctl setenv {name}: {problem}")
-        speech.say(f"every program that is started from now on uses {found.profile}, until log-out")
-
-
 def _say_how_to_use(given: str | None) -> None:
     """The line for each shell's start-up file, and what IDEs are better served with."""
+    from shlex import quote
+
     try:
-        names = list(document.read(paths.config_file(given)).tables("profiles"))
+        path = paths.config_file(given)
+        names = list(document.read(path).tables("profiles"))
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
         return
-    command = "mayfly" if shutil.which("mayfly") else f"{sys.executable} -m mayfly"
-    config = f" --config {given}" if given else ""
-    profile = f" {names[0]}" if len(names) > 1 else ""
+    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
+    # A start-up file is read in whatever folder the shell is started.
+    config = f" --config {quote(str(path))}" if given else ""
+    profile = f" {quote(names[0])}" if len(names) > 1 else ""
     speech.hint(f'bash, zsh: put into ~/.bashrc, ~/.zshrc: eval "$({command} env{profile}{config})"')
     speech.hint(f"fish: put into ~/.config/fish/config.fish: {command} env{profile}{config} --shell fish | source")
-    speech.hint(f"IDEs and other programs of the desktop: {command} aws-config --write, and choose a profile there")
-    if "MAYFLY_RUNTIME_DIR" in os.environ:
+    speech.hint(
+        f"IDEs and other programs of the desktop: {command} aws-config --write{config}, and choose a profile there"
+    )
+    # The agent is told of it; systemd's units have the session's.
+    if "MAYFLY_RUNTIME_DIR" in os.environ and sys.platform != "darwin":
         speech.warning("MAYFLY_RUNTIME_DIR is set in this shell, and not for the service: they will not meet")

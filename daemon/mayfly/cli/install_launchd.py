@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from mayfly import paths
 from mayfly.cli import speech
 from mayfly.cli.install_systemd import put
 from mayfly.service import files, launchd, units
@@ -19,8 +22,11 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
         print(f"<!-- {launchd.agent()} -->\n{text}")
         return
     launchd.log_file().parent.mkdir(parents=True, exist_ok=True)
+    # launchd makes sockets, and no folders for them.
+    paths.make_runtime_dir()
+    is_kept = files.standing(launchd.agent(), text).is_kept
     is_changed = put(launchd.agent(), text)
-    if not is_changed:
+    if not is_changed and not is_kept:
         speech.say("the agent is installed already: nothing is to be changed")
     if now:
         if is_changed and launchd.is_loaded():
@@ -33,20 +39,20 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
         speech.say(f"the agent will listen on {values.listen[0]}:{values.listen[1]} from log-in on")
 
 
-def uninstall() -> bool:
-    """Have launchd forget the agent, and take it away; whether there was one."""
+def uninstall() -> list[Path] | None:
+    """Have launchd forget the agent, and take it away; what is kept, or None where there was none."""
     path = launchd.agent()
     standing = files.standing(path)
     if launchd.is_loaded():
         _must(launchd.bootout())
     if standing is Standing.ABSENT:
-        return False
+        return None
     if standing is Standing.FOREIGN:
         speech.warning(f"{path} is kept: it is not ours")
-        return True
+        return [path]
     path.unlink()
     speech.say(f"removed {path}")
-    return True
+    return []
 
 
 def _must(problem: str) -> None:

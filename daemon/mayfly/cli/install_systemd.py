@@ -20,51 +20,64 @@ PASSED_ON = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDL
 
 
 def install(values: Values, *, now: bool, dry_run: bool) -> None:
-    """Put the units there, have their sockets opened at log-in, and with `now` start; raises systemd.Refused, Stop."""
+    """Put the units there, have their sockets opened at log-in, and with `now` start; raises systemd.Refused, Stop.
+
+    Where anything stands in the way, nothing has been written.
+    """
     texts = units.systemd(values)
     wanted = {systemd.folder() / name: files.stamped(text) for name, text in texts.items()}
     if dry_run:
-        _show(wanted)
+        show(wanted)
+        print(f"# then: systemctl --user enable {' '.join(systemd.SOCKETS)}")
+        if not paths.runtime_dir().exists():
+            print(f"# and a folder for tokens and sockets: {paths.runtime_dir()}")
         return
     systemd.check_manager()
     listen = f"{values.listen[0]}:{values.listen[1]}"
-    is_open = listen in systemd.call("show", "--property=Listen", "--value", "mayfly.socket")
-    if now and not is_open:
-        _refuse_taken(values.listen)
+    is_open = now and _is_open(values.listen)
     wanted[systemd.drop_in()] = _drop_in(texts[systemd.SERVICE], values)
+    is_kept = any(files.standing(path, text).is_kept for path, text in wanted.items())
     changed = [path for path, text in wanted.items() if put(path, text)]
     if changed:
         systemd.reload()
     fresh = systemd.enable()
-    if not changed and not fresh:
+    if not changed and not fresh and not is_kept:
         speech.say("the service is installed already: nothing is to be changed")
     elif fresh:
         speech.say(f"the service will listen on {listen} from log-in on")
     if now:
-        _start(changed, is_open=is_open, listen=listen)
+        _start(changed, is_open=is_open, listen=listen, is_configured=values.is_configured)
     elif changed and systemd.is_active(systemd.SERVICE):
         speech.hint("what runs is as it was: mayfly install --now")
     _compare_environments()
 
 
-def uninstall() -> bool:
-    """Close the sockets, end the services, take the units away; whether there was anything."""
+def uninstall() -> list[Path] | None:
+    """Close the sockets, end the services, take the units away; what is kept, or None where there was nothing."""
     mine = [systemd.folder() / name for name in units.SYSTEMD]
     extras = [systemd.drop_in(), systemd.environment_file()]
     there = [path for path in (*mine, *extras) if files.standing(path) is not Standing.ABSENT]
-    if not there:
-        return False
-    if all(files.standing(systemd.folder() / name) is not Standing.ABSENT for name in systemd.SOCKETS):
-        systemd.stop()
-        systemd.disable()
+    try:
+        loaded = systemd.loaded()
+    except systemd.Refused:
+        if there:
+            raise
+        return None
+    if not (there or loaded or systemd.dangling()):
+        return None
+    systemd.stop(loaded)
+    systemd.disable([path.name for path in there if path.name in systemd.SOCKETS])
     for path in there:
         _remove(path)
+    # What enabled a unit whose file had gone before.
+    for link in systemd.dangling():
+        link.unlink()
     for left in systemd.folder().glob("mayfly*.d"):
         speech.warning(f"{left} is kept: what is in it is not ours")
     systemd.reload()
     systemd.forget_failures()
     shutil.rmtree(Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly", ignore_errors=True)
-    return True
+    return [path for path in there if files.standing(path) is not Standing.ABSENT]
 
 
 def put(path: Path, text: str) -> bool:
@@ -87,11 +100,16 @@ def put(path: Path, text: str) -> bool:
     return True
 
 
-def write_environment(variables: Mapping[str, str]) -> None:
-    """Have every program of the session find these variables, from the next log-in on."""
+def environment_file(variables: Mapping[str, str]) -> dict[Path, str]:
+    """The file by which every program of the session finds these variables, from the next log-in on."""
     lines = "".join(f'{name}="{_escaped(value)}"\n' for name, value in variables.items())
-    if put(systemd.environment_file(), files.stamped(lines)):
-        speech.say("every program of the desktop finds the profile there, from the next log-in on")
+    return {systemd.environment_file(): files.stamped(lines)}
+
+
+def show(wanted: Mapping[Path, str]) -> None:
+    """Print what would be written, and what stands there."""
+    for path, text in wanted.items():
+        print(f"# {path}: {files.standing(path, text).value}\n{text}")
 
 
 def _drop_in(unit: str, values: Values) -> str:
@@ -105,26 +123,33 @@ def _drop_in(unit: str, values: Values) -> str:
     return files.stamped(sandbox.drop_in(left_out))
 
 
-def _start(changed: list[Path], *, is_open: bool, listen: str) -> None:
+def _start(changed: list[Path], *, is_open: bool, listen: str, is_configured: bool) -> None:
     is_older = any(path.name == systemd.SERVICE or path == systemd.drop_in() for path in changed)
     anew = systemd.is_active("mayfly.socket") and (not is_open or any(path.suffix == ".socket" for path in changed))
     if anew:
         speech.say("the sockets are opened anew: the daemon forgets its sessions")
-    systemd.start(anew=anew, service_anew=is_older)
-    speech.say(f"serving on {listen}")
+    # A service without a config is not ready before there is one, however long that takes.
+    systemd.start(anew=anew, service_anew=is_older, is_awaited=is_configured)
+    speech.say(
+        f"serving on {listen}" if is_configured else f"listening on {listen}, and serving once there is a config"
+    )
 
 
-def _refuse_taken(address: tuple[str, int]) -> None:
+def _is_open(address: tuple[str, int]) -> bool:
+    """Whether our own socket listens there already; raises Stop where somebody else's does."""
     from mayfly.cli.holders import holder
 
-    if systemd.is_active("mayfly.socket"):
-        return
-    if who := holder(address[1]):
+    who = holder(address[1])
+    if systemd.is_active("mayfly.socket") and f"{address[0]}:{address[1]}" in systemd.listens():
+        # Units that were read anew under an open socket close what they no longer name, and open nothing.
+        return who is not None
+    if who:
         raise speech.Stop(
             speech.FAILED,
             f"{address[0]}:{address[1]} is taken by {who}",
             hints=('end it, or choose another port in the config: listen = "127.0.0.1:PORT"',),
         )
+    return False
 
 
 def _compare_environments() -> None:
@@ -145,14 +170,6 @@ def _remove(path: Path) -> None:
     speech.say(f"removed {path}")
     if path == systemd.drop_in() and not any(path.parent.iterdir()):
         path.parent.rmdir()
-
-
-def _show(wanted: Mapping[Path, str]) -> None:
-    for path, text in wanted.items():
-        print(f"# {path}: {files.standing(path, text).value}\n{text}")
-    print(f"# then: systemctl --user enable {' '.join(systemd.SOCKETS)}")
-    if not paths.runtime_dir().exists():
-        print(f"# and a folder for tokens and sockets: {paths.runtime_dir()}")
 
 
 def _escaped(value: str) -> str:

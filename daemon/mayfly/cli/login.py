@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import select
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mayfly import client, document
+from mayfly import client, document, paths
 from mayfly.cli import asking, speech
 from mayfly.cli.spans import clock_time, span
 from mayfly.errors import ConfigInvalid
 
 
 QUIET_SECONDS = 0.3
+
+# The daemon is asked, which has its own.
+TAKES_CONFIG = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +34,9 @@ def run(given: argparse.Namespace) -> int:
     status = asking.status()
     asking.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
     names = dict.fromkeys(given.profiles or without_source(status))
+    wait = PromptWait(Path(status["config"]))
     calls = {name: asking.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names}
-    failures = [failure for name, call in _as_they_come(calls) if (failure := _tell(name, call))]
+    failures = [failure for name, call in _as_they_come(calls, wait) if (failure := _tell(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)
     return worst(failures)
@@ -57,28 +62,63 @@ def worst(failures: Sequence[speech.Stop]) -> int:
     return next((code for code in order if code in codes), speech.DONE)
 
 
-def _as_they_come(calls: Mapping[str, client.Call]) -> Iterator[tuple[str, client.Call]]:
+class PromptWait:
+    """How long the exchange would wait before it asks anybody, by the codes that were sent before it was asked.
+
+    Later on the codes of this very login would be among them.
+    """
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        try:
+            self._sent = (paths.runtime_dir() / "op.lock").read_bytes()
+        except OSError:
+            self._sent = b""
+
+    def left_seconds(self, names: Sequence[str], now: datetime) -> float:
+        """For these profiles, from `now` on; 0 where the config cannot tell."""
+        if not self._sent:
+            return 0
+        from mayfly import config
+        from mayfly.exchange.oplock import Device, left_seconds
+
+        try:
+            found = config.load(self._config)
+            ways = [(found.onepassword_of(name).account or "", found.keys_of(name).otp) for name in names]
+        except (ConfigInvalid, KeyError):
+            return 0
+        return left_seconds(self._sent, [Device(*way) for way in ways], now)
+
+
+def _as_they_come(calls: Mapping[str, client.Call], wait: PromptWait) -> Iterator[tuple[str, client.Call]]:
     """Every profile and its call, the first answered first; says whom it waits for, if it has to wait."""
     waiting = dict(calls)
-    said = False
+    codes: PromptWait | None = wait
+    quiet_seconds: float | None = QUIET_SECONDS
     while waiting:
-        ready = select.select(list(waiting.values()), [], [], None if said else QUIET_SECONDS)[0]
+        ready = select.select(list(waiting.values()), [], [], quiet_seconds)[0]
         if not ready:
-            _say_what_is_awaited(list(waiting))
-            said = True
+            quiet_seconds, codes = _say_what_is_awaited(list(waiting), codes), None
         for name in [name for name, call in waiting.items() if call in ready]:
             yield name, waiting.pop(name)
 
 
-def _say_what_is_awaited(names: Sequence[str]) -> None:
-    """The daemon knows whether a person is asked, or only AWS."""
+def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None) -> float | None:
+    """The daemon knows whether a person is asked, or only AWS. The seconds until there is more to say, if there is.
+
+    `wait` None is for the second time.
+    """
     rows = {row["profile"]: row for row in asking.status()["profiles"]}
     human = [name for name in names if "1Password" in rows[name]["next_step"]]
-    others = [name for name in names if name not in human]
-    if human:
+    others = [name for name in names if name not in human] if wait else []
+    seconds = wait.left_seconds(human, datetime.now(UTC)) if wait and human else 0
+    if seconds:
+        speech.say(f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s")
+    elif human:
         speech.say(f"waiting for 1Password: approve the prompt for {', '.join(human)}")
     if others:
         speech.say(f"waiting for AWS: {', '.join(others)}")
+    return seconds or None
 
 
 def _tell(name: str, call: client.Call) -> speech.Stop | None:

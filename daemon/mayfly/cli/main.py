@@ -7,6 +7,7 @@ not pay for the others.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 
@@ -40,6 +41,11 @@ COMMANDS = (
 
 HELP_WIDTH = 100
 
+CONFIG_HELP = "the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)"
+
+# What a disk or a quota says that takes no more.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
 EXIT_CODES = """\
 exit codes:
   0  done
@@ -64,27 +70,54 @@ class Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         raise speech.Stop(speech.WRONG_USAGE, message, hints=(f"{self.prog} --help",))
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End, once the help has been written."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (by default the process's own); its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    _have_streams()
     try:
         code = _run(given)
         sys.stdout.flush()
     except speech.Stop as reason:
         return speech.stop(reason)
-    except ConfigInvalid as problem:
-        return speech.stop(speech.Stop(speech.WRONG_USAGE, *problem.problems))
     except MayflyError as problem:
-        code = speech.HUMAN_MUST_ACT if problem.needs_human else speech.FAILED
-        return speech.stop(speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ()))
+        return speech.stop(_stop_for(problem))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Whoever read us has gone (`| head`): nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
+    except OSError as reason:
+        if reason.errno not in _FULL:
+            raise
+        _drop_output()
+        return speech.stop(speech.Stop(speech.FAILED, f"cannot write: {reason.strerror}"))
     return code
+
+
+def _stop_for(problem: MayflyError) -> speech.Stop:
+    if isinstance(problem, ConfigInvalid):
+        return speech.Stop(speech.WRONG_USAGE, *problem.problems)
+    code = speech.HUMAN_MUST_ACT if problem.needs_human else speech.FAILED
+    return speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ())
+
+
+def _have_streams() -> None:
+    """Who has closed one (`>&-`) wants to hear nothing; Python has None there, which nobody can print to or ask."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open as long as we are
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere, and fails no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: list[str]) -> int:
@@ -109,7 +142,8 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
         formatter_class=Formatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="the config (default: see the README)")
+    if getattr(module, "TAKES_CONFIG", True):
+        parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
     module.arguments(parser)
     if not getattr(module, "TAKES_COMMAND", False):
         given = parser.parse_args(words)

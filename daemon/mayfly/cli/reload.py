@@ -11,6 +11,10 @@ from mayfly import document
 from mayfly.cli import asking, aws_config, speech
 
 
+# The daemon is asked, which has its own.
+TAKES_CONFIG = False
+
+
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """What this command takes: nothing."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from mayfly import document, paths, tokens
 from mayfly.cli import asking, speech
-from mayfly.cli.reload import take_over
+from mayfly.errors import ConfigInvalid
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,16 +16,47 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Make them, and have the daemon read them, if it runs."""
-    known = list(document.read(paths.config_file(given.config)).tables("profiles"))
+    """Make them, and have the daemon read them, if it runs. What is wrong elsewhere keeps no old token alive."""
+    known = _known(given.config)
     asking.check_names(given.profiles, known)
-    for name in dict.fromkeys(given.profiles or known):
-        tokens.rotate_token(name)
-        print(f"{name}: new token in {tokens.token_path(name)}")
+    chosen = dict.fromkeys(given.profiles or known)
+    problems = {name: reason for name in chosen if (reason := _rotate(name))}
+    refused = _take_over()
+    for name, reason in (refused | problems).items():
+        say = speech.error if name in chosen else speech.warning
+        say(f"{name}: {reason}")
+    speech.hint("shells that were told an old token need the new one: run 'mayfly env' there again")
+    return speech.FAILED if chosen.keys() & (problems | refused).keys() else speech.DONE
+
+
+def _known(config: str | None) -> list[str]:
+    """The config's profiles; where it cannot be read, those that have a token."""
     try:
-        take_over()
+        return list(document.read(paths.config_file(config)).tables("profiles"))
+    except ConfigInvalid as problem:
+        if not (known := tokens.made_before()):
+            raise
+        for text in problem.problems:
+            speech.warning(text)
+        return known
+
+
+def _rotate(name: str) -> str | None:
+    """Why it could not be."""
+    try:
+        tokens.rotate_token(name)
+    except ConfigInvalid as problem:
+        return problem.message
+    print(f"{name}: new token in {tokens.token_path(name)}")
+    return None
+
+
+def _take_over() -> dict[str, str]:
+    """Have the daemon read the tokens, if it runs; which it could not, and why: those profiles have none now."""
+    try:
+        told = json.loads(asking.checked(asking.received(asking.send("POST", "/tokens"))))
     except speech.Stop as reason:
         if reason.exit_code != speech.NOT_RUNNING:
             raise
-    speech.hint("shells that were told an old token need the new one: run 'mayfly env' there again")
-    return speech.DONE
+        return {}
+    return dict(told["refused"])

@@ -17,7 +17,7 @@ from mayfly.errors import ConfigInvalid, MayflyError
 if TYPE_CHECKING:
     from mayfly.config import Config, OnePassword
     from mayfly.service.manager import Manager
-    from mayfly.sockets import PortTaken
+    from mayfly.sockets import PortTaken, Taken
 
 
 WAIT_SECONDS = 30
@@ -75,22 +75,33 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
 
     found = config.load(paths.config_file(given.config))
     address = _address(given.listen, found)
-    _check_ops(found)
+    # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
+    if not given.sealed:
+        _check_ops(found)
     for text in found.warnings:
         speech.warning(text)
-    if sys.stderr.isatty():
-        speech.say(f"serving on {address[0]}:{address[1]} until Ctrl-C; 'mayfly install' makes it a service")
 
     async def serve() -> None:
-        await Daemon(found, address, log.open_log(), manager, is_sealed=given.sealed).serve()
+        await Daemon(found, address, log.open_log(), manager, is_sealed=given.sealed).serve(on_ready=_say_where)
 
     try:
         asyncio.run(serve())
     except sockets.PortTaken as reason:
         raise _port_taken(found, address, reason) from None
     except sockets.Taken as reason:
-        raise speech.Stop(speech.FAILED, str(reason), hints=("mayfly status",)) from None
+        raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
     return speech.DONE
+
+
+def _say_where(shown: str) -> None:
+    if sys.stderr.isatty():
+        speech.say(f"serving on {shown} until Ctrl-C; 'mayfly install' makes it a service")
+
+
+def _next_step(reason: Taken) -> str:
+    """By what could not be had: the control socket, or the port."""
+    is_ours = "serves already" in str(reason)
+    return "mayfly status" if is_ours else 'choose another port in the config: listen = "127.0.0.1:PORT"'
 
 
 def _address(given: str | None, found: Config) -> tuple[str, int]:
@@ -109,7 +120,7 @@ def _check_ops(found: Config) -> None:
     for key, way in _ways(found).items():
         where = f"{found.source}: {key}.op: " if way.op else ""
         try:
-            find_op(way, os.environ)
+            find_op(way, os.environ, key)
         except ConfigInvalid as error:
             lines |= {f"{where}{problem}": error for problem in error.problems}
         except MayflyError as error:
@@ -130,6 +141,8 @@ def _ways(found: Config) -> dict[str, OnePassword]:
 def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
     from mayfly.cli.holders import holder
 
+    if _is_served():
+        return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
     who = holder(address[1])
     hints: tuple[str, ...] = (
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
@@ -137,14 +150,25 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
     )
     if _is_strangers(address[1]):
         hints = (_lock_out(found), *hints)
-    message = f"{address[0]}:{address[1]} is taken by {who}" if who else str(reason)
+    message = f"{address[0]}:{address[1]} is taken by {who}" if who else f"{reason}: by a process that does not listen"
     return speech.Stop(speech.FAILED, message, hints=hints)
 
 
+def _is_served() -> bool:
+    """Whether a daemon of this user's own answers."""
+    from mayfly import client
+
+    try:
+        return client.ask("GET", "/status").status == 200
+    except (client.NotRunning, client.Distrusted, MayflyError):
+        return False
+
+
 def _is_strangers(port: int) -> bool:
+    """Where Linux does not say that it is ours, it may be anybody's: one that has the port, and does not listen."""
     from mayfly.cli.squatters import owner
 
-    return owner(port) not in {None, os.getuid()}
+    return sys.platform == "linux" and owner(port) != os.getuid()
 
 
 def _lock_out(found: Config) -> str:

@@ -1,11 +1,13 @@
-"""What in `~/.aws` would win over the endpoint: every SDK asks [default] before it asks a container.
+"""What [default] in `~/.aws` says: every SDK asks it before a container, and for a region where no other is named.
 
-The price of missing one is work in the wrong account. Only names of keys are kept, never a value.
+The price of missing a credential there is work in the wrong account. Only names of keys are kept, never a value but the
+region's.
 """
 
 from __future__ import annotations
 
 import os
+import re
 
 from collections.abc import Iterator, Mapping
 
@@ -23,6 +25,17 @@ def find(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def default_region(environ: Mapping[str, str]) -> str | None:
+    """The region of [default] in the config file, for whoever names none; None where it has none."""
+    return region_in(_text(_files(environ)[1]))
+
+
+def region_in(text: str) -> str | None:
+    """The same, of a config file's text."""
+    named = [value for key, value in _default_items(text) if key == "region"]
+    return named[-1] if named and re.fullmatch(r"[a-z0-9-]+", named[-1]) else None
+
+
 def _files(environ: Mapping[str, str]) -> tuple[str, str]:
     return (
         os.path.expanduser(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"),  # noqa: PTH111 - speed
@@ -31,19 +44,23 @@ def _files(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _shadowing_keys(path: str) -> list[str]:
+    keys = {key for key, _ in _default_items(_text(path))}
+    return sorted(key for key in keys if key in _KEYS or key.startswith("sso_"))
+
+
+def _text(path: str) -> str:
     # Only a plain file: to read a pipe would leave nothing for the SDK.
     if not os.path.isfile(path):  # noqa: PTH113 - speed
-        return []
+        return ""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - speed
-            keys = default_keys(file.read())
+            return file.read()
     except OSError:
-        return []
-    return sorted({key for key in keys if key in _KEYS or key.startswith("sso_")})
+        return ""
 
 
-def default_keys(text: str) -> Iterator[str]:
-    """The keys of [default] (or [profile default]) in a file of `~/.aws`, in lower case.
+def _default_items(text: str) -> Iterator[tuple[str, str]]:
+    """The keys, in lower case, and values of [default] (or [profile default]) in a file of `~/.aws`.
 
     As botocore reads it: a line that is indented deeper than the key before it goes on with that key's value.
     """
@@ -60,7 +77,8 @@ def default_keys(text: str) -> Iterator[str]:
         else:
             key_indent = indent
             if is_default:
-                yield words.partition("=")[0].partition(":")[0].strip().lower()
+                key, value, *_ = (*re.split("[=:]", words, maxsplit=1), "")
+                yield key.strip().lower(), value.strip()
 
 
 def _is_default(header: str) -> bool:

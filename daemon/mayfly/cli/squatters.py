@@ -32,20 +32,83 @@ class Listener(NamedTuple):
 
 
 def refuse_squatted(port: int) -> None:
-    """Raise Stop if somebody else answers at 127.0.0.1:`port`."""
+    """Raise Stop if somebody else answers at 127.0.0.1:`port`, or holds it and could answer at any time."""
+    if stranger := stranger_on(port):
+        raise speech.Stop(
+            speech.FAILED,
+            f"port {port} belongs to {stranger}: what answers there is not your mayfly",
+            hints=hints(port),
+        )
+    if owner(port) is None and is_held(port):
+        raise speech.Stop(
+            speech.FAILED,
+            f"port {port} is held by a process that does not listen yet: what will answer there is not your mayfly",
+            hints=hints(port),
+        )
+
+
+def stranger_on(port: int) -> str | None:
+    """The name of another user who listens there; None if nobody does, or it cannot be known."""
     uid = owner(port)
     if uid is None or uid == os.getuid():
-        return
+        return None
     from mayfly.paths import user_name
 
-    raise speech.Stop(
-        speech.FAILED,
-        f"port {port} belongs to {user_name(uid)}: what answers there is not your mayfly",
-        hints=(
-            f"see what it is: sudo ss -ltnp 'sport = :{port}'",
-            'or choose another port in the config: listen = "127.0.0.1:PORT"',
-        ),
+    return user_name(uid)
+
+
+def hints(port: int) -> tuple[str, ...]:
+    """What to do about a stranger on the port."""
+    return (
+        f"see what it is: sudo ss -atnp 'sport = :{port}'",
+        'or choose another port in the config: listen = "127.0.0.1:PORT"',
     )
+
+
+def usual_port(config: str | None = None) -> int:
+    """The port where our daemon ought to be; what is wrong with the usual config is for `serve` to say.
+
+    Raises ConfigInvalid where another one is named and cannot be read.
+    """
+    from contextlib import suppress
+
+    from mayfly import document, paths
+    from mayfly.errors import ConfigInvalid
+
+    configured = None
+    if config:
+        document.read(paths.config_file(config))
+    if not os.environ.get("MAYFLY_LISTEN"):
+        with suppress(ConfigInvalid):
+            configured = document.read(paths.config_file(config)).tree.get("listen")
+    with suppress(ValueError):
+        return paths.listen_address(None, configured if isinstance(configured, str) else None)[1]
+    return paths.default_address()[1]
+
+
+def is_held(port: int) -> bool:
+    """Whether the port is taken by a process that nobody lists because it does not listen; Linux only.
+
+    Connections that are closing do not count (SO_REUSEADDR), nor do those of our own processes.
+    """
+    import errno
+    import socket
+
+    if sys.platform != "linux":
+        return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as reason:
+            return reason.errno == errno.EADDRINUSE and not _is_ours(_lines(), port)
+    return False
+
+
+def _is_ours(lines: Iterable[str], port: int) -> bool:
+    """Whether a process of ours has a socket at the port: by now it may listen, or it is the client of another."""
+    rows = (line.split() for line in lines)
+    return any(row[1].endswith(f":{port:04X}") and int(row[7]) == os.getuid() and row[9] != "0" for row in rows)
 
 
 def owner(port: int) -> int | None:

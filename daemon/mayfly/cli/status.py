@@ -11,6 +11,10 @@ from mayfly.cli import asking, speech
 from mayfly.cli.status_page import page
 
 
+# The daemon is asked, which has its own.
+TAKES_CONFIG = False
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("--json", action="store_true", help="everything that the daemon says, for scripts")

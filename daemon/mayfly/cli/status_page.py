@@ -12,6 +12,7 @@ from mayfly.cli.spans import clock_time, span
 Row: TypeAlias = Mapping[str, Any]
 
 HEADINGS = ("PROFILE", "PHASE", "EXPIRES IN", "USED", "NEXT")
+LAST_FEW = 5
 COLOURS = {"fresh": "32", "due": "33", "expired": "31", "empty": "2", "waiting": "36"}
 
 
@@ -25,6 +26,8 @@ def page(status: Mapping[str, Any], *, is_coloured: bool = False) -> list[str]:
         *coloured,
         *_section(_errors(status["profiles"], now)),
         *_section(_notes(status)),
+        *_section(_fetches(status, now)),
+        *_section(_refusals(status)),
         "",
         *_daemon(status, now),
     ]
@@ -53,6 +56,8 @@ def _errors(rows: Sequence[Row], now: datetime) -> Iterator[str]:
             yield f"{row['profile']}: {error['message']} ({error['code']})"
             if error["hint"]:
                 yield f"  hint: {error['hint']}"
+            if row["next_step"].startswith("tried again by itself"):
+                yield f"  {row['next_step']}"
             retry_at = row["retry_not_before_at"]
             if retry_at and _instant(retry_at) > now:
                 yield f"  clients are answered so for another {span((_instant(retry_at) - now).total_seconds())}"
@@ -63,6 +68,32 @@ def _notes(status: Mapping[str, Any]) -> Iterator[str]:
     if skew:
         yield f"note: this machine's clock is {span(abs(skew))} {'behind' if skew > 0 else 'ahead of'} AWS's"
     yield from (f"note: {note}" for note in status["notes"])
+
+
+def _fetches(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    last = sorted(status.get("last_fetches", ()), key=lambda fetch: str(fetch["at"]), reverse=True)[:LAST_FEW]
+    if last:
+        cells = [(fetch["profile"], _client(fetch), _ago(fetch["at"], now)) for fetch in last]
+        yield from _aligned([("LAST GIVEN", "TO", "WHEN"), *cells])
+
+
+def _client(fetch: Row) -> str:
+    """The program, as it calls itself; or what it says of itself in its requests, where it was not found."""
+    if fetch["pid"] is None:
+        return f"? ({_printable(fetch['agent'])})"
+    return f"{_printable(fetch['program'] or '?')} (pid {fetch['pid']}, {_printable(fetch['agent'])})"
+
+
+def _refusals(status: Mapping[str, Any]) -> Iterator[str]:
+    counts = status.get("refusals", {})
+    if counts:
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        yield "refused: " + ", ".join(f"{times} by {_printable(cause)}" for cause, times in ordered)
+
+
+def _printable(text: str) -> str:
+    """Nothing that a program calls itself may steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _daemon(status: Mapping[str, Any], now: datetime) -> Iterator[str]:

@@ -11,17 +11,21 @@ import re
 from typing import NamedTuple
 
 from mayfly import document, paths
-from mayfly.cli import speech
+from mayfly.cli import regions, speech
 from mayfly.document import Document
 from mayfly.errors import ConfigInvalid
 
 
 class Target(NamedTuple):
-    """A profile's name, the port of its endpoint on 127.0.0.1, and its region if it has one."""
+    """A profile's name, the port of its endpoint on 127.0.0.1, and its region if it has one.
+
+    `usual_region` is for a shell in which nobody names any.
+    """
 
     profile: str
     port: int
     region: str | None = None
+    usual_region: str | None = None
 
 
 def find(config: str | None, profile: str | None) -> Target:
@@ -31,7 +35,7 @@ def find(config: str | None, profile: str | None) -> Target:
     """
     found = document.read(paths.config_file(config))
     name = _chosen(found, profile)
-    return Target(name, _port(found), _region(found, name))
+    return Target(name, _port(found), _region(found, name), regions.usual(found, name))
 
 
 def _chosen(found: Document, given: str | None) -> str:

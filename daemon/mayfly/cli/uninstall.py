@@ -10,6 +10,10 @@ from mayfly.cli.install import refused
 from mayfly.service import systemd
 
 
+# The service goes, whatever it was to serve.
+TAKES_CONFIG = False
+
+
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """What this command takes: nothing."""
 
@@ -19,13 +23,18 @@ def run(_given: argparse.Namespace) -> int:
     if sys.platform == "darwin":
         from mayfly.cli import install_launchd
 
-        was_there = install_launchd.uninstall()
+        kept = install_launchd.uninstall()
     else:
         from mayfly.cli import install_systemd
 
         try:
-            was_there = install_systemd.uninstall()
+            kept = install_systemd.uninstall()
         except systemd.Refused as reason:
             raise refused(reason) from None
-    speech.say("the service is gone; your config stays" if was_there else "there was no service")
+    if kept is None:
+        speech.say("there was no service")
+    elif kept:
+        speech.say(f"the service has ended; kept, because not ours: {', '.join(map(str, kept))}")
+    else:
+        speech.say("the service is gone; your config stays")
     return speech.DONE

@@ -8,6 +8,10 @@ import json
 from mayfly.cli import asking, speech
 
 
+# The daemon is asked, which has its own.
+TAKES_CONFIG = False
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("profile", metavar="PROFILE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 from contextlib import AsyncExitStack
@@ -18,7 +19,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def play(teller: Teller, *, once: bool) -> int:
-    """Tell the story, and stay unless `once`; the exit code. Raises Failed."""
+    """Tell the story, and stay unless `once`; the exit code. Raises Failed.
+
+    All that it makes is for this user alone, whatever the umask was: the daemon refuses a config that others can write.
+    """
+    os.umask(0o077)
     show = asyncio.create_task(_show(teller, once=once))
     heard: list[int] = []
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import sys
 import tempfile
 
 from collections.abc import Mapping
@@ -46,6 +49,28 @@ def neutral(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if not name.startswith(_OURS) and not name.lower().endswith("_proxy") and name not in _DESKTOP
     }
+
+
+def folder_to_add(environ: Mapping[str, str], own: Path | None = None) -> str | None:
+    """What another terminal must have on its PATH to find our own `mayfly`; None if it finds it without.
+
+    `own` is our program, by default the one beside our Python.
+    """
+    own = own or Path(sys.executable).with_name("mayfly")
+    found = shutil.which("mayfly", path=_usual_path(environ))
+    is_found = found is not None and Path(found).resolve() == own.resolve()
+    return None if is_found or not own.exists() else str(own.parent)
+
+
+def has_aws(environ: Mapping[str, str], added: str | None) -> bool:
+    """Whether another terminal has the AWS CLI, once the folder `added` is on its PATH."""
+    return shutil.which("aws", path=f"{added or ''}:{_usual_path(environ)}") is not None
+
+
+def _usual_path(environ: Mapping[str, str]) -> str:
+    """PATH without the virtual environment that is active in this terminal only."""
+    active = f"{environ.get('VIRTUAL_ENV') or '/nowhere'}/bin"
+    return ":".join(folder for folder in environ.get("PATH", os.defpath).split(":") if folder != active)
 
 
 def temporary_folder() -> str:

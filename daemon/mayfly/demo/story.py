@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import time
 
 from contextlib import suppress
 from datetime import datetime
 
-from mayfly.demo import memory
+from mayfly.demo import memory, props
 from mayfly.demo.fetch import fetch
 from mayfly.demo.props import ACCOUNT_ID, USER
 from mayfly.demo.stage import Event, Stage
@@ -149,7 +150,10 @@ class Story:
     def _invite(self, life_seconds: float) -> None:
         self._tell.step("and now you, in another terminal")
         variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in self._stage.own_variables.items())
-        self._tell.show(f'export {variables}\neval "$(mayfly env nsrc)"\naws sts get-caller-identity\nmayfly status')
+        added = props.folder_to_add(os.environ)
+        path = f' PATH={shlex.quote(added)}:"$PATH"' if added else ""
+        who = "aws sts get-caller-identity" if props.has_aws(os.environ, added) else "mayfly whoami nsrc"
+        self._tell.show(f'export {variables}{path}\neval "$(mayfly env nsrc)"\n{who}\nmayfly status')
         self._tell.step(f"sessions here end after {life_seconds:.0f} s: watch them being renewed, until ctrl-c")
 
     async def _keep_using(self) -> None:

@@ -4,7 +4,8 @@
 happen after the request was checked, so its code is spent: `500`, `503`; `hang` (no answer until
 the server closes); `reset` (the connection is cut); `invalid-mfa` (a good code is refused);
 `expired-result` (credentials that have expired already); `malformed` (XML that breaks off);
-`wrong-account` (another account's credentials and ARNs); `ok` lets a request through.
+`wrong-account` (another account's credentials and ARNs; AWS itself would refuse a session whose device
+is of another account than its keys); `ok` lets a request through.
 """
 
 from collections import deque

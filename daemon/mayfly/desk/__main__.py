@@ -12,7 +12,7 @@ import struct
 import sys
 
 from mayfly.clock import Clock
-from mayfly.desk import Desk, desk_here
+from mayfly.desk import LocalDesk, desk_here
 from mayfly.desk.remote import MAX_LINE_BYTES, answered
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     return 0
 
 
-async def serve(sock: socket.socket, desk: Desk, idle_seconds: float) -> None:
+async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> None:
     """Answer on a listening socket until nobody has asked for `idle_seconds`."""
     asked = asyncio.Event()
 

@@ -27,7 +27,7 @@ class Desk(Protocol):
     """The user's session, as far as it can be known."""
 
     async def scene(self) -> Scene:
-        """Who is there now; what cannot be known counts as present."""
+        """Who is there now; what cannot be known is as it was seen last, and at first present."""
 
     async def tell(self, title: str, text: str) -> None:
         """Show a notification, if the session can; never with a secret."""
@@ -35,31 +35,35 @@ class Desk(Protocol):
     async def caller(self, inode: int) -> Caller | None:
         """The user's process that holds the socket with this inode, if it can be found."""
 
+    async def process(self, pid: int) -> Caller | None:
+        """The user's process of that number; for one that only passes the credentials on, whoever has started it."""
+
+
+class LocalDesk(Desk, Protocol):
+    """A desk in the session itself, which can say what it does not know."""
+
+    async def presence(self) -> Presence | None:
+        """Who is there now; None where nobody says so in time."""
+
 
 class Watch:
-    """Remembers when the screen was last unlocked, from one look to the next."""
+    """Remembers what was seen last, and when the screen was last unlocked, from one look to the next."""
 
     def __init__(self) -> None:
-        self.last = Presence.PRESENT
+        self._last = Presence.PRESENT
         self._unlocked_at: datetime | None = None
 
-    def scene(self, presence: Presence, now: datetime) -> Scene:
-        """The scene for what is seen now."""
-        if self.last is Presence.LOCKED and presence is not Presence.LOCKED:
+    def scene(self, presence: Presence | None, now: datetime) -> Scene:
+        """The scene for what is seen now; where that is nothing, it is for all we know as it was."""
+        presence = presence or self._last
+        if self._last is Presence.LOCKED and presence is not Presence.LOCKED:
             self._unlocked_at = now
-        self.last = presence
+        self._last = presence
         return Scene(presence=presence, unlocked_at=self._unlocked_at)
 
 
 async def ask(program: str, *arguments: str) -> str | None:
     """What a program of the platform prints; None if it is not there, fails, or takes too long."""
-    with suppress(TimeoutError):
-        return await answer(program, *arguments)
-    return None
-
-
-async def answer(program: str, *arguments: str) -> str | None:
-    """What a program of the platform prints; None if it is not there, or fails; raises TimeoutError."""
     found = shutil.which(program)
     if found is None:
         return None
@@ -73,12 +77,14 @@ async def answer(program: str, *arguments: str) -> str | None:
         )
     except OSError:
         return None
+    out = None
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            out, _ = await process.communicate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                out, _ = await process.communicate()
     finally:
         # Also where whoever asks has gone: nothing is left running.
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return out.decode(errors="replace") if process.returncode == 0 else None
+    return out.decode(errors="replace") if out is not None and process.returncode == 0 else None

@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from mayfly.demand import Presence, Scene
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
 
 
+# curl or mayfly, and the shell that has started it; and one to spare.
+GO_BETWEENS = 3
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")
 
 
@@ -25,21 +27,18 @@ class LinuxDesk:
 
     async def scene(self) -> Scene:
         """By logind's hints, which the desktop's screen saver and idle watcher set."""
-        try:
-            presence = await self._presence()
-        except TimeoutError:
-            # Too busy to say, as after a suspend: for all we know the screen is as it was.
-            presence = self._watch.last
-        return self._watch.scene(presence, self._clock())
+        return self._watch.scene(await self.presence(), self._clock())
 
-    async def _presence(self) -> Presence:
-        session = (
-            await answer("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value") or ""
-        ).strip()
-        if not session:
+    async def presence(self) -> Presence | None:
+        """None where logind is too busy to say, as after a suspend, or is not there."""
+        session = await ask("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value")
+        if session is None:
+            return None
+        if not session.strip():
             return Presence.PRESENT
         wanted = [f"--property={name}" for name in _PROPERTIES]
-        return presence_from(await answer("loginctl", "show-session", session, *wanted) or "", self._clock())
+        printed = await ask("loginctl", "show-session", session.strip(), *wanted)
+        return None if printed is None else presence_from(printed, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
         """By notify-send, which speaks to whatever notification service the session has."""
@@ -48,6 +47,10 @@ class LinuxDesk:
     async def caller(self, inode: int) -> Caller | None:
         """By the links in /proc/PID/fd, in a thread, because there are many."""
         return await asyncio.to_thread(_find_caller, inode)
+
+    async def process(self, pid: int) -> Caller | None:
+        """By /proc/PID, and its parents'."""
+        return await asyncio.to_thread(_find_process, pid)
 
 
 def presence_from(properties: str, now: datetime) -> Presence:
@@ -69,7 +72,39 @@ def _find_caller(inode: int) -> Caller | None:
             if folder.stat().st_uid == os.getuid() and any(
                 str(link.readlink()) == wanted for link in (folder / "fd").iterdir()
             ):
-                return Caller(int(folder.name), (folder / "comm").read_text().strip())
+                return Caller(int(folder.name), _program(folder))
         except OSError:
             continue
     return None
+
+
+def _find_process(pid: int) -> Caller | None:
+    """As `aws by curl`, where the process that asks is not the one that wants."""
+    asking = Path("/proc", str(pid))
+    try:
+        wanting = asking
+        for _ in range(GO_BETWEENS):
+            if not _passes_on(wanting) or _parent(wanting).stat().st_uid != os.getuid():
+                break
+            wanting = _parent(wanting)
+        by = f" by {_program(asking)}" if wanting != asking else ""
+        return Caller(int(wanting.name), _program(wanting) + by)
+    except (OSError, ValueError):
+        return None
+
+
+def _passes_on(folder: Path) -> bool:
+    """Whether it is `mayfly credential-process`, a curl to the control socket, or the shell that starts the two."""
+    line = (folder / "cmdline").read_bytes()
+    return b"credential-process" in line or b"control.sock" in line
+
+
+def _parent(folder: Path) -> Path:
+    # proc_pid_stat(5): the fourth field; the second is the name, in parentheses, and may have any in it.
+    return folder.with_name((folder / "stat").read_bytes().rpartition(b")")[2].split()[1].decode())
+
+
+def _program(folder: Path) -> str:
+    """A process calls itself what it likes, in any bytes: nothing of it may steer a terminal, or fail to be told."""
+    name = (folder / "comm").read_bytes().decode(errors="replace").strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

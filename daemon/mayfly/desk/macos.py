@@ -5,13 +5,15 @@ Written from Apple's documentation and public reports, and not run on a Mac by u
 
 from __future__ import annotations
 
+import os
 import re
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from mayfly.demand import Presence, Scene
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, answer, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
 
 
 class MacDesk:
@@ -22,13 +24,14 @@ class MacDesk:
         self._watch = Watch()
 
     async def scene(self) -> Scene:
-        """By `CGSSessionScreenIsLocked` of the console user, and the time since the last key or mouse event."""
-        try:
-            console = await answer("ioreg", "-n", "Root", "-d", "1") or ""
-            events = await answer("ioreg", "-c", "IOHIDSystem", "-d", "4") or ""
-        except TimeoutError:
-            return self._watch.scene(self._watch.last, self._clock())
-        return self._watch.scene(presence_from(console, events), self._clock())
+        """By the screen lock of this user's session, and the time since the last key or mouse event."""
+        return self._watch.scene(await self.presence(), self._clock())
+
+    async def presence(self) -> Presence | None:
+        """None where the registry cannot be read."""
+        console = await ask("ioreg", "-n", "Root", "-d", "1", "-a")
+        events = await ask("ioreg", "-c", "IOHIDSystem", "-d", "4")
+        return None if console is None else presence_from(console, events or "", os.getuid())
 
     async def tell(self, title: str, text: str) -> None:
         """By a notification of the script runner."""
@@ -39,15 +42,41 @@ class MacDesk:
         del inode
         return None
 
+    async def process(self, pid: int) -> Caller | None:
+        """By what `ps` prints."""
+        name = await ask("ps", "-p", str(pid), "-o", "comm=")
+        return Caller(pid, name.strip().rpartition("/")[2]) if name else None
 
-def presence_from(console: str, events: str) -> Presence:
-    """Who is there, by what `ioreg` printed of the root entry and of IOHIDSystem (idle time in nanoseconds)."""
-    if re.search(r'"CGSSessionScreenIsLocked"\s*=\s*Yes', console):
+
+def presence_from(console: str, events: str, uid: int) -> Presence | None:
+    """Who is there, by what `ioreg` printed of the root entry (as XML) and of IOHIDSystem (idle time in nanoseconds).
+
+    None where the root entry cannot be read. Others may be logged in beside `uid`, each with a lock of their own.
+    """
+    try:
+        users = _console_users(console)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    # The key is there only while the screen is locked.
+    if any(user.get("kCGSSessionUserIDKey") == uid and user.get("CGSSessionScreenIsLocked") for user in users):
         return Presence.LOCKED
     idle = re.search(r'"HIDIdleTime"\s*=\s*(\d+)', events)
     if idle and int(idle[1]) / 1e9 >= AWAY_SECONDS:
         return Presence.AWAY
     return Presence.PRESENT
+
+
+def _console_users(console: str) -> list[dict[str, Any]]:
+    """The sessions with a screen; none where nobody is logged in. Raises what a text does that is no such entry."""
+    import plistlib  # of macOS alone
+
+    from xml.parsers.expat import ExpatError
+
+    try:
+        root = plistlib.loads(console.encode())
+    except (ExpatError, plistlib.InvalidFileException) as reason:
+        raise ValueError(str(reason)) from None
+    return [user for user in root.get("IOConsoleUsers", []) if isinstance(user, dict)]
 
 
 def _quoted(text: str) -> str:

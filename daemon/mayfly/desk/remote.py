@@ -1,7 +1,7 @@
 """The desk as a service of its own, for a daemon that is sealed off from the session: one question, one connection.
 
-The question is a JSON line, and so is the answer. What cannot be asked in time is not known: then everybody counts as
-present, and nobody is found.
+The question is a JSON line, and so is the answer. What cannot be asked in time is not known: then the screen is as it
+was when it was last seen (at first: with somebody before it), and nobody is found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.demand import Presence, Scene
-from mayfly.desk.interface import ANSWER_SECONDS, Caller, Desk, Watch
+from mayfly.desk.interface import ANSWER_SECONDS, Caller, LocalDesk, Watch
 
 
 MAX_LINE_BYTES = 4096
@@ -35,7 +35,7 @@ class RemoteDesk:
     async def scene(self) -> Scene:
         """As the desk sees it."""
         told = await self._ask({"question": "scene"})
-        presence = Presence(told) if told in [one.value for one in Presence] else Presence.PRESENT
+        presence = Presence(told) if told in [one.value for one in Presence] else None
         return self._watch.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
@@ -44,10 +44,11 @@ class RemoteDesk:
 
     async def caller(self, inode: int) -> Caller | None:
         """As the desk finds it."""
-        match await self._ask({"question": "caller", "inode": inode}):
-            case [int(pid), str(program)]:
-                return Caller(pid, program)
-        return None
+        return _caller(await self._ask({"question": "caller", "inode": inode}))
+
+    async def process(self, pid: int) -> Caller | None:
+        """As the desk knows it."""
+        return _caller(await self._ask({"question": "process", "pid": pid}))
 
     async def _ask(self, question: dict[str, Any]) -> Any:
         """The answer; None where there is none."""
@@ -62,17 +63,27 @@ class RemoteDesk:
         return None
 
 
-async def answered(desk: Desk, line: bytes) -> bytes:
+def _caller(told: Any) -> Caller | None:
+    match told:
+        case [int(pid), str(program)]:
+            return Caller(pid, program)
+    return None
+
+
+async def answered(desk: LocalDesk, line: bytes) -> bytes:
     """What the desk answers to a line; raises ValueError, TypeError or KeyError for what is no question."""
     question = json.loads(line)
     told: Any = None
     match question["question"]:
         case "scene":
-            told = (await desk.scene()).presence.value
+            presence = await desk.presence()
+            told = presence and presence.value
         case "tell":
             await desk.tell(str(question["title"]), str(question["text"]))
         case "caller":
             told = await desk.caller(int(question["inode"]))
+        case "process":
+            told = await desk.process(int(question["pid"]))
         case _:
             raise ValueError("no such question")
     return json.dumps(told).encode() + b"\n"

@@ -30,9 +30,11 @@ _PATHS = re.compile(r"/credentials/([A-Za-z0-9][A-Za-z0-9._-]{0,63})|/healthz")
 _VERSIONS = (HttpVersion11, HttpVersion10)
 _FORWARDING = (hdrs.FORWARDED, "X-Real-IP", hdrs.VIA)
 _FORWARDING_PREFIX = "x-forwarded-"
-_BROWSER = (hdrs.ORIGIN, hdrs.REFERER, "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+# What a page cannot set or take away: Fetch metadata, client hints, those of a WebSocket.
+_BROWSER = (hdrs.ORIGIN, hdrs.REFERER)
+_BROWSER_PREFIX = "sec-"
 # Node's own fetch sends a lone Sec-Fetch-Mode: cors; a browser never sends it without Sec-Fetch-Site.
-_FETCH_MODES: tuple[list[str], ...] = ([], ["cors"])
+_NODES_OWN = [("sec-fetch-mode", "cors")]
 
 
 class Refusal(NamedTuple):
@@ -92,7 +94,8 @@ class Checks:
         hosts = headers.getall(hdrs.HOST, ())
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             raise Refused(_HOST)
-        if any(mark in headers for mark in _BROWSER) or headers.getall("Sec-Fetch-Mode", []) not in _FETCH_MODES:
+        secured = [(name.lower(), value) for name, value in headers.items() if name[:4].lower() == _BROWSER_PREFIX]
+        if any(mark in headers for mark in _BROWSER) or (secured and secured != _NODES_OWN):
             raise Refused(_BROWSED)
         if any(mark in headers for mark in _FORWARDING) or any(
             name[:12].lower() == _FORWARDING_PREFIX for name in headers

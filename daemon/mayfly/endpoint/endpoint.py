@@ -56,14 +56,23 @@ class Endpoint:
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            self._on_refusal(refused.refusal.cause)
-            return refused.refusal.answer
+            return self._refused(refused)
         if profile is None:
             return _HEALTHY
         credentials = self._keeper.take(profile, inode=_inode(request))
         if credentials is None:
             return await self._wait(request, profile)
-        await self._audit.note(profile, request.headers.get(hdrs.USER_AGENT, ""), _inode(request))
+        return await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
+
+    def _refused(self, refused: Refused) -> Answer:
+        self._on_refusal(refused.refusal.cause)
+        return refused.refusal.answer
+
+    async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
+        """The answer, and a note of it; raises ConnectionResetError where nobody is there to take it."""
+        if not _connection(request).is_open:
+            raise ConnectionResetError("the client has gone")
+        await self._audit.note(profile, agent, _inode(request))
         return self._render(credentials)
 
     def _render(self, credentials: Credentials) -> Answer:
@@ -76,7 +85,7 @@ class Endpoint:
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
         self._audit.meet(_inode(request))
-        work = asyncio.ensure_future(self._obtain(profile, agent, _inode(request)))
+        work = asyncio.ensure_future(self._obtain(request, profile, agent))
         dialect = dialect_of(agent, request.version)
         try:
             if dialect is Dialect.WHITE_SPACE:
@@ -87,8 +96,9 @@ class Endpoint:
         finally:
             work.cancel()
 
-    async def _obtain(self, profile: str, agent: str, inode: int | None) -> Answer:
+    async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
         """The final answer, within the patience that is configured; the exchange outlives it."""
+        inode = _inode(request)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, inode=inode)
@@ -98,8 +108,12 @@ class Endpoint:
             # It is the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
             return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
-        await self._audit.note(profile, agent, inode)
-        return self._render(credentials)
+        try:
+            # The token may have been rotated meanwhile.
+            self._checks.run(request)
+        except Refused as refused:
+            return self._refused(refused)
+        return await self._hand_out(request, profile, agent, credentials)
 
     async def _keep_alive(self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes) -> None:
         """Write `sign` until `work` is done; a client that has gone ends it."""
@@ -107,10 +121,7 @@ class Endpoint:
             done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
             if done:
                 return
-            transport = request.transport
-            if transport is None or transport.is_closing():
-                raise ConnectionResetError("the client has gone")
-            transport.write(sign)
+            _connection(request).write(sign)
 
     async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
         """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
@@ -118,14 +129,13 @@ class Endpoint:
         if done:
             return work.result()
         transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client has gone")
-        transport.write(_CHUNKED_HEAD + _SPACE_CHUNK)
+        _connection(request).write(_CHUNKED_HEAD + _SPACE_CHUNK)
         try:
             await self._keep_alive(request, work, _SPACE_CHUNK)
             return Rest(work.result())
         except BaseException:
-            transport.abort()
+            if transport is not None:
+                transport.abort()
             raise
 
 
@@ -139,9 +149,13 @@ class Rest(Answer):
         self._open = self._last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
 
 
+def _connection(request: web.BaseRequest) -> Connection:
+    return cast(Connection, request.protocol)
+
+
 def _inode(request: web.BaseRequest) -> int | None:
     """The client's socket, as the kernel numbers it."""
-    peer = cast("Connection", request.protocol).peer
+    peer = _connection(request).peer
     return peer.inode if peer else None
 
 

@@ -12,7 +12,6 @@ from mayfly.credentials import Credentials
 from mayfly.errors import MayflyError
 from mayfly.exchange import sts
 from mayfly.exchange.login import Emit
-from mayfly.exchange.roles import keys_of
 from mayfly.exchange.where import where_is_sts
 from mayfly.wire import Identity, Request, Result
 
@@ -30,7 +29,7 @@ async def verify(
     async def one(name: str, session: Credentials) -> None:
         try:
             where = where_is_sts(config, name, environ, session.partition or "")
-            answer = await caller.call(where, keys_of(session), "get_caller_identity")
+            answer = await caller.call(where, sts.keys_of(session), "get_caller_identity")
             who = Identity(
                 user_id=str(answer.fields.get("UserId")),
                 account=str(answer.fields.get("Account")),

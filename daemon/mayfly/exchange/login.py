@@ -167,7 +167,9 @@ class Login:
         profiles = [self._config.keys_of(name) for name in names]
         keys = dict.fromkeys(reference for profile in profiles for reference in profile.references()[:-1])
         codes = dict.fromkeys(profile.otp for profile in profiles)
-        with Op(self._way, (*keys, *codes), self._environ) as op:
+        name = profiles[0].onepassword
+        table = f"onepasswords.{name}" if name else "onepassword"
+        with Op(self._way, (*keys, *codes), self._environ, table) as op:
             self._get_ready_meanwhile(names[0])
             return op.values()
 

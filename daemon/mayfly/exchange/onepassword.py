@@ -21,17 +21,22 @@ from mayfly.exchange.op_environment import environment
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
 
-def find_op(way: OnePassword, environ: Mapping[str, str]) -> str:
+def find_op(way: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
-    Raises OnePasswordMissing, or ConfigInvalid where the only ones there are could have been put there by somebody
-    else.
+    `table` is where the way stands in the config. Raises OnePasswordMissing, or ConfigInvalid where the only ones there
+    are could have been put there by somebody else.
     """
     if way.op:
-        return _trusted([Path(way.op)]) or _missing(f"{way.op}: there is no such program")
-    folders = [Path(entry) for entry in environ.get("PATH", "").split(":") if entry.startswith("/")]
-    places = [folder / "op" for folder in folders] + [Path(place) for place in USUAL_PLACES]
-    return _trusted(places) or _missing("op, the 1Password CLI, is neither on PATH nor in the usual places")
+        places, otherwise = [Path(way.op)], f"{way.op}: there is no such program"
+    else:
+        folders = [Path(entry) for entry in environ.get("PATH", "").split(":") if entry.startswith("/")]
+        places = [folder / "op" for folder in folders] + [Path(place) for place in USUAL_PLACES]
+        otherwise = "op, the 1Password CLI, is neither on PATH nor in the usual places"
+    found = _trusted(places)
+    if not found:
+        raise _missing(otherwise, table)
+    return found
 
 
 def _trusted(places: Iterable[Path]) -> str | None:
@@ -48,8 +53,8 @@ def _trusted(places: Iterable[Path]) -> str | None:
     return None
 
 
-def _missing(message: str) -> str:
-    raise OnePasswordMissing(message)
+def _missing(message: str, table: str) -> OnePasswordMissing:
+    return OnePasswordMissing(message, hint=f'install the 1Password CLI, or set op = "/path/to/op" in [{table}]')
 
 
 def template(references: Iterable[str]) -> bytes:
@@ -60,10 +65,11 @@ def template(references: Iterable[str]) -> bytes:
 class Op:
     """One running `op inject`. Made started and fed; `values` waits for it, and after the `with` block it is gone."""
 
-    def __init__(self, way: OnePassword, references: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    def __init__(self, way: OnePassword, references: tuple[str, ...], environ: Mapping[str, str], table: str) -> None:
         self._limit_seconds = way.timeout_seconds
         self._references = references
-        program = find_op(way, environ)
+        self._table = table
+        program = find_op(way, environ, table)
         account = ("--account", way.account) if way.account else ()
         try:
             self._child = Child(
@@ -73,7 +79,7 @@ class Op:
                 limit_seconds=way.timeout_seconds,
             )
         except OSError as reason:
-            raise OnePasswordMissing(f"{program} cannot be run: {reason.strerror}") from None
+            raise _missing(f"{program} cannot be run: {reason.strerror}", table) from None
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +94,7 @@ class Op:
         except Hung:
             raise OnePasswordHung(
                 f"op did not end within {self._limit_seconds} s",
-                hint="see that no window of 1Password waits; timeout_seconds in [onepassword] is the limit",
+                hint=f"see that no window of 1Password waits; timeout_seconds in [{self._table}] is the limit",
             ) from None
         except Flooded:
             raise OnePasswordGarbled("op printed more than any set of values can be") from None

@@ -53,9 +53,8 @@ class OpLock:
 
     def wait_for_fresh_codes(self, devices: Iterable[Device]) -> None:
         """Wait until every device is in a step whose code was not sent; in slices, because the clock may jump."""
-        rows = self._read()
-        sent = {step for device in devices for step in (*rows.get(_key(device), ()), *rows.get(_ANY, ()))}
-        while self._is_too_early(sent):
+        sent = _sent(self._read(), devices)
+        while _first_usable(sent, self._step()) > self._step():
             self._wait(min(WAIT_SLICE_SECONDS, self._left_of_step_seconds()))
 
     def note_sent(self, devices: Iterable[Device]) -> None:
@@ -68,25 +67,40 @@ class OpLock:
         os.pwrite(self._descriptor, text.encode().ljust(os.fstat(self._descriptor).st_size), 0)
         os.fsync(self._descriptor)
 
-    def _is_too_early(self, sent: Iterable[int]) -> bool:
-        # A clock that was set back waits for the next step, and not for the future that it came from.
-        now = self._step()
-        last = max((step for step in sent if step <= now + 1), default=None)
-        return first_usable_step(last, now) > now
-
     def _read(self) -> Rows:
-        raw = os.pread(self._descriptor, MAX_FILE_BYTES, 0)
-        try:
-            rows = {key: [int(step) for step in steps] for key, steps in json.loads(raw or b"{}").items()}
-        except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
-            return {_ANY: [self._step()]}
-        return {key: steps[-STEPS_KEPT:] for key, steps in rows.items()}
+        return _rows(os.pread(self._descriptor, MAX_FILE_BYTES, 0), self._step())
 
     def _step(self) -> int:
         return int(self._clock().timestamp()) // CODE_PERIOD_SECONDS
 
     def _left_of_step_seconds(self) -> float:
         return CODE_PERIOD_SECONDS - self._clock().timestamp() % CODE_PERIOD_SECONDS + 0.01
+
+
+def left_seconds(raw: bytes, devices: Iterable[Device], now: datetime) -> float:
+    """How long it is from `now` until codes of all `devices` may go out, by the file's bytes. Pure."""
+    at = now.timestamp()
+    step = int(at) // CODE_PERIOD_SECONDS
+    first = _first_usable(_sent(_rows(raw, step), devices), step)
+    return max(0.0, first * CODE_PERIOD_SECONDS - at)
+
+
+def _rows(raw: bytes, step: int) -> Rows:
+    """The steps by device; where that cannot be known, `step` for every one."""
+    try:
+        rows = {key: [int(step) for step in steps] for key, steps in json.loads(raw or b"{}").items()}
+    except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
+        return {_ANY: [step]}
+    return {key: steps[-STEPS_KEPT:] for key, steps in rows.items()}
+
+
+def _sent(rows: Rows, devices: Iterable[Device]) -> set[int]:
+    return {step for device in devices for step in (*rows.get(_key(device), ()), *rows.get(_ANY, ()))}
+
+
+def _first_usable(sent: Iterable[int], now: int) -> int:
+    # A clock that was set back waits for the next step, and not for the future that it came from.
+    return first_usable_step(max((step for step in sent if step <= now + 1), default=None), now)
 
 
 def _key(device: Device) -> str:

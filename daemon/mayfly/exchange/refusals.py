@@ -68,7 +68,7 @@ _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
     (r"app is locked|is locked", errors.OnePasswordLocked, "1Password is locked"),
     (
         r"cannot connect to 1password app|couldn't connect to the 1password desktop app"
-        r"|connecting to desktop app timed out",
+        r"|connecting to desktop app timed out|desktop app.*(connection refused|\beof\b)",
         errors.OnePasswordNotRunning,
         "the 1Password app is not running, or does not answer",
     ),
@@ -88,17 +88,25 @@ _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
         "nobody is signed in to 1Password",
     ),
     (
-        r"service account .*deleted|\(401\)|\(403\)|not authenticated yet|decodesacredentials|failed to decode",
+        r"service account .*deleted|\(401\)|\(403\)|not authenticated yet|decodesaccredentials",
         errors.ServiceAccountRejected,
         "1Password does not accept the service account token",
     ),
     (
-        r"429|too many requests|rate-limit",
+        # Behind a colon it is a port.
+        r"(?<![:.\w/-])429\b(?!->)|too many requests|rate-limit",
         errors.OnePasswordRateLimited,
         "1Password's rate limit is reached",
     ),
     (
-        r"dial tcp|no such host|i/o timeout|connection refused|network is unreachable|deadline exceeded|tls handshake",
+        r"\(50[0234]\)|internal server error|bad gateway|service unavailable|gateway time-?out",
+        errors.OnePasswordOffline,
+        "1Password's servers fail",
+    ),
+    (
+        r"dial tcp|no such host|i/o timeout|connection refused|connection reset by peer|network is (unreachable|down)"
+        r"|no route to host|deadline exceeded|tls handshake|unexpected eof|temporary failure in name resolution"
+        r"|server misbehaving",
         errors.OnePasswordOffline,
         "op cannot reach 1Password's servers: the network is down",
     ),
@@ -126,7 +134,8 @@ def _made(
         # On Linux op says "dismissed" for a prompt that nobody answered, too.
         return errors.ApprovalIgnored(_IGNORED)
     if leaf is errors.OnePasswordRateLimited:
-        return leaf(message, retry_after_seconds=_retry_after_seconds(text))
+        seconds = _retry_after_seconds(text)
+        return leaf(message, hint=f"come back in {_span(seconds)}", retry_after_seconds=seconds)
     if leaf in _PART_AT_FAULT:
         return leaf(
             f"{message}: {_guilty(leaf, text, references)}",
@@ -166,9 +175,15 @@ _PART_AT_FAULT: dict[type[MayflyError], tuple[Callable[[str], str], ...]] = {
 
 
 def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> str:
-    """The reference that the text is about: whose line it counts, which it quotes, or of which it names a part."""
-    bare = [reference.partition("?")[0] for reference in references]
+    """The reference that the text is about: whose line it counts, which it quotes, or of which it names a part.
+
+    Where it names nothing that we know, none is blamed.
+    """
     said = text.lower()
+    if re.search(r"does(n't| not) have a one-time password", said):
+        # It names the item, and may mean any field: of what we ask for, only codes can be missed so.
+        references = [reference for reference in references if "?attribute=otp" in reference]
+    bare = [reference.partition("?")[0] for reference in references]
     line = re.search(r"parsing error at (\d+):", said)
     if line and 0 < int(line[1]) <= len(bare):
         return bare[int(line[1]) - 1]
@@ -176,10 +191,20 @@ def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> st
         named = [reference for reference in bare if part(reference).lower() in said]
         if named:
             return max(named, key=lambda reference: len(part(reference)))
-    return bare[0]
+    return bare[0] if len(bare) == 1 else "which one, it does not say"
 
 
 def _retry_after_seconds(text: str) -> float:
     found = _RETRY_IN.search(text)
     hours, minutes, seconds = (int(number or 0) for number in found.groups()) if found else (0, 0, 0)
     return min(hours * 3600 + minutes * 60 + seconds or RATE_LIMIT_SECONDS, LONGEST_SECONDS)
+
+
+def _span(seconds: float) -> str:
+    """In the largest unit of which there are two, rounded up: nobody should come back too early."""
+    length, unit = next(((length, unit) for length, unit in _UNITS if seconds >= 2 * length), (1, "second"))
+    number = -(-seconds // length)
+    return f"{number:.0f} {unit}{'' if number == 1 else 's'}"
+
+
+_UNITS = ((3600, "hour"), (60, "minute"))

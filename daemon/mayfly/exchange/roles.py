@@ -15,7 +15,7 @@ from mayfly import paths
 from mayfly.config import Config, RoleProfile
 from mayfly.credentials import Credentials
 from mayfly.errors import MayflyError, SessionEnded
-from mayfly.exchange import sts
+from mayfly.exchange import accounts, sts
 from mayfly.exchange.login import Emit
 from mayfly.exchange.where import where_is_sts
 from mayfly.wire import Result
@@ -62,25 +62,12 @@ class Roles:
         return result.outcome
 
     async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
-        answer = await self._sts.call(
-            where_is_sts(self._config, name, self._environ),
-            keys_of(source),
-            "assume_role",
-            **role_parameters(profile),
-        )
-        made = sts.credentials_in(
-            answer, arn=profile.role_arn, account_from=profile.role_arn, account_id=profile.account_id
-        )
+        where = where_is_sts(self._config, name, self._environ)
+        answer = await self._sts.call(where, sts.keys_of(source), "assume_role", **role_parameters(profile))
+        account_from = accounts.arn_in(answer.fields, profile.role_arn)
+        made = sts.credentials_in(answer, arn=profile.role_arn, account_from=account_from)
+        made = await accounts.checked(made, profile, self._sts, where)
         return Result(profile=name, outcome=made, aws_at=answer.aws_at)
-
-
-def keys_of(session: Credentials) -> sts.Keys:
-    """A session as what signs a call."""
-    return sts.Keys(
-        access_key_id=session.access_key_id,
-        secret_access_key=session.secret_access_key,
-        session_token=session.session_token,
-    )
 
 
 def role_parameters(profile: RoleProfile) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from mayfly.config import Config, Profile, RoleProfile
 from mayfly.credentials import partition_of
 from mayfly.errors import MayflyError
-from mayfly.exchange import sts
+from mayfly.exchange import accounts, sts
 from mayfly.exchange.items import Item
 from mayfly.exchange.roles import role_parameters
 from mayfly.exchange.where import where_is_sts
@@ -51,17 +51,18 @@ class Sessions:
         arn = profile.role_arn if isinstance(profile, RoleProfile) else None
         operation, parameters = _asked(profile)
         try:
+            where = where_is_sts(self._config, name, self._environ, partition_of(item.mfa_serial))
             answer = await self._sts.call(
-                where_is_sts(self._config, name, self._environ, partition_of(item.mfa_serial)),
+                where,
                 sts.Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
                 operation,
                 **parameters,
                 SerialNumber=item.mfa_serial,
                 TokenCode=item.token_code,
             )
-            made = sts.credentials_in(
-                answer, arn=arn, account_from=arn or item.mfa_serial, account_id=profile.account_id
-            )
+            account_from = accounts.arn_in(answer.fields, arn or item.mfa_serial)
+            made = sts.credentials_in(answer, arn=arn, account_from=account_from)
+            made = await accounts.checked(made, profile, self._sts, where)
         except MayflyError as error:
             return Result(profile=name, outcome=error)
         return Result(profile=name, outcome=made, aws_at=answer.aws_at)

@@ -30,7 +30,7 @@ from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
 from mayfly.credentials import Credentials, account_of, partition_of
-from mayfly.errors import AccountMismatch, AwsFailed, AwsThrottled, AwsUnreachable
+from mayfly.errors import AwsFailed, AwsThrottled, AwsUnreachable
 from mayfly.exchange.sts_refusals import from_sts
 from mayfly.exchange.where import Where, is_loopback, unreachable
 
@@ -177,11 +177,19 @@ def _why(reason: Exception) -> str:
     return "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
 
 
-def credentials_in(answer: Answer, *, arn: str | None, account_from: str, account_id: str | None) -> Credentials:
+def keys_of(session: Credentials) -> Keys:
+    """A session as what signs a call."""
+    return Keys(
+        access_key_id=session.access_key_id,
+        secret_access_key=session.secret_access_key,
+        session_token=session.session_token,
+    )
+
+
+def credentials_in(answer: Answer, *, arn: str | None, account_from: str) -> Credentials:
     """The credentials that STS issued; raises AwsFailed where the answer holds none that live.
 
-    Their account and partition are those in the ARN `account_from`; raises AccountMismatch where the config wants
-    another account.
+    Their account and partition are those in `account_from`, if that is an ARN.
     """
     try:
         issued = answer.fields["Credentials"]
@@ -198,10 +206,6 @@ def credentials_in(answer: Answer, *, arn: str | None, account_from: str, accoun
         raise AwsFailed("AWS STS answered without credentials") from None
     if answer.aws_at and made.expiration <= answer.aws_at:
         raise AwsFailed("AWS STS issued credentials that have already ended")
-    if account_id and made.account_id and account_id != made.account_id:
-        raise AccountMismatch(
-            f"these credentials are of account {made.account_id}, and the config says account_id = {account_id}"
-        )
     return made
 
 

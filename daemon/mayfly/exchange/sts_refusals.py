@@ -14,10 +14,12 @@ from typing import Any
 
 from mayfly import errors
 from mayfly.errors import MayflyError
+from mayfly.session import CODE_PERIOD_SECONDS
 
 
 _CODE = "AWS does not take the MFA code"
 _DEVICE = "AWS does not take the MFA device {device}"
+_CLOCK = "this machine's clock is {skew} AWS's"
 _KEY = "AWS does not know the access key"
 _KEY_HINT = (
     "it may be deleted or inactive, made a moment ago (try again in a minute), "
@@ -53,7 +55,7 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "SignatureDoesNotMatch",
         r"Signature expired|not yet current",
         errors.ClockSkewed,
-        "this machine's clock is {skew} than AWS's",
+        _CLOCK,
         None,
     ),
     (
@@ -116,6 +118,8 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
     }
     for codes, pattern, leaf, message, hint in _ROWS:
         if code in codes.split("|") and re.search(pattern, text, re.IGNORECASE):
+            if leaf is errors.MfaCodeRefused and _is_off(response, now):
+                return leaf(f"{message}, and {_CLOCK.format(**facts)}", hint=errors.ClockSkewed.default_hint)
             return leaf(message.format(**facts), hint=hint and hint.format(**facts))
     if status >= 500 or status == 0:
         return errors.AwsFailed(f"AWS STS failed (HTTP {status})", hint="it is tried again by itself")
@@ -124,9 +128,21 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
 
 
 def _skew(response: Mapping[str, Any], now: datetime) -> str:
+    seconds = _ahead_seconds(response, now)
+    if seconds is None:
+        return "more than 15 minutes ahead of or behind"
+    return f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def _is_off(response: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a code of this machine's time is another than the one that AWS expects."""
+    return abs(_ahead_seconds(response, now) or 0) > CODE_PERIOD_SECONDS
+
+
+def _ahead_seconds(response: Mapping[str, Any], now: datetime) -> int | None:
+    """This machine's clock minus AWS's; None where AWS did not say its time."""
     try:
         aws_at = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (KeyError, TypeError, ValueError):
-        return "more than 15 minutes earlier or later"
-    seconds = round((now - aws_at).total_seconds())
-    return f"{abs(seconds)} s {'later' if seconds > 0 else 'earlier'}"
+        return None
+    return round((now - aws_at).total_seconds())

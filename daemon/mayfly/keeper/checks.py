@@ -34,11 +34,10 @@ def plausible_skew(skew_seconds: float, credentials: Credentials, *, asked_secon
 
 
 def check_account(credentials: Credentials, wanted: str | None) -> None:
-    """Raise AccountMismatch where credentials are known to be of another account than `wanted`."""
-    if wanted and credentials.account_id and credentials.account_id != wanted:
-        raise AccountMismatch(
-            f"these credentials are of account {credentials.account_id}, and the config says account_id = {wanted}"
-        )
+    """Raise AccountMismatch where credentials are of another account than `wanted`, or of nobody knows which."""
+    if wanted and credentials.account_id != wanted:
+        account = f"account {credentials.account_id}" if credentials.account_id else "an unknown account"
+        raise AccountMismatch(f"these credentials are of {account}, and the config wants {wanted}")
 
 
 def check_life(credentials: Credentials, *, skew_seconds: float, now: datetime) -> None:

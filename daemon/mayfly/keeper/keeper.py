@@ -153,6 +153,14 @@ class Keeper:
         """Whether credentials are on their way."""
         return any(self._lanes.flight(name) for name in self._ledger.names)
 
+    def wind_up(self) -> None:
+        """Disturb nobody any more: who answers late would have answered in vain."""
+        self._lanes.wind_up()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for whatever is on its way, `seconds` at most."""
+        await self._lanes.drain(seconds)
+
     # What the clock asks
 
     async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
@@ -249,7 +257,8 @@ class Keeper:
         now = self._clock()
         is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
         is_wanted = self._want(name, Trigger.CLIENT, now)
-        if is_wanted and is_prompt:
+        flight = self._lanes.flight(name)
+        if is_prompt and flight and not flight.done():
             self._events.info("approval.wanted", profile=profile, inode=inode)
         return is_wanted
 

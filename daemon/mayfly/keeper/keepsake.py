@@ -7,10 +7,9 @@ session goes back only to what it was made from: every one carries the digest of
 from __future__ import annotations
 
 import json
-import math
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from mayfly import wire
@@ -21,6 +20,9 @@ FORMAT = "mayfly-sessions-1"
 
 _INSTANTS = ("issued_at", "last_fetched_at")
 _NUMBERS = ("skew_seconds", "jitter_seconds", "alarmed_seconds")
+
+# No number of ours comes near a year; and beyond some, instants cannot be reckoned with.
+_MOST_SECONDS = 366 * 24 * 3600
 
 
 class Kept(NamedTuple):
@@ -43,7 +45,7 @@ def unpack(raw: bytes) -> dict[str, Kept]:
         if tree.get("format") != FORMAT or tree.keys() != {"format", "sessions"}:
             return {}
         return {name: _kept(row) for name, row in tree["sessions"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return {}
 
 
@@ -72,10 +74,11 @@ def _instant(value: Any) -> datetime | None:
     at = None if value is None else datetime.fromisoformat(value)
     if at is not None and at.utcoffset() is None:
         raise ValueError("an instant without a zone")
-    return at
+    return at and at.astimezone(UTC)
 
 
 def _number(value: Any) -> float | None:
-    if value is not None and (type(value) not in {int, float} or not math.isfinite(value)):
-        raise ValueError("not a number")
+    # A NaN is not within anything.
+    if value is not None and (type(value) not in {int, float} or not abs(value) <= _MOST_SECONDS):
+        raise ValueError("not a number of ours")
     return None if value is None else float(value)

@@ -9,6 +9,7 @@ import asyncio
 import random
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from mayfly.config import Config
@@ -70,6 +71,7 @@ class Lanes:
         self._lookout = lookout
         self._doubts = doubts
         self._insisted: set[str] = set()
+        self._is_winding_up = False
         self._is_closed = False
 
     def flight(self, name: str) -> Flight | None:
@@ -79,7 +81,7 @@ class Lanes:
     def want(self, name: str) -> None:
         """Get the session, with whatever else is wanted now."""
         self._flights[name] = asyncio.get_running_loop().create_future()
-        if self._is_closed:
+        if self._is_closed or (self._is_winding_up and self._ledger.policy(name, self._clock()).asks_human):
             self._flights[name].set_result(checks.stopping())
             return
         (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
@@ -103,6 +105,17 @@ class Lanes:
         self._roles = {heirs[name]: None for name in self._roles}
         self._insisted = {heirs.get(name, name) for name in self._insisted}
         self._pump()
+
+    def wind_up(self) -> None:
+        """Disturb nobody any more: whoever wants what takes a human from now on is told why not."""
+        self._is_winding_up = True
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for whatever is on its way, `seconds` at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while under_way := [flight for flight in self._flights.values() if not flight.done()]:
+                    await asyncio.wait(under_way)
 
     async def close(self) -> None:
         """Tell whoever waits, and end every exchange under way."""

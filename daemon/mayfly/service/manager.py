@@ -79,10 +79,12 @@ class Manager:
         return self._kept
 
     def keep(self, content: bytes) -> None:
-        """Have `content` kept for the next process, if it is other than before."""
+        """Have `content` kept for the next process, if it is other than before.
+
+        Where systemd was too busy to hear of it, the next call tells it again.
+        """
         if content != self._kept and self.is_systemd:
-            self._kept = content
-            store.put(self._notifier, content)
+            self._kept = content if store.put(self._notifier, content) else None
 
     def is_outdated(self) -> bool:
         """Whether another version lies on disk than the one that runs."""

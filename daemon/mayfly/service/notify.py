@@ -53,22 +53,28 @@ class Notifier:
         """The loop that does the work has come round."""
         self._tell("WATCHDOG=1")
 
-    def keep(self, name: str, descriptor: int) -> None:
-        """Have systemd hold on to a descriptor, whatever becomes of us; it does not look whether it can be read."""
-        self._tell("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptor=descriptor)
+    def keep(self, name: str, descriptor: int) -> bool:
+        """Have systemd hold on to a descriptor, whatever becomes of us; it does not look whether it can be read.
 
-    def drop(self, name: str) -> None:
-        """Have systemd close all descriptors that it holds under this name."""
-        self._tell("FDSTOREREMOVE=1", f"FDNAME={name}")
+        Whether it could be told.
+        """
+        return self._tell("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptor=descriptor)
 
-    def _tell(self, *lines: str, descriptor: int | None = None) -> None:
+    def drop(self, name: str) -> bool:
+        """Have systemd close all descriptors that it holds under this name; whether it could be told."""
+        return self._tell("FDSTOREREMOVE=1", f"FDNAME={name}")
+
+    def _tell(self, *lines: str, descriptor: int | None = None) -> bool:
+        """Whether systemd has got it."""
         if not self._address:
-            return
+            return False
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [] if descriptor is None else [descriptor]))]
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.settimeout(PATIENCE_SECONDS)
             told = "\n".join(line.replace("\n", " ") for line in lines).encode()
             sock.sendmsg([told], [] if descriptor is None else rights, 0, self._address)
+            return True
+        return False
 
 
 def watchdog_seconds(environ: MutableMapping[str, str], pid: int) -> float | None:

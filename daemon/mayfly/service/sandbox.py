@@ -26,17 +26,20 @@ _MOUNTS = {
     "BindPaths": "",
     "BindReadOnlyPaths": "",
     "InaccessiblePaths": "",
+    "ReadOnlyPaths": "",
     "ProtectSystem": "no",
     "ProtectHome": "no",
     "PrivateTmp": "no",
     "PrivateDevices": "no",
     "PrivateMounts": "no",
+    # It mounts message queues of its own.
+    "PrivateIPC": "no",
     "ProtectControlGroups": "no",
     "ProtectKernelLogs": "no",
     "ProtectKernelModules": "no",
     "ProtectKernelTunables": "no",
 }
-_NETWORK = {"PrivateNetwork": "no", "PrivateIPC": "no"}
+_NETWORK = {"PrivateNetwork": "no"}
 _USERS = {"PrivateUsers": "no", "CapabilityBoundingSet": "~", "ProtectClock": "no", "ProtectHostname": "no"}
 _CALLS = {
     "RestrictAddressFamilies": "",

@@ -22,15 +22,18 @@ _ADD_SEALS, _GET_SEALS = 1033, 1034
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8
 
 
-def put(notifier: Notifier, content: bytes) -> None:
-    """Have `content` kept, in place of what was; nothing is kept of no content."""
-    notifier.drop(NAME)
-    if content and notifier.is_heard:
-        descriptor = sealed(content)
-        try:
-            notifier.keep(NAME, descriptor)
-        finally:
-            os.close(descriptor)
+def put(notifier: Notifier, content: bytes) -> bool:
+    """Have `content` kept, in place of what was; nothing is kept of no content. Whether systemd could be told so."""
+    # It is told twice, and may be too busy for either.
+    if not notifier.drop(NAME):
+        return False
+    if not content:
+        return True
+    descriptor = sealed(content)
+    try:
+        return notifier.keep(NAME, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sealed(content: bytes) -> int:

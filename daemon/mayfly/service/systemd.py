@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -16,6 +17,9 @@ CALL_SECONDS = 60
 SOCKETS = ("mayfly.socket", "mayfly-exchange.socket", "mayfly-desk.socket")
 SERVICE = "mayfly.service"
 SERVICES = (SERVICE, "mayfly-desk.service")
+EXCHANGES = "mayfly-exchange@*.service"
+
+_LIST_ALL = ("list-units", "--all", "--full", "--plain", "--no-legend")
 
 
 class Refused(Exception):
@@ -63,28 +67,51 @@ def enable() -> list[str]:
     return fresh
 
 
-def disable() -> None:
-    """Have nothing opened at log-in any more."""
-    call("disable", *SOCKETS)
+def disable(names: Sequence[str]) -> None:
+    """Have these opened at log-in no more."""
+    if names:
+        call("disable", *names)
 
 
-def start(*, anew: bool, service_anew: bool) -> None:
-    """Open the sockets and start the daemon. `anew`: what is open is closed first; `service_anew`: only it restarts."""
+def dangling() -> list[Path]:
+    """The links that enable sockets of ours whose unit has gone."""
+    links = [folder() / "sockets.target.wants" / name for name in SOCKETS]
+    return [link for link in links if link.is_symlink() and not link.exists()]
+
+
+def loaded() -> list[str]:
+    """The units of ours that the manager knows, whether their files are there or not."""
+    rows = [line.split() for line in call(*_LIST_ALL, *SOCKETS, *SERVICES, EXCHANGES).splitlines()]
+    return [name for name, load, active, *_ in rows if load != "not-found" or active != "inactive"]
+
+
+def start(*, anew: bool, service_anew: bool, is_awaited: bool = True) -> None:
+    """Open the sockets and start the daemon.
+
+    `anew`: what is open is closed first; `service_anew`: only the daemon restarts; `is_awaited`: until it is ready.
+    """
     if anew:
-        stop()
+        stop((*SOCKETS, *SERVICES, EXCHANGES))
     call("start", *SOCKETS)
-    call("restart" if service_anew and not anew else "start", SERVICE)
+    patience = () if is_awaited else ("--no-block",)
+    call("restart" if service_anew and not anew else "start", *patience, SERVICE)
 
 
-def stop() -> None:
-    """Close the sockets and end the services, with what they keep; every exchange under way, too."""
-    call("stop", *SOCKETS, *SERVICES, "mayfly-exchange@*.service")
+def stop(names: Sequence[str]) -> None:
+    """Close these sockets and end these services, with what they keep."""
+    if names:
+        call("stop", *names)
 
 
 def forget_failures() -> None:
     """Leave nothing in the manager's memory."""
     for pattern in ("mayfly*.service", "mayfly*.socket"):
         call("reset-failed", pattern)
+
+
+def listens() -> set[str]:
+    """Every address in the socket unit that the manager has read, whether it is open or not."""
+    return {line.rpartition(" ")[0] for line in call("show", "--property=Listen", "--value", SOCKETS[0]).splitlines()}
 
 
 def is_active(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -28,12 +28,15 @@ PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "
 MAC_PATH = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - it is asked whether something lies there, and nothing is put there
+_RUNTIME = ("/run",)
 _HOLE = re.compile(r"@([A-Z_]+)@")
 
 
 @attrs.frozen(kw_only=True)
 class Values:
     """What is filled in: the interpreter that has this package, where to listen, the config if it is not the usual one.
+
+    `is_configured`: whether there is a config at all, which the service would wait for.
 
     `op_folders` are where `op` was found, as far as services do not look there by themselves; `home`, `runtime_dir` and
     `log` are for launchd, which expands nothing.
@@ -43,6 +46,7 @@ class Values:
     listen: tuple[str, int]
     home: str
     config: str | None = None
+    is_configured: bool = True
     op_folders: tuple[str, ...] = ()
     runtime_dir: str = ""
     log: str = ""
@@ -56,7 +60,8 @@ def systemd(values: Values) -> dict[str, str]:
         "LISTEN": f"{values.listen[0]}:{values.listen[1]}",
         "CONFIG_ARGUMENTS": config,
         "PATH": quoted(f"PATH={':'.join((*values.op_folders, *PATH))}"),
-        "PRIVATE_TMP": "no" if _is_temporary(values.python, values.home, values.config) else "yes",
+        "PRIVATE_TMP": "no" if _is_under(_TEMPORARY, values) else "yes",
+        "HIDDEN": "%t" if _is_under(_RUNTIME, values) else "/run",
     }
     return {name: filled(template("systemd", name), filling) for name in SYSTEMD}
 
@@ -99,7 +104,8 @@ def quoted(word: str) -> str:
     return f'"{inner}"'
 
 
-def _is_temporary(*places: str | None) -> bool:
-    """Whether anything that the daemon must find lies where a private /tmp would hide it."""
+def _is_under(folders: Sequence[str], values: Values) -> bool:
+    """Whether anything that the daemon must find lies in one of the folders, where it would be hidden with them."""
+    places = (values.python, values.home, values.config)
     found = {path for place in places if place for path in (Path(place), Path(place).resolve())}
-    return any(path.is_relative_to(folder) for path in found for folder in _TEMPORARY)
+    return any(path.is_relative_to(folder) for path in found for folder in folders)

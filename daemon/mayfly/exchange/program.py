@@ -1,0 +1,208 @@
+"""The exchange: one request on standard input, one line a profile on standard output, then gone.
+
+`python -I -m mayfly.exchange [--config FILE]`. The only orders it knows are in the config file, which it reads itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from mayfly import config as configuration
+from mayfly import hardening, paths, wire
+from mayfly.config import Config
+from mayfly.credentials import Credentials
+from mayfly.errors import ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.exchange import asker, child
+from mayfly.exchange.login import Emit, Login
+from mayfly.exchange.where import seal_environment
+from mayfly.wire import Request, Result
+
+
+def main() -> int:
+    """Run one exchange. 0: every profile got a result, or nothing was asked; 1: nobody listens; 2: this is no request,
+    or not from the daemon.
+
+    Whatever way it ends, what it has started ends with it.
+    """
+    _get_ready()
+    if not asker.is_ours(STDIN):
+        _complain(f"only {asker.UNIT} may ask")
+        return 2
+    try:
+        config_name, request = _config_named(sys.argv[1:]), _request()
+    except _REFUSED:
+        _complain("this is no request")
+        return 2
+    try:
+        if request:
+            asker.end_with(STDIN)
+            _answer(request, config_name)
+    except BrokenPipeError:
+        return 1
+    finally:
+        hardening.kill_descendants()
+        # What botocore leaves behind would be gone through once more, for 80 ms in which secrets live on and the next
+        # login waits.
+        gc.freeze()
+    return 0
+
+
+STDIN = 0
+
+# What a malformed request, or a wrong command line, raises.
+_REFUSED = (ValueError, TypeError, KeyError, RecursionError)
+
+
+def _get_ready() -> None:
+    """Of the environment, take nothing that could lead elsewhere; of the signals, what a child of anybody may have."""
+    hardening.forbid_core_dumps()
+    seal_environment(os.environ)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in _ENDINGS:
+        signal.signal(number, _end)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _config_named(argv: list[str]) -> str | None:
+    match argv:
+        case []:
+            return None
+        case ["--config", name]:
+            return name
+        case _:
+            raise ValueError("expected --config FILE")
+
+
+def _request() -> Request | None:
+    """What is asked; None where whoever opened us has closed again."""
+    line = sys.stdin.buffer.readline(wire.MAX_REQUEST_BYTES + 1)
+    return wire.parse_request(line) if line else None
+
+
+def _answer(request: Request, config_name: str | None) -> None:
+    wanted = dict.fromkeys(request.subjects)
+
+    def emit(result: Result) -> None:
+        # A role may need a link that nobody asked for.
+        if result.profile in wanted:
+            del wanted[result.profile]
+            _write(wire.result_bytes(result))
+
+    error = _run(request, config_name, emit) or ExchangeFailed("the exchange found nothing to say")
+    for name in tuple(wanted):
+        emit(Result(profile=name, outcome=error))
+
+
+def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError | None:
+    """Do what is asked; the error that is to be told for every profile without a result of its own."""
+    try:
+        _KINDS[request.kind](request, _config(request, config_name), emit)
+    except MayflyError as error:
+        return error
+    except BrokenPipeError:
+        raise
+    except Exception as bug:  # noqa: BLE001 - a traceback could show a secret, and the daemon waits for an answer
+        place = f"{type(bug).__name__} at {_place(bug)}"
+        _complain(place)
+        return ExchangeFailed(f"the exchange failed ({place})", hint="please report this")
+    return None
+
+
+def _config(request: Request, config_name: str | None) -> Config:
+    config = configuration.load(paths.config_file(config_name))
+    if config.digest != request.digest:
+        raise ConfigChanged(f"{config.source} has changed since the daemon read it")
+    if any(name not in config.profiles for name in (*request.profiles, *request.sessions)):
+        raise ExchangeFailed("the request names a profile that is not configured")
+    return config
+
+
+def _login(request: Request, config: Config, emit: Emit) -> None:
+    """What needs a code by `op`, one way to 1Password after the other; after each step of codes the roles above."""
+    bases = {name: config.session_of(config.base_of(name)) for name in request.profiles}
+
+    def tell(result: Result) -> None:
+        above = [name for name, base in bases.items() if base == result.profile]
+        for name in above if isinstance(result.outcome, MayflyError) else ():
+            emit(Result(profile=name, outcome=result.outcome))
+        emit(result)
+
+    for way in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
+        names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == way)
+        for fresh in Login(config, way, os.environ, _now, tell).run(names):
+            roles = [name for name, base in bases.items() if name != base and base in fresh]
+            _assume_all(roles, {**request.sessions, **fresh}, config, emit)
+
+
+def _assume(request: Request, config: Config, emit: Emit) -> None:
+    _assume_all(request.profiles, request.sessions, config, emit)
+
+
+def _assume_all(names: Sequence[str], sessions: Mapping[str, Credentials], config: Config, emit: Emit) -> None:
+    if not names:
+        return
+    import asyncio
+
+    from mayfly.exchange.roles import Roles
+
+    hardening.forbid_dumping()
+    asyncio.run(Roles(config, os.environ, _now, emit).run(names, sessions))
+
+
+def _verify(request: Request, config: Config, emit: Emit) -> None:
+    import asyncio
+
+    from mayfly.exchange.identity import verify
+
+    hardening.forbid_dumping()
+    asyncio.run(verify(request, config, os.environ, _now, emit))
+
+
+_KINDS = {"login": _login, "assume": _assume, "verify": _verify}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _write(line: bytes) -> None:
+    """The whole line, unbuffered: what stands in a buffer when nobody listens any more would be complained about."""
+    while line:
+        line = line[os.write(1, line) :]
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"mayfly.exchange: error: {text}\n".encode())
+
+
+def _place(bug: BaseException) -> str:
+    """Where it happened: file and line, which show no value."""
+    trace = bug.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+
+
+_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """Asked to end: take along what was started, and go; asking again does not hurry it.
+
+    Nothing is raised for it: Python drops what is raised in a destructor, and an import that is broken off can stop on
+    its own lock.
+    """
+    for other in _ENDINGS:
+        signal.signal(other, signal.SIG_IGN)
+    child.end_all()
+    os._exit(128 + number)
