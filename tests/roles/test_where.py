@@ -130,13 +130,15 @@ def _place(tables: dict[str, Tree], name: str, partition: str = "", **environ: s
 
 BASE = key_table(region="eu-central-1")
 CN = "arn:aws-cn:iam::123456789012:mfa/me"
+CN_ROLE = "arn:aws-cn:iam::123456789012:role/Admin"
 INHERITANCE: list[tuple[dict[str, Tree], Where]] = [
     ({"p": role_table()}, Where(region="eu-central-1")),
     ({"p": role_table(region="sa-east-1")}, Where(region="sa-east-1")),
     ({"p": role_table(region="sa-east-1", sts_region="us-west-2")}, Where(region="us-west-2")),
     ({"p": role_table("q"), "q": role_table(sts_region="us-west-2")}, Where(region="us-west-2")),
     ({"p": role_table("q"), "q": role_table(), "base": key_table()}, Where(region="us-east-1")),
-    ({"p": role_table(), "base": key_table(mfa_id=CN)}, Where(region="us-east-1")),
+    ({"p": role_table(role_arn=CN_ROLE), "base": key_table()}, Where(region="cn-northwest-1")),
+    ({"p": role_table(role_arn=CN_ROLE), "base": key_table(mfa_id=CN)}, Where(region="cn-northwest-1")),
     ({"p": key_table(mfa_id=CN)}, Where(region="cn-northwest-1")),
     ({"p": key_table(mfa_id="GAHT12345678")}, Where(region="us-east-1")),
     ({"p": role_table(mfa="each")}, Where(region="eu-central-1")),
