@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from mayfly.demo.sts import EmbeddedSts
-from nursery import EXCHANGE, MAYFLY
+from nursery import EXCHANGE, MAYFLY, OP
 from world import World
 
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
-    MAYFLY.close()
-    EXCHANGE.close()
+    for nursery in (EXCHANGE, MAYFLY, OP):
+        nursery.close()
 
 
 @pytest.fixture(name="world")

@@ -1,4 +1,4 @@
-"""A nursery of processes: one that has imported a program, `mayfly` or the exchange, and forks a child for each run.
+"""A nursery of processes: one that has imported a program, such as `mayfly`, and forks a child for each run.
 
 A child is a process of its own, with its own environment, folder, standard streams, session, signals and end; what it
 is spared is to start an interpreter and to import, which is most of what a short command costs. Whatever concerns just
@@ -8,6 +8,7 @@ that (imports, command line, /proc, what an interpreter reads from its environme
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import io
 import json
@@ -18,11 +19,12 @@ import socket
 import struct
 import subprocess
 import sys
+import traceback
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 _STATUS = struct.Struct("=ii")
@@ -59,6 +61,14 @@ class Hatchling:
             self._note(await asyncio.get_running_loop().sock_recv(self._line, _STATUS.size))
         for transport in self._transports:
             transport.close()
+        return self._returncode
+
+    def join(self) -> int:
+        """As `wait`, where there is no loop."""
+        if self._returncode is None:
+            self._line.settimeout(30)
+            self._note(self._line.recv(_STATUS.size))
+        assert self._returncode is not None
         return self._returncode
 
     async def communicate(self, text: bytes = b"") -> tuple[bytes, bytes]:
@@ -116,6 +126,19 @@ class Nursery:
         """Whether a process with these variables on top of the world's may come from here."""
         return not any(name.startswith(_STARTS) for name in env or {})
 
+    def run(self, argv: Sequence[str], env: dict[str, str], text: bytes = b"") -> tuple[int, bytes, bytes]:
+        """The program from its start to its end: exit code, output and errors."""
+        (their_in, our_in), (our_out, their_out), (our_err, their_err) = os.pipe(), os.pipe(), os.pipe()
+        process = self.start(argv, env, "/", (their_in, their_out, their_err))
+        for descriptor in (their_in, their_out, their_err):
+            os.close(descriptor)
+        with open(our_in, "wb") as stdin, open(our_out, "rb") as out, open(our_err, "rb") as err:  # noqa: PTH123 - no paths
+            with suppress(BrokenPipeError):
+                stdin.write(text)
+                stdin.close()
+            said = out.read(), err.read()
+        return (process.join(), *said)
+
     async def open(self, argv: Sequence[str], env: dict[str, str], folder: str) -> Hatchling:
         """The program with `argv`, and pipes to it."""
         (their_in, our_in), (our_out, their_out), (our_err, their_err) = os.pipe(), os.pipe(), os.pipe()
@@ -154,10 +177,11 @@ class Nursery:
 
 MAYFLY = Nursery("mayfly")
 EXCHANGE = Nursery("exchange")
+OP = Nursery("op")
 
 
 def main() -> int:
-    """In the nursery: fork for every request, tell its pid and then how it ended. Returns in the children only."""
+    """In the nursery: fork for every request, tell its pid and then how it ended."""
     program = _imported(sys.argv[1])
     line = socket.socket(fileno=os.dup(0))
     awake, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -180,7 +204,7 @@ def main() -> int:
             for descriptor in (awake, bell, line.detach(), *children.values()):
                 os.close(descriptor)
             _become(json.loads(raw), descriptors)
-            return program()
+            _leave(program)
         *streams, report = descriptors
         for stream in streams:
             os.close(stream)
@@ -195,6 +219,11 @@ def _imported(name: str) -> Callable[[], int]:
         import mayfly.exchange.sessions
 
         from mayfly.exchange.program import main as program
+    elif name == "op":
+        import mayfly.demo.op_mischief
+        import mayfly.demo.op_run
+
+        from mayfly.demo.op import main as program
     else:
         import mayfly.cli
         import mayfly.daemon
@@ -232,6 +261,22 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
     sys.stdout = sys.__stdout__ = _text(1, "strict")
     sys.stderr = sys.__stderr__ = _text(2, "backslashreplace")
+
+
+def _leave(program: Callable[[], int]) -> NoReturn:
+    """Run it and end, without the taking down of all that was imported, which takes as long as a short command."""
+    try:
+        code = program()
+    except SystemExit as reason:
+        code = reason.code if isinstance(reason.code, int) else int(reason.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter would
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _text(descriptor: int, errors: str) -> io.TextIOWrapper:

@@ -19,6 +19,7 @@ import pytest
 
 from mayfly.demo import op_texts
 from mayfly.demo.vault import ITEM, VAULT, Vault, new_id
+from nursery import OP
 
 
 PREFIX = re.compile(r"\[ERROR\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
@@ -45,10 +46,11 @@ class Op:
         )
 
     def run(self, *argv: str, stdin: str = "", **environment: str) -> tuple[int, bytes, str]:
-        """Return exit code, stdout, and stderr without the time before it."""
-        with self.start(*argv, **environment) as process:
-            stdout, stderr = process.communicate(stdin.encode(), timeout=20)
-        return process.returncode, stdout, PREFIX.sub("", stderr.decode())
+        """Return exit code, stdout, and stderr without the time before it, of what the shim would run."""
+        folder = self.path.parent.parent
+        shims = {"FAKE_OP_STATE": str(folder / "state.json"), "FAKE_OP_LOG": str(folder / "op.log")}
+        code, stdout, stderr = OP.run(argv, {"HOME": "/", "PATH": os.defpath} | shims | environment, stdin.encode())
+        return code, stdout, PREFIX.sub("", stderr.decode())
 
     def ask(self, *argv: str, stdin: str = "", **environment: str) -> str:
         """Return the stdout of a call that goes well."""

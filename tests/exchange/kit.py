@@ -24,7 +24,7 @@ from mayfly.demo.vault import ITEM, VAULT, Vault
 from mayfly.errors import MayflyError
 from mayfly.wire import Request
 from nursery import EXCHANGE, Hatchling
-from world import PATIENCE_SECONDS, SEED_TOML, World, measured
+from world import PATIENCE_SECONDS, SEED_TOML, World
 
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -149,7 +149,7 @@ async def exchange(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=world.env | measured() | (env or {}),
+            env=world.env | (env or {}),
             cwd="/",
             start_new_session=True,
         )
