@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 
+import faketime
+
 from mayfly.demo.sts import EmbeddedSts
 from nursery import EXCHANGE, MAYFLY, OP
 from world import World
 
 
+def pytest_configure() -> None:
+    """What earlier runs were killed before they could remove, goes."""
+    faketime.tidy()
+
+
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
+    faketime.tidy()
     for nursery in (EXCHANGE, MAYFLY, OP):
         nursery.close()
 

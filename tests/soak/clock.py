@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests import faketime
+
 
 LIBRARIES = sorted(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"))
 
@@ -47,6 +49,7 @@ class Clock:
 
     def __enter__(self) -> Self:
         self._write()
+        faketime.tidy()
         self._anchor = subprocess.Popen(
             [sys.executable, "-I", "-c", _ANCHOR],
             env=self.variables,
