@@ -106,7 +106,7 @@ async def test_story_is_told_with_an_unmodified_sdk(scratch: Path) -> None:
 
 
 async def test_demo_knows_nothing_of_the_users_own(scratch: Path) -> None:
-    """Neither a profile, nor a proxy, nor a Mayfly of the user's own gets into it; nor the umask of Fedora and its kin."""
+    """Neither a profile, nor a proxy, nor a Mayfly of the user's own gets into it; nor a umask like Fedora's."""
     env = {
         "AWS_PROFILE": "missing",
         "AWS_CONFIG_FILE": "/nowhere",
