@@ -28,13 +28,12 @@ Headers = CIMultiDictProxy[str]
 # A profile's name as the config allows it; without one it is the health check.
 _PATHS = re.compile(r"/credentials/([A-Za-z0-9][A-Za-z0-9._-]{0,63})|/healthz")
 _VERSIONS = (HttpVersion11, HttpVersion10)
-_FORWARDING = (hdrs.FORWARDED, "X-Real-IP", hdrs.VIA)
-_FORWARDING_PREFIX = "x-forwarded-"
-# What a page cannot set or take away: Fetch metadata, client hints, those of a WebSocket.
-_BROWSER = (hdrs.ORIGIN, hdrs.REFERER)
-_BROWSER_PREFIX = "sec-"
+# Names of headers, a line each. Of browsers, what a page cannot set or take away: Fetch metadata, client hints, those
+# of a WebSocket.
+_BROWSER = re.compile(r"^(?:origin|referer|sec-.*)$", re.IGNORECASE | re.MULTILINE)
+_FORWARDING = re.compile(r"^(?:forwarded|x-forwarded-.*|x-real-ip|via)$", re.IGNORECASE | re.MULTILINE)
 # Node's own fetch sends a lone Sec-Fetch-Mode: cors; a browser never sends it without Sec-Fetch-Site.
-_NODES_OWN = [("sec-fetch-mode", "cors")]
+_NODES_MARK, _NODES_MODE = "Sec-Fetch-Mode", ["cors"]
 
 
 class Refusal(NamedTuple):
@@ -94,12 +93,11 @@ class Checks:
         hosts = headers.getall(hdrs.HOST, ())
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             raise Refused(_HOST)
-        secured = [(name.lower(), value) for name, value in headers.items() if name[:4].lower() == _BROWSER_PREFIX]
-        if any(mark in headers for mark in _BROWSER) or (secured and secured != _NODES_OWN):
+        names = "\n".join(headers)
+        marks = _BROWSER.findall(names)
+        if marks and not (len(marks) == 1 and headers.getall(_NODES_MARK, None) == _NODES_MODE):
             raise Refused(_BROWSED)
-        if any(mark in headers for mark in _FORWARDING) or any(
-            name[:12].lower() == _FORWARDING_PREFIX for name in headers
-        ):
+        if _FORWARDING.search(names):
             raise Refused(_FORWARDED)
 
     def _authorized(self, headers: Headers, profile: str) -> str:

@@ -27,6 +27,7 @@ COMPANY_SECONDS = 60 * 60
 COMPANY_MIN_AGE_SECONDS = 5 * 60
 MAX_JITTER_SECONDS = 60
 LOOK_AGAIN_SECONDS = 30
+NOTED_SECONDS = 1
 ALARMS_SECONDS = (15 * 60, 5 * 60)
 VERIFY_AGAIN_SECONDS = 5 * 60
 # Longer than the time between two questions to AWS, or a loop of rejections would not be known for one.
@@ -233,7 +234,10 @@ class Session(Life):
         )
 
     def fetched(self, now: datetime) -> Session:
-        """A client was given the credentials, or waits for them."""
+        """A client was given the credentials, or waits for them; noted to the second, because it is said so often."""
+        last = self.last_fetched_at
+        if last and self.is_in_use() and not self.forgotten and 0 <= (now - last).total_seconds() < NOTED_SECONDS:
+            return self
         return attrs.evolve(self, last_fetched_at=now, forgotten=False)
 
     def forgot(self) -> Session:
