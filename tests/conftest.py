@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +19,11 @@ from world import World
 def pytest_configure() -> None:
     """What earlier runs were killed before they could remove, goes."""
     faketime.tidy()
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays: to go through it for garbage, again and again, takes longer than many a test."""
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:
