@@ -1082,6 +1082,20 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(stage: Stage) -> None:
     assert 2 == len(stage.log.told("task.failed"))
 
 
+def test_a_fault_of_ours_leaves_nobody_in_the_lane() -> None:
+    """Nor whoever had yet to have their turn: of another account, and above it."""
+
+    async def play(stage: Stage) -> None:
+        stage.launch_error = ZeroDivisionError("a fault")
+        results = await asyncio.gather(*(outcome(login(stage, name)) for name in ("nsrc", "other", "above")))
+        assert ["ExchangeFailed"] * 3 == [code(result) for result in results]
+        stage.launch_error = None
+        assert "Credentials" == code(await outcome(login(stage, "above")))
+
+    profiles = config(nsrc=key(), other=key("other", onepassword="work"), above=role("other"))
+    on_stage(profiles, play)
+
+
 @staged(ONE)
 async def test_a_retryable_error_is_retried_by_the_clock(stage: Stage) -> None:
     """A throttled refresh is tried again by itself, in time."""

@@ -6,7 +6,6 @@ Single flight: a session that is wanted twice is got once, and everybody waits f
 from __future__ import annotations
 
 import asyncio
-import random
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,10 +29,10 @@ from mayfly.keeper.doubts import Doubts
 from mayfly.keeper.gathering import Gathering
 from mayfly.keeper.ledger import Ledger
 from mayfly.keeper.lookout import Lookout
+from mayfly.keeper.outcomes import Outcomes
 from mayfly.keeper.tasks import Tasks
 from mayfly.keeper.turns import Turns
 from mayfly.launcher import Exchange, Launcher
-from mayfly.session import MAX_JITTER_SECONDS
 from mayfly.wire import Request, Result
 
 
@@ -41,7 +40,7 @@ Flight = asyncio.Future[MayflyError | None]
 
 
 class Lanes:
-    """Gets sessions by exchanges, and enters what came of it in the ledger."""
+    """Gets sessions by exchanges, and has what came of it entered in the ledger."""
 
     def __init__(
         self,
@@ -70,6 +69,7 @@ class Lanes:
         self._tasks = tasks
         self._lookout = lookout
         self._doubts = doubts
+        self._outcomes = Outcomes(ledger, clock=clock, events=events, lookout=lookout)
         self._insisted: set[str] = set()
         self._is_winding_up = False
         self._is_closed = False
@@ -160,6 +160,10 @@ class Lanes:
         finally:
             self._is_logging_in = False
             self._insisted &= self._turns.waiting.keys()
+            # Nobody is left here but after a fault of ours.
+            for name in list(self._logins):
+                self._land(name, ExchangeFailed("a login before this one failed"))
+            self._pump()
 
     def _put_off(self) -> None:
         """Who waits for the next code of a device lets others go first, and is not asked for after somebody's no."""
@@ -278,7 +282,8 @@ class Lanes:
             return
         try:
             if isinstance(outcome, Credentials):
-                self._keep(name, outcome, checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock()))
+                skew = checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock())
+                self._resolve(name, self._outcomes.issued(name, outcome, skew))
                 return
             error = outcome if isinstance(outcome, MayflyError) else ExchangeFailed("the exchange misunderstood")
         except MayflyError as reason:
@@ -298,56 +303,9 @@ class Lanes:
         if source and self._ledger[source].credentials in request.sessions.values():
             self._doubts.note(source, is_refused=True)
 
-    def _keep(self, name: str, credentials: Credentials, skew_seconds: float) -> None:
-        """Enter new credentials; raises a MayflyError where they are not what they should be."""
-        now = self._clock()
-        checks.check_account(credentials, self._ledger.config.profiles[name].account_id)
-        skew_seconds = checks.plausible_skew(
-            skew_seconds, credentials, asked_seconds=self._ledger.config.profiles[name].duration_seconds, now=now
-        )
-        checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
-        if self._ledger[name].forgotten:
-            self._resolve(name, ExchangeFailed(f"{name} was forgotten while it was on its way", hint="ask again"))
-            return
-        asks_human = self._ledger.policy(name, now).asks_human
-        session = self._ledger[name].issued(
-            credentials,
-            skew_seconds=skew_seconds,
-            jitter_seconds=0 if asks_human else random.uniform(0, MAX_JITTER_SECONDS),  # noqa: S311 - no secret
-            now=now,
-        )
-        self._ledger[name] = session
-        self._events.info(
-            "session.refreshed",
-            profile=name,
-            access_key_id=credentials.access_key_id,
-            expires_in_seconds=round(session.left_seconds(now)),
-            skew_seconds=round(skew_seconds),
-        )
-        self._resolve(name, None)
-
     def _land(self, name: str, error: MayflyError) -> None:
-        """An attempt for `name` failed. What failed below a role is not held against the role."""
-        now = self._clock()
-        if self._ledger.is_grounded(name, now):
-            policy = self._ledger.policy(name, now)
-            session = self._ledger[name].failed(
-                error,
-                policy,
-                jitter=random.random(),  # noqa: S311 - no secret
-                now=now,
-                unlocked_at=self._lookout.scene.unlocked_at,
-            )
-            self._ledger[name] = session
-            self._events.warning(
-                "session.refresh_failed",
-                profile=name,
-                code=error.code,
-                reason=error.message,
-                retry_after_seconds=round(session.retry_after_seconds),
-                failures=session.consecutive_failures,
-                in_use=session.is_in_use(),
-            )
+        """An attempt for `name` failed."""
+        self._outcomes.failed(name, error)
         self._resolve(name, error)
 
     def _resolve(self, name: str, error: MayflyError | None) -> None:
