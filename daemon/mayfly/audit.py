@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from mayfly.desk import Caller, Desk
 from mayfly.events import Events
+from mayfly.tally import Tally
 
 
 REPEAT_SECONDS = 60
@@ -62,7 +63,7 @@ class Audit:
         self._known: dict[int, Caller | None] = {}
         self._lookups: deque[float] = deque(maxlen=LOOKUPS_PER_SECOND)
         self._unseen: deque[float] = deque(maxlen=UNSEEN_PER_MINUTE)
-        self._left_out = 0
+        self._left_out = Tally()
         self._tasks: set[asyncio.Task[None]] = set()
         self.last: deque[Fetch] = deque(maxlen=LAST_FEW)
 
@@ -125,9 +126,8 @@ class Audit:
         if has_room and self._enter(profile, None, agent, at):
             self._unseen.append(seconds)
             return
-        self._left_out += 1
-        if str(self._left_out).strip("0") == "1":
-            self._events.info("audit.limited", times=self._left_out)
+        if times := self._left_out.note():
+            self._events.info("audit.limited", times=times)
 
     def _enter(self, profile: str, caller: Caller | None, agent: str, at: datetime, *, is_suspect: bool = True) -> bool:
         """Whether it is told: once a minute, for each process, or each agent where the process is not known."""

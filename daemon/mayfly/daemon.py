@@ -5,41 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import socket
 
-from asyncio import Transport
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from mayfly import __version__, config, hardening, paths, sockets, status
+from mayfly.admission import Admission
 from mayfly.audit import Audit
 from mayfly.clock import Clock
 from mayfly.config import Config
 from mayfly.control import Control
 from mayfly.desk import Desk, RemoteDesk, desk_here
 from mayfly.endpoint import Endpoint
-from mayfly.errors import MayflyError
 from mayfly.events import Events
 from mayfly.herald import Herald
 from mayfly.keeper import Keeper
 from mayfly.launcher import child_launcher, unit_launcher
-from mayfly.peer import Peer, SockDiag, is_ours, sock_diag, unix_peer
+from mayfly.peer import SockDiag, sock_diag
+from mayfly.reload import UNTIL_THEN, Reload
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.tokens import Grants, ensure_tokens, readable_tokens
+from mayfly.tokens import Grants, ensure_tokens
 from mayfly.web import CONNECTIONS, Handler, Server
 
 
 DRAIN_SECONDS = 5
 HEAR_OUT_SECONDS = 0.3
 KEEP_SECONDS = 0.1
-# The exchange reads the config itself, and takes no other than ours.
-UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got"
-SPARE_DESCRIPTORS = 96
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -59,8 +53,11 @@ class Daemon:
         self._started_at = self._clock()
         self._grants = Grants()
         outside = manager.inherited.sock_diag
-        self._sock_diag = SockDiag(outside.detach()) if outside else sock_diag()
-        self._refusals: Counter[str] = Counter()
+        self._admission = Admission(
+            SockDiag(outside.detach()) if outside else sock_diag(),
+            self._events,
+            allows_root=lambda: self._keeper.config.allow_root,
+        )
         desk: Desk = RemoteDesk(paths.desk_socket(), self._clock) if is_sealed else desk_here(self._clock)
         self._keeper = Keeper(
             found,
@@ -79,9 +76,13 @@ class Daemon:
         )
         self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
-        self._reloads: set[asyncio.Task[None]] = set()
-        # Of two who read at once, the one who has read old tokens could win.
-        self._taking_over = asyncio.Lock()
+        self._reload = Reload(
+            self._keeper,
+            self._grants,
+            self._events,
+            on_start=manager.reloading,
+            on_end=lambda: manager.ready(self._summary()),
+        )
         self._open: list[tuple[asyncio.Server, Server]] = []
         self.stop = asyncio.Event()
 
@@ -118,23 +119,29 @@ class Daemon:
             self._audit,
             port=self._address[1],
             clock=self._clock,
-            on_refusal=self._count_refusal,
+            on_refusal=self._admission.refused,
         )
         control = Control(
             self._keeper,
             self._events,
             self._audit,
             status=self._status,
-            reload=self.reload,
-            take_over_tokens=self.take_over_tokens,
+            reload=self._reload.config,
+            take_over_tokens=self._reload.tokens,
         )
-        await life.enter_async_context(self._listening(control_socket, control.handle, self._admits_unix))
-        await life.enter_async_context(self._listening(port, endpoint.handle, self._admits_tcp))
+        await life.enter_async_context(self._listening(control_socket, control.handle, self._admission.unix))
+        await life.enter_async_context(self._listening(port, endpoint.handle, self._admission.tcp))
 
     @contextlib.asynccontextmanager
     async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
         """Accept on `sock` for a while; whatever is open then is closed as soon as it is answered."""
-        server = Server(handle, admit=admit, on_fault=self._on_fault, on_refusal=self._count_refusal, places=_places())
+        server = Server(
+            handle,
+            admit=admit,
+            on_fault=self._on_fault,
+            on_refusal=self._admission.refused,
+            places=min(CONNECTIONS, sockets.places()),
+        )
         # asyncio's backlog is also how many it accepts before it lets anybody go.
         accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.AT_ONCE)
         sock.listen(sockets.BACKLOG)
@@ -145,33 +152,6 @@ class Daemon:
             accepting.close()
             server.pre_shutdown()
             await server.shutdown(DRAIN_SECONDS)
-
-    def _admits_tcp(self, transport: Transport) -> Peer | None:
-        """Only this user's own processes, where the kernel can tell."""
-        if self._sock_diag is None:
-            return Peer(os.getuid(), 0)
-        ours, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
-        try:
-            peer = self._sock_diag.peer(client, ours) if client and ours else None
-        except OSError:
-            peer = None
-        return self._admitted(peer)
-
-    def _admits_unix(self, transport: Transport) -> Peer | None:
-        return self._admitted(unix_peer(transport.get_extra_info("socket")))
-
-    def _admitted(self, peer: Peer | None) -> Peer | None:
-        if peer and is_ours(peer.uid, allow_root=self._keeper.config.allow_root):
-            return peer
-        self._count_refusal("user")
-        return None
-
-    def _count_refusal(self, cause: str) -> None:
-        """Count, and log the first, the tenth, the hundredth …: a flood of refusals is no flood of lines."""
-        self._refusals[cause] += 1
-        times = self._refusals[cause]
-        if str(times).strip("0") == "1":
-            self._events.warning("request.refused", cause=cause, times=times)
 
     # Run
 
@@ -222,44 +202,10 @@ class Daemon:
         if self._manager.is_systemd:
             self._manager.keep(self._keeper.keepsake())
 
-    async def reload(self) -> None:
-        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad.
-
-        New tokens count at once, whatever else is wrong.
-        """
-        await self.take_over_tokens()
-        async with self._taking_over:
-            await self._reload()
-
-    async def take_over_tokens(self) -> dict[str, str]:
-        """Let the tokens on disk be those in force. What is wrong with one, by profile: that profile has none then."""
-        async with self._taking_over:
-            tokens, problems = await asyncio.to_thread(readable_tokens, self._keeper.config.profiles)
-            self._grants.replace(tokens)
-        for profile, reason in problems.items():
-            self._events.warning("token.refused", profile=profile, reason=reason)
-        return problems
-
-    async def _reload(self) -> None:
-        self._manager.reloading()
-        try:
-            fresh = await asyncio.to_thread(config.load, Path(self._keeper.config.source))
-            tokens = await asyncio.to_thread(ensure_tokens, fresh.profiles)
-        except MayflyError as error:
-            self._events.warning("config.refused", reason=error.message)
-            error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_THEN}"
-            raise
-        else:
-            self._keeper.adopt(fresh)
-            self._grants.replace(tokens)
-            self._events.info("config.reloaded", profiles=len(fresh.profiles))
-        finally:
-            self._manager.ready(self._summary())
-
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        actions = dict.fromkeys(SIGNALS, self._stop_or_leave) | {signal.SIGHUP: self._on_hangup}
+        actions = dict.fromkeys(SIGNALS, self._stop_or_leave) | {signal.SIGHUP: self._reload.soon}
         for number, action in actions.items():
             loop.add_signal_handler(number, action)
         try:
@@ -274,16 +220,6 @@ class Daemon:
             os._exit(1)
         self.stop.set()
 
-    def _on_hangup(self) -> None:
-        async def reload() -> None:
-            with contextlib.suppress(MayflyError):
-                await self.reload()
-
-        task = asyncio.create_task(reload())
-        # asyncio itself holds a task only weakly.
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
-
     # Tell
 
     def _status(self) -> dict[str, Any]:
@@ -297,7 +233,7 @@ class Daemon:
                 observed_at=self._clock(),
                 service=self._manager.name,
                 notes=self._notes(),
-                refusals=dict(self._refusals),
+                refusals=self._admission.refusals,
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
                 profiles=self._keeper.status(),
             )
@@ -336,13 +272,4 @@ def _close_up() -> None:
     """No dumps, no loose files, and as many connections as the system allows."""
     hardening.forbid_core_dumps()
     hardening.forbid_dumping()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        # macOS says infinity, and means OPEN_MAX.
-        soft = 10_240 if hard == resource.RLIM_INFINITY else hard
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def _places() -> int:
-    """How many connections there may be: some descriptors are left for those that come, and for all else."""
-    return min(CONNECTIONS, max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS))
+    sockets.raise_descriptor_limit()

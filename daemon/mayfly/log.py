@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any, TextIO
 from urllib.parse import unquote
 
+from mayfly.tally import Tally
+
 
 # structlog imports rich wherever it is installed, 4 MiB and 160 ms, to print tracebacks that we do not print. An entry
-# of None makes
-# Python say that it is not there.
+# of None makes Python say that it is not there.
 _without_rich = "rich" not in sys.modules
 if _without_rich:
     sys.modules["rich"] = None  # type: ignore[assignment] # what the import system itself puts there for a blocked name
@@ -158,14 +159,11 @@ class _Bridge(logging.Handler):
     def __init__(self, logger: Any) -> None:
         super().__init__()
         self._logger = logger
-        self._floods = 0
+        self._floods = Tally()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Of what asyncio says for every connection that it cannot accept: the first, the tenth, the hundredth …"""
-        if str(record.msg).startswith(_FLOOD):
-            self._floods += 1
-            return str(self._floods).strip("0") == "1"
-        return True
+        """Of what asyncio says for every connection that it cannot accept: a line now and then."""
+        return not str(record.msg).startswith(_FLOOD) or self._floods.note() > 0
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import socket
 import stat
 
@@ -18,6 +19,7 @@ from mayfly.errors import ConfigInvalid
 
 BACKLOG = 1024
 AT_ONCE = 16
+SPARE_DESCRIPTORS = 96
 PROBE_SECONDS = 1
 
 
@@ -101,3 +103,17 @@ def _is_answered(path: Path) -> bool:
         except OSError:
             return True
         return True
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        # macOS says infinity, and means OPEN_MAX.
+        soft = 10_240 if hard == resource.RLIM_INFINITY else hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def places() -> int:
+    """For how many connections there are descriptors, less some for those that come, and for all else."""
+    return max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)
