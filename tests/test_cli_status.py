@@ -105,7 +105,7 @@ def test_page_tells_who_was_given_what_and_what_was_refused() -> None:
 
     assert [
         "LAST GIVEN  TO                                 WHEN",
-        "nsrc        ? (curl)                           30s ago",
+        "nsrc        a program that was gone (curl)     30s ago",
         "nsrc        ?]0;x??q (pid 43, aws-sdk-go-v2)   2m ago",
         "nsrc        terraform (pid 42, aws-sdk-go-v2)  1h ago",
         "",

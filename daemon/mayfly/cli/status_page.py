@@ -80,7 +80,7 @@ def _fetches(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _client(fetch: Row) -> str:
     """The program, as it calls itself; or what it says of itself in its requests, where it was not found."""
     if fetch["pid"] is None:
-        return f"? ({_printable(fetch['agent'])})"
+        return f"a program that was gone ({_printable(fetch['agent'])})"
     return f"{_printable(fetch['program'] or '?')} (pid {fetch['pid']}, {_printable(fetch['agent'])})"
 
 
