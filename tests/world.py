@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,10 +77,25 @@ mfa_id = "op://{VAULT}/{ITEM}/mfa_id"
 """
 
 
+# Below what kernels give to whoever does not name a port (Linux: from 32768 on), and each pytest worker has its own:
+# nobody takes one between our look and the daemon's bind.
+_PORTS_EACH = 2_000
+_FIRST_PORT = 12_000 + _PORTS_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_some_ports = itertools.cycle(range(_FIRST_PORT, _FIRST_PORT + _PORTS_EACH))
+# Two runs on one machine do not start at the same place.
+_some_ports = itertools.islice(_some_ports, os.getpid() % _PORTS_EACH, None)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, nor will but who asked here."""
+    return next(filter(_is_free, _some_ports))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def measured() -> dict[str, str]:

@@ -9,6 +9,8 @@ import sys
 import tempfile
 
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from mayfly.demo.sts import Account, User
@@ -80,7 +82,18 @@ def temporary_folder() -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on.
+
+    It is below those that kernels give to whoever does not name one (Linux: from 32768 on), so that nobody takes it
+    before the daemon does; and another process begins to look at another place.
+    """
+    some = range(28_000, 32_000)
+    start = os.getpid() % len(some)
+    return next(port for port in chain(some[start:], some[:start]) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
