@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -27,11 +27,15 @@ BACKSTOP_SECONDS = 3600
 TERM_GRACE_SECONDS = 10
 
 
+# Returns where a human may be asked now, and raises the MayflyError that is in the way.
+Leave = Callable[[], Awaitable[None]]
+
+
 class Exchange(Protocol):
     """One exchange that has been opened and not yet asked."""
 
-    def ask(self, request: Request) -> AsyncIterator[Result]:
-        """Send `request` and yield a result a profile, as they come; raises ExchangeFailed."""
+    def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
+        """Send `request` and yield a result a profile, as they come; raises ExchangeFailed, and what `leave` raises."""
 
 
 Launcher = Callable[[], AbstractAsyncContextManager[Exchange]]
@@ -44,14 +48,18 @@ class _Piped:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request: Request) -> AsyncIterator[Result]:
+    async def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
         wanted = set(request.profiles) | set(request.sessions if request.kind == "verify" else ())
         try:
             self._writer.write(wire.request_bytes(request))
             await self._writer.drain()
             async with asyncio.timeout(BACKSTOP_SECONDS):
                 while line := await self._line():
-                    yield _expected(wire.parse_result(line), wanted)
+                    if leave and line == wire.MAY_I:
+                        await leave()
+                        self._writer.write(wire.YOU_MAY)
+                    else:
+                        yield _expected(wire.parse_result(line), wanted)
         except TimeoutError:
             raise ExchangeFailed("the exchange did not end") from None
         except ConnectionError:

@@ -3,6 +3,9 @@
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse what they do not know: a result that is malformed is an ExchangeFailed, a request that is malformed ends the
 exchange.
+
+An exchange that has had to wait asks once more before it has somebody prompted, because the screen may have been
+locked meanwhile: `MAY_I`, and the daemon says `YOU_MAY`, or ends it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
+
+MAY_I = b'{"version":1,"may_i":"prompt"}\n'
+YOU_MAY = b'{"version":1,"you_may":"prompt"}\n'
 
 _SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
 

@@ -21,7 +21,7 @@ from mayfly.desk import Caller
 from mayfly.errors import MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
-from mayfly.launcher import Exchange
+from mayfly.launcher import Exchange, Leave
 from mayfly.session import Session
 from mayfly.wire import Identity, Request, Result
 
@@ -127,6 +127,8 @@ class Stage:
         self.busy: list[str] = []
         self.most_logins_at_once = 0
         self.launched = 0
+        self.waits_for_leave = False
+        self.leaves = 0
         self.takes_seconds = 1.0
         self.lives_seconds = {True: 8 * HOUR, False: HOUR}
         self.outcomes: dict[str, MayflyError | Credentials] = {}
@@ -176,13 +178,16 @@ class Stage:
         if self.leave_error:
             raise self.leave_error
 
-    async def ask(self, request: Request) -> AsyncIterator[Result]:
+    async def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
         self.asked.append(Asked(self.now(), request, self.scene.presence, self.loop.time()))
         self._configs[request.digest] = self.keeper.config
         self.busy.append(request.kind)
         self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
         try:
             await asyncio.sleep(self.takes_seconds)
+            if leave and self.waits_for_leave:
+                await leave()
+                self.leaves += 1
             for answer in (self.script or self._answers)(request):
                 if isinstance(answer, Exception):
                     raise answer

@@ -17,7 +17,7 @@ FORK = config(a=key(), mid=role("a", "mid"), left=role("mid", "left"), right=rol
 def one_by_one(stage: Stage, hanging: str = "") -> None:
     """Have results come a second apart, and one long after."""
 
-    async def ask(request: Request) -> AsyncIterator[Result]:
+    async def ask(request: Request, _leave: object = None) -> AsyncIterator[Result]:
         stage.asked.append(Asked(stage.now(), request, stage.scene.presence, stage.loop.time()))
         for name in request.profiles:
             await asyncio.sleep(1000 if name == hanging else 1)

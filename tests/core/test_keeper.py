@@ -125,6 +125,42 @@ def test_whose_turn_comes_behind_a_lock_is_not_asked_for(person: bool, asked: li
     on_stage(TWO_WAYS, play)
 
 
+@pytest.mark.parametrize(
+    ("person", "verdict"), [(False, "ScreenLocked"), (True, "Credentials")], ids=["client", "person"]
+)
+def test_whose_exchange_had_to_wait_is_not_asked_for_behind_a_lock(person: bool, verdict: str) -> None:
+    """An exchange that waits for another code looks once more before it prompts; a person's prompts all the same."""
+
+    async def play(stage: Stage) -> None:
+        stage.waits_for_leave = True
+        stage.takes_seconds = 25
+        going = asyncio.ensure_future(outcome(login(stage, "nsrc") if person else fetch(stage, "nsrc")))
+        await asyncio.sleep(5)
+        stage.scene = LOCKED
+        assert verdict == code(await going)
+        assert int(person) == stage.leaves
+
+    on_stage(ONE, play)
+
+
+@staged(ONE)
+async def test_whose_exchange_had_to_wait_is_asked_for_at_an_open_screen(stage: Stage) -> None:
+    """The wait alone takes nothing from anybody."""
+    stage.waits_for_leave = True
+    assert "Credentials" == code(await outcome(fetch(stage, "nsrc")))
+    assert 1 == stage.leaves
+
+
+@staged(ONE)
+async def test_an_exchange_that_had_to_wait_prompts_for_no_daemon_that_ends(stage: Stage) -> None:
+    """Who answered then would have answered in vain."""
+    stage.waits_for_leave = True
+    going = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(0.5)
+    stage.keeper.wind_up()
+    assert ("ExchangeFailed", 0) == (code(await going), stage.leaves)
+
+
 @staged(config(a=key("a"), b=key("b")))
 async def test_who_comes_too_late_has_their_own_exchange(stage: Stage) -> None:
     """A profile that is wanted while another's login runs waits its turn."""

@@ -96,7 +96,8 @@ class Answer(NamedTuple):
 
     @property
     def outcomes(self) -> dict[str, Any]:
-        results = [wire.parse_result(line) for line in self.out.splitlines(keepends=True)]
+        lines = self.out.splitlines(keepends=True)
+        results = [wire.parse_result(line) for line in lines if line != wire.MAY_I]
         assert len(results) == len({result.profile for result in results})
         return {result.profile: result.outcome for result in results}
 
@@ -171,17 +172,22 @@ async def ask(
 
 async def answer(process: Exchange, request: Request | bytes = b"") -> Answer:
     """What it says to `request`, or, where it was asked before, to that."""
-    raw = wire.request_bytes(request) if isinstance(request, Request) else request
+    raw = _asking(request) if isinstance(request, Request) else request
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate(raw)
     assert process.returncode is not None
     return Answer(process.returncode, out, err.decode())
 
 
+def _asking(request: Request) -> bytes:
+    """The request of a daemon that always lets it prompt."""
+    return wire.request_bytes(request) + wire.YOU_MAY * 8
+
+
 async def put(process: Exchange, request: Request) -> None:
     """Ask, and do not wait for the answer."""
     assert process.stdin is not None
-    process.stdin.write(wire.request_bytes(request))
+    process.stdin.write(_asking(request))
     await process.stdin.drain()
 
 

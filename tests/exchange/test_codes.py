@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -15,6 +16,7 @@ from exchange.kit import (
     exchange,
     key_profile,
     login,
+    program,
     put,
     sts_called,
     until,
@@ -99,6 +101,44 @@ async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:
     assert 2 == len(world.vault.calls()) == len(_outcomes(world))
 
 
+async def test_a_second_prompt_needs_the_daemons_leave(world: World, clock: Clock) -> None:
+    """Half a minute later the screen may be locked: it asks, and does not prompt where the daemon hangs up instead."""
+    env = clock.rule(world)
+    world.sts.faults.then("invalid-mfa")
+
+    async with exchange(world, env) as process:
+        assert process.stdin is not None
+        process.stdin.write(wire.request_bytes(login(world)))
+        await sts_called(world)
+        clock.jump(CODE_SECONDS)
+        ended = await answer(process)
+
+    assert (1, wire.MAY_I, "") == ended
+    assert 1 == len(world.vault.calls())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="loginctl is Linux's")
+@pytest.mark.parametrize(("is_locked", "status", "prompts"), [("no", 200, 2), ("yes", 403, 1)])
+async def test_a_second_prompt_does_not_come_behind_a_lock(
+    world: World, clock: Clock, is_locked: str, status: int, prompts: int
+) -> None:
+    """The daemon looks again: at a screen that was locked since the first prompt there is nobody to be asked."""
+    session = world.folder / "session"
+    session.write_text("LockedHint=no\nIdleHint=no\n")
+    program(world.op.parent / "loginctl", f'#!/bin/sh\n[ "$1" = show-user ] && echo 7 || cat {session}\n')
+    world.sts.faults.then("invalid-mfa")
+
+    async with world.serve(env=clock.rule(world)):
+        asking = asyncio.create_task(world.get())
+        await sts_called(world)
+        session.write_text(f"LockedHint={is_locked}\nIdleHint=no\n")
+        clock.jump(CODE_SECONDS)
+        reply = await asking
+
+    assert (status, prompts) == (reply.status, len(world.vault.calls()))
+    assert ("ScreenLocked" if is_locked == "yes" else None) == reply.json.get("code")
+
+
 async def test_an_op_that_repeats_its_code_is_not_believed(world: World, clock: Clock) -> None:
     """Where the next step brings the same digits, they stay here."""
     env = clock.rule(world)
@@ -114,11 +154,11 @@ async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Cl
     env = clock.rule(world)
     world.write_toml(SEED_TOML + key_profile("twin", more="duration_seconds = 3600"))
     async with exchange(world, env) as process:
-        assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(wire.request_bytes(login(world, "nsrc", "twin")))
+        await put(process, login(world, "nsrc", "twin"))
         first = wire.parse_result(await process.stdout.readline())
         clock.jump(CODE_SECONDS)
+        assert wire.MAY_I == await process.stdout.readline()
         second = wire.parse_result(await process.stdout.readline())
         await answer(process)
 

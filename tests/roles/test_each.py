@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from exchange.kit import CODE_SECONDS, Clock, answer, ask, digest, exchange, login
+from exchange.kit import CODE_SECONDS, Clock, answer, ask, digest, exchange, login, put
 from mayfly import wire
 from mayfly.demo.sts import Role
 from mayfly.wire import Request
@@ -72,11 +72,11 @@ async def test_its_code_is_another_than_that_of_the_session(tmp_path: Path, cloc
     async with inhabited(tmp_path, ["ann"], [LONG, Role(name="Admin")], clock) as world:
         world.write_toml(role("Long", "ann", EACH, "duration_seconds = 43200") + keys("ann") + role("Admin", "ann"))
         async with exchange(world, clock.rule(world)) as process:
-            assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(wire.request_bytes(login(world, "Long", "ann", "Admin")))
+            await put(process, login(world, "Long", "ann", "Admin"))
             first = [wire.parse_result(await process.stdout.readline()) for _ in range(2)]
             clock.jump(CODE_SECONDS)
+            assert wire.MAY_I == await process.stdout.readline()
             last = wire.parse_result(await process.stdout.readline())
             await answer(process)
 
@@ -129,8 +129,7 @@ async def test_a_code_that_is_refused_is_followed_by_another(tmp_path: Path, clo
         world.write_toml(CONFIG)
         world.sts.faults.then("invalid-mfa")
         async with exchange(world, clock.rule(world)) as process:
-            assert process.stdin is not None
-            process.stdin.write(wire.request_bytes(login(world, "Long")))
+            await put(process, login(world, "Long"))
             await world.sts.called("AssumeRole")
             clock.jump(CODE_SECONDS)
             ended = await answer(process)

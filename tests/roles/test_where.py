@@ -14,8 +14,7 @@ from botocore.session import Session as BotocoreSession
 from configs import keys as key_table
 from configs import loaded
 from configs import role as role_table
-from exchange.kit import CODE_SECONDS, Clock, answer, ask, exchange, login, verification
-from mayfly import wire
+from exchange.kit import CODE_SECONDS, Clock, answer, ask, exchange, login, put, verification
 from mayfly.demo.sts import Account, EmbeddedSts, Role
 from mayfly.demo.vault import Vault
 from mayfly.errors import AwsUnreachable
@@ -100,8 +99,7 @@ async def test_after_a_code_was_sent_the_region_stays(tmp_path: Path, clock: Clo
         world.sts.faults.then("503")
         world.write_toml(keys("ann", TWO_REGIONS))
         async with exchange(world, tunnel.env | clock.rule(world)) as process:
-            assert process.stdin is not None
-            process.stdin.write(wire.request_bytes(login(world, "ann")))
+            await put(process, login(world, "ann"))
             await world.sts.called("GetSessionToken")
             clock.jump(CODE_SECONDS)
             ended = await answer(process)

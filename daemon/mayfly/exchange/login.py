@@ -2,7 +2,7 @@
 
 The order is what makes it fast and safe: wait for fresh codes, start and feed `op`, import aiobotocore while a human
 looks at the prompt, read and check, write down the step, send. A code goes to STS once: where STS refused it, or may
-have seen it, `op` is asked anew, in the next step.
+have seen it, `op` is asked anew, in the next step, if the daemon lets us prompt by then.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mayfly.errors import (
 )
 from mayfly.exchange import oplock
 from mayfly.exchange.items import Item, item_from
+from mayfly.exchange.leave import Leave
 from mayfly.exchange.onepassword import Op
 from mayfly.exchange.oplock import Device, OpLock
 from mayfly.exchange.where import Where, check_reachable, elsewhere, where_is_sts
@@ -55,12 +56,14 @@ class Login:
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
         emit: Emit,
+        leave: Leave,
     ) -> None:
         self._config = config
         self._way = way
         self._environ = environ
         self._clock = clock
         self._emit = emit
+        self._leave = leave
         self._left: dict[str, int] = {}
         self._fresh: dict[str, Credentials] = {}
         self._used: set[Device] = set()
@@ -169,6 +172,8 @@ class Login:
         codes = dict.fromkeys(profile.otp for profile in profiles)
         name = profiles[0].onepassword
         table = f"onepasswords.{name}" if name else "onepassword"
+        if self._way.asks_human:
+            self._leave.check()
         with Op(self._way, (*keys, *codes), self._environ, table) as op:
             self._get_ready_meanwhile(names[0])
             return op.values()

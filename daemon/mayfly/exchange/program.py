@@ -22,6 +22,7 @@ from mayfly.config import Config
 from mayfly.credentials import Credentials
 from mayfly.errors import ConfigChanged, ExchangeFailed, MayflyError
 from mayfly.exchange import asker, child
+from mayfly.exchange.leave import Leave
 from mayfly.exchange.login import Emit, Login
 from mayfly.exchange.where import seal_environment
 from mayfly.wire import Request, Result
@@ -136,9 +137,10 @@ def _login(request: Request, config: Config, emit: Emit) -> None:
             emit(Result(profile=name, outcome=result.outcome))
         emit(result)
 
+    leave = Leave(_ask_leave, _now)
     for way in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
         names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == way)
-        for fresh in Login(config, way, os.environ, _now, tell).run(names):
+        for fresh in Login(config, way, os.environ, _now, tell, leave).run(names):
             roles = [name for name, base in bases.items() if name != base and base in fresh]
             _assume_all(roles, {**request.sessions, **fresh}, config, emit)
 
@@ -172,6 +174,13 @@ _KINDS = {"login": _login, "assume": _assume, "verify": _verify}
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _ask_leave() -> None:
+    """Ask the daemon whether a prompt may still come. Where it says nothing, nobody listens to us any more."""
+    _write(wire.MAY_I)
+    if sys.stdin.buffer.readline(len(wire.YOU_MAY)) != wire.YOU_MAY:
+        raise BrokenPipeError
 
 
 def _write(line: bytes) -> None:

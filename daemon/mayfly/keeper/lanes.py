@@ -240,7 +240,7 @@ class Lanes:
         self._events.info("exchange.started", kind=request.kind, profiles=list(left))
         error: MayflyError = ExchangeFailed("the exchange ended without an answer")
         try:
-            async for result in exchange.ask(request):
+            async for result in exchange.ask(request, lambda: self._check_leave(asked)):
                 if result.profile in left:
                     del left[result.profile]
                     self._apply(result, asked)
@@ -254,6 +254,14 @@ class Lanes:
         finally:
             for name in () if self._is_closed else left:
                 self._apply(Result(profile=name, outcome=error), asked)
+
+    async def _check_leave(self, asked: Asked) -> None:
+        """An exchange has had to wait: raise what is in the way of its prompt by now."""
+        if self._is_winding_up:
+            raise checks.stopping()
+        names = {self._ledger.heir(asked.config, name) for name in asked.request.profiles}
+        if names.isdisjoint(self._insisted) and await self._lookout.is_locked():
+            raise ScreenLocked("the screen was locked before 1Password could ask")
 
     def _go_on(self) -> None:
         """Something has come, and roles may have waited for it alone: not for whatever else this exchange gets."""
