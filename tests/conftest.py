@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,8 +18,13 @@ from world import World
 
 
 def pytest_configure() -> None:
-    """What earlier runs were killed before they could remove, goes."""
+    """What earlier runs were killed before they could remove, goes; and Ctrl-C ends what we start, as in a terminal.
+
+    A shell has what it puts in the background ignore it, and that would be handed down.
+    """
     faketime.tidy()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
