@@ -59,6 +59,17 @@ async def test_a_prompt_is_announced_with_whoever_asked(world: World) -> None:
     assert world.token() not in line
 
 
+async def test_a_prompt_for_credential_process_names_who_runs_it(world: World) -> None:
+    """The program that has started the command, not only the command, which passes the credentials on."""
+    told = put_on_path(world, "notify-send")
+    async with world.serve():
+        assert 0 == (await world.run_program(sys.executable, "-m", "mayfly", "credential-process", "nsrc")).code
+        (line,) = await lines(told, 1)
+
+    program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
+    assert f"--app-name=mayfly Mayfly {program} by {program} wants nsrc" == line
+
+
 async def test_nobody_is_told_who_does_not_want_to_be(world: World) -> None:
     """`notify = false` is silence."""
     told = put_on_path(world, "notify-send")

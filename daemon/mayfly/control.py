@@ -26,7 +26,7 @@ from aiohttp import web
 
 from mayfly.audit import Audit
 from mayfly.credentials import process_body
-from mayfly.demand import Trigger
+from mayfly.demand import Asker, Trigger
 from mayfly.errors import ConfigInvalid, MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
@@ -108,7 +108,8 @@ class Control:
 
     async def _process(self, question: Question) -> Answer:
         profile = question.profile
-        credentials = self._keeper.take(profile) or await self._keeper.obtain(profile, Trigger.CLIENT)
+        asker = Asker(pid=question.pid)
+        credentials = self._keeper.take(profile, asker) or await self._keeper.obtain(profile, Trigger.CLIENT, asker)
         await self._audit.note(profile, "credential_process", None, pid=question.pid)
         return Answer(200, process_body(credentials))
 

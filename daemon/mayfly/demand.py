@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 import attrs
 
@@ -18,6 +19,16 @@ class Trigger(Enum):
     CLOCK = "clock"
     CLIENT = "client"
     PERSON = "person"
+
+
+class Asker(NamedTuple):
+    """Which process asks, as the kernel numbers it: by its socket, or by itself. Neither is known where both are 0."""
+
+    inode: int = 0
+    pid: int = 0
+
+
+NOBODY = Asker()
 
 
 class Presence(Enum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mayfly.desk import Desk
+from mayfly.desk import Caller, Desk
 from mayfly.events import Events
 
 
@@ -33,9 +33,14 @@ class Herald:
 
     async def _text(self, event: dict[str, Any]) -> str | None:
         if event["event"] == "approval.wanted":
-            caller = await self._desk.caller(event["inode"]) if event["inode"] else None
+            caller = await self._caller(event["inode"], event["pid"])
             return f"{caller.program if caller else 'a program'} wants {event['profile']}"
         return notice(event)
+
+    async def _caller(self, inode: int, pid: int) -> Caller | None:
+        if inode:
+            return await self._desk.caller(inode)
+        return await self._desk.process(pid) if pid else None
 
 
 def notice(event: dict[str, Any]) -> str | None:

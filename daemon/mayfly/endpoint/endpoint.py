@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from mayfly.audit import Audit
 from mayfly.credentials import Credentials, container_body
-from mayfly.demand import Trigger
+from mayfly.demand import Asker, Trigger
 from mayfly.endpoint.checks import Checks, Refused
 from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.errors import ApprovalPending, MayflyError
@@ -59,7 +59,7 @@ class Endpoint:
             return self._refused(refused)
         if profile is None:
             return _HEALTHY
-        credentials = self._keeper.take(profile, inode=_inode(request))
+        credentials = self._keeper.take(profile, Asker(_inode(request) or 0))
         if credentials is None:
             return await self._wait(request, profile)
         return await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -98,10 +98,10 @@ class Endpoint:
 
     async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
         """The final answer, within the patience that is configured; the exchange outlives it."""
-        inode = _inode(request)
+        asker = Asker(_inode(request) or 0)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
-                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, inode=inode)
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, asker)
         except TimeoutError:
             return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
         except MayflyError as error:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mayfly.config import Config
 from mayfly.credentials import Credentials
-from mayfly.demand import Scene, Trigger
+from mayfly.demand import NOBODY, Asker, Scene, Trigger
 from mayfly.desk import Desk
 from mayfly.errors import ExchangeFailed, MayflyError
 from mayfly.events import Events
@@ -71,10 +71,10 @@ class Keeper:
 
     # What the faces ask
 
-    def take(self, profile: str, *, inode: int | None = None) -> Credentials | None:
+    def take(self, profile: str, asker: Asker = NOBODY) -> Credentials | None:
         """What can be handed out now, from memory; asks for fresh ones where these are due.
 
-        `inode` is that of the socket that asks, so that whoever is prompted can be told which program it is.
+        Whoever is prompted can be told which program the `asker` is.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
@@ -83,17 +83,17 @@ class Keeper:
         self._ledger.note_fetch(name, now)
         if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
             self._waking.add(name)
-            self._tasks.spawn(self._wake(name, profile, inode))
+            self._tasks.spawn(self._wake(name, profile, asker))
         return credentials
 
-    async def obtain(self, profile: str, trigger: Trigger, *, inode: int | None = None) -> Credentials:
+    async def obtain(self, profile: str, trigger: Trigger, asker: Asker = NOBODY) -> Credentials:
         """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
         name = self._ledger.name_of(profile)
         if trigger is Trigger.PERSON:
             self._ledger.forgive(name)
         else:
             await self._note_client(name)
-        await self._fetch(profile, trigger, inode)
+        await self._fetch(profile, trigger, asker)
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
@@ -207,12 +207,12 @@ class Keeper:
 
     # How it is done
 
-    async def _wake(self, name: str, profile: str, inode: int | None) -> None:
+    async def _wake(self, name: str, profile: str, asker: Asker) -> None:
         """A client was served from what is due: start getting new ones, if it may be."""
         try:
             await self._lookout.see()
             if name in self._ledger:
-                self._want_for_client(name, profile, inode)
+                self._want_for_client(name, profile, asker)
         finally:
             self._waking.discard(name)
 
@@ -236,13 +236,13 @@ class Keeper:
         if self._ledger.policy(name, now).asks_human:
             await self._lookout.see()
 
-    async def _fetch(self, profile: str, trigger: Trigger, inode: int | None) -> None:
+    async def _fetch(self, profile: str, trigger: Trigger, asker: Asker) -> None:
         """Wait for fresh credentials; a client is content with old ones that live."""
         name, now, origin = self._name_of(profile), self._clock(), self.config.origins[profile]
         if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
             return
         is_client = trigger is Trigger.CLIENT
-        if self._want_for_client(name, profile, inode) if is_client else self._want(name, trigger, now):
+        if self._want_for_client(name, profile, asker) if is_client else self._want(name, trigger, now):
             flight = self._lanes.flight(name)
             error = await asyncio.shield(flight) if flight else None
             if self.config.origins.get(profile) != origin:
@@ -252,14 +252,14 @@ class Keeper:
         if error and (trigger is Trigger.PERSON or not self._usable(profile)):
             raise error
 
-    def _want_for_client(self, name: str, profile: str, inode: int | None) -> bool:
+    def _want_for_client(self, name: str, profile: str, asker: Asker) -> bool:
         """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
         now = self._clock()
         is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
         is_wanted = self._want(name, Trigger.CLIENT, now)
         flight = self._lanes.flight(name)
         if is_prompt and flight and not flight.done():
-            self._events.info("approval.wanted", profile=profile, inode=inode)
+            self._events.info("approval.wanted", profile=profile, inode=asker.inode, pid=asker.pid)
         return is_wanted
 
     def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
