@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mayfly import config
 from mayfly.cli.spans import clock_time, span
 from mayfly.cli.status_page import page
-from world import World
+from mayfly.config import Config
+from mayfly.exchange.detours import detours
+from world import SEED_TOML, World
 
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -174,3 +178,42 @@ def test_what_is_tried_again_by_itself_says_so() -> None:
     error = {"code": "AwsThrottled", "message": "slow down", "hint": ""}
     step = "tried again by itself in 40 s"
     assert f"  {step}" in lines(row(last_error=error, next_step=step))
+
+
+def _config(folder: Path, text: str) -> Config:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return config.load(file)
+
+
+def test_what_leads_calls_to_aws_elsewhere_is_told(tmp_path: Path) -> None:
+    """By the config or by the environment; of a proxy's address nothing but where it is."""
+    found = _config(tmp_path, SEED_TOML + 'sts_endpoint_url = "https://sts.example.com/x"\n')
+    plain = _config(tmp_path, SEED_TOML)
+    environ = {
+        "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:8443/",
+        "HTTPS_PROXY": "http://ann:secret@proxy.example.com:3128",
+        "all_proxy": "proxy.example.com",
+        "AWS_CA_BUNDLE": "/etc/ca.pem",
+        "AWS_PROFILE": "x",
+    }
+
+    assert [
+        "nsrc: STS is asked at sts.example.com (sts_endpoint_url)",
+        "STS is asked at 127.0.0.1:8443 (AWS_ENDPOINT_URL_STS)",
+        "AWS is reached through the proxy proxy.example.com:3128 (HTTPS_PROXY)",
+        "AWS is reached through the proxy proxy.example.com (all_proxy)",
+        "AWS's certificates are judged by /etc/ca.pem (AWS_CA_BUNDLE)",
+    ] == detours(found, environ)
+    assert [] == detours(plain, {"PATH": "/bin"})
+    assert ["AWS_ENDPOINT_URL_STS is not followed: it names neither this machine nor AWS"] == detours(
+        plain, {"AWS_ENDPOINT_URL_STS": "https://sts.example.com"}
+    )
+
+
+async def test_the_daemon_tells_what_leads_elsewhere(world: World) -> None:
+    """As its exchanges have it from its environment."""
+    async with world.serve():
+        told = json.loads((await world.run("status", "--json")).out)["notes"]
+
+    assert [f"STS is asked at {world.sts.url.removeprefix('http://')} (AWS_ENDPOINT_URL_STS)"] == told

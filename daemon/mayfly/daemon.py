@@ -240,6 +240,8 @@ class Daemon:
         )
 
     def _notes(self) -> list[str]:
+        from mayfly.exchange.detours import detours  # nothing of the exchange is imported before somebody looks
+
         configured = self._keeper.config.listen
         notes = self._manager.notes()
         if not config.is_as_on_disk(self._keeper.config):
@@ -250,7 +252,7 @@ class Daemon:
             notes.append(
                 f"the config has another listen than {self._shown()}: start 'mayfly serve' anew to move it there"
             )
-        return notes
+        return notes + detours(self._keeper.config, os.environ)
 
     def _has_moved(self) -> bool:
         """Whether a daemon that is started now as this one was would listen elsewhere."""

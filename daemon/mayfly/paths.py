@@ -16,6 +16,7 @@ from mayfly.errors import ConfigInvalid
 
 
 PORT_BASE = 9170
+MACOS_ADMIN_GID = 80
 MAX_HOST = 32
 CONFIG_NAMES = ("config.toml", "config.json")
 
@@ -99,7 +100,8 @@ def trust_problems(path: Path) -> list[str]:
     """Why another user could change what stands at `path`; empty if none can.
 
     The file, what it links to, and every folder and link on the way must belong to this user or root and be writable by
-    nobody else; a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it.
+    nobody else; a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it. So is what
+    macOS's administrators may write, as Homebrew's folders: they may do anything as root.
     """
     problems = []
     owners = {0, os.getuid(), *_roots_other_names()}
@@ -107,8 +109,9 @@ def trust_problems(path: Path) -> list[str]:
         if facts.st_uid not in owners:
             problems.append(f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file")
         sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
+        loose = 0o002 if sys.platform == "darwin" and facts.st_gid == MACOS_ADMIN_GID else 0o022
         # A link's own mode says nothing.
-        if facts.st_mode & 0o022 and not sticky and not stat.S_ISLNK(facts.st_mode):
+        if facts.st_mode & loose and not sticky and not stat.S_ISLNK(facts.st_mode):
             problems.append(f"{place} is writable by others: chmod go-w {_quoted(place)}")
     return list(dict.fromkeys(problems))
 

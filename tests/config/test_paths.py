@@ -214,6 +214,19 @@ def test_a_folder_above_that_others_can_write_is_told(config: Path) -> None:
 
 
 @needs_root
+def test_what_macos_s_administrators_may_write_is_trusted_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Homebrew makes its folders so, and whoever is in that group may become root; everybody else is not."""
+    os.chown(config.parent, 0, paths.MACOS_ADMIN_GID)
+    config.parent.chmod(0o775)
+    assert [] != paths.trust_problems(config)
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert [] == paths.trust_problems(config)
+    config.parent.chmod(0o777)
+    assert [] != paths.trust_problems(config)
+
+
+@needs_root
 def test_what_belongs_to_somebody_else_is_told_with_the_name(config: Path) -> None:
     """Files and folders of another user, even if nobody else can write them: the owner can."""
     name = paths.user_name(FOREIGN)

@@ -81,7 +81,8 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
             {},
         )
     ),
-    ("otp", "op://V/I/f?attribute=value", REFERENCE),
+    ("otp", "op://V/I/f?attribute=value", "may end with ?attribute=otp and no other query: leave it away"),
+    ("otp", "op://V/I(1)/f?attribute=otp", REFERENCE),
     ("otp", None, REFERENCE),
     ("mfa_id", "op://V/I", REFERENCE),
     ("mfa_id", "short", MFA),
@@ -322,8 +323,9 @@ def test_what_is_left_out_is_what_the_contract_says() -> None:
 
 
 def test_the_code_is_asked_for_where_the_reference_names_only_its_field() -> None:
-    """`?attribute=otp` is added once, because without it op would print the TOTP's own secret."""
-    for given_otp in ("op://V/I/totp", "op://V/I/totp?attribute=otp"):
+    """`?attribute=otp` is added once, however it was put, because without it op would print the TOTP's own secret."""
+    queries = ("", "?attribute=otp", "?attribute=totp", "?attr=otp", "?attr=totp")
+    for given_otp in (f"op://V/I/totp{query}" for query in queries):
         profile = loaded({"profiles": {"p": keys(otp=given_otp)}}).profiles["p"]
 
         assert isinstance(profile, KeyProfile)

@@ -45,6 +45,8 @@ MFA_MODES = ("each",)
 _PART = r"[A-Za-z0-9_. -]+"
 _REFERENCE = re.compile(rf"op://{_PART}/{_PART}/(?:{_PART}/)?{_PART}")
 _OTP_QUERY = "?attribute=otp"
+# `attr` is another name of it, and `totp` is what the examples of 1Password's SDK have.
+_OTP_QUERIES = {f"{key}={value}" for key in ("attribute", "attr") for value in ("otp", "totp")}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -69,7 +71,11 @@ def reference(value: Any) -> Reference:
 
 def otp_reference(value: Any) -> OtpReference:
     """A reference that asks for the code: without the query `op` would give the TOTP's own secret."""
-    bare = value.removesuffix(_OTP_QUERY) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return OtpReference(reference(value))
+    bare, mark, query = value.partition("?")
+    if mark and query not in _OTP_QUERIES:
+        raise ValueError("may end with ?attribute=otp and no other query: leave it away")
     return OtpReference(reference(bare) + _OTP_QUERY)
 
 
@@ -131,7 +137,7 @@ def _is_visible(url: str) -> bool:
 def is_loopback_url(url: str) -> bool:
     """Whether `url` is http on this machine."""
     parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+    return parts.scheme == "http" and (parts.hostname or "") in _LOOPBACK
 
 
 def address(value: Any) -> Address:

@@ -13,7 +13,9 @@ from enum import Enum
 from aiohttp import HttpVersion11
 
 
-FIRST_BYTE_SECONDS = 0.7
+# Clients with a limit of one second get their first sign well within it, also where the machine is busy.
+FIRST_BYTE_SECONDS = 0.5
+EVERY_SECONDS = 0.7
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 

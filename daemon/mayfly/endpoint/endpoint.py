@@ -15,7 +15,7 @@ from mayfly.audit import Audit
 from mayfly.credentials import Credentials, container_body
 from mayfly.demand import Asker, Trigger
 from mayfly.endpoint.checks import Checks, Refused
-from mayfly.endpoint.dialects import FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
+from mayfly.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.errors import ApprovalPending, MayflyError
 from mayfly.keeper import Keeper
 from mayfly.tokens import Grants
@@ -91,7 +91,7 @@ class Endpoint:
             if dialect is Dialect.WHITE_SPACE:
                 return await self._wait_in_white_space(request, work)
             if dialect is Dialect.INTERIM:
-                await self._keep_alive(request, work, INTERIM)
+                await self._keep_alive(request, work, INTERIM, first_seconds=FIRST_BYTE_SECONDS)
             return await work
         finally:
             work.cancel()
@@ -115,13 +115,17 @@ class Endpoint:
             return self._refused(refused)
         return await self._hand_out(request, profile, agent, credentials)
 
-    async def _keep_alive(self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes) -> None:
+    async def _keep_alive(
+        self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes, *, first_seconds: float
+    ) -> None:
         """Write `sign` until `work` is done; a client that has gone ends it."""
+        seconds = first_seconds
         while True:
-            done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
+            done, _ = await asyncio.wait([work], timeout=seconds)
             if done:
                 return
             _connection(request).write(sign)
+            seconds = EVERY_SECONDS
 
     async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
         """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
@@ -131,7 +135,7 @@ class Endpoint:
         transport = request.transport
         _connection(request).write(_CHUNKED_HEAD + _SPACE_CHUNK)
         try:
-            await self._keep_alive(request, work, _SPACE_CHUNK)
+            await self._keep_alive(request, work, _SPACE_CHUNK, first_seconds=EVERY_SECONDS)
             return Rest(work.result())
         except BaseException:
             if transport is not None:

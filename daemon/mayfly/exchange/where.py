@@ -93,13 +93,14 @@ def _regions(profile: Profile) -> tuple[str, ...]:
 
 
 def followed(url: str | None) -> str | None:
-    """`url` if an environment may name it: http on loopback, or https at AWS's STS."""
+    """`url` if an environment may name it: at loopback, or https at AWS's STS."""
     if not url:
         return None
     try:
         parts = urlsplit(url)
-        is_aws = parts.scheme == "https" and _is_sts(parts.netloc)
-        return url if is_aws or is_loopback_url(url) else None
+        is_https = parts.scheme == "https"
+        is_here = is_loopback_url(f"http://{parts.netloc}") if is_https else is_loopback_url(url)
+        return url if is_here or (is_https and _is_sts(parts.netloc)) else None
     except ValueError:
         return None
 

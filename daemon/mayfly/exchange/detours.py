@@ -1,0 +1,44 @@
+"""What leads calls to AWS another way than usual, for `status` to tell: whoever put it there may not be who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from mayfly.config import Config
+from mayfly.exchange.where import followed
+
+
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+
+def detours(config: Config, environ: Mapping[str, str]) -> list[str]:
+    """A line for each, by the config and by the environment that exchanges have; no password of a proxy's is told."""
+    return [*_in_config(config), *_in_environment(environ)]
+
+
+def _in_config(config: Config) -> Iterator[str]:
+    for name, profile in config.profiles.items():
+        if profile.sts_endpoint_url:
+            yield f"{name}: STS is asked at {_shown(profile.sts_endpoint_url)} (sts_endpoint_url)"
+
+
+def _in_environment(environ: Mapping[str, str]) -> Iterator[str]:
+    url = environ.get("AWS_ENDPOINT_URL_STS")
+    if url and followed(url):
+        yield f"STS is asked at {_shown(url)} (AWS_ENDPOINT_URL_STS)"
+    elif url:
+        yield "AWS_ENDPOINT_URL_STS is not followed: it names neither this machine nor AWS"
+    for name in (spelling for proxy in _PROXIES for spelling in (proxy, proxy.lower())):
+        if environ.get(name):
+            yield f"AWS is reached through the proxy {_shown(environ[name])} ({name})"
+    if environ.get("AWS_CA_BUNDLE"):
+        yield f"AWS's certificates are judged by {environ['AWS_CA_BUNDLE']} (AWS_CA_BUNDLE)"
+
+
+def _shown(url: str) -> str:
+    """Host and port, and nothing else that may stand in a URL."""
+    try:
+        return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2] or "?"
+    except ValueError:
+        return "?"
