@@ -220,8 +220,10 @@ def test_rejected_credentials_are_gone_and_wanted() -> None:
 
 @pytest.mark.parametrize(("policy", "waits"), [(HUMAN, [300, 600, 1200, 1800, 1800]), (MACHINE, [5, 10, 20, 40, 80])])
 def test_who_is_rejected_again_and_again_waits(policy: RefreshPolicy, waits: list[float]) -> None:
-    """A session that AWS does not take soon after it has made it is a failure, and the next one is another."""
-    session, now, found = issued(), NOON, []
+    """A session that AWS does not take soon after it was made is replaced at once; the next such one is a failure."""
+    session, now, found = issued().rejected(OVER, policy, NOON), NOON, []
+    assert session.wants(policy, CLIENT, HERE, NOON)
+    session = session.issued(credentials(at(EIGHT_HOURS)), skew_seconds=0, jitter_seconds=0, now=now)
     for _ in waits:
         session = session.rejected(OVER, policy, now + timedelta(seconds=1))
         retry_at = session.retry_not_before_at()

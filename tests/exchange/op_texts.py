@@ -144,6 +144,12 @@ TEXTS = (
         errors.ServiceAccountRejected,
     ),
     Said("(401) Unauthorized: Invalid token signature", errors.ServiceAccountRejected),
+    Said("401 Unauthorized", errors.ServiceAccountRejected),
+    Said("403 Forbidden", errors.ServiceAccountRejected),
+    Said("failed to authenticate: status 401: Invalid token", errors.ServiceAccountRejected),
+    Said("could not find session token for account foo", errors.NotSignedIn),
+    Said("rate limit exceeded", errors.OnePasswordRateLimited),
+    Said("dial tcp 10.0.0.5:403: connect: no route to host", _OFFLINE),
     Said(
         _TOO_MANY + "service account is allowed to make. Please retry in 58 minutes or try other requests.",
         errors.OnePasswordRateLimited,

@@ -35,6 +35,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 RATE_LIMIT_SECONDS = 15 * 60
 LONGEST_SECONDS = 24 * 3600
 
+# Behind a colon it is a port.
+_STATUS = r"(?<![:.\w/-])"
+
 _IGNORED = "nobody answered the 1Password prompt within a minute"
 
 _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
@@ -83,18 +86,18 @@ _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
         "op knows no 1Password account, or not the configured one",
     ),
     (
-        r"not currently signed in|account is not signed in|session expired|no active session",
+        r"not currently signed in|account is not signed in|session expired|no active session"
+        r"|could not find session token",
         errors.NotSignedIn,
         "nobody is signed in to 1Password",
     ),
     (
-        r"service account .*deleted|\(401\)|\(403\)|not authenticated yet|decodesaccredentials",
+        rf"service account .*deleted|{_STATUS}(401|403)\b(?!->)|not authenticated yet|decodesaccredentials",
         errors.ServiceAccountRejected,
         "1Password does not accept the service account token",
     ),
     (
-        # Behind a colon it is a port.
-        r"(?<![:.\w/-])429\b(?!->)|too many requests|rate-limit",
+        rf"{_STATUS}429\b(?!->)|too many requests|rate[- ]limit",
         errors.OnePasswordRateLimited,
         "1Password's rate limit is reached",
     ),

@@ -68,9 +68,9 @@ def delay_seconds(
 
 
 def rejected_delay_seconds(policy: RefreshPolicy, rejections: int) -> float:
-    """How long to wait after so many sessions in a row that AWS would not take soon after it had made them."""
+    """How long to wait after two or more sessions in a row that AWS would not take soon after it had made them."""
     first = REJECTED_RETRY_SECONDS if policy.asks_human else _machine_seconds(policy)
-    return min(first * 2.0 ** min(rejections - 1, _MOST_DOUBLINGS), policy.retry_max_seconds)
+    return min(first * 2.0 ** min(rejections - 2, _MOST_DOUBLINGS), policy.retry_max_seconds)
 
 
 def _may_prompt(error: MayflyError, policy: RefreshPolicy) -> bool:

@@ -247,12 +247,15 @@ class Session(Life):
     def rejected(self, error: MayflyError, policy: RefreshPolicy, now: datetime) -> Session:
         """AWS does not take these credentials any more: they are gone, and who used them still wants some.
 
-        Where it has hardly ever taken them, the next ones may fare no better: that is a failure like others.
+        Where it has hardly ever taken those before them either, the next ones may fare no better: that is a failure
+        like others.
         """
         gone = Session(issued_at=self.issued_at, last_fetched_at=self.last_fetched_at, verified_at=self.verified_at)
         if self.issued_at and (now - self.issued_at).total_seconds() >= SOON_SECONDS:
             return gone
         rejections = self.rejections + 1
+        if rejections == 1:
+            return attrs.evolve(gone, rejections=rejections)
         return attrs.evolve(
             gone,
             failed_at=now,
