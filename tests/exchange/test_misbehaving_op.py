@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -297,6 +298,17 @@ async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
 
     assert [{"nsrc": "ApprovalDismissed"}] * 3 == [one.verdicts for one in ended]
     assert 1 == world.vault.state()["overlap"]["max"]
+
+
+async def test_with_a_daemon_that_is_killed_its_prompt_ends(world: World) -> None:
+    """Whoever answered it would have done so in vain, and the next daemon's login would wait behind it."""
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve() as daemon:
+        asking = asyncio.create_task(world.get())
+        await until(lambda: world.vault.state()["prompts"])
+        os.kill(daemon.pid, signal.SIGKILL)
+        await asyncio.gather(asking, return_exceptions=True)
+        await until(lambda: not alive_of(world))
 
 
 AT_A_BAD_MOMENT = """

@@ -13,11 +13,13 @@ import socket
 import stat
 import struct
 import threading
+import time
 
 from pathlib import Path
 
 
 UNIT = "mayfly.service"
+GLANCE_SECONDS = 0.5
 
 
 def is_ours(descriptor: int) -> bool:
@@ -27,16 +29,22 @@ def is_ours(descriptor: int) -> bool:
 
 
 def end_with(descriptor: int) -> None:
-    """End, as by SIGTERM, when the daemon's unit hangs up: it cannot reach us in any other way."""
-    pid = _peer_pid(descriptor)
-    if pid is None or pid == os.getppid():
-        return
+    """End, as by SIGTERM, with whoever asks: a prompt that nobody listens to any more would be answered in vain.
+
+    The daemon's unit hangs up; a daemon that was killed is no longer our parent.
+    """
+    pid, parent = _peer_pid(descriptor), os.getppid()
+    is_child = pid is None or pid == parent
 
     def watch() -> None:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLRDHUP)
-        poll.poll()
-        os.kill(os.getpid(), signal.SIGTERM)
+        if is_child:
+            while os.getppid() == parent:
+                time.sleep(GLANCE_SECONDS)
+        else:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLRDHUP)
+            poll.poll()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
 
