@@ -96,6 +96,7 @@ def test_wrong_clock_and_the_daemons_notes_are_told() -> None:
         "note: this machine's clock is 1m 32s behind AWS's",
         "note: a proxy is used",
     ] == lines(row(skew_seconds=92), notes=("a proxy is used",))[3:5]
+    assert "note: a proxy is used" in lines(row(), detours=("a proxy is used",))
 
 
 def test_page_tells_who_was_given_what_and_what_was_refused() -> None:
@@ -214,6 +215,6 @@ def test_what_leads_calls_to_aws_elsewhere_is_told(tmp_path: Path) -> None:
 async def test_the_daemon_tells_what_leads_elsewhere(world: World) -> None:
     """As its exchanges have it from its environment."""
     async with world.serve():
-        told = json.loads((await world.run("status", "--json")).out)["notes"]
+        told = json.loads((await world.run("status", "--json")).out)["detours"]
 
     assert [f"STS is asked at {world.sts.url.removeprefix('http://')} (AWS_ENDPOINT_URL_STS)"] == told

@@ -223,6 +223,8 @@ class Daemon:
     # Tell
 
     def _status(self) -> dict[str, Any]:
+        from mayfly.exchange.detours import detours  # nothing of the exchange is imported before somebody looks
+
         return status.tree(
             status.Status(
                 version=__version__,
@@ -233,6 +235,7 @@ class Daemon:
                 observed_at=self._clock(),
                 service=self._manager.name,
                 notes=self._notes(),
+                detours=detours(self._keeper.config, os.environ),
                 refusals=self._admission.refusals,
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
                 profiles=self._keeper.status(),
@@ -240,8 +243,6 @@ class Daemon:
         )
 
     def _notes(self) -> list[str]:
-        from mayfly.exchange.detours import detours  # nothing of the exchange is imported before somebody looks
-
         configured = self._keeper.config.listen
         notes = self._manager.notes()
         if not config.is_as_on_disk(self._keeper.config):
@@ -252,7 +253,7 @@ class Daemon:
             notes.append(
                 f"the config has another listen than {self._shown()}: start 'mayfly serve' anew to move it there"
             )
-        return notes + detours(self._keeper.config, os.environ)
+        return notes
 
     def _has_moved(self) -> bool:
         """Whether a daemon that is started now as this one was would listen elsewhere."""

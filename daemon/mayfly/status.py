@@ -67,7 +67,10 @@ class ProfileStatus:
 
 @attrs.frozen(kw_only=True)
 class Status:
-    """The daemon as a whole."""
+    """The daemon as a whole.
+
+    `notes` are for somebody to act on; `detours` are what leads calls to AWS another way than usual.
+    """
 
     version: str
     pid: int
@@ -77,6 +80,7 @@ class Status:
     observed_at: datetime
     service: str
     notes: list[str]
+    detours: list[str]
     refusals: dict[str, int]
     last_fetches: list[dict[str, Any]]
     profiles: list[ProfileStatus]

@@ -67,7 +67,7 @@ def _notes(status: Mapping[str, Any]) -> Iterator[str]:
     skew = next((row["skew_seconds"] for row in status["profiles"] if row["skew_seconds"]), 0)
     if skew:
         yield f"note: this machine's clock is {span(abs(skew))} {'behind' if skew > 0 else 'ahead of'} AWS's"
-    yield from (f"note: {note}" for note in status["notes"])
+    yield from (f"note: {note}" for note in (*status["notes"], *status.get("detours", ())))
 
 
 def _fetches(status: Mapping[str, Any], now: datetime) -> Iterator[str]:

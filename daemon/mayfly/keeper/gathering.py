@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 
-# Clients that start together are served by one exchange: it waits this long after the last of them, while its
-# interpreter starts anyway.
-QUIET_SECONDS = 0.015
+# Clients that start together are served by one exchange: it waits this long after the last of them. That costs nothing,
+# because meanwhile its interpreter starts, and imports, for at least as long.
+QUIET_SECONDS = 0.04
 MAX_GATHER_SECONDS = 0.25
 
 
