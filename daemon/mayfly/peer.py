@@ -21,6 +21,8 @@ _NLM_F_REQUEST = 1
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBxI")
 _SOCKET_ID = struct.Struct("!HH4s12x4s12x")
+_MAPPED_ID = struct.Struct("!HH10x2s4s10x2s4s")
+_V4_IN_V6 = b"\xff\xff"
 _ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _OWNER = struct.Struct("=II")
 _PLACES_OFFSET = _HEADER.size + 4
@@ -55,7 +57,7 @@ class SockDiag:
         places = _places(client, ours)
         answer = self._ask(places)
         # Where there is no such connection the kernel tells of whoever listens at the client's port.
-        return _owner(answer) if answer.startswith(places, _PLACES_OFFSET) else None
+        return _owner(answer) if answer.startswith((places, _mapped(client, ours)), _PLACES_OFFSET) else None
 
     def listener(self, port: int) -> Peer | None:
         """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
@@ -86,6 +88,12 @@ def _owner(answer: bytes) -> Peer | None:
 def _places(client: Address, ours: Address) -> bytes:
     """A connection as the kernel names it, in question and answer, seen from the client."""
     return _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
+
+
+def _mapped(client: Address, ours: Address) -> bytes:
+    """The same in the kernel's answer, where the client's socket is one for IPv6 and IPv4 (Java's, .NET's)."""
+    theirs, here = socket.inet_aton(client[0]), socket.inet_aton(ours[0])
+    return _MAPPED_ID.pack(client[1], ours[1], _V4_IN_V6, theirs, _V4_IN_V6, here)
 
 
 def _question(places: bytes, number: int) -> bytes:

@@ -10,16 +10,19 @@ import sys
 import tempfile
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from endpoint.raw import asking, filled, get
-from mayfly.peer import Peer, SockDiag, sock_diag
+from mayfly.peer import Address, Peer, SockDiag, sock_diag
 from world import SEED_TOML, World
 
 
 NOBODY = 65534
+# By a socket for IPv4, and by one for both, as Java and .NET make them.
+HOSTS = ["127.0.0.1", "::ffff:127.0.0.1"]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
 
@@ -28,7 +31,8 @@ _STRANGER = """
 import os, socket, sys
 family, place = socket.AF_UNIX, sys.argv[2]
 if place.isdigit():
-    family, place = socket.AF_INET, ("127.0.0.1", int(place))
+    host = sys.argv[3]
+    family, place = (socket.AF_INET6 if ":" in host else socket.AF_INET), (host, int(place))
 request = sys.stdin.buffer.read()
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
 sock = socket.socket(family, socket.SOCK_STREAM)
@@ -55,10 +59,10 @@ sys.exit(main())
 """
 
 
-async def stranger(uid: int, place: str, request: bytes) -> bytes:
+async def stranger(uid: int, place: str, request: bytes, host: str = "127.0.0.1") -> bytes:
     """What a process of that user gets for this request."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _STRANGER, str(uid), place),
+        *(sys.executable, "-c", _STRANGER, str(uid), place, host),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -77,12 +81,13 @@ def _open_folder() -> Iterator[Path]:
 
 @as_root
 @on_linux
-async def test_another_user_with_the_right_token_gets_nothing(world: World) -> None:
-    """Their connection is cut, and counted; ours is answered."""
+@pytest.mark.parametrize("host", HOSTS)
+async def test_another_user_with_the_right_token_gets_nothing(world: World, host: str) -> None:
+    """Their connection is cut, and counted; ours is answered; from whichever kind of socket."""
     async with world.serve() as daemon:
         request = filled(asking("Connection: close"), port=str(world.port), token=world.token())
-        theirs = await stranger(NOBODY, str(world.port), request)
-        ours = await stranger(os.getuid(), str(world.port), request)
+        theirs = await stranger(NOBODY, str(world.port), request, host)
+        ours = await stranger(os.getuid(), str(world.port), request, host)
 
         assert b"" == theirs
         assert b" 200 OK\r\n" in ours
@@ -149,20 +154,44 @@ async def test_a_socket_whose_owner_has_gone_is_nobodys(world: World) -> None:
     assert [] == world.vault.calls()
 
 
+@contextmanager
+def connected(server: socket.socket, host: str, *, bound: bool = False) -> Iterator[tuple[socket.socket, Address]]:
+    """A client of `server` by way of `host`, and its address as the server sees it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as client:
+        if bound:
+            client.bind((host, 0))
+        client.connect((host, server.getsockname()[1]))
+        accepted, address = server.accept()
+        with accepted:
+            yield client, address
+
+
 @on_linux
-def test_the_kernel_names_the_owner_of_a_connection() -> None:
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("bound", [False, True])
+def test_the_kernel_names_the_owner_of_a_connection(host: str, *, bound: bool) -> None:
     """A connection of ours has our uid and the inode that /proc shows; none has no owner, nor has who listens there."""
     diag = SockDiag()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname()) as client:
-            accepted, _ = server.accept()
-            with accepted:
-                peer = diag.peer(client.getsockname(), server.getsockname())
-                assert peer is not None
-                assert Peer(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
-                # The server's own port as a client's: the kernel would tell of the listener.
-                assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
+        with connected(server, host, bound=bound) as (client, address):
+            peer = diag.peer(address, server.getsockname())
+            assert peer is not None
+            assert Peer(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
+            # The server's own port as a client's: the kernel would tell of the listener.
+            assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
         assert diag.peer(("127.0.0.1", 1), server.getsockname()) is None
+    diag.close()
+
+
+@on_linux
+def test_whoever_listens_for_both_at_the_clients_port_is_not_the_client() -> None:
+    """The kernel tells of a listener where there is no connection: not one for IPv6 and IPv4 either."""
+    diag = SockDiag()
+    with socket.socket(socket.AF_INET6) as listener, socket.create_server(("127.0.0.1", 0)) as server:
+        listener.bind(("::ffff:127.0.0.1", 0))
+        listener.listen()
+        assert diag.listener(listener.getsockname()[1]) is not None
+        assert diag.peer(("127.0.0.1", listener.getsockname()[1]), server.getsockname()) is None
     diag.close()
 
 
