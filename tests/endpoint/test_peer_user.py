@@ -1,4 +1,4 @@
-"""Another user of the machine is cut off before a byte is read, whatever they have got hold of."""
+"""Another user of the machine is refused before a byte is looked at, whatever they have got hold of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoint.raw import asking, filled, get
+from endpoint.raw import asking, filled, get, replies
 from mayfly.peer import Address, Peer, SockDiag, sock_diag
 from world import SEED_TOML, World
 
@@ -83,15 +83,28 @@ def _open_folder() -> Iterator[Path]:
 @on_linux
 @pytest.mark.parametrize("host", HOSTS)
 async def test_another_user_with_the_right_token_gets_nothing(world: World, host: str) -> None:
-    """Their connection is cut, and counted; ours is answered; from whichever kind of socket."""
+    """Theirs is a 403, and counted; ours is answered; from whichever kind of socket."""
     async with world.serve() as daemon:
         request = filled(asking("Connection: close"), port=str(world.port), token=world.token())
         theirs = await stranger(NOBODY, str(world.port), request, host)
         ours = await stranger(os.getuid(), str(world.port), request, host)
 
-        assert b"" == theirs
+        (refused,) = replies(theirs)
+        assert (403, "ForeignUser") == (refused.status, refused.json["code"])
+        assert "close" == refused.header("Connection")
         assert b" 200 OK\r\n" in ours
         assert "user" == (await daemon.event("request.refused"))["cause"]
+
+
+@as_root
+@on_linux
+async def test_another_user_is_told_so_whatever_they_send(world: World) -> None:
+    """Nothing, no HTTP, or more than is read of them: the answer is there before the end."""
+    async with world.serve():
+        for request in (b"", b"\0" * 1000, asking("X: " + "x" * 50_000)):
+            (refused,) = replies(await stranger(NOBODY, str(world.port), request))
+            assert 403 == refused.status
+        assert 200 == (await world.get()).status
 
 
 @as_root
@@ -104,7 +117,8 @@ async def test_another_user_gets_nothing_on_the_control_socket(world: World, ope
         control = world.run_dir / "control.sock"
         control.chmod(0o666)
 
-        assert b"" == await stranger(NOBODY, str(control), request)
+        (refused,) = replies(await stranger(NOBODY, str(control), request))
+        assert (403, "ForeignUser") == (refused.status, refused.json["code"])
         assert b"200 OK" in await stranger(os.getuid(), str(control), request)
         assert "user" == (await daemon.event("request.refused"))["cause"]
 
