@@ -42,6 +42,13 @@ class Peer(NamedTuple):
 Address = tuple[str, int]
 
 
+class Mute(Exception):
+    """The kernel does not say whose a connection is."""
+
+    def __init__(self) -> None:
+        super().__init__("this kernel does not tell whose a connection is")
+
+
 class SockDiag:
     """Asks the kernel about TCP sockets; `descriptor` may be a netlink socket of another network namespace."""
 
@@ -63,6 +70,15 @@ class SockDiag:
         """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
         # No connection to port 0 can be: so the kernel tells of the one that listens.
         return _owner(self._ask(_places(("127.0.0.1", port), ("127.0.0.1", 0))))
+
+    def prove(self, port: int) -> None:
+        """Raise Mute unless the kernel names the owner of `port`, where somebody listens for certain."""
+        try:
+            known = self.listener(port)
+        except OSError:
+            known = None
+        if known is None:
+            raise Mute
 
     def _ask(self, places: bytes) -> bytes:
         self._asked = (self._asked + 1) % 2**32
@@ -102,8 +118,13 @@ def _question(places: bytes, number: int) -> bytes:
 
 
 def sock_diag() -> SockDiag | None:
-    """A way to ask, or None where the platform has none."""
-    return SockDiag() if sys.platform == "linux" else None
+    """A way to ask, or None where the platform has none; raises Mute where it ought to have one."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return SockDiag()
+    except OSError:
+        raise Mute from None
 
 
 def unix_peer(sock: socket.socket) -> Peer | None:

@@ -221,6 +221,33 @@ def test_an_answer_to_another_question_is_not_believed() -> None:
     diag.close()
 
 
+# Kernels and sandboxes without netlink, and without inet_diag: there every answer is an error.
+_MUTE = {
+    "no netlink": """
+from mayfly import peer
+peer._NETLINK_SOCK_DIAG = 255
+""",
+    "no inet_diag": """
+from mayfly import peer
+peer._SOCK_DIAG_BY_FAMILY = 99
+""",
+}
+
+
+@on_linux
+@pytest.mark.parametrize("how", _MUTE)
+async def test_where_the_kernel_ought_to_tell_and_does_not_nobody_is_served(world: World, how: str) -> None:
+    """One line instead of a traceback, or of a daemon that refuses everybody; and no tokens are left behind."""
+    program = f"{_MUTE[how]}\nimport sys\nfrom mayfly.cli.main import main\nsys.exit(main())\n"
+    ended = await world.run_program(sys.executable, "-c", program, "serve")
+
+    said = ended.err.splitlines()
+    assert (1, 2) == (ended.code, len(said))
+    assert "mayfly: error: this kernel does not tell whose a connection is" == said[0]
+    assert said[1].startswith("mayfly: hint: ")
+    assert not (world.run_dir / "tokens").exists()
+
+
 def test_where_the_kernel_cannot_tell_the_token_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS has no such question."""
     monkeypatch.setattr(sys, "platform", "darwin")
