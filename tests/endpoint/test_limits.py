@@ -305,10 +305,12 @@ async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.Mo
     async with serving(handler) as (port, _), dial(port) as healthy:
         lines = ["Connection: close"] if how == "the last" else []
         sock = await asyncio.to_thread(deaf, port, get("/x", *lines).replace(b"{port}", b"1"))
-        if how == "hung up":
-            sock.shutdown(socket.SHUT_WR)
-        elif how == "malformed":
-            sock.sendall(b"\0\r\n\r\n")
+        # On a machine that is busy it may have been sent away by now.
+        with suppress(OSError):
+            if how == "hung up":
+                sock.shutdown(socket.SHUT_WR)
+            elif how == "malformed":
+                sock.sendall(b"\0\r\n\r\n")
         healthy.close()
         await gone(port)
         sock.close()
