@@ -19,6 +19,7 @@ from mayfly.events import Events
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 
+TOKEN = "Vb3-hx0_TzqLwY5uJm8RkE1cNsPa7DfGiQ2oXj4vWnU"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -207,12 +208,25 @@ async def test_what_is_remembered_has_a_bound() -> None:
         ("Ruby", "Ruby"),
         ("", "unknown"),
         ("\x1b[31m<script>", "31mscript"),
-        ("x" * 500, "x" * 32),
+        ("aws-sdk-dotnet-netstandard/3.7", "aws-sdk-dotnet-netstandard"),
+        ("x" * 500, "unknown"),
+        (TOKEN, "unknown"),
+        (f"curl-{TOKEN}/8 x", "unknown"),
     ],
 )
 def test_an_agent_is_known_by_its_first_word(agent: str, name: str) -> None:
     """Whatever a client calls itself, the log gets one plain word."""
     assert name == family(agent)
+
+
+async def test_a_token_that_is_a_clients_name_is_not_told(world: World) -> None:
+    """`curl -A "$TOKEN"`: not even its beginning is in the log."""
+    async with world.serve() as daemon:
+        await world.get("/credentials/nsrc", f"User-Agent: {world.token()}")
+        told = await daemon.event("credentials.handed_out")
+
+    assert "unknown" == told["agent"]
+    assert world.token()[:8] not in daemon.log_text
 
 
 async def test_the_daemon_knows_which_program_asked(world: World) -> None:

@@ -34,6 +34,7 @@ os.setuid({NOBODY})
 kind = socket.AF_INET6 if ":" in host else socket.AF_INET
 if len(sys.argv) > 3:
     listener = socket.socket(kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, sys.argv[3] == "shared")
     listener.bind((host, port))
 else:
     listener = socket.create_server((host, port), family=kind, dualstack_ipv6=host == "::")
@@ -59,7 +60,7 @@ def listening(host: str, *, v6_only: bool = False) -> Iterator[int]:
 
 @asynccontextmanager
 async def squatting(host: str, port: int, *how: str) -> AsyncIterator[None]:
-    """Another user's process on the port; `bound` if it does not listen."""
+    """Another user's process on the port; `bound` if it does not listen, `shared` if it lets others bind it, too."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", SQUATTER, host, str(port), *how),
         stdin=asyncio.subprocess.PIPE,
@@ -195,11 +196,11 @@ async def test_no_shell_is_pointed_at_a_stranger(world: World, host: str, argv: 
 
 @linux_only
 @root_only
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(("host", "how"), [("127.0.0.1", "bound"), ("0.0.0.0", "bound"), ("127.0.0.1", "shared")])
 @pytest.mark.parametrize("argv", COMMANDS)
-async def test_no_shell_is_pointed_at_whoever_waits(world: World, host: str, argv: tuple[str, ...]) -> None:
+async def test_no_shell_is_pointed_at_whoever_waits(world: World, host: str, how: str, argv: tuple[str, ...]) -> None:
     """A process that has our port and does not listen could do so as soon as we have looked."""
-    async with squatting(host, world.port, "bound"):
+    async with squatting(host, world.port, how):
         ended = await world.run(*argv)
 
     assert (1, "") == (ended.code, ended.out)
@@ -233,6 +234,41 @@ async def test_what_a_daemon_leaves_behind_is_no_squatter(world: World) -> None:
     for client in open_still:
         client.close()
     assert not squatters.is_held(world.port)
+
+
+@contextmanager
+def holding(host: str, *, shares: bool, port: int = 0) -> Iterator[socket.socket]:
+    """A socket that has a port, and does not listen."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shares)
+        holder.bind((host, port))
+        yield holder
+
+
+@linux_only
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("shares", [False, True])
+def test_a_port_that_is_bound_is_held(host: str, *, shares: bool) -> None:
+    """Nobody lists such a socket, and whoever has it may listen at any time; on another address it may."""
+    with holding(host, shares=shares) as holder:
+        assert squatters.is_held(holder.getsockname()[1])
+    with holding("127.0.0.2", shares=shares) as elsewhere:
+        assert not squatters.is_held(elsewhere.getsockname()[1])
+
+
+@linux_only
+def test_what_is_connected_elsewhere_hides_no_holder() -> None:
+    """A socket of ours with the same port and another address explains nothing."""
+    with listening("127.0.0.2") as port, holding("127.0.0.1", shares=False, port=port):
+        assert squatters.is_held(port)
+
+
+@linux_only
+def test_another_shell_that_looks_is_no_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tries to bind the port as we do, and has gone when we look again."""
+    with holding("127.0.0.1", shares=False) as other:
+        monkeypatch.setattr("time.sleep", lambda _seconds: other.close())
+        assert not squatters.is_held(other.getsockname()[1])
 
 
 @linux_only

@@ -42,6 +42,19 @@ def logged(**facts: Any) -> dict[str, Any]:
     return dict(json.loads(line))
 
 
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    """A stream that has been closed, and one whose other end has: who logs hears nothing of it."""
+    stream = io.StringIO()
+    logger = log.open_log(stream)
+    stream.close()
+    logger.info("test.happened")
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as raw:
+        log.open_log(io.TextIOWrapper(raw, write_through=True)).info("test.happened")
+
+
 def test_an_event_is_one_line_of_json() -> None:
     """What happened, when in UTC, how bad, and the facts; line breaks in a fact break no line."""
     event = logged(text="two\nlines", number=7, none=None, yes=True, nested={"list": [1, "x", (2, 3.5)]})

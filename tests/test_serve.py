@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
+import sys
 
-from world import World, which
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from world import PATIENCE_SECONDS, World, which
 
 
 async def test_first_request_gets_a_session_and_the_second_comes_from_memory(world: World) -> None:
@@ -42,3 +51,49 @@ async def test_an_unmodified_aws_cli_is_who_the_vault_says(world: World) -> None
         )
 
     assert (0, "arn:aws:iam::058264411872:user/carmas\n") == (ended.code, ended.out)
+
+
+async def test_whoever_read_the_log_may_go(world: World) -> None:
+    """A terminal that is closed, a `| tee` that has ended: clients get their credentials all the same."""
+    reading, writing = os.pipe()
+    async with serving(world, stderr=writing) as daemon:
+        with open(reading, encoding="utf-8") as log:  # noqa: ASYNC230, PTH123 - until it has started
+            while "daemon.started" not in log.readline():
+                pass
+        assert 200 == (await world.get()).status
+        assert 401 == (await world.get(token="x" * 43)).status
+        assert 200 == (await world.get()).status
+        daemon.send_signal(signal.SIGTERM)
+        assert 0 == await daemon.wait()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+async def test_a_log_on_a_full_disk_stops_nobody(world: World) -> None:
+    """What cannot be written is lost, and nothing else."""
+    async with serving(world, stderr=os.open("/dev/full", os.O_WRONLY)) as daemon:
+        while True:
+            with suppress(ConnectionRefusedError):
+                assert 200 == (await world.get("/healthz", token="")).status
+                break
+            await asyncio.sleep(0.05)
+        assert 200 == (await world.get()).status
+        assert 0 == (await world.run("forget", "nsrc")).code
+        assert 200 == (await world.get()).status
+        daemon.send_signal(signal.SIGTERM)
+        assert 0 == await daemon.wait()
+
+
+@asynccontextmanager
+async def serving(world: World, *, stderr: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A daemon whose log goes to the descriptor `stderr`, which is closed here."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "serve"), stderr=stderr, env=world.env, cwd=world.home
+    )
+    os.close(stderr)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

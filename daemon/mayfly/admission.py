@@ -24,6 +24,11 @@ class Admission:
         self._allows_root = allows_root
         self._tally = Tally()
 
+    def prove(self, port: int) -> None:
+        """Raise Mute where the kernel ought to tell whose a connection to our own `port` is, and does not."""
+        if self._sock_diag is not None:
+            self._sock_diag.prove(port)
+
     @property
     def refusals(self) -> dict[str, int]:
         """How often each cause has refused somebody."""

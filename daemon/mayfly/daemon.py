@@ -108,6 +108,7 @@ class Daemon:
         port = inherited.port or sockets.bind_port(self._address)
         self._address = port.getsockname()
         life.callback(port.close)
+        self._admission.prove(self._address[1])
         control_socket = inherited.control or sockets.bind_control()
         if not inherited.control:
             life.callback(sockets.unlink_control)

@@ -10,8 +10,9 @@ import re
 import sys
 
 from collections.abc import MutableMapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 from urllib.parse import unquote
 
 from mayfly.tally import Tally
@@ -132,6 +133,21 @@ def _decoded(text: str) -> str:
     return unquote(text.replace("\\/", "/")) if "%" in text or "\\" in text else text
 
 
+class _Lossy:
+    """A stream that may be full, or gone (a terminal that is closed): a line is lost then, and nobody's request."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def open_log(stream: TextIO = sys.stderr) -> Any:
     """The daemon's logger, bound to `stream`; what libraries log as warnings comes along."""
     renderer: Any = (
@@ -142,7 +158,7 @@ def open_log(stream: TextIO = sys.stderr) -> Any:
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     chain = [structlog.processors.add_log_level, stamp, structlog.processors.format_exc_info, redact, renderer]
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast(TextIO, _Lossy(stream))),
         processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )

@@ -21,6 +21,8 @@ _NLM_F_REQUEST = 1
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBxI")
 _SOCKET_ID = struct.Struct("!HH4s12x4s12x")
+_MAPPED_ID = struct.Struct("!HH10x2s4s10x2s4s")
+_V4_IN_V6 = b"\xff\xff"
 _ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _OWNER = struct.Struct("=II")
 _PLACES_OFFSET = _HEADER.size + 4
@@ -40,6 +42,13 @@ class Peer(NamedTuple):
 Address = tuple[str, int]
 
 
+class Mute(Exception):
+    """The kernel does not say whose a connection is."""
+
+    def __init__(self) -> None:
+        super().__init__("this kernel does not tell whose a connection is")
+
+
 class SockDiag:
     """Asks the kernel about TCP sockets; `descriptor` may be a netlink socket of another network namespace."""
 
@@ -55,12 +64,21 @@ class SockDiag:
         places = _places(client, ours)
         answer = self._ask(places)
         # Where there is no such connection the kernel tells of whoever listens at the client's port.
-        return _owner(answer) if answer.startswith(places, _PLACES_OFFSET) else None
+        return _owner(answer) if answer.startswith((places, _mapped(client, ours)), _PLACES_OFFSET) else None
 
     def listener(self, port: int) -> Peer | None:
         """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
         # No connection to port 0 can be: so the kernel tells of the one that listens.
         return _owner(self._ask(_places(("127.0.0.1", port), ("127.0.0.1", 0))))
+
+    def prove(self, port: int) -> None:
+        """Raise Mute unless the kernel names the owner of `port`, where somebody listens for certain."""
+        try:
+            known = self.listener(port)
+        except OSError:
+            known = None
+        if known is None:
+            raise Mute
 
     def _ask(self, places: bytes) -> bytes:
         self._asked = (self._asked + 1) % 2**32
@@ -88,14 +106,25 @@ def _places(client: Address, ours: Address) -> bytes:
     return _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
 
 
+def _mapped(client: Address, ours: Address) -> bytes:
+    """The same in the kernel's answer, where the client's socket is one for IPv6 and IPv4 (Java's, .NET's)."""
+    theirs, here = socket.inet_aton(client[0]), socket.inet_aton(ours[0])
+    return _MAPPED_ID.pack(client[1], ours[1], _V4_IN_V6, theirs, _V4_IN_V6, here)
+
+
 def _question(places: bytes, number: int) -> bytes:
     body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + places + _ANY_INTERFACE_AND_COOKIE
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0) + body
 
 
 def sock_diag() -> SockDiag | None:
-    """A way to ask, or None where the platform has none."""
-    return SockDiag() if sys.platform == "linux" else None
+    """A way to ask, or None where the platform has none; raises Mute where it ought to have one."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return SockDiag()
+    except OSError:
+        raise Mute from None
 
 
 def unix_peer(sock: socket.socket) -> Peer | None:

@@ -143,10 +143,11 @@ def _write(path: Path, token: str, *, replace: bool) -> None:
     import secrets
 
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - the mode
-        file.write(token)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
+        with open(descriptor, "w") as file:  # noqa: PTH123 - the mode
+            file.write(token)
         if replace:
             draft.rename(path)
         else:

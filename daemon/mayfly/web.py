@@ -20,6 +20,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
+from mayfly.farewell import Farewells
 from mayfly.peer import Peer
 
 
@@ -31,6 +32,9 @@ _silent.disabled = True
 
 FIELD_BYTES = 8 * 1024
 HEADERS = 128
+# All headers of a request together, and, as no more is read at once, what its last packet brings.
+HEAD_BYTES = 32 * 1024
+READ_BYTES = 16 * 1024
 CONNECTIONS = 2048
 # To the end of a first request's headers, from an answer to the end of the next request's, and for a last answer to be
 # taken.
@@ -56,7 +60,7 @@ class Answer(web.StreamResponse):
             f"Content-Length: {len(body)}\r\n{headers}"
         ).encode()
         self._open = head + b"\r\n" + body
-        self._last = head + b"Connection: close\r\n\r\n" + body
+        self.last = head + b"Connection: close\r\n\r\n" + body
 
     @property
     def keep_alive(self) -> bool | None:
@@ -69,7 +73,7 @@ class Answer(web.StreamResponse):
         # aiohttp loses what follows an offer of h2c in one packet: so nothing may follow.
         stays_open = request.keep_alive and self.status != 400 and hdrs.UPGRADE not in request.headers
         stays_open = stays_open and not connection.is_last
-        whole = self._open if stays_open else self._last
+        whole = self._open if stays_open else self.last
         connection.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
         connection.answered += 1
         if not stays_open:
@@ -92,13 +96,14 @@ def refusal(status: int, code: str, message: str, *, headers: str = "") -> Answe
 
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
+_FOREIGN = refusal(403, "ForeignUser", "mayfly answers nobody but its own user's processes")
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
 
 class Connection(RequestHandler):
     """One client's connection; its server decides about it before a byte is read, and finds its `peer`."""
 
-    __slots__ = ("answered", "has_hung_up", "peer")
+    __slots__ = ("_begun_bytes", "answered", "has_hung_up", "peer")
 
     peer: Peer | None
 
@@ -106,17 +111,44 @@ class Connection(RequestHandler):
         super().__init__(*args, **kw)
         self.answered = 0
         self.has_hung_up = False
+        self._begun_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         """Turn away at once whom the server does not admit, or has no room for."""
         server = cast("Server", self._manager)
+        transport.max_size = READ_BYTES
         self.peer = server.admit(transport)
-        if self.peer is None or not server.make_room():
+        if self.peer is None:
+            server.farewells.say(transport, _FOREIGN.last)
+            self._manager = None
+            return
+        if not server.make_room():
             transport.abort()
             self._manager = None
             return
         transport.set_write_buffer_limits(UNREAD_BYTES)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hear what has come; whoever heaps up headers, and never ends them, is turned away."""
+        known = self._request_count
+        super().data_received(data)
+        if self._request_count != known:
+            self._begun_bytes = 0
+        elif self.answered == known:
+            self._begun_bytes += len(data)
+            if self._begun_bytes > HEAD_BYTES:
+                self._turn_away()
+
+    def _turn_away(self) -> None:
+        transport, server = self.transport, cast("Server | None", self._manager)
+        if transport is None or server is None or not self.is_open:
+            return
+        server.on_refusal("malformed")
+        # As if it had been lost: what still comes is no concern of aiohttp's.
+        self.transport = None
+        self.connection_lost(None)
+        server.farewells.say(transport, _MALFORMED.last)
 
     @property
     def is_idle(self) -> bool:
@@ -204,6 +236,7 @@ class Server(web.Server):
         self.admit = admit
         self.on_fault = on_fault
         self.on_refusal = on_refusal
+        self.farewells = Farewells()
         self._places = places
 
     def make_room(self) -> bool:
@@ -216,6 +249,11 @@ class Server(web.Server):
             return False
         self._connections.pop(oldest).abort()
         return True
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's own name
+        """Wait so many seconds for the answers that are due, then cut everybody off."""
+        await super().shutdown(timeout)
+        self.farewells.cut()
 
     async def hear_out(self, seconds: float) -> None:
         """Wait until whoever has come has asked: `seconds` at most, and long enough for those being accepted."""

@@ -171,6 +171,7 @@ HOSTS = [
         localhost=asking(host="localhost:{port}"),
         localhost_without_a_port=asking(host="localhost"),
         health_check=get("/healthz"),
+        health_check_with_any_token=get("/healthz", "Authorization: x"),
     ),
 ]
 
@@ -252,6 +253,7 @@ TOKENS = [
         "DoubledAuthorization",
         the_token_twice=asking("Authorization: {token}"),
         a_wrong_token_after_it=asking("Authorization: x"),
+        two_tokens_at_the_health_check=get("/healthz", "Authorization: {token}", "Authorization: {token}"),
         a_wrong_token_before_it=get("/credentials/nsrc", "Authorization: x", "authorization: {token}"),
     ),
     *_rows(

@@ -1,4 +1,4 @@
-"""Another user of the machine is cut off before a byte is read, whatever they have got hold of."""
+"""Another user of the machine is refused before a byte is looked at, whatever they have got hold of."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import sys
 import tempfile
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from endpoint.raw import asking, filled, get
-from mayfly.peer import Peer, SockDiag, sock_diag
+from endpoint.raw import asking, filled, get, replies
+from mayfly.peer import Address, Peer, SockDiag, sock_diag
 from world import SEED_TOML, World
 
 
 NOBODY = 65534
+# By a socket for IPv4, and by one for both, as Java and .NET make them.
+HOSTS = ["127.0.0.1", "::ffff:127.0.0.1"]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
 
@@ -28,7 +31,8 @@ _STRANGER = """
 import os, socket, sys
 family, place = socket.AF_UNIX, sys.argv[2]
 if place.isdigit():
-    family, place = socket.AF_INET, ("127.0.0.1", int(place))
+    host = sys.argv[3]
+    family, place = (socket.AF_INET6 if ":" in host else socket.AF_INET), (host, int(place))
 request = sys.stdin.buffer.read()
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
 sock = socket.socket(family, socket.SOCK_STREAM)
@@ -55,10 +59,10 @@ sys.exit(main())
 """
 
 
-async def stranger(uid: int, place: str, request: bytes) -> bytes:
+async def stranger(uid: int, place: str, request: bytes, host: str = "127.0.0.1") -> bytes:
     """What a process of that user gets for this request."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _STRANGER, str(uid), place),
+        *(sys.executable, "-c", _STRANGER, str(uid), place, host),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -77,16 +81,30 @@ def _open_folder() -> Iterator[Path]:
 
 @as_root
 @on_linux
-async def test_another_user_with_the_right_token_gets_nothing(world: World) -> None:
-    """Their connection is cut, and counted; ours is answered."""
+@pytest.mark.parametrize("host", HOSTS)
+async def test_another_user_with_the_right_token_gets_nothing(world: World, host: str) -> None:
+    """Theirs is a 403, and counted; ours is answered; from whichever kind of socket."""
     async with world.serve() as daemon:
         request = filled(asking("Connection: close"), port=str(world.port), token=world.token())
-        theirs = await stranger(NOBODY, str(world.port), request)
-        ours = await stranger(os.getuid(), str(world.port), request)
+        theirs = await stranger(NOBODY, str(world.port), request, host)
+        ours = await stranger(os.getuid(), str(world.port), request, host)
 
-        assert b"" == theirs
+        (refused,) = replies(theirs)
+        assert (403, "ForeignUser") == (refused.status, refused.json["code"])
+        assert "close" == refused.header("Connection")
         assert b" 200 OK\r\n" in ours
         assert "user" == (await daemon.event("request.refused"))["cause"]
+
+
+@as_root
+@on_linux
+async def test_another_user_is_told_so_whatever_they_send(world: World) -> None:
+    """Nothing, no HTTP, or more than is read of them: the answer is there before the end."""
+    async with world.serve():
+        for request in (b"", b"\0" * 1000, asking("X: " + "x" * 50_000)):
+            (refused,) = replies(await stranger(NOBODY, str(world.port), request))
+            assert 403 == refused.status
+        assert 200 == (await world.get()).status
 
 
 @as_root
@@ -99,7 +117,8 @@ async def test_another_user_gets_nothing_on_the_control_socket(world: World, ope
         control = world.run_dir / "control.sock"
         control.chmod(0o666)
 
-        assert b"" == await stranger(NOBODY, str(control), request)
+        (refused,) = replies(await stranger(NOBODY, str(control), request))
+        assert (403, "ForeignUser") == (refused.status, refused.json["code"])
         assert b"200 OK" in await stranger(os.getuid(), str(control), request)
         assert "user" == (await daemon.event("request.refused"))["cause"]
 
@@ -149,20 +168,44 @@ async def test_a_socket_whose_owner_has_gone_is_nobodys(world: World) -> None:
     assert [] == world.vault.calls()
 
 
+@contextmanager
+def connected(server: socket.socket, host: str, *, bound: bool = False) -> Iterator[tuple[socket.socket, Address]]:
+    """A client of `server` by way of `host`, and its address as the server sees it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as client:
+        if bound:
+            client.bind((host, 0))
+        client.connect((host, server.getsockname()[1]))
+        accepted, address = server.accept()
+        with accepted:
+            yield client, address
+
+
 @on_linux
-def test_the_kernel_names_the_owner_of_a_connection() -> None:
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("bound", [False, True])
+def test_the_kernel_names_the_owner_of_a_connection(host: str, *, bound: bool) -> None:
     """A connection of ours has our uid and the inode that /proc shows; none has no owner, nor has who listens there."""
     diag = SockDiag()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname()) as client:
-            accepted, _ = server.accept()
-            with accepted:
-                peer = diag.peer(client.getsockname(), server.getsockname())
-                assert peer is not None
-                assert Peer(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
-                # The server's own port as a client's: the kernel would tell of the listener.
-                assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
+        with connected(server, host, bound=bound) as (client, address):
+            peer = diag.peer(address, server.getsockname())
+            assert peer is not None
+            assert Peer(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
+            # The server's own port as a client's: the kernel would tell of the listener.
+            assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
         assert diag.peer(("127.0.0.1", 1), server.getsockname()) is None
+    diag.close()
+
+
+@on_linux
+def test_whoever_listens_for_both_at_the_clients_port_is_not_the_client() -> None:
+    """The kernel tells of a listener where there is no connection: not one for IPv6 and IPv4 either."""
+    diag = SockDiag()
+    with socket.socket(socket.AF_INET6) as listener, socket.create_server(("127.0.0.1", 0)) as server:
+        listener.bind(("::ffff:127.0.0.1", 0))
+        listener.listen()
+        assert diag.listener(listener.getsockname()[1]) is not None
+        assert diag.peer(("127.0.0.1", listener.getsockname()[1]), server.getsockname()) is None
     diag.close()
 
 
@@ -176,6 +219,33 @@ def test_an_answer_to_another_question_is_not_believed() -> None:
             assert diag.peer(("127.0.0.1", 1), ours) is None
             assert diag.peer(asked, ours) is not None
     diag.close()
+
+
+# Kernels and sandboxes without netlink, and without inet_diag: there every answer is an error.
+_MUTE = {
+    "no netlink": """
+from mayfly import peer
+peer._NETLINK_SOCK_DIAG = 255
+""",
+    "no inet_diag": """
+from mayfly import peer
+peer._SOCK_DIAG_BY_FAMILY = 99
+""",
+}
+
+
+@on_linux
+@pytest.mark.parametrize("how", _MUTE)
+async def test_where_the_kernel_ought_to_tell_and_does_not_nobody_is_served(world: World, how: str) -> None:
+    """One line instead of a traceback, or of a daemon that refuses everybody; and no tokens are left behind."""
+    program = f"{_MUTE[how]}\nimport sys\nfrom mayfly.cli.main import main\nsys.exit(main())\n"
+    ended = await world.run_program(sys.executable, "-c", program, "serve")
+
+    said = ended.err.splitlines()
+    assert (1, 2) == (ended.code, len(said))
+    assert "mayfly: error: this kernel does not tell whose a connection is" == said[0]
+    assert said[1].startswith("mayfly: hint: ")
+    assert not (world.run_dir / "tokens").exists()
 
 
 def test_where_the_kernel_cannot_tell_the_token_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:

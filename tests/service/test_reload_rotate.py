@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -98,6 +99,24 @@ async def test_a_rotation_that_fails_is_told(world: World) -> None:
     assert 1 == ended.code
     assert "mayfly: error: nsrc: " in ended.err
     assert old != world.token("other")
+
+
+NO_ROOM = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "mayfly")
+
+
+async def test_where_there_is_no_room_for_a_token_nothing_is_left_behind(world: World) -> None:
+    """A full runtime folder is told, fills up no further, and keeps the tokens that it has."""
+    unmade = await world.run_program(*NO_ROOM, "env", "nsrc")
+    assert (2, "") == (unmade.code, unmade.out)
+    assert [] == list((world.run_dir / "tokens").iterdir())
+
+    await world.run("env", "nsrc")
+    old = world.token()
+    unchanged = await world.run_program(*NO_ROOM, "rotate")
+    assert (1, "") == (unchanged.code, unchanged.out)
+    assert unchanged.err.startswith("mayfly: error: nsrc: ")
+    assert "shells" not in unchanged.err
+    assert (["nsrc"], old) == ([path.name for path in (world.run_dir / "tokens").iterdir()], world.token())
 
 
 async def test_rotating_needs_no_daemon_but_a_profile(world: World) -> None:

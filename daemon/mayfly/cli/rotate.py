@@ -25,7 +25,8 @@ def run(given: argparse.Namespace) -> int:
     for name, reason in (refused | problems).items():
         say = speech.error if name in chosen else speech.warning
         say(f"{name}: {reason}")
-    speech.hint("shells that were told an old token need the new one: run 'mayfly env' there again")
+    if chosen.keys() - problems.keys():
+        speech.hint("shells that were told an old token need the new one: run 'mayfly env' there again")
     return speech.FAILED if chosen.keys() & (problems | refused).keys() else speech.DONE
 
 

@@ -70,7 +70,7 @@ def _wait_for_change(given: str | None) -> None:
 def _serve(given: argparse.Namespace, manager: Manager) -> int:
     import asyncio
 
-    from mayfly import config, log, sockets
+    from mayfly import config, log, peer, sockets
     from mayfly.daemon import Daemon
 
     found = config.load(paths.config_file(given.config))
@@ -90,7 +90,19 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
         raise _port_taken(found, address, reason) from None
     except sockets.Taken as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
+    except peer.Mute as reason:
+        hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
+        raise speech.Stop(speech.FAILED, str(reason), hints=(hint,)) from None
+    _let_go_of_log()
     return speech.DONE
+
+
+def _let_go_of_log() -> None:
+    """Lines that nobody takes are no reason to have failed: Python would end with 120 for what it still holds."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _say_where(shown: str) -> None:

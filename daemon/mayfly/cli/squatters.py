@@ -18,6 +18,8 @@ from mayfly.cli import speech
 
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _LISTEN = "0A"
+LOOKS = 5
+LOOK_AGAIN_SECONDS = 0.01
 _V4_IN_V6 = bytes(10) + b"\xff\xff"
 
 # Which of several listeners the kernel gives a connection to 127.0.0.1: the most particular.
@@ -89,26 +91,50 @@ def usual_port(config: str | None = None) -> int:
 def is_held(port: int) -> bool:
     """Whether the port is taken by a process that nobody lists because it does not listen; Linux only.
 
-    Connections that are closing do not count (SO_REUSEADDR), nor do those of our own processes.
+    Connections that are closing do not count, nor do those of our own processes.
     """
-    import errno
-    import socket
+    import time
 
     if sys.platform != "linux":
         return False
+    # What another shell that starts now tries at the port is over in microseconds.
+    for _ in range(LOOKS):
+        if not _seems_held(port):
+            return False
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return True
+
+
+def _seems_held(port: int) -> bool:
+    if _can_bind(port, shares=False):
+        return False
+    there = list(_sockets(_lines(), port))
+    if any(uid == os.getuid() and has_process for uid, has_process in there):
+        return False
+    # Where others may bind it, too, it can be closing connections alone: they are listed, without a process.
+    return not (_can_bind(port, shares=True) and any(not has_process for _, has_process in there))
+
+
+def _can_bind(port: int, *, shares: bool) -> bool:
+    """Whether the port is free; with `shares` also where all that is there says SO_REUSEADDR and does not listen."""
+    import errno
+    import socket
+
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shares)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as reason:
-            return reason.errno == errno.EADDRINUSE and not _is_ours(_lines(), port)
-    return False
+            return reason.errno != errno.EADDRINUSE
+    return True
 
 
-def _is_ours(lines: Iterable[str], port: int) -> bool:
-    """Whether a process of ours has a socket at the port: by now it may listen, or it is the client of another."""
-    rows = (line.split() for line in lines)
-    return any(row[1].endswith(f":{port:04X}") and int(row[7]) == os.getuid() and row[9] != "0" for row in rows)
+def _sockets(lines: Iterable[str], port: int) -> Iterator[tuple[int, bool]]:
+    """Owner of every socket that is listed with this port and an address in our way, and whether a process has it."""
+    ending = f":{port:04X}"
+    for row in map(str.split, lines):
+        if row[1].endswith(ending) and _address(row[1].removesuffix(ending)) in _GENERALITY:
+            yield int(row[7]), row[9] != "0"
 
 
 def owner(port: int) -> int | None:

@@ -87,7 +87,13 @@ class Checks:
         self._check_marks(headers)
         if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
             raise Refused(_BODY)
-        return None if path[1] is None else self._authorized(headers, path[1])
+        tokens = headers.getall(hdrs.AUTHORIZATION, ())
+        if len(tokens) > 1:
+            raise Refused(_DOUBLED)
+        profile = path[1]
+        if profile is not None and not (tokens and self._opens(tokens[0], profile)):
+            raise Refused(_UNAUTHORIZED)
+        return profile
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())
@@ -99,11 +105,3 @@ class Checks:
             raise Refused(_BROWSED)
         if _FORWARDING.search(names):
             raise Refused(_FORWARDED)
-
-    def _authorized(self, headers: Headers, profile: str) -> str:
-        tokens = headers.getall(hdrs.AUTHORIZATION, ())
-        if len(tokens) > 1:
-            raise Refused(_DOUBLED)
-        if not tokens or not self._opens(tokens[0], profile):
-            raise Refused(_UNAUTHORIZED)
-        return profile

@@ -150,7 +150,7 @@ class Rest(Answer):
         if answer.status != 200:
             raise ConnectionResetError("no error may follow a 200")
         super().__init__(200, answer.body)
-        self._open = self._last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
+        self._open = self.last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
 
 
 def _connection(request: web.BaseRequest) -> Connection:
