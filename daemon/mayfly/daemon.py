@@ -121,6 +121,7 @@ class Daemon:
             port=self._address[1],
             clock=self._clock,
             on_refusal=self._admission.refused,
+            renewed_tokens=self._reload.renewed_tokens,
         )
         control = Control(
             self._keeper,

@@ -12,11 +12,13 @@ from mayfly.config import load
 from mayfly.errors import MayflyError
 from mayfly.events import Events
 from mayfly.keeper import Keeper
-from mayfly.tokens import Grants, ensure_tokens, readable_tokens
+from mayfly.tokens import Grants, ensure_tokens, readable_tokens, renewed_at_ns
 
 
 # The exchange reads the config itself, and takes no other than ours.
 UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got"
+
+LOOK_AGAIN_SECONDS = 1
 
 
 class Reload:
@@ -39,6 +41,8 @@ class Reload:
         # Of two who read at once, the one who has read old tokens could win.
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tokens_of_ns = renewed_at_ns()
+        self._looked_at_seconds = float("-inf")
 
     def soon(self) -> None:
         """For a signal: begin, and leave what may be wrong to the log."""
@@ -68,11 +72,26 @@ class Reload:
     async def tokens(self) -> dict[str, str]:
         """Let the tokens on disk be those in force. What is wrong with one, by profile: that profile has none then."""
         async with self._one_at_a_time:
+            self._tokens_of_ns = renewed_at_ns()
             tokens, problems = await asyncio.to_thread(readable_tokens, self._keeper.config.profiles)
             self._grants.replace(tokens)
         for profile, reason in problems.items():
             self._events.warning("token.refused", profile=profile, reason=reason)
         return problems
+
+    async def renewed_tokens(self) -> bool:
+        """Whether tokens on disk have become others by themselves, as where their folder was lost; now these count.
+
+        For clients with an unknown one, who may be many: it looks once a second at most.
+        """
+        seconds = asyncio.get_running_loop().time()
+        if seconds - self._looked_at_seconds < LOOK_AGAIN_SECONDS:
+            return False
+        self._looked_at_seconds = seconds
+        if renewed_at_ns() == self._tokens_of_ns:
+            return False
+        await self.tokens()
+        return True
 
     async def _read(self) -> None:
         try:

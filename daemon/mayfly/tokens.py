@@ -131,6 +131,14 @@ def made_before() -> list[str]:
         return []
 
 
+def renewed_at_ns() -> int:
+    """When a token was made or replaced last, by the clock of the file system; 0 where there are none."""
+    try:
+        return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def new_token() -> str:
     """256 random bits in base64url, without padding."""
     import secrets

@@ -163,7 +163,7 @@ HOSTS = [
         a_foreign_Host_too=asking("Host: evil.example"),
         a_foreign_host_first=get("", "Host: 127.0.0.1:{port}", "Authorization: {token}", host="evil.example"),
     ),
-    _row(403, "no Host in HTTP/1.0", asking(line="GET /credentials/nsrc HTTP/1.0", host=""), "ForeignHost"),
+    _row(400, "no Host in HTTP/1.0", asking(line="GET /credentials/nsrc HTTP/1.0", host=""), "BadRequest"),
     _row(403, "a foreign Host at the health check", get("/healthz", host="evil.example"), "ForeignHost"),
     *_rows(
         200,

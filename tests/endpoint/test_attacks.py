@@ -19,6 +19,7 @@ TEXTS = {
         "this is no HTTP request that mayfly understands",
         "only HTTP/1.0 and HTTP/1.1 are spoken here",
         "a request here has no body",
+        "a request here has one Host",
     },
     "MethodNotAllowed": {"only GET is answered here"},
     "NotFound": {"there is nothing here"},

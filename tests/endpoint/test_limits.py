@@ -8,7 +8,7 @@ import socket
 import sys
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -192,15 +192,16 @@ async def test_headers_that_are_heaped_up_cost_no_memory(warm: Warm) -> None:
     assert 200 == (await served(warm.world)).status
     before = resident_mib(warm.daemon.pid)
     heap = get("/x", *LONG).removesuffix(b"\r\n\r\n")
-    lines = [await half_open(warm.world.port, heap) for _ in range(50)]
-    ends = await asyncio.gather(*(line.rest() for line in lines))
+    async with AsyncExitStack() as stack:
+        lines = [await stack.enter_async_context(dial(warm.world.port)) for _ in range(50)]
+        for line in lines:
+            line.send(heap)
+        ends = await asyncio.gather(*(line.rest() for line in lines))
 
     assert resident_mib(warm.daemon.pid) < before + 15
     # A crowd is cut without a word.
     assert {400} == {reply.status for end in ends for reply in replies(end)}
     assert 200 == (await served(warm.world)).status
-    for line in lines:
-        line.close()
 
 
 @on_warm

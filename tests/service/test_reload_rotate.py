@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -28,6 +29,18 @@ async def test_a_rotated_token_locks_the_old_one_out(world: World) -> None:
     assert 0 == ended.code
     assert old != world.token()
     assert (401, 200) == (refused.status, served.status)
+
+
+async def test_a_token_that_was_lost_and_made_anew_counts(world: World) -> None:
+    """Who needs it first makes it, and the daemon that has the old one looks again before it turns somebody away."""
+    async with world.serve():
+        lost = world.token()
+        shutil.rmtree(world.run_dir / "tokens")
+        assert 0 == (await world.run("env", "nsrc")).code
+        with_new, with_lost = await world.get(), await world.get(token=lost)
+
+    assert lost != world.token()
+    assert (200, 401) == (with_new.status, with_lost.status)
 
 
 @pytest.mark.parametrize("wrong", ["an unknown key", "no TOML", "another's loose token"])

@@ -54,6 +54,7 @@ class Refused(Exception):
 _VERSION = Refusal("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
 _METHOD = Refusal("method", refusal(405, "MethodNotAllowed", "only GET is answered here", headers="Allow: GET\r\n"))
 _TARGET = Refusal("target", refusal(404, "NotFound", "there is nothing here"))
+_HOSTS = Refusal("malformed", refusal(400, "BadRequest", "a request here has one Host"))
 _HOST = Refusal("host", refusal(403, "ForeignHost", "this Host is not mayfly's"))
 _BROWSED = Refusal("browser", refusal(403, "BrowserRequest", "web pages are not answered"))
 _FORWARDED = Refusal("forwarded", refusal(403, "ForwardedRequest", "forwarded requests are not answered"))
@@ -97,7 +98,9 @@ class Checks:
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())
-        if len(hosts) != 1 or hosts[0] not in self._hosts:
+        if len(hosts) != 1:
+            raise Refused(_HOSTS)
+        if hosts[0] not in self._hosts:
             raise Refused(_HOST)
         names = "\n".join(headers)
         marks = _BROWSER.findall(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -31,7 +31,10 @@ _SPACE_CHUNK = b"1\r\n \r\n"
 
 
 class Endpoint:
-    """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`."""
+    """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`.
+
+    `renewed_tokens` tells whether other tokens count now than those that a client has just been judged by.
+    """
 
     def __init__(
         self,
@@ -42,8 +45,10 @@ class Endpoint:
         port: int,
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
+        renewed_tokens: Callable[[], Awaitable[bool]],
     ) -> None:
         self._keeper = keeper
+        self._renewed_tokens = renewed_tokens
         self._audit = audit
         self._on_refusal = on_refusal
         # Weak, so that what is forgotten is forgotten here, too.
@@ -56,7 +61,9 @@ class Endpoint:
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            return self._refused(refused)
+            if not (refused.refusal.cause == "token" and await self._renewed_tokens()):
+                return self._refused(refused)
+            return await self.handle(request)
         if profile is None:
             return _HEALTHY
         credentials = self._keeper.take(profile, Asker(_inode(request) or 0))
