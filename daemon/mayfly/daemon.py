@@ -172,8 +172,7 @@ class Daemon:
         """Accept nobody, hear whoever has come, and wait a while for what is on its way; nobody new is asked."""
         self._manager.stopping()
         self._events.info("daemon.draining")
-        for accepting, _ in self._open:
-            accepting.close()
+        await sockets.stop_accepting(accepting for accepting, _ in self._open)
         self._keeper.wind_up()
         await asyncio.gather(*(server.hear_out(HEAR_OUT_SECONDS) for _, server in self._open))
         await self._keeper.drain(DRAIN_SECONDS)
