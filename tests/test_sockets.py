@@ -273,7 +273,7 @@ COLUMNS = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when re
 
 def proc(folder: Path, **tables: list[str]) -> Path:
     """A /proc with nothing in it but these tables of sockets."""
-    (folder / "net").mkdir()
+    (folder / "net").mkdir(exist_ok=True)
     for name, rows in tables.items():
         (folder / "net" / name).write_text("\n".join([COLUMNS, *rows, ""]))
     return folder
@@ -301,6 +301,37 @@ def test_a_process_that_may_not_be_seen_is_told_by_its_user(monkeypatch: pytest.
 
     assert f"a process of {NOBODY}" == holders.holder(9170)
     assert holders.holder(9171) is None
+
+
+def process(folder: Path, pid: int, *words: str, uid: int | None = None, is_open: bool = False) -> None:
+    """A process of ours, or of `uid`; whoever is not `is_open` has no descriptors to be seen."""
+    (folder / str(pid) / ("fd" if is_open else "task")).mkdir(parents=True)
+    whose = os.getuid() if uid is None else uid
+    (folder / str(pid) / "status").write_text(f"Name:\tx\nUid:\t{whose}\t{whose}\t{whose}\t{whose}\n")
+    (folder / str(pid) / "cmdline").write_text("\0".join([*words, ""]))
+
+
+def test_a_daemon_of_ours_is_told_though_it_may_not_be_seen(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
+    """A daemon lets not even its own user look into it: it is known by its command line, and we are not it."""
+    monkeypatch.setattr(holders, "PROC", proc(empty, tcp=[row(LOOPBACK, uid=os.getuid())]))
+    process(empty, 70, "vim", "mayfly")
+    process(empty, 71, "strace", "mayfly", "serve", is_open=True)
+    process(empty, 72, "/usr/bin/python3", "/usr/bin/mayfly", "serve", uid=os.getuid() + 1)
+    process(empty, os.getpid(), "/usr/bin/python3", "/usr/bin/mayfly", "serve")
+    nobody = holders.holder(9170)
+    process(empty, 77, "/usr/bin/python3", "-m", "mayfly", "serve", "--listen", "127.0.0.1:9170")
+    one = holders.holder(9170)
+    process(empty, 8, "/usr/bin/python3", "/usr/bin/mayfly", "serve")
+    two = holders.holder(9170)
+    monkeypatch.setattr(holders, "PROC", proc(empty, tcp=[row(LOOPBACK, uid=FOREIGN)]))
+
+    me = paths.user_name(os.getuid())
+    assert [f"a process of {me}", f"mayfly serve (pid 77) of {me}", f"mayfly serve (pid 8 or 77) of {me}"] == [
+        nobody,
+        one,
+        two,
+    ]
+    assert f"a process of {NOBODY}" == holders.holder(9170)
 
 
 def test_the_most_particular_listener_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
