@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -85,6 +86,19 @@ def test_an_address_that_is_not_this_machines_is_not_to_be_had() -> None:
 
     assert not isinstance(taken.value, sockets.PortTaken)
     assert "192.0.2.1:9170 cannot be listened on: Cannot assign requested address" == str(taken.value)
+
+
+def test_where_no_port_can_be_opened_at_all_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the seal there is no network: a service that was handed no port says so, and shows no traceback."""
+
+    def sealed(*_args: object) -> socket.socket:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(socket, "socket", sealed)
+    with pytest.raises(sockets.Taken) as taken:
+        sockets.bind_port(("127.0.0.1", 9170))
+
+    assert f"127.0.0.1:9170 cannot be listened on: {os.strerror(errno.EAFNOSUPPORT)}" == str(taken.value)
 
 
 def test_the_control_socket_is_for_its_user_alone(run_dir: Path) -> None:

@@ -34,7 +34,10 @@ class PortTaken(Taken):
 
 def bind_port(address: tuple[str, int]) -> socket.socket:
     """A socket that listens on `address`; raises Taken where that is not to be had."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as reason:  # behind the service's seal, where the port should have been handed over
+        raise Taken(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(address)
