@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import socket
 import stat
@@ -39,6 +41,34 @@ def test_a_port_is_listened_on_with_a_long_queue() -> None:
     assert 1024 == sockets.BACKLOG
 
 
+@pytest.mark.parametrize("rounds", range(4))
+async def test_who_was_accepted_at_the_last_moment_is_answered(rounds: int) -> None:
+    """Wherever between knocking and being heard clients are when accepting stops, they get an answer.
+
+    Who is not accepted by then is answered by the next daemon, which has the same socket from systemd.
+    """
+    answers: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readexactly(1))
+        writer.close()
+
+    with sockets.bind_port(ANY_PORT) as inherited:
+        first = await asyncio.start_server(answer, sock=inherited.dup())
+        clients = [socket.create_connection(inherited.getsockname(), 10) for _ in range(2)]
+        for client in clients:
+            client.sendall(b"?")
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await sockets.stop_accepting([first])
+        async with await asyncio.start_server(answer, sock=inherited.dup()):
+            for client in clients:
+                with client:
+                    answers.append(await asyncio.to_thread(client.recv, 1))
+
+    assert [b"?", b"?"] == answers
+
+
 def test_a_port_that_somebody_has_is_taken() -> None:
     """Whoever came first keeps it."""
     with sockets.bind_port(ANY_PORT) as port:
@@ -56,6 +86,19 @@ def test_an_address_that_is_not_this_machines_is_not_to_be_had() -> None:
 
     assert not isinstance(taken.value, sockets.PortTaken)
     assert "192.0.2.1:9170 cannot be listened on: Cannot assign requested address" == str(taken.value)
+
+
+def test_where_no_port_can_be_opened_at_all_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the seal there is no network: a service that was handed no port says so, and shows no traceback."""
+
+    def sealed(*_args: object) -> socket.socket:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(socket, "socket", sealed)
+    with pytest.raises(sockets.Taken) as taken:
+        sockets.bind_port(("127.0.0.1", 9170))
+
+    assert f"127.0.0.1:9170 cannot be listened on: {os.strerror(errno.EAFNOSUPPORT)}" == str(taken.value)
 
 
 def test_the_control_socket_is_for_its_user_alone(run_dir: Path) -> None:
@@ -244,7 +287,7 @@ COLUMNS = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when re
 
 def proc(folder: Path, **tables: list[str]) -> Path:
     """A /proc with nothing in it but these tables of sockets."""
-    (folder / "net").mkdir()
+    (folder / "net").mkdir(exist_ok=True)
     for name, rows in tables.items():
         (folder / "net" / name).write_text("\n".join([COLUMNS, *rows, ""]))
     return folder
@@ -272,6 +315,37 @@ def test_a_process_that_may_not_be_seen_is_told_by_its_user(monkeypatch: pytest.
 
     assert f"a process of {NOBODY}" == holders.holder(9170)
     assert holders.holder(9171) is None
+
+
+def process(folder: Path, pid: int, *words: str, uid: int | None = None, is_open: bool = False) -> None:
+    """A process of ours, or of `uid`; whoever is not `is_open` has no descriptors to be seen."""
+    (folder / str(pid) / ("fd" if is_open else "task")).mkdir(parents=True)
+    whose = os.getuid() if uid is None else uid
+    (folder / str(pid) / "status").write_text(f"Name:\tx\nUid:\t{whose}\t{whose}\t{whose}\t{whose}\n")
+    (folder / str(pid) / "cmdline").write_text("\0".join([*words, ""]))
+
+
+def test_a_daemon_of_ours_is_told_though_it_may_not_be_seen(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
+    """A daemon lets not even its own user look into it: it is known by its command line, and we are not it."""
+    monkeypatch.setattr(holders, "PROC", proc(empty, tcp=[row(LOOPBACK, uid=os.getuid())]))
+    process(empty, 70, "vim", "mayfly")
+    process(empty, 71, "strace", "mayfly", "serve", is_open=True)
+    process(empty, 72, "/usr/bin/python3", "/usr/bin/mayfly", "serve", uid=os.getuid() + 1)
+    process(empty, os.getpid(), "/usr/bin/python3", "/usr/bin/mayfly", "serve")
+    nobody = holders.holder(9170)
+    process(empty, 77, "/usr/bin/python3", "-m", "mayfly", "serve", "--listen", "127.0.0.1:9170")
+    one = holders.holder(9170)
+    process(empty, 8, "/usr/bin/python3", "/usr/bin/mayfly", "serve")
+    two = holders.holder(9170)
+    monkeypatch.setattr(holders, "PROC", proc(empty, tcp=[row(LOOPBACK, uid=FOREIGN)]))
+
+    me = paths.user_name(os.getuid())
+    assert [f"a process of {me}", f"mayfly serve (pid 77) of {me}", f"mayfly serve (pid 8 or 77) of {me}"] == [
+        nobody,
+        one,
+        two,
+    ]
+    assert f"a process of {NOBODY}" == holders.holder(9170)
 
 
 def test_the_most_particular_listener_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:

@@ -19,6 +19,7 @@ from mayfly.config import Config
 from mayfly.control import Control
 from mayfly.desk import Desk, RemoteDesk, desk_here
 from mayfly.endpoint import Endpoint
+from mayfly.errors import ConfigInvalid
 from mayfly.events import Events
 from mayfly.herald import Herald
 from mayfly.keeper import Keeper
@@ -105,6 +106,8 @@ class Daemon:
 
     async def _bind(self, life: contextlib.AsyncExitStack) -> None:
         inherited = self._manager.inherited
+        if inherited.port:
+            _check_host(inherited.port)
         port = inherited.port or sockets.bind_port(self._address)
         self._address = port.getsockname()
         life.callback(port.close)
@@ -174,8 +177,7 @@ class Daemon:
         """Accept nobody, hear whoever has come, and wait a while for what is on its way; nobody new is asked."""
         self._manager.stopping()
         self._events.info("daemon.draining")
-        for accepting, _ in self._open:
-            accepting.close()
+        await sockets.stop_accepting(accepting for accepting, _ in self._open)
         self._keeper.wind_up()
         await asyncio.gather(*(server.hear_out(HEAR_OUT_SECONDS) for _, server in self._open))
         await self._keeper.drain(DRAIN_SECONDS)
@@ -271,6 +273,16 @@ class Daemon:
 
     def _on_fault(self, fault: BaseException | None) -> None:
         self._events.error("request.failed", exc_info=fault)
+
+
+def _check_host(port: socket.socket) -> None:
+    """Raise ConfigInvalid for a port that others than this machine could reach."""
+    host, number = port.getsockname()
+    if host != "127.0.0.1":
+        raise ConfigInvalid(
+            f"the service manager has opened {host}:{number}, and mayfly serves on 127.0.0.1 alone:"
+            f" make it ListenStream=127.0.0.1:{number}"
+        )
 
 
 def _close_up() -> None:

@@ -26,6 +26,10 @@ from mayfly.wire import Request, Result
 BACKSTOP_SECONDS = 3600
 TERM_GRACE_SECONDS = 10
 
+# systemd hangs up on whoever is one too many (MaxConnections in mayfly-exchange.socket), so we stay well below, and
+# leave room for those that are being seen off. As many processes is more than a machine should have to bear.
+UNITS_AT_ONCE = 128
+
 
 # Returns where a human may be asked now, and raises the MayflyError that is in the way.
 Leave = Callable[[], Awaitable[None]]
@@ -110,21 +114,33 @@ def child_launcher(config_source: str) -> Launcher:
     return launch
 
 
-def unit_launcher(path: Path) -> Launcher:
-    """A launcher by the socket at `path`: systemd starts an exchange for each connection, and ends all that is its."""
+def unit_launcher(path: Path, *, at_once: int = UNITS_AT_ONCE) -> Launcher:
+    """A launcher by the socket at `path`: systemd starts an exchange for each connection, and ends all that is its.
+
+    Whoever comes while there are `at_once` waits. Raises ExchangeFailed where systemd does not listen.
+    """
+    places = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Exchange]:
-        reader, writer = await asyncio.open_unix_connection(path, limit=wire.MAX_LINE_BYTES)
-        try:
-            yield _Piped(reader, writer)
-        finally:
-            # An exchange that is not done takes this for the order to end.
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+        async with places:
+            reader, writer = await _connected(path)
+            try:
+                yield _Piped(reader, writer)
+            finally:
+                # An exchange that is not done takes this for the order to end.
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
 
     return launch
+
+
+async def _connected(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        return await asyncio.open_unix_connection(path, limit=wire.MAX_LINE_BYTES)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise ExchangeFailed(f"nobody listens on {path}", hint="run 'mayfly install --now'") from None
 
 
 async def _see_off(process: asyncio.subprocess.Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -10,7 +11,7 @@ import resource
 import socket
 import stat
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mayfly import paths
@@ -33,7 +34,10 @@ class PortTaken(Taken):
 
 def bind_port(address: tuple[str, int]) -> socket.socket:
     """A socket that listens on `address`; raises Taken where that is not to be had."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as reason:  # behind the service's seal, where the port should have been handed over
+        raise Taken(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(address)
@@ -86,6 +90,21 @@ def _bound(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     return sock
+
+
+async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:
+    """Take nobody more, and lose nobody: who is not accepted yet stays in the queue, for whoever else has the socket.
+
+    asyncio accepts in one round of its loop and makes the connection in the next. A server that is closed in between
+    drops it unread, so the socket is left alone first, and closed when all have what is theirs.
+    """
+    loop, closing = asyncio.get_running_loop(), list(servers)
+    for server in closing:
+        for sock in server.sockets:
+            loop.remove_reader(sock.fileno())
+    await asyncio.sleep(0)
+    for server in closing:
+        server.close()
 
 
 def unlink_control() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from mayfly.service.inherited import take
 from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier
 from mayfly.service.store import sealed
+from world import World
 
 
 @pytest.fixture(name="first")
@@ -89,6 +91,50 @@ def test_what_nobody_asked_for_is_closed(first: int) -> None:
     for descriptor in range(first, first + 3):
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
+
+
+def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
+    """A closed descriptor is no descriptor, and a socket for datagrams no port: the others count."""
+    hand_over(first, socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach())
+    os.dup2(0, first + 2)
+    os.close(first + 2)
+    port = socket.socket(socket.AF_INET)
+    os.dup2(port.detach(), first + 1)
+
+    found = take(environment(3), 7, first=first)
+
+    assert found.port is not None
+    with closing(found.port):
+        assert first + 1 == found.port.fileno()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(first)
+
+
+# Becomes the daemon, with a socket that it has opened as a service manager would.
+OPENER = """
+import os, socket, sys
+sock = socket.socket()
+sock.bind((sys.argv[1], int(sys.argv[2])))
+if sock.fileno() != 3:
+    os.dup2(sock.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+async def test_a_port_that_others_could_reach_is_refused(world: World) -> None:
+    """Whoever has opened it: the daemon serves on 127.0.0.1 or not at all."""
+    opener = (sys.executable, "-c", OPENER)
+    serve = (sys.executable, "-m", "mayfly", "serve")
+
+    ended = await world.run_program(*opener, "0.0.0.0", str(world.port), *serve)
+
+    assert 2 == ended.code
+    assert f"mayfly: error: the service manager has opened 0.0.0.0:{world.port}, and mayfly serves on" in ended.err
+    assert "Traceback" not in ended.err
+    async with world.serve(prefix=(*opener, "127.0.0.1", str(world.port)), env={"MAYFLY_LISTEN": "127.0.0.1:1"}):
+        assert 200 == (await world.get()).status
 
 
 def test_without_names_nothing_is_recalled(first: int) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 
 from contextlib import suppress
 from pathlib import Path
 
+from mayfly.service import files
 from service.managers import SystemdWorld, UserManager
 from world import SEED_TOML, World, free_port
 
@@ -28,16 +30,37 @@ def facts(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
-    """The second `install --now` writes nothing, restarts nothing, and says so."""
+    """The second `install --now` writes nothing, restarts nothing, and says so; a third has systemd read an edit."""
     first = await manager.mayfly("install", "--now")
     before, pid = facts(manager.units), await manager.main_pid()
     second = await manager.mayfly("install", "--now")
+    after = facts(manager.units)
+    with (manager.units / "mayfly.service").open("a") as unit:
+        unit.write("Environment=FOO=1\n")
+    third = await manager.mayfly("install", "--now")
 
-    assert (0, 0) == (first.code, second.code)
+    assert (0, 0, 0) == (first.code, second.code, third.code)
     assert set(NAMES) <= {path.name for path in manager.units.iterdir()}
-    assert before == facts(manager.units)
+    assert before == after
     assert pid == await manager.main_pid()
     assert "nothing is to be changed" in second.err
+    assert f"{manager.units}/mayfly.service is kept as it is: it has been edited by hand" in third.err
+    assert "no" == await manager.property("mayfly.service", "NeedDaemonReload")
+
+
+async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) -> None:
+    """Where the runtime folder was removed under open sockets, `install --now` opens them anew, and says so."""
+    await manager.mayfly("install", "--now")
+    shutil.rmtree(manager.runtime_dir / "mayfly")
+    gone = await manager.mayfly("status")
+
+    ended = await manager.mayfly("install", "--now")
+    served = await manager.world.get(token="")
+
+    assert (3, 0, 401) == (gone.code, ended.code, served.status)
+    assert "mayfly: hint: mayfly install --now\n" in gone.err
+    assert "the daemon forgets its sessions" in ended.err
+    assert (manager.runtime_dir / "mayfly/control.sock").is_socket()
 
 
 async def test_install_says_what_to_put_into_each_shells_start_up_file(manager: UserManager) -> None:
@@ -141,58 +164,75 @@ async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
 
 
 async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> None:
-    """A stale unit, unedited, is replaced, and that is said; the running daemon keeps its sessions."""
+    """A stale unit, unedited, is replaced, and that is said; the running daemon keeps its sessions.
+
+    Where units differ by the version's name alone nobody hears of it, and nothing that runs is touched.
+    """
     await manager.mayfly("install", "--now")
     first = await manager.world.get()
     before = await manager.main_pid()
-    stale = manager.units / "mayfly.service"
-    ours = stale.read_text()
-    stale.write_text(await _of_another_version(manager, ours))
+    ours = {path: path.read_text() for path in map(manager.units.joinpath, NAMES)}
+    for path in ours:
+        path.write_text(files.stamped(files.body_of(path), version="0.0.1"))
 
+    unnoted = await manager.mayfly("status")
+    unsaid = (await manager.mayfly("install", "--now")).err
+    same = await manager.main_pid()
+    replaced = {path: path.read_text() for path in ours}
+    stale = manager.units / "mayfly.service"
+    stale.write_text(files.stamped(files.body_of(stale).replace("WatchdogSec=60", "WatchdogSec=61"), version="0.0.1"))
     noted = await manager.mayfly("status")
     said = (await manager.mayfly("install", "--now")).err
     second = await manager.world.get()
 
+    assert "the service's units are" not in unnoted.out
+    assert "nothing is to be changed" in unsaid
+    assert "forgets its sessions" not in unsaid + said
+    assert (before, ours) == (same, replaced)
     assert "the service's units are of mayfly 0.0.1" in noted.out
     assert f"replaced {stale}, of mayfly 0.0.1" in said
-    assert ours == stale.read_text()
+    assert ours[stale] == stale.read_text()
     assert before != await manager.main_pid()
     assert first.body == second.body
 
 
-async def _of_another_version(manager: UserManager, unit: str) -> str:
-    """The unit as an older version would have written it."""
-    program = (
-        "import sys; from mayfly.service.files import stamped; print(stamped(sys.argv[1], version='0.0.1'), end='')"
-    )
-    body = unit[: unit.rstrip("\n").rfind("\n") + 1].replace("WatchdogSec=60", "WatchdogSec=61")
-    return (await manager.run(str(manager.python), "-I", "-c", program, body)).out
-
-
 async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> None:
-    """With another listening address in force, `install --now` moves the service there, and says what that costs."""
-    await manager.mayfly("install", "--now")
-    port = free_port()
+    """With another listening address in force, `install --now` moves the service there, and says what that costs.
 
+    `install` alone does not move the units under a service that runs, which its next end would leave without a port.
+    """
+    await manager.mayfly("install", "--now")
+    before, port = facts(manager.units), free_port()
+
+    refused = await manager.mayfly("install", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
+    after, listens = facts(manager.units), await manager.property("mayfly.socket", "Listen")
     ended = await manager.mayfly("install", "--now", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
+    is_left = f"127.0.0.1:{manager.world.port} (Stream)" in listens
     manager.world.port = port
 
+    assert (1, before, True) == (refused.code, after, is_left)
+    assert "hint: to move it there, and have it forget its sessions: mayfly install --now" in refused.err
     assert 0 == ended.code
     assert "the daemon forgets its sessions" in ended.err
     assert 200 == (await manager.world.get()).status
 
 
 async def test_a_port_that_is_taken_is_told_with_who_has_it(manager: UserManager) -> None:
-    """Where somebody else listens, `install --now` names the process and writes and starts nothing, twice."""
+    """Where somebody else listens, `install --now` names the process and writes and starts nothing, twice.
+
+    `install` alone writes, and warns.
+    """
     async with World.serve(manager.world):
         first = await manager.mayfly("install", "--now")
         is_written = manager.units.exists()
-        await manager.mayfly("install")
+        warned = await manager.mayfly("install")
         second = await manager.mayfly("install", "--now")
 
     assert (1, 1, False) == (first.code, second.code, is_written)
     assert f"127.0.0.1:{manager.world.port} is taken by " in first.err
     assert f"127.0.0.1:{manager.world.port} is taken by " in second.err
+    assert f"warning: 127.0.0.1:{manager.world.port} is taken by " in warned.err
+    assert 0 == warned.code
     assert "inactive" == await manager.property("mayfly.socket", "ActiveState")
 
 
@@ -232,16 +272,26 @@ def alike() -> tuple[socket.socket, int]:
 
 
 async def test_units_that_moved_under_an_open_socket_are_started_there(manager: UserManager) -> None:
-    """Where `install` has written another address under a service that runs, `install --now` takes it there."""
+    """Where the units of a service that runs name another address, `install --now` takes it there, or back."""
     await manager.mayfly("install", "--now")
-    port = free_port()
-    await manager.mayfly("install", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
+    first, second = manager.world.port, free_port()
 
-    ended = await manager.mayfly("install", "--now", env={"MAYFLY_LISTEN": f"127.0.0.1:{port}"})
-    manager.world.port = port
+    await move(manager, first, second)
+    back = await manager.mayfly("install", "--now")
+    served = await manager.world.get(token="")
+    await move(manager, first, second)
+    there = await manager.mayfly("install", "--now", env={"MAYFLY_LISTEN": f"127.0.0.1:{second}"})
+    manager.world.port = second
 
-    assert 0 == ended.code
-    assert 200 == (await manager.world.get()).status
+    assert (0, 0) == (back.code, there.code)
+    assert (401, 401) == (served.status, (await manager.world.get(token="")).status)
+
+
+async def move(manager: UserManager, before: int, after: int) -> None:
+    """Have the manager read another port under the open socket."""
+    unit = manager.units / "mayfly.socket"
+    unit.write_text(files.stamped(files.body_of(unit).replace(f":{before}\n", f":{after}\n")))
+    await manager.systemctl("daemon-reload")
 
 
 async def test_without_a_config_the_service_is_there_and_waits(manager: UserManager) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +15,8 @@ import pytest
 from mayfly import wire
 from mayfly.credentials import Credentials
 from mayfly.errors import ExchangeFailed
-from mayfly.launcher import unit_launcher
+from mayfly.launcher import UNITS_AT_ONCE, unit_launcher
+from mayfly.service import units
 from mayfly.wire import Request, Result
 
 
@@ -61,10 +65,50 @@ async def test_an_exchange_that_is_left_is_hung_up_on(tmp_path: Path) -> None:
 
 
 async def test_no_socket_is_an_exchange_that_cannot_be_started(tmp_path: Path) -> None:
-    """Where systemd does not listen, the launcher says so as the operating system does."""
-    with pytest.raises(FileNotFoundError):
-        async with unit_launcher(tmp_path / "gone.sock")():
-            pass
+    """Where systemd does not listen, because the socket is stopped or its file gone, the way out is told."""
+    path = tmp_path / "exchange.sock"
+    for _ in range(2):
+        with pytest.raises(ExchangeFailed) as failure:
+            async with unit_launcher(path)():
+                pass
+        assert (f"nobody listens on {path}", "run 'mayfly install --now'") == (
+            failure.value.message,
+            failure.value.hint,
+        )
+        with socket.socket(socket.AF_UNIX) as stopped, suppress(OSError):
+            stopped.bind(str(path))
+
+
+async def test_whoever_is_one_too_many_waits(tmp_path: Path) -> None:
+    """systemd would hang up on them; here they wait until somebody is done."""
+    launch = unit_launcher(tmp_path / "exchange.sock", at_once=2)
+    opened: list[int] = []
+
+    async def open_one(number: int) -> None:
+        async with launch():
+            opened.append(number)
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(wait, tmp_path / "exchange.sock")
+    async with server, asyncio.timeout(10), launch():
+        async with launch():
+            third = asyncio.create_task(open_one(3))
+            await asyncio.sleep(0.05)
+            is_waiting = not opened
+        await third
+
+    assert (True, [3]) == (is_waiting, opened)
+
+
+def test_systemd_takes_more_exchanges_than_the_daemon_opens() -> None:
+    """Those that are being seen off count for systemd, and no more for the daemon."""
+    limit = re.search(r"^MaxConnections=(\d+)$", units.template("systemd", "mayfly-exchange.socket"), re.MULTILINE)
+
+    assert limit
+    assert UNITS_AT_ONCE * 2 <= int(limit[1])
 
 
 async def test_an_answer_that_is_cut_off_is_no_answer(tmp_path: Path) -> None:

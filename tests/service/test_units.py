@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plistlib
 import re
+import socket
 
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mayfly import __version__
 from mayfly.errors import ConfigInvalid
 from mayfly.service import files, sandbox, units
 from mayfly.service.files import Standing
@@ -148,7 +150,13 @@ def test_what_stands_there_is_told_apart(tmp_path: Path) -> None:
     assert 0o600 == path.stat().st_mode & 0o777
     path.write_text(files.stamped("[Unit]\nOld=\n", version="0.0.1"))
     assert (Standing.STALE, "0.0.1") == (files.standing(path, wanted), files.version_of(path))
-    path.write_text(path.read_text().replace("Old", "Mine"))
+    path.write_text(files.stamped("[Unit]\n", version="0.0.1"))
+    assert Standing.AGED is files.standing(path, wanted)
+    path.write_text(wanted + "\n")
+    assert not files.standing(path, wanted).is_kept
+    path.write_text(wanted + "Mine=\n")
+    assert (Standing.EDITED, __version__) == (files.standing(path, wanted), files.version_of(path))
+    path.write_text(wanted.replace("Unit", "Mine"))
     assert Standing.EDITED is files.standing(path, wanted)
     path.write_text("[Unit]\n")
     assert (Standing.FOREIGN, None) == (files.standing(path, wanted), files.version_of(path))
@@ -157,6 +165,17 @@ def test_what_stands_there_is_told_apart(tmp_path: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/null")
     assert Standing.FOREIGN is files.standing(path, wanted)
+
+
+@pytest.mark.parametrize("name", units.SYSTEMD)
+def test_a_unit_is_known_by_its_template_whatever_it_is_filled_in_with(name: str) -> None:
+    """Another port or program is no other unit; another directive is, at whichever end it stands."""
+    template, text = units.template("systemd", name), units.systemd(attrs.evolve(VALUES, config="/a.b"))[name]
+
+    assert units.is_of(template, text)
+    assert not units.is_of(template, text + "More=\n")
+    assert not units.is_of(template, "More=\n" + text)
+    assert not units.is_of(template, text.replace("Description=", "Described="))
 
 
 def test_every_directive_of_the_seal_is_probed_and_can_be_taken_back() -> None:
@@ -180,6 +199,46 @@ async def test_status_says_that_units_are_of_another_version_though_nothing_runs
     assert (3, 3) == (stale.code, same.code)
     assert "it is installed, with the units of mayfly 0.0.1: mayfly install --now" in stale.err
     assert "systemctl --user start mayfly.socket mayfly.service" in same.err
+
+
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+  *show*) printf 'StatusText=%s\\nActiveState=%s\\n' "{text}" "{state}" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "expected"),
+    [
+        (
+            "activating",
+            "not serving: config.toml: no profile",
+            [
+                "error: the service says: not serving: config.toml: no profile",
+                "hint: systemctl --user status mayfly.service",
+            ],
+        ),
+        ("active", "", ["hint: systemctl --user status mayfly.service"]),
+        ("inactive", "old", ["hint: it is installed: systemctl --user start mayfly.socket mayfly.service"]),
+    ],
+)
+async def test_what_hinders_a_service_that_was_started_is_told(
+    world: World, state: str, text: str, expected: list[str]
+) -> None:
+    """A daemon that waits for a better config tells systemd why, and so whoever asks: to start it would tell nobody."""
+    files.write(world.home / ".config/systemd/user/mayfly.service", files.stamped("[Service]\n"))
+    systemctl = world.folder / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(SYSTEMCTL.format(state=state, text=text))
+    systemctl.chmod(0o755)
+    world.run_dir.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(str(world.run_dir / "control.sock"))
+        ended = await world.run("status", env={"PATH": f"{systemctl.parent}:{world.env['PATH']}"})
+
+    assert 3 == ended.code
+    assert [f"mayfly: {line}" for line in expected] == ended.err.splitlines()[1:]
 
 
 def test_a_version_on_disk_is_noticed(tmp_path: Path) -> None:

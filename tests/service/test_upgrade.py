@@ -30,7 +30,10 @@ def installed(folder: Path) -> tuple[Path, Path]:
 
 
 async def test_a_new_version_takes_over_with_the_sessions(unmanaged: SystemdWorld) -> None:
-    """After `pip install -U` the daemon ends when it is idle; the new one has its sessions."""
+    """After `pip install -U` the daemon ends when it is idle; the new one has its sessions.
+
+    Units that would read the same need no `mayfly install`.
+    """
     python, package = installed(unmanaged.folder / "venv")
     async with unmanaged.log_in(ROOT, python) as manager:
         await manager.install()
@@ -50,7 +53,7 @@ async def test_a_new_version_takes_over_with_the_sessions(unmanaged: SystemdWorl
 
     assert first.body == second.body
     assert "mayfly 99.0.0 (by systemd)" in status.out
-    assert f"units are of mayfly {mayfly.__version__}" in status.out
+    assert "units are of mayfly" not in status.out
     assert 1 == len(unmanaged.vault.calls())
 
 

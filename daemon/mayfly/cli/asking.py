@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from contextlib import suppress
+
 from mayfly import __version__, client, paths
 from mayfly.cli import speech
 
@@ -110,7 +112,22 @@ def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
         why = f"port {port} belongs to {stranger}: your mayfly cannot run there until they go"
         rotate = "clients may have sent your tokens there: mayfly rotate"
         return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*squatters.hints(port), rotate))
-    return speech.Stop(speech.NOT_RUNNING, str(reason), hints=(_how_to_start(),))
+    told, hint = _how_it_is()
+    return speech.Stop(speech.NOT_RUNNING, str(reason), *told, hints=(hint,))
+
+
+def _how_it_is() -> tuple[tuple[str, ...], str]:
+    """What the service says of itself, where it has been started and yet does not serve; and what to do."""
+    from mayfly.service import files, systemd
+
+    with suppress(systemd.Refused):
+        is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
+        if is_installed and (text := systemd.status_text()) is not None:
+            # What runs without its socket's file is reached by nobody.
+            is_there = paths.control_socket().exists()
+            hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
+            return (f"the service says: {text}",) if text else (), hint
+    return (), _how_to_start()
 
 
 def _how_to_start() -> str:

@@ -1,12 +1,13 @@
 """Who has a port: the program, its process and its user, as far as this platform lets us see.
 
 Linux lists the listening sockets with their owners and inodes in /proc/net/tcp and tcp6 (proc_net_tcp.rst of the
-kernel's documentation), and their processes by the links in /proc/PID/fd, which only that user and root may read.
-Elsewhere nothing is known, nor said.
+kernel's documentation), and their processes by the links in /proc/PID/fd, which only that user and root may read, and
+of a daemon of ours, which lets nobody look into it, root alone. Elsewhere nothing is known, nor said.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def holder(port: int) -> str | None:
     for host in _IN_THE_WAY:
         if found := listening.get(f"{_in_memory(host)}:{port:04X}"):
             uid, inode = found
-            return f"{_process(inode) or 'a process'} of {user_name(uid)}"
+            return f"{_process(inode) or _daemon(uid) or 'a process'} of {user_name(uid)}"
     return None
 
 
@@ -62,6 +63,22 @@ def _process(inode: str) -> str | None:
         except OSError:
             continue  # another user's, or gone
     return None
+
+
+def _daemon(uid: int) -> str | None:
+    """The `mayfly serve` of our own that cannot be looked into; where there are several, it is one of them."""
+    found = [folder.name for folder in PROC.glob("[0-9]*") if uid == os.getuid() and _is_closed_daemon(folder)]
+    return f"mayfly serve (pid {' or '.join(sorted(found, key=int))})" if found else None
+
+
+def _is_closed_daemon(folder: Path) -> bool:
+    try:
+        is_ours = f"\nUid:\t{os.getuid()}\t" in (folder / "status").read_text(errors="replace")
+        words = [Path(word).name for word in (folder / "cmdline").read_text(errors="replace").split("\0")]
+    except OSError:
+        return False  # gone
+    serves = "mayfly" in words and "serve" in words[words.index("mayfly") :]
+    return is_ours and serves and folder.name != str(os.getpid()) and not os.access(folder / "fd", os.R_OK)
 
 
 def _is_socket(link: Path, inode: str) -> bool:

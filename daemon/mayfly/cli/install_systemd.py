@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from mayfly import paths
+from mayfly import client, paths
 from mayfly.cli import speech
+from mayfly.errors import MayflyError
 from mayfly.service import files, sandbox, systemd, units
 from mayfly.service.files import Standing
 from mayfly.service.units import Values
@@ -22,7 +24,7 @@ PASSED_ON = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDL
 def install(values: Values, *, now: bool, dry_run: bool) -> None:
     """Put the units there, have their sockets opened at log-in, and with `now` start; raises systemd.Refused, Stop.
 
-    Where anything stands in the way, nothing has been written.
+    Where anything stands in the way, nothing has been written. What runs is left alone unless `now`.
     """
     texts = units.systemd(values)
     wanted = {systemd.folder() / name: files.stamped(text) for name, text in texts.items()}
@@ -34,11 +36,14 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
         return
     systemd.check_manager()
     listen = f"{values.listen[0]}:{values.listen[1]}"
-    is_open = now and _is_open(values.listen)
+    open_before = systemd.listens() if systemd.is_active(systemd.SOCKETS[0]) else None
+    is_open = _is_open(values.listen, open_before, now=now)
     wanted[systemd.drop_in()] = _drop_in(texts[systemd.SERVICE], values)
-    is_kept = any(files.standing(path, text).is_kept for path, text in wanted.items())
+    standings = [files.standing(path, text) for path, text in wanted.items()]
+    is_kept = any(standing.is_kept for standing in standings)
     changed = [path for path, text in wanted.items() if put(path, text)]
-    if changed:
+    # Also what was edited by hand is in force only once it has been read.
+    if changed or Standing.AGED in standings or (now and is_kept):
         systemd.reload()
     fresh = systemd.enable()
     if not changed and not fresh and not is_kept:
@@ -46,6 +51,8 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     elif fresh:
         speech.say(f"the service will listen on {listen} from log-in on")
     if now:
+        # Units that are read anew under an open socket close what they no longer name, and open nothing.
+        is_open = is_open and open_before == systemd.listens()
         _start(changed, is_open=is_open, listen=listen, is_configured=values.is_configured)
     elif changed and systemd.is_active(systemd.SERVICE):
         speech.hint("what runs is as it was: mayfly install --now")
@@ -81,9 +88,14 @@ def uninstall() -> list[Path] | None:
 
 
 def put(path: Path, text: str) -> bool:
-    """Write what is to be at `path` ("": nothing), unless it is not ours to replace; whether anything changed."""
+    """Write what is to be at `path` ("": nothing), unless it is not ours to replace; whether anything changed.
+
+    A new version's name is not anything.
+    """
     standing, version = files.standing(path, text), files.version_of(path)
-    if standing is Standing.SAME or (standing is Standing.ABSENT and not text):
+    if standing is Standing.AGED:
+        files.write(path, text)
+    if standing in {Standing.SAME, Standing.AGED} or (standing is Standing.ABSENT and not text):
         return False
     if standing.is_kept:
         why = "it has been edited by hand" if standing is Standing.EDITED else "it is not ours"
@@ -125,7 +137,8 @@ def _drop_in(unit: str, values: Values) -> str:
 
 def _start(changed: list[Path], *, is_open: bool, listen: str, is_configured: bool) -> None:
     is_older = any(path.name == systemd.SERVICE or path == systemd.drop_in() for path in changed)
-    anew = systemd.is_active("mayfly.socket") and (not is_open or any(path.suffix == ".socket" for path in changed))
+    is_other = any(path.suffix == ".socket" for path in changed)
+    anew = systemd.is_active(systemd.SOCKETS[0]) and (not is_open or is_other or _are_files_gone())
     if anew:
         speech.say("the sockets are opened anew: the daemon forgets its sessions")
     # A service without a config is not ready before there is one, however long that takes.
@@ -135,21 +148,50 @@ def _start(changed: list[Path], *, is_open: bool, listen: str, is_configured: bo
     )
 
 
-def _is_open(address: tuple[str, int]) -> bool:
-    """Whether our own socket listens there already; raises Stop where somebody else's does."""
+def _are_files_gone() -> bool:
+    """Whether a socket is open whose file somebody has removed: nobody reaches it any more."""
+    folder = Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly"
+    places = zip(systemd.SOCKETS, (paths.control_socket(), paths.exchange_socket(), paths.desk_socket()), strict=True)
+    return any(not (folder / place.name).exists() and systemd.is_active(name) for name, place in places)
+
+
+def _is_open(address: tuple[str, int], open_now: set[str] | None, *, now: bool) -> bool:
+    """Whether our own socket, which has `open_now`, listens there already.
+
+    Raises Stop where somebody else's does, or, unless `now`, where ours would have to move.
+    """
     from mayfly.cli.holders import holder
 
-    who = holder(address[1])
-    if systemd.is_active("mayfly.socket") and f"{address[0]}:{address[1]}" in systemd.listens():
-        # Units that were read anew under an open socket close what they no longer name, and open nothing.
+    shown, who = f"{address[0]}:{address[1]}", holder(address[1])
+    if open_now is not None and shown in open_now:
+        # Or it was moved there under an open socket, and nobody has opened it yet.
         return who is not None
-    if who:
+    is_theirs = files.standing(systemd.folder() / systemd.SOCKETS[0]).is_kept
+    if open_now is not None and not now and not is_theirs:
         raise speech.Stop(
             speech.FAILED,
-            f"{address[0]}:{address[1]} is taken by {who}",
+            f"the service runs, and listens elsewhere than on {shown}: nothing is written",
+            hints=("to move it there, and have it forget its sessions: mayfly install --now",),
+        )
+    if who and not _is_our_daemon(shown):
+        if not now:
+            speech.warning(f"{shown} is taken by {who}: the service cannot listen there before that ends")
+            return False
+        raise speech.Stop(
+            speech.FAILED,
+            f"{shown} is taken by {who}",
             hints=('end it, or choose another port in the config: listen = "127.0.0.1:PORT"',),
         )
     return False
+
+
+def _is_our_daemon(shown: str) -> bool:
+    """Whether the service's own daemon listens there, though its socket unit has been moved elsewhere meanwhile."""
+    try:
+        status = json.loads(client.ask("GET", "/status").body)
+    except (client.NotRunning, client.Distrusted, MayflyError, ValueError):
+        return False
+    return isinstance(status, dict) and (status.get("service"), status.get("address")) == ("systemd", shown)
 
 
 def _compare_environments() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from mayfly import __version__
 
 
-_STAMP = re.compile(r"mayfly ([\w.+-]+), sha256 ([0-9a-f]{64})")
+_STAMP = re.compile(r"^.*mayfly ([\w.+-]+), sha256 ([0-9a-f]{64}).*\n?", re.MULTILINE)
 
 
 class Standing(Enum):
@@ -23,6 +23,7 @@ class Standing(Enum):
 
     ABSENT = "absent"
     SAME = "same"
+    AGED = "same, but for the version"
     STALE = "stale"
     EDITED = "edited"
     FOREIGN = "foreign"
@@ -49,7 +50,14 @@ def standing(path: Path, wanted: str = "") -> Standing:
     body, stamp = _parted(found)
     if stamp is None:
         return Standing.FOREIGN
-    return Standing.STALE if stamp[2] == _digest(body) else Standing.EDITED
+    if stamp[2] != _digest(body):
+        return Standing.EDITED
+    return Standing.AGED if body == _parted(wanted)[0] else Standing.STALE
+
+
+def body_of(path: Path) -> str:
+    """The text of a plain file without the line that makes it ours; "" where there is none."""
+    return _parted(_read(path) or "")[0]
 
 
 def version_of(path: Path) -> str | None:
@@ -77,8 +85,9 @@ def _read(path: Path) -> str | None:
 
 
 def _parted(text: str) -> tuple[str, re.Match[str] | None]:
-    body, last = text[: text.rstrip("\n").rfind("\n") + 1], text.rstrip("\n").rpartition("\n")[2]
-    return body, _STAMP.search(last)
+    """All but our line, and our line: the last one of its kind. What was added below it is an edit as any other."""
+    stamp = next(reversed(list(_STAMP.finditer(text))), None)
+    return (text[: stamp.start()] + text[stamp.end() :].strip("\n"), stamp) if stamp else (text, None)
 
 
 def _digest(text: str) -> str:

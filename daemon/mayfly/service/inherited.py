@@ -31,8 +31,11 @@ def take(environ: MutableMapping[str, str], pid: int, *, first: int = FIRST) -> 
     """What was handed to process `pid`; the variables are taken out of `environ`, the descriptors from our children."""
     found = Inherited()
     for name, descriptor in _handed(environ, pid, first):
+        try:
+            mode = os.fstat(descriptor).st_mode
+        except OSError:
+            continue  # told of, and not there
         os.set_inheritable(descriptor, False)
-        mode = os.fstat(descriptor).st_mode
         if stat.S_ISSOCK(mode):
             _place(found, socket.socket(fileno=descriptor))
         elif stat.S_ISREG(mode):
@@ -53,10 +56,13 @@ def _handed(environ: MutableMapping[str, str], pid: int, first: int) -> Iterator
 
 def _place(found: Inherited, sock: socket.socket) -> None:
     """A socket goes where its family says; one too many, or of another kind, is closed."""
-    places: dict[int, str] = {socket.AF_INET: "port", socket.AF_UNIX: "control"}
+    places: dict[tuple[int, int], str] = {
+        (socket.AF_INET, socket.SOCK_STREAM): "port",
+        (socket.AF_UNIX, socket.SOCK_STREAM): "control",
+    }
     if hasattr(socket, "AF_NETLINK"):
-        places[socket.AF_NETLINK] = "sock_diag"
-    place = places.get(sock.family)
+        places |= {(socket.AF_NETLINK, kind): "sock_diag" for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW)}
+    place = places.get((sock.family, sock.type))
     if place and getattr(found, place) is None:
         setattr(found, place, sock)
     else:

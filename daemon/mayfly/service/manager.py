@@ -8,7 +8,8 @@ import sys
 from collections.abc import MutableMapping
 
 from mayfly import __version__
-from mayfly.service import files, launchd, store, systemd
+from mayfly.service import files, launchd, store, systemd, units
+from mayfly.service.files import Standing
 from mayfly.service.inherited import Inherited, take
 from mayfly.service.notify import Notifier, watchdog_seconds
 from mayfly.service.version import Installed
@@ -96,7 +97,18 @@ class Manager:
         if other := self._installed.other_version():
             when = "it starts anew as soon as nothing is under way" if self.is_systemd else "start it anew"
             found.append(f"mayfly {other} is installed, and {__version__} still runs: {when}")
-        unit = files.version_of(systemd.folder() / systemd.SERVICE) if self.is_systemd else None
-        if unit not in {None, __version__}:
-            found.append(f"the service's units are of mayfly {unit}: run 'mayfly install --now'")
+        if self.is_systemd and (version := _version_of_units()):
+            found.append(f"the service's units are of mayfly {version}: run 'mayfly install --now'")
         return found
+
+
+def _version_of_units() -> str | None:
+    """The other version whose units are installed, where ours would read otherwise."""
+    for name in units.SYSTEMD:
+        path = systemd.folder() / name
+        version = files.version_of(path)
+        if version in {None, __version__} or files.standing(path) is not Standing.STALE:
+            continue
+        if not units.is_of(units.template("systemd", name), files.body_of(path)):
+            return version
+    return None

@@ -119,6 +119,13 @@ def is_active(name: str) -> bool:
     return _word("is-active", name) in {"active", "activating", "reloading", "deactivating"}
 
 
+def status_text() -> str | None:
+    """The line in which the daemon says how it is, while it runs or is being started; None while it does neither."""
+    shown = call("show", "--property=ActiveState", "--property=StatusText", SERVICE)
+    found = dict(line.partition("=")[::2] for line in shown.splitlines())
+    return found.get("StatusText", "") if found.get("ActiveState") in {"active", "activating", "reloading"} else None
+
+
 def environment() -> dict[str, str]:
     """The variables that the manager gives to its services."""
     lines = call("show-environment").splitlines()

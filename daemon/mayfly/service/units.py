@@ -93,6 +93,12 @@ def filled(text: str, filling: Mapping[str, str]) -> str:
     return _HOLE.sub(lambda hole: filling[hole[1]], text)
 
 
+def is_of(template_text: str, body: str) -> bool:
+    """Whether a unit was made of this template, whatever it was filled in with."""
+    plain = _HOLE.split(template_text)[::2]
+    return re.fullmatch(".*".join(map(re.escape, plain)), body) is not None
+
+
 def quoted(word: str) -> str:
     """One word of a command line, as systemd reads it (systemd.service(5), "Command lines")."""
     if "\n" in word or "$" in word:
