@@ -111,6 +111,8 @@ class Daemon:
         port = inherited.port or sockets.bind_port(self._address)
         self._address = port.getsockname()
         life.callback(port.close)
+        # Whoever handed it over may have bound it only.
+        port.listen(sockets.BACKLOG)
         self._admission.prove(self._address[1])
         control_socket = inherited.control or sockets.bind_control()
         if not inherited.control:
