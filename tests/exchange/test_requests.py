@@ -22,6 +22,7 @@ from exchange.kit import (
     program,
     role_profile,
     secrets_of,
+    stand_in,
 )
 from mayfly import wire
 from mayfly.demo.vault import Vault
@@ -258,6 +259,37 @@ async def test_one_broken_item_fails_alone(world: World) -> None:
 
     assert {"lost": "ItemNotFound", "nsrc": "Credentials"} == ended.verdicts
     assert "op://NSRC/No Such Item" in ended.error("lost").message
+
+
+FAULTS = [
+    ({"mfa_id": ""}, "ItemValueInvalid", "1Password has nothing in op://NSRC/Odd/mfa_id"),
+    ({"secret_access_key": "one line\nand another"}, "OnePasswordGarbled", "to op://NSRC/Odd"),
+    ({}, "OnePasswordUnknown", "op://NSRC/Odd/totp"),
+]
+# Says something that nobody has heard, about one item.
+PUZZLES = """
+import subprocess, sys
+asked = sys.stdin.read()
+if "/Odd/" in asked:
+    sys.exit("could not read secret 'op://NSRC/Odd/totp': it is a puzzle")
+sys.exit(subprocess.run([REAL, *sys.argv[1:]], input=asked.encode()).returncode)
+"""
+
+
+@pytest.mark.parametrize(("fields", "verdict", "words"), FAULTS)
+async def test_whatever_is_wrong_in_an_item_is_its_own(
+    world: World, fields: dict[str, str], verdict: str, words: str
+) -> None:
+    """An empty field, a line break, and what `op` has never said before: the others are asked for by themselves."""
+    world.vault.add_item("Odd", fields_of(Vault()) | fields)
+    world.write_toml(key_profile("odd", item="Odd") + SEED_TOML)
+    if not fields:
+        stand_in(world, PUZZLES)
+
+    ended = await ask(world, login(world, "odd", "nsrc"))
+
+    assert {"odd": verdict, "nsrc": "Credentials"} == ended.verdicts
+    assert words in ended.error("odd").message
 
 
 async def test_after_a_dismissed_prompt_nobody_else_is_asked(world: World) -> None:
