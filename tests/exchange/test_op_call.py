@@ -173,7 +173,9 @@ async def test_a_missing_op_is_told(world: World) -> None:
 
 async def test_the_table_of_a_missing_op_is_named(world: World) -> None:
     """With several ways to 1Password the hint leads to the one at fault."""
-    ways = f'[onepasswords.work]\nop = "{world.home}/op"\n' + key_profile("work", more='onepassword = "work"')
+    ways = f'[onepasswords.work]\naccount = "work"\nop = "{world.home}/op"\n' + key_profile(
+        "work", more='onepassword = "work"'
+    )
     world.write_toml(SEED_TOML + ways)
 
     ended = await ask(world, login(world, "work"))
