@@ -54,11 +54,13 @@ class _Piped:
 
     async def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
         wanted = set(request.profiles) | set(request.sessions if request.kind == "verify" else ())
+        is_silent = True
         try:
             self._writer.write(wire.request_bytes(request))
             await self._writer.drain()
             async with asyncio.timeout(BACKSTOP_SECONDS):
                 while line := await self._line():
+                    is_silent = False
                     if leave and line == wire.MAY_I:
                         await leave()
                         self._writer.write(wire.YOU_MAY)
@@ -68,6 +70,10 @@ class _Piped:
             raise ExchangeFailed("the exchange did not end") from None
         except ConnectionError:
             raise ExchangeFailed("the exchange ended before it was asked") from None
+        if is_silent and wanted:
+            # So does one that takes this for no request, because it is of another version.
+            hint = "look at the daemon's log; after an upgrade, restart the daemon"
+            raise ExchangeFailed("the exchange ended without an answer", hint=hint)
 
     async def _line(self) -> bytes:
         try:

@@ -24,17 +24,33 @@ from mayfly.credentials import Credentials, instant_text, parse_instant
 from mayfly.errors import ExchangeFailed, MayflyError
 
 
-VERSION = 1
+VERSION = 2
 KINDS = ("login", "assume", "verify")
 MAX_LINE_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
-MAY_I = b'{"version":1,"may_i":"prompt"}\n'
-YOU_MAY = b'{"version":1,"you_may":"prompt"}\n'
+MAY_I = f'{{"version":{VERSION},"may_i":"prompt"}}\n'.encode()
+YOU_MAY = f'{{"version":{VERSION},"you_may":"prompt"}}\n'.encode()
 
 _SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+
+
+class OtherVersion(ValueError):
+    """A request of a daemon that is of another version, as it runs on over an upgrade."""
+
+    def __init__(self, version: int, subjects: tuple[str, ...]) -> None:
+        super().__init__("another version")
+        self._version = version
+        self._subjects = subjects
+
+    def answer(self) -> bytes:
+        """What such a daemon understands: an error a profile."""
+        return b"".join(
+            _line({"version": self._version, "profile": name, "aws_at": None, "error": _error_tree(_out_of_step())})
+            for name in self._subjects
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -92,8 +108,13 @@ def request_bytes(request: Request) -> bytes:
 
 
 def parse_request(raw: bytes) -> Request:
-    """A request from its bytes; raises ValueError, TypeError or RecursionError for whatever is not exactly one."""
-    tree = _object(json.loads(raw), {"version", "kind", "digest", "profiles", "sessions"})
+    """A request from its bytes; raises ValueError (OtherVersion is one), TypeError, KeyError or RecursionError for
+    whatever is not exactly one.
+    """
+    tree = json.loads(raw)
+    if _is_of_another_version(tree):
+        raise OtherVersion(tree["version"], _named_subjects(tree))
+    tree = _object(tree, {"version", "kind", "digest", "profiles", "sessions"})
     if tree["version"] != VERSION or tree["kind"] not in KINDS:
         raise ValueError("another version or kind")
     if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):
@@ -107,6 +128,14 @@ def parse_request(raw: bytes) -> Request:
         profiles=profiles,
         sessions={name: parse_credentials(value) for name, value in tree["sessions"].items()},
     )
+
+
+def _named_subjects(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """The `subjects` of whatever version of a request."""
+    names = tree["sessions" if tree["kind"] == "verify" else "profiles"]
+    if not isinstance(names, list | dict):
+        raise TypeError("neither list nor table")
+    return tuple(_text(name) for name in names)
 
 
 def result_bytes(result: Result) -> bytes:
@@ -135,12 +164,25 @@ def parse_result(line: bytes) -> Result:
 
 
 def _result(tree: Any) -> Result:
+    if _is_of_another_version(tree):
+        raise _out_of_step()
     kind = next((kind for kind in _OUTCOMES if isinstance(tree, dict) and kind in tree), "credentials")
     tree = _object(tree, {"version", "profile", "aws_at", kind})
     if tree["version"] != VERSION:
         raise ValueError("another version")
     aws_at = parse_instant(tree["aws_at"]) if tree["aws_at"] is not None else None
     return Result(profile=_text(tree["profile"]), outcome=_OUTCOMES[kind](tree[kind]), aws_at=aws_at)
+
+
+def _is_of_another_version(tree: Any) -> bool:
+    return isinstance(tree, dict) and type(tree.get("version")) is int and tree["version"] != VERSION
+
+
+def _out_of_step() -> ExchangeFailed:
+    return ExchangeFailed(
+        "the daemon is of another version than what is installed",
+        hint="restart it: 'mayfly install --now' does that for the service",
+    )
 
 
 def credentials_tree(credentials: Credentials) -> dict[str, Any]:

@@ -11,7 +11,9 @@ import pytest
 
 from configs import ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
 from mayfly.config import load_document
+from mayfly.config.rules import PARTITIONS
 from mayfly.document import Document
+from mayfly.exchange.partitions import partitions
 
 
 def test_a_chain_may_be_of_any_depth() -> None:
@@ -135,6 +137,17 @@ def test_a_role_over_an_hour_is_refused_with_the_reason_and_the_way_out(seconds:
 def test_a_role_with_a_code_of_its_own_may_last_twelve_hours() -> None:
     """mfa = "each" is no role chaining."""
     assert [] == of_role(mfa="each", duration_seconds=43_200)
+    assert ["profiles.p.duration_seconds: is 43201 seconds: AWS gives a role 43200 at most"] == of_role(
+        mfa="each", duration_seconds=43_201
+    )
+
+
+def test_a_role_over_twelve_hours_has_the_same_reason_and_way_out() -> None:
+    """Its line is not about a limit that would be the next one to be met, but names that, too."""
+    (line,) = of_role(duration_seconds=86_400)
+
+    assert "a role assumed from a session lives an hour at most in AWS (role chaining): use 3600 or less" in line
+    assert line.endswith('or mfa = "each", with a code and a prompt for each session of 43200 at most')
 
 
 def test_a_role_with_a_code_of_its_own_stands_on_keys() -> None:
@@ -198,6 +211,38 @@ def test_an_account_id_that_the_arn_contradicts_is_refused() -> None:
     assert [] == of_key_profile(account_id="210987654321")
 
 
+def test_a_policy_is_aws_own_or_of_the_role_s_account() -> None:
+    """AWS takes no other: told with the place in the list."""
+    account = "arn:aws:iam::210987654321:policy/Mine"
+    partition = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
+
+    assert [
+        "profiles.p.policy_arns[0]: is of another account than the role: AWS takes its own policies, and those of the "
+        "role's account",
+        "profiles.p.policy_arns[2]: is in aws-cn, and the role is in aws",
+    ] == of_role(policy_arns=[account, "arn:aws:iam::aws:policy/ReadOnlyAccess", partition])
+    assert [] == of_role(role_arn=account.replace("policy/Mine", "role/X"), policy_arns=[account])
+
+
+def test_a_partition_that_nobody_knows_is_warned_about() -> None:
+    """It may be newer than this version; more often it is mistyped."""
+    gob = "arn:aws-us-gob:iam::123456789012"
+    config = loaded(
+        {"profiles": {"a": keys(mfa_id=f"{gob}:mfa/x"), "b": keys(), "r": role("b", role_arn=f"{gob}:role/X")}}
+    )
+
+    line = "aws-us-gob is no partition known here: did you mean aws-us-gov?"
+    assert (
+        f"/c/config.toml: profiles.a.mfa_id: {line}",
+        f"/c/config.toml: profiles.r.role_arn: {line}",
+    ) == config.warnings
+
+
+def test_every_partition_that_botocore_knows_is_known() -> None:
+    """Its data is not read for every config."""
+    assert {partition.name for partition in partitions()} <= set(PARTITIONS)
+
+
 def test_short_durations_are_warned_about() -> None:
     """Under 45 minutes SDKs would ask again for a third of the time: allowed, and said."""
     config = loaded(
@@ -229,9 +274,10 @@ def test_profiles_with_the_same_keys_account_and_duration_share_a_session() -> N
     """Names, regions and refresh modes may differ; references, 1Password, durations and accounts may not."""
     config = loaded(
         {
-            "onepasswords": {"work": {}},
+            "onepasswords": {"work": {"account": "work"}, "by-another-name": {"op": "/opt/op", "timeout_seconds": 9}},
             "profiles": {
                 "a": keys(),
+                "same-way": keys(onepassword="by-another-name"),
                 "b": keys(name="B", region="eu-central-1", sts_region="eu-west-1", refresh="always"),
                 "other-item": keys(otp="op://V/J/totp"),
                 "other-way": keys(onepassword="work"),
@@ -242,6 +288,6 @@ def test_profiles_with_the_same_keys_account_and_duration_share_a_session() -> N
         }
     )
 
-    assert {"a": "a", "b": "a", "r": "r"} | {name: name for name in config.profiles if name.startswith("other")} == {
-        name: config.session_of(name) for name in config.profiles
-    }
+    assert {"a": "a", "same-way": "a", "b": "a", "r": "r"} | {
+        name: name for name in config.profiles if name.startswith("other")
+    } == {name: config.session_of(name) for name in config.profiles}

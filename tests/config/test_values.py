@@ -220,7 +220,7 @@ BAD_ON_ROLES: list[tuple[str, Any, str]] = [
     ("transitive_tag_keys", None, "transitive_tag_keys: must be a list, not null"),
     ("mfa", "once", 'mfa: must be "each", or left out'),
     ("mfa", True, 'mfa: must be "each", or left out'),
-    ("duration_seconds", 43_201, "duration_seconds: is 43201 seconds: must be from 900 to 43200 seconds"),
+    ("duration_seconds", 899, "duration_seconds: is 899 seconds: must be 900 seconds or more"),
     (
         "source_profile",
         "no name",

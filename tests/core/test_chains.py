@@ -6,7 +6,7 @@ import asyncio
 
 from collections.abc import AsyncIterator
 
-from core.kit import Asked, Stage, code, config, fetch, key, outcome, role, staged
+from core.kit import LOCKED, Asked, Stage, code, config, fetch, key, outcome, role, staged
 from mayfly.errors import AccessDenied
 from mayfly.wire import Request, Result
 
@@ -61,6 +61,35 @@ async def test_whoever_waits_for_a_link_waits_for_nothing_else(stage: Stage) -> 
     await fetch(stage, "right")
     assert (False, True) == (left.done(), stage.loop.time() < 60)
     await left
+
+
+TWO_BASES = config(a=key(), hangs=role("a", "hangs"), b=key("b"), other=key("other", onepassword="work"))
+
+
+@staged(TWO_BASES)
+async def test_a_role_that_hangs_holds_up_no_login(stage: Stage) -> None:
+    """It came along with a login: as soon as that is over, whoever is next has their turn."""
+    one_by_one(stage, hanging="hangs")
+    hanging = asyncio.ensure_future(fetch(stage, "hangs"))
+    await asyncio.sleep(0.5)
+    await asyncio.gather(fetch(stage, "b"), fetch(stage, "other"))
+    assert (False, True) == (hanging.done(), stage.loop.time() < 60)
+    assert [{"a", "hangs"}, {"b"}, {"other"}] == [asked.profiles for asked in stage.logins()]
+    await hanging
+
+
+@staged(config(a=key(), hangs=role("a", "hangs"), b=key("b")))
+async def test_behind_a_lock_nobody_is_next(stage: Stage) -> None:
+    """Before the next login somebody looks whether the screen is still open, also while roles are on their way."""
+    one_by_one(stage, hanging="hangs")
+    hanging = asyncio.ensure_future(fetch(stage, "hangs"))
+    await asyncio.sleep(0.5)
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "b")))
+    await asyncio.sleep(0.1)
+    stage.scene = LOCKED
+    assert "ScreenLocked" == code(await waiting)
+    assert (False, 1) == (hanging.done(), len(stage.logins()))
+    await hanging
 
 
 @staged(FORK)

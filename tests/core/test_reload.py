@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
 import pytest
 
 from core.kit import (
@@ -22,7 +23,9 @@ from core.kit import (
     role,
     staged,
 )
-from mayfly.config import Config
+from mayfly.config import Config, OnePassword
+from mayfly.config.kinds import Text
+from mayfly.config.values import FilePath, LimitSeconds
 from mayfly.credentials import Credentials
 from mayfly.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError
 
@@ -66,6 +69,21 @@ async def test_another_region_costs_no_session(stage: Stage) -> None:
     moved = config("d2", a=key(region="eu-west-1", sts_region=("eu-west-1",)), admin=role("a", region="us-west-2"))
     stage.keeper.adopt(moved)
     assert before == [stage.keeper.take(name) for name in ("a", "admin")]
+
+
+def test_another_op_costs_no_session() -> None:
+    """Which one is run, and for how long, makes no other session of what it opens; another account does."""
+    before = OnePassword(op=FilePath("/opt/op"), account=Text("mine"))
+    after = attrs.evolve(before, op=None, timeout_seconds=LimitSeconds(30))
+
+    async def play(stage: Stage) -> None:
+        got = [await fetch(stage, name) for name in ("a", "admin")]
+        stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d2", onepassword=after))
+        assert got == [stage.keeper.take(name) for name in ("a", "admin")]
+        stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d3", onepassword=OnePassword(account=Text("other"))))
+        assert [None, None] == [stage.keeper.take(name) for name in ("a", "admin")]
+
+    on_stage(attrs.evolve(WITH_ROLE, onepassword=before), play)
 
 
 @pytest.mark.parametrize(("region", "codes"), [("eu-west-1", ["Credentials"]), (None, ["AwsUnreachable"])])

@@ -209,10 +209,17 @@ def waits_for_a_lock(pid: int) -> bool:
     return any("->" in row and f" {pid} " in row for row in Path("/proc/locks").read_text().splitlines())
 
 
-async def waits_for_a_step(world: World, process: asyncio.subprocess.Process) -> None:
-    """Wait until the exchange has the lock and sleeps, as it does for the next step; or until it has ended."""
+async def waits_for_a_step(world: World, process: Exchange, calls: int = 0) -> None:
+    """Wait until the exchange has the lock and sleeps, as it does for the next step; or until it has ended.
+
+    `calls` of `op` have ended by then.
+    """
     place = Path(f"/proc/{process.pid}/wchan")
-    await until(lambda: process.returncode is not None or (is_locked(world) and "nanosleep" in place.read_text()))
+
+    def waits() -> bool:
+        return len(world.vault.calls()) >= calls and is_locked(world) and "nanosleep" in place.read_text()
+
+    await until(lambda: process.returncode is not None or waits())
 
 
 def is_locked(world: World) -> bool:

@@ -189,6 +189,14 @@ TEXTS = (
         "could not read secret 'op://V/Too many requests/f': " + _INIT + "authorization timeout", errors.ApprovalIgnored
     ),
     Said("could not do \"isn't an item\" for 'Rate limit'", errors.OnePasswordUnknown),
+    Said(_READ + "item 'Employee/Notion' does not have a section 'Login'", errors.FieldNotFound, _USERNAME),
+    Said("could not get item Employee/Notion: (404) (Not Found) Item not found", errors.ItemNotFound, _USERNAME),
+    Said(
+        "could not resolve item UUID for item Notion: (403) Forbidden: You don't have access to this item.",
+        errors.ItemNotFound,
+        _USERNAME,
+    ),
+    Said(f"could not read secret '{_TOTP}': unable to generate OTP: invalid secret", errors.ItemValueInvalid, _TOTP),
 )
 
 WAITS = (

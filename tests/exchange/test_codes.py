@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from exchange.kit import (
     answer,
     ask,
     exchange,
+    fields_of,
     key_profile,
     login,
     program,
@@ -24,6 +26,7 @@ from exchange.kit import (
 )
 from mayfly import wire
 from mayfly.demo.sts import Fault
+from mayfly.demo.vault import ITEM
 from world import SEED_TOML, World
 
 
@@ -149,10 +152,12 @@ async def test_an_op_that_repeats_its_code_is_not_believed(world: World, clock: 
     assert (2, 1) == (len(world.vault.calls()), len(_outcomes(world)))
 
 
-async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Clock) -> None:
-    """The first is told at once; the second waits for the next step, and gets a code of its own."""
+@pytest.mark.parametrize("item", [ITEM, "Copy"])
+async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Clock, item: str) -> None:
+    """The first is told at once; the second, by whatever item, waits for the next step, and gets a code of its own."""
     env = clock.rule(world)
-    world.write_toml(SEED_TOML + key_profile("twin", more="duration_seconds = 3600"))
+    world.vault.add_item("Copy", fields_of(world.vault))
+    world.write_toml(SEED_TOML + key_profile("twin", item, more="duration_seconds = 3600"))
     async with exchange(world, env) as process:
         assert process.stdout is not None
         await put(process, login(world, "nsrc", "twin"))
@@ -163,6 +168,30 @@ async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Cl
         await answer(process)
 
     assert ["nsrc", "twin"] == [first.profile, second.profile]
+    assert 2 == len(world.vault.calls())
+    assert ["ok", "ok"] == _outcomes(world)
+    assert 2 == len(set(_steps(world)))
+
+
+@pytest.mark.parametrize(("is_serial_configured", "calls"), [(False, 2), (True, 1)])
+async def test_a_device_in_two_items_sends_each_code_once(
+    world: World, clock: Clock, is_serial_configured: bool, calls: int
+) -> None:
+    """By whatever words its items are found: the second waits for the next step, before `op` if the config tells."""
+    world.vault.add_item("Copy", fields_of(world.vault))
+    copy = key_profile("copy", item="Copy")
+    if is_serial_configured:
+        copy = copy.replace("op://NSRC/Copy/mfa_id", world.vault.mfa_id)
+    world.write_toml(SEED_TOML + copy)
+    env = clock.rule(world)
+    first = await ask(world, login(world), env)
+    async with exchange(world, env) as process:
+        await put(process, login(world, "copy"))
+        await waits_for_a_step(world, process, calls=calls)
+        clock.jump(CODE_SECONDS)
+        second = await answer(process)
+
+    assert [{"nsrc": "Credentials"}, {"copy": "Credentials"}] == [first.verdicts, second.verdicts]
     assert ["ok", "ok"] == _outcomes(world)
     assert 2 == len(set(_steps(world)))
 
@@ -238,6 +267,17 @@ async def test_an_op_lock_that_is_a_link_is_refused(world: World) -> None:
     assert {"nsrc": "ConfigInvalid"} == ended.verdicts
     assert f"{world.run_dir}/op.lock: cannot be opened" in ended.error().message
     assert not (world.home / "elsewhere").exists()
+
+
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
+async def test_where_no_step_can_be_written_down_nobody_is_asked(world: World) -> None:
+    """A full disk is found out before `op` starts, and told by the file's name."""
+    async with exchange(world, prefix=("prlimit", "--fsize=0")) as process:
+        ended = await answer(process, login(world))
+
+    assert {"nsrc": "ConfigInvalid"} == ended.verdicts
+    assert f"{world.run_dir}/op.lock: cannot be written" in ended.error().message
+    assert [] == world.vault.calls()
 
 
 async def test_a_runtime_folder_open_to_others_is_refused(world: World) -> None:

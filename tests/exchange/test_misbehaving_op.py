@@ -16,6 +16,7 @@ from exchange.kit import (
     answer,
     ask,
     exchange,
+    key_profile,
     login,
     program,
     put,
@@ -54,6 +55,13 @@ import os, sys
 if os.fork() == 0:
     while True:
         os.write(1, b"x" * 4096)
+"""
+
+# Prints a line too many where the secret is, as a pasted line break does, and none where the code is.
+SHIFTS = """
+import subprocess, sys
+lines = subprocess.run([REAL, *sys.argv[1:]], stdout=subprocess.PIPE).stdout.decode().splitlines()
+print("\\n".join([*lines[:2], "pasted", lines[2], "", *lines[4:]]))
 """
 
 # Reads nothing and never ends.
@@ -112,7 +120,7 @@ async def test_silence_with_exit_code_0_is_garbled(world: World) -> None:
     error = (await ask(world, login(world))).error()
 
     assert ("OnePasswordGarbled", True) == (error.code, error.retryable)
-    assert "op printed 0 values for 4 references" == error.message
+    assert error.message.startswith("op printed 0 values for 4 references to op://NSRC/")
 
 
 async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
@@ -125,6 +133,27 @@ async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
     assert ("OnePasswordHung", "op did not end within 1 s", True) == (error.code, error.message, error.retryable)
     assert "timeout_seconds in [onepassword] is the limit" in error.hint
     assert [] == alive_of(world)
+
+
+async def test_no_value_is_taken_for_another(world: World) -> None:
+    """A line break in one field and nothing in the last: as many lines as references, and not each its own."""
+    stand_in(world, SHIFTS)
+
+    error = (await ask(world, login(world))).error()
+
+    assert "OnePasswordGarbled" == error.code
+    assert [] == world.sts.calls
+
+
+async def test_hundreds_of_items_are_no_flood(world: World) -> None:
+    """How much `op` may print grows with what it is asked for."""
+    profiles = "".join(key_profile(f"p{number}", item=f"I{number}") for number in range(400))
+    with_onepassword(world, "", profiles)
+    stand_in(world, f"print('{'A' * 60}\\n' * 1600 + '.')")
+
+    ended = await ask(world, login(world, *(f"p{number}" for number in range(400))))
+
+    assert {"ItemValueInvalid"} == set(ended.verdicts.values())
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ TEMPLATE = f"""\
 {{{{ {REFERENCE}/secret_access_key }}}}
 {{{{ {REFERENCE}/mfa_id }}}}
 {{{{ {REFERENCE}/totp?attribute=otp }}}}
+.
 """
 # Writes down what it finds, and then does what the world's `op` does.
 WITNESS = """
@@ -135,7 +136,7 @@ async def test_several_items_of_one_account_are_one_call(world: World) -> None:
     asked = [line.rpartition("/")[2] for line in call["stdin"].splitlines()]
     keys = ["access_key_id }}", "secret_access_key }}", "mfa_id }}"]
     assert {"nsrc": "Credentials", "other": "AccessKeyUnknown"} == ended.verdicts
-    assert [*keys, *keys, "totp?attribute=otp }}", "totp?attribute=otp }}"] == asked
+    assert [*keys, *keys, "totp?attribute=otp }}", "totp?attribute=otp }}", "."] == asked
 
 
 async def test_no_secret_leaves_but_in_its_place(world: World) -> None:
@@ -172,7 +173,9 @@ async def test_a_missing_op_is_told(world: World) -> None:
 
 async def test_the_table_of_a_missing_op_is_named(world: World) -> None:
     """With several ways to 1Password the hint leads to the one at fault."""
-    ways = f'[onepasswords.work]\nop = "{world.home}/op"\n' + key_profile("work", more='onepassword = "work"')
+    ways = f'[onepasswords.work]\naccount = "work"\nop = "{world.home}/op"\n' + key_profile(
+        "work", more='onepassword = "work"'
+    )
     world.write_toml(SEED_TOML + ways)
 
     ended = await ask(world, login(world, "work"))

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exchange.kit import CODE_SECONDS
+from mayfly.errors import ConfigInvalid
 from mayfly.exchange import oplock
 from mayfly.exchange.oplock import Device, OpLock
 from mayfly.session import first_usable_step
@@ -125,6 +126,29 @@ def test_the_file_holds_numbers_and_references_and_stays_small(lock: OpLock, pat
     before = still.step
     lock.wait_for_fresh_codes([MINE])
     assert before + 1 == still.step
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_what_cannot_be_written_down_is_not_sent(still: StillClock) -> None:
+    """A disk that is full says so by the file's name."""
+    descriptor = os.open("/dev/full", os.O_RDWR)
+    try:
+        with pytest.raises(ConfigInvalid, match=r"^/run/op\.lock: cannot be written: No space left"):
+            OpLock(descriptor, still, still.wait, path="/run/op.lock").note_sent([MINE])
+    finally:
+        os.close(descriptor)
+
+
+def test_a_code_made_before_the_step_ended_is_as_old_as_the_wait(lock: OpLock, still: StillClock) -> None:
+    """A device that only the item tells of: what was made in a step of its own use is spent, even when that is over."""
+    lock.note_sent([OTHER])
+    lock.wait_for_fresh_codes([MINE])
+    still.seconds += CODE_SECONDS
+
+    assert lock.is_spent(OTHER)
+    assert not lock.is_spent(MINE)
+    lock.wait_for_fresh_codes([MINE, OTHER])
+    assert not lock.is_spent(OTHER)
 
 
 JUMPS = st.lists(

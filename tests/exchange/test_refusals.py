@@ -87,6 +87,13 @@ def test_an_unknown_text_is_shown_redacted(text: str, shown: str) -> None:
     assert (errors.OnePasswordUnknown, f"1Password says: {shown}") == (type(error), error.message)
 
 
+def test_an_unknown_text_about_a_reference_names_it() -> None:
+    """It is in the config, and no secret; its owner would look for it in vain."""
+    error = from_op(f"could not read secret '{ONE_ITEM[1]}': odd".encode(), ONE_ITEM, elapsed_seconds=2)
+
+    assert f"1Password says: could not read secret '': odd (of {ONE_ITEM[1]})" == error.message
+
+
 def test_an_unknown_text_is_never_long() -> None:
     """A flood of words is cut."""
     assert len(from_op(b"odd words " * 10_000, REFERENCES, elapsed_seconds=2).message) < 250

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from exchange.kit import (
     program,
     role_profile,
     secrets_of,
+    stand_in,
 )
 from mayfly import wire
 from mayfly.demo.vault import Vault
@@ -77,13 +79,14 @@ def _canary(tmp_path: Path) -> Iterator[Canary]:
 
 
 def _tree(world: World) -> Tree:
-    return {"version": 1, "kind": "login", "digest": digest(world), "profiles": ["nsrc"], "sessions": {}}
+    return {"version": wire.VERSION, "kind": "login", "digest": digest(world), "profiles": ["nsrc"], "sessions": {}}
 
 
 NOT_A_REQUEST: dict[str, Callable[[Tree, Canary], bytes]] = {
     "unknown kind": lambda tree, _: as_bytes(tree | {"kind": "run"}),
     "a list for a kind": lambda tree, _: as_bytes(tree | {"kind": ["login"]}),
-    "another version": lambda tree, _: as_bytes(tree | {"version": 2}),
+    "no version": lambda tree, _: as_bytes(tree | {"version": "2"}),
+    "another version, and no profiles": lambda tree, _: as_bytes(tree | {"version": 3, "profiles": "nsrc"}),
     "an op of its own": lambda tree, canary: as_bytes(tree | {"op": str(canary.op)}),
     "references of its own": lambda tree, _: as_bytes(tree | {"references": ["op://Private/Bank/password"]}),
     "an endpoint of its own": lambda tree, canary: as_bytes(tree | {"sts_endpoint_url": canary.url}),
@@ -121,6 +124,17 @@ async def test_what_is_no_request_ends_the_exchange(world: World, canary: Canary
     ended = await ask(world, NOT_A_REQUEST[name](_tree(world), canary), canary.env)
 
     assert (2, b"", NO_REQUEST) == ended
+    assert ([], [], False) == (world.vault.calls(), world.sts.calls, canary.sang)
+
+
+@pytest.mark.parametrize("version", [1, 3])
+async def test_a_daemon_of_another_version_is_told_to_be_restarted(world: World, canary: Canary, version: int) -> None:
+    """After an upgrade the old daemon runs on, and its exchanges are new ones: nothing is run, and it can read why."""
+    ended = await ask(world, as_bytes(_tree(world) | {"version": version}), canary.env)
+
+    (answer,) = [json.loads(line) for line in ended.out.splitlines()]
+    assert (2, "mayfly.exchange: error: the daemon is of another version: restart it\n") == (ended.code, ended.err)
+    assert (version, "nsrc", "ExchangeFailed") == (answer["version"], answer["profile"], answer["error"]["code"])
     assert ([], [], False) == (world.vault.calls(), world.sts.calls, canary.sang)
 
 
@@ -258,6 +272,37 @@ async def test_one_broken_item_fails_alone(world: World) -> None:
 
     assert {"lost": "ItemNotFound", "nsrc": "Credentials"} == ended.verdicts
     assert "op://NSRC/No Such Item" in ended.error("lost").message
+
+
+FAULTS = [
+    ({"mfa_id": ""}, "ItemValueInvalid", "1Password has nothing in op://NSRC/Odd/mfa_id"),
+    ({"secret_access_key": "one line\nand another"}, "OnePasswordGarbled", "to op://NSRC/Odd"),
+    ({}, "OnePasswordUnknown", "op://NSRC/Odd/totp"),
+]
+# Says something that nobody has heard, about one item.
+PUZZLES = """
+import subprocess, sys
+asked = sys.stdin.read()
+if "/Odd/" in asked:
+    sys.exit("could not read secret 'op://NSRC/Odd/totp': it is a puzzle")
+sys.exit(subprocess.run([REAL, *sys.argv[1:]], input=asked.encode()).returncode)
+"""
+
+
+@pytest.mark.parametrize(("fields", "verdict", "words"), FAULTS)
+async def test_whatever_is_wrong_in_an_item_is_its_own(
+    world: World, fields: dict[str, str], verdict: str, words: str
+) -> None:
+    """An empty field, a line break, and what `op` has never said before: the others are asked for by themselves."""
+    world.vault.add_item("Odd", fields_of(Vault()) | fields)
+    world.write_toml(key_profile("odd", item="Odd") + SEED_TOML)
+    if not fields:
+        stand_in(world, PUZZLES)
+
+    ended = await ask(world, login(world, "odd", "nsrc"))
+
+    assert {"odd": verdict, "nsrc": "Credentials"} == ended.verdicts
+    assert words in ended.error("odd").message
 
 
 async def test_after_a_dismissed_prompt_nobody_else_is_asked(world: World) -> None:

@@ -133,7 +133,7 @@ NO_RESULTS = {
     "too long": _but(RESULT, profile="n" * wire.MAX_LINE_BYTES),
     "no text": b"\xff\xfe\xfd\n",
     "nested deep": b"[" * 60_000,
-    "another version": _but(RESULT, version=2),
+    "another version": _but(RESULT, version=wire.VERSION + 1),
     "an unknown key": _but(RESULT, colour="red"),
     "no profile": _but(RESULT, profile=None),
     "no outcome": _but({key: RESULT[key] for key in RESULT if key != "credentials"}),
@@ -175,13 +175,37 @@ def test_what_is_no_result_is_refused(line: bytes) -> None:
     assert "t0k3n" not in raised.value.sentence()
 
 
+@pytest.mark.parametrize("version", [wire.VERSION - 1, wire.VERSION + 1])
+def test_a_result_of_another_version_says_what_to_do(version: int) -> None:
+    """An upgrade leaves the daemon running, and each exchange is the new one."""
+    with pytest.raises(ExchangeFailed) as raised:
+        wire.parse_result(_but({"version": version, "profile": "nsrc", "something": "new"}))
+
+    assert "the daemon is of another version than what is installed: restart it" in raised.value.sentence()
+
+
+@pytest.mark.parametrize(("kind", "subjects"), [("login", ["a", "b"]), ("verify", ["c"])])
+def test_a_request_of_another_version_is_answered_in_its_own(kind: str, subjects: list[str]) -> None:
+    """Its daemon reads an error a profile, as it could read any other."""
+    request = Request(kind=kind, digest="", profiles=("a", "b"), sessions={"c": SESSION})
+    with pytest.raises(wire.OtherVersion) as raised:
+        wire.parse_request(_but(json.loads(wire.request_bytes(request)), version=1, colour="red"))
+
+    trees = [json.loads(line) for line in raised.value.answer().splitlines()]
+    assert [(1, name) for name in subjects] == [(tree["version"], tree["profile"]) for tree in trees]
+    assert all(ERROR.keys() == tree.keys() and tree["error"].keys() == ERROR["error"].keys() for tree in trees)
+    assert {("ExchangeFailed", "restart it")} == {
+        (tree["error"]["code"], tree["error"]["hint"].partition(":")[0]) for tree in trees
+    }
+
+
 @settings(deadline=None)
 @given(raw=st.binary(max_size=200) | JSON.map(lambda tree: json.dumps(tree).encode()))
 def test_whatever_comes_is_a_result_or_refused(raw: bytes) -> None:
     """No line raises anything but ExchangeFailed, and no request anything but what its reader expects."""
     with pytest.raises(ExchangeFailed):
         wire.parse_result(raw)
-    with pytest.raises((ValueError, TypeError, RecursionError)):
+    with pytest.raises((ValueError, TypeError, KeyError, RecursionError)):
         wire.parse_request(raw)
 
 

@@ -235,6 +235,23 @@ def test_of_a_source_with_keys_and_a_role_the_keys_count() -> None:
     assert "each" == profiles["top"]["mfa"]
 
 
+def test_a_device_that_is_not_its_sources_is_left_out_and_said() -> None:
+    """Keys have one device here; whose role has another would be asked for the wrong code in silence."""
+    other = f"mfa_serial={SERIAL}-other\n"
+    config = (
+        f"[profile work]\nmfa_serial={SERIAL}\n"
+        f"[profile r]\nrole_arn={ROLES}/R\nsource_profile=work\n{other}"
+        f"[profile deep]\nrole_arn={ROLES}/Deep\nsource_profile=r\n{other}"
+        f"[profile same]\nrole_arn={ROLES}/Same\nsource_profile=work\nmfa_serial={SERIAL}\n"
+    )
+    profiles, notes = _planned(config)
+
+    assert SERIAL == profiles["work"]["mfa_id"]
+    assert [
+        f"{name}: left out mfa_serial: its codes are those of another device, that of work" for name in ("r", "deep")
+    ] == [note for note in notes if "mfa_serial" in note]
+
+
 def test_without_a_device_the_item_is_to_tell_it() -> None:
     """Where no profile names the MFA device, it is a field of the item."""
     profiles, _ = _planned("")

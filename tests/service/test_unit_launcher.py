@@ -111,6 +111,21 @@ def test_systemd_takes_more_exchanges_than_the_daemon_opens() -> None:
     assert UNITS_AT_ONCE * 2 <= int(limit[1])
 
 
+async def test_an_exchange_that_says_nothing_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """One of another version takes the request for none, and ends."""
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    path = tmp_path / "exchange.sock"
+    async with await asyncio.start_unix_server(end, path), unit_launcher(path)() as exchange:
+        with pytest.raises(ExchangeFailed, match="the exchange ended without an answer") as raised:
+            _ = [result async for result in exchange.ask(REQUEST)]
+
+    assert "after an upgrade, restart the daemon" in raised.value.hint
+
+
 async def test_an_answer_that_is_cut_off_is_no_answer(tmp_path: Path) -> None:
     """Half a line is not believed."""
 

@@ -214,9 +214,21 @@ def _add_role(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, st
     source = _source(drawn, profiles, settings["source_profile"], names)
     values: dict[str, str | int] = {"role_arn": settings["role_arn"]}
     values |= {key: settings[key] for key in ("region", "external_id", "role_session_name") if key in settings}
+    signer = _signer(profiles, name)
+    device = _keys(profiles, signer).mfa_serial
+    if device and settings.get("mfa_serial", device) != device:
+        drawn.notes.append(f"{given}: left out mfa_serial: its codes are those of another device, that of {signer}")
     is_on_keys = _stands_for_keys(profiles[settings["source_profile"]])
     values |= _duration(drawn, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
     drawn.roles[given] = Role(source, values)
+
+
+def _signer(profiles: Profiles, name: str) -> str:
+    """The profile whose keys a role finally stands on."""
+    source = profiles[name]["source_profile"]
+    while not _stands_for_keys(profiles[source]):
+        source = profiles[source]["source_profile"]
+    return source
 
 
 def _source(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> str:

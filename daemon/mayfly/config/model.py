@@ -65,6 +65,10 @@ class OnePassword:
         """Whether each use may cost somebody a fingerprint."""
         return self.mode == "desktop"
 
+    def identity(self) -> OnePassword:
+        """Whose items these are. Which `op` is run, and how long it may take, is all the same to them."""
+        return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(90))
+
 
 @attrs.frozen(kw_only=True)
 class _Common:
@@ -159,6 +163,8 @@ class Config:
     def session_of(self, profile: str) -> str:
         """The profile whose session serves `profile`: the first of those with the same keys, account and duration.
 
+        Two tables may well name one account.
+
         Their regions may differ: a session is good in all of them.
         """
         return self._sessions[profile]
@@ -173,7 +179,8 @@ class Config:
         profile = self.profiles[name]
         if not isinstance(profile, KeyProfile):
             return name
-        return attrs.evolve(profile, name=None, refresh=None, region=None, sts_region=None)
+        alike = attrs.evolve(profile, name=None, refresh=None, region=None, sts_region=None, onepassword=None)
+        return alike, self.onepassword_of(name).identity()
 
     @cached_property
     def origins(self) -> dict[str, str]:
@@ -190,7 +197,7 @@ class Config:
 
     def _origin(self, name: str, below: str) -> str:
         tree = attrs.asdict(self.profiles[name]) | _NOT_OF_A_SESSION
-        made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name))}
+        made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     def keys_of(self, profile: str) -> KeyProfile:

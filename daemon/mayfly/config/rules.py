@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
-from mayfly.config.model import Config
+from mayfly.config.model import Config, RoleProfile
 from mayfly.credentials import partition_of
 
 
@@ -20,6 +20,11 @@ Table = dict[str, Any]
 # AWS counts a role assumed from a session, MFA or not, as chained, and chained roles end after an hour (IAM user
 # guide).
 CHAINED_MAX_SECONDS = 3600
+# What a role's own maximum can be (STS API reference).
+ROLE_MAX_SECONDS = 43_200
+
+# Those of today: which there will be is AWS's to know.
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f")
 
 
 def problems(tree: Table) -> Iterator[Problem]:
@@ -148,12 +153,19 @@ def _duration(name: str, profile: Table) -> Iterator[Problem]:
             ("profiles", name, "duration_seconds"),
             f"is {seconds} seconds: a role assumed from a session lives an hour at most in AWS (role chaining): "
             f"use {CHAINED_MAX_SECONDS} or less, it is renewed without a prompt; "
-            'or mfa = "each", with a code and a prompt for each session',
+            'or mfa = "each", with a code and a prompt for each session'
+            + (f" of {ROLE_MAX_SECONDS} at most" if seconds > ROLE_MAX_SECONDS else ""),
+        )
+    elif seconds > ROLE_MAX_SECONDS:
+        yield (
+            ("profiles", name, "duration_seconds"),
+            f"is {seconds} seconds: AWS gives a role {ROLE_MAX_SECONDS} at most",
         )
 
 
 def _policies_and_tags(name: str, profile: Table) -> Iterator[Problem]:
     arns = profile.get("policy_arns") or []
+    yield from _policy_arns(name, profile.get("role_arn") or "", arns)
     if len(arns) > MAX_POLICY_ARNS:
         yield ("profiles", name, "policy_arns"), f"has {len(arns)}: AWS takes {MAX_POLICY_ARNS} at most"
     tags = profile.get("tags", {})
@@ -166,6 +178,21 @@ def _policies_and_tags(name: str, profile: Table) -> Iterator[Problem]:
     for position, key in enumerate(profile.get("transitive_tag_keys") or []):
         if key is not None and key.lower() not in known:
             yield ("profiles", name, "transitive_tag_keys", position), f"is no key of tags: {nearest(key, tags)}"
+
+
+def _policy_arns(name: str, role_arn: str, arns: list[str | None]) -> Iterator[Problem]:
+    """A policy is AWS's own in the role's partition, or of the role's account."""
+    for position, arn in enumerate(arns):
+        if not role_arn or arn is None:
+            continue
+        keys = ("profiles", name, "policy_arns", position)
+        if partition_of(arn) != partition_of(role_arn):
+            yield keys, f"is in {partition_of(arn)}, and the role is in {partition_of(role_arn)}"
+        elif arn.split(":")[4] not in {"aws", role_arn.split(":")[4]}:
+            yield (
+                keys,
+                "is of another account than the role: AWS takes its own policies, and those of the role's account",
+            )
 
 
 # botocore asks again on every call inside the last 15 minutes, so a third of a shorter life would be spent asking.
@@ -182,3 +209,7 @@ def warnings(config: Config) -> Iterator[Problem]:
                 f"{seconds} seconds are short: SDKs ask again 15 minutes before the end; {SHORT_SECONDS} or more is "
                 "better",
             )
+        key = "role_arn" if isinstance(profile, RoleProfile) else "mfa_id"
+        partition = partition_of(getattr(profile, key))
+        if partition and partition not in PARTITIONS:
+            yield ("profiles", name, key), f"{partition} is no partition known here: {nearest(partition, PARTITIONS)}"

@@ -161,13 +161,15 @@ def file_path(value: Any) -> FilePath:
     return FilePath(str(path))
 
 
-def seconds(low: int, high: int) -> Callable[[Any], int]:
-    """The check for a whole number of seconds between `low` and `high`."""
+def seconds(low: int, high: int | None = None) -> Callable[[Any], int]:
+    """The check for a whole number of seconds between `low` and `high`, where the kind of value has such an end."""
 
     def check(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f"must be a whole number of seconds, not {kind_of(value)}")
-        if not low <= value <= high:
+        if high is None and value < low:
+            raise ValueError(f"is {value} seconds: must be {low} seconds or more")
+        if high is not None and not low <= value <= high:
             raise ValueError(f"is {value} seconds: must be from {low} to {high} seconds")
         return value
 
@@ -207,9 +209,9 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     EndpointUrl: endpoint_url,
     Address: address,
     FilePath: file_path,
-    # GetSessionToken takes 900 to 129600; AssumeRole 900 to the role's own maximum, 43200 at most (STS API reference).
+    # GetSessionToken takes 900 to 129600; AssumeRole 900 to what rules.py tells (STS API reference).
     SessionSeconds: seconds(900, 129_600),
-    RoleSeconds: seconds(900, 43_200),
+    RoleSeconds: seconds(900),
     LimitSeconds: seconds(1, 600),
     WaitSeconds: seconds(0, 3600),
     RefreshMode: refresh_mode,

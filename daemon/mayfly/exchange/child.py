@@ -19,7 +19,6 @@ from typing import NamedTuple, Self
 from mayfly import hardening
 
 
-OUTPUT_CAP_BYTES = 64 * 1024
 TERM_GRACE_SECONDS = 3
 LOOK_SECONDS = 0.05
 
@@ -31,7 +30,7 @@ class Hung(Exception):
 
 
 class Flooded(Exception):
-    """It printed more than OUTPUT_CAP_BYTES."""
+    """It printed more than its cap."""
 
 
 class Printed(NamedTuple):
@@ -47,9 +46,16 @@ class Child:
     """A running child, in a session of its own and without a terminal. Raises OSError where it cannot be started."""
 
     def __init__(
-        self, argv: Sequence[str], *, text: bytes = b"", environment: Mapping[str, str], limit_seconds: float
+        self,
+        argv: Sequence[str],
+        *,
+        text: bytes = b"",
+        environment: Mapping[str, str],
+        limit_seconds: float,
+        cap_bytes: int = 64 * 1024,
     ) -> None:
         self._limit_seconds = limit_seconds
+        self._cap_bytes = cap_bytes
         self._unsent = text
         self._taken = {"stdout": bytearray(), "stderr": bytearray()}
         hardening.adopt_orphans()
@@ -125,7 +131,7 @@ class Child:
         self._taken[key.data] += chunk
         if not chunk:
             selector.unregister(key.fileobj)
-        elif len(self._taken[key.data]) > OUTPUT_CAP_BYTES:
+        elif len(self._taken[key.data]) > self._cap_bytes:
             raise Flooded
 
     def _feed(self) -> None:

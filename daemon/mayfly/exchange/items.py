@@ -40,6 +40,8 @@ def item_from(profile: KeyProfile, values: Sequence[str]) -> Item:
 
 def _checked(found: dict[str, str], reference: str, pattern: str, what: str) -> str:
     value = found[reference]
+    if not value:
+        raise ItemValueInvalid(f"1Password has nothing in {reference.partition('?')[0]}", hint="fill the field in")
     if not re.fullmatch(pattern, value, re.ASCII):
         raise ItemValueInvalid(
             f"1Password gives for {reference.partition('?')[0]} something that is not {what}",

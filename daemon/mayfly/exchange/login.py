@@ -19,8 +19,11 @@ from mayfly.errors import (
     FieldNotFound,
     ItemAmbiguous,
     ItemNotFound,
+    ItemValueInvalid,
     MayflyError,
     MfaCodeRefused,
+    OnePasswordGarbled,
+    OnePasswordUnknown,
     ReferenceInvalid,
     VaultNotFound,
 )
@@ -42,8 +45,17 @@ CODES_EACH = 2
 
 # After these a code counts as used, and a fresh one may do.
 _CODE_IS_SPENT = (MfaCodeRefused, AwsFailed)
-# One bad reference fails a whole `op inject`, and says nothing of the other items.
-_OF_ONE_ITEM = (ItemNotFound, FieldNotFound, VaultNotFound, ItemAmbiguous, ReferenceInvalid)
+# One bad reference fails a whole `op inject`, and says nothing of the other items. So may what nobody has recorded yet.
+_OF_ONE_ITEM = (
+    ItemNotFound,
+    FieldNotFound,
+    VaultNotFound,
+    ItemAmbiguous,
+    ItemValueInvalid,
+    ReferenceInvalid,
+    OnePasswordGarbled,
+    OnePasswordUnknown,
+)
 
 
 class Login:
@@ -67,6 +79,7 @@ class Login:
         self._left: dict[str, int] = {}
         self._fresh: dict[str, Credentials] = {}
         self._used: set[Device] = set()
+        self._serials: dict[str, str] = {}
         self._codes_sent: set[str] = set()
         self._sessions: Sessions | None = None
 
@@ -130,7 +143,7 @@ class Login:
 
     def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
         """Settle `names` but those whose code another of them has used; the error that would meet others, too."""
-        lock.wait_for_fresh_codes(self._device(name) for name in names)
+        lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
         try:
             values = self._inject(names)
         except _OF_ONE_ITEM as error:
@@ -149,14 +162,17 @@ class Login:
         """Each by an `op` of its own, until one fails for a reason that will meet the others too."""
         for name in names:
             # Its next code is for the next step: here all the others would wait for it.
-            error = self._try(lock, (name,)) if self._device(name) not in self._used else None
+            error = self._try(lock, (name,)) if self._used.isdisjoint(self._devices(name)) else None
             if error:
                 self._fail([other for other in names if other in self._left], error)
                 return error
         return None
 
-    def _device(self, name: str) -> Device:
-        return Device(self._way.account or "", self._config.keys_of(name).otp)
+    def _devices(self, name: str) -> list[Device]:
+        """The device behind the codes of `name`, by all that it is known by: two items may be one, by other words."""
+        keys = self._config.keys_of(name)
+        serial = self._serials.get(name) or ("" if keys.mfa_id.startswith("op://") else keys.mfa_id)
+        return [Device(self._way.account or "", keys.otp), *([Device.of_serial(serial)] if serial else [])]
 
     def _places(self, name: str) -> tuple[Where, tuple[Where, ...]]:
         """Where its STS is, and where else as long as nobody has looked into the item."""
@@ -192,6 +208,7 @@ class Login:
             item = item_from(profile, [values[reference] for reference in profile.references()])
         except MayflyError as error:
             return error
+        self._serials[name] = item.mfa_serial
         if item.token_code in self._codes_sent:
             return MfaCodeRefused("1Password gives the same one-time password again in the next 30 seconds")
         return item
@@ -210,9 +227,13 @@ class Login:
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)
-        ready = self._one_a_code({name: item for name, item in items.items() if isinstance(item, Item)})
-        self._used |= {self._device(name) for name in ready}
-        lock.note_sent(self._device(name) for name in ready)
+        sound = {name: item for name, item in items.items() if isinstance(item, Item)}
+        spent = [name for name, item in sound.items() if lock.is_spent(Device.of_serial(item.mfa_serial))]
+        self._fail(spent, MfaCodeRefused("the one-time password of this MFA device has just been used"))
+        ready = self._one_a_code({name: item for name, item in sound.items() if name not in spent})
+        devices = {device for name in ready for device in self._devices(name)}
+        self._used |= devices
+        lock.note_sent(devices)
         self._codes_sent |= {item.token_code for item in ready.values()}
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op was under way
         self._sessions.get(ready, self._settle)

@@ -18,6 +18,9 @@ from mayfly.exchange.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.op_environment import environment
 
 
+OUTPUT_CAP_BYTES = 64 * 1024
+VALUE_CAP_BYTES = 1024
+
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
 
@@ -57,9 +60,13 @@ def _missing(message: str, table: str) -> OnePasswordMissing:
     return OnePasswordMissing(message, hint=f'install the 1Password CLI, or set op = "/path/to/op" in [{table}]')
 
 
+# Behind the last value: whether op ends its output with a line break of its own is not documented.
+END = "."
+
+
 def template(references: Iterable[str]) -> bytes:
     """One enclosed reference a line: enclosed, because a bare one would end at its first blank or '='."""
-    return "".join(f"{{{{ {reference} }}}}\n" for reference in references).encode()
+    return "".join([*(f"{{{{ {reference} }}}}\n" for reference in references), f"{END}\n"]).encode()
 
 
 class Op:
@@ -77,6 +84,7 @@ class Op:
                 text=template(references),
                 environment=environment(way, environ),
                 limit_seconds=way.timeout_seconds,
+                cap_bytes=OUTPUT_CAP_BYTES + len(references) * VALUE_CAP_BYTES,
             )
         except OSError as reason:
             raise _missing(f"{program} cannot be run: {reason.strerror}", table) from None
@@ -88,7 +96,7 @@ class Op:
         self._child.__exit__(*reason)
 
     def values(self) -> dict[str, str]:
-        """The value of each reference; raises an OnePasswordError."""
+        """The value of each reference, which may be empty; raises an OnePasswordError."""
         try:
             printed = self._child.printed()
         except Hung:
@@ -106,15 +114,20 @@ class Op:
         return self._checked(printed)
 
     def _checked(self, printed: Printed) -> dict[str, str]:
-        """Each line with its reference. Whether op ends its output with a line break of its own is not documented."""
+        """Each line with its reference. A line too many or too few would give values to the wrong ones."""
         try:
             lines = printed.stdout.decode().rstrip("\r\n").split("\n")
         except UnicodeDecodeError:
             raise OnePasswordGarbled("op printed something that is no text") from None
-        found = [line.removesuffix("\r") for line in lines]
-        if len(found) != len(self._references) or not all(found):
+        *found, end = [line.removesuffix("\r") for line in lines]
+        if end != END or len(found) != len(self._references):
             raise OnePasswordGarbled(
-                f"op printed {len([line for line in found if line])} values for {len(self._references)} references",
+                f"op printed {len(list(filter(None, found)))} values for {len(self._references)} references"
+                + self._of_one_item(),
                 hint="update op (before 2.32.1 it hid some errors), and look for line breaks in the item's fields",
             )
         return dict(zip(self._references, found, strict=True))
+
+    def _of_one_item(self) -> str:
+        items = {"/".join(reference.split("/")[:4]) for reference in self._references}
+        return f" to {items.pop()}" if len(items) == 1 else ""

@@ -30,7 +30,7 @@ from mayfly.wire import Request, Result
 
 def main() -> int:
     """Run one exchange. 0: every profile got a result, or nothing was asked; 1: nobody listens; 2: this is no request,
-    or not from the daemon.
+    or not from the daemon, or from one of another version, which is told so.
 
     Whatever way it ends, what it has started ends with it.
     """
@@ -40,6 +40,11 @@ def main() -> int:
         return 2
     try:
         config_name, request = _config_named(sys.argv[1:]), _request()
+    except wire.OtherVersion as other:
+        _complain("the daemon is of another version: restart it")
+        with suppress(BrokenPipeError):
+            _write(other.answer())
+        return 2
     except _REFUSED:
         _complain("this is no request")
         return 2

@@ -42,14 +42,21 @@ _IGNORED = "nobody answered the 1Password prompt within a minute"
 
 _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
     (
-        r"isn't an item|could not find item|could not resolve item uuid.*could not find|deleted or archived",
+        r"isn't an item|could not find item|could not resolve item uuid.*could not find|deleted or archived"
+        # Of one item, 403 and 404 are not about whoever asks.
+        r"|could not (resolve|get) item.*\(40[34]\)",
         errors.ItemNotFound,
         "1Password finds no such item",
     ),
     (
-        r"isn't a field|does not have a field|could not find field|does(n't| not) have a one-time password",
+        r"isn't a field|does not have a (field|section)|could not find field|does(n't| not) have a one-time password",
         errors.FieldNotFound,
         "1Password finds no such field in the item",
+    ),
+    (
+        r"unable to generate (an )?otp",
+        errors.ItemValueInvalid,
+        "1Password makes no one-time password of what the item has",
     ),
     (r"isn't a vault", errors.VaultNotFound, "1Password finds no such vault"),
     (
@@ -123,7 +130,9 @@ def from_op(complaint: bytes, references: Sequence[str], *, elapsed_seconds: flo
     for pattern, leaf, message in _ROWS:
         if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
             return _made(leaf, message, text, references, elapsed_seconds)
-    return errors.OnePasswordUnknown(f"1Password says: {_redacted(words) or 'nothing at all'}")
+    named = [reference for reference in map(_bare, references) if reference.lower() in text.lower()]
+    about = f" (of {max(named, key=len)})" if named else ""
+    return errors.OnePasswordUnknown(f"1Password says: {_redacted(words) or 'nothing at all'}{about}")
 
 
 def _made(
@@ -165,6 +174,10 @@ def _whole(reference: str) -> str:
     return reference
 
 
+def _bare(reference: str) -> str:
+    return reference.partition("?")[0]
+
+
 _VAULT, _ITEM, _FIELD = _part(2), _part(3), _part(-1)
 
 # Which parts of a reference `op` names when it is at fault, the most telling first.
@@ -173,6 +186,7 @@ _PART_AT_FAULT: dict[type[MayflyError], tuple[Callable[[str], str], ...]] = {
     errors.ItemNotFound: (_ITEM,),
     errors.ItemAmbiguous: (_ITEM,),
     errors.FieldNotFound: (_FIELD, _ITEM),
+    errors.ItemValueInvalid: (),
     errors.ReferenceInvalid: (),
 }
 
@@ -183,10 +197,10 @@ def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> st
     Where it names nothing that we know, none is blamed.
     """
     said = text.lower()
-    if re.search(r"does(n't| not) have a one-time password", said):
+    if re.search(r"does(n't| not) have a one-time password|unable to generate", said):
         # It names the item, and may mean any field: of what we ask for, only codes can be missed so.
         references = [reference for reference in references if "?attribute=otp" in reference]
-    bare = [reference.partition("?")[0] for reference in references]
+    bare = [_bare(reference) for reference in references]
     line = re.search(r"parsing error at (\d+):", said)
     if line and 0 < int(line[1]) <= len(bare):
         return bare[int(line[1]) - 1]

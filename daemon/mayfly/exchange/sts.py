@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import random
-import socket
 import ssl
 
-from asyncio import ensure_future, sleep
+from asyncio import ensure_future, get_running_loop, sleep, timeout
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -24,13 +23,13 @@ import attrs
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from aiohttp import ClientConnectorError
 from botocore import exceptions as boto
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
 from mayfly.credentials import Credentials, account_of, partition_of
 from mayfly.errors import AwsFailed, AwsThrottled, AwsUnreachable
+from mayfly.exchange.connection import Connection, TracedSession
 from mayfly.exchange.sts_refusals import from_sts
 from mayfly.exchange.where import Where, is_loopback, unreachable
 
@@ -39,9 +38,9 @@ AT_ONCE = 16
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 PATIENT_TRIES = 4
+# A code ages, and others wait for op.lock.
+PATIENCE_SECONDS = 20
 FIRST_PAUSE_SECONDS = 0.3
-
-_NEVER_LEFT = (boto.ConnectTimeoutError, boto.ProxyConnectionError, boto.SSLError)
 
 
 class _NeverLeft(Exception):
@@ -107,11 +106,13 @@ class Sts:
 
     async def call(self, where: Where, keys: Keys, operation: str, **parameters: Any) -> Answer:
         """One call, and again only where it surely did nothing (never left, throttled); raises an AwsError."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, end = FIRST_PAUSE_SECONDS, get_running_loop().time() + PATIENCE_SECONDS
         for _ in range(PATIENT_TRIES - 1):
             try:
                 return await self._anywhere(where, keys, operation, parameters)
             except (AwsThrottled, AwsUnreachable):
+                if get_running_loop().time() >= end:
+                    raise
                 await sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
                 pause *= 2
         return await self._anywhere(where, keys, operation, parameters)
@@ -128,13 +129,17 @@ class Sts:
         raise unreachable(where, why)
 
     async def _once(self, where: Where, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
+        connection = Connection()
         try:
             client = await self._client(where, keys)
-            fields = await getattr(client, operation)(**parameters)
+            # aiohttp's own limits end neither a proxy that takes CONNECT and is silent, nor an answer that trickles.
+            async with timeout(CONNECT_SECONDS + READ_SECONDS):
+                with connection.watched():
+                    fields = await getattr(client, operation)(**parameters)
         except boto.ClientError as refusal:
             raise from_sts(refusal.response, parameters, where.region, self._clock()) from None
         except (boto.BotoCoreError, ResponseParserError, OSError) as reason:
-            if _never_left(reason):
+            if connection.never_stood:
                 raise _NeverLeft(_why(reason)) from None
             raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
         return Answer(fields=fields, aws_at=date_of(fields))
@@ -162,15 +167,9 @@ class Sts:
                 max_pool_connections=AT_ONCE,
                 retries={"total_max_attempts": 1},
                 parameter_validation=False,
+                http_session_cls=TracedSession,
             ),
         )
-
-
-def _never_left(reason: Exception) -> bool:
-    """Whether no connection came about. aiobotocore says EndpointConnectionError of one that was cut, too."""
-    if isinstance(reason, boto.EndpointConnectionError):
-        return isinstance(reason.kwargs.get("error"), ClientConnectorError | socket.gaierror)
-    return isinstance(reason, _NEVER_LEFT)
 
 
 def _why(reason: Exception) -> str:

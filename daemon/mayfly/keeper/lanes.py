@@ -150,20 +150,42 @@ class Lanes:
         links = self._ledger.links_above_live(name, now)
         return bool(links) and all(link in self._roles or link not in self._flights for link in links[:-1])
 
-    async def _run_logins(self) -> None:
-        """One login after the other: 1Password asks its human one question at a time."""
+    async def _run_logins(self, *, is_first: bool = True) -> None:
+        """One login after the other: 1Password asks its human one question at a time.
+
+        The next one does not wait for the roles of the one before, for which nobody is asked.
+        """
+        is_last = True
+
+        def pass_on() -> None:
+            nonlocal is_last
+            if is_last:
+                is_last = False
+                self._tasks.spawn(self._run_logins(is_first=False))
+
         try:
-            while self._logins:
-                await self._run_one(self._login_request)
-                self._put_off()
-                await self._drop_locked()
+            if not is_first:
+                await self._look_around()
+            while self._logins and is_last:
+                await self._run_one(self._login_request, pass_on)
+                if is_last:
+                    await self._look_around()
         finally:
-            self._is_logging_in = False
-            self._insisted &= self._turns.waiting.keys()
-            # Nobody is left here but after a fault of ours.
-            for name in list(self._logins):
-                self._land(name, ExchangeFailed("a login before this one failed"))
-            self._pump()
+            if is_last:
+                self._end_logins()
+
+    def _end_logins(self) -> None:
+        self._is_logging_in = False
+        self._insisted &= self._turns.waiting.keys()
+        # Nobody is left here but after a fault of ours.
+        for name in list(self._logins):
+            self._land(name, ExchangeFailed("a login before this one failed"))
+        self._pump()
+
+    async def _look_around(self) -> None:
+        """Between two logins: some of those who wait need not be asked for any more."""
+        self._put_off()
+        await self._drop_locked()
 
     def _put_off(self) -> None:
         """Who waits for the next code of a device lets others go first, and is not asked for after somebody's no."""
@@ -186,15 +208,18 @@ class Lanes:
                 self._resolve(name, locked)
         self._drop_groundless(locked)
 
-    async def _run_one(self, compose: Callable[[], Request]) -> None:
-        """One exchange, from its start to its end; whatever happens, everybody it was for gets an answer."""
+    async def _run_one(self, compose: Callable[[], Request], pass_on: Callable[[], None] = lambda: None) -> None:
+        """One exchange, from its start to its end; whatever happens, everybody it was for gets an answer.
+
+        `pass_on` is called where it has roles left alone.
+        """
         request: Request | None = None
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
                 await self._gathering.over()
                 request = compose()
-                await self._ask(exchange, request)
+                await self._ask(exchange, request, pass_on)
         except OSError as reason:
             error = checks.not_started(reason)
         except MayflyError as reason:
@@ -231,12 +256,13 @@ class Lanes:
 
     # Asking
 
-    async def _ask(self, exchange: Exchange, request: Request) -> None:
+    async def _ask(self, exchange: Exchange, request: Request, pass_on: Callable[[], None]) -> None:
         """Put every result where it belongs, and an error where none came."""
         if not request.profiles:
             return
         asked = Asked(request, self._ledger.config, self._clock())
         left = dict.fromkeys(request.profiles)
+        bases = {name for name in left if self._ledger.is_base(name)}
         self._events.info("exchange.started", kind=request.kind, profiles=list(left))
         error: MayflyError = ExchangeFailed("the exchange ended without an answer")
         try:
@@ -245,6 +271,8 @@ class Lanes:
                     del left[result.profile]
                     self._apply(result, asked)
                     self._go_on()
+                    if left and bases.isdisjoint(left):
+                        pass_on()
                 else:
                     error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
         except OSError as reason:
