@@ -136,12 +136,12 @@ async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
 
 
 async def test_no_value_is_taken_for_another(world: World) -> None:
-    """A line break in one field and nothing in the last: as many lines as references, and not each its own."""
+    """A line break in one field and nothing in the last: as many lines as references, and none is what it should be."""
     stand_in(world, SHIFTS)
 
     error = (await ask(world, login(world))).error()
 
-    assert "OnePasswordGarbled" == error.code
+    assert "ItemValueInvalid" == error.code
     assert [] == world.sts.calls
 
 
@@ -149,7 +149,7 @@ async def test_hundreds_of_items_are_no_flood(world: World) -> None:
     """How much `op` may print grows with what it is asked for."""
     profiles = "".join(key_profile(f"p{number}", item=f"I{number}") for number in range(400))
     with_onepassword(world, "", profiles)
-    stand_in(world, f"print('{'A' * 60}\\n' * 1600 + '.')")
+    stand_in(world, f"print('{'A' * 60}\\n' * 1600)")
 
     ended = await ask(world, login(world, *(f"p{number}" for number in range(400))))
 

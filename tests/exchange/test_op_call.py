@@ -16,7 +16,6 @@ TEMPLATE = f"""\
 {{{{ {REFERENCE}/secret_access_key }}}}
 {{{{ {REFERENCE}/mfa_id }}}}
 {{{{ {REFERENCE}/totp?attribute=otp }}}}
-.
 """
 # Writes down what it finds, and then does what the world's `op` does.
 WITNESS = """
@@ -136,7 +135,7 @@ async def test_several_items_of_one_account_are_one_call(world: World) -> None:
     asked = [line.rpartition("/")[2] for line in call["stdin"].splitlines()]
     keys = ["access_key_id }}", "secret_access_key }}", "mfa_id }}"]
     assert {"nsrc": "Credentials", "other": "AccessKeyUnknown"} == ended.verdicts
-    assert [*keys, *keys, "totp?attribute=otp }}", "totp?attribute=otp }}", "."] == asked
+    assert [*keys, *keys, "totp?attribute=otp }}", "totp?attribute=otp }}"] == asked
 
 
 async def test_no_secret_leaves_but_in_its_place(world: World) -> None:

@@ -76,7 +76,7 @@ async def _trickle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 @pytest.mark.parametrize("serve", [_silence, _trickle])
 def test_a_call_ends_in_time(serve: Serve) -> None:
-    """However slowly an answer comes, after 20 seconds it is given up. Its code may have been seen."""
+    """However slowly an answer comes, after 40 seconds it is given up. Its code may have been seen."""
     port = free_port()
 
     async def play() -> AwsError:
@@ -88,7 +88,7 @@ def test_a_call_ends_in_time(serve: Serve) -> None:
         took_seconds = runner.get_loop().time()
 
     assert isinstance(error, AwsFailed)
-    assert took_seconds < sts.CONNECT_SECONDS + sts.READ_SECONDS + 4
+    assert took_seconds < sts.CALL_SECONDS + 4
 
 
 async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +107,7 @@ async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypa
         errors = [await _error(caller, TWO)]
         # By now certificates have been read, so that no time but the proxy's is measured.
         is_silent = True
-        monkeypatch.setattr(sts, "CONNECT_SECONDS", 0.05)
-        monkeypatch.setattr(sts, "READ_SECONDS", 0.05)
+        monkeypatch.setattr(sts, "CALL_SECONDS", 0.1)
         errors.append(await _error(caller, TWO))
 
     assert [AwsUnreachable] * 2 == [type(error) for error in errors]

@@ -60,13 +60,20 @@ def _missing(message: str, table: str) -> OnePasswordMissing:
     return OnePasswordMissing(message, hint=f'install the 1Password CLI, or set op = "/path/to/op" in [{table}]')
 
 
-# Behind the last value: whether op ends its output with a line break of its own is not documented.
-END = "."
-
-
 def template(references: Iterable[str]) -> bytes:
     """One enclosed reference a line: enclosed, because a bare one would end at its first blank or '='."""
-    return "".join([*(f"{{{{ {reference} }}}}\n" for reference in references), f"{END}\n"]).encode()
+    return "".join(f"{{{{ {reference} }}}}\n" for reference in references).encode()
+
+
+def _lines(text: str, count: int) -> list[str]:
+    """The lines of `text`, and of the empty ones at its end as many as make `count`.
+
+    Whether op ends its output with a line break of its own is not documented, and the last value may be empty.
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    while len(lines) > count and not lines[-1]:
+        lines.pop()
+    return lines
 
 
 class Op:
@@ -116,13 +123,12 @@ class Op:
     def _checked(self, printed: Printed) -> dict[str, str]:
         """Each line with its reference. A line too many or too few would give values to the wrong ones."""
         try:
-            lines = printed.stdout.decode().rstrip("\r\n").split("\n")
+            found = _lines(printed.stdout.decode(), len(self._references))
         except UnicodeDecodeError:
             raise OnePasswordGarbled("op printed something that is no text") from None
-        *found, end = [line.removesuffix("\r") for line in lines]
-        if end != END or len(found) != len(self._references):
+        if len(found) != len(self._references):
             raise OnePasswordGarbled(
-                f"op printed {len(list(filter(None, found)))} values for {len(self._references)} references"
+                f"op printed {len(found) if any(found) else 0} values for {len(self._references)} references"
                 + self._of_one_item(),
                 hint="update op (before 2.32.1 it hid some errors), and look for line breaks in the item's fields",
             )

@@ -37,6 +37,8 @@ from mayfly.exchange.where import Where, is_loopback, unreachable
 AT_ONCE = 16
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
+# aiohttp's own limits end neither a proxy that takes CONNECT and is silent, nor an answer that trickles.
+CALL_SECONDS = 40
 PATIENT_TRIES = 4
 # A code ages, and others wait for op.lock.
 PATIENCE_SECONDS = 20
@@ -132,8 +134,7 @@ class Sts:
         connection = Connection()
         try:
             client = await self._client(where, keys)
-            # aiohttp's own limits end neither a proxy that takes CONNECT and is silent, nor an answer that trickles.
-            async with timeout(CONNECT_SECONDS + READ_SECONDS):
+            async with timeout(CALL_SECONDS):
                 with connection.watched():
                     fields = await getattr(client, operation)(**parameters)
         except boto.ClientError as refusal:
