@@ -30,6 +30,7 @@ from mayfly.keeper.gathering import Gathering
 from mayfly.keeper.ledger import Ledger
 from mayfly.keeper.lookout import Lookout
 from mayfly.keeper.outcomes import Outcomes
+from mayfly.keeper.silence import Silence
 from mayfly.keeper.tasks import Tasks
 from mayfly.keeper.turns import Turns
 from mayfly.launcher import Exchange, Launcher
@@ -153,7 +154,7 @@ class Lanes:
     async def _run_logins(self, *, is_first: bool = True) -> None:
         """One login after the other: 1Password asks its human one question at a time.
 
-        The next one does not wait for the roles of the one before, for which nobody is asked.
+        The next one does not wait for roles of the one before that hang: nobody is asked for these.
         """
         is_last = True
 
@@ -211,7 +212,7 @@ class Lanes:
     async def _run_one(self, compose: Callable[[], Request], pass_on: Callable[[], None] = lambda: None) -> None:
         """One exchange, from its start to its end; whatever happens, everybody it was for gets an answer.
 
-        `pass_on` is called where it has roles left alone.
+        `pass_on` is called where it has roles left alone, and these hang.
         """
         request: Request | None = None
         error: MayflyError = ExchangeFailed("the exchange could not be started")
@@ -265,14 +266,15 @@ class Lanes:
         bases = {name for name in left if self._ledger.is_base(name)}
         self._events.info("exchange.started", kind=request.kind, profiles=list(left))
         error: MayflyError = ExchangeFailed("the exchange ended without an answer")
+        silence = Silence(pass_on)
         try:
             async for result in exchange.ask(request, lambda: self._check_leave(asked)):
                 if result.profile in left:
                     del left[result.profile]
                     self._apply(result, asked)
                     self._go_on()
-                    if left and bases.isdisjoint(left):
-                        pass_on()
+                    if bases.isdisjoint(left):
+                        silence.heard()
                 else:
                     error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
         except OSError as reason:
@@ -280,6 +282,7 @@ class Lanes:
         except MayflyError as reason:
             error = reason
         finally:
+            silence.end()
             for name in () if self._is_closed else left:
                 self._apply(Result(profile=name, outcome=error), asked)
 
