@@ -78,7 +78,7 @@ async def test_a_log_on_a_full_disk_stops_nobody(world: World) -> None:
             await asyncio.sleep(0.05)
         assert 200 == (await world.get()).status
         assert 0 == (await world.run("forget", "nsrc")).code
-        assert 200 == (await world.get()).status
+        assert 401 == (await world.get(token="wrong")).status
         daemon.send_signal(signal.SIGTERM)
         assert 0 == await daemon.wait()
 
