@@ -23,8 +23,9 @@ REPEAT_SECONDS = 60
 TOGETHER_SECONDS = 0.2
 LOOKUPS_PER_SECOND = 5
 UNSEEN_PER_MINUTE = 20
-# A look takes 3 ms, and some 12 among thousands of descriptors; what is found later is told, too.
-PATIENCE_SECONDS = 0.01
+# A look takes 3 ms, and some 12 among thousands of descriptors. A client that has its answer may be gone before it is
+# found: so on a busy machine the look is waited for, and no longer where the desk is no help.
+PATIENCE_SECONDS = 0.1
 AGENT_LETTERS = 32
 LAST_FEW = 10
 REMEMBERED = 1024
