@@ -15,7 +15,7 @@ demo: .venv/installed ## see the whole of Mayfly at work: no 1Password, no AWS
 test: .venv/ready ## all checks and all tests
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
-	@$(BIN)/python -m pytest -q --collect-only >/dev/null 2>&1 & $(BIN)/mypy || exit 1; wait  # tests are compiled meanwhile
+	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -q -n 4 --dist worksteal

@@ -47,6 +47,8 @@ from mayfly.errors import (
 from mayfly.wire import Request, Result
 
 
+pytestmark = pytest.mark.laws
+
 ERRORS: list[MayflyError] = [
     ApprovalDismissed("no"),
     ApprovalIgnored("nobody"),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
+import pytest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from mayfly.errors import (
 )
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 
+
+pytestmark = pytest.mark.laws
 
 ERRORS: list[MayflyError] = [
     ApprovalDismissed("no"),
