@@ -25,8 +25,8 @@ MALFORMED = [
     ("config.conf", b"{}", "is not TOML: Invalid statement (at line 1, column 1)"),
     (
         "config.json",
-        b'{\n "a": 1,\n}',
-        "is not JSON: Expecting property name enclosed in double quotes: line 3 column 1 (char 11)",
+        b'{\n "a": 1\n "b": 2}',
+        "is not JSON: Expecting ',' delimiter: line 3 column 2 (char 11)",
     ),
     ("config.json", b"", "is not JSON: Expecting value: line 1 column 1 (char 0)"),
     ("config.json", b'{"a": 1, "b": {"c": 1, "c": 2}}', "is not JSON: c stands twice in one object"),

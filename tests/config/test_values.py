@@ -192,7 +192,6 @@ BAD_ON_ROLES: list[tuple[str, Any, str]] = [
     ("policy", '{"a": NaN}', "policy: is not JSON: NaN is no number there"),
     ("policy", '{"a": [-Infinity]}', "policy: is not JSON: -Infinity is no number there"),
     ("policy", '{"a": {"b": 1, "b": 2}}', "policy: has a key twice in one object: which of them counts?"),
-    ("policy", "[" * 2048, "policy: is not JSON: nested too deep"),
     ("policy", '{"a": "' + "x" * 2048 + '"}', "policy: has 2057 characters: AWS takes 2048 at most"),
     (
         "policy",
@@ -240,6 +239,13 @@ def test_a_good_value_of_a_role_is_taken(key: str, value: Any) -> None:
 def test_a_bad_value_of_a_role_gets_its_line(key: str, value: Any, line: str) -> None:
     """What AssumeRole would refuse is refused in one line that begins with its key."""
     assert [f"profiles.p.{line}"] == of_role(**{key: value})
+
+
+def test_a_policy_that_is_nested_without_an_end_is_no_json() -> None:
+    """How deep is too deep for Python differs from version to version."""
+    [line] = of_role(policy="[" * 2048)
+
+    assert line.startswith("profiles.p.policy: is not JSON: ")
 
 
 BAD_ON_TOP: list[tuple[dict[str, Any], str]] = [
