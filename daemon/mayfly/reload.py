@@ -42,7 +42,7 @@ class Reload:
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tokens_of_ns = renewed_at_ns()
-        self._looked_at_seconds = float("-inf")
+        self._read_at_seconds = float("-inf")
 
     def soon(self) -> None:
         """For a signal: begin, and leave what may be wrong to the log."""
@@ -82,14 +82,18 @@ class Reload:
     async def renewed_tokens(self) -> bool:
         """Whether tokens on disk have become others by themselves, as where their folder was lost; now these count.
 
-        For clients with an unknown one, who may be many: it looks once a second at most.
+        For clients with an unknown one, who may be many: they are read once a second at most.
         """
-        seconds = asyncio.get_running_loop().time()
-        if seconds - self._looked_at_seconds < LOOK_AGAIN_SECONDS:
+        if self._one_at_a_time.locked():
+            # Somebody reads already: whoever comes meanwhile is judged by what that brings.
+            async with self._one_at_a_time:
+                return True
+        seconds, renewed_at = asyncio.get_running_loop().time(), renewed_at_ns()
+        # Where there is no folder nobody has made a token, and those in force go on.
+        is_same = renewed_at in {0, self._tokens_of_ns}
+        if is_same or seconds - self._read_at_seconds < LOOK_AGAIN_SECONDS:
             return False
-        self._looked_at_seconds = seconds
-        if renewed_at_ns() == self._tokens_of_ns:
-            return False
+        self._read_at_seconds = seconds
         await self.tokens()
         return True
 

@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import stat
+import time
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from mayfly.errors import ConfigInvalid
 
 
 BACKLOG = 1024
+TRIES = 5
+TRY_AGAIN_SECONDS = 0.01
 AT_ONCE = 16
 SPARE_DESCRIPTORS = 96
 PROBE_SECONDS = 1
@@ -40,13 +43,27 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
         raise Taken(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind(address)
+        _bind_patiently(sock, address)
         sock.listen(BACKLOG)
     except OSError as reason:
         sock.close()
         kind = PortTaken if reason.errno == errno.EADDRINUSE else Taken
         raise kind(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     return sock
+
+
+def _bind_patiently(sock: socket.socket, address: tuple[str, int]) -> None:
+    """What a shell that starts now tries at the port (cli/squatters.py) is over in microseconds."""
+    for _ in range(TRIES):
+        try:
+            sock.bind(address)
+        except OSError as reason:
+            if reason.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(TRY_AGAIN_SECONDS)
+        else:
+            return
+    sock.bind(address)
 
 
 def bind_control() -> socket.socket:

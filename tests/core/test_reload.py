@@ -27,7 +27,7 @@ from mayfly.config import Config, OnePassword
 from mayfly.config.kinds import Text
 from mayfly.config.values import FilePath, LimitSeconds
 from mayfly.credentials import Credentials
-from mayfly.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError
+from mayfly.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
 
 
 ONE = config(a=key())
@@ -84,6 +84,17 @@ def test_another_op_costs_no_session() -> None:
         assert [None, None] == [stage.keeper.take(name) for name in ("a", "admin")]
 
     on_stage(attrs.evolve(WITH_ROLE, onepassword=before), play)
+
+
+@staged(WITH_ROLE)
+async def test_what_failed_with_one_op_may_succeed_with_another(stage: Stage) -> None:
+    """Whoever mends `op` or its time limit, and reloads, is not told of the old failure any more."""
+    stage.outcomes["a"] = OnePasswordMissing("no op")
+    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "a")))
+    del stage.outcomes["a"]
+    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "a")))
+    stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d2", onepassword=OnePassword(timeout_seconds=LimitSeconds(30))))
+    assert "Credentials" == code(await outcome(fetch(stage, "a")))
 
 
 @pytest.mark.parametrize(("region", "codes"), [("eu-west-1", ["Credentials"]), (None, ["AwsUnreachable"])])

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Emit = Callable[[Result], None]
 
 CODES_EACH = 2
+PUZZLES_MOST = 2
 
 # After these a code counts as used, and a fresh one may do.
 _CODE_IS_SPENT = (MfaCodeRefused, AwsFailed)
@@ -80,6 +81,7 @@ class Login:
         self._fresh: dict[str, Credentials] = {}
         self._used: set[Device] = set()
         self._serials: dict[str, str] = {}
+        self._puzzles = 0
         self._codes_sent: set[str] = set()
         self._sessions: Sessions | None = None
 
@@ -150,13 +152,18 @@ class Login:
             if len(names) > 1:
                 return self._one_by_one(lock, names)
             self._fail(names, error)
-            return None
+            return error if self._is_beyond_items(error) else None
         except MayflyError as error:
             self._fail(names, error)
             return error
         hardening.forbid_dumping()
         self._send(lock, {name: self._item(name, values) for name in names})
         return None
+
+    def _is_beyond_items(self, error: MayflyError) -> bool:
+        """Whether what nobody understands is hardly an item's: a person is not to be asked for each of them."""
+        self._puzzles += isinstance(error, OnePasswordUnknown | OnePasswordGarbled)
+        return self._way.asks_human and self._puzzles >= PUZZLES_MOST
 
     def _one_by_one(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
         """Each by an `op` of its own, until one fails for a reason that will meet the others too."""
@@ -229,6 +236,7 @@ class Login:
                 self._fail([name], item)
         sound = {name: item for name, item in items.items() if isinstance(item, Item)}
         spent = [name for name, item in sound.items() if lock.is_spent(Device.of_serial(item.mfa_serial))]
+        self._used |= {device for name in spent for device in self._devices(name)}
         self._fail(spent, MfaCodeRefused("the one-time password of this MFA device has just been used"))
         ready = self._one_a_code({name: item for name, item in sound.items() if name not in spent})
         devices = {device for name in ready for device in self._devices(name)}

@@ -42,8 +42,8 @@ class Ledger:
         for name in names:
             self._by_origin.setdefault(config.origins[name], []).append(name)
         for old, new in self.heirs(before, sessions).items():
-            is_elsewhere = _places(before, old) != _places(config, new)
-            self._sessions[new] = sessions[old].absolved() if is_elsewhere else sessions[old].config_adopted()
+            is_otherwise = _circumstances(before, old) != _circumstances(config, new)
+            self._sessions[new] = sessions[old].absolved() if is_otherwise else sessions[old].config_adopted()
 
     def heirs(self, config: Config, names: Iterable[str]) -> dict[str, str]:
         """By what sessions were called in `config`: what they are called here, where they are made from the same."""
@@ -154,7 +154,7 @@ class Ledger:
             self[link] = self[link].asked_by_person()
 
 
-def _places(config: Config, name: str) -> list[object]:
-    """Where STS is asked: a session is good everywhere, but its failure may have been that of a place."""
+def _circumstances(config: Config, name: str) -> list[object]:
+    """Where STS is asked, and how `op` is run: a session is good whatever these are, but its failure may be theirs."""
     links = [config.profiles[link] for link in config.ancestry(name)]
-    return [(link.region, link.sts_region) for link in links]
+    return [*((link.region, link.sts_region) for link in links), config.onepassword_of(name)]
