@@ -180,3 +180,26 @@ async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, comma
         f"mayfly: error: {folder}/control.sock: cannot be connected to: its name is too long: "
         "set MAYFLY_RUNTIME_DIR to a folder with a shorter one\n"
     )
+
+
+# Python must be loaded first: that user may not read it.
+AS_NOBODY = """
+import importlib, os, sys
+main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in ("main", "uninstall", "install_systemd")]
+sys.argv = ["mayfly", "uninstall"]
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="needs root, to be somebody else")
+async def test_a_home_that_is_not_ours_is_told(world: World) -> None:
+    """As `sudo -u` leaves it: one line with the place, and no traceback."""
+    closed = world.folder / "closed"
+    closed.mkdir(mode=0o700)
+
+    ended = await world.run_program(sys.executable, "-c", AS_NOBODY, env={"HOME": str(closed), "XDG_CONFIG_HOME": ""})
+
+    assert (1, 1) == (ended.code, ended.err.count("mayfly: error: "))
+    assert f"{closed}/" in ended.err
+    assert "Traceback" not in ended.err

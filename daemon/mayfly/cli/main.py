@@ -94,10 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 141
     except OSError as reason:
-        if reason.errno not in _FULL:
-            raise
-        _drop_output()
-        return speech.stop(speech.Stop(speech.FAILED, f"cannot write: {reason.strerror}"))
+        return speech.stop(_stop_for_system(reason))
     return code
 
 
@@ -118,6 +115,17 @@ def _have_streams() -> None:
 def _drop_output() -> None:
     """What is still to be printed goes nowhere, and fails no more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop_for_system(reason: OSError) -> speech.Stop:
+    """A full disk; or a place that is closed to us, as where `sudo -u` has kept another's HOME. All else is a bug."""
+    if reason.errno in _FULL:
+        _drop_output()
+        return speech.Stop(speech.FAILED, f"cannot write: {reason.strerror}")
+    if not isinstance(reason, PermissionError) or reason.filename is None:
+        raise reason
+    hint = "see whose HOME and the XDG variables are"
+    return speech.Stop(speech.FAILED, f"{reason.filename}: {reason.strerror}", hints=(hint,))
 
 
 def _run(argv: list[str]) -> int:
