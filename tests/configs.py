@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mayfly.config import Config, load_document
-from mayfly.document import Document
-from mayfly.errors import ConfigInvalid
+from mayfly.config.document import Document
+from mayfly.config.load import load_document
+from mayfly.config.model import Config
+from mayfly.shared.errors import ConfigInvalid
 
 
 REFERENCES = {

@@ -12,7 +12,7 @@ import pytest
 
 import faketime
 
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 from nursery import EXCHANGE, MAYFLY, OP
 from world import World
 

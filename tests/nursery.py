@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import gc
+import importlib
 import io
 import json
 import os
@@ -215,23 +216,24 @@ def main() -> int:
 def _imported(name: str) -> Callable[[], int]:
     """The program's `main`, with all that it would import."""
     if name == "exchange":
-        import mayfly.exchange.identity
-        import mayfly.exchange.sessions
+        import mayfly.exchange.sts.identity
+        import mayfly.exchange.sts.sessions
 
         from mayfly.exchange.program import main as program
     elif name == "op":
-        import mayfly.demo.op_mischief
-        import mayfly.demo.op_run
+        import mayfly.demo.op.mischief
+        import mayfly.demo.op.run
 
-        from mayfly.demo.op import main as program
+        from mayfly.demo.op.__main__ import main as program
     else:
         import mayfly.cli
-        import mayfly.daemon
-        import mayfly.log
-        import mayfly.sockets
+        import mayfly.daemon.daemon
+        import mayfly.daemon.log
+        import mayfly.daemon.sockets
 
-        for path in Path(mayfly.cli.__file__).parent.glob("*.py"):
-            __import__(f"mayfly.cli.{path.stem}")
+        top = Path(mayfly.__file__).parent
+        for path in (top / "cli").rglob("*.py"):
+            importlib.import_module(".".join(("mayfly", *path.relative_to(top).with_suffix("").parts)))
         program = mayfly.cli.main
     if "coverage" in sys.modules and (followed := sys.modules["coverage"].Coverage.current()):
         followed.save()  # or every child would write down all of this again, for 40 ms

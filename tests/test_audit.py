@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mayfly.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, UNSEEN_PER_MINUTE, Audit, family
-from mayfly.demand import Scene
-from mayfly.demo.sts import EmbeddedSts, Role
+from mayfly.daemon.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, UNSEEN_PER_MINUTE, Audit, family
+from mayfly.daemon.events import Events
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from mayfly.desk import Caller
-from mayfly.events import Events
+from mayfly.session.demand import Scene
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 
@@ -170,7 +170,7 @@ async def test_a_slow_desk_delays_no_client() -> None:
 
 async def test_a_slow_desk_makes_no_suspicion(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a client came counts, and not when the desk has found out who it was."""
-    monkeypatch.setattr("mayfly.audit.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("mayfly.daemon.audit.PATIENCE_SECONDS", 0)
     at = Desktop()
     at.desk.callers = dict.fromkeys((7, 8), Caller(42, "python"))
     await at.audit.note("nsrc", "", 7)

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.cli import aws_file
-from mayfly.cli.aws_file import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
+from mayfly.cli.aws_config import file as aws_file
+from mayfly.cli.aws_config.file import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
 from world import SEED_TOML, Ended, World, which
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import client
-from mayfly.cli import asking, speech
+from mayfly.cli import asking, client, speech
 from world import World, which
 
 

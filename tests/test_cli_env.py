@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mayfly.cli import environment, shells
 from mayfly.cli.target import Target
-from mayfly.demo.vault import ITEM, VAULT
+from mayfly.demo.op.vault import ITEM, VAULT
 from world import SEED_TOML, World, which
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import client
-from mayfly.cli import asking, login, speech
-from mayfly.demo.vault import ITEM, VAULT
+from mayfly.cli import asking, client, login, speech
+from mayfly.demo.op.vault import ITEM, VAULT
 from world import SEED_TOML, World
 
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from mayfly import __version__
-from mayfly.errors import ApprovalDismissed, AwsUnreachable, MayflyError
+from mayfly.shared.errors import ApprovalDismissed, AwsUnreachable, MayflyError
 from world import World
 
 
@@ -185,7 +185,7 @@ async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, comma
 # Python must be loaded first: that user may not read it.
 AS_NOBODY = """
 import importlib, os, sys
-main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in ("main", "uninstall", "install_systemd")]
+main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in ("main", "install.uninstall", "install.systemd")]
 sys.argv = ["mayfly", "uninstall"]
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.exit(main.main())

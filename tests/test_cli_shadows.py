@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.cli import shadows
+from mayfly.cli.aws_config import shadows
 from test_cli_env import CLIENTS, WITH_REGION
 from world import World
 

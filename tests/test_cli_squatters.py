@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import peer
 from mayfly.cli import speech, squatters
+from mayfly.shared import peer
 from world import World
 
 

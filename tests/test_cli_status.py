@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from mayfly import config
 from mayfly.cli.spans import clock_time, span
 from mayfly.cli.status_page import page
-from mayfly.config import Config
+from mayfly.config.load import load
+from mayfly.config.model import Config
 from mayfly.exchange.detours import detours
 from world import SEED_TOML, World
 
@@ -184,7 +184,7 @@ def test_what_is_tried_again_by_itself_says_so() -> None:
 def _config(folder: Path, text: str) -> Config:
     file = folder / "config.toml"
     file.write_text(text)
-    return config.load(file)
+    return load(file)
 
 
 def test_what_leads_calls_to_aws_elsewhere_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from endpoint.raw import Line, Reply, dial_unix
-from mayfly.demo.sts import EmbeddedSts, Role
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from nursery import MAYFLY
 from world import SEED_ACCOUNT, SEED_TOML, Served, World
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.credentials import (
+from mayfly.shared.credentials import (
     Credentials,
     account_of,
     container_body,

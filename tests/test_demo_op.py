@@ -17,8 +17,8 @@ from typing import Any
 import pyotp
 import pytest
 
-from mayfly.demo import op_texts
-from mayfly.demo.vault import ITEM, VAULT, Vault, new_id
+from mayfly.demo.op import texts as op_texts
+from mayfly.demo.op.vault import ITEM, VAULT, Vault, new_id
 from nursery import OP
 
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mayfly import farewell
-from mayfly.farewell import Farewells
+from mayfly.daemon.http import farewell
+from mayfly.daemon.http.farewell import Farewells
 
 
 class _TurnedAway(asyncio.Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.herald import notice
+from mayfly.daemon.herald import notice
 from world import SEED_TOML, World
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.demo import memory
-from mayfly.demo.sts import EmbeddedSts, Role
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly import log
+from mayfly.daemon import log
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_debugging_is_not_logged() -> None:
 
 CONSOLE = """
 import sys
-from mayfly import log
+from mayfly.daemon import log
 logger = log.open_log()
 logger.info("daemon.started", address="127.0.0.1:9170", agent="curl\\x1b]0;evil\\x07")
 try:
@@ -294,7 +294,7 @@ async def test_what_asyncio_says_of_every_connection_is_said_seldom() -> None:
 
 RICH = """
 import sys
-from mayfly import log
+from mayfly.daemon import log
 log.open_log().info("test.happened")
 assert "structlog" in sys.modules
 assert "rich" not in sys.modules, "imported, or still blocked"
@@ -305,7 +305,7 @@ print(rich.MARK)
 
 RICH_BEFORE = """
 import rich, sys
-from mayfly import log
+from mayfly.daemon import log
 log.open_log().info("test.happened")
 assert sys.modules["rich"] is rich
 print(rich.MARK)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import sockets
 from mayfly.cli import serve
-from mayfly.demo.vault import ITEM, VAULT
-from mayfly.paths import user_name
+from mayfly.daemon import sockets
+from mayfly.demo.op.vault import ITEM, VAULT
+from mayfly.shared.paths import user_name
 from nursery import MAYFLY
 from world import SEED_TOML, Ended, World, seed_tree
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import paths, sockets
 from mayfly.cli import holders
-from mayfly.errors import ConfigInvalid
+from mayfly.daemon import sockets
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
 
 
 FOREIGN = 65534

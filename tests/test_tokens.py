@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mayfly import tokens
-from mayfly.errors import ConfigInvalid
-from mayfly.paths import user_name
-from mayfly.tokens import Grant, Grants
+from mayfly.shared import tokens
+from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.paths import user_name
+from mayfly.shared.tokens import Grant, Grants
 
 
 FOREIGN = 65534
@@ -86,7 +86,7 @@ def test_a_fifo_is_no_token(run_dir: Path) -> None:
 
 RACER = """
 import sys
-from mayfly import tokens
+from mayfly.shared import tokens
 sys.stdin.readline()
 print(*tokens.ensure_tokens(["a", "b"]).values())
 """

@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mayfly.demo.sts import Account, EmbeddedSts, Role, User
-from mayfly.demo.vault import ITEM, VAULT, Vault
+from mayfly.demo.op.vault import ITEM, VAULT, Vault
+from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
 
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tests.bench.stage import calls, slow, stage
 from tests.bench.table import Row, milliseconds
 from tests.world import World
 
-from mayfly.demo.vault import ITEM, Vault
+from mayfly.demo.op.vault import ITEM, Vault
 
 
 RUNS = 7

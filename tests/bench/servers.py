@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from mayfly.peer import Peer
-from mayfly.web import Answer, Server
+from mayfly.daemon.http.web import Answer, Server
+from mayfly.shared.peer import Peer
 
 
 class Reference:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.world import SEED_ACCOUNT, World
 
-from mayfly.demo.sts import Account, EmbeddedSts, Role, User
-from mayfly.demo.vault import Vault
+from mayfly.demo.op.vault import Vault
+from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
 
 
 OP_SECONDS = 1.0

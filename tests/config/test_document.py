@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly import document
-from mayfly.document import Document
-from mayfly.errors import ConfigInvalid
+from mayfly.config import document
+from mayfly.config.document import Document
+from mayfly.shared.errors import ConfigInvalid
 
 
 MALFORMED = [

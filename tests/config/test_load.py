@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from configs import REFERENCES, document, keys, problems, role
-from mayfly.config import KeyProfile, load, load_document
-from mayfly.document import Document
-from mayfly.errors import ConfigInvalid
+from mayfly.config.document import Document
+from mayfly.config.load import load, load_document
+from mayfly.config.model import KeyProfile
+from mayfly.shared.errors import ConfigInvalid
 
 
 EVERYTHING_WRONG = """

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly import paths
-from mayfly.errors import ConfigInvalid
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
 
 
 FOREIGN = 65534

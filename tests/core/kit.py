@@ -14,16 +14,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from mayfly.config import Config, KeyProfile, OnePassword, RoleProfile
-from mayfly.credentials import Credentials
-from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
+from mayfly.daemon.events import Events
+from mayfly.daemon.keeper import Keeper
+from mayfly.daemon.launcher import Exchange, Leave
 from mayfly.desk import Caller
-from mayfly.errors import MayflyError
-from mayfly.events import Events
-from mayfly.keeper import Keeper
-from mayfly.launcher import Exchange, Leave
 from mayfly.session import Session
-from mayfly.wire import Identity, Request, Result
+from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.wire import Identity, Request, Result
 
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from core.kit import LOCKED, Asked, Stage, code, config, fetch, key, outcome, role, staged
-from mayfly.errors import AccessDenied
-from mayfly.wire import Request, Result
+from mayfly.shared.errors import AccessDenied
+from mayfly.shared.wire import Request, Result
 
 
 FORK = config(a=key(), mid=role("a", "mid"), left=role("mid", "left"), right=role("mid", "right"))

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from core.kit import NOON, at
-from mayfly.demand import Presence, Scene
 from mayfly.desk import Caller, desk_here, interface, remote
 from mayfly.desk.__main__ import main, serve
 from mayfly.desk.interface import Watch, ask
@@ -23,6 +22,7 @@ from mayfly.desk.linux import presence_from as linux_presence
 from mayfly.desk.macos import MacDesk
 from mayfly.desk.macos import presence_from as mac_presence
 from mayfly.desk.remote import RemoteDesk, answered
+from mayfly.session.demand import Presence, Scene
 
 
 PRESENT, AWAY, LOCKED = Presence.PRESENT, Presence.AWAY, Presence.LOCKED

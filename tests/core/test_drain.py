@@ -3,8 +3,8 @@
 import asyncio
 
 from core.kit import HOUR, Stage, config, fetch, key, outcome, role, staged
-from mayfly.credentials import Credentials
-from mayfly.errors import MayflyError
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import MayflyError
 
 
 WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))

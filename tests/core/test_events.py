@@ -5,7 +5,7 @@ import asyncio
 from typing import Any
 
 from core.kit import Log
-from mayfly.events import QUEUE_LENGTH, Events
+from mayfly.daemon.events import QUEUE_LENGTH, Events
 
 
 async def begin(events: Events) -> tuple[Any, "asyncio.Task[Any]"]:

@@ -28,9 +28,9 @@ from core.kit import (
     role,
     staged,
 )
-from mayfly.config import Config
-from mayfly.demand import Asker, Scene, Trigger
-from mayfly.errors import (
+from mayfly.config.model import Config
+from mayfly.session.demand import Asker, Scene, Trigger
+from mayfly.shared.errors import (
     AccessDenied,
     AccessKeyUnknown,
     ApprovalDismissed,
@@ -42,7 +42,7 @@ from mayfly.errors import (
     MayflyError,
     SessionEnded,
 )
-from mayfly.wire import Identity, Request, Result
+from mayfly.shared.wire import Identity, Request, Result
 
 
 ONE = config(nsrc=key())

@@ -31,10 +31,10 @@ from core.kit import (
     role,
     staged,
 )
-from mayfly.clock import Clock
-from mayfly.config import Config
-from mayfly.demand import Presence, Scene
-from mayfly.errors import (
+from mayfly.config.model import Config
+from mayfly.session.demand import Presence, Scene
+from mayfly.shared.clock import Clock
+from mayfly.shared.errors import (
     AccessDenied,
     ApprovalDismissed,
     ApprovalIgnored,
@@ -44,7 +44,7 @@ from mayfly.errors import (
     OnePasswordHung,
     OnePasswordLocked,
 )
-from mayfly.wire import Request, Result
+from mayfly.shared.wire import Request, Result
 
 
 pytestmark = pytest.mark.laws

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from core.kit import HOUR, Stage, config, fetch, issued, key, role, staged
-from mayfly.keeper.keepsake import Kept, pack, unpack
+from mayfly.daemon.keeper.keepsake import Kept, pack, unpack
 from mayfly.session import Session
 
 

@@ -23,11 +23,11 @@ from core.kit import (
     role,
     staged,
 )
-from mayfly.config import Config, OnePassword
 from mayfly.config.kinds import Text
+from mayfly.config.model import Config, OnePassword
 from mayfly.config.values import FilePath, LimitSeconds
-from mayfly.credentials import Credentials
-from mayfly.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
 
 
 ONE = config(a=key())

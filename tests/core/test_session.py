@@ -6,8 +6,9 @@ import attrs
 import pytest
 
 from core.kit import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NOON, at, credentials, issued
-from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
-from mayfly.errors import (
+from mayfly.session import Phase, Session, first_usable_step
+from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.shared.errors import (
     AccessDenied,
     ApprovalDismissed,
     ApprovalIgnored,
@@ -26,7 +27,6 @@ from mayfly.errors import (
     ScreenLocked,
     SessionEnded,
 )
-from mayfly.session import Phase, Session, first_usable_step
 
 
 EIGHT_HOURS = 8 * HOUR

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.kit import HERE, HOUR, NOON, at, credentials
-from mayfly.clock import Clock
-from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
-from mayfly.errors import (
+from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
+from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.shared.clock import Clock
+from mayfly.shared.errors import (
     AccessDenied,
     ApprovalDismissed,
     ApprovalIgnored,
@@ -26,7 +27,6 @@ from mayfly.errors import (
     OnePasswordRateLimited,
     OnePasswordUnknown,
 )
-from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 
 
 pytestmark = pytest.mark.laws

@@ -6,10 +6,10 @@ import attrs
 import pytest
 
 from core.kit import HOUR, HUMAN, MACHINE, NOON, at, issued
-from mayfly.demand import RefreshPolicy
-from mayfly.errors import ApprovalDismissed, AwsThrottled, AwsUnreachable, MayflyError, OnePasswordUnknown
+from mayfly.daemon.status import ProfileStatus, Status, tree
 from mayfly.session import Session
-from mayfly.status import ProfileStatus, Status, tree
+from mayfly.session.demand import RefreshPolicy
+from mayfly.shared.errors import ApprovalDismissed, AwsThrottled, AwsUnreachable, MayflyError, OnePasswordUnknown
 
 
 NO = ApprovalDismissed("somebody said no")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo_sts.kit import ACCOUNT, Clock
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 
 
 @pytest.fixture(autouse=True)

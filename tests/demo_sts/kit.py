@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from yarl import URL
 
-from mayfly.demo.sts import Account, EmbeddedSts, Role, User, code_at
+from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User, code_at
 
 
 ACCOUNT_ID = "058264411872"

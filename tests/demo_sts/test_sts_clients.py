@@ -38,8 +38,8 @@ from demo_sts.kit import (
     signed,
     wrong,
 )
-from mayfly.demo.sts import EmbeddedSts, code_at
-from mayfly.demo.sts_parameters import CONSTRAINTS
+from mayfly.demo.sts.parameters import CONSTRAINTS
+from mayfly.demo.sts.server import EmbeddedSts, code_at
 
 
 async def test_aiobotocore_walks_all_the_way(sts: EmbeddedSts) -> None:
@@ -199,9 +199,9 @@ async def test_as_a_process(tmp_path: Path) -> None:
     """As a process it prints its URL, serves the account of its file, and ends when killed."""
     path = tmp_path / "account.json"
     path.write_text(json.dumps(document()))
-    source = Path(sys.modules["mayfly.demo.sts"].__file__ or "").parents[2]
+    source = Path(sys.modules["mayfly.demo.sts.server"].__file__ or "").parents[3]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mayfly.demo.sts", "--account", str(path)),
+        *(sys.executable, "-m", "mayfly.demo.sts.server", "--account", str(path)),
         env={**os.environ, "PYTHONPATH": str(source)},
         stdout=asyncio.subprocess.PIPE,
     )

@@ -22,8 +22,8 @@ from demo_sts.kit import (
     login,
     mfa,
 )
-from mayfly.demo.sts import WRONG_ACCOUNT_ID, EmbeddedSts, step_at
-from mayfly.demo.sts_faults import Faults
+from mayfly.demo.sts.faults import Faults
+from mayfly.demo.sts.server import WRONG_ACCOUNT_ID, EmbeddedSts, step_at
 
 
 async def test_throttling_spends_no_code(sts: EmbeddedSts) -> None:

@@ -21,9 +21,9 @@ from demo_sts.kit import (
     login,
     mfa,
 )
-from mayfly.demo.sts import EmbeddedSts, code_at, step_at
-from mayfly.demo.sts_answers import StsError
-from mayfly.demo.sts_mfa import Devices
+from mayfly.demo.sts.answers import StsError
+from mayfly.demo.sts.mfa import Devices
+from mayfly.demo.sts.server import EmbeddedSts, code_at, step_at
 
 
 async def test_unknown_keys_and_tokens(sts: EmbeddedSts) -> None:

@@ -8,7 +8,7 @@ from demo_sts.kit import (
     call,
     mfa,
 )
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 
 
 def at_most(most: int) -> str:

@@ -20,7 +20,7 @@ from demo_sts.kit import (
     login,
     mfa,
 )
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 
 
 def not_authorized(arn: str, who: str = f"arn:aws:iam::{ACCOUNT_ID}:user/carmas") -> Any:

@@ -16,7 +16,7 @@ from demo_sts.kit import (
     send,
     signed,
 )
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 
 
 MISMATCH = (

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from endpoint.raw import filled
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 from nursery import MAYFLY
 from world import SEED_TOML, Served, World
 

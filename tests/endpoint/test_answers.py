@@ -12,8 +12,8 @@ import pytest
 
 from endpoint.conftest import Warm
 from endpoint.raw import Line, Reply, asking, dial, filled, get
-from mayfly.demo.sts import EmbeddedSts, Role
-from mayfly.demo.vault import ITEM
+from mayfly.demo.op.vault import ITEM
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from endpoint.raw import Line, dial, filled, get, replies
-from mayfly.peer import Peer
-from mayfly.web import Answer, Server, json_answer
+from mayfly.daemon.http.web import Answer, Server, json_answer
+from mayfly.shared.peer import Peer
 
 
 async def _handle(_request: web.BaseRequest) -> Answer:

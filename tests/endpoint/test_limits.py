@@ -18,9 +18,9 @@ from aiohttp import web
 
 from endpoint.conftest import Warm
 from endpoint.raw import PATIENCE_SECONDS, Line, Reply, asking, dial, filled, get, replies
-from mayfly import web as faces
-from mayfly.peer import Peer
-from mayfly.web import CONNECTIONS, IDLE_SECONDS, Answer, Server
+from mayfly.daemon.http import web as faces
+from mayfly.daemon.http.web import CONNECTIONS, IDLE_SECONDS, Answer, Server
+from mayfly.shared.peer import Peer
 from world import World
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from endpoint.raw import asking, filled, get, replies
-from mayfly.peer import Address, Peer, SockDiag, sock_diag
+from mayfly.shared.peer import Address, Peer, SockDiag, sock_diag
 from world import SEED_TOML, World
 
 
@@ -52,7 +52,7 @@ sys.stdout.buffer.write(received)
 _DAEMON_OF_NOBODY = """
 import asyncio, concurrent.futures.thread, encodings.idna, encodings.utf_8_sig
 import hmac, json, os, pwd, secrets, sys, tomllib
-import mayfly.daemon, mayfly.log, mayfly.cli.serve, mayfly.exchange.onepassword
+import mayfly.daemon.daemon, mayfly.daemon.log, mayfly.cli.serve, mayfly.exchange.onepassword.op
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 from mayfly.cli.main import main
 sys.exit(main())
@@ -224,11 +224,11 @@ def test_an_answer_to_another_question_is_not_believed() -> None:
 # Kernels and sandboxes without netlink, and without inet_diag: there every answer is an error.
 _MUTE = {
     "no netlink": """
-from mayfly import peer
+from mayfly.shared import peer
 peer._NETLINK_SOCK_DIAG = 255
 """,
     "no inet_diag": """
-from mayfly import peer
+from mayfly.shared import peer
 peer._SOCK_DIAG_BY_FAMILY = 99
 """,
 }

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from endpoint.raw import Line, asking, dial, filled, get, replies
-from mayfly.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS
+from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS
 from world import SEED_TOML, World, which
 
 

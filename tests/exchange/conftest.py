@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exchange.kit import Clock, alive_of
-from mayfly.demo.sts import EmbeddedSts, Role
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from nursery import MAYFLY
 from world import World
 

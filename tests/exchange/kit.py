@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mayfly import wire
-from mayfly.credentials import Credentials
-from mayfly.demo.vault import ITEM, VAULT, Vault
-from mayfly.errors import MayflyError
-from mayfly.wire import Request
+from mayfly.demo.op.vault import ITEM, VAULT, Vault
+from mayfly.shared import wire
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.wire import Request
 from nursery import EXCHANGE, Hatchling
 from world import PATIENCE_SECONDS, SEED_TOML, World
 

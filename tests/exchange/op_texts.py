@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mayfly import errors
-from mayfly.errors import MayflyError
+from mayfly.shared import errors
+from mayfly.shared.errors import MayflyError
 
 
 class Said(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from exchange.kit import Answer, ask, login
-from mayfly.demo.sts_faults import WRONG_ACCOUNT_ID
-from mayfly.demo.sts_service import StsService
-from mayfly.demo.vault import Vault
+from mayfly.demo.op.vault import Vault
+from mayfly.demo.sts.faults import WRONG_ACCOUNT_ID
+from mayfly.demo.sts.service import StsService
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 

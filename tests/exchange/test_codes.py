@@ -24,9 +24,9 @@ from exchange.kit import (
     until,
     waits_for_a_step,
 )
-from mayfly import wire
-from mayfly.demo.sts import Fault
-from mayfly.demo.vault import ITEM
+from mayfly.demo.op.vault import ITEM
+from mayfly.demo.sts.server import Fault
+from mayfly.shared import wire
 from world import SEED_TOML, World
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from exchange.kit import PATIENCE_SECONDS, answer, ask, exchange, login, put, role_profile, sts_called
-from mayfly import wire
-from mayfly.exchange.where import followed, seal_environment
+from mayfly.exchange.sts.where import followed, seal_environment
+from mayfly.shared import wire
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 

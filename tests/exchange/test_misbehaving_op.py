@@ -26,7 +26,7 @@ from exchange.kit import (
     waits_for_a_lock,
     with_onepassword,
 )
-from mayfly import wire
+from mayfly.shared import wire
 from world import World
 
 
@@ -297,7 +297,7 @@ async def test_inherited_signal_dispositions_change_nothing(world: World) -> Non
 
 REAPER = """
 import os, subprocess, sys, time
-from mayfly import hardening
+from mayfly.shared import hardening
 hardening.adopt_orphans()
 subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 60 & setsid sleep 60 & sleep 60"])
 if os.fork() == 0:

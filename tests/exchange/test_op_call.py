@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from exchange.kit import PLANTED, ask, fields_of, key_profile, login, program, secrets_of, stand_in, with_onepassword
-from mayfly.demo.sts_mfa import code_of
-from mayfly.demo.vault import ITEM, VAULT, Vault
+from mayfly.demo.op.vault import ITEM, VAULT, Vault
+from mayfly.demo.sts.mfa import code_of
 from world import SEED_TOML, World
 
 

@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exchange.kit import CODE_SECONDS
-from mayfly.errors import ConfigInvalid
-from mayfly.exchange import oplock
-from mayfly.exchange.oplock import Device, OpLock
+from mayfly.exchange.onepassword import lock as oplock
+from mayfly.exchange.onepassword.lock import Device, OpLock
 from mayfly.session import first_usable_step
+from mayfly.shared.errors import ConfigInvalid
 
 
 class StillClock:

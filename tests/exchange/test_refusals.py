@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from exchange.op_texts import REFERENCES, TEXTS, UNKNOWN, WAITS, Said
-from mayfly import errors
-from mayfly.errors import MayflyError, OnePasswordError, leaves
-from mayfly.exchange.refusals import from_op
-from mayfly.exchange.sts_refusals import from_sts
+from mayfly.exchange.onepassword.refusals import from_op
+from mayfly.exchange.sts.refusals import from_sts
+from mayfly.shared import errors
+from mayfly.shared.errors import MayflyError, OnePasswordError, leaves
 
 
 PREFIX = "[ERROR] 2026/08/24 12:00:00 "

@@ -25,10 +25,10 @@ from exchange.kit import (
     secrets_of,
     stand_in,
 )
-from mayfly import wire
-from mayfly.demo.vault import Vault
-from mayfly.errors import ConfigChanged
-from mayfly.wire import Request
+from mayfly.demo.op.vault import Vault
+from mayfly.shared import wire
+from mayfly.shared.errors import ConfigChanged
+from mayfly.shared.wire import Request
 from world import SEED_ACCOUNT, SEED_TOML, World
 
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 import pytest
 
 from core.kit import TestLoop
-from mayfly.errors import AwsError, AwsFailed, AwsUnreachable
-from mayfly.exchange import sts
-from mayfly.exchange.sts import Keys, Sts
-from mayfly.exchange.where import Where
+from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.client import Keys, Sts
+from mayfly.exchange.sts.where import Where
+from mayfly.shared.errors import AwsError, AwsFailed, AwsUnreachable
 from world import free_port
 
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly import errors, wire
-from mayfly.credentials import Credentials
-from mayfly.errors import ExchangeFailed, MayflyError, leaves
-from mayfly.wire import Identity, Request, Result
+from mayfly.shared import errors, wire
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ExchangeFailed, MayflyError, leaves
+from mayfly.shared.wire import Identity, Request, Result
 
 
 END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from exchange.kit import Clock, alive_of, program
-from mayfly.demo.sts import Account, Call, EmbeddedSts, Role, User
-from mayfly.demo.vault import VAULT, Vault
+from mayfly.demo.op.vault import VAULT, Vault
+from mayfly.demo.sts.server import Account, Call, EmbeddedSts, Role, User
 from nursery import MAYFLY
 from world import PATIENCE_SECONDS, SEED_ACCOUNT, Reply, Served, World
 

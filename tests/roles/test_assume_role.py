@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from exchange.kit import Clock, ask, login
-from mayfly.config import load
-from mayfly.demo.sts import Role
-from mayfly.keeper.ledger import Ledger
+from mayfly.config.load import load
+from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.demo.sts.server import Role
 from nursery import MAYFLY
 from roles.kit import ROLES, calls_of, counts, fetch_all, inhabited, keys, keys_in, life_seconds, role
 from world import World

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from exchange.kit import CODE_SECONDS, Clock, answer, ask, digest, exchange, login, put
-from mayfly import wire
-from mayfly.demo.sts import Role
-from mayfly.wire import Request
+from mayfly.demo.sts.server import Role
+from mayfly.shared import wire
+from mayfly.shared.wire import Request
 from roles.kit import (
     ROLES,
     SECOND,

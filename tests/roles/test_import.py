@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli import aws_import
-from mayfly.cli.aws_import import Unreadable, plan, profiles_in, rendered
-from mayfly.demo.sts import Role
+from mayfly.cli.aws_config import plan as aws_import
+from mayfly.cli.aws_config.plan import Unreadable, plan, profiles_in, rendered
+from mayfly.demo.sts.server import Role
 from roles.kit import ROLES, fetch_all, inhabited
 from world import SEED_ACCOUNT, Ended, World
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exchange.kit import program, until
-from mayfly.demo.sts import Role
+from mayfly.demo.sts.server import Role
 from roles.kit import calls_of, counts, fetch_all, inhabited, keys, keys_in, role, rows_of
 from world import Ended, Served, World, free_port
 

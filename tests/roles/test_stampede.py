@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exchange.kit import Clock
-from mayfly.demo.sts import Role
+from mayfly.demo.sts.server import Role
 from roles.kit import (
     SECOND,
     SECOND_ACCOUNT,

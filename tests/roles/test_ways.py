@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from exchange.kit import alive_of, program
-from mayfly.demo.sts import Account, EmbeddedSts, Role, User
-from mayfly.demo.vault import Vault
+from mayfly.demo.op.vault import Vault
+from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
 from nursery import MAYFLY
 from roles.kit import ROLES, calls_of, fetch_all, inhabited, keys, role, user_in
 from world import SEED_ACCOUNT, World

@@ -15,11 +15,11 @@ from configs import keys as key_table
 from configs import loaded
 from configs import role as role_table
 from exchange.kit import CODE_SECONDS, Clock, answer, ask, exchange, login, put, verification
-from mayfly.demo.sts import Account, EmbeddedSts, Role
-from mayfly.demo.vault import Vault
-from mayfly.errors import AwsUnreachable
-from mayfly.exchange.partitions import partition_named, partition_with, partitions, sts_host
-from mayfly.exchange.where import Where, check_reachable, elsewhere, where_is_sts
+from mayfly.demo.op.vault import Vault
+from mayfly.demo.sts.server import Account, EmbeddedSts, Role
+from mayfly.exchange.sts.partitions import partition_named, partition_with, partitions, sts_host
+from mayfly.exchange.sts.where import Where, check_reachable, elsewhere, where_is_sts
+from mayfly.shared.errors import AwsUnreachable
 from nursery import MAYFLY
 from roles.kit import keys, role, user_in
 from roles.tunnel import Tunnel

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.demo.sts import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts
 from service.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
 
 

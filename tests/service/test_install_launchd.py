@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import paths
-from mayfly.cli import install_launchd, speech
+from mayfly.cli import speech
+from mayfly.cli.install import launchd as install_launchd
 from mayfly.cli.main import main
 from mayfly.service import launchd
 from mayfly.service.units import Values
+from mayfly.shared import paths
 from world import SEED_TOML
 
 

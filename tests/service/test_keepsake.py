@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.config import Config, KeyProfile, OnePassword
-from mayfly.config.model import RoleProfile
-from mayfly.credentials import Credentials
-from mayfly.keeper.keepsake import Kept, pack, unpack
-from mayfly.keeper.ledger import Ledger
+from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
+from mayfly.daemon.keeper.keepsake import Kept, pack, unpack
+from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.session import Session
+from mayfly.shared.credentials import Credentials
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

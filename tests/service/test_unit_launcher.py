@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mayfly import wire
-from mayfly.credentials import Credentials
-from mayfly.errors import ExchangeFailed
-from mayfly.launcher import UNITS_AT_ONCE, unit_launcher
+from mayfly.daemon.launcher import UNITS_AT_ONCE, unit_launcher
 from mayfly.service import units
-from mayfly.wire import Request, Result
+from mayfly.shared import wire
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ExchangeFailed
+from mayfly.shared.wire import Request, Result
 
 
 REQUEST = Request(kind="login", digest="d", profiles=("nsrc",))

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly import __version__
-from mayfly.errors import ConfigInvalid
 from mayfly.service import files, sandbox, units
 from mayfly.service.files import Standing
 from mayfly.service.units import Values
 from mayfly.service.version import Installed
+from mayfly.shared.errors import ConfigInvalid
 from world import World
 
 

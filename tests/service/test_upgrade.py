@@ -69,7 +69,7 @@ async def test_a_busy_daemon_finishes_first(unmanaged: SystemdWorld) -> None:
                 await asyncio.sleep(0.05)
         version = package / "__init__.py"
         version.write_text(version.read_text().replace(mayfly.__version__, "99.0.0"))
-        program = "import mayfly.client as c; print(c.ask('GET', '/status').body.decode())"
+        program = "import mayfly.cli.client as c; print(c.ask('GET', '/status').body.decode())"
         status = await manager.run(str(python), "-I", "-c", program)
         asking.cancel()
         unmanaged.vault.update(prompt={"answer": "dismiss"})

@@ -17,7 +17,7 @@ from typing import Any
 from tests.soak.clock import Clock
 from tests.world import SEED_ACCOUNT, SEED_TOML, Served, World, parse_reply
 
-from mayfly.demo.sts import Role
+from mayfly.demo.sts.server import Role
 
 
 # Patience in the config is of the fast clock, too: a busy machine must not use it up.

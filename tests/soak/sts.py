@@ -10,8 +10,8 @@ import sys
 
 from pathlib import Path
 
-from mayfly.demo.sts import EmbeddedSts
-from mayfly.demo.sts_account import account_from, read_document
+from mayfly.demo.sts.account import account_from, read_document
+from mayfly.demo.sts.server import EmbeddedSts
 
 
 async def _serve(path: Path) -> None:

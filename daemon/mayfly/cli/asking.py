@@ -6,8 +6,9 @@ import re
 
 from contextlib import suppress
 
-from mayfly import __version__, client, paths
-from mayfly.cli import speech
+from mayfly import __version__
+from mayfly.cli import client, speech
+from mayfly.shared import paths
 
 
 TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process

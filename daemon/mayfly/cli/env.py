@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 
-from mayfly import tokens
-from mayfly.cli import environment, shadows, shells, speech, squatters, target
+from mayfly.cli import environment, shells, speech, squatters, target
+from mayfly.cli.aws_config import shadows
+from mayfly.shared import tokens
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,8 @@ import os
 
 from typing import NoReturn
 
-from mayfly.cli import environment, shadows, speech
+from mayfly.cli import environment, speech
+from mayfly.cli.aws_config import shadows
 from mayfly.cli.env import changes_for
 
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mayfly import client, document, paths
-from mayfly.cli import asking, speech
+from mayfly.cli import asking, client, speech
 from mayfly.cli.spans import clock_time, span
-from mayfly.errors import ConfigInvalid
+from mayfly.config import document
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
 
 
 QUIET_SECONDS = 0.3
@@ -79,11 +80,11 @@ class PromptWait:
         """For these profiles, from `now` on; 0 where the config cannot tell."""
         if not self._sent:
             return 0
-        from mayfly import config
-        from mayfly.exchange.oplock import Device, left_seconds
+        from mayfly.config.load import load
+        from mayfly.exchange.onepassword.lock import Device, left_seconds
 
         try:
-            found = config.load(self._config)
+            found = load(self._config)
             ways = [(found.onepassword_of(name).account or "", found.keys_of(name).otp) for name in names]
         except (ConfigInvalid, KeyError):
             return 0

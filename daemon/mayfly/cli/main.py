@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from mayfly import __version__
 from mayfly.cli import speech
-from mayfly.errors import ConfigInvalid, MayflyError
+from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
 # Command, its file, and what it does: in the order of a first day with Mayfly.
@@ -31,10 +31,10 @@ COMMANDS = (
     ("status", "status", "show what is fresh until when, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
-    ("aws-config", "aws_config", "print or write profiles for ~/.aws/config"),
-    ("import-aws-config", "import_aws_config", "make a config of the profiles in ~/.aws"),
-    ("install", "install", "make the daemon a service of this user"),
-    ("uninstall", "uninstall", "take the service away"),
+    ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),
+    ("import-aws-config", "aws_config.import_aws_config", "make a config of the profiles in ~/.aws"),
+    ("install", "install.install", "make the daemon a service of this user"),
+    ("uninstall", "install.uninstall", "take the service away"),
     ("reload", "reload", "have the daemon take over a changed config"),
     ("rotate", "rotate", "make new tokens, and lock out whoever has the old ones"),
 )

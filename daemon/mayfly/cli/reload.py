@@ -7,8 +7,9 @@ import json
 
 from pathlib import Path
 
-from mayfly import document
-from mayfly.cli import asking, aws_config, speech
+from mayfly.cli import asking, speech
+from mayfly.cli.aws_config import aws_config
+from mayfly.config import document
 
 
 # The daemon is asked, which has its own.

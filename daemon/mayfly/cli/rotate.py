@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from mayfly import document, paths, tokens
 from mayfly.cli import asking, speech
-from mayfly.errors import ConfigInvalid
+from mayfly.config import document
+from mayfly.shared import paths, tokens
+from mayfly.shared.errors import ConfigInvalid
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

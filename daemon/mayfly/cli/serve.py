@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mayfly import paths
 from mayfly.cli import speech
-from mayfly.errors import ConfigInvalid, MayflyError
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
 if TYPE_CHECKING:
-    from mayfly.config import Config, OnePassword
+    from mayfly.config.model import Config, OnePassword
+    from mayfly.daemon.sockets import PortTaken, Taken
     from mayfly.service.manager import Manager
-    from mayfly.sockets import PortTaken, Taken
 
 
 WAIT_SECONDS = 30
@@ -70,10 +70,12 @@ def _wait_for_change(given: str | None) -> None:
 def _serve(given: argparse.Namespace, manager: Manager) -> int:
     import asyncio
 
-    from mayfly import config, log, peer, sockets
-    from mayfly.daemon import Daemon
+    from mayfly.config.load import load
+    from mayfly.daemon import log, sockets
+    from mayfly.daemon.daemon import Daemon
+    from mayfly.shared import peer
 
-    found = config.load(paths.config_file(given.config))
+    found = load(paths.config_file(given.config))
     address = _address(given.listen, found)
     # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
     if not given.sealed:
@@ -126,7 +128,7 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
 
 def _check_ops(found: Config) -> None:
     """Raise Stop with a line for every `op` that will be needed and is not there, or not to be trusted."""
-    from mayfly.exchange.onepassword import find_op
+    from mayfly.exchange.onepassword.op import find_op
 
     lines: dict[str, MayflyError] = {}
     for key, way in _ways(found).items():
@@ -168,7 +170,7 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
 
 def _is_served() -> bool:
     """Whether a daemon of this user's own answers."""
-    from mayfly import client
+    from mayfly.cli import client
 
     try:
         return client.ask("GET", "/status").status == 200
@@ -185,7 +187,7 @@ def _is_strangers(port: int) -> bool:
 
 def _lock_out(found: Config) -> str:
     """What was sent to a stranger's process may have been our tokens: they shall open nothing any more."""
-    from mayfly.tokens import rotate_token
+    from mayfly.shared.tokens import rotate_token
 
     for profile in found.profiles:
         rotate_token(profile)

@@ -54,7 +54,7 @@ def stranger_on(port: int) -> str | None:
     uid = owner(port)
     if uid is None or uid == os.getuid():
         return None
-    from mayfly.paths import user_name
+    from mayfly.shared.paths import user_name
 
     return user_name(uid)
 
@@ -74,8 +74,9 @@ def usual_port(config: str | None = None) -> int:
     """
     from contextlib import suppress
 
-    from mayfly import document, paths
-    from mayfly.errors import ConfigInvalid
+    from mayfly.config import document
+    from mayfly.shared import paths
+    from mayfly.shared.errors import ConfigInvalid
 
     configured = None
     if config:
@@ -148,7 +149,7 @@ def owner(port: int) -> int | None:
 
 
 def _asked(port: int) -> int | None:
-    from mayfly.peer import SockDiag
+    from mayfly.shared.peer import SockDiag
 
     kernel = SockDiag()
     try:

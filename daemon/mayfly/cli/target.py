@@ -10,10 +10,12 @@ import re
 
 from typing import NamedTuple
 
-from mayfly import document, paths
-from mayfly.cli import regions, speech
-from mayfly.document import Document
-from mayfly.errors import ConfigInvalid
+from mayfly.cli import speech
+from mayfly.cli.aws_config import regions
+from mayfly.config import document
+from mayfly.config.document import Document
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
 
 
 class Target(NamedTuple):

@@ -1,22 +1,12 @@
-"""What is configured: read whole, judged whole, then frozen.
+"""What is configured: the file, its checks, and the values that come out.
 
-Every problem of a file is found in one reading and told in one line that names the file and the key. Nobody below
-this room judges a config, and nobody above it meets a bad one.
+    document.py     the file, found and parsed into one plain tree
+    load.py         a document, checked as a whole, as a `Config`
+    model.py        `Config` and its profiles
+    rules.py        checks that span several keys
+    values.py       checks of one key
+    kinds.py        the kinds of values (text, number, list …)
+    assume_role.py  the parameters of AssumeRole
+
+This file imports nothing: a shell start-up reads only the document, and must not pay for attrs and cattrs.
 """
-
-from mayfly.config.load import is_as_on_disk, load, load_document
-from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
-from mayfly.config.values import REFRESH_MODES
-
-
-__all__ = [
-    "REFRESH_MODES",
-    "Config",
-    "KeyProfile",
-    "OnePassword",
-    "Profile",
-    "RoleProfile",
-    "is_as_on_disk",
-    "load",
-    "load_document",
-]

@@ -16,15 +16,15 @@ from cattrs import AttributeValidationNote, Converter
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from mayfly import document, paths
-from mayfly.config import assume_role, kinds, rules, values
+from mayfly.config import assume_role, document, kinds, rules, values
 from mayfly.config.assume_role import PolicyArn, TagKey, TagValue
+from mayfly.config.document import Document, Tree
 from mayfly.config.kinds import Text
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
 from mayfly.config.rules import Keys, Problem
 from mayfly.config.values import Region
-from mayfly.document import Document, Tree
-from mayfly.errors import ConfigInvalid
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
 
 
 # Filled in by load_document, not by the file's owner.

@@ -10,7 +10,7 @@ from typing import Any
 
 from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
 from mayfly.config.model import Config, RoleProfile
-from mayfly.credentials import partition_of
+from mayfly.shared.credentials import partition_of
 
 
 Keys = tuple[str | int, ...]

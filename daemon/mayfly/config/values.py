@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NewType
 from urllib.parse import urlsplit
 
-from mayfly import paths
 from mayfly.config.assume_role import ARN, PATH
 from mayfly.config.kinds import Text, kind_of, text
+from mayfly.shared import paths
 
 
 Reference = NewType("Reference", str)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 from mayfly.demo.stage import stage
 from mayfly.demo.story import PROMPT_SECONDS, Story
-from mayfly.demo.sts import Faults
+from mayfly.demo.sts.server import Faults
 from mayfly.demo.telling import Teller
 
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-from mayfly.demo.sts import Account, User
-from mayfly.demo.vault import ITEM, Vault
+from mayfly.demo.op.vault import ITEM, Vault
+from mayfly.demo.sts.server import Account, User
 
 
 ACCOUNT_ID = "058264411872"

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.demo import props
-from mayfly.demo.sts import EmbeddedSts, Faults
-from mayfly.demo.vault import Vault
+from mayfly.demo.op.vault import Vault
+from mayfly.demo.sts.server import EmbeddedSts, Faults
 
 
 START_SECONDS = 20

@@ -11,9 +11,9 @@ import socket
 import struct
 import sys
 
-from mayfly.clock import Clock
 from mayfly.desk import LocalDesk, desk_here
 from mayfly.desk.remote import MAX_LINE_BYTES, answered
+from mayfly.shared.clock import Clock
 
 
 IDLE_SECONDS = 120

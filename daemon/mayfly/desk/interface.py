@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from mayfly.demand import Presence, Scene
+from mayfly.session.demand import Presence, Scene
 
 
 ANSWER_SECONDS = 3

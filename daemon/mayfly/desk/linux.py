@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from mayfly.demand import Presence, Scene
 from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
+from mayfly.session.demand import Presence, Scene
 
 
 # curl or mayfly, and the shell that has started it; and one to spare.

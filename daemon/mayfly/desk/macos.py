@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from mayfly.demand import Presence, Scene
 from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
+from mayfly.session.demand import Presence, Scene
 
 
 class MacDesk:

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mayfly.demand import Presence, Scene
 from mayfly.desk.interface import ANSWER_SECONDS, Caller, LocalDesk, Watch
+from mayfly.session.demand import Presence, Scene
 
 
 MAX_LINE_BYTES = 4096

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from mayfly.config import Config
-from mayfly.exchange.where import followed
+from mayfly.config.model import Config
+from mayfly.exchange.sts.where import followed
 
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mayfly import hardening
-from mayfly.config import Config, OnePassword, RoleProfile
-from mayfly.credentials import Credentials
-from mayfly.errors import (
+from mayfly.config.model import Config, OnePassword, RoleProfile
+from mayfly.exchange.leave import Leave
+from mayfly.exchange.onepassword import lock as oplock
+from mayfly.exchange.onepassword.items import Item, item_from
+from mayfly.exchange.onepassword.lock import Device, OpLock
+from mayfly.exchange.onepassword.op import Op
+from mayfly.exchange.sts.where import Where, check_reachable, elsewhere, where_is_sts
+from mayfly.shared import hardening
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import (
     AwsFailed,
     FieldNotFound,
     ItemAmbiguous,
@@ -27,17 +33,11 @@ from mayfly.errors import (
     ReferenceInvalid,
     VaultNotFound,
 )
-from mayfly.exchange import oplock
-from mayfly.exchange.items import Item, item_from
-from mayfly.exchange.leave import Leave
-from mayfly.exchange.onepassword import Op
-from mayfly.exchange.oplock import Device, OpLock
-from mayfly.exchange.where import Where, check_reachable, elsewhere, where_is_sts
-from mayfly.wire import Result
+from mayfly.shared.wire import Result
 
 
 if TYPE_CHECKING:
-    from mayfly.exchange.sessions import Sessions
+    from mayfly.exchange.sts.sessions import Sessions
 
 Emit = Callable[[Result], None]
 
@@ -204,7 +204,7 @@ class Login:
     def _get_ready_meanwhile(self, name: str) -> None:
         """While `op` waits for its human: an import that ran first would double the cold time."""
         if self._sessions is None:
-            from mayfly.exchange.sessions import Sessions
+            from mayfly.exchange.sts.sessions import Sessions
 
             self._sessions = Sessions(self._config, self._environ, self._clock)
             self._sessions.warm_up(name)

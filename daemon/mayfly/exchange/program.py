@@ -16,16 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from mayfly import config as configuration
-from mayfly import hardening, paths, wire
-from mayfly.config import Config
-from mayfly.credentials import Credentials
-from mayfly.errors import ConfigChanged, ExchangeFailed, MayflyError
-from mayfly.exchange import asker, child
+from mayfly.config.load import load
+from mayfly.config.model import Config
+from mayfly.exchange import asker
 from mayfly.exchange.leave import Leave
 from mayfly.exchange.login import Emit, Login
-from mayfly.exchange.where import seal_environment
-from mayfly.wire import Request, Result
+from mayfly.exchange.onepassword import child
+from mayfly.exchange.sts.where import seal_environment
+from mayfly.shared import hardening, paths, wire
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.shared.wire import Request, Result
 
 
 def main() -> int:
@@ -124,7 +125,7 @@ def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError |
 
 
 def _config(request: Request, config_name: str | None) -> Config:
-    config = configuration.load(paths.config_file(config_name))
+    config = load(paths.config_file(config_name))
     if config.digest != request.digest:
         raise ConfigChanged(f"{config.source} has changed since the daemon read it")
     if any(name not in config.profiles for name in (*request.profiles, *request.sessions)):
@@ -159,7 +160,7 @@ def _assume_all(names: Sequence[str], sessions: Mapping[str, Credentials], confi
         return
     import asyncio
 
-    from mayfly.exchange.roles import Roles
+    from mayfly.exchange.sts.roles import Roles
 
     hardening.forbid_dumping()
     asyncio.run(Roles(config, os.environ, _now, emit).run(names, sessions))
@@ -168,7 +169,7 @@ def _assume_all(names: Sequence[str], sessions: Mapping[str, Credentials], confi
 def _verify(request: Request, config: Config, emit: Emit) -> None:
     import asyncio
 
-    from mayfly.exchange.identity import verify
+    from mayfly.exchange.sts.identity import verify
 
     hardening.forbid_dumping()
     asyncio.run(verify(request, config, os.environ, _now, emit))

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from mayfly.errors import ConfigInvalid
+from mayfly.shared.errors import ConfigInvalid
 
 
 SYSTEMD = (

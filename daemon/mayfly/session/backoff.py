@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from mayfly.demand import RefreshPolicy
-from mayfly.errors import (
+from mayfly.session.demand import RefreshPolicy
+from mayfly.shared.errors import (
     ApprovalDismissed,
     AwsFailed,
     AwsUnreachable,

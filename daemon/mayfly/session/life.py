@@ -7,8 +7,8 @@ from enum import Enum
 
 import attrs
 
-from mayfly.credentials import Credentials
-from mayfly.demand import RefreshPolicy
+from mayfly.session.demand import RefreshPolicy
+from mayfly.shared.credentials import Credentials
 
 
 # A life of three quarters of an hour, less what the answer took on its way; and what is kept of it for its users.

@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from mayfly.credentials import Credentials
-from mayfly.demand import Presence, RefreshPolicy, Scene, Trigger
-from mayfly.errors import ConfigChanged, ConfigInvalid, MayflyError, ScreenLocked
 from mayfly.session import backoff
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
 from mayfly.session.codes import CODE_PERIOD_SECONDS
+from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
 from mayfly.session.life import Life, Phase
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ConfigChanged, ConfigInvalid, MayflyError, ScreenLocked
 
 
 COMPANY_SECONDS = 60 * 60

@@ -1,0 +1,178 @@
+"""`mayfly aws-config`: profiles for `~/.aws/config`, so that AWS_PROFILE and `--profile` work everywhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mayfly.cli import speech
+from mayfly.cli.aws_config import file as aws_file
+from mayfly.cli.aws_config import regions, shadows
+from mayfly.cli.aws_config.file import Entry
+from mayfly.config import document
+from mayfly.config.document import Document
+from mayfly.shared import paths
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this command takes."""
+    parser.add_argument("--write", action="store_true", help="put them into ~/.aws/config (or $AWS_CONFIG_FILE)")
+    parser.add_argument("--prefix", metavar="P", default="", help="put P before every profile's name")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the profiles, or write them."""
+    found = document.read(paths.config_file(given.config))
+    try:
+        entries = entries_for(found, prefix=given.prefix)
+        printed = aws_file.block(entries)
+    except aws_file.Unquotable as reason:
+        raise speech.Stop(speech.WRONG_USAGE, str(reason)) from None
+    if not entries:
+        raise speech.Stop(speech.WRONG_USAGE, f"{found.path}: has no profiles")
+    if given.write:
+        return _write(entries)
+    print(printed, end="")
+    return speech.DONE
+
+
+def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
+    """An entry for every configured profile; raises aws_file.Unquotable."""
+    socket, command = str(paths.control_socket()), own_command()
+    return [
+        Entry(f"{prefix}{name}", region, aws_file.process_line(socket, command, name))
+        for name, region in _regions(found, _text()).items()
+    ]
+
+
+def is_behind(found: Document) -> bool:
+    """Whether `--write` was used once, and would now write other profiles or regions."""
+    text = _text()
+    try:
+        there = aws_file.written(text)
+    except aws_file.Unmergeable:
+        return False
+    # Of profiles that are gone or new, the others tell the prefix.
+    prefix = next((name.removesuffix(profile) for name, (profile, _) in there.profiles.items()), "")
+    wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text).items()}
+    return bool(there.profiles) and there.profiles != {
+        name: entry for name, entry in wanted.items() if name not in there.foreign
+    }
+
+
+def own_command() -> tuple[str, ...]:
+    """How to call this very `mayfly` from anywhere."""
+    called = Path(sys.argv[0]).absolute()
+    beside = Path(sys.executable).with_name("mayfly")
+    for candidate in (called, beside):
+        if candidate.name == "mayfly" and candidate.is_file():
+            return (str(candidate),)
+    return (sys.executable, "-m", "mayfly")
+
+
+def _regions(found: Document, text: str) -> dict[str, str]:
+    """The region of every profile: there, SDKs look for it in the profile itself, and nowhere else in the file.
+
+    Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
+    """
+    default = shadows.region_in(aws_file.foreign(text))
+    return {
+        name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
+        for name, table in found.tables("profiles").items()
+    }
+
+
+def _text() -> str:
+    """What stands in `~/.aws/config`; nothing where it cannot be read, which `--write` then says."""
+    try:
+        return _config_file().read_text(errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _write(entries: list[Entry]) -> int:
+    path = _config_file()
+    try:
+        # surrogateescape: whatever bytes stand there come out again as they were.
+        text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
+        merged = aws_file.merge(text, entries)
+        backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
+    except aws_file.Unmergeable as reason:
+        raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"mend or remove them in {path}",)) from None
+    except OSError as reason:
+        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
+    written = [entry.name for entry in entries if entry.name not in merged.foreign]
+    _tell(path, written, merged.removed, is_changed=merged.text != text, backup=backup)
+    return _complain(path, written, merged.foreign)
+
+
+def replace(path: Path, old: str, new: str) -> Path | None:
+    """Put `new` at `path`, whole or not at all, with the mode that it had (0600 if new); the backup of `old`."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    backup = path.with_name(f"{path.name}.mayfly-backup-{stamp}") if path.exists() else None
+    if backup:
+        _create(backup, old, mode)
+    draft = path.with_name(f".{path.name}.mayfly-{os.getpid()}")
+    try:
+        _create(draft, new, mode)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return backup
+
+
+def _create(path: Path, text: str, mode: int) -> None:
+    """A new file, on the disk before this returns."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode
+        os.fchmod(file.fileno(), mode)
+        file.write(text.encode(errors="surrogateescape"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _tell(path: Path, written: list[str], removed: list[str], *, is_changed: bool, backup: Path | None) -> None:
+    if not is_changed:
+        speech.say(f"{path}: nothing changed")
+        return
+    speech.say(f"{path}: wrote {', '.join(written) or 'nothing'}")
+    if removed:
+        speech.say(f"{path}: took away {', '.join(removed)}")
+    if backup:
+        speech.say(f"as it was before: {backup}")
+    if written:
+        speech.hint(f"try it: aws --profile {written[0]} sts get-caller-identity")
+
+
+def _complain(path: Path, written: list[str], foreign: list[str]) -> int:
+    """Say what stands in the way of a profile; the exit code."""
+    for name in foreign:
+        speech.error(f"{path}: has a profile {name} that mayfly did not write, and keeps it")
+    if foreign:
+        speech.hint("remove it there, or choose other names: mayfly aws-config --write --prefix mayfly-")
+    shadowed = [name for name in written if name in _static_keys()]
+    for name in shadowed:
+        speech.error(f"{_credentials_file()}: has keys for {name}, which win over credential_process")
+    if shadowed:
+        speech.hint(f"remove them from {_credentials_file()}")
+    return speech.FAILED if foreign or shadowed else speech.DONE
+
+
+def _static_keys() -> set[str]:
+    try:
+        return aws_file.keys_in(_credentials_file().read_text(errors="replace"))
+    except OSError:
+        return set()
+
+
+def _config_file() -> Path:
+    return Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+
+
+def _credentials_file() -> Path:
+    return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()

@@ -1,0 +1,183 @@
+"""`mayfly import-aws-config`: a config made of the profiles in `~/.aws`. It never prints or stores a key."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly.cli import speech
+from mayfly.cli.aws_config import file as aws_file
+from mayfly.cli.aws_config import plan as aws_import
+from mayfly.cli.aws_config.plan import Plan
+from mayfly.config.document import Document
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
+
+
+# What op itself takes in a name; anything else needs the ID.
+_ITEM = re.compile(r"op://[A-Za-z0-9_. -]+/[A-Za-z0-9_. -]+")
+
+Items = dict[str, str]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this command takes."""
+    parser.add_argument(
+        "--item",
+        metavar="[PROFILE=]op://VAULT/ITEM",
+        action="append",
+        default=[],
+        help="where the keys of PROFILE are, or of all; asked for if left out",
+    )
+    parser.add_argument("--write", action="store_true", help="make it the config, if there is none yet")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the config, or write it; and say what is left to do."""
+    path = _new_config(given.config) if given.write else None
+    drawn = _plan()
+    text = aws_import.rendered(drawn, _items(drawn, _parsed(given.item)))
+    for note in drawn.notes:
+        speech.say(note)
+    problems = _problems(text)
+    if path:
+        _create(path, text, problems)
+        speech.say(f"wrote {path}")
+    else:
+        print(text, end="")
+    for problem in problems:
+        speech.warning(f"mend this: {problem}")
+    _say_what_is_left(drawn, text)
+    return speech.FAILED if problems else speech.DONE
+
+
+def _new_config(given: str | None) -> Path:
+    """Where the config is to be; raises Stop where there is one."""
+    try:
+        path = paths.config_file(given)
+    except ConfigInvalid:
+        path = paths.config_dir() / "config.toml"
+    if path.exists():
+        raise speech.Stop(
+            speech.FAILED,
+            f"{path} is there already, and stays as it is",
+            hints=("print the new one, and take from it what you want: mayfly import-aws-config",),
+        )
+    return path
+
+
+def _plan() -> Plan:
+    config = _aws_file("AWS_CONFIG_FILE", "config")
+    credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    try:
+        drawn = aws_import.plan(aws_import.profiles_in(_text(config), _text(credentials)))
+    except (aws_import.Unreadable, aws_file.Unmergeable) as reason:
+        raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
+    if not drawn.keys:
+        for note in drawn.notes:
+            speech.say(note)
+        raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and none that stands on one")
+    return drawn
+
+
+def _aws_file(variable: str, name: str) -> Path:
+    return Path(os.environ.get(variable) or f"~/.aws/{name}").expanduser()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as reason:
+        raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
+
+
+def _parsed(given: list[str]) -> Items:
+    """The item for each profile that was named, and for "" that of all others."""
+    items: Items = {}
+    for word in given:
+        name, item = ("", word) if word.startswith("op://") else word.partition("=")[::2]
+        items[name] = _checked(item)
+    return items
+
+
+def _checked(item: str) -> str:
+    if not _ITEM.fullmatch(item.rstrip("/")):
+        raise speech.Stop(
+            speech.WRONG_USAGE,
+            "an item is op://VAULT/ITEM, by names or IDs; in names only letters, digits, blanks, '-', '_' and '.' work",
+            hints=("op item list --categories 'API Credential'   # shows names and IDs",),
+        )
+    return item.rstrip("/")
+
+
+def _items(drawn: Plan, given: Mapping[str, str]) -> Items:
+    """An item for every profile with keys: given, or asked for."""
+    unknown = [name for name in given if name and name not in drawn.keys]
+    if unknown:
+        raise speech.Stop(
+            speech.WRONG_USAGE,
+            *(f"--item {name}=…: there is no profile {name} with keys" for name in unknown),
+            hints=(f"profiles with keys: {', '.join(drawn.keys)}",),
+        )
+    items = {name: given.get(name) or given.get("") or _asked_for(name) for name in drawn.keys}
+    for name, item in items.items():
+        first = next(other for other, same in items.items() if same == item)
+        if first != name:
+            speech.warning(f"{first} and {name} have the same item, and so the same keys: --item {name}=op://…")
+    return items
+
+
+def _asked_for(name: str) -> str:
+    if not sys.stdin.isatty():
+        raise speech.Stop(
+            speech.WRONG_USAGE,
+            f"which 1Password item has the keys of {name}?",
+            hints=(f"mayfly import-aws-config --item {name}=op://VAULT/ITEM",),
+        )
+    print(f"1Password item with the keys of {name} (op://VAULT/ITEM): ", end="", file=sys.stderr, flush=True)
+    return _checked(sys.stdin.readline().strip())
+
+
+def _problems(text: str) -> list[str]:
+    """What Mayfly would refuse of it."""
+    from mayfly.config.load import load_document
+
+    try:
+        load_document(Document(Path("config.toml"), text.encode()))
+    except ConfigInvalid as refusal:
+        return [problem.removeprefix("config.toml: ") for problem in refusal.problems]
+    return []
+
+
+def _create(path: Path, text: str, problems: list[str]) -> None:
+    """Write what can be served; raises Stop for anything else."""
+    if problems:
+        raise speech.Stop(
+            speech.FAILED,
+            *problems,
+            hints=(f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {path}",),
+        )
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode
+            file.write(text)
+    except OSError as reason:
+        raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
+
+
+def _say_what_is_left(drawn: Plan, text: str) -> None:
+    """The keys are still where they were, in the open, and every SDK would prefer them."""
+    fields = ", ".join(f"'{field}'" for field in aws_import.FIELDS.values() if f'/{field}"' in text)
+    speech.say(f"fields of the items: {fields}: change them there or here, if yours are called otherwise")
+    names = ", ".join(keys.of for keys in drawn.keys.values())
+    credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    speech.hint(
+        f"move the keys of {names} into their items, and delete them in {credentials}: they work without a code"
+    )

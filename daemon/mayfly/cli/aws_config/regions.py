@@ -1,0 +1,44 @@
+"""The region of a profile's clients where nobody names one: most SDKs fail without."""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Iterator
+
+from mayfly.config.document import Document, Tree
+
+
+USUAL = "us-east-1"
+
+
+def usual(found: Document, name: str) -> str:
+    """That of the nearest profile below `name` that names one, else where STS is asked: the first of the partition."""
+    line = list(_line(found, name))
+    return next(filter(None, map(_region, line)), "") or _first_of(next(filter(None, map(_partition, line)), "aws"))
+
+
+def _line(found: Document, name: str) -> Iterator[Tree]:
+    """The profile and those that it stands on, each once, though the config may lead in a circle."""
+    tables = found.tables("profiles")
+    while table := tables.pop(name, None):
+        yield table
+        name = str(table.get("source_profile", ""))
+
+
+def _region(table: Tree) -> str:
+    region = str(table.get("region", ""))
+    return region if re.fullmatch(r"[a-z0-9-]+", region) else ""  # what it is instead is for `serve` to say
+
+
+def _partition(table: Tree) -> str:
+    arn = re.match(r"arn:([a-z0-9-]+):", str(table.get("role_arn") or table.get("mfa_id") or ""))
+    return arn[1] if arn else ""
+
+
+def _first_of(partition: str) -> str:
+    if partition == "aws":
+        return USUAL  # without a look into botocore's data: this runs in every shell start-up
+    from mayfly.exchange.sts.partitions import partition_named
+
+    return partition_named(partition).first_region

@@ -1,0 +1,143 @@
+"""The other end of the control socket: one request, one connection, and an answer as JSON.
+
+Law: nobody else's daemon is believed. The process at the other end must run as this user, whoever made the socket.
+stdlib only, and little of it: `credential-process` is called by every `aws` command.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+
+from pathlib import Path
+
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
+
+
+CONNECT_SECONDS = 2
+ANSWER_SECONDS = 10
+
+
+class NotRunning(Exception):
+    """No daemon answers on the control socket."""
+
+
+class Distrusted(Exception):
+    """Whoever answers on the control socket is not this user."""
+
+
+class Reply:
+    """An HTTP status, and the body that came with it."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.body = body
+
+
+class Call:
+    """A request that has been sent and waits for its answer; `select` takes it as it is."""
+
+    def __init__(self, sock: socket.socket, path: Path) -> None:
+        self._sock = sock
+        self._path = path
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable as soon as the answer comes."""
+        return self._sock.fileno()
+
+    def reply(self) -> Reply:
+        """Wait for the answer; raises NotRunning where the daemon ends, or is too slow, before it has given one."""
+        received = bytearray()
+        try:
+            with self._sock:
+                while block := self._sock.recv(65536):
+                    received += block
+        except TimeoutError:
+            raise NotRunning(f"the daemon at {self._path} does not answer") from None
+        except ConnectionError:
+            pass  # what has come so far shows whether it is whole
+        return self._parse(bytes(received))
+
+    def _parse(self, received: bytes) -> Reply:
+        head, _, body = received.partition(b"\r\n\r\n")
+        first, *lines = head.split(b"\r\n")
+        length = next((line[15:] for line in lines if line.lower().startswith(b"content-length:")), b"")
+        words = first.split()
+        if len(words) < 2 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
+            raise NotRunning(f"the daemon at {self._path} ended before it had answered")
+        return Reply(int(words[1]), body)
+
+
+def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Call:
+    """Ask the daemon for `target`, without waiting; `answer_seconds` None is for answers that wait for a human.
+
+    Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where its socket's
+    name is too long for any.
+    """
+    path = paths.control_socket()
+    sock = _connected(path)
+    try:
+        sock.settimeout(answer_seconds)
+        sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: mayfly\r\nContent-Length: 0\r\n\r\n".encode())
+    except OSError:
+        sock.close()
+        raise NotRunning(f"the daemon at {path} does not listen") from None
+    return Call(sock, path)
+
+
+def ask(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Reply:
+    """Send, and wait for the answer."""
+    return send(method, target, answer_seconds=answer_seconds).reply()
+
+
+def _connected(path: Path) -> socket.socket:
+    """A connection to a process of this user."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _connect(sock, path)
+        _check_peer(sock, path)
+    except BaseException as reason:
+        sock.close()
+        if isinstance(reason, OSError) and reason.errno is None:
+            # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
+            why = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+            raise ConfigInvalid(f"{path}: cannot be connected to: {why}") from None
+        raise
+    return sock
+
+
+def _connect(sock: socket.socket, path: Path) -> None:
+    sock.settimeout(CONNECT_SECONDS)
+    until = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return sock.connect(str(path))
+        except BlockingIOError:  # Linux, for a queue that is full: a thousand clients at once
+            if time.monotonic() > until:
+                raise NotRunning(f"the daemon at {path} does not accept connections") from None
+            time.sleep(0.01)
+        except TimeoutError:
+            raise NotRunning(f"the daemon at {path} does not accept connections") from None
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            raise NotRunning("the daemon does not run") from None
+        except PermissionError:
+            raise Distrusted(f"{path} may not be opened by you") from None
+
+
+def _check_peer(sock: socket.socket, path: Path) -> None:
+    owner = _peer_uid(sock)
+    if owner != os.getuid():
+        raise Distrusted(f"{path} is answered by {paths.user_name(owner)}, not by you")
+
+
+def _peer_uid(sock: socket.socket) -> int:
+    """Whose process listens: SO_PEERCRED on Linux, LOCAL_PEERCRED (struct xucred, unix(4)) on macOS and the BSDs."""
+    if hasattr(socket, "SO_PEERCRED"):
+        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return int(uid)
+    local_peercred, sol_local = 1, 0
+    _version, uid = struct.unpack_from("2I", sock.getsockopt(sol_local, local_peercred, 76))
+    return int(uid)

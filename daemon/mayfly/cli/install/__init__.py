@@ -1,0 +1,1 @@
+"""`mayfly install` and `mayfly uninstall`: the user service, by systemd or launchd."""

@@ -1,0 +1,142 @@
+"""`mayfly install`: a service of this user alone, there at log-in, on the listening address in force."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mayfly.cli import speech
+from mayfly.cli.install import desktop as install_desktop
+from mayfly.config import document
+from mayfly.service import launchd, systemd
+from mayfly.service.units import Values
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid, MayflyError
+
+
+if TYPE_CHECKING:
+    from mayfly.config.model import Config
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this command takes."""
+    parser.add_argument("--now", action="store_true", help="start it, too")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be written, and do nothing")
+    install_desktop.arguments(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Install, or say what stands in the way: before anything is written, as far as that can be known."""
+    wanted = install_desktop.variables(given)
+    values = values_in_force(given.config)
+    if sys.platform == "darwin":
+        from mayfly.cli.install import launchd as install_launchd
+
+        install_launchd.install(values, now=given.now, dry_run=given.dry_run)
+    elif systemd.is_here():
+        from mayfly.cli.install import systemd as install_systemd
+
+        try:
+            install_systemd.install(values, now=given.now, dry_run=given.dry_run)
+        except systemd.Refused as reason:
+            raise refused(reason) from None
+    else:
+        raise speech.Stop(
+            speech.FAILED,
+            "there is neither systemd nor launchd here",
+            hints=("start it yourself at log-in: mayfly serve",),
+        )
+    if given.dry_run:
+        install_desktop.show(wanted)
+    else:
+        install_desktop.give(wanted)
+        _say_how_to_use(given.config)
+    return speech.DONE
+
+
+def refused(reason: systemd.Refused) -> speech.Stop:
+    """The end where systemd's manager of this user does not run, or will not."""
+    hints = ["systemctl --user status 'mayfly*'"]
+    if "bus" in str(reason) or "XDG_RUNTIME_DIR" in str(reason):
+        hints = [
+            "su and sudo -u do not start a session: log in as that user (ssh, or: machinectl shell USER@)",
+            "for a user who is not logged in: loginctl enable-linger USER",
+        ]
+    return speech.Stop(speech.FAILED, *str(reason).splitlines(), hints=tuple(hints))
+
+
+def values_in_force(given: str | None) -> Values:
+    """What the units are filled in with; raises Stop or ConfigInvalid where the config or the address is not good.
+
+    A config that is not there yet is no hindrance: the service waits for it.
+    """
+    from mayfly.config.load import load
+
+    try:
+        path: Path | None = paths.config_file(given)
+    except ConfigInvalid:
+        path = None
+    found = load(path) if path else None
+    try:
+        listen = paths.listen_address(None, found.listen if found else None)
+    except ValueError as reason:
+        raise speech.Stop(speech.WRONG_USAGE, f"MAYFLY_LISTEN: {reason}") from None
+    if listen[1] == 0:
+        raise speech.Stop(speech.WRONG_USAGE, "port 0 is another one each time: a service needs one that stays")
+    return Values(
+        python=sys.executable,
+        listen=listen,
+        home=str(Path.home()),
+        is_configured=path is not None,
+        config=str(path) if path and (given or path.parent != Path.home() / ".config/mayfly") else None,
+        op_folders=_op_folders(found),
+        runtime_dir=str(paths.runtime_dir()),
+        log=str(launchd.log_file()),
+    )
+
+
+def _op_folders(found: Config | None) -> tuple[str, ...]:
+    """Where `op` is by this shell's PATH, if the service would not look there; also before there is a config."""
+    from mayfly.config.model import OnePassword
+    from mayfly.exchange.onepassword.op import USUAL_PLACES, find_op
+
+    folders: dict[str, None] = {}
+    ways = [found.onepassword_of(name) for name in found.profiles] if found else [OnePassword()]
+    for way in dict.fromkeys(ways):
+        try:
+            place = find_op(way, os.environ)
+        except MayflyError as error:
+            speech.warning(f"{error.message}: the service has no credentials before")
+            continue
+        if not way.op and place not in USUAL_PLACES:
+            folders[str(Path(place).parent)] = None
+    return tuple(folders)
+
+
+def _say_how_to_use(given: str | None) -> None:
+    """The line for each shell's start-up file, and what IDEs are better served with."""
+    from shlex import quote
+
+    try:
+        path = paths.config_file(given)
+        names = list(document.read(path).tables("profiles"))
+    except ConfigInvalid:
+        speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
+        return
+    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
+    # A start-up file is read in whatever folder the shell is started.
+    config = f" --config {quote(str(path))}" if given else ""
+    profile = f" {quote(names[0])}" if len(names) > 1 else ""
+    speech.hint(f'bash, zsh: put into ~/.bashrc, ~/.zshrc: eval "$({command} env{profile}{config})"')
+    speech.hint(f"fish: put into ~/.config/fish/config.fish: {command} env{profile}{config} --shell fish | source")
+    speech.hint(
+        f"IDEs and other programs of the desktop: {command} aws-config --write{config}, and choose a profile there"
+    )
+    # The agent is told of it; systemd's units have the session's.
+    if "MAYFLY_RUNTIME_DIR" in os.environ and sys.platform != "darwin":
+        speech.warning("MAYFLY_RUNTIME_DIR is set in this shell, and not for the service: they will not meet")

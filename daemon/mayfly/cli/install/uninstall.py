@@ -1,0 +1,40 @@
+"""`mayfly uninstall`: the service is gone, with all that `install` has written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mayfly.cli import speech
+from mayfly.cli.install.install import refused
+from mayfly.service import systemd
+
+
+# The service goes, whatever it was to serve.
+TAKES_CONFIG = False
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """What this command takes: nothing."""
+
+
+def run(_given: argparse.Namespace) -> int:
+    """End the service and take it away."""
+    if sys.platform == "darwin":
+        from mayfly.cli.install import launchd as install_launchd
+
+        kept = install_launchd.uninstall()
+    else:
+        from mayfly.cli.install import systemd as install_systemd
+
+        try:
+            kept = install_systemd.uninstall()
+        except systemd.Refused as reason:
+            raise refused(reason) from None
+    if kept is None:
+        speech.say("there was no service")
+    elif kept:
+        speech.say(f"the service has ended; kept, because not ours: {', '.join(map(str, kept))}")
+    else:
+        speech.say("the service is gone; your config stays")
+    return speech.DONE

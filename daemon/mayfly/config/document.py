@@ -1,0 +1,121 @@
+"""The config as it stands in its file: found, read once, and turned into one plain tree.
+
+Judging it is `config`'s work; the commands that run in every shell start-up need only names and regions, and stop here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mayfly.shared.errors import ConfigInvalid
+
+
+Tree = dict[str, Any]
+
+
+class Document:
+    """A config file's `path`, its `raw` bytes, and its `tree` in the full form.
+
+    `legacy_profile` is the profile's name where the file has the one-account shape `{"aws": {…}}`, "" where it names
+    none.
+    """
+
+    def __init__(self, path: Path, raw: bytes) -> None:
+        self.path = path
+        self.raw = raw
+        self.legacy_profile: str | None = None
+        self.tree = self._full_form(_parse(path, raw))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, in hex."""
+        import hashlib
+
+        return hashlib.sha256(self.raw).hexdigest()
+
+    def tables(self, name: str) -> dict[str, Tree]:
+        """The sub-tables called `name` (`profiles`); what is no table, or has no name, is left out."""
+        found = self.tree.get(name)
+        items = found.items() if isinstance(found, dict) else ()
+        return {key: value for key, value in items if key and isinstance(value, dict)}
+
+    def where(self, *keys: str | int) -> str:
+        """`FILE: key`, in the words of the file as its owner wrote it; a number is a position in a list."""
+        if self.legacy_profile is not None and keys[:2] == ("profiles", self.legacy_profile):
+            keys = ("aws", *(keys[2:] or ("org_id",)))
+        shown = "".join(map(_shown, keys)).removeprefix(".")
+        return f"{self.path}: {shown}" if keys else str(self.path)
+
+    def _full_form(self, tree: Tree) -> Tree:
+        if self.path.suffix != ".json" or "aws" not in tree:
+            return tree
+        account = tree["aws"]
+        if not isinstance(account, dict):
+            raise ConfigInvalid(f"{self.path}: aws: must be a table")
+        if "profiles" in tree:
+            raise ConfigInvalid(f"{self.path}: aws: cannot stand beside profiles: make it one of them")
+        name = account.get("org_id")
+        self.legacy_profile = name if isinstance(name, str) else ""
+        rest = {key: value for key, value in tree.items() if key != "aws"}
+        profile = {key: value for key, value in account.items() if key != "org_id"}
+        return rest | {"profiles": {self.legacy_profile: profile}}
+
+
+def _shown(key: str | int) -> str:
+    """A key as TOML would write it behind another."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    if key.isascii() and key.replace("-", "").replace("_", "").isalnum():
+        return f".{key}"
+    import json
+
+    return f".{json.dumps(key)}"
+
+
+def read(path: Path) -> Document:
+    """The document at `path`; raises ConfigInvalid where it cannot be read or parsed."""
+    try:
+        return Document(path, path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigInvalid(f"{path}: there is no such file") from None
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: cannot be read: {reason.strerror}") from None
+
+
+def _parse(path: Path, raw: bytes) -> Tree:
+    kind, parse = ("JSON", _parse_json) if path.suffix == ".json" else ("TOML", _parse_toml)
+    try:
+        tree = parse(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as reason:
+        line = raw.count(b"\n", 0, reason.start) + 1
+        raise ConfigInvalid(f"{path}: is not UTF-8 (at line {line})") from None
+    except ValueError as reason:
+        raise ConfigInvalid(f"{path}: is not {kind}: {reason}") from None
+    except RecursionError:
+        raise ConfigInvalid(f"{path}: is nested too deep") from None
+    if not isinstance(tree, dict):
+        raise ConfigInvalid(f"{path}: is not a table at its top")
+    return tree
+
+
+def _parse_json(text: str) -> Any:
+    import json
+
+    return json.loads(text, object_pairs_hook=_once_each)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> Tree:
+    """An object whose keys all differ: of two, JSON would silently keep the second."""
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{_shown(twice).removeprefix('.')} stands twice in one object")
+    return tree
+
+
+def _parse_toml(text: str) -> Any:
+    import tomllib
+
+    return tomllib.loads(text)

@@ -1,0 +1,179 @@
+"""One request: checked, then answered from memory, or held open and kept alive until the exchange has ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import cast
+from weakref import WeakKeyDictionary
+
+from aiohttp import hdrs, web
+
+from mayfly.daemon.audit import Audit
+from mayfly.daemon.endpoint.checks import Checks, Refused
+from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
+from mayfly.daemon.http.web import Answer, Connection, json_answer, refusal
+from mayfly.daemon.keeper import Keeper
+from mayfly.session.demand import Asker, Trigger
+from mayfly.shared.credentials import Credentials, container_body
+from mayfly.shared.errors import ApprovalPending, MayflyError
+from mayfly.shared.tokens import Grants
+
+
+_HEALTHY = json_answer(200, {"status": "ok"})
+_CHUNKED_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+_SPACE_CHUNK = b"1\r\n \r\n"
+
+
+class Endpoint:
+    """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`.
+
+    `renewed_tokens` tells whether other tokens count now than those that a client has just been judged by.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        grants: Grants,
+        audit: Audit,
+        *,
+        port: int,
+        clock: Callable[[], datetime],
+        on_refusal: Callable[[str], None],
+        renewed_tokens: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._keeper = keeper
+        self._renewed_tokens = renewed_tokens
+        self._audit = audit
+        self._on_refusal = on_refusal
+        # Weak, so that what is forgotten is forgotten here, too.
+        self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
+        hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
+        self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
+
+    async def handle(self, request: web.BaseRequest) -> Answer:
+        """The answer to one request."""
+        try:
+            profile = self._checks.run(request)
+        except Refused as refused:
+            if not (refused.refusal.cause == "token" and await self._renewed_tokens()):
+                return self._refused(refused)
+            return await self.handle(request)
+        if profile is None:
+            return _HEALTHY
+        credentials = self._keeper.take(profile, Asker(_inode(request) or 0))
+        if credentials is None:
+            return await self._wait(request, profile)
+        return await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
+
+    def _refused(self, refused: Refused) -> Answer:
+        self._on_refusal(refused.refusal.cause)
+        return refused.refusal.answer
+
+    async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
+        """The answer, and a note of it; raises ConnectionResetError where nobody is there to take it."""
+        if not _connection(request).is_open:
+            raise ConnectionResetError("the client has gone")
+        await self._audit.note(profile, agent, _inode(request))
+        return self._render(credentials)
+
+    def _render(self, credentials: Credentials) -> Answer:
+        """The answer with these credentials, made once for each session."""
+        known = self._rendered.get(credentials)
+        if known is None:
+            known = self._rendered[credentials] = Answer(200, container_body(credentials))
+        return known
+
+    async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
+        agent = request.headers.get(hdrs.USER_AGENT, "")
+        self._audit.meet(_inode(request))
+        work = asyncio.ensure_future(self._obtain(request, profile, agent))
+        dialect = dialect_of(agent, request.version)
+        try:
+            if dialect is Dialect.WHITE_SPACE:
+                return await self._wait_in_white_space(request, work)
+            if dialect is Dialect.INTERIM:
+                await self._keep_alive(request, work, INTERIM, first_seconds=FIRST_BYTE_SECONDS)
+            return await work
+        finally:
+            work.cancel()
+
+    async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
+        """The final answer, within the patience that is configured; the exchange outlives it."""
+        asker = Asker(_inode(request) or 0)
+        try:
+            async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, asker)
+        except TimeoutError:
+            return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
+        except MayflyError as error:
+            # It is the session's last error, raised for every client: it must not keep all their frames.
+            error.__traceback__ = None
+            return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
+        try:
+            # The token may have been rotated meanwhile.
+            self._checks.run(request)
+        except Refused as refused:
+            return self._refused(refused)
+        return await self._hand_out(request, profile, agent, credentials)
+
+    async def _keep_alive(
+        self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes, *, first_seconds: float
+    ) -> None:
+        """Write `sign` until `work` is done; a client that has gone ends it."""
+        seconds = first_seconds
+        while True:
+            done, _ = await asyncio.wait([work], timeout=seconds)
+            if done:
+                return
+            _connection(request).write(sign)
+            seconds = EVERY_SECONDS
+
+    async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
+        """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
+        done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
+        if done:
+            return work.result()
+        transport = request.transport
+        _connection(request).write(_CHUNKED_HEAD + _SPACE_CHUNK)
+        try:
+            await self._keep_alive(request, work, _SPACE_CHUNK, first_seconds=EVERY_SECONDS)
+            return Rest(work.result())
+        except BaseException:
+            if transport is not None:
+                transport.abort()
+            raise
+
+
+class Rest(Answer):
+    """The rest of a chunked 200 that has begun; raises ConnectionResetError where it would not be one."""
+
+    def __init__(self, answer: Answer) -> None:
+        if answer.status != 200:
+            raise ConnectionResetError("no error may follow a 200")
+        super().__init__(200, answer.body)
+        self._open = self.last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
+
+
+def _connection(request: web.BaseRequest) -> Connection:
+    return cast(Connection, request.protocol)
+
+
+def _inode(request: web.BaseRequest) -> int | None:
+    """The client's socket, as the kernel numbers it."""
+    peer = _connection(request).peer
+    return peer.inode if peer else None
+
+
+def _told(error: MayflyError, hint: str | None = None) -> Answer:
+    sentence = f"{error.message}: {hint}" if hint else error.sentence()
+    return refusal(error.http_status, error.code, sentence)
+
+
+def _login(profile: str) -> str:
+    return f"run 'mayfly login {profile}'"

@@ -1,0 +1,74 @@
+"""Whether AWS takes a session that seems not to be good: asked seldom, and without a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from mayfly.daemon.events import Events
+from mayfly.daemon.keeper.checks import not_started
+from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.tasks import Tasks
+from mayfly.daemon.launcher import Launcher
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
+from mayfly.shared.wire import Identity, Request
+
+
+class Doubts:
+    """Asks AWS who a session is taken for, and gives up those that it does not take."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        launch: Launcher,
+        clock: Callable[[], datetime],
+        events: Events,
+        tasks: Tasks,
+        on_rejected: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._ledger = ledger
+        self._launch = launch
+        self._clock = clock
+        self._events = events
+        self._tasks = tasks
+        self._on_rejected = on_rejected
+
+    def note(self, name: str, *, is_refused: bool) -> None:
+        """The session may not be good; `is_refused`: AWS would not let a role be assumed from it."""
+        now = self._clock()
+        if self._ledger[name].may_verify(self._ledger.policy(name, now), now, is_refused=is_refused):
+            self._ledger[name] = self._ledger[name].verified(now)
+            self._tasks.spawn(self._verify(name))
+
+    async def identity(self, name: str, credentials: Credentials) -> Identity:
+        """Who AWS takes the session for; raises the MayflyError that it answers instead."""
+        request = Request(kind="verify", digest=self._ledger.config.digest, profiles=(), sessions={name: credentials})
+        outcomes: list[object] = [ExchangeFailed("the exchange ended without an answer")]
+        try:
+            async with self._launch() as exchange:
+                outcomes += [result.outcome async for result in exchange.ask(request)]
+        except OSError as reason:
+            raise not_started(reason) from None
+        if isinstance(outcomes[-1], MayflyError):
+            raise outcomes[-1]
+        if isinstance(outcomes[-1], Identity):
+            return outcomes[-1]
+        raise ExchangeFailed("the exchange answered something else than what was asked")
+
+    async def _verify(self, name: str) -> None:
+        suspected = self._usable(name)
+        try:
+            if suspected:
+                await self.identity(name, suspected)
+        except (SessionEnded, AccessKeyUnknown) as refusal:
+            if suspected == self._usable(name):
+                self._events.warning("session.rejected", profile=name, code=refusal.code)
+                self._ledger.reject(name, refusal, self._clock())
+                await self._on_rejected()
+        except MayflyError as error:
+            self._events.warning("session.unverified", profile=name, code=error.code)
+
+    def _usable(self, name: str) -> Credentials | None:
+        return self._ledger[name].usable(self._clock()) if name in self._ledger else None

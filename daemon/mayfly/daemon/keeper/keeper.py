@@ -1,0 +1,298 @@
+"""What the faces and the clock ask for: answered from memory, or set going."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+
+from mayfly.config.model import Config
+from mayfly.daemon.events import Events
+from mayfly.daemon.keeper.checks import no_longer_there
+from mayfly.daemon.keeper.doubts import Doubts
+from mayfly.daemon.keeper.keepsake import pack, unpack
+from mayfly.daemon.keeper.lanes import Lanes
+from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.lookout import Lookout
+from mayfly.daemon.keeper.tasks import Tasks
+from mayfly.daemon.launcher import Launcher
+from mayfly.daemon.status import ProfileStatus
+from mayfly.desk import Desk
+from mayfly.session import LOOK_AGAIN_SECONDS, Phase
+from mayfly.session.demand import NOBODY, Asker, Scene, Trigger
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.wire import Identity
+
+
+SHORTEST_REST_SECONDS = 0.05
+
+
+class Keeper:
+    """Keeps the sessions of every configured profile; lives in one event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        launch: Launcher,
+        desk: Desk,
+        clock: Callable[[], datetime],
+        events: Events,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ledger = Ledger(config, on_change)
+        self._clock = clock
+        self._events = events
+        self._tasks = Tasks(events)
+        self._lookout = Lookout(desk, clock=clock, tasks=self._tasks)
+        self._waking: set[str] = set()
+        self._stirred = asyncio.Event()
+        self._doubts = Doubts(
+            self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
+        )
+        self._lanes = Lanes(
+            self._ledger,
+            launch=launch,
+            clock=clock,
+            events=events,
+            stirred=self._stirred,
+            tasks=self._tasks,
+            lookout=self._lookout,
+            doubts=self._doubts,
+        )
+
+    @property
+    def config(self) -> Config:
+        """The config in force."""
+        return self._ledger.config
+
+    # What the faces ask
+
+    def take(self, profile: str, asker: Asker = NOBODY) -> Credentials | None:
+        """What can be handed out now, from memory; asks for fresh ones where these are due.
+
+        Whoever is prompted can be told which program the `asker` is.
+        """
+        name, now = self._ledger.name_of(profile), self._clock()
+        credentials = self._ledger[name].usable(now)
+        if credentials is None:
+            return None
+        self._ledger.note_fetch(name, now)
+        if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
+            self._waking.add(name)
+            self._tasks.spawn(self._wake(name, profile, asker))
+        return credentials
+
+    async def obtain(self, profile: str, trigger: Trigger, asker: Asker = NOBODY) -> Credentials:
+        """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
+        name = self._ledger.name_of(profile)
+        if trigger is Trigger.PERSON:
+            self._ledger.forgive(name)
+        else:
+            await self._note_client(name)
+        await self._fetch(profile, trigger, asker)
+        credentials = self._usable(profile)
+        if credentials is None:
+            raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
+        if trigger is Trigger.CLIENT:
+            self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
+        return credentials
+
+    async def identify(self, profile: str) -> Identity:
+        """Who AWS takes the profile's session for; raises a MayflyError where there is none, or AWS says no."""
+        credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
+        return await self._doubts.identity(self._ledger.name_of(profile), credentials)
+
+    def suspect(self, profile: str) -> None:
+        """A client came back so soon that AWS may have refused what it was given: ask AWS, and renew if it says no."""
+        self._doubts.note(self._ledger.name_of(profile), is_refused=False)
+
+    async def _on_rejected(self) -> None:
+        self._stirred.set()
+        await self.look()
+
+    def age_seconds(self, profile: str) -> float:
+        """How long the profile's session has been here."""
+        issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
+        return (self._clock() - issued_at).total_seconds() if issued_at else 0
+
+    def forget(self, profiles: Iterable[str]) -> None:
+        """Drop what is in memory; nothing comes back before somebody asks."""
+        for name in {self._ledger.name_of(profile) for profile in profiles}:
+            self._ledger[name] = self._ledger[name].forgot()
+            self._events.info("session.forgotten", profile=name)
+
+    def status(self) -> list[ProfileStatus]:
+        """Every profile as it stands now."""
+        now = self._clock()
+        return [self._status_of(profile, now) for profile in self.config.profiles]
+
+    def adopt(self, config: Config) -> None:
+        """Take over a changed config; sessions of profiles that did not change go on."""
+        before = self._ledger.config
+        self._ledger.adopt(config)
+        self._lanes.adopt(before)
+        self._stirred.set()
+
+    # What outlives the process
+
+    def keepsake(self) -> bytes:
+        """The sessions, for `recall`; b"" where there are none. A secret."""
+        return pack(self._ledger.keepsake())
+
+    def recall(self, kept: bytes) -> None:
+        """Take back what `keepsake` gave to an earlier process, as far as it is still good."""
+        for name in self._ledger.recall(unpack(kept), self._clock()):
+            self._events.info("session.recalled", profile=name)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether credentials are on their way."""
+        return any(self._lanes.flight(name) for name in self._ledger.names)
+
+    def wind_up(self) -> None:
+        """Disturb nobody any more: who answers late would have answered in vain."""
+        self._lanes.wind_up()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for whatever is on its way, `seconds` at most."""
+        await self._lanes.drain(seconds)
+
+    # What the clock asks
+
+    async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
+        """Look after the sessions until cancelled: at least every `tick_seconds`, and never "until" an instant.
+
+        `on_look` hears of every look that has been taken.
+        """
+        try:
+            while True:
+                await self.look()
+                on_look()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(tick_seconds, self._rest_seconds())):
+                        await self._stirred.wait()
+                        # Results come in swarms, and each stirs: one look at all sessions is enough for many.
+                        await asyncio.sleep(SHORTEST_REST_SECONDS)
+                self._stirred.clear()
+        finally:
+            await self._lanes.close()
+
+    async def look(self) -> None:
+        """Ask the core, for every session, whether the clock alone wants something."""
+        ledger, now = self._ledger, self._clock()
+        if any(ledger[name].heeds_scene(ledger.policy(name, now), now) for name in ledger.names):
+            await self._lookout.see()
+            now = self._clock()
+        for name in self._ledger.names:
+            self._want(name, Trigger.CLOCK, now)
+            self._alarm(name, now)
+
+    def _alarm(self, name: str, now: datetime) -> None:
+        """Tell that credentials in use are about to end."""
+        seconds = self._ledger[name].alarm_seconds(self._ledger.policy(name, now), now)
+        if seconds is not None:
+            self._ledger[name] = self._ledger[name].alarmed(seconds)
+            left = round(self._ledger[name].left_seconds(now))
+            self._events.warning("session.ending", profile=name, left_seconds=left)
+
+    def _rest_seconds(self) -> float:
+        now = self._clock()
+        ledger = self._ledger
+        rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
+        return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
+
+    # How it is done
+
+    async def _wake(self, name: str, profile: str, asker: Asker) -> None:
+        """A client was served from what is due: start getting new ones, if it may be."""
+        try:
+            await self._lookout.see()
+            if name in self._ledger:
+                self._want_for_client(name, profile, asker)
+        finally:
+            self._waking.discard(name)
+
+    def _is_due(self, name: str, now: datetime) -> bool:
+        """Whether a client may have new ones, if somebody is there to be asked."""
+        return self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now)
+
+    def _usable(self, profile: str) -> Credentials | None:
+        """What there is for the profile; raises ConfigChanged where it is not configured any more."""
+        return self._ledger[self._name_of(profile)].usable(self._clock())
+
+    def _name_of(self, profile: str) -> str:
+        """What serves the profile now: a reload may have come while somebody waited."""
+        if profile not in self.config.profiles:
+            raise no_longer_there(profile)
+        return self._ledger.name_of(profile)
+
+    async def _note_client(self, name: str) -> None:
+        now = self._clock()
+        self._ledger.note_fetch(name, now)
+        if self._ledger.policy(name, now).asks_human:
+            await self._lookout.see()
+
+    async def _fetch(self, profile: str, trigger: Trigger, asker: Asker) -> None:
+        """Wait for fresh credentials; a client is content with old ones that live."""
+        name, now, origin = self._name_of(profile), self._clock(), self.config.origins[profile]
+        if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
+            return
+        is_client = trigger is Trigger.CLIENT
+        if self._want_for_client(name, profile, asker) if is_client else self._want(name, trigger, now):
+            flight = self._lanes.flight(name)
+            error = await asyncio.shield(flight) if flight else None
+            if self.config.origins.get(profile) != origin:
+                raise no_longer_there(profile)
+        else:
+            error = self._refusal(name, now)
+        if error and (trigger is Trigger.PERSON or not self._usable(profile)):
+            raise error
+
+    def _want_for_client(self, name: str, profile: str, asker: Asker) -> bool:
+        """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
+        now = self._clock()
+        is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
+        is_wanted = self._want(name, Trigger.CLIENT, now)
+        flight = self._lanes.flight(name)
+        if is_prompt and flight and not flight.done():
+            self._events.info("approval.wanted", profile=profile, inode=asker.inode, pid=asker.pid)
+        return is_wanted
+
+    def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
+        """Set going what `trigger` may have; whether it is on its way."""
+        if trigger is Trigger.PERSON:
+            self._lanes.insist(name)
+        if self._lanes.flight(name):
+            return True
+        policy = self._ledger.policy(name, now)
+        until = self._ledger.needed_until(name, now)
+        if not self._ledger[name].wants(policy, trigger, self._lookout.scene, now, needed_until=until):
+            return False
+        if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
+            return False
+        self._lanes.want(name)
+        return True
+
+    def _refusal(self, name: str, now: datetime) -> MayflyError:
+        policy = self._ledger.policy(name, now)
+        links = [name, self._ledger.base(name)]
+        for link in links if self._ledger.is_grounded(name, now) else reversed(links):
+            error = self._ledger[link].refusal(policy, self._lookout.scene)
+            if error:
+                return error
+        return ExchangeFailed("nothing was tried")
+
+    def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
+        name = self._ledger.name_of(profile)
+        return ProfileStatus.of(
+            profile,
+            self._ledger[name],
+            self._ledger.policy(name, now),
+            ground=None if self._ledger.is_grounded(name, now) else self._ledger[self._ledger.base(name)],
+            in_flight=self._lanes.flight(name) is not None,
+            now=now,
+        )

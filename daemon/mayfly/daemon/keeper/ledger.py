@@ -1,0 +1,161 @@
+"""The sessions of all profiles: written in one place, read by name, and linked as the config links them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from mayfly.config.model import Config
+from mayfly.config.values import REFRESH_MODES
+from mayfly.daemon.keeper.keepsake import Kept
+from mayfly.session import Phase, Session
+from mayfly.session.demand import RefreshPolicy
+from mayfly.shared.errors import AccessKeyUnknown, MayflyError, SessionEnded
+
+
+class Ledger:
+    """Every session by its name, which is the name of the first profile that it serves."""
+
+    def __init__(self, config: Config, on_change: Callable[[], None] = lambda: None) -> None:
+        self.config = config
+        self._on_change = on_change
+        self._sessions: dict[str, Session] = {}
+        self.adopt(config)
+
+    def adopt(self, config: Config) -> None:
+        """Take over a config. A session goes on where nothing that made it has changed, whatever it is called now."""
+        before, sessions = self.config, self._sessions
+        self.config = config
+        self._names = {profile: config.session_of(profile) for profile in config.profiles}
+        names = dict.fromkeys(self._names.values())
+        self._chains = {name: tuple(self._names[link] for link in config.chain(name)) for name in names}
+        self._above: dict[str, list[str]] = {name: [] for name in self._chains}
+        for name, chain in self._chains.items():
+            for link in chain[:-1]:
+                self._above[link].append(name)
+        self._asks_human = {name: config.onepassword_of(name).asks_human for name in names}
+        self._modes: dict[str, str] = {}
+        for profile, name in self._names.items():
+            mode = config.profiles[profile].refresh or ("while-used" if self._asks_human[name] else "always")
+            self._modes[name] = min(mode, self._modes.get(name, mode), key=REFRESH_MODES.index)
+        self._sessions = {name: Session() for name in names}
+        self._by_origin: dict[str, list[str]] = {}
+        for name in names:
+            self._by_origin.setdefault(config.origins[name], []).append(name)
+        for old, new in self.heirs(before, sessions).items():
+            is_otherwise = _circumstances(before, old) != _circumstances(config, new)
+            self._sessions[new] = sessions[old].absolved() if is_otherwise else sessions[old].config_adopted()
+
+    def heirs(self, config: Config, names: Iterable[str]) -> dict[str, str]:
+        """By what sessions were called in `config`: what they are called here, where they are made from the same."""
+        pairs = [(heir, name) for name in names if (heir := self.heir(config, name))]
+        # Of several that could be its ancestor, the one of the same name counts.
+        ancestors = dict(sorted(pairs, key=lambda pair: pair[0] == pair[1]))
+        return {name: heir for heir, name in ancestors.items()}
+
+    def heir(self, config: Config, name: str) -> str | None:
+        """What a session called `name` in `config` is called here; None where nothing here is made from the same."""
+        names = self._by_origin.get(config.origins.get(name, ""), [])
+        return name if name in names else next(iter(names), None)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._sessions
+
+    def __getitem__(self, name: str) -> Session:
+        return self._sessions[name]
+
+    def __setitem__(self, name: str, session: Session) -> None:
+        """The one place where a session changes; `on_change` hears of it where it has other credentials than before."""
+        before, self._sessions[name] = self._sessions[name], session
+        if before.credentials is not session.credentials:
+            self._on_change()
+
+    def keepsake(self) -> dict[str, Kept]:
+        """Every session with its origin, to be kept over a restart."""
+        return {name: Kept(self.config.origins[name], session) for name, session in self._sessions.items()}
+
+    def recall(self, kept: Mapping[str, Kept], now: datetime) -> list[str]:
+        """Take back what is still good and was made from what is configured now; the names of these sessions."""
+        good = {row.origin: row.session for row in kept.values() if row.session.usable(now)}
+        mine = {name: good[origin] for name in self.names if (origin := self.config.origins[name]) in good}
+        self._sessions |= mine
+        return list(mine)
+
+    @property
+    def names(self) -> list[str]:
+        """All sessions, each before those that stand on it or not: as configured."""
+        return list(self._sessions)
+
+    def name_of(self, profile: str) -> str:
+        """The session that serves `profile`."""
+        return self._names[profile]
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """The sessions from the one with keys up to `name`."""
+        return self._chains[name]
+
+    def base(self, name: str) -> str:
+        """The session with keys that `name` finally stands on."""
+        return self._chains[name][0]
+
+    def is_base(self, name: str) -> bool:
+        """Whether `name` needs a login, and no role."""
+        return len(self._chains[name]) == 1
+
+    def live_source(self, name: str, now: datetime) -> str | None:
+        """The nearest session below `name` that is usable."""
+        return next((link for link in reversed(self.chain(name)[:-1]) if self[link].usable(now)), None)
+
+    def links_above_live(self, name: str, now: datetime) -> tuple[str, ...]:
+        """The roles to assume, one from the other, to get from the nearest live session to `name`."""
+        chain, source = self.chain(name), self.live_source(name, now)
+        return chain[chain.index(source) + 1 :] if source else ()
+
+    def is_grounded(self, name: str, now: datetime) -> bool:
+        """Whether `name` can be got without getting another session first."""
+        return self.is_base(name) or self.live_source(name, now) is not None
+
+    def asks_human(self, name: str) -> bool:
+        """Whether a login for `name` may cost somebody a fingerprint."""
+        return self._asks_human[name]
+
+    def policy(self, name: str, now: datetime) -> RefreshPolicy:
+        """A role on a live session needs nobody; whatever needs a login asks whom its 1Password asks."""
+        asks_human = self.asks_human(name) and not self.live_source(name, now)
+        # Of the profiles that it serves, the one that wants most has it so.
+        return RefreshPolicy(mode=self._modes[name], asks_human=asks_human)
+
+    def phase(self, name: str, now: datetime) -> Phase:
+        """Where the session stands."""
+        return self[name].phase(self.policy(name, now), now)
+
+    def note_fetch(self, name: str, now: datetime) -> None:
+        """A client was given `name`, and so uses all that it stands on."""
+        for link in self.chain(name):
+            self[link] = self[link].fetched(now)
+
+    def needed_until(self, name: str, now: datetime) -> datetime | None:
+        """When the first of the roles ends that are above `name`, in use, and outlive it; None where there is none."""
+        end = self[name].ends_at()
+        used = [role for role in self._above[name] if self[role].is_in_use()]
+        kept = [role for role in used if self[role].is_kept(self.policy(role, now))]
+        ends = [later for role in kept if (later := self[role].ends_at()) and (end is None or later > end)]
+        return min(ends, default=None)
+
+    def reject(self, name: str, refusal: MayflyError, now: datetime) -> None:
+        """AWS does not take the session `name`; roles that were refused on account of it may try the next one."""
+        self[name] = self[name].rejected(refusal, self.policy(name, now), now)
+        for role in self._above[name]:
+            if isinstance(self[role].last_error, SessionEnded | AccessKeyUnknown):
+                self[role] = self[role].absolved()
+
+    def forgive(self, name: str) -> None:
+        """A person asks: what failed before no longer counts."""
+        for link in self.chain(name):
+            self[link] = self[link].asked_by_person()
+
+
+def _circumstances(config: Config, name: str) -> list[object]:
+    """Where STS is asked, and how `op` is run: a session is good whatever these are, but its failure may be theirs."""
+    links = [config.profiles[link] for link in config.ancestry(name)]
+    return [*((link.region, link.sts_region) for link in links), config.onepassword_of(name)]

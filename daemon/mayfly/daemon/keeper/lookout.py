@@ -1,0 +1,48 @@
+"""Who is there, as far as it was seen: one look at the desk for all who want to know at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from datetime import datetime
+
+from mayfly.daemon.keeper.tasks import Tasks
+from mayfly.desk import Desk
+from mayfly.session.demand import Presence, Scene
+
+
+# A look costs a process or two: whoever asks within this time shares what was seen.
+SCENE_SECONDS = 1
+
+
+class Lookout:
+    """Remembers the last scene; `see` renews it."""
+
+    def __init__(self, desk: Desk, *, clock: Callable[[], datetime], tasks: Tasks) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._tasks = tasks
+        self._seen_at: datetime | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self.scene = Scene()
+
+    async def see(self) -> Scene:
+        """The scene, not older than a second; a caller that leaves takes nobody's answer along."""
+        age_seconds = (self._clock() - self._seen_at).total_seconds() if self._seen_at else SCENE_SECONDS
+        if self._looking is None and age_seconds >= SCENE_SECONDS:
+            self._looking = self._tasks.spawn(self._look())
+        if self._looking:
+            await asyncio.wait([self._looking])
+        return self.scene
+
+    async def is_locked(self) -> bool:
+        """Whether nobody can be asked, because the screen is locked."""
+        return (await self.see()).presence is Presence.LOCKED
+
+    async def _look(self) -> None:
+        try:
+            self.scene = await self._desk.scene()
+            self._seen_at = self._clock()
+        finally:
+            self._looking = None

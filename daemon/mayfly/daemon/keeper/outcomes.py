@@ -1,0 +1,77 @@
+"""What came of an exchange, entered in the ledger: new credentials if they are what they should be, or a failure."""
+
+from __future__ import annotations
+
+import random
+
+from collections.abc import Callable
+from datetime import datetime
+
+from mayfly.daemon.events import Events
+from mayfly.daemon.keeper import checks
+from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.lookout import Lookout
+from mayfly.session import MAX_JITTER_SECONDS
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ExchangeFailed, MayflyError
+
+
+class Outcomes:
+    """Enters them, and tells of them."""
+
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime], events: Events, lookout: Lookout) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._events = events
+        self._lookout = lookout
+
+    def issued(self, name: str, credentials: Credentials, skew_seconds: float) -> MayflyError | None:
+        """Enter new credentials; what to tell whoever waits, if somebody wants them gone by now.
+
+        Raises a MayflyError where they are not what they should be.
+        """
+        now, profile = self._clock(), self._ledger.config.profiles[name]
+        checks.check_account(credentials, profile.account_id)
+        skew_seconds = checks.plausible_skew(skew_seconds, credentials, asked_seconds=profile.duration_seconds, now=now)
+        checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
+        if self._ledger[name].forgotten:
+            return ExchangeFailed(f"{name} was forgotten while it was on its way", hint="ask again")
+        asks_human = self._ledger.policy(name, now).asks_human
+        session = self._ledger[name].issued(
+            credentials,
+            skew_seconds=skew_seconds,
+            jitter_seconds=0 if asks_human else random.uniform(0, MAX_JITTER_SECONDS),  # noqa: S311 - no secret
+            now=now,
+        )
+        self._ledger[name] = session
+        self._events.info(
+            "session.refreshed",
+            profile=name,
+            access_key_id=credentials.access_key_id,
+            expires_in_seconds=round(session.left_seconds(now)),
+            skew_seconds=round(skew_seconds),
+        )
+        return None
+
+    def failed(self, name: str, error: MayflyError) -> None:
+        """Enter that an attempt failed. What failed below a role is not held against the role."""
+        now = self._clock()
+        if not self._ledger.is_grounded(name, now):
+            return
+        session = self._ledger[name].failed(
+            error,
+            self._ledger.policy(name, now),
+            jitter=random.random(),  # noqa: S311 - no secret
+            now=now,
+            unlocked_at=self._lookout.scene.unlocked_at,
+        )
+        self._ledger[name] = session
+        self._events.warning(
+            "session.refresh_failed",
+            profile=name,
+            code=error.code,
+            reason=error.message,
+            retry_after_seconds=round(session.retry_after_seconds),
+            failures=session.consecutive_failures,
+            in_use=session.is_in_use(),
+        )

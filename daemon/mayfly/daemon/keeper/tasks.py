@@ -1,0 +1,38 @@
+"""What runs beside everything else, until it or the daemon ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Coroutine
+from typing import Any
+
+from mayfly.daemon.events import Events
+
+
+class Tasks:
+    """Holds on to tasks, and logs those that end by a fault of ours."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start `work` now."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def end(self) -> None:
+        """Cancel all, and wait until they have cleaned up."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault:
+            self._events.error("task.failed", exc_info=fault)

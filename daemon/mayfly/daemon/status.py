@@ -1,0 +1,131 @@
+"""What is reported: plain values, made by the keeper, shown by `mayfly status`. No secret is among them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from mayfly.session import Phase, Session
+from mayfly.session.demand import RefreshPolicy
+from mayfly.shared.credentials import instant_text
+from mayfly.shared.errors import MayflyError
+
+
+@attrs.frozen(kw_only=True)
+class ProfileStatus:
+    """One profile: where its session stands, what comes next, what went wrong."""
+
+    profile: str
+    phase: str
+    access_key_id: str | None
+    expiration: datetime | None
+    expires_in_seconds: int
+    refresh: str
+    due_at: datetime | None
+    in_flight: bool
+    in_use: bool
+    retry_not_before_at: datetime | None
+    last_error: dict[str, str] | None
+    next_step: str
+    skew_seconds: int
+    last_fetched_at: datetime | None
+
+    @classmethod
+    def of(
+        cls,
+        profile: str,
+        session: Session,
+        policy: RefreshPolicy,
+        *,
+        in_flight: bool,
+        now: datetime,
+        ground: Session | None = None,
+    ) -> ProfileStatus:
+        """The status of a session at `now`; `ground` is what must be got first, where that is so."""
+        credentials, error = session.credentials, session.last_error
+        left = session.left_seconds(now)
+        due_in = timedelta(seconds=left - session.window_seconds(policy))
+        return cls(
+            profile=profile,
+            phase=session.phase(policy, now).value,
+            access_key_id=f"…{credentials.access_key_id[-4:]}" if credentials else None,
+            expiration=credentials.expiration if credentials else None,
+            expires_in_seconds=max(0, round(left)),
+            refresh=policy.mode,
+            due_at=now + due_in if credentials else None,
+            in_flight=in_flight,
+            in_use=session.is_in_use(),
+            retry_not_before_at=session.retry_not_before_at(),
+            last_error={"code": error.code, "message": error.message, "hint": error.hint} if error else None,
+            next_step=_next_step(_hindered(session, ground), policy, in_flight=in_flight, now=now),
+            skew_seconds=round(session.skew_seconds),
+            last_fetched_at=session.last_fetched_at,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Status:
+    """The daemon as a whole.
+
+    `notes` are for somebody to act on; `detours` are what leads calls to AWS another way than usual.
+    """
+
+    version: str
+    pid: int
+    address: str
+    config: str
+    started_at: datetime
+    observed_at: datetime
+    service: str
+    notes: list[str]
+    detours: list[str]
+    refusals: dict[str, int]
+    last_fetches: list[dict[str, Any]]
+    profiles: list[ProfileStatus]
+
+
+def tree(status: Status) -> dict[str, Any]:
+    """A status as JSON has it: instants as texts."""
+    return attrs.asdict(status, value_serializer=_plain)
+
+
+def _plain(_owner: Any, _field: Any, value: Any) -> Any:
+    return instant_text(value) if isinstance(value, datetime) else value
+
+
+def _hindered(session: Session, ground: Session | None) -> Session:
+    """The session whose failure stands in the way."""
+    return ground if ground and ground.last_error else session
+
+
+def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
+    """What will happen next, and what a person can do about it."""
+    phase = session.phase(policy, now)
+    if in_flight:
+        return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
+    if session.last_error:
+        return _next_try(session, session.last_error, policy, now)
+    if not session.is_kept(policy):
+        is_empty = phase is Phase.EMPTY
+        return (
+            "a client's first request, or 'mayfly login', gets credentials"
+            if is_empty
+            else "renewed when a client asks"
+        )
+    if phase is Phase.FRESH:
+        return "renewed by itself"
+    return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"
+
+
+def _next_try(session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
+    retry_at = session.retries_by_itself_at(policy, now)
+    if retry_at is None:
+        return error.hint or "tried again when a client asks"
+    left = round((retry_at - now).total_seconds())
+    if left > 0:
+        return (
+            f"tried again by itself in {left} s" if left < 100 else f"tried again by itself in {round(left / 60)} min"
+        )
+    return "tried again as soon as somebody is there" if policy.asks_human else "tried again by itself at once"

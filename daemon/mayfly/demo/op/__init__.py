@@ -1,0 +1,1 @@
+"""The stand-in `op`, and the vault behind it."""

@@ -1,0 +1,1 @@
+"""1Password: `op` is run here, and nowhere else."""

@@ -1,0 +1,97 @@
+"""What `op` finds in its environment: an allow-list, and exactly one way to authenticate."""
+
+from __future__ import annotations
+
+import re
+import stat
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly.config.model import OnePassword
+from mayfly.exchange.onepassword.child import Child, Flooded, Hung
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
+
+
+TOKEN_COMMAND_SECONDS = 30
+_TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
+
+# What `op` needs to find its app, its config and its language; nothing of AWS, no session of another terminal, no debug
+# switch.
+_PASSED_ON = (
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "OP_CONFIG_DIR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+
+
+def environment(way: OnePassword, of: Mapping[str, str]) -> dict[str, str]:
+    """The environment of `op` for this way to 1Password; raises ConfigInvalid or OnePasswordHung without its token."""
+    chosen = {name: of[name] for name in _PASSED_ON if name in of} | {"OP_CACHE": "false"}
+    if way.mode == "desktop":
+        return chosen
+    # Without these two op reads the desktop app's settings first, and on macOS can hang there.
+    chosen |= {"OP_LOAD_DESKTOP_APP_SETTINGS": "false", "OP_BIOMETRIC_UNLOCK_ENABLED": "false"}
+    if way.mode == "connect":
+        token = _token_in_file(way.connect_token_file)
+        return chosen | {"OP_CONNECT_HOST": str(way.connect_host), "OP_CONNECT_TOKEN": token}
+    token = _token_by_command(way, of) if way.token_command else _token_in_file(way.token_file)
+    return chosen | {"OP_SERVICE_ACCOUNT_TOKEN": token}
+
+
+def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
+    command = tuple(way.token_command or ())
+    limit_seconds = min(TOKEN_COMMAND_SECONDS, way.timeout_seconds)
+    try:
+        with Child(command, environment=of, limit_seconds=limit_seconds) as child:
+            printed = child.printed()
+    except Hung:
+        raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
+    except (OSError, Flooded) as reason:
+        raise ConfigInvalid(f"token_command {command[0]} failed ({type(reason).__name__})") from None
+    if printed.exit_code:
+        raise ConfigInvalid(f"token_command {command[0]} failed (exit code {printed.exit_code})")
+    return _token(printed.stdout, f"token_command {command[0]}")
+
+
+def _token_in_file(name: str | None) -> str:
+    path = Path(name or "")
+    try:
+        problems = paths.trust_problems(path)
+        facts = path.stat()
+        if facts.st_mode & 0o077:
+            problems.append(f"{path} is open to others: chmod 600 {path}")
+        if not stat.S_ISREG(facts.st_mode):
+            problems.append(f"{path} is no file")
+        if problems:
+            raise ConfigInvalid(*problems)
+        return _token(path.read_bytes(), str(path))
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: the token cannot be read: {reason.strerror}") from None
+
+
+def _token(raw: bytes, source: str) -> str:
+    found = _TOKEN.fullmatch(raw)
+    if not found:
+        raise ConfigInvalid(f"{source}: gives no token: expected one word")
+    return found[1].decode()

@@ -1,0 +1,50 @@
+"""What comes out of an item: checked before it is used, and never repeated in a complaint."""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Sequence
+
+import attrs
+
+from mayfly.config.model import KeyProfile
+from mayfly.shared.errors import ItemValueInvalid
+
+
+@attrs.frozen(kw_only=True)
+class Item:
+    """Permanent keys, the MFA device's serial, and a code that has just been made."""
+
+    access_key_id: str = attrs.field(repr=False)
+    secret_access_key: str = attrs.field(repr=False)
+    mfa_serial: str
+    token_code: str = attrs.field(repr=False)
+
+
+def item_from(profile: KeyProfile, values: Sequence[str]) -> Item:
+    """The item behind `profile` from the values of its references, in their order; raises ItemValueInvalid."""
+    found = dict(zip(profile.references(), values, strict=True))
+    return Item(
+        access_key_id=_checked(found, profile.access_key_id, r"AKIA[A-Z0-9]{16}", "a permanent access key id (AKIA…)"),
+        secret_access_key=_checked(found, profile.secret_access_key, r"[A-Za-z0-9/+]{40}", "a secret access key"),
+        mfa_serial=_checked(
+            found | {profile.mfa_id: found.get(profile.mfa_id, profile.mfa_id)},
+            profile.mfa_id,
+            r"[\w+=/:,.@-]{9,256}",
+            "the serial number or ARN of an MFA device",
+        ),
+        token_code=_checked(found, profile.otp, r"\d{6}", "a one-time password of six digits"),
+    )
+
+
+def _checked(found: dict[str, str], reference: str, pattern: str, what: str) -> str:
+    value = found[reference]
+    if not value:
+        raise ItemValueInvalid(f"1Password has nothing in {reference.partition('?')[0]}", hint="fill the field in")
+    if not re.fullmatch(pattern, value, re.ASCII):
+        raise ItemValueInvalid(
+            f"1Password gives for {reference.partition('?')[0]} something that is not {what}",
+            hint="mend the item, or the reference in the config",
+        )
+    return value

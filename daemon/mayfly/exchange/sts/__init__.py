@@ -1,0 +1,1 @@
+"""AWS STS: every call to AWS is made here."""

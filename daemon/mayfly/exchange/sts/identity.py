@@ -1,0 +1,44 @@
+"""GetCallerIdentity: who a session is, and so whether AWS still takes it. Needs no permission, no code, and no `op`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from mayfly.config.model import Config
+from mayfly.exchange.login import Emit
+from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.where import where_is_sts
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.wire import Identity, Request, Result
+
+
+async def verify(
+    request: Request,
+    config: Config,
+    environ: Mapping[str, str],
+    clock: Callable[[], datetime],
+    emit: Emit,
+) -> None:
+    """Ask AWS about every session in the request, and emit who it is or why AWS refuses it."""
+    caller = sts.Sts(clock)
+
+    async def one(name: str, session: Credentials) -> None:
+        try:
+            where = where_is_sts(config, name, environ, session.partition or "")
+            answer = await caller.call(where, sts.keys_of(session), "get_caller_identity")
+            who = Identity(
+                user_id=str(answer.fields.get("UserId")),
+                account=str(answer.fields.get("Account")),
+                arn=str(answer.fields.get("Arn")),
+            )
+        except MayflyError as error:
+            emit(Result(profile=name, outcome=error))
+        else:
+            emit(Result(profile=name, outcome=who, aws_at=answer.aws_at))
+
+    async with caller:
+        await asyncio.gather(*(one(*pair) for pair in request.sessions.items()))

@@ -1,0 +1,148 @@
+"""What STS says when it says no, and which of our errors that is.
+
+Codes and texts from the STS API reference, the IAM user guide and users' reports; the first row that matches wins.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from mayfly.session import CODE_PERIOD_SECONDS
+from mayfly.shared import errors
+from mayfly.shared.errors import MayflyError
+
+
+_CODE = "AWS does not take the MFA code"
+_DEVICE = "AWS does not take the MFA device {device}"
+_CLOCK = "this machine's clock is {skew} AWS's"
+_KEY = "AWS does not know the access key"
+_KEY_HINT = (
+    "it may be deleted or inactive, made a moment ago (try again in a minute), "
+    "or the region {region} may not be enabled for this account"
+)
+
+# code, text, error, message, hint (None: the class's own)
+_ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
+    ("AccessDenied", r"invalid MFA one time pass code", errors.MfaCodeRefused, _CODE, None),
+    (
+        "AccessDenied",
+        r"validate MFA code|MFA serial number|MultiFactorAuthentication failed",
+        errors.MfaDeviceUnknown,
+        _DEVICE,
+        "mfa_id must be this user's own device: see its security credentials in the AWS console",
+    ),
+    (
+        "AccessDenied",
+        r"with session credentials",
+        errors.AccessKeyUnknown,
+        "AWS says that the access key in 1Password belongs to temporary credentials",
+        "keep an IAM user's permanent key (AKIA…) in the item",
+    ),
+    (
+        "AccessDenied",
+        "",
+        errors.AccessDenied,
+        "AWS says access denied for {subject}",
+        "look at the trust policy of the role and the permissions of the user",
+    ),
+    ("InvalidClientTokenId", "", errors.AccessKeyUnknown, _KEY, _KEY_HINT),
+    (
+        "SignatureDoesNotMatch",
+        r"Signature expired|not yet current",
+        errors.ClockSkewed,
+        _CLOCK,
+        None,
+    ),
+    (
+        "SignatureDoesNotMatch",
+        "",
+        errors.SecretKeyWrong,
+        "the secret access key does not belong to the access key",
+        "look at secret_access_key in the item",
+    ),
+    (
+        "ExpiredToken|ExpiredTokenException|RequestExpired",
+        "",
+        errors.SessionEnded,
+        "AWS says that the session has expired",
+        "run 'mayfly login'",
+    ),
+    (
+        "Throttling|ThrottlingException|TooManyRequestsException|RequestLimitExceeded",
+        "",
+        errors.AwsThrottled,
+        "AWS STS is throttled: too many calls",
+        "it is tried again by itself",
+    ),
+    (
+        "ValidationError",
+        r"DurationSeconds exceeds",
+        errors.DurationRefused,
+        "AWS does not allow {subject} a session of duration_seconds = {duration}",
+        "use a shorter duration_seconds, or raise the role's maximum",
+    ),
+    (
+        "RegionDisabledException",
+        "",
+        errors.RegionDisabled,
+        "STS is not active in {region} for this account",
+        "activate it in IAM's account settings, or set sts_region",
+    ),
+    (
+        "ValidationError|MalformedPolicyDocument|PackedPolicyTooLarge|InvalidParameterValue|MissingParameter|InvalidAuthorizationMessage",
+        "",
+        errors.RequestInvalid,
+        "AWS finds the request for {subject} invalid ({code})",
+        "look at this profile in the config",
+    ),
+)
+
+
+def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region: str, now: datetime) -> MayflyError:
+    """The error for a refusal as botocore parsed it, of a call with `parameters`, at `now` by this machine's clock."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    text = str(response.get("Error", {}).get("Message", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    facts = {
+        "code": code,
+        "region": region,
+        "device": parameters.get("SerialNumber", ""),
+        "subject": parameters.get("RoleArn", "this user"),
+        "duration": parameters.get("DurationSeconds", ""),
+        "skew": _skew(response, now),
+    }
+    for codes, pattern, leaf, message, hint in _ROWS:
+        if code in codes.split("|") and re.search(pattern, text, re.IGNORECASE):
+            if leaf is errors.MfaCodeRefused and _is_off(response, now):
+                return leaf(f"{message}, and {_CLOCK.format(**facts)}", hint=errors.ClockSkewed.default_hint)
+            return leaf(message.format(**facts), hint=hint and hint.format(**facts))
+    if status >= 500 or status == 0:
+        return errors.AwsFailed(f"AWS STS failed (HTTP {status})", hint="it is tried again by itself")
+    word = re.sub(r"[^\w.-]", "", code, flags=re.ASCII)[:64]
+    return errors.AwsUnknown(f"AWS STS refused with {word or f'HTTP {status}'}")
+
+
+def _skew(response: Mapping[str, Any], now: datetime) -> str:
+    seconds = _ahead_seconds(response, now)
+    if seconds is None:
+        return "more than 15 minutes ahead of or behind"
+    return f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def _is_off(response: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a code of this machine's time is another than the one that AWS expects."""
+    return abs(_ahead_seconds(response, now) or 0) > CODE_PERIOD_SECONDS
+
+
+def _ahead_seconds(response: Mapping[str, Any], now: datetime) -> int | None:
+    """This machine's clock minus AWS's; None where AWS did not say its time."""
+    try:
+        aws_at = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return round((now - aws_at).total_seconds())

@@ -1,0 +1,93 @@
+"""AssumeRole for the profiles above a session: no `op`, no code, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from mayfly.config.model import Config, RoleProfile
+from mayfly.exchange.login import Emit
+from mayfly.exchange.sts import accounts
+from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.where import where_is_sts
+from mayfly.shared import paths
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import MayflyError, SessionEnded
+from mayfly.shared.wire import Result
+
+
+class Roles:
+    """Assumes roles from sessions in hand.
+
+    A chain's middle role is assumed once, and a role that fails, fails alone.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str], clock: Callable[[], datetime], emit: Emit) -> None:
+        self._config = config
+        self._environ = environ
+        self._sts = sts.Sts(clock)
+        self._emit = emit
+        self._at_once = asyncio.Semaphore(sts.AT_ONCE)
+        self._under_way: dict[str, asyncio.Task[Credentials]] = {}
+
+    async def run(self, names: Sequence[str], sessions: Mapping[str, Credentials]) -> None:
+        """Assume every role in `names`, starting from `sessions`, and emit a result for each."""
+        async with self._sts:
+            await asyncio.gather(*(self._assumed(name, sessions) for name in names), return_exceptions=True)
+
+    def _assumed(self, name: str, sessions: Mapping[str, Credentials]) -> asyncio.Task[Credentials]:
+        if name not in self._under_way:
+            self._under_way[name] = asyncio.create_task(self._assume(name, sessions))
+        return self._under_way[name]
+
+    async def _assume(self, name: str, sessions: Mapping[str, Credentials]) -> Credentials:
+        profile = self._config.profiles[name]
+        try:
+            if not isinstance(profile, RoleProfile) or profile.mfa:
+                raise SessionEnded(f"the session of {name} has ended")
+            below = self._config.session_of(profile.source_profile)
+            source = sessions.get(below) or await self._assumed(below, sessions)
+            async with self._at_once:
+                result = await self._call(name, profile, source)
+        except MayflyError as error:
+            self._emit(Result(profile=name, outcome=error))
+            raise
+        self._emit(result)
+        assert isinstance(result.outcome, Credentials)  # noqa: S101 - for mypy
+        return result.outcome
+
+    async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
+        where = where_is_sts(self._config, name, self._environ)
+        answer = await self._sts.call(where, sts.keys_of(source), "assume_role", **role_parameters(profile))
+        account_from = accounts.arn_in(answer.fields, profile.role_arn)
+        made = sts.credentials_in(answer, arn=profile.role_arn, account_from=account_from)
+        made = await accounts.checked(made, profile, self._sts, where)
+        return Result(profile=name, outcome=made, aws_at=answer.aws_at)
+
+
+def role_parameters(profile: RoleProfile) -> dict[str, Any]:
+    """What AssumeRole is asked for; what is not configured is left out."""
+    given = {
+        "RoleArn": profile.role_arn,
+        "RoleSessionName": profile.role_session_name or default_session_name(),
+        "DurationSeconds": profile.duration_seconds,
+        "ExternalId": profile.external_id,
+        "Policy": profile.policy,
+        "PolicyArns": [{"arn": arn} for arn in profile.policy_arns],
+        "SourceIdentity": profile.source_identity,
+        "Tags": [{"Key": key, "Value": value} for key, value in profile.tags.items()],
+        "TransitiveTagKeys": list(profile.transitive_tag_keys),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def default_session_name() -> str:
+    """`user@host`, in the characters that a RoleSessionName may have, 2 to 64 of them."""
+    whole = f"{paths.user_name(os.getuid())}@{platform.node() or 'localhost'}"
+    return re.sub(r"[^\w+=,.@-]", "-", whole, flags=re.ASCII)[:64]

@@ -1,0 +1,170 @@
+"""Where STS is for a profile.
+
+Its region's own endpoint, never the global one, unless the config or the environment names another.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from urllib.parse import urlsplit
+
+import attrs
+
+from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
+from mayfly.config.values import is_loopback_url
+from mayfly.exchange.sts.partitions import partition_named, partitions, sts_host
+from mayfly.shared.credentials import partition_of
+from mayfly.shared.errors import AwsUnreachable
+
+
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+
+REACH_SECONDS = 3
+
+
+@attrs.frozen(kw_only=True)
+class Where:
+    """A region, and an endpoint if it is not the region's own.
+
+    `others` are the regions to go to where no connection comes about, the first first.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+    others: tuple[str, ...] = ()
+
+    def places(self) -> tuple[Where, ...]:
+        """Each region by itself."""
+        regions = (self.region, *self.others)
+        return tuple(Where(region=region, endpoint_url=self.endpoint_url) for region in regions)
+
+    def shown(self) -> str:
+        """The place, for a person."""
+        return self.endpoint_url or f"sts in {' or '.join((self.region, *self.others))}"
+
+
+def where_is_sts(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> Where:
+    """The STS for the profile called `name`, in an environment that `seal_environment` has seen.
+
+    What the profile does not say, the nearest one below it does; where none names a region, it is the first one of the
+    partition in their ARNs, or of `partition`, which the item told.
+    """
+    line = _line(config, name)
+    regions = _named(line) or (partition_named(_partition(line) or partition).first_region,)
+    endpoint_url = _endpoint(line, environ)
+    return Where(region=regions[0], endpoint_url=endpoint_url, others=() if endpoint_url else regions[1:])
+
+
+def elsewhere(config: Config, name: str, environ: Mapping[str, str]) -> tuple[Where, ...]:
+    """Where STS may be instead, as long as only the item can tell the partition; nowhere if that is known."""
+    line = _line(config, name)
+    keys = line[-1]
+    is_in_item = isinstance(keys, KeyProfile) and keys.mfa_id.startswith("op://")
+    if not is_in_item or _endpoint(line, environ) or _named(line) or _partition(line):
+        return ()
+    return tuple(Where(region=partition.first_region) for partition in partitions()[1:])
+
+
+def _line(config: Config, name: str) -> list[Profile]:
+    return [config.profiles[link] for link in reversed(config.ancestry(name))]
+
+
+def _endpoint(line: list[Profile], environ: Mapping[str, str]) -> str | None:
+    url = next((link.sts_endpoint_url for link in line if link.sts_endpoint_url), None)
+    return url or environ.get("AWS_ENDPOINT_URL_STS")
+
+
+def _partition(line: list[Profile]) -> str:
+    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in line)
+    return next(filter(None, map(partition_of, arns)), "")
+
+
+def _named(line: list[Profile]) -> tuple[str, ...]:
+    return next((found for link in line if (found := _regions(link))), ())
+
+
+def _regions(profile: Profile) -> tuple[str, ...]:
+    if profile.sts_region:
+        return profile.sts_region
+    return (profile.region,) if profile.region else ()
+
+
+def followed(url: str | None) -> str | None:
+    """`url` if an environment may name it: at loopback, or https at AWS's STS."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_https = parts.scheme == "https"
+        is_here = is_loopback_url(f"http://{parts.netloc}") if is_https else is_loopback_url(url)
+        return url if is_here or (is_https and _is_sts(parts.netloc)) else None
+    except ValueError:
+        return None
+
+
+def _is_sts(netloc: str) -> bool:
+    """Whether this is an STS of AWS's own, in whatever partition: its API hosts are named by service and region."""
+    domains = "|".join(re.escape(domain) for partition in partitions() for domain in partition.domains)
+    host = rf"(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z0-9-]+)?(\.vpce)?\.({domains})(:443)?"
+    return re.fullmatch(host, netloc) is not None
+
+
+def seal_environment(environ: MutableMapping[str, str]) -> None:
+    """Take away every AWS_ variable that could bring another account, file or endpoint into a call."""
+    endpoint_url = followed(environ.get("AWS_ENDPOINT_URL_STS"))
+    for name in [name for name in environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
+        del environ[name]
+    if endpoint_url:
+        environ["AWS_ENDPOINT_URL_STS"] = endpoint_url
+    environ.update(
+        AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true"
+    )
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether calls stay on this machine, unencrypted."""
+    return url is not None and is_loopback_url(url)
+
+
+def check_reachable(where: Where, environ: Mapping[str, str], instead: Sequence[Where] = ()) -> None:
+    """Raise AwsUnreachable where nothing answers, nor `instead`: then nobody need be asked for a fingerprint.
+
+    Behind a proxy only the proxy could tell, so nothing is checked there.
+    """
+    if any(name.lower() in _PROXIES for name in environ) or any(map(_answers, where.places())):
+        return
+    if not _any_answers(instead):
+        raise unreachable(where, "no connection")
+
+
+def unreachable(where: Where, why: str) -> AwsUnreachable:
+    """The words for a call that never left."""
+    return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({why}): is the network up?")
+
+
+def _any_answers(places: Sequence[Where]) -> bool:
+    """All at once: each may take its time to say nothing."""
+    if not places:
+        return False
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(places)) as threads:
+        return any(threads.map(_answers, places))
+
+
+def _answers(place: Where) -> bool:
+    try:
+        socket.create_connection(_host(place), REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _host(place: Where) -> tuple[str, int]:
+    if not place.endpoint_url:
+        return sts_host(place.region), 443
+    parts = urlsplit(place.endpoint_url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

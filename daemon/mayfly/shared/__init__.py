@@ -1,0 +1,1 @@
+"""What several processes share: values, places, and what they say to each other."""

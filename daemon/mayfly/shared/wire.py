@@ -1,0 +1,259 @@
+"""What daemon and exchange say to each other: one JSON document in, one JSON line a profile out.
+
+A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
+refuse what they do not know: a result that is malformed is an ExchangeFailed, a request that is malformed ends the
+exchange.
+
+An exchange that has had to wait asks once more before it has somebody prompted, because the screen may have been
+locked meanwhile: `MAY_I`, and the daemon says `YOU_MAY`, or ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from mayfly.shared.credentials import Credentials, instant_text, parse_instant
+from mayfly.shared.errors import ExchangeFailed, MayflyError
+
+
+VERSION = 2
+KINDS = ("login", "assume", "verify")
+MAX_LINE_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+MAX_TEXT_CHARACTERS = 4096
+MAX_RETRY_AFTER_SECONDS = 24 * 3600
+
+MAY_I = f'{{"version":{VERSION},"may_i":"prompt"}}\n'.encode()
+YOU_MAY = f'{{"version":{VERSION},"you_may":"prompt"}}\n'.encode()
+
+_SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+
+
+class OtherVersion(ValueError):
+    """A request of a daemon that is of another version, as it runs on over an upgrade."""
+
+    def __init__(self, version: int, subjects: tuple[str, ...]) -> None:
+        super().__init__("another version")
+        self._version = version
+        self._subjects = subjects
+
+    def answer(self) -> bytes:
+        """What such a daemon understands: an error a profile."""
+        return b"".join(
+            _line({"version": self._version, "profile": name, "aws_at": None, "error": _error_tree(_out_of_step())})
+            for name in self._subjects
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """What is asked. `kind` is one of three:
+
+    login (by `op`: `profiles` with keys, and the roles among them), assume (`profiles` that are roles, from
+    `sessions`), verify (the `sessions` themselves). `digest` is the SHA-256 of the config that the daemon read;
+    `sessions` are live credentials by profile name.
+    """
+
+    kind: str
+    digest: str
+    profiles: tuple[str, ...]
+    sessions: Mapping[str, Credentials] = attrs.field(factory=dict)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The profiles that get a result each."""
+        return tuple(self.sessions) if self.kind == "verify" else self.profiles
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """Who a session is, in the words of GetCallerIdentity."""
+
+    user_id: str
+    account: str
+    arn: str
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """For `profile`: its new credentials (of a verify: who they are), or what went wrong.
+
+    `aws_at` is the `Date` of STS's answer, where there was one.
+    """
+
+    profile: str
+    outcome: Credentials | Identity | MayflyError
+    aws_at: datetime | None = None
+
+
+def request_bytes(request: Request) -> bytes:
+    """A request as one line of JSON."""
+    return _line(
+        {
+            "version": VERSION,
+            "kind": request.kind,
+            "digest": request.digest,
+            "profiles": list(request.profiles),
+            "sessions": {name: credentials_tree(value) for name, value in request.sessions.items()},
+        }
+    )
+
+
+def parse_request(raw: bytes) -> Request:
+    """A request from its bytes; raises ValueError (OtherVersion is one), TypeError, KeyError or RecursionError for
+    whatever is not exactly one.
+    """
+    tree = json.loads(raw)
+    if _is_of_another_version(tree):
+        raise OtherVersion(tree["version"], _named_subjects(tree))
+    tree = _object(tree, {"version", "kind", "digest", "profiles", "sessions"})
+    if tree["version"] != VERSION or tree["kind"] not in KINDS:
+        raise ValueError("another version or kind")
+    if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):
+        raise ValueError("profiles is no list, or sessions no table")
+    profiles = tuple(_text(name) for name in tree["profiles"])
+    if len(set(profiles)) < len(profiles):
+        raise ValueError("a profile is named twice")
+    return Request(
+        kind=tree["kind"],
+        digest=_text(tree["digest"]),
+        profiles=profiles,
+        sessions={name: parse_credentials(value) for name, value in tree["sessions"].items()},
+    )
+
+
+def _named_subjects(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """The `subjects` of whatever version of a request."""
+    names = tree["sessions" if tree["kind"] == "verify" else "profiles"]
+    if not isinstance(names, list | dict):
+        raise TypeError("neither list nor table")
+    return tuple(_text(name) for name in names)
+
+
+def result_bytes(result: Result) -> bytes:
+    """A result as one line of JSON."""
+    aws_at = instant_text(result.aws_at) if result.aws_at else None
+    return _line({"version": VERSION, "profile": result.profile, "aws_at": aws_at} | _outcome_tree(result.outcome))
+
+
+def _outcome_tree(outcome: Credentials | Identity | MayflyError) -> dict[str, Any]:
+    if isinstance(outcome, Credentials):
+        return {"credentials": credentials_tree(outcome)}
+    if isinstance(outcome, Identity):
+        return {"identity": attrs.asdict(outcome)}
+    return {"error": _error_tree(outcome)}
+
+
+def parse_result(line: bytes) -> Result:
+    """A result from its line; raises ExchangeFailed for whatever is not exactly one."""
+    try:
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError("the line is too long")  # noqa: TRY301 - one way out for all that is malformed
+        return _result(json.loads(line))
+    except (ValueError, KeyError, TypeError, RecursionError) as reason:
+        # The reason's text could quote the line: only its kind is told.
+        raise ExchangeFailed(f"the exchange's answer cannot be read ({type(reason).__name__})") from None
+
+
+def _result(tree: Any) -> Result:
+    if _is_of_another_version(tree):
+        raise _out_of_step()
+    kind = next((kind for kind in _OUTCOMES if isinstance(tree, dict) and kind in tree), "credentials")
+    tree = _object(tree, {"version", "profile", "aws_at", kind})
+    if tree["version"] != VERSION:
+        raise ValueError("another version")
+    aws_at = parse_instant(tree["aws_at"]) if tree["aws_at"] is not None else None
+    return Result(profile=_text(tree["profile"]), outcome=_OUTCOMES[kind](tree[kind]), aws_at=aws_at)
+
+
+def _is_of_another_version(tree: Any) -> bool:
+    return isinstance(tree, dict) and type(tree.get("version")) is int and tree["version"] != VERSION
+
+
+def _out_of_step() -> ExchangeFailed:
+    return ExchangeFailed(
+        "the daemon is of another version than what is installed",
+        hint="restart it: 'mayfly install --now' does that for the service",
+    )
+
+
+def credentials_tree(credentials: Credentials) -> dict[str, Any]:
+    """Credentials as JSON has them."""
+    return attrs.asdict(credentials) | {"expiration": instant_text(credentials.expiration)}
+
+
+def parse_credentials(tree: Any) -> Credentials:
+    """The inverse of `credentials_tree`; raises ValueError or TypeError for whatever is not exactly that."""
+    names = {field.name for field in attrs.fields(Credentials)}
+    # What an earlier version has kept knows no partition yet.
+    tree = _object({"partition": None} | tree, names)
+    for name in ("access_key_id", "secret_access_key", "session_token"):
+        if not _SECRET_LIKE.fullmatch(_text(tree[name])):
+            raise ValueError(f"{name} is malformed")
+    for name in ("account_id", "arn", "partition"):
+        if tree[name] is not None:
+            _text(tree[name])
+    return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+
+
+def _error_tree(error: MayflyError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message[:MAX_TEXT_CHARACTERS],
+        "hint": error.hint[:MAX_TEXT_CHARACTERS],
+        "retry_after_seconds": error.retry_after_seconds,
+    }
+
+
+def _error(tree: Any) -> MayflyError:
+    tree = _object(tree, {"code", "message", "hint", "retry_after_seconds"})
+    error = MayflyError.named(_text(tree["code"]))(_text(tree["message"]))
+    error.hint = _text(tree["hint"])
+    error.retry_after_seconds = _retry_after(tree["retry_after_seconds"])
+    return error
+
+
+def _retry_after(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("not a number")
+    if not (math.isfinite(value) and 0 <= value <= MAX_RETRY_AFTER_SECONDS):
+        raise ValueError("not a time to wait")
+    return value
+
+
+def _identity(tree: Any) -> Identity:
+    tree = _object(tree, {field.name for field in attrs.fields(Identity)})
+    return Identity(**{name: _text(value) for name, value in tree.items()})
+
+
+_OUTCOMES: dict[str, Callable[[Any], Credentials | Identity | MayflyError]] = {
+    "credentials": parse_credentials,
+    "identity": _identity,
+    "error": _error,
+}
+
+
+def _object(tree: Any, keys: set[str]) -> dict[str, Any]:
+    if not isinstance(tree, dict) or tree.keys() != keys:
+        raise ValueError("not the expected object")
+    return tree
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _line(tree: dict[str, Any]) -> bytes:
+    return json.dumps(tree, separators=(",", ":")).encode() + b"\n"
