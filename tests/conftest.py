@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 
-import faketime
+from hypothesis import HealthCheck, settings
 
 from mayfly.demo.sts.server import EmbeddedSts
-from nursery import EXCHANGE, MAYFLY, OP
-from world import World
+from support import faketime
+from support.exchange import Clock
+from support.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
+from support.nursery import EXCHANGE, MAYFLY, OP
+from support.world import World
+
+
+# What hypothesis searches for it searches for the same way every time, and has all the time it needs.
+settings.register_profile(
+    "mayfly",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("mayfly")
 
 
 def pytest_configure() -> None:
@@ -46,3 +62,47 @@ async def _world(tmp_path: Path) -> AsyncIterator[World]:
     async with EmbeddedSts(world.account()) as sts:
         world.sts = sts
         yield world
+
+
+@pytest.fixture(autouse=True)
+def _not_followed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Coverage knows the lines behind the laws from the tests that name them one by one."""
+    followed = coverage.Coverage.current() if request.node.get_closest_marker("laws") else None
+    if followed:
+        followed.stop()
+    yield
+    if followed:
+        followed.start()
+
+
+@pytest.fixture(name="clock")
+def _clock(tmp_path: Path) -> Clock:
+    """A clock that the test moves."""
+    return Clock(tmp_path)
+
+
+@pytest.fixture(name="unmanaged")
+async def _unmanaged(tmp_path: Path) -> AsyncIterator[SystemdWorld]:
+    """A world in which nobody has logged in yet."""
+    reason = missing()
+    if reason and not os.environ.get("MAYFLY_REQUIRE_ALL_TESTS"):
+        pytest.skip(reason)
+    assert "" == reason
+    world = SystemdWorld(tmp_path)
+    async with EmbeddedSts(world.account()) as sts:
+        world.sts = sts
+        yield world
+
+
+@pytest.fixture(name="manager")
+async def _manager(unmanaged: SystemdWorld) -> AsyncIterator[UserManager]:
+    """Root's own manager."""
+    async with unmanaged.log_in(ROOT) as manager:
+        yield manager
+
+
+@pytest.fixture(name="ordinary")
+async def _ordinary(unmanaged: SystemdWorld) -> AsyncIterator[UserManager]:
+    """An ordinary user's manager."""
+    async with unmanaged.log_in(SOMEBODY) as manager:
+        yield manager

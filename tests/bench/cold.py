@@ -12,7 +12,7 @@ import boto3
 from tests.bench.proc import timed
 from tests.bench.stage import calls, slow, stage
 from tests.bench.table import Row, milliseconds
-from tests.world import World
+from tests.support.world import World
 
 from mayfly.demo.op.vault import ITEM, Vault
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.proc import took
 from tests.bench.stage import stage
 from tests.bench.table import Row, milliseconds
-from tests.world import World, which
+from tests.support.world import World, which
 
 
 ROUNDS = 21

@@ -12,7 +12,7 @@ from tests.bench.proc import cpu_seconds, timed, took, wakes
 from tests.bench.servers import reference
 from tests.bench.stage import stage
 from tests.bench.table import Row, milliseconds
-from tests.world import World
+from tests.support.world import World
 
 
 STARTS = 7

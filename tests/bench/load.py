@@ -12,7 +12,7 @@ from statistics import median
 from typing import NamedTuple
 
 from tests.bench.proc import cpu_seconds
-from tests.world import World
+from tests.support.world import World
 
 
 CONNECTIONS = 64

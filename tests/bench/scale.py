@@ -9,7 +9,7 @@ from tests.bench.life import until_listening
 from tests.bench.proc import resident_mib, timed
 from tests.bench.stage import calls, stage
 from tests.bench.table import Row
-from tests.world import Served, World
+from tests.support.world import Served, World
 
 
 SOURCES = 20

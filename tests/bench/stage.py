@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.world import SEED_ACCOUNT, World
+from tests.support.world import SEED_ACCOUNT, World
 
 from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from configs import REFERENCES, document, keys, problems, role
 from mayfly.config.document import Document
 from mayfly.config.load import load, load_document
 from mayfly.config.model import KeyProfile
 from mayfly.shared.errors import ConfigInvalid
+from support.configs import REFERENCES, document, keys, problems, role
 
 
 EVERYTHING_WRONG = """

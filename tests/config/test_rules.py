@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from configs import ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
 from mayfly.config.document import Document
 from mayfly.config.load import load_document
 from mayfly.config.rules import PARTITIONS
 from mayfly.exchange.sts.partitions import partitions
+from support.configs import ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
 
 
 def test_a_chain_may_be_of_any_depth() -> None:

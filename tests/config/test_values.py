@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs import keys, loaded, of_key_profile, of_role, problems, role
 from mayfly.config import assume_role, values
 from mayfly.config.model import KeyProfile, RoleProfile
+from support.configs import keys, loaded, of_key_profile, of_role, problems, role
 
 
 REFERENCE = (

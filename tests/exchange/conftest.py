@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from exchange.kit import Clock, alive_of
 from mayfly.demo.sts.server import EmbeddedSts, Role
-from nursery import MAYFLY
-from world import World
-
-
-@pytest.fixture(name="clock")
-def _clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path)
+from support.exchange import Clock, alive_of
+from support.nursery import MAYFLY
+from support.world import World
 
 
 @pytest.fixture(name="world")

@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
-from exchange.kit import (
+from mayfly.demo.op.vault import ITEM
+from mayfly.demo.sts.server import Fault
+from mayfly.shared import wire
+from support.exchange import (
     CODE_SECONDS,
     Clock,
     alive_of,
@@ -24,10 +27,7 @@ from exchange.kit import (
     until,
     waits_for_a_step,
 )
-from mayfly.demo.op.vault import ITEM
-from mayfly.demo.sts.server import Fault
-from mayfly.shared import wire
-from world import SEED_TOML, World
+from support.world import SEED_TOML, World
 
 
 def _steps(world: World) -> list[int | None]:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from exchange.kit import PATIENCE_SECONDS, answer, ask, exchange, login, put, role_profile, sts_called
 from mayfly.exchange.sts.where import followed, seal_environment
 from mayfly.shared import wire
-from world import SEED_ACCOUNT, SEED_TOML, World
+from support.exchange import PATIENCE_SECONDS, answer, ask, exchange, login, put, role_profile, sts_called
+from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
 DEAD = "http://127.0.0.1:1"

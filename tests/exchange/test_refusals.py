@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exchange.op_texts import REFERENCES, TEXTS, UNKNOWN, WAITS, Said
+from exchange.onepassword.op_texts import REFERENCES, TEXTS, UNKNOWN, WAITS, Said
 from mayfly.exchange.onepassword.refusals import from_op
 from mayfly.exchange.sts.refusals import from_sts
 from mayfly.shared import errors

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-from exchange.kit import (
+from mayfly.demo.op.vault import Vault
+from mayfly.shared import wire
+from mayfly.shared.errors import ConfigChanged
+from mayfly.shared.wire import Request
+from support.exchange import (
     answer,
     as_bytes,
     ask,
@@ -25,11 +29,7 @@ from exchange.kit import (
     secrets_of,
     stand_in,
 )
-from mayfly.demo.op.vault import Vault
-from mayfly.shared import wire
-from mayfly.shared.errors import ConfigChanged
-from mayfly.shared.wire import Request
-from world import SEED_ACCOUNT, SEED_TOML, World
+from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
 NO_REQUEST = "mayfly.exchange: error: this is no request\n"

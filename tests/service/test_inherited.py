@@ -15,7 +15,7 @@ from mayfly.service.inherited import take
 from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier
 from mayfly.service.store import sealed
-from world import World
+from support.world import World
 
 
 @pytest.fixture(name="first")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from service.managers import ROOT, UserManager
+from support.managers import ROOT, UserManager
 
 
 # Run in the place of the daemon, behind its seal.

@@ -20,7 +20,7 @@ from mayfly.service.files import Standing
 from mayfly.service.units import Values
 from mayfly.service.version import Installed
 from mayfly.shared.errors import ConfigInvalid
-from world import World
+from support.world import World
 
 
 VALUES = Values(python="/opt/mayfly/bin/python", listen=("127.0.0.1", 9170), home="/home/carmas")

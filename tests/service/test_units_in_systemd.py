@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from pathlib import Path
-
-from service.managers import ROOT, SystemdWorld, UserManager
-from world import SEED_TOML
+from support.managers import ROOT, SCRIPT, SystemdWorld, UserManager
+from support.world import SEED_TOML
 
 
 async def test_the_first_request_after_log_in_starts_the_daemon(unmanaged: SystemdWorld) -> None:
@@ -229,4 +227,4 @@ async def test_a_restart_in_a_prompt_asks_nobody_twice(manager: UserManager) -> 
 
 def test_the_script_is_there() -> None:
     """The manager's script can be run."""
-    assert Path(__file__).with_name("user-systemd").stat().st_mode & 0o111
+    assert SCRIPT.stat().st_mode & 0o111

@@ -13,7 +13,7 @@ import attrs
 
 import mayfly
 
-from service.managers import REPOSITORY, ROOT, SystemdWorld
+from support.managers import REPOSITORY, ROOT, SystemdWorld
 
 
 def installed(folder: Path) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.soak.clock import Clock
-from tests.world import SEED_ACCOUNT, SEED_TOML, Served, World, parse_reply
+from tests.support.world import SEED_ACCOUNT, SEED_TOML, Served, World, parse_reply
 
 from mayfly.demo.sts.server import Role
 

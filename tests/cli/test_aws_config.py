@@ -1,0 +1,339 @@
+"""`mayfly aws-config`: the block in `~/.aws/config`, and what real SDKs make of it."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import json
+import shlex
+import stat
+import sys
+
+from pathlib import Path
+
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mayfly.cli.aws_config import file as aws_file
+from mayfly.cli.aws_config.file import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
+from support.world import SEED_TOML, Ended, World, which
+
+
+ARN = "arn:aws:iam::058264411872:user/carmas\n"
+ENTRIES = (Entry("nsrc", "eu-central-1", "nsrc-process"), Entry("default", None, "default-process"))
+
+TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("[]\r\n#;= \x85\u2028\udcff"))
+LINES = st.lists(
+    st.sampled_from(
+        ["[profile nsrc]", "[default]", "[profile other]", "region = x", "# note", "", "  s3 =", BEGIN, END]
+    )
+    | TEXTS,
+    max_size=8,
+).map("\n".join)
+NAMES = st.text("abcXYZ019._-", min_size=1, max_size=12)
+ENTRY_LISTS = st.lists(
+    st.builds(Entry, NAMES, st.none() | st.just("us-east-1"), NAMES), unique_by=lambda entry: entry.name
+)
+
+SDK = """
+import boto3
+print(boto3.Session(profile_name="nsrc").client("sts").get_caller_identity()["Arn"])
+"""
+
+
+def unmarked(text: str) -> str:
+    return text.replace(BEGIN, "").replace(END, "")
+
+
+@given(LINES.map(unmarked), ENTRY_LISTS)
+def test_whatever_stood_there_still_stands_there(text: str, entries: list[Entry]) -> None:
+    """A file without our block keeps every byte, and gets nothing but an empty line and the block."""
+    merged = merge(text, entries)
+    added = merged.text.removeprefix(text)
+
+    assert merged.text.startswith(text)
+    assert block([entry for entry in entries if entry.name not in merged.foreign]) == added.lstrip("\n")
+
+
+@given(LINES.map(unmarked), LINES.map(unmarked), ENTRY_LISTS, ENTRY_LISTS)
+def test_whatever_stands_around_the_block_stays(before: str, after: str, old: list[Entry], new: list[Entry]) -> None:
+    """A block that is there is replaced where it is."""
+    head = before + "\n" if before else ""
+    merged = merge(head + (block(old) or f"{BEGIN}\n{END}\n") + after, new)
+
+    assert head + block([entry for entry in new if entry.name not in merged.foreign]) + after == merged.text
+
+
+@given(LINES, ENTRY_LISTS)
+def test_second_merge_changes_nothing(text: str, entries: list[Entry]) -> None:
+    """Written twice is written once; and marks that are not as we left them are refused, not guessed at."""
+    try:
+        first = merge(text, entries)
+    except Unmergeable:
+        assert (1, 1) != (text.count(BEGIN), text.count(END)) or text.index(END) < text.index(BEGIN)
+        return
+
+    assert first.text == merge(first.text, entries).text
+
+
+def test_block_is_what_the_cli_reads() -> None:
+    """A section a profile, `default` without the word profile."""
+    reader = configparser.RawConfigParser()
+    reader.read_string(block(ENTRIES))
+
+    assert {
+        "profile nsrc": {"region": "eu-central-1", "credential_process": "nsrc-process"},
+        "default": {"credential_process": "default-process"},
+    } == {name: dict(reader[name]) for name in reader.sections()}
+
+
+@pytest.mark.parametrize(
+    "head", ["[profile nsrc]", "[ profile  nsrc ]", '[profile "nsrc"]', "[profile 'nsrc'] # mine", "\t[profile nsrc]"]
+)
+def test_profile_of_the_users_own_is_left_alone(head: str) -> None:
+    """However it is written: what somebody else has made keeps its name."""
+    text = f"{head}\nregion = eu-west-1\n"
+    merged = merge(text, ENTRIES)
+
+    assert ["nsrc"] == merged.foreign
+    assert [head, "region = eu-west-1"] == merged.text.splitlines()[:2]
+    assert ["nsrc", "default"] == aws_file.section_names(merged.text)
+
+
+def test_profile_that_left_the_config_leaves_the_block() -> None:
+    """What mayfly wrote, mayfly takes away."""
+    before = merge("", ENTRIES).text
+    merged = merge(before, ENTRIES[:1])
+
+    assert (["default"], block(ENTRIES[:1])) == (merged.removed, merged.text)
+
+
+@pytest.mark.parametrize("text", [f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{BEGIN}\n{END}\n"])
+def test_marks_that_are_not_as_we_left_them_are_refused(text: str) -> None:
+    """Where a block begins or ends is never guessed."""
+    with pytest.raises(Unmergeable):
+        merge(text, ENTRIES)
+
+
+def test_static_keys_are_seen_and_other_sections_are_not() -> None:
+    """Keys in the credentials file win over a process; a region does not."""
+    assert {"nsrc"} == aws_file.keys_in("[nsrc]\nAWS_Access_Key_ID = x\n[other]\nregion = y\n#aws_access_key_id=z\n")
+
+
+@pytest.mark.parametrize(
+    "folder", ["/run/user/1000/mayfly", "/Users/c/Library/Application Support/mayfly/run", "/tmp/100%/ü=1"]
+)
+def test_process_line_means_the_same_to_a_splitter_and_to_a_shell(tmp_path: Path, folder: str) -> None:
+    """botocore splits it and runs it, Go and JS hand it to sh: both end in the same words for curl."""
+    import subprocess
+
+    line = process_line(f"{folder}/control.sock", (f"{folder}/mayfly",), "nsrc")
+    curl = tmp_path / "curl"
+    curl.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    curl.chmod(0o700)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    split = subprocess.run(shlex.split(line), env=env, capture_output=True, check=True).stdout
+    shell = subprocess.run(["sh", "-c", line], env=env, capture_output=True, check=True).stdout
+    reader = configparser.RawConfigParser()
+    reader.read_file(io.StringIO(block([Entry("nsrc", None, line)])))
+
+    assert split == shell
+    assert [f"{folder}/control.sock", "http://mayfly/process/nsrc"] == split.decode().splitlines()[-2:]
+    assert line == reader["profile nsrc"]["credential_process"]
+
+
+@pytest.mark.parametrize("letter", "'\"`$\\!;#\n")
+def test_path_that_cannot_be_quoted_for_all_is_refused(letter: str) -> None:
+    """Rather no line than one that some SDK reads as another."""
+    with pytest.raises(Unquotable):
+        process_line(f"/tmp/{letter}/control.sock", ("/usr/bin/mayfly",), "nsrc")
+
+
+# The command
+
+
+def aws_config_of(world: World) -> Path:
+    return Path(world.home, ".aws/config")
+
+
+def backups_of(world: World) -> list[Path]:
+    return sorted(aws_config_of(world).parent.glob("config.mayfly-backup-*"))
+
+
+async def use(world: World, *, path: str = "") -> list[Ended]:
+    """Who boto3 and the AWS CLI are with the profile, in an environment that knows nothing of mayfly's endpoint."""
+    env = {"PATH": path}
+    cli = ("--profile", "nsrc", "sts", "get-caller-identity", "--output", "text", "--query", "Arn")
+    return [
+        await world.run_program(sys.executable, "-c", SDK, env=env),
+        await world.run_program(sys.executable, which("aws"), *cli, env=env),
+    ]
+
+
+def path_without_curl(world: World) -> str:
+    folder = world.folder / "nocurl"
+    folder.mkdir()
+    (folder / "sh").symlink_to("/bin/sh")
+    return str(folder)
+
+
+async def test_sdks_use_the_profile_through_curl(world: World) -> None:
+    """boto3 and the AWS CLI are the vault's user, with the command out of reach."""
+    async with world.serve():
+        await world.run("aws-config", "--write")
+        config = aws_config_of(world)
+        config.write_text(config.read_text().replace("exec '", "exec '/nowhere"))
+        ended = await use(world)
+
+    assert [(0, ARN), (0, ARN)] == [(end.code, end.out) for end in ended]
+    assert 1 == len(world.vault.calls())
+
+
+async def test_sdks_use_the_profile_without_curl(world: World) -> None:
+    """Where there is no curl, the command does it."""
+    async with world.serve():
+        await world.run("aws-config", "--write")
+        ended = await use(world, path=path_without_curl(world))
+
+    assert [(0, ARN, ""), (0, ARN, "")] == [tuple(end) for end in ended]
+
+
+async def test_curl_takes_no_proxy_and_no_curlrc(world: World) -> None:
+    """Whatever curl is told elsewhere, it goes to the socket."""
+    (world.home / ".curlrc").write_text("max-time = 0.001\ninclude\n")
+    async with world.serve():
+        await world.run("aws-config", "--write")
+        config = aws_config_of(world)
+        config.write_text(config.read_text().replace("exec '", "exec '/nowhere"))
+        line = config.read_text().partition("credential_process = ")[2].splitlines()[0]
+        ended = await world.run_program("sh", "-c", line, env={"http_proxy": "http://127.0.0.1:1"})
+
+    assert 0 == ended.code
+    assert {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken"} <= json.loads(ended.out).keys()
+
+
+async def test_sdk_shows_what_mayfly_says(world: World) -> None:
+    """A failure reaches the person as mayfly's own sentence, and no body of curl's is taken for credentials."""
+    await world.run("aws-config", "--write")
+    ended = await use(world)
+
+    for end in ended:
+        assert 0 != end.code
+        assert "mayfly: hint: start it: mayfly serve" in end.err
+
+
+async def test_printed_block_has_a_profile_for_each_of_the_config(world: World) -> None:
+    """With its region, where the config says one."""
+    world.write_toml(SEED_TOML + 'region = "eu-central-1"\n')
+    ended = await world.run("aws-config")
+
+    assert (0, "") == (ended.code, ended.err)
+    assert [BEGIN, "[profile nsrc]", "region = eu-central-1"] == ended.out.splitlines()[:3]
+    assert not aws_config_of(world).exists()
+
+
+async def test_profile_without_a_region_gets_one(world: World) -> None:
+    """SDKs look for it in the profile alone: the usual one, or that of [default], unless that is our own."""
+    usual = await world.run("aws-config")
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text(f"[default]\nregion = us-west-2\n{BEGIN}\n[default]\nregion = ours\n{END}\n")
+    default = await world.run("aws-config")
+
+    assert ["region = us-east-1", "region = us-west-2"] == [end.out.splitlines()[2] for end in (usual, default)]
+
+
+async def test_new_file_is_this_users_alone(world: World) -> None:
+    """0600 in a 0700 folder, and no backup of nothing."""
+    ended = await world.run("aws-config", "--write")
+    config = aws_config_of(world)
+
+    assert 0 == ended.code
+    assert [0o700, 0o600] == [stat.S_IMODE(place.stat().st_mode) for place in (config.parent, config)]
+    assert ["config"] == [entry.name for entry in config.parent.iterdir()]
+
+
+async def test_second_write_says_that_nothing_changed(world: World) -> None:
+    """And makes no backup."""
+    await world.run("aws-config", "--write")
+    before = aws_config_of(world).read_bytes()
+    ended = await world.run("aws-config", "--write")
+
+    assert (0, f"mayfly: {aws_config_of(world)}: nothing changed\n") == (ended.code, ended.err)
+    assert (before, []) == (aws_config_of(world).read_bytes(), backups_of(world))
+
+
+async def test_change_keeps_mode_link_and_a_backup(world: World) -> None:
+    """A file that lives among somebody's dotfiles stays there, and what it was can be had back."""
+    real = world.home / "dotfiles/aws config"
+    real.parent.mkdir()
+    real.write_bytes(b"[profile old]\r\nregion = x \xff\r\n")
+    real.chmod(0o640)
+    aws_config_of(world).parent.mkdir()
+    aws_config_of(world).symlink_to(real)
+    ended = await world.run("aws-config", "--write")
+    backup = next(real.parent.glob("aws config.mayfly-backup-*"))
+
+    assert aws_config_of(world).is_symlink()
+    assert b"[profile old]\r\nregion = x \xff\r\n" == backup.read_bytes()
+    assert real.read_bytes().startswith(backup.read_bytes() + b"\n# >>> mayfly")
+    assert [0o640, 0o640] == [stat.S_IMODE(place.stat().st_mode) for place in (real, backup)]
+    assert f"mayfly: as it was before: {backup}\n" in ended.err
+
+
+async def test_name_that_is_taken_is_reported_and_the_rest_is_written(world: World) -> None:
+    """Exit code 1, and the way out."""
+    world.write_toml(SEED_TOML + SEED_TOML.replace("profiles.nsrc", "profiles.default"))
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text("[profile nsrc]\naws_access_key_id = mine\n")
+    ended = await world.run("aws-config", "--write")
+    prefixed = await world.run("aws-config", "--write", "--prefix", "mayfly-")
+
+    assert (1, 0) == (ended.code, prefixed.code)
+    assert f"mayfly: error: {config}: has a profile nsrc that mayfly did not write, and keeps it\n" in ended.err
+    assert f"mayfly: {config}: wrote default\n" in ended.err
+    assert f"mayfly: {config}: took away default\n" in prefixed.err
+    assert ["nsrc", "mayfly-nsrc", "mayfly-default"] == aws_file.section_names(config.read_text())
+
+
+async def test_keys_that_would_win_are_reported(world: World) -> None:
+    """Every SDK takes static keys before it runs a process."""
+    credentials = world.home / ".aws/credentials"
+    credentials.parent.mkdir()
+    credentials.write_text("[nsrc]\naws_access_key_id = mine\n")
+    ended = await world.run("aws-config", "--write")
+
+    assert 1 == ended.code
+    assert f"mayfly: error: {credentials}: has keys for nsrc, which win over credential_process\n" in ended.err
+
+
+async def test_aws_config_file_names_another_place(world: World) -> None:
+    """AWS_CONFIG_FILE is honoured, as the SDKs do."""
+    elsewhere = world.folder / "elsewhere/config"
+    ended = await world.run("aws-config", "--write", env={"AWS_CONFIG_FILE": str(elsewhere)})
+
+    assert 0 == ended.code
+    assert ["nsrc"] == aws_file.section_names(elsewhere.read_text())
+
+
+async def test_broken_marks_change_nothing(world: World) -> None:
+    """A file that we do not understand is left as it is."""
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text(f"{BEGIN}\n[profile mine]\n")
+    ended = await world.run("aws-config", "--write")
+
+    assert (1, f"{BEGIN}\n[profile mine]\n") == (ended.code, config.read_text())
+    assert [] == backups_of(world)
+
+
+async def test_file_that_cannot_be_written_is_told(world: World) -> None:
+    """No traceback for what can be expected."""
+    aws_config_of(world).parent.write_text("")
+    ended = await world.run("aws-config", "--write")
+
+    assert 1 == ended.code
+    assert ended.err.startswith("mayfly: error: ")

@@ -1,0 +1,210 @@
+"""The commands' end of the control socket, and what every command makes of what can go wrong there."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mayfly.cli import asking, client, speech
+from support.world import World, which
+
+
+Answers = Callable[[socket.socket], None]
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the control socket is looked for."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "control.sock"
+
+
+@contextmanager
+def daemon(path: Path, answer: Answers) -> Iterator[None]:
+    """A server that takes one connection and does with it what `answer` does."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join(timeout=10)
+
+
+def sends(raw: bytes) -> Answers:
+    """An answer of these bytes, after the request."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(raw)
+
+    return answer
+
+
+def response(status: int, body: bytes) -> bytes:
+    return b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
+
+
+def test_status_and_body_come_back_as_they_were_sent(path: Path) -> None:
+    """A reply is its status and its bytes."""
+    with daemon(path, sends(response(403, b'{"code":"ApprovalDismissed"}'))):
+        reply = client.ask("GET", "/status")
+
+    assert (403, b'{"code":"ApprovalDismissed"}') == (reply.status, reply.body)
+
+
+def test_request_is_one_that_is_not_kept_alive(path: Path) -> None:
+    """HTTP/1.0, so that the daemon closes after its answer."""
+    seen: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        seen.append(connection.recv(65536))
+        connection.sendall(response(200, b"{}"))
+
+    with daemon(path, answer):
+        client.ask("POST", "/profiles/nsrc/login")
+
+    assert seen[0].startswith(b"POST /profiles/nsrc/login HTTP/1.0\r\n")
+
+
+@pytest.mark.parametrize("raw", [b"", response(200, b'{"whole":true}')[:-3], b"nonsense\r\n\r\n"])
+def test_answer_that_is_not_whole_is_none(path: Path, raw: bytes) -> None:
+    """A daemon that ends in the middle of an answer has not answered."""
+    with daemon(path, sends(raw)), pytest.raises(client.NotRunning, match="ended before it had answered"):
+        client.ask("GET", "/status")
+
+
+def test_missing_socket_means_that_no_daemon_runs(path: Path) -> None:
+    """No socket, no daemon."""
+    with pytest.raises(client.NotRunning, match="does not run"):
+        client.ask("GET", "/status")
+
+
+def test_socket_that_nobody_listens_on_means_that_no_daemon_runs(path: Path) -> None:
+    """What a killed daemon left behind is no daemon."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+
+    with pytest.raises(client.NotRunning, match="does not run"):
+        client.ask("GET", "/status")
+
+
+def test_daemon_that_says_nothing_is_given_up(path: Path) -> None:
+    """Only what waits for a human may wait without end."""
+    done = threading.Event()
+
+    def answer(_connection: socket.socket) -> None:
+        done.wait(10)
+
+    with daemon(path, answer):
+        with pytest.raises(client.NotRunning, match="does not answer"):
+            client.ask("GET", "/status", answer_seconds=0.05)
+        done.set()
+
+
+def test_another_users_daemon_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever listens must run as we do."""
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+
+    with daemon(path, lambda _connection: None), pytest.raises(client.Distrusted, match="not by you"):
+        client.ask("GET", "/status")
+
+
+def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
+    """A call can be given to select, so that many are awaited at once."""
+    import select
+
+    go = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        go.wait(10)
+        connection.sendall(response(200, b"{}"))
+
+    with daemon(path, answer):
+        call = client.send("GET", "/status")
+        before = select.select([call], [], [], 0)[0]
+        go.set()
+        after = select.select([call], [], [], 10)[0]
+        call.reply()
+
+    assert ([], [call]) == (before, after)
+
+
+@pytest.mark.parametrize(
+    ("body", "exit_code"),
+    [
+        (b'{"code":"ApprovalDismissed","message":"no","hint":"again","needs_human":true}', speech.HUMAN_MUST_ACT),
+        (b'{"code":"AwsFailed","message":"no","hint":"again","needs_human":false}', speech.FAILED),
+        (b'{"code":"ConfigInvalid","message":"no","hint":"again","problems":["no"]}', speech.WRONG_USAGE),
+    ],
+)
+def test_exit_code_says_who_must_act(body: bytes, exit_code: int) -> None:
+    """A human who is needed is 4, a wrong config 2, all else 1."""
+    with pytest.raises(speech.Stop) as stop:
+        asking.checked(client.Reply(403, body))
+
+    assert (exit_code, ("no",), ("again",)) == (stop.value.exit_code, stop.value.errors, stop.value.hints)
+
+
+def test_answer_that_is_no_json_is_told_by_its_status() -> None:
+    """Whatever comes back, there is a sentence for it."""
+    with pytest.raises(speech.Stop, match="answered 500 and no reason"):
+        asking.checked(client.Reply(500, b"<html>"))
+
+
+@pytest.mark.parametrize("argv", ["status", "login", "forget", "whoami nsrc", "credential-process nsrc"])
+async def test_without_a_daemon_every_command_says_how_to_start_it(world: World, argv: str) -> None:
+    """No daemon: exit code 3, and a hint that can be pasted."""
+    ended = await world.run(*argv.split())
+
+    assert (3, "") == (ended.code, ended.out)
+    assert ended.err == (
+        "mayfly: error: the daemon does not run\nmayfly: hint: start it: mayfly serve   (or: mayfly install --now)\n"
+    )
+
+
+@pytest.mark.parametrize("argv", ["login nsrx", "forget nsrx", "whoami nsrx", "credential-process nsrx"])
+async def test_unknown_profile_is_answered_with_the_nearest(world: World, argv: str) -> None:
+    """A slip of the pen is wrong usage, and costs nobody a prompt."""
+    async with world.serve():
+        ended = await world.run(*argv.split())
+
+    assert (2, "") == (ended.code, ended.out)
+    assert "mayfly: error: there is no profile 'nsrx': did you mean nsrc?\n" == ended.err
+    assert [] == world.vault.calls()
+
+
+async def test_name_that_cannot_be_one_never_stands_in_a_request(world: World) -> None:
+    """A profile cannot bring a path or a header along."""
+    async with world.serve():
+        ended = await world.run("whoami", "nsrc/../../status HTTP/1.0\r\nX: y")
+
+    assert 2 == ended.code
+    assert ended.err.endswith("mayfly: hint: profiles: nsrc\n")
+
+
+async def test_whoami_prints_what_the_aws_cli_prints(world: World) -> None:
+    """Byte for byte, so that scripts can change from the one to the other."""
+    async with world.serve():
+        await world.run("aws-config", "--write")
+        ours = await world.run("whoami", "nsrc")
+        argv = (sys.executable, which("aws"), "--profile", "nsrc", "sts", "get-caller-identity")
+        theirs = await world.run_program(*argv, env={"AWS_DEFAULT_REGION": "us-east-1"})
+
+    assert (0, theirs.out) == (ours.code, ours.out)
+    assert '"Arn": "arn:aws:iam::058264411872:user/carmas"' in ours.out

@@ -1,0 +1,161 @@
+"""`mayfly exec`: the command's own process, signals, exit code, and a profile's environment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+
+import pytest
+
+from cli.test_env import ARN, CLIENTS, HOSTILE, WITH_REGION
+from support.world import World
+
+
+SHOW = (sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
+
+
+async def start(world: World, *argv: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "exec", "nsrc", "--", *argv), stdout=asyncio.subprocess.PIPE, env=world.env
+    )
+
+
+async def test_a_command_gets_what_env_would_set(world: World) -> None:
+    """exec and env say the same, and the rest of the environment is passed on."""
+    world.write_toml(WITH_REGION)
+    env = HOSTILE | {"KEPT": "x", "https_proxy": "http://127.0.0.1:1"}
+
+    found = json.loads((await world.run("exec", "nsrc", "--", *SHOW, env=env)).out)
+    told = json.loads((await world.run("env", "nsrc", "--shell", "json", env=env)).out)
+
+    assert told == {name: found.get(name) for name in told}
+    assert "x" == found["KEPT"]
+
+
+async def test_a_command_can_have_the_tokens_file(world: World) -> None:
+    """--token-file names the file here, too."""
+    found = json.loads((await world.run("exec", "nsrc", "--token-file", "--", *SHOW)).out)
+
+    assert str(world.run_dir / "tokens/nsrc") == found["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
+    assert "AWS_CONTAINER_AUTHORIZATION_TOKEN" not in found
+
+
+async def test_a_commands_words_are_its_own(world: World) -> None:
+    """Behind `--` nothing is ours: no option, and no second `--`."""
+    ended = await world.run(
+        *("exec", "nsrc", "--allow-shadow", "--", "sh", "-c", 'echo "$@"', "sh", "--help", "--", "-x"),
+    )
+
+    assert (0, "--help -- -x\n", "") == (ended.code, ended.out, ended.err)
+
+
+@pytest.mark.parametrize("code", [0, 3, 255])
+async def test_an_exit_code_is_the_commands(world: World, code: int) -> None:
+    """exec ends as its command ends."""
+    assert code == (await world.run("exec", "nsrc", "--", "sh", "-c", f"exit {code}")).code
+
+
+async def test_the_command_is_the_process(world: World) -> None:
+    """No process of ours stays: the pid is the command's, and a signal reaches it at once."""
+    process = await start(world, "sh", "-c", "echo $$; exec sleep 60")
+    assert process.stdout is not None
+    pid = int(await process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+
+    assert (process.pid, -signal.SIGINT) == (pid, await process.wait())
+
+
+async def test_a_command_dies_of_a_broken_pipe(world: World) -> None:
+    """Python's own habit of ignoring SIGPIPE is not handed down."""
+    ended = await world.run("exec", "nsrc", "--", "sh", "-c", "yes | head -1")
+
+    assert (0, "y\n", "") == (ended.code, ended.out, ended.err)
+
+
+async def test_no_such_command_is_127(world: World) -> None:
+    """What is not there is told as shells tell it."""
+    ended = await world.run("exec", "nsrc", "--", "no-such-command")
+
+    assert (127, "mayfly: error: no-such-command: there is no such command\n") == (ended.code, ended.err)
+
+
+async def test_a_command_below_a_file_is_127(world: World) -> None:
+    """A path through a file leads nowhere."""
+    path = f"{world.config}/x"
+
+    assert 127 == (await world.run("exec", "nsrc", "--", path)).code
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")])
+async def test_what_cannot_be_run_is_126(world: World, mode: int, why: str) -> None:
+    """A file that is no program is told by its reason."""
+    file = world.folder / "no-program"
+    file.write_text("not a program\n")
+    file.chmod(mode)
+
+    ended = await world.run("exec", "nsrc", "--", str(file))
+
+    assert (126, f"mayfly: error: {file}: cannot be run: {why}\n") == (ended.code, ended.err)
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["nsrc"], "the command to run is missing: it follows --"),
+        (["nsrc", "--"], "the command to run is missing: it follows --"),
+        (["nsrc", "aws", "s3"], "unrecognized arguments: aws s3"),
+        (["--", "aws"], "the following arguments are required: PROFILE"),
+    ],
+)
+async def test_wrong_usage_is_answered_by_the_usage(world: World, argv: list[str], error: str) -> None:
+    """Without `--`, a command or a profile: exit code 2, the usage, and what is missing."""
+    ended = await world.run("exec", *argv)
+
+    usage = "usage: mayfly exec [-h] [--config FILE] [--token-file] [--allow-shadow] PROFILE -- CMD ..."
+    assert (2, "") == (ended.code, ended.out)
+    assert [usage, f"mayfly: error: {error}", "mayfly: hint: mayfly exec --help"] == ended.err.splitlines()
+
+
+async def test_an_unknown_profile_runs_nothing(world: World) -> None:
+    """The command does not start with no credentials, or another profile's."""
+    ended = await world.run("exec", "nsrx", "--", "echo", "ran")
+
+    assert (2, "") == (ended.code, ended.out)
+    assert "did you mean nsrc?" in ended.err
+
+
+async def test_a_client_under_exec_is_who_the_vault_says(world: World) -> None:
+    """The AWS CLI under exec uses the profile, whatever the shell around it holds."""
+    world.write_toml(WITH_REGION)
+    async with world.serve():
+        ended = await world.run("exec", "nsrc", "--", *("sh", "-c", CLIENTS["aws"]), env=HOSTILE)
+
+    assert (0, ARN + "\n", "") == (ended.code, ended.out, ended.err)
+
+
+HEAVY = {"aiohttp", "aiobotocore", "botocore", "structlog"}
+LIGHT = HEAVY | {"attr", "attrs", "cattr", "cattrs", "asyncio", "dataclasses", "inspect", "subprocess", "random"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "forbidden"),
+    [
+        (["env"], LIGHT),
+        (["env", "--off"], LIGHT),
+        (["exec", "nsrc", "--", "true"], LIGHT),
+        (["status"], HEAVY),
+        (["login"], HEAVY),
+        (["credential-process", "nsrc"], HEAVY),
+    ],
+)
+async def test_a_quick_command_imports_nothing_heavy(world: World, argv: list[str], forbidden: set[str]) -> None:
+    """What runs in every shell start-up, or for every credential, pays only for itself."""
+    await world.run("env")
+    plain = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+    ended = await world.run_program(sys.executable, "-X", "importtime", "-m", "mayfly", *argv, env=plain)
+
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.err.splitlines() if "|" in line}
+    assert "mayfly" in names
+    assert set() == names & forbidden

@@ -1,0 +1,165 @@
+"""The agent's installation, against a `launchctl` that writes down what it is told."""
+
+from __future__ import annotations
+
+import plistlib
+import stat
+import sys
+
+from pathlib import Path
+
+import pytest
+
+from mayfly.cli import speech
+from mayfly.cli.install import launchd as install_launchd
+from mayfly.cli.main import main
+from mayfly.service import launchd
+from mayfly.service.units import Values
+from mayfly.shared import paths
+from support.world import SEED_TOML
+
+
+LAUNCHCTL = """\
+#!/bin/sh
+echo "$@" >> "$HOME/calls"
+case "$1" in
+  print) test -e "$HOME/loaded" ;;
+  bootstrap) touch "$HOME/loaded" ;;
+  bootout) rm "$HOME/loaded" ;;
+  setenv) echo "refused" >&2; exit 1 ;;
+esac
+"""
+
+DOMAIN = launchd._domain()
+
+
+@pytest.fixture(name="home")
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "bin/launchctl"
+    program.parent.mkdir()
+    program.write_text(LAUNCHCTL)
+    program.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "mayfly/run"))
+    return tmp_path
+
+
+@pytest.fixture(name="values")
+def _values(home: Path) -> Values:
+    return Values(
+        python="/opt/mayfly/bin/python",
+        listen=("127.0.0.1", 9170),
+        home=str(home),
+        runtime_dir=str(paths.runtime_dir()),
+        log=str(launchd.log_file()),
+    )
+
+
+def calls(home: Path) -> list[str]:
+    """What launchctl was told since the last time, but for questions."""
+    path = home / "calls"
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return [line for line in lines if not line.startswith("print ")]
+
+
+def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> None:
+    """The property list is written, and launchd takes it over and starts it; a second time it only starts it."""
+    install_launchd.install(values, now=True, dry_run=False)
+    first = calls(home)
+    install_launchd.install(values, now=True, dry_run=False)
+
+    agent = home / "Library/LaunchAgents/io.mayfly.daemon.plist"
+    assert "io.mayfly.daemon" == plistlib.loads(agent.read_bytes())["Label"]
+    assert (home / "Library/Logs/mayfly").is_dir()
+    assert 0o700 == stat.S_IMODE((home / "mayfly/run").stat().st_mode)
+    assert [f"bootstrap {DOMAIN} {agent}", f"kickstart {DOMAIN}/io.mayfly.daemon"] == first
+    assert [f"kickstart {DOMAIN}/io.mayfly.daemon"] == calls(home)
+
+
+def test_a_changed_agent_is_taken_over_anew(home: Path, values: Values) -> None:
+    """On another address launchd forgets the old agent before it takes over the new one."""
+    install_launchd.install(values, now=True, dry_run=False)
+    calls(home)
+    moved = Values(python=values.python, listen=("127.0.0.1", 9171), home=values.home)
+    install_launchd.install(moved, now=True, dry_run=False)
+
+    assert ["bootout", "bootstrap", "kickstart"] == [line.split()[0] for line in calls(home)]
+
+
+def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was edited by hand is not replaced, and that is said."""
+    install_launchd.install(values, now=False, dry_run=False)
+    launchd.agent().write_text(launchd.agent().read_text().replace("<integer>10<", "<integer>99<"))
+    install_launchd.install(values, now=False, dry_run=False)
+
+    assert "<integer>99<" in launchd.agent().read_text()
+    said = capsys.readouterr().err
+    assert "it has been edited by hand" in said
+    assert "nothing is to be changed" not in said
+    assert [] == calls(home)
+
+
+def test_a_dry_run_only_shows(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
+    """The property list is printed, and nothing is done."""
+    install_launchd.install(values, now=True, dry_run=True)
+
+    assert "<key>Sockets</key>" in capsys.readouterr().out
+    assert not (home / "Library").exists()
+    assert [] == calls(home)
+
+
+def test_uninstall_leaves_nothing(home: Path, values: Values) -> None:
+    """launchd forgets the agent, and its property list is gone; a second time there is nothing."""
+    install_launchd.install(values, now=True, dry_run=False)
+    calls(home)
+
+    assert [] == install_launchd.uninstall()
+    assert not launchd.agent().exists()
+    assert [f"bootout {DOMAIN}/io.mayfly.daemon"] == calls(home)
+    assert None is install_launchd.uninstall()
+
+
+def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
+    """A property list without our line stays where it is."""
+    launchd.agent().parent.mkdir(parents=True)
+    launchd.agent().write_text("<plist/>")
+
+    assert [launchd.agent()] == install_launchd.uninstall()
+    assert launchd.agent().exists()
+
+
+def test_the_whole_command_on_a_mac(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`install` judges its options by the platform, shows what it would set, and lets the runtime folder be."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    config = home / "mayfly.toml"
+    config.write_text(SEED_TOML)
+
+    codes = [
+        main(["install", "--config", str(config), *words])
+        for words in (
+            ["--environment-d", "nsrc"],
+            ["--dry-run", "--launchctl-setenv", "nsrc"],
+        )
+    ]
+    out, err = capsys.readouterr()
+    codes.append(main(["install", "--config", str(config)]))
+
+    assert [2, 0, 0] == codes
+    assert "--environment-d is systemd's" in err
+    assert "launchctl setenv MAYFLY_PROFILE 'nsrc'" in out
+    assert "MAYFLY_RUNTIME_DIR is set in this shell" not in capsys.readouterr().err
+    assert [] == calls(home)
+
+
+def test_what_launchctl_refuses_is_told(home: Path, values: Values) -> None:
+    """launchctl's own words reach the user."""
+    (home / "bin/launchctl").write_text("#!/bin/sh\necho 'Bootstrap failed: 5: Input/output error' >&2\nexit 5\n")
+
+    with pytest.raises(speech.Stop, match="Bootstrap failed"):
+        install_launchd.install(values, now=True, dry_run=False)
+    assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", "1")
+    assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", None)

@@ -1,0 +1,198 @@
+"""`mayfly login` and `forget`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import sys
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mayfly.cli import asking, client, login, speech
+from mayfly.demo.op.vault import ITEM, VAULT
+from support.world import SEED_TOML, World
+
+
+ROLE = """
+[profiles.admin]
+source_profile = "nsrc"
+role_arn = "arn:aws:iam::058264411872:role/Admin"
+"""
+
+LOST = """
+[profiles.lost]
+access_key_id = "op://NSRC/Nowhere/access_key_id"
+secret_access_key = "op://NSRC/Nowhere/secret_access_key"
+otp = "op://NSRC/Nowhere/totp"
+mfa_id = "op://NSRC/Nowhere/mfa_id"
+"""
+
+
+def status_of(*names: str, config: str = "/nowhere/config.toml") -> dict[str, object]:
+    return {"config": config, "profiles": [{"profile": name} for name in names]}
+
+
+async def test_login_says_until_when_the_credentials_are_fresh(world: World) -> None:
+    """One op, one STS call, one line."""
+    async with world.serve():
+        ended = await world.run("login")
+
+    assert 0 == ended.code
+    assert re.fullmatch(r"nsrc: fresh until (\w{3} \d\d \w{3}, )?\d\d:\d\d \((8h|7h 59m)\)\n", ended.out)
+    assert 1 == len(world.vault.calls())
+
+
+async def test_login_says_whom_it_waits_for(world: World) -> None:
+    """Whoever sits at another window learns that there is a prompt."""
+    world.vault.update(prompt={"delay_s": 0.3})
+    async with world.serve():
+        ended = await world.run("login")
+
+    assert (0, "mayfly: waiting for 1Password: approve the prompt for nsrc\n") == (ended.code, ended.err)
+
+
+def note_sent(world: World, *steps: int) -> None:
+    """What an exchange writes down that sends codes of these steps."""
+    world.run_dir.mkdir(mode=0o700, exist_ok=True)
+    (world.run_dir / "op.lock").write_text(json.dumps({f" op://{VAULT}/{ITEM}/totp?attribute=otp": steps}))
+    (world.run_dir / "op.lock").chmod(0o600)
+
+
+async def test_login_says_when_the_prompt_comes(world: World) -> None:
+    """Nobody is to look for a prompt that does not come before the next code."""
+    step = int(datetime.now(UTC).timestamp()) // 30
+    note_sent(world, step, step + 1)
+    async with world.serve() as daemon:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mayfly", "login"), stderr=asyncio.subprocess.PIPE, env=world.env
+        )
+        assert process.stderr is not None
+        said = (await process.stderr.readline()).decode()
+        daemon.process.kill()
+        await process.communicate()
+
+    assert re.fullmatch(r"mayfly: a code counts once: the prompt for nsrc comes in [1-6]?\d s\n", said)
+
+
+def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the step, by the codes of this device and no other."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
+    other = world.write_toml(SEED_TOML + LOST)
+    note_sent(world, 10, 11)
+    wait = login.PromptWait(other)
+
+    def left(profile: str, seconds: float) -> float:
+        return wait.left_seconds([profile], datetime.fromtimestamp(seconds, UTC))
+
+    assert (20, 45, 0) == (left("nsrc", 340), left("nsrc", 315), left("nsrc", 360))
+    assert (0, 0) == (left("lost", 340), left("unknown", 340))
+
+
+def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First when it will come, then that it is there."""
+    rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
+    monkeypatch.setattr(asking, "status", lambda: {"profiles": rows})
+    monkeypatch.setattr(login, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(login.PromptWait, "left_seconds", lambda *_: 0.05)
+    ours, theirs = socket.socketpair()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            theirs.send(b"x")
+
+    monkeypatch.setattr(speech, "say", say)
+    with ours, theirs:
+        call = client.Call(ours, Path("control.sock"))
+        assert [("nsrc", call)] == list(login._as_they_come({"nsrc": call}, login.PromptWait(Path("/nowhere"))))
+
+    assert [
+        "a code counts once: the prompt for nsrc comes in 1 s",
+        "waiting for 1Password: approve the prompt for nsrc",
+    ] == said
+
+
+async def test_login_replaces_credentials_that_are_still_fresh(world: World) -> None:
+    """A person who asks starts another exchange, whatever there is in memory."""
+    async with world.serve() as daemon:
+        await world.run("login")
+        second = asyncio.create_task(world.run("login"))
+        started = await daemon.event("exchange.started", times=2)
+        await daemon.end()
+        await second
+
+    assert ("login", ["nsrc"]) == (started["kind"], started["profiles"])
+
+
+async def test_dismissed_prompt_needs_a_human(world: World) -> None:
+    """Exit code 4, the cause, and the next step."""
+    world.vault.update(prompt={"answer": "deny"})
+    async with world.serve():
+        ended = await world.run("login")
+
+    assert (4, "") == (ended.code, ended.out)
+    assert "mayfly: error: nsrc: the 1Password prompt was dismissed\nmayfly: hint: " in ended.err
+
+
+async def test_no_failure_hides_another_profile(world: World) -> None:
+    """Each profile is told of, whatever became of the others."""
+    world.write_toml(SEED_TOML + LOST)
+    async with world.serve():
+        ended = await world.run("login")
+
+    assert 1 == ended.code
+    assert ended.out.startswith("nsrc: fresh until ")
+    assert "mayfly: error: lost: " in ended.err
+
+
+async def test_login_without_names_leaves_roles_alone(world: World) -> None:
+    """A role is assumed when somebody asks for it; it has nothing to log in with."""
+    world.write_toml(SEED_TOML + ROLE)
+    async with world.serve():
+        ended = await world.run("login")
+
+    assert 1 == len(ended.out.splitlines())
+    assert ["GetSessionToken"] == [call.action for call in world.sts.calls]
+
+
+def test_all_profiles_are_asked_for_where_the_config_cannot_be_read() -> None:
+    """A config that went away does not keep anybody from logging in."""
+    assert ["a", "b"] == login.without_source(status_of("a", "b"))
+
+
+def test_a_human_who_is_needed_decides_the_exit_code() -> None:
+    """4 wins over 1, 1 over 0."""
+    failed, needed = speech.Stop(speech.FAILED), speech.Stop(speech.HUMAN_MUST_ACT)
+
+    assert [0, 1, 4] == [login.worst([]), login.worst([failed]), login.worst([failed, needed])]
+
+
+async def test_daemon_that_ends_while_somebody_waits_is_told(world: World) -> None:
+    """Whoever waits for a prompt does not wait for a daemon that is gone."""
+    world.vault.update(prompt={"delay_s": 20.0})
+    async with world.serve() as daemon:
+        waiting = asyncio.create_task(world.run("login"))
+        await daemon.event("exchange.started")
+        daemon.process.kill()
+        ended = await waiting
+
+    assert 3 == ended.code
+    assert "ended before it had answered" in ended.err
+
+
+async def test_forgotten_credentials_are_gone_from_memory(world: World) -> None:
+    """After forget, status knows no key; what AWS issued is another matter, and is told."""
+    async with world.serve():
+        await world.run("login")
+        ended = await world.run("forget")
+        status = json.loads((await world.run("status", "--json")).out)
+
+    assert (0, "nsrc: forgotten\n") == (ended.code, ended.out)
+    assert "AWS cannot recall what it has issued" in ended.err
+    assert ("empty", None) == (status["profiles"][0]["phase"], status["profiles"][0]["access_key_id"])

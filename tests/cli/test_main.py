@@ -1,0 +1,205 @@
+"""The command line itself: help, version, what is wrong with it, and how a command's ending is told."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+
+from types import ModuleType
+
+import pytest
+
+from mayfly import __version__
+from mayfly.shared.errors import ApprovalDismissed, AwsUnreachable, MayflyError
+from support.world import World
+
+
+@pytest.fixture(name="cli")
+def _cli() -> ModuleType:
+    """The module: the package gives its function the same name."""
+    return importlib.import_module("mayfly.cli.main")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_every_command(cli: ModuleType, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    """Every command is there in one line, within 80 columns, and what exit codes mean."""
+    assert 0 == cli.main([word])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [] == [line for line in lines if len(line) > 80]
+    for name, _, does in cli.COMMANDS:
+        assert 1 == len([line for line in lines if line.split()[:1] == [name] and line.endswith(does)])
+    assert "  3  the daemon does not run" in lines
+
+
+def test_the_version_is_the_packages(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """--version says name and version."""
+    assert (0, f"mayfly {__version__}\n") == (cli.main(["--version"]), capsys.readouterr().out)
+
+
+def test_no_command_is_answered_by_the_help(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing on stdout, the help on stderr, and exit code 2."""
+    assert 2 == cli.main([])
+    out, err = capsys.readouterr()
+
+    assert "" == out
+    assert err.startswith("usage: mayfly COMMAND ...\n")
+    assert err.endswith("\nmayfly: error: a command is missing\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["serv"], "there is no command 'serv': did you mean serve?"),
+        (["xyzzy"], "there is no command 'xyzzy'"),
+        (["--config", "x", "env"], "--config: options follow the command"),
+    ],
+)
+def test_an_unknown_command_is_told_in_a_line(
+    cli: ModuleType, capsys: pytest.CaptureFixture[str], argv: list[str], line: str
+) -> None:
+    """The nearest command is named, if one is near."""
+    assert 2 == cli.main(argv)
+    assert line == capsys.readouterr().err.splitlines()[0].removeprefix("mayfly: error: ")
+
+
+def test_a_commands_help_is_its_own(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mayfly env --help` tells of env."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["env", "--help"])
+
+    assert 0 == end.value.code
+    assert capsys.readouterr().out.startswith("usage: mayfly env ")
+
+
+@pytest.mark.parametrize("argv", [["env", "--shell", "csh"], ["env", "a", "b"], ["env", "--tok"]])
+def test_wrong_usage_has_our_voice(cli: ModuleType, capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    """The command's usage, one line of error, one hint; options are never guessed."""
+    assert 2 == cli.main(argv)
+    *usage, error, hint = capsys.readouterr().err.splitlines()
+
+    assert usage[0].startswith("usage: mayfly env ")
+    assert error.startswith("mayfly: error: ")
+    assert "mayfly: hint: mayfly env --help" == hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "lines"),
+    [
+        (ApprovalDismissed("no"), 4, ["error: no", "hint: run 'mayfly login' when you are ready"]),
+        (AwsUnreachable("gone"), 1, ["error: gone"]),
+        (KeyboardInterrupt(), 130, []),
+    ],
+)
+def test_an_ending_has_its_exit_code(
+    cli: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    reason: MayflyError | KeyboardInterrupt,
+    code: int,
+    lines: list[str],
+) -> None:
+    """What a human must mend is 4, what failed is 1, Ctrl-C is 130; each with its line and its hint."""
+
+    def run(_: list[str]) -> int:
+        raise reason
+
+    monkeypatch.setattr(cli, "_run", run)
+
+    assert code == cli.main(["env"])
+    assert [f"mayfly: {line}" for line in lines] == capsys.readouterr().err.splitlines()
+
+
+async def test_a_reader_that_has_gone_is_no_traceback(world: World) -> None:
+    """`mayfly env | true` ends quietly, as a program does that dies of SIGPIPE."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "env"), stdout=writer, stderr=asyncio.subprocess.PIPE, env=world.env
+    )
+    os.close(writer)
+    _, err = await process.communicate()
+
+    assert (141, b"") == (process.returncode, err)
+
+
+@pytest.mark.parametrize("command", ["status", "login", "forget", "whoami nsrc", "reload", "demo --once", "uninstall"])
+def test_a_config_is_not_taken_where_it_has_no_meaning(
+    cli: ModuleType, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Better no option than one that changes nothing."""
+    assert 2 == cli.main([*command.split(), "--config", "/nosuch"])
+    assert "unrecognized arguments: --config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "env", "aws-config", "rotate", "credential-process nsrc"])
+async def test_a_config_that_is_named_and_not_there_is_an_error(world: World, command: str) -> None:
+    """Nobody else's config is taken instead."""
+    ended = await world.run(*command.split(), "--config", "/nosuch.toml")
+
+    assert (2, "") == (ended.code, ended.out)
+    assert "/nosuch.toml" in ended.err.splitlines()[0]
+
+
+COMMANDS = ["--version", "--help", "env --help", "env", "aws-config", "status", "credential-process nsrc"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_closed_output_is_no_traceback(world: World, command: str) -> None:
+    """`>&-`: what would be printed goes nowhere, and nothing else is different."""
+    async with world.serve():
+        out = await world.run_program("sh", "-c", f"mayfly {command} >&-")
+        both = await world.run_program("sh", "-c", f"mayfly {command} >&- 2>&-")
+
+    assert [(0, "", "")] * 2 == [out, both]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="full(4) is Linux's")  # noqa: PTH110
+@pytest.mark.parametrize("command", [*COMMANDS, "login"])
+async def test_a_full_disk_is_told_in_a_line(world: World, command: str) -> None:
+    """Whether it shows at once, or not before the end."""
+    async with world.serve():
+        ended = await world.run_program("sh", "-c", f"mayfly {command} >/dev/full")
+
+    *_, last = ended.err.splitlines()  # login may have said before whom it waits for
+    assert (1, "", "mayfly: error: cannot write: No space left on device") == (ended.code, ended.out, last)
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["status", "login", "credential-process nsrc"])
+async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, command: str) -> None:
+    """No socket can be there, and so no daemon."""
+    folder = world.folder / ("deep" * 30)
+
+    ended = await world.run(*command.split(), env={"MAYFLY_RUNTIME_DIR": str(folder)})
+
+    assert (2, "") == (ended.code, ended.out)
+    assert ended.err == (
+        f"mayfly: error: {folder}/control.sock: cannot be connected to: its name is too long: "
+        "set MAYFLY_RUNTIME_DIR to a folder with a shorter one\n"
+    )
+
+
+# Python must be loaded first: that user may not read it.
+AS_NOBODY = """
+import importlib, os, sys
+main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in ("main", "install.uninstall", "install.systemd")]
+sys.argv = ["mayfly", "uninstall"]
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="needs root, to be somebody else")
+async def test_a_home_that_is_not_ours_is_told(world: World) -> None:
+    """As `sudo -u` leaves it: one line with the place, and no traceback."""
+    closed = world.folder / "closed"
+    closed.mkdir(mode=0o700)
+
+    ended = await world.run_program(sys.executable, "-c", AS_NOBODY, env={"HOME": str(closed), "XDG_CONFIG_HOME": ""})
+
+    assert (1, 1) == (ended.code, ended.err.count("mayfly: error: "))
+    assert f"{closed}/" in ended.err
+    assert "Traceback" not in ended.err

@@ -1,0 +1,99 @@
+"""The main job, seen from outside: one login, every client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from support.world import PATIENCE_SECONDS, World, which
+
+
+async def test_first_request_gets_a_session_and_the_second_comes_from_memory(world: World) -> None:
+    """One op, one STS call, however often a profile is fetched."""
+    async with world.serve():
+        first = await world.get()
+        second = await world.get()
+
+    assert 200 == first.status
+    assert first.body == second.body
+    assert 1 == len(world.vault.calls())
+    assert ["GetSessionToken"] == [call.action for call in world.sts.calls]
+
+
+async def test_a_daemon_drains_and_leaves_nothing(world: World) -> None:
+    """SIGTERM ends the daemon with 0, and its socket is gone; the tokens stay."""
+    async with world.serve() as daemon:
+        code = await daemon.end(signal.SIGTERM)
+
+    assert 0 == code
+    assert {"tokens", "op.lock"} >= {entry.name for entry in world.run_dir.iterdir()}
+
+
+async def test_an_unmodified_aws_cli_is_who_the_vault_says(world: World) -> None:
+    """The AWS CLI, pointed at the endpoint by `mayfly env`, is the vault's user."""
+    async with world.serve():
+        ended = await world.run_program(
+            which("aws"),
+            *("sts", "get-caller-identity", "--output", "text", "--query", "Arn"),
+            env={
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.url}/credentials/nsrc",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
+                "AWS_DEFAULT_REGION": "us-east-1",  # botocore reads no AWS_REGION
+            },
+        )
+
+    assert (0, "arn:aws:iam::058264411872:user/carmas\n") == (ended.code, ended.out)
+
+
+async def test_whoever_read_the_log_may_go(world: World) -> None:
+    """A terminal that is closed, a `| tee` that has ended: clients get their credentials all the same."""
+    reading, writing = os.pipe()
+    async with serving(world, stderr=writing) as daemon:
+        with open(reading, encoding="utf-8") as log:  # noqa: ASYNC230, PTH123 - until it has started
+            while "daemon.started" not in log.readline():
+                pass
+        assert 200 == (await world.get()).status
+        assert 401 == (await world.get(token="x" * 43)).status
+        assert 200 == (await world.get()).status
+        daemon.send_signal(signal.SIGTERM)
+        assert 0 == await daemon.wait()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+async def test_a_log_on_a_full_disk_stops_nobody(world: World) -> None:
+    """What cannot be written is lost, and nothing else."""
+    async with serving(world, stderr=os.open("/dev/full", os.O_WRONLY)) as daemon:
+        while True:
+            with suppress(ConnectionRefusedError):
+                assert 200 == (await world.get("/healthz", token="")).status
+                break
+            await asyncio.sleep(0.05)
+        assert 200 == (await world.get()).status
+        assert 0 == (await world.run("forget", "nsrc")).code
+        assert 401 == (await world.get(token="wrong")).status
+        daemon.send_signal(signal.SIGTERM)
+        assert 0 == await daemon.wait()
+
+
+@asynccontextmanager
+async def serving(world: World, *, stderr: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A daemon whose log goes to the descriptor `stderr`, which is closed here."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "serve"), stderr=stderr, env=world.env, cwd=world.home
+    )
+    os.close(stderr)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -1,0 +1,58 @@
+"""The last moments of a server: who has come, and who has not asked yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from mayfly.daemon.http.web import Answer, Server, json_answer
+from mayfly.shared.peer import Peer
+from support.raw import Line, dial, filled, get, replies
+
+
+async def _handle(_request: web.BaseRequest) -> Answer:
+    return json_answer(200, {})
+
+
+@asynccontextmanager
+async def closing() -> AsyncIterator[tuple[Server, Line]]:
+    """A server that accepts nobody any more, and a client that came in time and has said nothing."""
+    faults: list[object] = []
+    server = Server(_handle, admit=lambda _transport: Peer(0, 0), on_fault=faults.append)
+    accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    async with dial(accepting.sockets[0].getsockname()[1]) as line:
+        while not server.connections:
+            await asyncio.sleep(0)
+        accepting.close()
+        yield server, line
+    assert [] == faults
+
+
+async def test_whoever_has_come_may_still_ask() -> None:
+    """A server hears out who has come and not asked: the answer comes, and only then does the connection end."""
+    async with closing() as (server, line):
+        hearing = asyncio.create_task(server.hear_out(30))
+        await asyncio.sleep(0.05)
+        is_patient = not hearing.done()
+        line.send(filled(get("/"), port="1"))
+        await hearing
+        server.pre_shutdown()
+        await server.shutdown(30)
+        found = replies(await line.rest())
+
+    assert is_patient
+    assert [200] == [reply.status for reply in found]
+
+
+async def test_whoever_says_nothing_is_not_waited_for() -> None:
+    """A client that never asks keeps nobody from leaving."""
+    async with closing() as (server, line):
+        await server.hear_out(0.05)
+        server.pre_shutdown()
+        await server.shutdown(30)
+
+        assert b"" == await line.rest()

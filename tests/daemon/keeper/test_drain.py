@@ -1,0 +1,75 @@
+"""The end of an engine: who is waited for, and who is asked no more."""
+
+import asyncio
+
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import MayflyError
+from support.engine import HOUR, Stage, config, fetch, key, outcome, role, staged
+
+
+WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
+DRAIN_SECONDS = 5
+
+
+async def drained(stage: Stage) -> float:
+    """Wind up and drain, as the daemon does; how long that took."""
+    before = stage.loop.time()
+    stage.keeper.wind_up()
+    await stage.keeper.drain(DRAIN_SECONDS)
+    return stage.loop.time() - before
+
+
+@staged(WITH_ROLE)
+async def test_what_is_on_its_way_is_waited_for(stage: Stage) -> None:
+    """A human who is at the prompt is not asked in vain; as soon as the answer is there, nothing is waited for."""
+    stage.takes_seconds = 3
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
+    await asyncio.sleep(1)
+
+    seconds = await drained(stage)
+
+    assert isinstance(await waiting, Credentials)
+    assert 1.9 < seconds < 2.2
+    assert 0 == await drained(stage)
+
+
+@staged(WITH_ROLE)
+async def test_a_prompt_that_takes_too_long_is_not_waited_for(stage: Stage) -> None:
+    """After five seconds the end comes first, and whoever waits is told."""
+    stage.takes_seconds = 60
+    work = asyncio.ensure_future(stage.keeper.run())
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(1)
+
+    seconds = await drained(stage)
+    work.cancel()
+
+    assert DRAIN_SECONDS == round(seconds)
+    assert "stopping" == (await waiting).message.split()[-1]
+
+
+@staged(WITH_ROLE)
+async def test_nobody_is_asked_any_more(stage: Stage) -> None:
+    """Once the end has begun neither a client nor a person nor the clock raises a prompt, or announces one."""
+    await fetch(stage, "nsrc")
+    stage.stepped_seconds = 8 * HOUR
+    work = asyncio.ensure_future(stage.keeper.run())
+    stage.keeper.wind_up()
+    late = [await outcome(fetch(stage, name)) for name in ("nsrc", "admin")]
+    await asyncio.sleep(60)
+    work.cancel()
+
+    assert ["stopping"] * 2 == [error.message.split()[-1] for error in late if isinstance(error, MayflyError)]
+    assert 1 == len(stage.asked)
+    assert 1 == len(stage.log.told("approval.wanted"))
+
+
+@staged(config(nsrc=key(onepassword="robot")))
+async def test_who_needs_nobody_is_still_served(stage: Stage) -> None:
+    """A login that asks no human may begin in the last seconds."""
+    stage.keeper.wind_up()
+    fetching = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(0)
+    await drained(stage)
+
+    assert isinstance(await fetching, Credentials)

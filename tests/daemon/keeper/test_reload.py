@@ -1,0 +1,287 @@
+"""A changed config under sessions that live, are on their way, or have failed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import attrs
+import pytest
+
+from mayfly.config.kinds import Text
+from mayfly.config.model import Config, OnePassword
+from mayfly.config.values import FilePath, LimitSeconds
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
+from support.engine import (
+    HOUR,
+    LOCKED,
+    Stage,
+    at,
+    code,
+    config,
+    credentials,
+    fetch,
+    key,
+    login,
+    on_stage,
+    outcome,
+    role,
+    staged,
+)
+
+
+ONE = config(a=key())
+WITH_ROLE = config(a=key(), admin=role("a"))
+WITH_TWIN = config("d2", twin=key(name="T"), a=key(), admin=role("a"))
+
+
+def digests(stage: Stage) -> list[str]:
+    return [asked.request.digest for asked in stage.asked]
+
+
+# Sessions are found again by what they are made from
+
+
+@staged(WITH_ROLE)
+async def test_a_twin_that_comes_before_it_takes_no_session_away(stage: Stage) -> None:
+    """What two profiles share is called after the first; the session goes on under its new name, and the role above."""
+    before = [await fetch(stage, name) for name in ("a", "admin")]
+    stage.keeper.adopt(WITH_TWIN)
+    assert [*before, before[0]] == [stage.keeper.take(name) for name in ("a", "admin", "twin")]
+    assert 2 == len(stage.asked)
+
+
+@staged(config(a=key(), b=key(), admin=role("a"), same=role("b")))
+async def test_a_twin_that_goes_leaves_the_session_to_the_other(stage: Stage) -> None:
+    """The session was called after the one that is gone; two roles alike keep what each of them has."""
+    before = {name: await fetch(stage, name) for name in ("b", "admin", "same")}
+    stage.keeper.adopt(config("d2", b=key(), admin=role("b"), same=role("b")))
+    assert before == {name: stage.keeper.take(name) for name in before}
+    assert before["admin"] != before["same"]
+    stage.keeper.adopt(config("d3", b=key(), admin=role("b")))
+    assert before["admin"] == stage.keeper.take("admin")
+
+
+@staged(WITH_ROLE)
+async def test_another_region_costs_no_session(stage: Stage) -> None:
+    """It is for clients, and says where STS is asked; a session is good in all of them."""
+    before = [await fetch(stage, name) for name in ("a", "admin")]
+    moved = config("d2", a=key(region="eu-west-1", sts_region=("eu-west-1",)), admin=role("a", region="us-west-2"))
+    stage.keeper.adopt(moved)
+    assert before == [stage.keeper.take(name) for name in ("a", "admin")]
+
+
+def test_another_op_costs_no_session() -> None:
+    """Which one is run, and for how long, makes no other session of what it opens; another account does."""
+    before = OnePassword(op=FilePath("/opt/op"), account=Text("mine"))
+    after = attrs.evolve(before, op=None, timeout_seconds=LimitSeconds(30))
+
+    async def play(stage: Stage) -> None:
+        got = [await fetch(stage, name) for name in ("a", "admin")]
+        stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d2", onepassword=after))
+        assert got == [stage.keeper.take(name) for name in ("a", "admin")]
+        stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d3", onepassword=OnePassword(account=Text("other"))))
+        assert [None, None] == [stage.keeper.take(name) for name in ("a", "admin")]
+
+    on_stage(attrs.evolve(WITH_ROLE, onepassword=before), play)
+
+
+@staged(WITH_ROLE)
+async def test_what_failed_with_one_op_may_succeed_with_another(stage: Stage) -> None:
+    """Whoever mends `op` or its time limit, and reloads, is not told of the old failure any more."""
+    stage.outcomes["a"] = OnePasswordMissing("no op")
+    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "a")))
+    del stage.outcomes["a"]
+    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "a")))
+    stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d2", onepassword=OnePassword(timeout_seconds=LimitSeconds(30))))
+    assert "Credentials" == code(await outcome(fetch(stage, "a")))
+
+
+@pytest.mark.parametrize(("region", "codes"), [("eu-west-1", ["Credentials"]), (None, ["AwsUnreachable"])])
+def test_what_failed_somewhere_may_succeed_elsewhere(region: str | None, codes: list[str]) -> None:
+    """With another region a failure no longer counts; with the same one it does."""
+
+    async def play(stage: Stage) -> None:
+        stage.outcomes["a"] = AwsUnreachable("no such host")
+        await outcome(fetch(stage, "a"))
+        del stage.outcomes["a"]
+        stage.keeper.adopt(config("d2", a=key(region=region)))
+        assert codes == [code(await outcome(fetch(stage, "a")))]
+
+    on_stage(ONE, play)
+
+
+def test_a_session_comes_back_after_a_restart_under_another_name() -> None:
+    """The keepsake is read by what its sessions are made from, too."""
+
+    async def play(stage: Stage) -> None:
+        before = [await fetch(stage, name) for name in ("a", "admin")]
+        next_life = Stage(WITH_TWIN)
+        next_life.keeper.recall(stage.keeper.keepsake())
+        assert [*before, before[0]] == [next_life.keeper.take(name) for name in ("a", "admin", "twin")]
+
+    on_stage(WITH_ROLE, play)
+
+
+# On the way
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.5])
+def test_who_waits_goes_on_waiting_under_another_name(seconds: float) -> None:
+    """Whether the exchange only starts or is under way: it is one exchange, and all have what came of it."""
+
+    async def play(stage: Stage) -> None:
+        waiting = [asyncio.ensure_future(fetch(stage, name)) for name in ("a", "admin")]
+        await asyncio.sleep(seconds)
+        stage.keeper.adopt(WITH_TWIN)
+        got = [*(await asyncio.gather(*waiting)), await fetch(stage, "twin")]
+        assert [stage.keeper.take(name) for name in ("a", "admin", "twin")] == got
+        assert (1, False) == (len(stage.asked), stage.keeper.is_busy)
+
+    on_stage(WITH_ROLE, play)
+
+
+@staged(ONE)
+async def test_what_was_got_for_a_profile_serves_whoever_is_made_so_now(stage: Stage) -> None:
+    """The profile became a role above what it was: who waited asks again, and the session is where it belongs."""
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "a")))
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", base=key(), a=role("base")))
+    refused = await waiting
+    assert ("ConfigChanged", "ask again") == (code(refused), refused.hint)
+    assert (True, None) == (stage.keeper.take("base") is not None, stage.keeper.take("a"))
+
+
+@staged(ONE)
+async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
+    """What was on its way for it comes for the twin; its own client learns that it is gone."""
+    stage.script = lambda _: [stage.result("a", credentials(at(HOUR)))]
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "a")))
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", twin=key()))
+    assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("twin") is not None)
+
+
+@staged(WITH_ROLE)
+async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: Stage) -> None:
+    """It comes under its new name; who asked by the old one learns that it is gone."""
+    await fetch(stage, "a")
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
+    await asyncio.sleep(0.001)
+    stage.keeper.adopt(config("d2", a=key(), boss=role("a")))
+    assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("boss") is not None)
+
+
+@staged(config(first=key("first", onepassword="work"), a=key()))
+async def test_what_a_person_wants_they_want_under_another_name(stage: Stage) -> None:
+    """A lock that comes before its turn is in nobody's way, still."""
+    waiting = [asyncio.ensure_future(login(stage, name)) for name in ("first", "a")]
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", first=key("first", onepassword="work"), twin=key(), a=key()))
+    stage.scene = LOCKED
+    await asyncio.gather(*waiting)
+    assert ["d1", "d2"] == digests(stage)
+
+
+@staged(config(a=key(), deploy=role("a", mfa="each")))
+async def test_who_waits_for_the_next_code_gets_it_under_another_name(stage: Stage) -> None:
+    """A role that waits for its turn is not forgotten when it is called otherwise."""
+    waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("a", "deploy")]
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", a=key(), release=role("a", mfa="each")))
+    assert ["Credentials", "ConfigChanged"] == [code(each) for each in await asyncio.gather(*waiting)]
+    await asyncio.sleep(60)
+    assert (True, False) == (stage.keeper.take("release") is not None, stage.keeper.is_busy)
+
+
+# The file is not what the daemon has read
+
+
+class Disk:
+    """The file: an exchange refuses whatever the daemon has read of another one."""
+
+    def __init__(self, stage: Stage, digest: str, refusal: MayflyError) -> None:
+        self.digest = digest
+        self._stage = stage
+        self._refusal = refusal
+        stage.script = self._answers
+
+    def _answers(self, request: object) -> list[object]:
+        is_known = request.digest == self.digest  # type: ignore[attr-defined] # a Request
+        return [
+            self._stage.result(name, self._stage.fresh(name) if is_known else self._refusal)
+            for name in request.profiles  # type: ignore[attr-defined]
+        ]
+
+
+REFUSALS = [ConfigChanged("it has changed"), ConfigInvalid("it is not sound")]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_mended_config_is_served_at_once(refusal: MayflyError) -> None:
+    """What was refused on account of the file counts no more when a sound one is taken over."""
+
+    async def play(stage: Stage) -> None:
+        disk = Disk(stage, "d0", refusal)
+        refused = await outcome(fetch(stage, "a"))
+        disk.digest = "d2"
+        stage.keeper.adopt(config("d2", a=key()))
+        assert [refusal.code, "Credentials"] == [code(refused), code(await outcome(fetch(stage, "a")))]
+
+    on_stage(ONE, play)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("name", ["a", "admin"])
+def test_a_reload_behind_a_request_is_no_failure(name: str, refusal: MayflyError) -> None:
+    """The exchange has read the new file before the daemon has: what it refuses is asked for again by the new one."""
+
+    async def play(stage: Stage) -> None:
+        if name == "admin":
+            await fetch(stage, "a")
+        Disk(stage, "d2", refusal)
+        waiting = asyncio.ensure_future(outcome(fetch(stage, name)))
+        await asyncio.sleep(0.5)
+        stage.keeper.adopt(WITH_TWIN)
+        assert isinstance(await waiting, Credentials)
+        assert ["d1", "d2"] == digests(stage)[-2:]
+
+    on_stage(WITH_ROLE, play)
+
+
+@staged(ONE)
+async def test_what_is_asked_again_is_not_asked_for_ever(stage: Stage) -> None:
+    """The file has changed once more: now it is for somebody to reload it."""
+    Disk(stage, "d3", REFUSALS[0])
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "a")))
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(WITH_TWIN)
+    assert ("ConfigChanged", ["d1", "d2"]) == (code(await waiting), digests(stage))
+
+
+# Modes
+
+
+@pytest.mark.parametrize(
+    ("modes", "renews"),
+    [
+        (("on-demand", "always"), True),
+        (("on-demand", None), True),
+        ((None, "on-demand"), True),
+        (("on-demand", "on-demand"), False),
+    ],
+)
+def test_of_those_who_share_a_session_the_one_who_wants_most_has_it_so(
+    modes: tuple[str | None, str | None], renews: bool
+) -> None:
+    """Always before while-used (here the default), and that before on-demand, whoever comes first in the file."""
+    shared: Config = config(a=key(refresh=modes[0]), b=key(refresh=modes[1]))
+
+    async def play(stage: Stage) -> None:
+        await fetch(stage, "a")
+        stage.stepped_seconds = 8 * HOUR - 600
+        await stage.keeper.look()
+        await asyncio.sleep(5)
+        assert renews == (2 == len(stage.asked))
+
+    on_stage(shared, play)

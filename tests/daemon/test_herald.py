@@ -1,0 +1,132 @@
+"""What people in front of the screen are told: by a real notify-send, as it was called."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly.daemon.herald import notice
+from support.world import SEED_TOML, World
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="notify-send and loginctl are Linux's")
+
+_RECORDER = """#!/bin/sh
+printf '%s\\n' "$*" >> '{log}'
+{then}
+"""
+
+
+def put_on_path(world: World, program: str, then: str = "") -> Path:
+    """A program of that name, first on PATH, that writes its arguments down; the file that it writes to."""
+    log = world.folder / f"{program}.log"
+    log.touch()
+    file = world.op.parent / program
+    file.write_text(_RECORDER.format(log=log, then=then))
+    file.chmod(0o700)
+    return log
+
+
+async def lines(log: Path, count: int) -> list[str]:
+    """The first lines of a log, as soon as they are there."""
+    async with asyncio.timeout(20):
+        while len(found := _lines(log)) < count:
+            await asyncio.sleep(0.02)
+    return found
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text().splitlines()
+
+
+async def test_a_prompt_is_announced_with_whoever_asked(world: World) -> None:
+    """The notification names the program and the profile, and no secret."""
+    told = put_on_path(world, "notify-send")
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve():
+        asking = asyncio.create_task(world.get())
+        (line,) = await lines(told, 1)
+        world.vault.update(prompt={"answer": "approve"})
+        assert 200 == (await asking).status
+
+    program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
+    assert f"--app-name=mayfly Mayfly {program} wants nsrc" == line
+    assert world.token() not in line
+
+
+async def test_a_prompt_for_credential_process_names_who_runs_it(world: World) -> None:
+    """The program that has started the command, not only the command, which passes the credentials on."""
+    told = put_on_path(world, "notify-send")
+    async with world.serve():
+        assert 0 == (await world.run_program(sys.executable, "-m", "mayfly", "credential-process", "nsrc")).code
+        (line,) = await lines(told, 1)
+
+    program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
+    assert f"--app-name=mayfly Mayfly {program} by {program} wants nsrc" == line
+
+
+async def test_nobody_is_told_who_does_not_want_to_be(world: World) -> None:
+    """`notify = false` is silence."""
+    told = put_on_path(world, "notify-send")
+    world.write_toml("notify = false\n" + SEED_TOML)
+    async with world.serve() as daemon:
+        assert 200 == (await world.get()).status
+        await daemon.event("credentials.handed_out")
+
+    assert "" == told.read_text()
+
+
+async def test_without_notify_send_all_goes_on(world: World) -> None:
+    """A machine that cannot show notifications serves all the same; one that fails does, too."""
+    put_on_path(world, "notify-send", "exit 1")
+    async with world.serve() as daemon:
+        assert 200 == (await world.get()).status
+        assert [] == daemon.events("request.failed")
+
+
+async def test_nobody_is_asked_through_a_locked_screen(world: World) -> None:
+    """While logind says that the screen is locked, no prompt is raised, and the client is told why."""
+    asked = put_on_path(
+        world,
+        "loginctl",
+        'case "$1" in show-user) echo 7;; show-session) printf "LockedHint=yes\\nIdleHint=no\\n";; esac',
+    )
+    told = put_on_path(world, "notify-send")
+    async with world.serve():
+        reply = await world.get()
+
+    assert (403, "ScreenLocked") == (reply.status, reply.json["code"])
+    assert "unlock the screen" in reply.json["message"]
+    assert [] == world.vault.calls()
+    assert "" == told.read_text()
+    assert "show-user" in asked.read_text()
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (
+            {"event": "session.ending", "profile": "nsrc", "left_seconds": 899},
+            "nsrc ends in 15 min: run 'mayfly login nsrc'",
+        ),
+        (
+            {"event": "session.ending", "profile": "nsrc", "left_seconds": 20},
+            "nsrc ends in 1 min: run 'mayfly login nsrc'",
+        ),
+        (
+            {"event": "session.refresh_failed", "profile": "nsrc", "in_use": True, "failures": 1, "reason": "no"},
+            "nsrc could not be renewed: no",
+        ),
+        ({"event": "session.refresh_failed", "profile": "nsrc", "in_use": True, "failures": 2, "reason": "no"}, None),
+        ({"event": "session.refresh_failed", "profile": "nsrc", "in_use": False, "failures": 1, "reason": "no"}, None),
+        ({"event": "session.refreshed", "profile": "nsrc"}, None),
+    ],
+)
+def test_what_is_worth_a_notification(event: dict[str, Any], text: str | None) -> None:
+    """The end that comes near, and the first failure of what is in use; nothing else."""
+    assert text == notice(event)

@@ -1,0 +1,219 @@
+"""The embedded STS and real clients; what botocore and moto say of its answers."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pyotp
+import pytest
+
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from mayfly.demo.sts.parameters import CONSTRAINTS
+from mayfly.demo.sts.server import EmbeddedSts, code_at
+from support.sts import (
+    ACCOUNT,
+    ACCOUNT_ID,
+    CARMAS,
+    GUARDED_ARN,
+    ROLE_ARN,
+    TO_ASSUME,
+    Clock,
+    aio_client,
+    ask_boto3,
+    assume,
+    call,
+    credentials_in,
+    login,
+    mfa,
+    send,
+    signed,
+    wrong,
+)
+
+
+async def test_aiobotocore_walks_all_the_way(sts: EmbeddedSts) -> None:
+    """A user logs in with a code, and takes a role from the session without another one."""
+    async with aio_client(sts.url) as client:
+        response = await client.get_session_token(DurationSeconds=28800, **mfa(sts))
+        who = await client.get_caller_identity()
+    session = credentials_in(response)
+    async with aio_client(sts.url, session) as client:
+        session_who = await client.get_caller_identity()
+        role = await client.assume_role(RoleArn=GUARDED_ARN, RoleSessionName="demo")
+    async with aio_client(sts.url, credentials_in(role)) as client:
+        role_who = await client.get_caller_identity()
+
+    arn = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/Guarded/demo"
+    expiration = sts.now.replace(microsecond=0) + timedelta(hours=8)
+    user = {
+        "UserId": CARMAS.user_id,
+        "Account": ACCOUNT_ID,
+        "Arn": f"arn:aws:iam::{ACCOUNT_ID}:user/carmas",
+    }
+    assert expiration == response["Credentials"]["Expiration"]
+    assert user == {name: who[name] for name in user}
+    assert user == {name: session_who[name] for name in user}
+    assert arn == role["AssumedRoleUser"]["Arn"] == role_who["Arn"]
+    assert role["AssumedRoleUser"]["AssumedRoleId"] == role_who["UserId"]
+    assert role_who["UserId"].startswith("AROA")
+    assert role_who["UserId"].endswith(":demo")
+
+
+async def test_boto3_walks_all_the_way(sts: EmbeddedSts) -> None:
+    """The same signature is good from boto3, which signs and sends by other code."""
+    ask = asyncio.to_thread
+    response = await ask(ask_boto3, sts.url, "get_session_token", **mfa(sts))
+    session = credentials_in(response)
+    role = await ask(ask_boto3, sts.url, "assume_role", session, RoleArn=ROLE_ARN, RoleSessionName="demo")
+    who = await ask(ask_boto3, sts.url, "get_caller_identity", credentials_in(role))
+
+    assert f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/Admin/demo" == who["Arn"]
+    expiration = sts.now.replace(microsecond=0) + timedelta(hours=12)
+    assert expiration == response["Credentials"]["Expiration"]
+
+
+async def ask_aiobotocore(url: str, operation: str, **parameters: Any) -> Any:
+    async with aio_client(url) as client:
+        return await getattr(client, operation)(**parameters)
+
+
+async def ask_boto3_aside(url: str, operation: str, **parameters: Any) -> Any:
+    return await asyncio.to_thread(ask_boto3, url, operation, **parameters)
+
+
+@pytest.mark.parametrize("ask", [ask_aiobotocore, ask_boto3_aside])
+async def test_clients_read_errors(sts: EmbeddedSts, ask: Callable[..., Awaitable[Any]]) -> None:
+    """Both clients find code, sentence, type, status and request id where AWS puts them."""
+    parameters = {"SerialNumber": CARMAS.mfa_serial, "TokenCode": wrong(mfa(sts)["TokenCode"])}
+    with pytest.raises(ClientError) as caught:
+        await ask(sts.url, "get_session_token", **parameters)
+
+    response = caught.value.response
+    message = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+    error = {"Type": "Sender", "Code": "AccessDenied", "Message": message}
+    assert error == response["Error"]
+    assert 403 == response["ResponseMetadata"]["HTTPStatusCode"]
+    header = response["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+    assert header == response["ResponseMetadata"]["RequestId"]
+
+
+async def test_temporary_credentials_have_aws_form(sts: EmbeddedSts) -> None:
+    """Temporary credentials look like AWS's, and no two are the same."""
+    first, second = await login(sts), (await assume(sts)).credentials
+
+    for credentials in (first, second):
+        assert "ASIA" == credentials.access_key[:4]
+        assert 20 == len(credentials.access_key)
+        assert 40 == len(credentials.secret_key)
+        assert 300 < len(credentials.token or "")
+    assert first.access_key != second.access_key
+    assert first.secret_key != second.secret_key
+
+
+async def test_secrets_are_not_shown(sts: EmbeddedSts) -> None:
+    """Neither the account nor the record of calls shows a secret or a code."""
+    parameters = mfa(sts)
+    await call(sts, "GetSessionToken", **parameters)
+
+    shown = repr(ACCOUNT) + repr(sts.calls)
+    for secret in (CARMAS.secret_access_key, CARMAS.totp_seed, parameters["TokenCode"]):
+        assert str(secret) not in shown.replace(str(CARMAS.mfa_serial), "")
+
+
+def shape(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return type(value)
+
+
+@pytest.fixture(name="moto_url")
+def _moto_url() -> Any:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+async def test_shapes_agree_with_moto(sts: EmbeddedSts, moto_url: str) -> None:
+    """botocore parses the same members of the same types from moto's answers and from ours."""
+    role = {"RoleArn": ROLE_ARN, "RoleSessionName": "demo", "Policy": "{}"}
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("get_session_token", {}),
+        ("get_caller_identity", {}),
+        ("assume_role", role),
+    ]
+    for operation, parameters in requests:
+        ours = await asyncio.to_thread(ask_boto3, sts.url, operation, **parameters)
+        theirs = await asyncio.to_thread(ask_boto3, moto_url, operation, **parameters)
+        ours.pop("ResponseMetadata")
+        theirs.pop("ResponseMetadata")
+        assert shape(theirs) == shape(ours)
+
+
+def test_constraints_are_the_service_models() -> None:
+    """The table of constraints says what botocore's copy of the service model says."""
+    model = botocore.session.Session().get_service_model("sts")
+    for action, constraints in CONSTRAINTS.items():
+        members = model.operation_model(action).input_shape
+        assert members is not None
+        for name, ours in constraints.items():
+            theirs = members.members[name].metadata
+            assert theirs.get("min") == ours.least
+            assert theirs.get("pattern") == ours.pattern
+            assert (name in members.required_members) == ours.required
+            if name != "Policy":  # the model has no upper bound; the API reference says 2,048
+                assert theirs.get("max") == ours.most
+
+
+def test_codes_are_what_an_authenticator_shows(clock: Clock) -> None:
+    """Codes agree with pyotp, for any padding of the seed."""
+    for seed in ("JBSWY3DPEHPK3PXPJBSWY3DPEA", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"):
+        for days in range(50):
+            at = clock.now + timedelta(days=days)
+            assert pyotp.TOTP(seed).at(at) == code_at(seed, at)
+
+
+def document() -> dict[str, Any]:
+    names = ("name", "user_id", "access_key_id", "secret_access_key", "mfa_serial", "totp_seed")
+    return {
+        "account_id": ACCOUNT_ID,
+        "users": [{name: getattr(CARMAS, name) for name in names}],
+        "roles": [{"name": "Admin", "max_session_seconds": 7200}],
+        "faults": {"max_life_seconds": 60, "script": ["throttle"]},
+    }
+
+
+async def test_as_a_process(tmp_path: Path) -> None:
+    """As a process it prints its URL, serves the account of its file, and ends when killed."""
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(document()))
+    source = Path(sys.modules["mayfly.demo.sts.server"].__file__ or "").parents[3]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly.demo.sts.server", "--account", str(path)),
+        env={**os.environ, "PYTHONPATH": str(source)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    url = (await process.stdout.readline()).decode().strip()
+    throttled = await send(signed(f"{url}/", "GetCallerIdentity"))
+    role = await send(signed(f"{url}/", "AssumeRole", DurationSeconds="7200", **TO_ASSUME))
+    process.send_signal(signal.SIGINT)
+
+    assert "Throttling" == throttled.refusal[1]
+    life = datetime.fromisoformat(role.text("Expiration")) - datetime.now(UTC)
+    assert timedelta() < life <= timedelta(seconds=60)
+    assert 0 == await process.wait()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))).close()

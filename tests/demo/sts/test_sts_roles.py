@@ -1,0 +1,116 @@
+"""Who may take which role of the embedded STS, and for how long."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mayfly.demo.sts.server import EmbeddedSts
+from support.sts import (
+    ACCOUNT,
+    ACCOUNT_ID,
+    CARMAS,
+    GUARDED_ARN,
+    PARTNER_ARN,
+    PERMANENT,
+    ROLE_ARN,
+    Clock,
+    assume,
+    call,
+    login,
+    mfa,
+)
+
+
+def not_authorized(arn: str, who: str = f"arn:aws:iam::{ACCOUNT_ID}:user/carmas") -> Any:
+    message = f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+    return 403, "AccessDenied", message
+
+
+async def test_undeclared_roles(sts: EmbeddedSts) -> None:
+    """A role that is not there, and one of another account, cannot be assumed."""
+    for arn in (f"{ROLE_ARN}istrator", ROLE_ARN.replace(ACCOUNT_ID, "1" * 12)):
+        assert not_authorized(arn) == (await assume(sts, arn=arn)).refusal
+
+
+async def test_roles_that_require_mfa(sts: EmbeddedSts) -> None:
+    """A role that requires MFA opens to a session that had it, and to a code of its own."""
+    plain = (await call(sts, "GetSessionToken")).credentials
+    refused = [await assume(sts, who, GUARDED_ARN) for who in (PERMANENT, plain)]
+    with_code = await assume(sts, PERMANENT, GUARDED_ARN, **mfa(sts, steps=1))
+    with_session = await assume(sts, await login(sts), GUARDED_ARN)
+
+    assert [not_authorized(GUARDED_ARN)] * 2 == [answer.refusal for answer in refused]
+    assert [200, 200] == [with_code.status, with_session.status]
+
+
+async def test_roles_carry_no_mfa(sts: EmbeddedSts) -> None:
+    """A role's session had no MFA, even if its caller did."""
+    role = (await assume(sts, await login(sts))).credentials
+    answer = await assume(sts, role, GUARDED_ARN)
+
+    who = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/Admin/demo"
+    assert not_authorized(GUARDED_ARN, who) == answer.refusal
+
+
+async def test_external_ids(sts: EmbeddedSts) -> None:
+    """A role that demands an ExternalId opens to that one only."""
+    without = await assume(sts, arn=PARTNER_ARN)
+    other = await assume(sts, arn=PARTNER_ARN, ExternalId="guess")
+    right = await assume(sts, arn=PARTNER_ARN, ExternalId="a-secret-word")
+
+    assert [not_authorized(PARTNER_ARN)] * 2 == [without.refusal, other.refusal]
+    assert 200 == right.status
+
+
+async def test_durations_of_roles(sts: EmbeddedSts) -> None:
+    """A role's own maximum binds permanent keys; an hour binds everyone who has a session."""
+    long_arn = f"arn:aws:iam::{ACCOUNT_ID}:role/Long"
+    session = await login(sts)
+    beyond = await assume(sts, DurationSeconds="3601")
+    long = await assume(sts, arn=long_arn, DurationSeconds="43200", **mfa(sts, steps=1))
+    chained = await assume(sts, session, long_arn, DurationSeconds="3601")
+    hour = await assume(sts, session, long_arn, DurationSeconds="3600")
+
+    message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    assert (400, "ValidationError", message) == beyond.refusal
+    assert 200 == long.status
+    message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
+    assert (400, "ValidationError", message) == chained.refusal
+    assert 200 == hour.status
+
+
+async def test_source_identity_comes_back(sts: EmbeddedSts) -> None:
+    """AssumeRole repeats the SourceIdentity, and the record keeps what was sent."""
+    answer = await assume(sts, SourceIdentity="carmas", Policy="{}")
+
+    assert "carmas" == answer.text("SourceIdentity")
+    assert "{}" == sts.calls[-1].parameters["Policy"]
+
+
+async def test_root_gets_an_hour(clock: Clock) -> None:
+    """Root may ask for more, gets an hour, and assumes no role."""
+    root = replace(CARMAS, user_id=ACCOUNT_ID)
+    async with EmbeddedSts(replace(ACCOUNT, users=(root,)), clock=clock) as sts:
+        session = await call(sts, "GetSessionToken", DurationSeconds="28800")
+        who = await call(sts, "GetCallerIdentity")
+        role = await assume(sts)
+
+    expiration = clock.now + timedelta(hours=1)
+    assert expiration.strftime("%Y-%m-%dT%H:%M:%SZ") == session.text("Expiration")
+    assert f"arn:aws:iam::{ACCOUNT_ID}:root" == who.text("Arn")
+    assert (403, "AccessDenied", "Roles may not be assumed by root accounts.") == role.refusal
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+async def test_partitions(clock: Clock, partition: str) -> None:
+    """The partition of every ARN is the one of the MFA device."""
+    user = replace(CARMAS, mfa_serial=f"arn:{partition}:iam::{ACCOUNT_ID}:mfa/carmas")
+    arn = ROLE_ARN.replace("arn:aws:", f"arn:{partition}:")
+    async with EmbeddedSts(replace(ACCOUNT, users=(user,)), clock=clock) as sts:
+        who = await call(sts, "GetCallerIdentity")
+        role = await assume(sts, arn=arn)
+
+    assert f"arn:{partition}:iam::{ACCOUNT_ID}:user/carmas" == who.text("Arn")
+    assert f"arn:{partition}:sts::{ACCOUNT_ID}:assumed-role/Admin/demo" == role.text("Arn")

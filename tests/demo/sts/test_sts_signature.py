@@ -1,0 +1,207 @@
+"""The embedded STS believes a signature, and nothing else."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from mayfly.demo.sts.server import EmbeddedSts
+from support.sts import (
+    CARMAS,
+    OTHER,
+    call,
+    send,
+    signed,
+)
+
+
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS"
+    " Secret Access Key and signing method. Consult the service documentation for details."
+)
+
+
+async def test_canonical_form_is_botocores(sts: EmbeddedSts) -> None:
+    """Folded blanks, a path with escapes and a query in any order are signed as botocore does."""
+    url = f"{sts.url}/a%20b/c~d?z=1&a=%2F&empty="
+    request = signed(url, "GetCallerIdentity", headers={"X-Amz-Note": "  one   two  "})
+
+    assert 200 == (await send(request)).status
+
+
+def edit_authorization(old: str, new: str) -> Callable[[AWSRequest], None]:
+    def edit(request: AWSRequest) -> None:
+        value = request.headers["Authorization"]
+        assert old in value
+        del request.headers["Authorization"]
+        request.headers["Authorization"] = value.replace(old, new)
+
+    return edit
+
+
+def put(name: str, value: str | None) -> Callable[[AWSRequest], None]:
+    def edit(request: AWSRequest) -> None:
+        del request.headers[name]
+        if value is not None:
+            request.headers[name] = value
+
+    return edit
+
+
+def put_body(request: AWSRequest) -> None:
+    request.data = request.data.replace("Version", "Other=1&Version")
+
+
+def put_date(request: AWSRequest) -> None:
+    stamp = request.headers["X-Amz-Date"]
+    seconds = "01Z" if stamp.endswith("00Z") else "00Z"
+    put("X-Amz-Date", stamp[:-3] + seconds)(request)
+
+
+def put_query(request: AWSRequest) -> None:
+    request.url += "?x=1"
+
+
+def put_path(request: AWSRequest) -> None:
+    request.url += "x"
+
+
+TAMPERED = {
+    "body": put_body,
+    "query": put_query,
+    "path": put_path,
+    "a signed header": put("Content-Type", "application/x-www-form-urlencoded"),
+    "region": edit_authorization("eu-central-1", "eu-central-2"),
+    "signature": edit_authorization("Signature=", "Signature=0"),
+    "signed headers": edit_authorization("SignedHeaders=content-type;", "SignedHeaders="),
+    "date": put_date,
+}
+
+
+@pytest.mark.parametrize("part", TAMPERED)
+async def test_nothing_signed_can_be_changed(sts: EmbeddedSts, part: str) -> None:
+    """A request that was changed after it was signed is refused, whatever was changed."""
+    request = signed(f"{sts.url}/", "GetCallerIdentity")
+    TAMPERED[part](request)
+
+    assert (403, "SignatureDoesNotMatch", MISMATCH) == (await send(request)).refusal
+
+
+MALFORMED = {
+    "no Authorization": (
+        put("Authorization", None),
+        (403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
+    ),
+    "another algorithm": (
+        edit_authorization("AWS4-HMAC-SHA256", "AWS3"),
+        (400, "IncompleteSignature", "Unsupported AWS 'algorithm': 'AWS3'."),
+    ),
+    "no signature, no credential": (
+        put("Authorization", "AWS4-HMAC-SHA256 SignedHeaders=host"),
+        (
+            400,
+            "IncompleteSignature",
+            "Authorization header requires 'Credential' parameter."
+            " Authorization header requires 'Signature' parameter.",
+        ),
+    ),
+    "no date": (
+        put("X-Amz-Date", None),
+        (
+            400,
+            "IncompleteSignature",
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+        ),
+    ),
+    "a date that is none": (
+        put("X-Amz-Date", "yesterday"),
+        (400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got 'yesterday'."),
+    ),
+    "a short scope": (
+        edit_authorization("/eu-central-1/", "/"),
+        (
+            400,
+            "IncompleteSignature",
+            "Credential must have exactly 5 slash-delimited elements.",
+        ),
+    ),
+    "a date beside the scope's": (
+        put("X-Amz-Date", "20200101T000000Z"),
+        (403, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from"),
+    ),
+    "another terminator": (
+        edit_authorization("aws4_request", "aws5_request"),
+        (
+            403,
+            "SignatureDoesNotMatch",
+            "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'. ",
+        ),
+    ),
+    "host not signed": (
+        edit_authorization(";host", ""),
+        (
+            403,
+            "SignatureDoesNotMatch",
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+async def test_malformed_signatures(sts: EmbeddedSts, case: str) -> None:
+    """What is not a signature at all is told apart from a wrong one."""
+    edit, (status, code, message) = MALFORMED[case]
+    request = signed(f"{sts.url}/", "GetCallerIdentity")
+    edit(request)
+    answer = (await send(request)).refusal
+
+    assert (status, code) == answer[:2]
+    assert answer[2].startswith(message)
+
+
+async def test_another_services_signature(sts: EmbeddedSts) -> None:
+    """A signature that was made for S3 is no signature for STS."""
+    answer = await send(signed(f"{sts.url}/", "GetCallerIdentity", service="s3"))
+
+    message = "Credential should be scoped to correct service: 'sts'. "
+    assert (403, "SignatureDoesNotMatch", message) == answer.refusal
+
+
+async def test_wrong_secret(sts: EmbeddedSts) -> None:
+    """A wrong secret gives a wrong signature, and AWS's long sentence about it."""
+    answer = await call(sts, "GetCallerIdentity", Credentials(CARMAS.access_key_id, OTHER.secret_access_key))
+
+    assert (403, "SignatureDoesNotMatch", MISMATCH) == answer.refusal
+
+
+@pytest.mark.parametrize("skew_minutes", [-14, 0, 14])
+async def test_clocks_may_differ_by_15_minutes(sts: EmbeddedSts, skew_minutes: int) -> None:
+    """A clock less than 15 minutes off does no harm, and Date shows the server's."""
+    sts.faults.clock_skew_seconds = skew_minutes * 60
+    answer = await call(sts, "GetCallerIdentity")
+
+    assert 200 == answer.status
+    date = parsedate_to_datetime(answer.headers["Date"])
+    assert sts.now.replace(microsecond=0) == date
+
+
+@pytest.mark.parametrize(
+    ("skew_minutes", "words", "sign"),
+    [(17, "Signature expired: {} is now earlier than {} ({} - 15 min.)", -1),
+     (-17, "Signature not yet current: {} is still later than {} ({} + 15 min.)", 1)],
+)  # fmt: skip
+async def test_clocks_too_far_apart(sts: EmbeddedSts, skew_minutes: int, words: str, sign: int) -> None:
+    """A clock more than 15 minutes off is told so, with both times."""
+    sts.faults.clock_skew_seconds = skew_minutes * 60
+    request = signed(f"{sts.url}/", "GetCallerIdentity")
+    answer = await send(request)
+
+    limit = sts.now + timedelta(minutes=15) * sign
+    clocks = (instant.strftime("%Y%m%dT%H%M%SZ") for instant in (limit, sts.now))
+    message = words.format(request.headers["X-Amz-Date"], *clocks)
+    assert (403, "SignatureDoesNotMatch", message) == answer.refusal

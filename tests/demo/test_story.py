@@ -1,0 +1,261 @@
+"""`mayfly demo`: it tells what it has seen, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mayfly.demo import memory, props
+from mayfly.demo.story import refresh_line
+from support.world import measured
+
+
+PATIENCE_SECONDS = 60
+
+
+# To follow every process of every story would take as long as the stories do.
+PLAIN = {name: value for name, value in os.environ.items() if name not in measured()}
+
+
+@pytest.fixture(name="scratch")
+def _scratch() -> Iterator[Path]:
+    """The demo's temporary folder, with a name short enough for sockets: whatever it leaves behind is seen there."""
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def demo(
+    scratch: Path, *argv: str, env: dict[str, str] | None = None, umask: int = 0o022
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "demo", *argv),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=PLAIN | {"TMPDIR": str(scratch)} | (env or {}),
+        umask=umask,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def line_with(process: asyncio.subprocess.Process, text: str) -> str:
+    """The first line of its output that has `text`."""
+    assert process.stdout is not None
+    while line := (await process.stdout.readline()).decode():
+        if text in line:
+            return line
+    raise AssertionError(f"nothing was said of {text}")
+
+
+def left_in(scratch: Path) -> list[str]:
+    return [entry.name for entry in scratch.iterdir()]
+
+
+def open_to_all(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def processes_in(scratch: Path) -> list[str]:
+    """The command lines of all processes whose environment or arguments name the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(scratch).encode() in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return [command for command in found if "pytest" not in command]
+
+
+async def test_story_is_told_with_an_unmodified_sdk(scratch: Path) -> None:
+    """One op, one approval, one STS call; the user's ARN; a second answer from memory; a code refused twice.
+
+    No file and no process outlives it.
+    """
+    async with demo(scratch, "--once", env=measured()) as process:
+        out, err = (text.decode() for text in await process.communicate())
+
+    assert (0, "") == (process.returncode, err)
+    assert "   arn:aws:iam::058264411872:user/carmas\n" in out
+    assert "approvals: 1\n" in out
+    assert re.search(r"answered from memory in \d+\.\d ms", out)
+    assert "refused: MultiFactorAuthentication failed with invalid MFA" in out
+    assert re.search(r"nsrc +fresh +7h 5\dm", out)
+    assert [] == [line for line in out.splitlines() if len(line) > 80 and str(scratch) not in line]
+    assert "\x1b" not in out
+    assert f"config {scratch}/mayfly-demo-" in out
+    assert ([], []) == (left_in(scratch), processes_in(scratch))
+
+
+async def test_demo_knows_nothing_of_the_users_own(scratch: Path) -> None:
+    """Neither a profile, nor a proxy, nor a Mayfly of the user's own gets into it; nor a umask like Fedora's."""
+    env = {
+        "AWS_PROFILE": "missing",
+        "AWS_CONFIG_FILE": "/nowhere",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+        "MAYFLY_CONFIG": "/nowhere/config.toml",
+        "OP_SERVICE_ACCOUNT_TOKEN": "ops_not-a-token",
+    }
+    async with demo(scratch, "--once", env=env, umask=0o002) as process:
+        _, err = await process.communicate()
+
+    assert (0, b"") == (process.returncode, err)
+
+
+async def test_demo_that_nobody_listens_to_is_played_all_the_same(scratch: Path) -> None:
+    """`>&-` is no reason to fail."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", '"$0" -m mayfly demo --once >&-', sys.executable),
+        stderr=asyncio.subprocess.PIPE,
+        env=PLAIN | {"TMPDIR": str(scratch)},
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        _, err = await process.communicate()
+
+    assert (0, b"", []) == (process.returncode, err, left_in(scratch))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number: signal.Signals) -> None:
+    """Whoever has seen enough gets their machine back as it was."""
+    async with demo(scratch, "--once") as process:
+        await line_with(process, "a terminal")
+        process.send_signal(number)
+        await process.communicate()
+
+    assert 128 + number == process.returncode
+    assert ([], []) == (left_in(scratch), processes_in(scratch))
+
+
+async def test_demo_that_stays_invites_and_ends_with_ctrl_c(scratch: Path) -> None:
+    """What it says to paste works in another terminal, with nothing of ours on its PATH; to leave is no failure."""
+    plain = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    async with demo(scratch, env=plain) as process:
+        lines = [(await line_with(process, text)).strip() for text in ("export ", "eval ")]
+        other = await asyncio.create_subprocess_exec(
+            *("sh", "-c", "; ".join([*lines, "mayfly whoami nsrc >&2", "mayfly status --json"])),
+            env=plain | {"HOME": str(scratch)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, who = await other.communicate()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+
+    assert ["nsrc"] == [row["profile"] for row in json.loads(out)["profiles"]]
+    assert json.loads(out)["profiles"][0]["expires_in_seconds"] <= 90
+    assert "arn:aws:iam::058264411872:user/carmas" == json.loads(who)["Arn"]
+    assert (0, b"") == (process.returncode, err)
+    assert ([], []) == (left_in(scratch), processes_in(scratch))
+
+
+def test_path_is_added_to_only_where_it_is_needed(tmp_path: Path) -> None:
+    """Our own command is found as it is, by a link, or not at all; not if it is another, or of this terminal alone."""
+    own, link, other = (tmp_path / name / "mayfly" for name in ("venv/bin", "link", "other"))
+    for program in (own, other):
+        program.parent.mkdir(parents=True)
+        program.write_text("")
+        program.chmod(0o700)
+    link.parent.mkdir()
+    link.symlink_to(own)
+
+    def added(*folders: Path, active: str = "") -> str | None:
+        environ = {"PATH": ":".join(map(str, folders)), "VIRTUAL_ENV": active}
+        return props.folder_to_add(environ, own)
+
+    assert (None, None) == (added(own.parent), added(link.parent))
+    assert (str(own.parent),) * 3 == (
+        added(),
+        added(other.parent, own.parent),
+        added(own.parent, active=str(own.parent.parent)),
+    )
+    assert props.folder_to_add({"PATH": ""}, tmp_path / "nowhere/mayfly") is None
+
+
+def test_aws_is_told_of_only_where_it_is(tmp_path: Path) -> None:
+    """On the other terminal's PATH, or in the folder that is added to it."""
+    aws = tmp_path / "aws"
+    aws.write_text("")
+    aws.chmod(0o700)
+
+    assert [False, True, True] == [
+        props.has_aws({"PATH": "/nowhere"}, None),
+        props.has_aws({"PATH": "/nowhere"}, str(tmp_path)),
+        props.has_aws({"PATH": str(tmp_path)}, None),
+    ]
+
+
+async def test_failure_is_told_with_the_daemons_log(scratch: Path) -> None:
+    """A folder that others may write to stops the daemon: the reason, exit code 1, and nothing left."""
+    open_to_all(scratch)
+    async with demo(scratch, "--once") as process:
+        _, err = (text.decode() for text in await process.communicate())
+
+    assert 1 == process.returncode
+    assert f"mayfly: error: {scratch} is writable by others" in err
+    assert "mayfly: error: mayfly serve did not start\n" in err
+    assert [] == left_in(scratch)
+
+
+def test_memory_that_may_not_be_looked_at_is_not_claimed() -> None:
+    """Nothing is said of what was not seen."""
+    assert memory.search(2**22 + 1, {"needle"}) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc(5) is Linux's")
+async def test_needle_in_memory_is_found() -> None:
+    """The search finds what is there, and only that."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "import sys; kept = sys.stdin.readline(); print(flush=True); sys.stdin.read()"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"a-needle-of-this-test\n")
+    await process.stdout.readline()
+    seen = memory.search(process.pid, {"a-needle-of-this-test", "another-needle-" + "x" * 8})
+    process.stdin.close()
+    await process.wait()
+
+    assert seen is not None
+    assert {"a-needle-of-this-test"} == seen.found
+
+
+def test_refresh_is_told_as_it_went() -> None:
+    """A line for what came, a line for what did not."""
+    renewed = {"event": "session.refreshed", "profile": "nsrc", "expires_in_seconds": 90}
+    failed = {"event": "session.refresh_failed", "profile": "nsrc", "code": "AwsFailed", "reason": "no answer"}
+
+    assert ["nsrc renewed, good for 90 s", "nsrc: AwsFailed: no answer"] == [
+        refresh_line(renewed),
+        refresh_line(failed),
+    ]
+
+
+def test_temporary_folder_leaves_room_for_a_sockets_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A path of more than a hundred bytes can be no socket's on macOS."""
+    deep = tmp_path / ("deep" * 25)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+
+    assert "/tmp" == props.temporary_folder()

@@ -1,0 +1,196 @@
+"""The lock alone, on a clock of its own: which step may send, and what the file remembers."""
+
+from __future__ import annotations
+
+import os
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mayfly.exchange.onepassword import lock as oplock
+from mayfly.exchange.onepassword.lock import Device, OpLock
+from mayfly.session import first_usable_step
+from mayfly.shared.errors import ConfigInvalid
+from support.exchange import CODE_SECONDS
+
+
+class StillClock:
+    """A clock that moves only when somebody waits, or pushes it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_001.0
+        self.waited_seconds = 0.0
+
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self.seconds)
+
+    def wait(self, seconds: float) -> None:
+        assert 0 < seconds <= oplock.WAIT_SLICE_SECONDS
+        self.seconds += seconds
+        self.waited_seconds += seconds
+
+    @property
+    def step(self) -> int:
+        # By the time that the lock is told, which is rounded to microseconds.
+        return int(self().timestamp()) // CODE_SECONDS
+
+
+MINE, OTHER = Device("", "op://V/I/totp?attribute=otp"), Device("", "op://V/J/totp?attribute=otp")
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    return tmp_path / "op.lock"
+
+
+@pytest.fixture(name="still")
+def _still() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture(name="lock")
+def _lock(path: Path, still: StillClock) -> Iterator[OpLock]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    yield OpLock(descriptor, still, still.wait)
+    os.close(descriptor)
+
+
+def test_a_device_that_sent_nothing_does_not_wait(lock: OpLock, still: StillClock) -> None:
+    """The first code goes at once, and so does another device's."""
+    lock.wait_for_fresh_codes([MINE])
+    lock.note_sent([MINE])
+    lock.wait_for_fresh_codes([OTHER])
+
+    assert 0 == still.waited_seconds
+
+
+def test_a_device_waits_for_the_next_step_and_no_longer(lock: OpLock, still: StillClock) -> None:
+    """One step, at most 30 seconds and a moment."""
+    lock.note_sent([MINE])
+    before = still.step
+    lock.wait_for_fresh_codes([OTHER, MINE])
+
+    assert before + 1 == still.step
+    assert still.waited_seconds <= CODE_SECONDS + 1
+
+
+GARBAGE = {
+    "nothing": "",
+    "cut off": "{",
+    "a list": "[]",
+    "null": "null",
+    "a number for steps": '{"a": 1}',
+    "words for steps": '{"a": ["x"]}',
+    "an infinite step": '{"a": [1e999]}',
+    "zeros": "\0" * 100,
+    "nested deep": "[" * 100_000,
+    "no text": "\ud800",
+}
+
+
+@pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE.keys())
+def test_a_file_that_cannot_be_read_counts_as_just_now(lock: OpLock, path: Path, still: StillClock, text: str) -> None:
+    """Whatever is in the file: if it is nothing, nothing was sent; if it is garbage, everything was."""
+    path.write_bytes(text.encode(errors="surrogatepass"))
+    before = still.step
+    lock.wait_for_fresh_codes([MINE])
+    lock.note_sent([MINE])
+
+    assert still.step == before + (text != "")
+    lock.wait_for_fresh_codes([MINE])
+    assert still.step == before + (text != "") + 1
+
+
+def test_a_clock_set_back_waits_for_nothing_but_the_next_step(lock: OpLock, still: StillClock) -> None:
+    """Whoever corrects a clock that was an hour ahead does not wait for an hour."""
+    lock.note_sent([MINE])
+    still.seconds -= 3600
+    lock.wait_for_fresh_codes([MINE])
+
+    assert 0 == still.waited_seconds
+
+
+def test_the_file_holds_numbers_and_references_and_stays_small(lock: OpLock, path: Path, still: StillClock) -> None:
+    """A year of logins of many devices does not make the file grow."""
+    for number in range(600):
+        still.seconds += CODE_SECONDS
+        lock.note_sent([Device("", f"op://V/{number % 300}/totp?attribute=otp"), MINE])
+
+    assert path.stat().st_size < 64 * 1024
+    before = still.step
+    lock.wait_for_fresh_codes([MINE])
+    assert before + 1 == still.step
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_what_cannot_be_written_down_is_not_sent(still: StillClock) -> None:
+    """A disk that is full says so by the file's name."""
+    descriptor = os.open("/dev/full", os.O_RDWR)
+    try:
+        with pytest.raises(ConfigInvalid, match=r"^/run/op\.lock: cannot be written: No space left"):
+            OpLock(descriptor, still, still.wait, path="/run/op.lock").note_sent([MINE])
+    finally:
+        os.close(descriptor)
+
+
+def test_a_code_made_before_the_step_ended_is_as_old_as_the_wait(lock: OpLock, still: StillClock) -> None:
+    """A device that only the item tells of: what was made in a step of its own use is spent, even when that is over."""
+    lock.note_sent([OTHER])
+    lock.wait_for_fresh_codes([MINE])
+    still.seconds += CODE_SECONDS
+
+    assert lock.is_spent(OTHER)
+    assert not lock.is_spent(MINE)
+    lock.wait_for_fresh_codes([MINE, OTHER])
+    assert not lock.is_spent(OTHER)
+
+
+JUMPS = st.lists(
+    st.one_of(
+        st.floats(-90, 90),
+        st.sampled_from([0.0, 1.0, 29.0, 30.0, 31.0, -30.0, -1.0, 3600.0, -3600.0, 86_400.0]),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(jumps=JUMPS)
+@example(jumps=[0.0, -1.2e-7])
+def test_no_step_goes_out_twice_under_any_jumps(tmp_path_factory: pytest.TempPathFactory, jumps: list[float]) -> None:
+    """However the clock jumps between logins and while they wait, each step's code is sent at most once."""
+    still = StillClock()
+    path = tmp_path_factory.getbasetemp() / f"op.lock-{os.getpid()}"
+    path.write_bytes(b"")
+    descriptor = os.open(path, os.O_RDWR)
+    sent: list[int] = []
+    try:
+        for jump in jumps:
+            still.seconds += jump
+            lock = OpLock(descriptor, still, still.wait)
+            lock.wait_for_fresh_codes([MINE])
+            made = still.step
+            still.seconds += abs(jump) % 20
+            lock.note_sent([MINE])
+            sent.append(made)
+    finally:
+        os.close(descriptor)
+
+    assert sorted(set(sent)) == sorted(sent)
+
+
+@settings(deadline=None)
+@given(last=st.none() | st.integers(0, 2**40), now=st.integers(0, 2**40))
+def test_the_first_usable_step_is_neither_past_nor_used(last: int | None, now: int) -> None:
+    """Never before now, never the last one or before, and no later than it must be."""
+    step = first_usable_step(last, now)
+
+    assert step >= now
+    assert last is None or step > last
+    assert step == now or step - 1 == last

@@ -1,0 +1,271 @@
+"""Where STS is: by region, by ARN, by what botocore's data knows, and elsewhere if nobody answers there."""
+
+from __future__ import annotations
+
+import socket
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from botocore.session import Session as BotocoreSession
+
+from mayfly.demo.op.vault import Vault
+from mayfly.demo.sts.server import Account, EmbeddedSts, Role
+from mayfly.exchange.sts.partitions import partition_named, partition_with, partitions, sts_host
+from mayfly.exchange.sts.where import Where, check_reachable, elsewhere, where_is_sts
+from mayfly.shared.errors import AwsUnreachable
+from support.configs import keys as key_table
+from support.configs import loaded
+from support.configs import role as role_table
+from support.exchange import CODE_SECONDS, Clock, answer, ask, exchange, login, put, verification
+from support.nursery import MAYFLY
+from support.people import keys, role, user_in
+from support.tunnel import Tunnel
+from support.world import SEED_ACCOUNT, World
+
+
+Tree = dict[str, Any]
+
+PLACES = [
+    ("aws", "", "sts.us-east-1.amazonaws.com"),
+    ("aws", "eu-central-1", "sts.eu-central-1.amazonaws.com"),
+    ("aws-cn", "", "sts.cn-northwest-1.amazonaws.com.cn"),
+    ("aws-cn", "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+    ("aws-us-gov", "", "sts.us-gov-west-1.amazonaws.com"),
+    ("aws-eusc", "", "sts.eusc-de-east-1.amazonaws.eu"),
+    ("aws-iso-f", "", "sts.us-isof-south-1.csp.hci.ic.gov"),
+]
+
+
+@pytest.mark.parametrize(("partition", "region", "host"), PLACES)
+async def test_every_partition_has_its_own_sts(tmp_path: Path, partition: str, region: str, host: str) -> None:
+    """Over real TLS: the region's host, or where none is configured that of the partition in the item's MFA device."""
+    world = World(tmp_path, MAYFLY)
+    serial = f"arn:{partition}:iam::{SEED_ACCOUNT}:mfa/ann"
+    world.vault = Vault(mfa_id=serial)
+    world.op = world.vault.install(world.folder / "op2")
+    account = Account(account_id=SEED_ACCOUNT, users=world.account().users, roles=(Role(name="Admin"),))
+    async with EmbeddedSts(account) as world.sts, Tunnel(world, host).open() as tunnel:
+        lines = [f'region = "{region}"'] if region else []
+        arn = account.role_arn(account.roles[0])
+        item = keys("ann", *lines, item="NSRC AWS Training Account")
+        world.write_toml(item + role("Admin", "ann", arn=arn))
+        ended = await ask(world, login(world, "ann", "Admin"), tunnel.env)
+        verified = await ask(world, verification(world, **ended.outcomes), tunnel.env)
+
+    assert {"ann": "Credentials", "Admin": "Credentials"} == ended.verdicts
+    assert {"ann": "Identity", "Admin": "Identity"} == verified.verdicts
+    assert {host} == set(tunnel.hosts)
+    assert ["ok"] * 4 == [call.outcome for call in world.sts.calls]
+
+
+FIRST, SECOND = "sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"
+TWO_REGIONS = 'sts_region = ["eu-central-1", "eu-west-1"]'
+
+
+async def _login_through(tunnel: Tunnel, world: World, *profiles: str) -> dict[str, str]:
+    return (await ask(world, login(world, *profiles), tunnel.env)).verdicts
+
+
+@pytest.mark.parametrize("closed", [{FIRST}, {SECOND}, set()])
+async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_path: Path, closed: set[str]) -> None:
+    """No connection: the same code goes to the next region. One that answers is enough, and nobody asks the other."""
+    world = World(tmp_path, MAYFLY)
+    account = Account(
+        account_id=SEED_ACCOUNT,
+        users=(user_in(world.vault, "ann"),),
+        roles=tuple(Role(name=f"r{n}") for n in range(20)),
+    )
+    async with EmbeddedSts(account) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
+        tunnel.closed = closed
+        world.write_toml(keys("ann", TWO_REGIONS) + "".join(role(f"r{n}", "ann") for n in range(20)))
+        verdicts = await _login_through(tunnel, world, "ann", *(f"r{n}" for n in range(20)))
+
+    assert {"Credentials"} == set(verdicts.values())
+    assert 1 == world.vault.state()["calls"]
+    assert ["ok"] * 21 == [call.outcome for call in world.sts.calls]
+    # Found closed, a region is not tried again for every role.
+    assert tunnel.hosts.count(FIRST) <= (17 if FIRST in closed else len(tunnel.hosts))
+    assert ({FIRST, SECOND} if FIRST in closed else {FIRST}) == set(tunnel.hosts)
+
+
+async def test_after_a_code_was_sent_the_region_stays(tmp_path: Path, clock: Clock) -> None:
+    """A region that takes the code and fails is asked again, with the next code; the second region is not for that."""
+    world = World(tmp_path, MAYFLY)
+    account = Account(account_id=SEED_ACCOUNT, users=(user_in(world.vault, "ann"),))
+    async with EmbeddedSts(account, clock=clock) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
+        world.sts.faults.then("503")
+        world.write_toml(keys("ann", TWO_REGIONS))
+        async with exchange(world, tunnel.env | clock.rule(world)) as process:
+            await put(process, login(world, "ann"))
+            await world.sts.called("GetSessionToken")
+            clock.jump(CODE_SECONDS)
+            ended = await answer(process)
+
+    assert {"ann": "Credentials"} == ended.verdicts
+    assert [FIRST, FIRST] == tunnel.hosts
+
+
+async def test_where_no_region_answers_it_is_said_of_all(tmp_path: Path) -> None:
+    """The error names every region that was tried; no code went anywhere."""
+    world = World(tmp_path, MAYFLY)
+    account = Account(account_id=SEED_ACCOUNT, users=(user_in(world.vault, "ann"),))
+    async with EmbeddedSts(account) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
+        tunnel.closed = {FIRST, SECOND}
+        world.write_toml(keys("ann", TWO_REGIONS))
+        error = (await ask(world, login(world, "ann"), tunnel.env)).error("ann")
+
+    assert "AwsUnreachable" == error.code
+    assert "sts in eu-central-1 or eu-west-1" in error.message
+    assert [] == world.sts.calls
+
+
+def _place(tables: dict[str, Tree], name: str, partition: str = "", **environ: str) -> Where:
+    return where_is_sts(loaded({"profiles": tables}), name, environ, partition)
+
+
+BASE = key_table(region="eu-central-1")
+CN = "arn:aws-cn:iam::123456789012:mfa/me"
+CN_ROLE = "arn:aws-cn:iam::123456789012:role/Admin"
+INHERITANCE: list[tuple[dict[str, Tree], Where]] = [
+    ({"p": role_table()}, Where(region="eu-central-1")),
+    ({"p": role_table(region="sa-east-1")}, Where(region="sa-east-1")),
+    ({"p": role_table(region="sa-east-1", sts_region="us-west-2")}, Where(region="us-west-2")),
+    ({"p": role_table("q"), "q": role_table(sts_region="us-west-2")}, Where(region="us-west-2")),
+    ({"p": role_table("q"), "q": role_table(), "base": key_table()}, Where(region="us-east-1")),
+    ({"p": role_table(role_arn=CN_ROLE), "base": key_table()}, Where(region="cn-northwest-1")),
+    ({"p": role_table(role_arn=CN_ROLE), "base": key_table(mfa_id=CN)}, Where(region="cn-northwest-1")),
+    ({"p": key_table(mfa_id=CN)}, Where(region="cn-northwest-1")),
+    ({"p": key_table(mfa_id="GAHT12345678")}, Where(region="us-east-1")),
+    ({"p": role_table(mfa="each")}, Where(region="eu-central-1")),
+    (
+        {"p": role_table(), "base": key_table(sts_region=["eu-central-1", "eu-west-1"])},
+        Where(region="eu-central-1", others=("eu-west-1",)),
+    ),
+    (
+        {"p": role_table(), "base": key_table(sts_region=["us-east-1", "us-east-2"], sts_endpoint_url="https://sts")},
+        Where(region="us-east-1", endpoint_url="https://sts"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("tables", "where"), INHERITANCE)
+def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(tables: dict[str, Tree], where: Where) -> None:
+    """Its own sts_region, its own region, then those of what it stands on; else the partition in the nearest ARN."""
+    assert where == _place({"base": BASE} | tables, "p")
+
+
+def test_the_item_tells_the_partition_where_nothing_else_does() -> None:
+    """The partition of a device's ARN that stands in the item counts like that of one in the config."""
+    assert "cn-northwest-1" == _place({"p": key_table()}, "p", partition="aws-cn").region
+    assert "us-east-1" == _place({"p": key_table(region="us-east-1")}, "p", partition="aws-cn").region
+
+
+def test_sts_is_where_botocore_would_look_for_it() -> None:
+    """In every region of every partition that botocore knows, by its own rules."""
+    session = BotocoreSession()
+    regions = [region for found in partitions() for region in found.regions if not region.endswith("-global")]
+    nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    urls = {region: session.create_client("sts", region_name=region, **nobody).meta.endpoint_url for region in regions}
+
+    assert len(regions) > 40
+    assert urls == {region: f"https://{sts_host(region)}" for region in regions}
+
+
+def test_what_fits_no_partition_is_taken_for_the_usual_one() -> None:
+    """A new region is of the partition whose regions are named like it; a new partition is not guessed at."""
+    assert ["aws", "aws-cn", "aws"] == [partition_with(name).name for name in ("us-east-99", "cn-new-1", "xx-yy-1")]
+    assert "us-east-1" == partition_named("aws-next").first_region == partition_named("").first_region
+
+
+class Network:
+    """Hosts that answer, and who was asked."""
+
+    def __init__(self, *answering: str) -> None:
+        self.answering = answering
+        self.asked: list[tuple[str, int]] = []
+
+    def connect(self, address: tuple[str, int], _timeout: float) -> socket.socket:
+        self.asked.append(address)
+        if address[0] not in self.answering:
+            raise OSError
+        return socket.socket()
+
+
+@pytest.mark.parametrize(
+    ("place", "answering", "asked"),
+    [
+        (Where(region="eu-central-1"), [FIRST], [(FIRST, 443)]),
+        (Where(region="eu-central-1", others=("eu-west-1",)), [FIRST, SECOND], [(FIRST, 443)]),
+        (Where(region="eu-central-1", others=("eu-west-1",)), [SECOND], [(FIRST, 443), (SECOND, 443)]),
+        (Where(region="eu-central-1", endpoint_url="http://localhost:99"), ["localhost"], [("localhost", 99)]),
+        (Where(region="eu-central-1", endpoint_url="https://sts"), ["sts"], [("sts", 443)]),
+        (Where(region="eu-central-1", endpoint_url="http://localhost"), ["localhost"], [("localhost", 80)]),
+    ],
+)
+def test_one_region_that_answers_is_enough_to_ask_somebody(
+    monkeypatch: pytest.MonkeyPatch, place: Where, answering: list[str], asked: list[tuple[str, int]]
+) -> None:
+    """Before a human is asked, the regions are tried in their order until one can be reached."""
+    network = Network(*answering)
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    check_reachable(place, {})
+
+    assert asked == network.asked
+
+
+def test_where_none_answers_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An AwsUnreachable names every region; behind a proxy only the proxy could tell, so nobody tries."""
+    network = Network()
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    place = Where(region="eu-central-1", others=("eu-west-1",))
+    with pytest.raises(AwsUnreachable, match="sts in eu-central-1 or eu-west-1"):
+        check_reachable(place, {})
+    check_reachable(place, {"https_proxy": "http://127.0.0.1:1"})
+
+    assert [(FIRST, 443), (SECOND, 443)] == network.asked
+
+
+@pytest.mark.parametrize("answering", ["sts.cn-northwest-1.amazonaws.com.cn", "sts.us-gov-west-1.amazonaws.com"])
+def test_where_only_the_item_knows_the_partition_any_of_them_will_do(
+    monkeypatch: pytest.MonkeyPatch, answering: str
+) -> None:
+    """From inside a partition there may be no way to us-east-1: that is no reason not to look into the item."""
+    network = Network(answering)
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    found = loaded({"profiles": {"p": key_table()}})
+    check_reachable(where_is_sts(found, "p", {}), {}, elsewhere(found, "p", {}))
+
+    assert ("sts.us-east-1.amazonaws.com", 443) == network.asked[0]
+    assert (answering, 443) in network.asked
+
+
+def test_where_no_partition_answers_the_item_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is down, wherever STS is: the usual place is named, and each was tried once."""
+    network = Network()
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    found = loaded({"profiles": {"p": key_table()}})
+    with pytest.raises(AwsUnreachable, match="sts in us-east-1"):
+        check_reachable(where_is_sts(found, "p", {}), {}, elsewhere(found, "p", {}))
+
+    assert {(sts_host(partition.first_region), 443) for partition in partitions()} == set(network.asked)
+    assert len(partitions()) == len(network.asked)
+
+
+TOLD: list[tuple[dict[str, Any], dict[str, str]]] = [
+    (key_table(region="eu-central-1"), {}),
+    (key_table(sts_region="eu-central-1"), {}),
+    (key_table(sts_endpoint_url="https://sts"), {}),
+    (key_table(), {"AWS_ENDPOINT_URL_STS": "http://localhost"}),
+    (key_table(mfa_id=CN), {}),
+    (key_table(mfa_id="GAHT12345678"), {}),
+    (role_table(mfa="each"), {}),
+]
+
+
+@pytest.mark.parametrize(("table", "environ"), TOLD)
+def test_a_place_that_is_told_is_the_only_one(table: dict[str, Any], environ: dict[str, str]) -> None:
+    """Where a region, an endpoint or an ARN stands in the config, no other partition is tried."""
+    assert () == elsewhere(loaded({"profiles": {"base": key_table(), "p": table}}), "p", environ)
