@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.cli import asking, client, login, speech
+from mayfly.cli import client, daemon_calls, login, speech
 from mayfly.demo.op.vault import ITEM, VAULT
 from support.world import SEED_TOML, World
 
@@ -96,7 +96,7 @@ def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeyp
 def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """First when it will come, then that it is there."""
     rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
-    monkeypatch.setattr(asking, "status", lambda: {"profiles": rows})
+    monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
     monkeypatch.setattr(login, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(login.PromptWait, "left_seconds", lambda *_: 0.05)
     ours, theirs = socket.socketpair()

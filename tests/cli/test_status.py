@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli.spans import clock_time, span
+from mayfly.cli.durations import clock_time, span
 from mayfly.cli.status_page import page
 from mayfly.config.load import load
 from mayfly.config.model import Config

@@ -12,7 +12,7 @@ import pytest
 from mayfly.config.document import Document
 from mayfly.config.load import load_document
 from mayfly.config.rules import PARTITIONS
-from mayfly.exchange.sts.partitions import partitions
+from mayfly.shared.partitions import partitions
 from support.configs import ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
 
 

@@ -244,12 +244,12 @@ class Listener:
 def _listen() -> Iterator[type[Listener]]:
     started: list[Listener] = []
 
-    class Kept(Listener):
+    class StoredSession(Listener):
         def __init__(self, host: str = "127.0.0.1", uid: str = "-") -> None:
             super().__init__(host, uid)
             started.append(self)
 
-    yield Kept
+    yield StoredSession
     for listener in started:
         listener.end()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.demo import memory, props
+from mayfly.demo import fixtures, memory
 from mayfly.demo.story import refresh_line
 from support.world import measured
 
@@ -180,7 +180,7 @@ def test_path_is_added_to_only_where_it_is_needed(tmp_path: Path) -> None:
 
     def added(*folders: Path, active: str = "") -> str | None:
         environ = {"PATH": ":".join(map(str, folders)), "VIRTUAL_ENV": active}
-        return props.folder_to_add(environ, own)
+        return fixtures.folder_to_add(environ, own)
 
     assert (None, None) == (added(own.parent), added(link.parent))
     assert (str(own.parent),) * 3 == (
@@ -188,7 +188,7 @@ def test_path_is_added_to_only_where_it_is_needed(tmp_path: Path) -> None:
         added(other.parent, own.parent),
         added(own.parent, active=str(own.parent.parent)),
     )
-    assert props.folder_to_add({"PATH": ""}, tmp_path / "nowhere/mayfly") is None
+    assert fixtures.folder_to_add({"PATH": ""}, tmp_path / "nowhere/mayfly") is None
 
 
 def test_aws_is_told_of_only_where_it_is(tmp_path: Path) -> None:
@@ -198,9 +198,9 @@ def test_aws_is_told_of_only_where_it_is(tmp_path: Path) -> None:
     aws.chmod(0o700)
 
     assert [False, True, True] == [
-        props.has_aws({"PATH": "/nowhere"}, None),
-        props.has_aws({"PATH": "/nowhere"}, str(tmp_path)),
-        props.has_aws({"PATH": str(tmp_path)}, None),
+        fixtures.has_aws({"PATH": "/nowhere"}, None),
+        fixtures.has_aws({"PATH": "/nowhere"}, str(tmp_path)),
+        fixtures.has_aws({"PATH": str(tmp_path)}, None),
     ]
 
 
@@ -258,4 +258,4 @@ def test_temporary_folder_leaves_room_for_a_sockets_path(monkeypatch: pytest.Mon
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
 
-    assert "/tmp" == props.temporary_folder()
+    assert "/tmp" == fixtures.temporary_folder()

@@ -15,7 +15,7 @@ import pytest
 
 from mayfly.desk import Caller, desk_here, interface, remote
 from mayfly.desk.__main__ import main, serve
-from mayfly.desk.interface import Watch, ask
+from mayfly.desk.interface import PresenceHistory, ask
 from mayfly.desk.linux import LinuxDesk
 from mayfly.desk.linux import presence_from as linux_presence
 from mayfly.desk.macos import MacDesk
@@ -96,7 +96,7 @@ def test_who_is_there_by_the_io_registry(console: str, events: str, presence: Pr
 
 def test_the_unlock_is_remembered() -> None:
     """From locked to anything else is an unlock, at the moment when it was seen; it stays known."""
-    watch = Watch()
+    watch = PresenceHistory()
     seen = [
         watch.scene(presence, at(second)) for second, presence in enumerate([PRESENT, LOCKED, LOCKED, AWAY, PRESENT])
     ]
@@ -105,7 +105,7 @@ def test_the_unlock_is_remembered() -> None:
 
 def test_what_nobody_saw_is_as_it_was() -> None:
     """A look that shows nothing is no unlock, and no lock."""
-    watch = Watch()
+    watch = PresenceHistory()
     seen = [watch.scene(presence, at(second)) for second, presence in enumerate([None, LOCKED, None, AWAY, None])]
     assert [PRESENT, LOCKED, LOCKED, AWAY, AWAY] == [scene.presence for scene in seen]
     assert [None, None, None, at(3), at(3)] == [scene.unlocked_at for scene in seen]

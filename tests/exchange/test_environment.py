@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.exchange.sts.where import followed, seal_environment
+from mayfly.exchange.sts.location import followed, seal_environment
 from mayfly.shared import wire
 from support.exchange import PATIENCE_SECONDS, answer, ask, exchange, login, put, role_profile, sts_called
 from support.world import SEED_ACCOUNT, SEED_TOML, World

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from mayfly.service.fd_store import sealed
 from mayfly.service.inherited import take
 from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier
-from mayfly.service.store import sealed
 from support.world import World
 
 
@@ -59,8 +59,8 @@ def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> 
         assert not os.get_inheritable(found.port.fileno())
     assert {"sessions": first} == found.kept
     manager = Manager(found, Notifier(), None)
-    assert b"kept" == manager.recall()
-    assert b"" == manager.recall()
+    assert b"kept" == manager.restore()
+    assert b"" == manager.restore()
 
 
 @pytest.mark.parametrize("change", [{"LISTEN_PID": "8"}, {"LISTEN_FDS": "many"}, {"LISTEN_PID": ""}])
@@ -141,6 +141,6 @@ def test_without_names_nothing_is_recalled(first: int) -> None:
     """Kept memory of another name than ours is closed, and not believed."""
     hand_over(first, sealed(b"kept"))
 
-    assert b"" == Manager(take(environment(1, "others"), 7, first=first), Notifier(), None).recall()
+    assert b"" == Manager(take(environment(1, "others"), 7, first=first), Notifier(), None).restore()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(first)

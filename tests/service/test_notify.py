@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.service import store
+from mayfly.service import fd_store
 from mayfly.service.inherited import Inherited
 from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier, watchdog_seconds
@@ -68,7 +68,7 @@ def test_reloading_tells_the_time_by_the_monotonic_clock(listener: Listener) -> 
 
 def test_what_is_kept_is_sealed_and_replaces_what_was(listener: Listener) -> None:
     """The store holds one memfd, which nobody can change, and which reads back as what was put there."""
-    store.put(Notifier(listener.address), b"secret")
+    fd_store.put(Notifier(listener.address), b"secret")
 
     dropped, _ = listener.heard()
     kept, [descriptor] = listener.heard()
@@ -76,12 +76,12 @@ def test_what_is_kept_is_sealed_and_replaces_what_was(listener: Listener) -> Non
         os.pwrite(descriptor, b"x", 0)
     assert ["FDSTOREREMOVE=1", "FDNAME=sessions"] == dropped
     assert ["FDSTORE=1", "FDNAME=sessions", "FDPOLL=0"] == kept
-    assert b"secret" == store.taken(descriptor)
+    assert b"secret" == fd_store.taken(descriptor)
 
 
 def test_nothing_is_kept_of_nothing(listener: Listener) -> None:
     """Where there are no sessions, the store is emptied, and no descriptor is sent."""
-    store.put(Notifier(listener.address), b"")
+    fd_store.put(Notifier(listener.address), b"")
     Notifier(listener.address).alive()
 
     assert ["FDSTOREREMOVE=1", "FDNAME=sessions"] == listener.heard()[0]
@@ -102,7 +102,7 @@ def test_what_systemd_has_not_heard_is_told_again(tmp_path: Path) -> None:
     heard = [listener.heard() for _ in range(3)]
     listener.close()
     assert ["FDSTOREREMOVE=1", "FDSTORE=1", "WATCHDOG=1"] == [lines[0] for lines, _ in heard]
-    assert b"secret" == store.taken(heard[1][1][0])
+    assert b"secret" == fd_store.taken(heard[1][1][0])
 
 
 def test_a_store_that_was_emptied_and_not_filled_is_filled_again(
@@ -128,14 +128,14 @@ def test_what_is_not_sealed_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")
 
-    assert None is store.taken(os.open(path, os.O_RDONLY))
+    assert None is fd_store.taken(os.open(path, os.O_RDONLY))
 
 
 def test_nobody_listening_is_no_fault(tmp_path: Path) -> None:
     """Telling a socket that is not there, or nobody at all, does nothing."""
     Notifier(str(tmp_path / "gone")).ready("…")
     Notifier().ready("…")
-    store.put(Notifier(), b"secret")
+    fd_store.put(Notifier(), b"secret")
 
 
 def test_the_variable_is_taken_out_of_the_environment() -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from mayfly import __version__
 from mayfly.service import files, sandbox, units
 from mayfly.service.files import Standing
+from mayfly.service.installed_version import Installed
 from mayfly.service.units import Values
-from mayfly.service.version import Installed
 from mayfly.shared.errors import ConfigInvalid
 from support.world import World
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import Keeper
-from mayfly.daemon.launcher import Exchange, Leave
+from mayfly.daemon.launcher import Exchange, PromptCheck
 from mayfly.desk import Caller
 from mayfly.session import Session
 from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
@@ -178,15 +178,15 @@ class Stage:
         if self.leave_error:
             raise self.leave_error
 
-    async def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
+    async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
         self.asked.append(Asked(self.now(), request, self.scene.presence, self.loop.time()))
         self._configs[request.digest] = self.keeper.config
         self.busy.append(request.kind)
         self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
         try:
             await asyncio.sleep(self.takes_seconds)
-            if leave and self.waits_for_leave:
-                await leave()
+            if check_prompt and self.waits_for_leave:
+                await check_prompt()
                 self.leaves += 1
             for answer in (self.script or self._answers)(request):
                 if isinstance(answer, Exception):

@@ -22,9 +22,9 @@ def run(given: argparse.Namespace) -> int:
     """Play it; what it has put up is gone when this returns."""
     import asyncio
 
+    from mayfly.demo.output import Teller
     from mayfly.demo.play import play
     from mayfly.demo.stage import Failed
-    from mayfly.demo.telling import Teller
 
     teller = Teller(sys.stdout, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mayfly.cli import asking, speech
+from mayfly.cli import daemon_calls, speech
 
 
 # The daemon is asked, which has its own.
@@ -18,10 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Have every named profile forgotten."""
-    known = asking.known_profiles()
-    asking.check_names(given.profiles, known)
+    known = daemon_calls.known_profiles()
+    daemon_calls.check_names(given.profiles, known)
     for name in dict.fromkeys(given.profiles or known):
-        asking.about(name, "POST", "profiles", "{}", "forget")
+        daemon_calls.about(name, "POST", "profiles", "{}", "forget")
         print(f"{name}: forgotten")
     speech.say("AWS cannot recall what it has issued: whoever copied it can use it until it ends")
     speech.hint(

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mayfly.cli import asking, client, speech
-from mayfly.cli.spans import clock_time, span
+from mayfly.cli import client, daemon_calls, speech
+from mayfly.cli.durations import clock_time, span
 from mayfly.config import document
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
@@ -32,11 +32,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Ask for all, wait for all, and tell of each."""
-    status = asking.status()
-    asking.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
+    status = daemon_calls.status()
+    daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
     names = dict.fromkeys(given.profiles or without_source(status))
     wait = PromptWait(Path(status["config"]))
-    calls = {name: asking.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names}
+    calls = {
+        name: daemon_calls.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names
+    }
     failures = [failure for name, call in _as_they_come(calls, wait) if (failure := _tell(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)
@@ -109,7 +111,7 @@ def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None) -> float
 
     `wait` None is for the second time.
     """
-    rows = {row["profile"]: row for row in asking.status()["profiles"]}
+    rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
     human = [name for name in names if "1Password" in rows[name]["next_step"]]
     others = [name for name in names if name not in human] if wait else []
     seconds = wait.left_seconds(human, datetime.now(UTC)) if wait and human else 0
@@ -125,7 +127,7 @@ def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None) -> float
 def _tell(name: str, call: client.Call) -> speech.Stop | None:
     """Say what came of one profile; its failure, if it is one."""
     try:
-        seconds = json.loads(asking.checked(asking.received(call), name))["expires_in_seconds"]
+        seconds = json.loads(daemon_calls.checked(daemon_calls.received(call), name))["expires_in_seconds"]
     except speech.Stop as failure:
         for text in failure.errors:
             speech.error(f"{name}: {text}")

@@ -7,7 +7,7 @@ import json
 
 from pathlib import Path
 
-from mayfly.cli import asking, speech
+from mayfly.cli import daemon_calls, speech
 from mayfly.cli.aws_config import aws_config
 from mayfly.config import document
 
@@ -24,7 +24,7 @@ def run(_given: argparse.Namespace) -> int:
     """Have it read; and say where the profiles in `~/.aws/config` are not those of the config any more."""
     path = take_over()
     print(f"took over {path}")
-    for note in asking.status()["notes"]:
+    for note in daemon_calls.status()["notes"]:
         speech.say(f"note: {note}")
     if aws_config.is_behind(document.read(Path(path))):
         speech.hint("the profiles in ~/.aws/config have changed: mayfly aws-config --write")
@@ -33,5 +33,5 @@ def run(_given: argparse.Namespace) -> int:
 
 def take_over() -> str:
     """Have the daemon read its config and the tokens; the config's path. Raises Stop where it cannot, or will not."""
-    told = json.loads(asking.checked(asking.received(asking.send("POST", "/reload"))))
+    told = json.loads(daemon_calls.checked(daemon_calls.received(daemon_calls.send("POST", "/reload"))))
     return str(told["config"])

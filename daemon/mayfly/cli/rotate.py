@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from mayfly.cli import asking, speech
+from mayfly.cli import daemon_calls, speech
 from mayfly.config import document
 from mayfly.shared import paths, tokens
 from mayfly.shared.errors import ConfigInvalid
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Make them, and have the daemon read them, if it runs. What is wrong elsewhere keeps no old token alive."""
     known = _known(given.config)
-    asking.check_names(given.profiles, known)
+    daemon_calls.check_names(given.profiles, known)
     chosen = dict.fromkeys(given.profiles or known)
     problems = {name: reason for name in chosen if (reason := _rotate(name))}
     refused = _take_over()
@@ -56,7 +56,7 @@ def _rotate(name: str) -> str | None:
 def _take_over() -> dict[str, str]:
     """Have the daemon read the tokens, if it runs; which it could not, and why: those profiles have none now."""
     try:
-        told = json.loads(asking.checked(asking.received(asking.send("POST", "/tokens"))))
+        told = json.loads(daemon_calls.checked(daemon_calls.received(daemon_calls.send("POST", "/tokens"))))
     except speech.Stop as reason:
         if reason.exit_code != speech.NOT_RUNNING:
             raise

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from mayfly.cli import asking, speech
+from mayfly.cli import daemon_calls, speech
 from mayfly.cli.status_page import page
 
 
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Show the daemon's status."""
-    status = asking.status()
+    status = daemon_calls.status()
     if given.json:
         print(json.dumps(status, indent=2, ensure_ascii=False))
     else:

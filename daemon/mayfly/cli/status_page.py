@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from mayfly.cli.spans import clock_time, span
+from mayfly.cli.durations import clock_time, span
 
 
 Row: TypeAlias = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from mayfly.cli import asking, speech
+from mayfly.cli import daemon_calls, speech
 
 
 # The daemon is asked, which has its own.
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Ask AWS, through the daemon."""
-    who = json.loads(asking.about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None))
+    who = json.loads(daemon_calls.about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None))
     shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}
     print(json.dumps(shown, indent=4))
     return speech.DONE

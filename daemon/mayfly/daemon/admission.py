@@ -8,7 +8,7 @@ from asyncio import Transport
 from collections.abc import Callable
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.tally import Tally
+from mayfly.daemon.log_counter import LogCounter
 from mayfly.shared.peer import Peer, SockDiag, is_ours, unix_peer
 
 
@@ -22,7 +22,7 @@ class Admission:
         self._sock_diag = sock_diag
         self._events = events
         self._allows_root = allows_root
-        self._tally = Tally()
+        self._log_counter = LogCounter()
 
     def prove(self, port: int) -> None:
         """Raise Mute where the kernel ought to tell whose a connection to our own `port` is, and does not."""
@@ -32,11 +32,11 @@ class Admission:
     @property
     def refusals(self) -> dict[str, int]:
         """How often each cause has refused somebody."""
-        return dict(self._tally.counts)
+        return dict(self._log_counter.counts)
 
     def refused(self, cause: str) -> None:
         """Count a refusal, whoever refused."""
-        if times := self._tally.note(cause):
+        if times := self._log_counter.note(cause):
             self._events.warning("request.refused", cause=cause, times=times)
 
     def tcp(self, transport: Transport) -> Peer | None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.tally import Tally
+from mayfly.daemon.log_counter import LogCounter
 from mayfly.desk import Caller, Desk
 
 
@@ -66,7 +66,7 @@ class Audit:
         self._known: dict[int, Caller | None] = {}
         self._lookups: deque[float] = deque(maxlen=LOOKUPS_PER_SECOND)
         self._unseen: deque[float] = deque(maxlen=UNSEEN_PER_MINUTE)
-        self._left_out = Tally()
+        self._left_out = LogCounter()
         self._tasks: set[asyncio.Task[None]] = set()
         self.last: deque[Fetch] = deque(maxlen=LAST_FEW)
 

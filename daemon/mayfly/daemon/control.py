@@ -28,7 +28,7 @@ from mayfly.daemon.audit import Audit
 from mayfly.daemon.events import Events
 from mayfly.daemon.http.web import Answer, Connection, json_answer, refusal
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Asker, Trigger
+from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
@@ -108,8 +108,10 @@ class Control:
 
     async def _process(self, question: Question) -> Answer:
         profile = question.profile
-        asker = Asker(pid=question.pid)
-        credentials = self._keeper.take(profile, asker) or await self._keeper.obtain(profile, Trigger.CLIENT, asker)
+        requester = Requester(pid=question.pid)
+        credentials = self._keeper.take(profile, requester) or await self._keeper.obtain(
+            profile, Trigger.CLIENT, requester
+        )
         await self._audit.note(profile, "credential_process", None, pid=question.pid)
         return Answer(200, process_body(credentials))
 

@@ -20,10 +20,10 @@ from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.events import Events
-from mayfly.daemon.herald import Herald
 from mayfly.daemon.http.web import CONNECTIONS, Handler, Server
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import child_launcher, unit_launcher
+from mayfly.daemon.notifications import Notifications
 from mayfly.daemon.reload import UNTIL_THEN, Reload
 from mayfly.desk import Desk, RemoteDesk, desk_here
 from mayfly.service.manager import Manager
@@ -78,7 +78,7 @@ class Daemon:
             age_seconds=self._keeper.age_seconds,
             suspect=self._keeper.suspect,
         )
-        self._herald = Herald(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
+        self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._keeping: asyncio.TimerHandle | None = None
         self._reload = Reload(
             self._keeper,
@@ -94,7 +94,7 @@ class Daemon:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the address that is listened on."""
         _close_up()
         async with contextlib.AsyncExitStack() as life:
-            self._keeper.recall(self._manager.recall())
+            self._keeper.restore(self._manager.restore())
             # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
             await self._bind(life)
@@ -166,7 +166,7 @@ class Daemon:
     # Run
 
     async def _run(self) -> None:
-        tasks = [asyncio.create_task(work) for work in (self._work(), self._herald.run(), self.stop.wait())]
+        tasks = [asyncio.create_task(work) for work in (self._work(), self._notifications.run(), self.stop.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -209,7 +209,7 @@ class Daemon:
         """Have the sessions kept for the next process."""
         self._keeping = None
         if self._manager.is_systemd:
-            self._manager.keep(self._keeper.keepsake())
+            self._manager.keep(self._keeper.snapshot())
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

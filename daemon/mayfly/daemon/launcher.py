@@ -27,19 +27,22 @@ BACKSTOP_SECONDS = 3600
 TERM_GRACE_SECONDS = 10
 
 # systemd hangs up on whoever is one too many (MaxConnections in mayfly-exchange.socket), so we stay well below, and
-# leave room for those that are being seen off. As many processes is more than a machine should have to bear.
+# check_prompt room for those that are being seen off. As many processes is more than a machine should have to bear.
 UNITS_AT_ONCE = 128
 
 
 # Returns where a human may be asked now, and raises the MayflyError that is in the way.
-Leave = Callable[[], Awaitable[None]]
+PromptCheck = Callable[[], Awaitable[None]]
 
 
 class Exchange(Protocol):
     """One exchange that has been opened and not yet asked."""
 
-    def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
-        """Send `request` and yield a result a profile, as they come; raises ExchangeFailed, and what `leave` raises."""
+    def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
+        """Send `request` and yield one result a profile, as they come.
+
+        Raises ExchangeFailed, and whatever `check_prompt` raises.
+        """
 
 
 Launcher = Callable[[], AbstractAsyncContextManager[Exchange]]
@@ -52,7 +55,7 @@ class _Piped:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request: Request, leave: Leave | None = None) -> AsyncIterator[Result]:
+    async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
         wanted = set(request.profiles) | set(request.sessions if request.kind == "verify" else ())
         is_silent = True
         try:
@@ -61,8 +64,8 @@ class _Piped:
             async with asyncio.timeout(BACKSTOP_SECONDS):
                 while line := await self._line():
                     is_silent = False
-                    if leave and line == wire.MAY_I:
-                        await leave()
+                    if check_prompt and line == wire.MAY_I:
+                        await check_prompt()
                         self._writer.write(wire.YOU_MAY)
                     else:
                         yield _expected(wire.parse_result(line), wanted)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TextIO, cast
 from urllib.parse import unquote
 
-from mayfly.daemon.tally import Tally
+from mayfly.daemon.log_counter import LogCounter
 
 
 # structlog imports rich wherever it is installed, 4 MiB and 160 ms, to print tracebacks that we do not print. An entry
@@ -175,7 +175,7 @@ class _Bridge(logging.Handler):
     def __init__(self, logger: Any) -> None:
         super().__init__()
         self._logger = logger
-        self._floods = Tally()
+        self._floods = LogCounter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Of what asyncio says for every connection that it cannot accept: a line now and then."""

@@ -8,10 +8,10 @@ import signal
 
 from contextlib import AsyncExitStack
 
+from mayfly.demo.output import Teller
 from mayfly.demo.stage import stage
 from mayfly.demo.story import PROMPT_SECONDS, Story
 from mayfly.demo.sts.server import Faults
-from mayfly.demo.telling import Teller
 
 
 LIFE_SECONDS = 90

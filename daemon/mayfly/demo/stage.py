@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mayfly.demo import props
+from mayfly.demo import fixtures
 from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.server import EmbeddedSts, Faults
 
@@ -47,7 +47,7 @@ class Stage:
         self.vault = vault
         self.sts = sts
         self.config = folder / "home/.config/mayfly/config.json"
-        self.address = f"127.0.0.1:{props.free_port()}"
+        self.address = f"127.0.0.1:{fixtures.free_port()}"
         self.daemon: asyncio.subprocess.Process
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self._log: deque[str] = deque(maxlen=LOG_LINES)
@@ -67,7 +67,7 @@ class Stage:
     def env(self) -> dict[str, str]:
         """The environment of every process on the stage."""
         path = f"{self.folder}/vault/bin:{os.environ.get('PATH', os.defpath)}"
-        return props.neutral(os.environ) | self.own_variables | {"PATH": path, "HOME": str(self.folder / "home")}
+        return fixtures.neutral(os.environ) | self.own_variables | {"PATH": path, "HOME": str(self.folder / "home")}
 
     async def mayfly(self, *argv: str) -> str:
         """What `mayfly ARGV` prints; raises Failed where it fails."""
@@ -137,12 +137,12 @@ class Stage:
 @asynccontextmanager
 async def stage(faults: Faults, *, prompt_seconds: float) -> AsyncIterator[Stage]:
     """The stage with everything on it but the daemon; a person approves each prompt after `prompt_seconds`."""
-    with tempfile.TemporaryDirectory(prefix="mayfly-demo-", dir=props.temporary_folder()) as name:
+    with tempfile.TemporaryDirectory(prefix="mayfly-demo-", dir=fixtures.temporary_folder()) as name:
         folder, vault = Path(name), Vault()
-        async with EmbeddedSts(props.account_of(vault), faults=faults) as sts:
+        async with EmbeddedSts(fixtures.account_of(vault), faults=faults) as sts:
             found = Stage(folder, vault, sts)
             found.config.parent.mkdir(mode=0o700, parents=True)
-            found.config.write_text(json.dumps(props.seed_config(vault), indent=2) + "\n")
+            found.config.write_text(json.dumps(fixtures.seed_config(vault), indent=2) + "\n")
             vault.install(folder / "vault")
             vault.update(prompt={"delay_s": prompt_seconds})
             yield found

@@ -14,11 +14,11 @@ import time
 from contextlib import suppress
 from datetime import datetime
 
-from mayfly.demo import memory, props
+from mayfly.demo import fixtures, memory
 from mayfly.demo.fetch import fetch
-from mayfly.demo.props import ACCOUNT_ID, USER
+from mayfly.demo.fixtures import ACCOUNT_ID, USER
+from mayfly.demo.output import INDENT, Teller
 from mayfly.demo.stage import Event, Stage
-from mayfly.demo.telling import INDENT, Teller
 
 
 ARN = f"arn:aws:iam::{ACCOUNT_ID}:user/{USER}"
@@ -60,7 +60,7 @@ class Story:
         self._tell.step('a terminal: eval "$(mayfly env nsrc)", and then any program that uses AWS')
         self._terminal = await self._stage.terminal()
         began = time.perf_counter()
-        arn = await self._stage.run("-m", "mayfly.demo.visitor", "whoami", env=self._terminal)
+        arn = await self._stage.run("-m", "mayfly.demo.sdk_client", "whoami", env=self._terminal)
         seconds = time.perf_counter() - began
         self._expect(arn, ARN, "the first client")
         self._tell.good(arn)
@@ -105,7 +105,7 @@ class Story:
             "mfa_serial": vault.mfa_id,
             "code": vault.code_at(step * CODE_PERIOD_SECONDS),
         }
-        argv = ("-m", "mayfly.demo.visitor", "replay")
+        argv = ("-m", "mayfly.demo.sdk_client", "replay")
         answer = await self._stage.run(*argv, env=self._stage.env, stdin=json.dumps(given).encode())
         if "invalid MFA" not in answer:
             raise self._stage.failed(f"the same code again: {answer}")
@@ -150,9 +150,9 @@ class Story:
     def _invite(self, life_seconds: float) -> None:
         self._tell.step("and now you, in another terminal")
         variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in self._stage.own_variables.items())
-        added = props.folder_to_add(os.environ)
+        added = fixtures.folder_to_add(os.environ)
         path = f' PATH={shlex.quote(added)}:"$PATH"' if added else ""
-        who = "aws sts get-caller-identity" if props.has_aws(os.environ, added) else "mayfly whoami nsrc"
+        who = "aws sts get-caller-identity" if fixtures.has_aws(os.environ, added) else "mayfly whoami nsrc"
         self._tell.show(f'export {variables}{path}\neval "$(mayfly env nsrc)"\n{who}\nmayfly status')
         self._tell.step(f"sessions here end after {life_seconds:.0f} s: watch them being renewed, until ctrl-c")
 

@@ -46,7 +46,7 @@ class LocalDesk(Desk, Protocol):
         """Who is there now; None where nobody says so in time."""
 
 
-class Watch:
+class PresenceHistory:
     """Remembers what was seen last, and when the screen was last unlocked, from one look to the next."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, PresenceHistory, ask
 from mayfly.session.demand import Presence, Scene
 
 
@@ -23,7 +23,7 @@ class LinuxDesk:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._watch = Watch()
+        self._watch = PresenceHistory()
 
     async def scene(self) -> Scene:
         """By logind's hints, which the desktop's screen saver and idle watcher set."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from mayfly.desk.interface import AWAY_SECONDS, Caller, Watch, ask
+from mayfly.desk.interface import AWAY_SECONDS, Caller, PresenceHistory, ask
 from mayfly.session.demand import Presence, Scene
 
 
@@ -21,7 +21,7 @@ class MacDesk:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._watch = Watch()
+        self._watch = PresenceHistory()
 
     async def scene(self) -> Scene:
         """By the screen lock of this user's session, and the time since the last key or mouse event."""

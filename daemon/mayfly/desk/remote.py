@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mayfly.desk.interface import ANSWER_SECONDS, Caller, LocalDesk, Watch
+from mayfly.desk.interface import ANSWER_SECONDS, Caller, LocalDesk, PresenceHistory
 from mayfly.session.demand import Presence, Scene
 
 
@@ -30,7 +30,7 @@ class RemoteDesk:
     def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
         self._path = path
         self._clock = clock
-        self._watch = Watch()
+        self._watch = PresenceHistory()
 
     async def scene(self) -> Scene:
         """As the desk sees it."""

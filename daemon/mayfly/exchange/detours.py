@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from mayfly.config.model import Config
-from mayfly.exchange.sts.where import followed
+from mayfly.exchange.sts.location import followed
 
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mayfly.config.model import Config, OnePassword, RoleProfile
-from mayfly.exchange.leave import Leave
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock
 from mayfly.exchange.onepassword.op import Op
-from mayfly.exchange.sts.where import Where, check_reachable, elsewhere, where_is_sts
+from mayfly.exchange.prompt_permission import PromptPermission
+from mayfly.exchange.sts.location import StsLocation, check_reachable, elsewhere, sts_location
 from mayfly.shared import hardening
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
@@ -69,14 +69,14 @@ class Login:
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
         emit: Emit,
-        leave: Leave,
+        permission: PromptPermission,
     ) -> None:
         self._config = config
         self._way = way
         self._environ = environ
         self._clock = clock
         self._emit = emit
-        self._leave = leave
+        self._permission = permission
         self._left: dict[str, int] = {}
         self._fresh: dict[str, Credentials] = {}
         self._used: set[Device] = set()
@@ -136,7 +136,7 @@ class Login:
             if doubt:
                 self._fail([name], doubt)
 
-    def _doubt(self, where: Where, instead: tuple[Where, ...]) -> MayflyError | None:
+    def _doubt(self, where: StsLocation, instead: tuple[StsLocation, ...]) -> MayflyError | None:
         try:
             check_reachable(where, self._environ, instead)
         except MayflyError as error:
@@ -181,9 +181,9 @@ class Login:
         serial = self._serials.get(name) or ("" if keys.mfa_id.startswith("op://") else keys.mfa_id)
         return [Device(self._way.account or "", keys.otp), *([Device.of_serial(serial)] if serial else [])]
 
-    def _places(self, name: str) -> tuple[Where, tuple[Where, ...]]:
+    def _places(self, name: str) -> tuple[StsLocation, tuple[StsLocation, ...]]:
         """Where its STS is, and where else as long as nobody has looked into the item."""
-        where = where_is_sts(self._config, name, self._environ)
+        where = sts_location(self._config, name, self._environ)
         return where, elsewhere(self._config, name, self._environ)
 
     # 1Password
@@ -196,7 +196,7 @@ class Login:
         name = profiles[0].onepassword
         table = f"onepasswords.{name}" if name else "onepassword"
         if self._way.asks_human:
-            self._leave.check()
+            self._permission.check()
         with Op(self._way, (*keys, *codes), self._environ, table) as op:
             self._get_ready_meanwhile(names[0])
             return op.values()

@@ -18,11 +18,11 @@ from typing import NoReturn
 
 from mayfly.config.load import load
 from mayfly.config.model import Config
-from mayfly.exchange import asker
-from mayfly.exchange.leave import Leave
+from mayfly.exchange import peer_check
 from mayfly.exchange.login import Emit, Login
 from mayfly.exchange.onepassword import child
-from mayfly.exchange.sts.where import seal_environment
+from mayfly.exchange.prompt_permission import PromptPermission
+from mayfly.exchange.sts.location import seal_environment
 from mayfly.shared import hardening, paths, wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
@@ -36,8 +36,8 @@ def main() -> int:
     Whatever way it ends, what it has started ends with it.
     """
     _get_ready()
-    if not asker.is_ours(STDIN):
-        _complain(f"only {asker.UNIT} may ask")
+    if not peer_check.is_ours(STDIN):
+        _complain(f"only {peer_check.UNIT} may ask")
         return 2
     try:
         config_name, request = _config_named(sys.argv[1:]), _request()
@@ -51,7 +51,7 @@ def main() -> int:
         return 2
     try:
         if request:
-            asker.end_with(STDIN)
+            peer_check.end_with(STDIN)
             _answer(request, config_name)
     except BrokenPipeError:
         return 1
@@ -143,10 +143,10 @@ def _login(request: Request, config: Config, emit: Emit) -> None:
             emit(Result(profile=name, outcome=result.outcome))
         emit(result)
 
-    leave = Leave(_ask_leave, _now)
+    permission = PromptPermission(_ask_leave, _now)
     for way in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
         names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == way)
-        for fresh in Login(config, way, os.environ, _now, tell, leave).run(names):
+        for fresh in Login(config, way, os.environ, _now, tell, permission).run(names):
             roles = [name for name, base in bases.items() if name != base and base in fresh]
             _assume_all(roles, {**request.sessions, **fresh}, config, emit)
 

@@ -8,11 +8,11 @@ import sys
 from collections.abc import MutableMapping
 
 from mayfly import __version__
-from mayfly.service import files, launchd, store, systemd, units
+from mayfly.service import fd_store, files, launchd, systemd, units
 from mayfly.service.files import Standing
 from mayfly.service.inherited import Inherited, take
+from mayfly.service.installed_version import Installed
 from mayfly.service.notify import Notifier, watchdog_seconds
-from mayfly.service.version import Installed
 
 
 class Manager:
@@ -70,10 +70,10 @@ class Manager:
         if self.tick_seconds:
             self._notifier.alive()
 
-    def recall(self) -> bytes:
+    def restore(self) -> bytes:
         """What an earlier process had kept; b"" if there is nothing."""
-        descriptor = self.inherited.kept.pop(store.NAME, None)
-        self._kept = (store.taken(descriptor) if descriptor is not None else None) or b""
+        descriptor = self.inherited.kept.pop(fd_store.NAME, None)
+        self._kept = (fd_store.taken(descriptor) if descriptor is not None else None) or b""
         for other in self.inherited.kept.values():
             os.close(other)
         self.inherited.kept.clear()
@@ -85,7 +85,7 @@ class Manager:
         Where systemd was too busy to hear of it, the next call tells it again.
         """
         if content != self._kept and self.is_systemd:
-            self._kept = content if store.put(self._notifier, content) else None
+            self._kept = content if fd_store.put(self._notifier, content) else None
 
     def is_outdated(self) -> bool:
         """Whether another version lies on disk than the one that runs."""

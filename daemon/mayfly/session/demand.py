@@ -21,14 +21,14 @@ class Trigger(Enum):
     PERSON = "person"
 
 
-class Asker(NamedTuple):
+class Requester(NamedTuple):
     """Which process asks, as the kernel numbers it: by its socket, or by itself. Neither is known where both are 0."""
 
     inode: int = 0
     pid: int = 0
 
 
-NOBODY = Asker()
+NOBODY = Requester()
 
 
 class Presence(Enum):

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from mayfly.config.model import Config
-from mayfly.session.demand import Asker, Scene, Trigger
+from mayfly.session.demand import Requester, Scene, Trigger
 from mayfly.shared.errors import (
     AccessDenied,
     AccessKeyUnknown,
@@ -487,10 +487,10 @@ async def test_a_role_that_waits_for_its_base_says_for_what(stage: Stage) -> Non
 @staged(config(nsrc=key(), twin=key(refresh="on-demand")))
 async def test_who_raises_a_prompt_is_told_by_the_name_that_they_asked_for(stage: Stage) -> None:
     """Cold or due, the profile is the one asked for, and the socket that of whoever asked first."""
-    await stage.keeper.obtain("twin", Trigger.CLIENT, Asker(7))
+    await stage.keeper.obtain("twin", Trigger.CLIENT, Requester(7))
     stage.stepped_seconds = DUE + 60
     for inode in (8, 9):
-        stage.keeper.take("twin", Asker(inode))
+        stage.keeper.take("twin", Requester(inode))
     await asyncio.sleep(2)
     told = [{"profile": "twin", "inode": inode, "pid": 0} for inode in (7, 8)]
     assert (told, 2) == (stage.log.told("approval.wanted"), len(stage.logins()))
@@ -505,11 +505,11 @@ async def test_what_raises_no_prompt_is_not_announced(stage: Stage) -> None:
     await asyncio.gather(
         login(stage, "nsrc"), outcome(stage.keeper.obtain("nsrc", Trigger.CLIENT)), return_exceptions=True
     )
-    stage.keeper.take("nsrc", Asker(8))
+    stage.keeper.take("nsrc", Requester(8))
     await asyncio.sleep(1)
     stage.scene = LOCKED
     await asyncio.sleep(60)
-    stage.keeper.take("nsrc", Asker(9))
+    stage.keeper.take("nsrc", Requester(9))
     await asyncio.sleep(1)
     assert ([], 2) == (stage.log.told("approval.wanted")[1:], len(stage.logins()))
 

@@ -112,12 +112,12 @@ def test_what_failed_somewhere_may_succeed_elsewhere(region: str | None, codes: 
 
 
 def test_a_session_comes_back_after_a_restart_under_another_name() -> None:
-    """The keepsake is read by what its sessions are made from, too."""
+    """The snapshot is read by what its sessions are made from, too."""
 
     async def play(stage: Stage) -> None:
         before = [await fetch(stage, name) for name in ("a", "admin")]
         next_life = Stage(WITH_TWIN)
-        next_life.keeper.recall(stage.keeper.keepsake())
+        next_life.keeper.restore(stage.keeper.snapshot())
         assert [*before, before[0]] == [next_life.keeper.take(name) for name in ("a", "admin", "twin")]
 
     on_stage(WITH_ROLE, play)

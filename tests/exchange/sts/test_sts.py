@@ -13,14 +13,14 @@ import pytest
 
 from mayfly.exchange.sts import client as sts
 from mayfly.exchange.sts.client import Keys, Sts
-from mayfly.exchange.sts.where import Where
+from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.errors import AwsError, AwsFailed, AwsUnreachable
 from support.engine import TestLoop
 from support.world import free_port
 
 
 KEYS = Keys(access_key_id="AKIAEXAMPLE000000001", secret_access_key="made-up")
-TWO = Where(region="eu-central-1", others=("eu-west-1",))
+TWO = StsLocation(region="eu-central-1", others=("eu-west-1",))
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HOSTS = ["sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"]
 
@@ -36,7 +36,7 @@ def _sts() -> Sts:
     return Sts(lambda: datetime.now(UTC))
 
 
-async def _error(caller: Sts, where: Where) -> AwsError:
+async def _error(caller: Sts, where: StsLocation) -> AwsError:
     with pytest.raises(AwsError) as raised:
         await caller.call(where, KEYS, "get_session_token", SerialNumber="serial", TokenCode="123456")
     return raised.value
@@ -81,7 +81,7 @@ def test_a_call_ends_in_time(serve: Serve) -> None:
 
     async def play() -> AwsError:
         async with _server(serve, port), _sts() as caller:
-            return await _error(caller, Where(region="eu-central-1", endpoint_url=f"http://127.0.0.1:{port}"))
+            return await _error(caller, StsLocation(region="eu-central-1", endpoint_url=f"http://127.0.0.1:{port}"))
 
     with asyncio.Runner(loop_factory=TestLoop) as runner:
         error = runner.run(play())

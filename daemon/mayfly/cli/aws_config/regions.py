@@ -39,6 +39,6 @@ def _partition(table: Tree) -> str:
 def _first_of(partition: str) -> str:
     if partition == "aws":
         return USUAL  # without a look into botocore's data: this runs in every shell start-up
-    from mayfly.exchange.sts.partitions import partition_named
+    from mayfly.shared.partitions import partition_named
 
     return partition_named(partition).first_region

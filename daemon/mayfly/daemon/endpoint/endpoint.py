@@ -16,7 +16,7 @@ from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.daemon.http.web import Answer, Connection, json_answer, refusal
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Asker, Trigger
+from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import ApprovalPending, MayflyError
 from mayfly.shared.tokens import Grants
@@ -66,7 +66,7 @@ class Endpoint:
             return await self.handle(request)
         if profile is None:
             return _HEALTHY
-        credentials = self._keeper.take(profile, Asker(_inode(request) or 0))
+        credentials = self._keeper.take(profile, Requester(_inode(request) or 0))
         if credentials is None:
             return await self._wait(request, profile)
         return await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -105,10 +105,10 @@ class Endpoint:
 
     async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
         """The final answer, within the patience that is configured; the exchange outlives it."""
-        asker = Asker(_inode(request) or 0)
+        requester = Requester(_inode(request) or 0)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
-                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, asker)
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         except TimeoutError:
             return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
         except MayflyError as error:

@@ -20,7 +20,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
-from mayfly.daemon.http.farewell import Farewells
+from mayfly.daemon.http.refused_connections import RefusedConnections
 from mayfly.shared.peer import Peer
 
 
@@ -119,7 +119,7 @@ class Connection(RequestHandler):
         transport.max_size = READ_BYTES
         self.peer = server.admit(transport)
         if self.peer is None:
-            server.farewells.say(transport, _FOREIGN.last)
+            server.refused_connections.say(transport, _FOREIGN.last)
             self._manager = None
             return
         if not server.make_room():
@@ -148,7 +148,7 @@ class Connection(RequestHandler):
         # As if it had been lost: what still comes is no concern of aiohttp's.
         self.transport = None
         self.connection_lost(None)
-        server.farewells.say(transport, _MALFORMED.last)
+        server.refused_connections.say(transport, _MALFORMED.last)
 
     @property
     def is_idle(self) -> bool:
@@ -236,7 +236,7 @@ class Server(web.Server):
         self.admit = admit
         self.on_fault = on_fault
         self.on_refusal = on_refusal
-        self.farewells = Farewells()
+        self.refused_connections = RefusedConnections()
         self._places = places
 
     def make_room(self) -> bool:
@@ -253,7 +253,7 @@ class Server(web.Server):
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's own name
         """Wait so many seconds for the answers that are due, then cut everybody off."""
         await super().shutdown(timeout)
-        self.farewells.cut()
+        self.refused_connections.cut()
 
     async def hear_out(self, seconds: float) -> None:
         """Wait until whoever has come has asked: `seconds` at most, and long enough for those being accepted."""

@@ -7,7 +7,7 @@
     outcomes.py  what came of an exchange, entered in the ledger
     checks.py    what is looked at before a result is believed
     doubts.py    whether AWS takes what is held
-    keepsake.py  the sessions as bytes, to be kept over a restart
+    snapshot.py  the sessions as bytes, to be kept over a restart
     ledger.py    the sessions, and what stands on what
     lookout.py   who is there
     gathering.py waiting for those who come together

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly.config.model import Config
+from mayfly.daemon.keeper.code_queue import CodeQueue
 from mayfly.daemon.keeper.ledger import Ledger
-from mayfly.daemon.keeper.turns import Turns
 from mayfly.shared.wire import Request
 
 
@@ -25,7 +25,7 @@ def login_request(
     logins: Mapping[str, bool],
     roles: Collection[str],
     in_flight: Collection[str],
-    turns: Turns,
+    code_queue: CodeQueue,
     now: datetime,
 ) -> Request:
     """All that is wanted of the first one's way to 1Password, whoever may come along, and the roles above.
@@ -42,7 +42,7 @@ def login_request(
 
     ways = [ledger.config.onepassword_of(name) for name in logins][:1]
     same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) in ways]
-    bases = turns.pick(ledger.config, [name for name in same if name in logins or is_company(name)], logins)
+    bases = code_queue.pick(ledger.config, [name for name in same if name in logins or is_company(name)], logins)
     above = [name for name in roles if ledger.base(name) in bases and not ledger.live_source(name, now)]
     links = dict.fromkeys(link for role in above for link in ledger.chain(role)[1:])
     return Request(kind="login", digest=ledger.config.digest, profiles=(*bases, *links))

@@ -11,17 +11,17 @@ from datetime import datetime
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper.checks import no_longer_there
-from mayfly.daemon.keeper.doubts import Doubts
-from mayfly.daemon.keeper.keepsake import pack, unpack
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
-from mayfly.daemon.keeper.lookout import Lookout
+from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.tasks import Tasks
+from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.desk import Desk
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase
-from mayfly.session.demand import NOBODY, Asker, Scene, Trigger
+from mayfly.session.demand import NOBODY, Requester, Scene, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 from mayfly.shared.wire import Identity
@@ -47,10 +47,10 @@ class Keeper:
         self._clock = clock
         self._events = events
         self._tasks = Tasks(events)
-        self._lookout = Lookout(desk, clock=clock, tasks=self._tasks)
+        self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks)
         self._waking: set[str] = set()
         self._stirred = asyncio.Event()
-        self._doubts = Doubts(
+        self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
         )
         self._lanes = Lanes(
@@ -60,8 +60,8 @@ class Keeper:
             events=events,
             stirred=self._stirred,
             tasks=self._tasks,
-            lookout=self._lookout,
-            doubts=self._doubts,
+            presence=self._presence,
+            verification=self._verification,
         )
 
     @property
@@ -71,10 +71,10 @@ class Keeper:
 
     # What the faces ask
 
-    def take(self, profile: str, asker: Asker = NOBODY) -> Credentials | None:
+    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
         """What can be handed out now, from memory; asks for fresh ones where these are due.
 
-        Whoever is prompted can be told which program the `asker` is.
+        Whoever is prompted can be told which program the `requester` is.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
@@ -83,17 +83,17 @@ class Keeper:
         self._ledger.note_fetch(name, now)
         if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
             self._waking.add(name)
-            self._tasks.spawn(self._wake(name, profile, asker))
+            self._tasks.spawn(self._wake(name, profile, requester))
         return credentials
 
-    async def obtain(self, profile: str, trigger: Trigger, asker: Asker = NOBODY) -> Credentials:
+    async def obtain(self, profile: str, trigger: Trigger, requester: Requester = NOBODY) -> Credentials:
         """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
         name = self._ledger.name_of(profile)
         if trigger is Trigger.PERSON:
             self._ledger.forgive(name)
         else:
             await self._note_client(name)
-        await self._fetch(profile, trigger, asker)
+        await self._fetch(profile, trigger, requester)
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
@@ -104,11 +104,11 @@ class Keeper:
     async def identify(self, profile: str) -> Identity:
         """Who AWS takes the profile's session for; raises a MayflyError where there is none, or AWS says no."""
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
-        return await self._doubts.identity(self._ledger.name_of(profile), credentials)
+        return await self._verification.identity(self._ledger.name_of(profile), credentials)
 
     def suspect(self, profile: str) -> None:
         """A client came back so soon that AWS may have refused what it was given: ask AWS, and renew if it says no."""
-        self._doubts.note(self._ledger.name_of(profile), is_refused=False)
+        self._verification.note(self._ledger.name_of(profile), is_refused=False)
 
     async def _on_rejected(self) -> None:
         self._stirred.set()
@@ -139,13 +139,13 @@ class Keeper:
 
     # What outlives the process
 
-    def keepsake(self) -> bytes:
-        """The sessions, for `recall`; b"" where there are none. A secret."""
-        return pack(self._ledger.keepsake())
+    def snapshot(self) -> bytes:
+        """The sessions, for `restore`; b"" where there are none. A secret."""
+        return pack(self._ledger.snapshot())
 
-    def recall(self, kept: bytes) -> None:
-        """Take back what `keepsake` gave to an earlier process, as far as it is still good."""
-        for name in self._ledger.recall(unpack(kept), self._clock()):
+    def restore(self, kept: bytes) -> None:
+        """Take back what `snapshot` gave to an earlier process, as far as it is still good."""
+        for name in self._ledger.restore(unpack(kept), self._clock()):
             self._events.info("session.recalled", profile=name)
 
     @property
@@ -185,7 +185,7 @@ class Keeper:
         """Ask the core, for every session, whether the clock alone wants something."""
         ledger, now = self._ledger, self._clock()
         if any(ledger[name].heeds_scene(ledger.policy(name, now), now) for name in ledger.names):
-            await self._lookout.see()
+            await self._presence.see()
             now = self._clock()
         for name in self._ledger.names:
             self._want(name, Trigger.CLOCK, now)
@@ -207,12 +207,12 @@ class Keeper:
 
     # How it is done
 
-    async def _wake(self, name: str, profile: str, asker: Asker) -> None:
+    async def _wake(self, name: str, profile: str, requester: Requester) -> None:
         """A client was served from what is due: start getting new ones, if it may be."""
         try:
-            await self._lookout.see()
+            await self._presence.see()
             if name in self._ledger:
-                self._want_for_client(name, profile, asker)
+                self._want_for_client(name, profile, requester)
         finally:
             self._waking.discard(name)
 
@@ -234,15 +234,15 @@ class Keeper:
         now = self._clock()
         self._ledger.note_fetch(name, now)
         if self._ledger.policy(name, now).asks_human:
-            await self._lookout.see()
+            await self._presence.see()
 
-    async def _fetch(self, profile: str, trigger: Trigger, asker: Asker) -> None:
+    async def _fetch(self, profile: str, trigger: Trigger, requester: Requester) -> None:
         """Wait for fresh credentials; a client is content with old ones that live."""
         name, now, origin = self._name_of(profile), self._clock(), self.config.origins[profile]
         if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
             return
         is_client = trigger is Trigger.CLIENT
-        if self._want_for_client(name, profile, asker) if is_client else self._want(name, trigger, now):
+        if self._want_for_client(name, profile, requester) if is_client else self._want(name, trigger, now):
             flight = self._lanes.flight(name)
             error = await asyncio.shield(flight) if flight else None
             if self.config.origins.get(profile) != origin:
@@ -252,14 +252,14 @@ class Keeper:
         if error and (trigger is Trigger.PERSON or not self._usable(profile)):
             raise error
 
-    def _want_for_client(self, name: str, profile: str, asker: Asker) -> bool:
+    def _want_for_client(self, name: str, profile: str, requester: Requester) -> bool:
         """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
         now = self._clock()
         is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
         is_wanted = self._want(name, Trigger.CLIENT, now)
         flight = self._lanes.flight(name)
         if is_prompt and flight and not flight.done():
-            self._events.info("approval.wanted", profile=profile, inode=asker.inode, pid=asker.pid)
+            self._events.info("approval.wanted", profile=profile, inode=requester.inode, pid=requester.pid)
         return is_wanted
 
     def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
@@ -270,7 +270,7 @@ class Keeper:
             return True
         policy = self._ledger.policy(name, now)
         until = self._ledger.needed_until(name, now)
-        if not self._ledger[name].wants(policy, trigger, self._lookout.scene, now, needed_until=until):
+        if not self._ledger[name].wants(policy, trigger, self._presence.scene, now, needed_until=until):
             return False
         if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
             return False
@@ -281,7 +281,7 @@ class Keeper:
         policy = self._ledger.policy(name, now)
         links = [name, self._ledger.base(name)]
         for link in links if self._ledger.is_grounded(name, now) else reversed(links):
-            error = self._ledger[link].refusal(policy, self._lookout.scene)
+            error = self._ledger[link].refusal(policy, self._presence.scene)
             if error:
                 return error
         return ExchangeFailed("nothing was tried")

@@ -15,14 +15,14 @@ from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import checks
 from mayfly.daemon.keeper.batches import Asked, assume_request, login_request
-from mayfly.daemon.keeper.doubts import Doubts
-from mayfly.daemon.keeper.gathering import Gathering
+from mayfly.daemon.keeper.code_queue import CodeQueue
+from mayfly.daemon.keeper.debounce import Debounce
+from mayfly.daemon.keeper.idle_timer import IdleTimer
 from mayfly.daemon.keeper.ledger import Ledger
-from mayfly.daemon.keeper.lookout import Lookout
 from mayfly.daemon.keeper.outcomes import Outcomes
-from mayfly.daemon.keeper.silence import Silence
+from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.tasks import Tasks
-from mayfly.daemon.keeper.turns import Turns
+from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.launcher import Exchange, Launcher
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
@@ -52,8 +52,8 @@ class Lanes:
         events: Events,
         stirred: asyncio.Event,
         tasks: Tasks,
-        lookout: Lookout,
-        doubts: Doubts,
+        presence: PresenceWatch,
+        verification: Verification,
     ) -> None:
         self._ledger = ledger
         self._launch = launch
@@ -65,12 +65,12 @@ class Lanes:
         self._roles: dict[str, None] = {}
         self._is_logging_in = False
         self._is_gathering_roles = False
-        self._gathering = Gathering()
-        self._turns = Turns()
+        self._debounce = Debounce()
+        self._code_queue = CodeQueue()
         self._tasks = tasks
-        self._lookout = lookout
-        self._doubts = doubts
-        self._outcomes = Outcomes(ledger, clock=clock, events=events, lookout=lookout)
+        self._presence = presence
+        self._verification = verification
+        self._outcomes = Outcomes(ledger, clock=clock, events=events, presence=presence)
         self._insisted: set[str] = set()
         self._is_winding_up = False
         self._is_closed = False
@@ -86,7 +86,7 @@ class Lanes:
             self._flights[name].set_result(checks.stopping())
             return
         (self._logins if self._ledger.is_base(name) else self._roles)[name] = None
-        self._gathering.note()
+        self._debounce.note()
         self._start(is_assumable=self._is_assumable(name, self._clock()))
 
     def insist(self, name: str) -> None:
@@ -98,9 +98,9 @@ class Lanes:
         heirs = self._ledger.heirs(before, self._flights)
         for name in self._flights.keys() - heirs.keys():
             self._resolve(name, checks.no_longer_there(name))
-        renamed = [name for name in self._turns.waiting if heirs.get(name) != name]
+        renamed = [name for name in self._code_queue.waiting if heirs.get(name) != name]
         self._logins |= {name: None for name in renamed if name in heirs}
-        self._turns.give_up(renamed)
+        self._code_queue.give_up(renamed)
         self._flights = {heirs[name]: flight for name, flight in self._flights.items()}
         self._logins = {heirs[name]: None for name in self._logins}
         self._roles = {heirs[name]: None for name in self._roles}
@@ -177,7 +177,7 @@ class Lanes:
 
     def _end_logins(self) -> None:
         self._is_logging_in = False
-        self._insisted &= self._turns.waiting.keys()
+        self._insisted &= self._code_queue.waiting.keys()
         # Nobody is left here but after a fault of ours.
         for name in list(self._logins):
             self._land(name, ExchangeFailed("a login before this one failed"))
@@ -190,9 +190,9 @@ class Lanes:
 
     def _put_off(self) -> None:
         """Who waits for the next code of a device lets others go first, and is not asked for after somebody's no."""
-        for name, error in self._turns.refused(self._ledger).items():
+        for name, error in self._code_queue.refused(self._ledger).items():
             self._land(name, error)
-        self._turns.call_back(self._clock(), lambda names: self._tasks.spawn(self._take_up(names)))
+        self._code_queue.call_back(self._clock(), lambda names: self._tasks.spawn(self._take_up(names)))
 
     async def _take_up(self, names: list[str]) -> None:
         self._logins |= {name: None for name in names if name in self._flights}
@@ -201,7 +201,7 @@ class Lanes:
 
     async def _drop_locked(self) -> None:
         """Who waited their turn until the screen was locked is not asked for any more, but for a person."""
-        if not self._logins or not await self._lookout.is_locked():
+        if not self._logins or not await self._presence.is_locked():
             return
         locked = ScreenLocked("the screen was locked before it was this profile's turn")
         for name in list(self._logins):
@@ -218,7 +218,7 @@ class Lanes:
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
-                await self._gathering.over()
+                await self._debounce.over()
                 request = compose()
                 await self._ask(exchange, request, pass_on)
         except OSError as reason:
@@ -234,9 +234,9 @@ class Lanes:
         """The next login; what is in it waits in no lane any more."""
         now = self._clock()
         waited = {name: name in self._insisted or not self._ledger[name].usable(now) for name in self._logins}
-        request = login_request(self._ledger, waited, self._roles, self._flights, self._turns, now)
+        request = login_request(self._ledger, waited, self._roles, self._flights, self._code_queue, now)
         self._note_flights(request)
-        gone = {*request.profiles, *self._turns.waiting}
+        gone = {*request.profiles, *self._code_queue.waiting}
         self._logins = {name: None for name in self._logins if name not in gone}
         self._roles = {name: None for name in self._roles if name not in gone}
         return request
@@ -266,15 +266,15 @@ class Lanes:
         bases = {name for name in left if self._ledger.is_base(name)}
         self._events.info("exchange.started", kind=request.kind, profiles=list(left))
         error: MayflyError = ExchangeFailed("the exchange ended without an answer")
-        silence = Silence(pass_on)
+        idle_timer = IdleTimer(pass_on)
         try:
-            async for result in exchange.ask(request, lambda: self._check_leave(asked)):
+            async for result in exchange.ask(request, lambda: self._check_prompt(asked)):
                 if result.profile in left:
                     del left[result.profile]
                     self._apply(result, asked)
                     self._go_on()
                     if bases.isdisjoint(left):
-                        silence.heard()
+                        idle_timer.restart()
                 else:
                     error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
         except OSError as reason:
@@ -282,16 +282,16 @@ class Lanes:
         except MayflyError as reason:
             error = reason
         finally:
-            silence.end()
+            idle_timer.cancel()
             for name in () if self._is_closed else left:
                 self._apply(Result(profile=name, outcome=error), asked)
 
-    async def _check_leave(self, asked: Asked) -> None:
+    async def _check_prompt(self, asked: Asked) -> None:
         """An exchange has had to wait: raise what is in the way of its prompt by now."""
         if self._is_winding_up:
             raise checks.stopping()
         names = {self._ledger.heir(asked.config, name) for name in asked.request.profiles}
-        if names.isdisjoint(self._insisted) and await self._lookout.is_locked():
+        if names.isdisjoint(self._insisted) and await self._presence.is_locked():
             raise ScreenLocked("the screen was locked before 1Password could ask")
 
     def _go_on(self) -> None:
@@ -340,7 +340,7 @@ class Lanes:
         """The session that a role was to be assumed from may have been revoked; or the role's region is not enabled."""
         source = self._ledger.live_source(name, self._clock())
         if source and self._ledger[source].credentials in request.sessions.values():
-            self._doubts.note(source, is_refused=True)
+            self._verification.note(source, is_refused=True)
 
     def _land(self, name: str, error: MayflyError) -> None:
         """An attempt for `name` failed."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.config.values import REFRESH_MODES
-from mayfly.daemon.keeper.keepsake import Kept
+from mayfly.daemon.keeper.snapshot import StoredSession
 from mayfly.session import Phase, Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.errors import AccessKeyUnknown, MayflyError, SessionEnded
@@ -70,11 +70,11 @@ class Ledger:
         if before.credentials is not session.credentials:
             self._on_change()
 
-    def keepsake(self) -> dict[str, Kept]:
+    def snapshot(self) -> dict[str, StoredSession]:
         """Every session with its origin, to be kept over a restart."""
-        return {name: Kept(self.config.origins[name], session) for name, session in self._sessions.items()}
+        return {name: StoredSession(self.config.origins[name], session) for name, session in self._sessions.items()}
 
-    def recall(self, kept: Mapping[str, Kept], now: datetime) -> list[str]:
+    def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
         """Take back what is still good and was made from what is configured now; the names of these sessions."""
         good = {row.origin: row.session for row in kept.values() if row.session.usable(now)}
         mine = {name: good[origin] for name in self.names if (origin := self.config.origins[name]) in good}

@@ -10,7 +10,7 @@ from datetime import datetime
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import checks
 from mayfly.daemon.keeper.ledger import Ledger
-from mayfly.daemon.keeper.lookout import Lookout
+from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.session import MAX_JITTER_SECONDS
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ExchangeFailed, MayflyError
@@ -19,11 +19,13 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 class Outcomes:
     """Enters them, and tells of them."""
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime], events: Events, lookout: Lookout) -> None:
+    def __init__(
+        self, ledger: Ledger, *, clock: Callable[[], datetime], events: Events, presence: PresenceWatch
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._events = events
-        self._lookout = lookout
+        self._presence = presence
 
     def issued(self, name: str, credentials: Credentials, skew_seconds: float) -> MayflyError | None:
         """Enter new credentials; what to tell whoever waits, if somebody wants them gone by now.
@@ -63,7 +65,7 @@ class Outcomes:
             self._ledger.policy(name, now),
             jitter=random.random(),  # noqa: S311 - no secret
             now=now,
-            unlocked_at=self._lookout.scene.unlocked_at,
+            unlocked_at=self._presence.scene.unlocked_at,
         )
         self._ledger[name] = session
         self._events.warning(

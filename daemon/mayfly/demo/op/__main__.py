@@ -23,7 +23,7 @@ import sys
 import time
 
 from mayfly.demo.op import commands as op_commands
-from mayfly.demo.op import mischief as op_mischief
+from mayfly.demo.op import misbehavior as op_mischief
 from mayfly.demo.op.args import USAGE, Arguments
 from mayfly.demo.op.call import Call
 from mayfly.demo.op.texts import OpError

@@ -13,7 +13,7 @@ import attrs
 
 from mayfly.config.model import Profile, RoleProfile
 from mayfly.exchange.sts.client import Sts, keys_of
-from mayfly.exchange.sts.where import Where
+from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.credentials import Credentials, account_of
 from mayfly.shared.errors import AccountMismatch
 
@@ -26,7 +26,7 @@ def arn_in(fields: dict[str, Any], otherwise: str) -> str:
         return otherwise
 
 
-async def checked(made: Credentials, profile: Profile, sts: Sts, where: Where) -> Credentials:
+async def checked(made: Credentials, profile: Profile, sts: Sts, where: StsLocation) -> Credentials:
     """The credentials with their account, as far as anybody wants to know it.
 
     Raises AccountMismatch where the config wants another, and an AwsError where AWS has to be asked and cannot be.

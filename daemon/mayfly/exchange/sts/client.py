@@ -28,8 +28,8 @@ from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
 from mayfly.exchange.sts.connection import Connection, TracedSession
+from mayfly.exchange.sts.location import StsLocation, is_loopback, unreachable
 from mayfly.exchange.sts.refusals import from_sts
-from mayfly.exchange.sts.where import Where, is_loopback, unreachable
 from mayfly.shared.credentials import Credentials, account_of, partition_of
 from mayfly.shared.errors import AwsFailed, AwsThrottled, AwsUnreachable
 
@@ -81,8 +81,8 @@ class Sts:
         own_data = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
         self._session.register_component("data_loader", own_data)
         self._clock = clock
-        self._clients: dict[tuple[Where, Keys], Any] = {}
-        self._silent: set[Where] = set()
+        self._clients: dict[tuple[StsLocation, Keys], Any] = {}
+        self._silent: set[StsLocation] = set()
 
     async def __aenter__(self) -> Self:
         self._life = AsyncExitStack()
@@ -92,7 +92,7 @@ class Sts:
         self._clients.clear()
         await self._life.aclose()
 
-    async def warm_up(self, where: Where) -> None:
+    async def warm_up(self, where: StsLocation) -> None:
         """Read botocore's data files while somebody looks for the fingerprint reader; raises AwsUnreachable."""
         bundle = os.environ.get("AWS_CA_BUNDLE")
         try:
@@ -106,7 +106,7 @@ class Sts:
                 f"AWS STS cannot be called ({type(reason).__name__})", hint="see AWS_CA_BUNDLE and the proxy variables"
             ) from None
 
-    async def call(self, where: Where, keys: Keys, operation: str, **parameters: Any) -> Answer:
+    async def call(self, where: StsLocation, keys: Keys, operation: str, **parameters: Any) -> Answer:
         """One call, and again only where it surely did nothing (never left, throttled); raises an AwsError."""
         pause, end = FIRST_PAUSE_SECONDS, get_running_loop().time() + PATIENCE_SECONDS
         for _ in range(PATIENT_TRIES - 1):
@@ -119,7 +119,7 @@ class Sts:
                 pause *= 2
         return await self._anywhere(where, keys, operation, parameters)
 
-    async def _anywhere(self, where: Where, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
+    async def _anywhere(self, where: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
         """In the first of its regions that answers; what never left one may go to the next, code and all."""
         why = ""
         for place in sorted(where.places(), key=self._silent.__contains__):
@@ -130,7 +130,7 @@ class Sts:
                 why = str(reason)
         raise unreachable(where, why)
 
-    async def _once(self, where: Where, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
+    async def _once(self, where: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
         connection = Connection()
         try:
             client = await self._client(where, keys)
@@ -145,14 +145,14 @@ class Sts:
             raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
         return Answer(fields=fields, aws_at=date_of(fields))
 
-    async def _client(self, where: Where, keys: Keys) -> Any:
+    async def _client(self, where: StsLocation, keys: Keys) -> Any:
         """The block's client for calls with `keys`; who comes while it is being made waits for the same one."""
         if (where, keys) not in self._clients:
             making = self._life.enter_async_context(self._new_client(where, keys))
             self._clients[where, keys] = ensure_future(making)
         return await self._clients[where, keys]
 
-    def _new_client(self, where: Where, keys: Keys) -> Any:
+    def _new_client(self, where: StsLocation, keys: Keys) -> Any:
         return self._session.create_client(
             "sts",
             region_name=where.region,

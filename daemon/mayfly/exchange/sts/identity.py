@@ -10,7 +10,7 @@ from datetime import datetime
 from mayfly.config.model import Config
 from mayfly.exchange.login import Emit
 from mayfly.exchange.sts import client as sts
-from mayfly.exchange.sts.where import where_is_sts
+from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.wire import Identity, Request, Result
@@ -28,7 +28,7 @@ async def verify(
 
     async def one(name: str, session: Credentials) -> None:
         try:
-            where = where_is_sts(config, name, environ, session.partition or "")
+            where = sts_location(config, name, environ, session.partition or "")
             answer = await caller.call(where, sts.keys_of(session), "get_caller_identity")
             who = Identity(
                 user_id=str(answer.fields.get("UserId")),

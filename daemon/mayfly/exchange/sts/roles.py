@@ -15,7 +15,7 @@ from mayfly.config.model import Config, RoleProfile
 from mayfly.exchange.login import Emit
 from mayfly.exchange.sts import accounts
 from mayfly.exchange.sts import client as sts
-from mayfly.exchange.sts.where import where_is_sts
+from mayfly.exchange.sts.location import sts_location
 from mayfly.shared import paths
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError, SessionEnded
@@ -63,7 +63,7 @@ class Roles:
         return result.outcome
 
     async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
-        where = where_is_sts(self._config, name, self._environ)
+        where = sts_location(self._config, name, self._environ)
         answer = await self._sts.call(where, sts.keys_of(source), "assume_role", **role_parameters(profile))
         account_from = accounts.arn_in(answer.fields, profile.role_arn)
         made = sts.credentials_in(answer, arn=profile.role_arn, account_from=account_from)

@@ -17,8 +17,8 @@ from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.exchange.onepassword.items import Item
 from mayfly.exchange.sts import accounts
 from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.location import sts_location
 from mayfly.exchange.sts.roles import role_parameters
-from mayfly.exchange.sts.where import where_is_sts
 from mayfly.shared.credentials import partition_of
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.wire import Result
@@ -34,7 +34,7 @@ class Sessions:
 
     def warm_up(self, name: str) -> None:
         """Read what botocore needs for the profile called `name`, before it is needed."""
-        asyncio.run(self._sts.warm_up(where_is_sts(self._config, name, self._environ)))
+        asyncio.run(self._sts.warm_up(sts_location(self._config, name, self._environ)))
 
     def get(self, items: Mapping[str, Item], tell: Callable[[Result], None]) -> None:
         """Tell a result for every item, by the name of its profile, as it comes."""
@@ -52,7 +52,7 @@ class Sessions:
         arn = profile.role_arn if isinstance(profile, RoleProfile) else None
         operation, parameters = _asked(profile)
         try:
-            where = where_is_sts(self._config, name, self._environ, partition_of(item.mfa_serial))
+            where = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial))
             answer = await self._sts.call(
                 where,
                 sts.Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),

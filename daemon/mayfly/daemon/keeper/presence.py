@@ -16,7 +16,7 @@ from mayfly.session.demand import Presence, Scene
 SCENE_SECONDS = 1
 
 
-class Lookout:
+class PresenceWatch:
     """Remembers the last scene; `see` renews it."""
 
     def __init__(self, desk: Desk, *, clock: Callable[[], datetime], tasks: Tasks) -> None:

@@ -7,26 +7,28 @@ from typing import Any
 import attrs
 import pytest
 
-from mayfly.daemon.keeper.keepsake import Kept, pack, unpack
+from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import Session
 from support.engine import HOUR, Stage, config, fetch, issued, key, role, staged
 
 
-KEPT = Kept("origin", issued().alarmed(900))
+KEPT = StoredSession("origin", issued().alarmed(900))
 
 
 def test_what_is_packed_is_unpacked() -> None:
     """Credentials, times, skew and what was told come back as they were; what is empty is not kept."""
     session = KEPT.session
-    assert {"nsrc": Kept("origin", session)} == unpack(pack({"nsrc": KEPT, "none": Kept("origin", Session())}))
-    assert (b"", {}) == (pack({"none": Kept("origin", Session())}), unpack(b""))
+    assert {"nsrc": StoredSession("origin", session)} == unpack(
+        pack({"nsrc": KEPT, "none": StoredSession("origin", Session())})
+    )
+    assert (b"", {}) == (pack({"none": StoredSession("origin", Session())}), unpack(b""))
 
 
 def test_an_aws_that_seemed_behind_does_not_lengthen_a_life() -> None:
     """The skew of an earlier clock is believed only where it ends the life earlier."""
     skews = []
     for skew in (-3600.0, 3600.0):
-        kept = Kept("origin", attrs.evolve(KEPT.session, skew_seconds=skew))
+        kept = StoredSession("origin", attrs.evolve(KEPT.session, skew_seconds=skew))
         skews.append(unpack(pack({"nsrc": kept}))["nsrc"].session.skew_seconds)
     assert [0, 3600] == skews
 
@@ -99,7 +101,7 @@ def test_who_comes_back_after_a_restart(after: Any, seconds: float, names: list[
         await fetch(stage, "admin")
         next_life = Stage(after)
         next_life.stepped_seconds = seconds
-        next_life.keeper.recall(stage.keeper.keepsake())
+        next_life.keeper.restore(stage.keeper.snapshot())
         assert names == [facts["profile"] for facts in next_life.log.told("session.recalled")]
         assert names == [name for name in after.profiles if next_life.keeper.take(name)]
 
@@ -107,7 +109,7 @@ def test_who_comes_back_after_a_restart(after: Any, seconds: float, names: list[
 
 
 def test_every_change_of_credentials_is_heard_of() -> None:
-    """`on_change` is what keeps the keepsake up to date: it hears of new credentials, and of nothing else."""
+    """`on_change` is what keeps the snapshot up to date: it hears of new credentials, and of nothing else."""
 
     @staged(config(nsrc=key()))
     async def play(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.daemon.herald import notice
+from mayfly.daemon.notifications import notice
 from support.world import SEED_TOML, World
 
 

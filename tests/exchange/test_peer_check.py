@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.exchange import asker
+from mayfly.exchange import peer_check
 
 
 CLIENT = "import socket, sys; s = socket.socket(1); s.connect(sys.argv[1]); s.recv(1)"
@@ -35,19 +35,19 @@ def test_a_process_is_in_the_unit_that_its_control_group_names(tmp_path: Path, t
     (tmp_path / "7").mkdir()
     (tmp_path / "7/cgroup").write_text(text)
 
-    assert units == asker.units_of(7, tmp_path)
+    assert units == peer_check.units_of(7, tmp_path)
 
 
 def test_a_process_that_has_gone_is_in_no_unit(tmp_path: Path) -> None:
     """Of whoever has ended nothing is known."""
-    assert set() == asker.units_of(7, tmp_path)
+    assert set() == peer_check.units_of(7, tmp_path)
 
 
 def test_pipes_come_from_whoever_has_started_us() -> None:
     """What is no socket was put there by our parent."""
     reading, writing = os.pipe()
 
-    assert asker.is_ours(reading)
+    assert peer_check.is_ours(reading)
     os.close(reading)
     os.close(writing)
 
@@ -55,14 +55,14 @@ def test_pipes_come_from_whoever_has_started_us() -> None:
 def test_a_network_socket_may_not_ask() -> None:
     """Nobody asks through anything but a Unix socket."""
     with socket.socket() as sock:
-        assert not asker.is_ours(sock.fileno())
+        assert not peer_check.is_ours(sock.fileno())
 
 
 def test_a_process_that_is_neither_parent_nor_daemon_may_not_ask() -> None:
     """The other end of this pair is ourselves: neither our parent, nor in the daemon's unit."""
     mine, yours = socket.socketpair()
     with mine, yours:
-        assert not asker.is_ours(mine.fileno())
+        assert not peer_check.is_ours(mine.fileno())
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
@@ -70,7 +70,7 @@ def test_a_process_that_is_neither_parent_nor_daemon_may_not_ask() -> None:
 def test_another_user_may_not_ask(tmp_path: Path, user: int, *, may_ask: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even from the daemon's unit, nor as our parent."""
     # Nobody but systemd could put us there.
-    monkeypatch.setattr(asker, "units_of", lambda pid: {asker.UNIT} if pid else set())
+    monkeypatch.setattr(peer_check, "units_of", lambda pid: {peer_check.UNIT} if pid else set())
     path = tmp_path / "exchange.sock"
     rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override") if user else ()
     with socket.socket(socket.AF_UNIX) as listening:
@@ -81,7 +81,7 @@ def test_another_user_may_not_ask(tmp_path: Path, user: int, *, may_ask: bool, m
             listening.settimeout(20)
             accepted, _ = listening.accept()
             with accepted:
-                assert may_ask == asker.is_ours(accepted.fileno())
+                assert may_ask == peer_check.is_ours(accepted.fileno())
 
 
 async def test_an_exchange_with_a_stranger_ends_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 GOOD_FOR_SECONDS = 1
 
 
-class Leave:
+class PromptPermission:
     """What the daemon lets us do: for a second from when it asked, and again whenever `ask` has returned.
 
     `ask` raises where the daemon does not say yes.

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
-from mayfly.daemon.keeper.keepsake import Kept, pack, unpack
 from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import Session
 from mayfly.shared.credentials import Credentials
 
@@ -45,11 +45,13 @@ sessions = st.builds(
     last_fetched_at=st.none() | _instants,
     alarmed_seconds=st.none() | _numbers,
 )
-kept = st.dictionaries(st.text(min_size=1, max_size=8), st.builds(Kept, st.text(max_size=8), sessions), max_size=3)
+kept = st.dictionaries(
+    st.text(min_size=1, max_size=8), st.builds(StoredSession, st.text(max_size=8), sessions), max_size=3
+)
 
 
 @given(kept)
-def test_what_is_kept_comes_back_as_it_was(rows: dict[str, Kept]) -> None:
+def test_what_is_kept_comes_back_as_it_was(rows: dict[str, StoredSession]) -> None:
     """Unpacking what was packed gives the same sessions, origins and all."""
     assert rows == unpack(pack(rows))
 
@@ -57,7 +59,7 @@ def test_what_is_kept_comes_back_as_it_was(rows: dict[str, Kept]) -> None:
 def test_a_life_is_not_lengthened_by_what_was_kept() -> None:
     """A clock of AWS's that seemed behind ours is measured anew: ours may have been ahead."""
     early = attrs.evolve(session(NOW + timedelta(hours=1)), skew_seconds=-600)
-    [back] = unpack(pack({"nsrc": Kept("o", early)})).values()
+    [back] = unpack(pack({"nsrc": StoredSession("o", early)})).values()
 
     assert 0 == back.session.skew_seconds
 
@@ -78,7 +80,7 @@ json_values = st.recursive(
 @given(sessions, st.sampled_from(["origin", "credentials", "issued_at", "skew_seconds", "jitter_seconds"]), json_values)
 def test_a_row_of_another_shape_drops_all(session: Session, key: str, value: Any) -> None:
     """A value of another kind, a key too many or too few: none of the kept sessions is believed."""
-    tree = json.loads(pack({"nsrc": Kept("o", session)}))
+    tree = json.loads(pack({"nsrc": StoredSession("o", session)}))
     changed, more, less = (json.loads(json.dumps(tree)) for _ in range(3))
     changed["sessions"]["nsrc"][key] = [value]
     more["sessions"]["nsrc"]["new"] = value
@@ -94,7 +96,7 @@ HUGE = {"an integer": 10**400, "up": 1e300, "down": -1e300, "years": 1e9, "no nu
 @pytest.mark.parametrize("value", HUGE.values(), ids=HUGE)
 def test_a_number_out_of_all_proportion_is_dropped(key: str, value: float) -> None:
     """What no clock of ours can have measured is none of ours, and is nothing to stumble over."""
-    tree = json.loads(pack({"nsrc": Kept("o", session(NOW + timedelta(hours=1)))}))
+    tree = json.loads(pack({"nsrc": StoredSession("o", session(NOW + timedelta(hours=1)))}))
     tree["sessions"]["nsrc"][key] = value
 
     assert {} == unpack(json.dumps(tree).encode())
@@ -103,15 +105,15 @@ def test_a_number_out_of_all_proportion_is_dropped(key: str, value: float) -> No
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_an_instant_beyond_all_reckoning_is_dropped(instant: str) -> None:
     """What is no instant by UTC is none of ours."""
-    tree = json.loads(pack({"nsrc": Kept("o", session(NOW + timedelta(hours=1)))}))
+    tree = json.loads(pack({"nsrc": StoredSession("o", session(NOW + timedelta(hours=1)))}))
     tree["sessions"]["nsrc"]["issued_at"] = instant
 
     assert {} == unpack(json.dumps(tree).encode())
 
 
 def test_another_format_is_dropped() -> None:
-    """A keepsake of another version of the format is not read."""
-    raw = pack({"nsrc": Kept("o", session(NOW + timedelta(hours=1)))})
+    """A snapshot of another version of the format is not read."""
+    raw = pack({"nsrc": StoredSession("o", session(NOW + timedelta(hours=1)))})
 
     assert {} != unpack(raw)
     assert {} == unpack(raw.replace(b"mayfly-sessions-1", b"mayfly-sessions-2"))
@@ -119,7 +121,7 @@ def test_another_format_is_dropped() -> None:
 
 def test_nothing_is_packed_of_nothing() -> None:
     """Without credentials there is nothing to keep."""
-    assert b"" == pack({}) == pack({"nsrc": Kept("o", Session())})
+    assert b"" == pack({}) == pack({"nsrc": StoredSession("o", Session())})
 
 
 def session(expiration: datetime) -> Session:
@@ -154,8 +156,8 @@ def test_another_origin_gets_nothing_back(other: Config) -> None:
     for name in before.names:
         before[name] = session(NOW + timedelta(hours=1))
 
-    assert ["nsrc", "admin"] == Ledger(CONFIG).recall(before.keepsake(), NOW)
-    assert [] == Ledger(other).recall(before.keepsake(), NOW)
+    assert ["nsrc", "admin"] == Ledger(CONFIG).restore(before.snapshot(), NOW)
+    assert [] == Ledger(other).restore(before.snapshot(), NOW)
 
 
 def test_names_regions_and_refresh_modes_are_no_origin() -> None:
@@ -173,8 +175,8 @@ def test_what_has_ended_does_not_come_back() -> None:
     before["nsrc"] = session(NOW - timedelta(seconds=1))
     before["admin"] = session(NOW + timedelta(hours=1))
 
-    assert ["admin"] == Ledger(CONFIG).recall(before.keepsake(), NOW)
-    assert [] == Ledger(attrs.evolve(CONFIG, profiles={"nsrc": KEYS})).recall(before.keepsake(), NOW)
+    assert ["admin"] == Ledger(CONFIG).restore(before.snapshot(), NOW)
+    assert [] == Ledger(attrs.evolve(CONFIG, profiles={"nsrc": KEYS})).restore(before.snapshot(), NOW)
 
 
 def test_every_change_of_credentials_is_told() -> None:

@@ -11,7 +11,7 @@ QUIET_SECONDS = 0.04
 MAX_GATHER_SECONDS = 0.25
 
 
-class Gathering:
+class Debounce:
     """Knows when the last one came."""
 
     def __init__(self) -> None:

@@ -13,9 +13,9 @@ from botocore.session import Session as BotocoreSession
 
 from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role
-from mayfly.exchange.sts.partitions import partition_named, partition_with, partitions, sts_host
-from mayfly.exchange.sts.where import Where, check_reachable, elsewhere, where_is_sts
+from mayfly.exchange.sts.location import StsLocation, check_reachable, elsewhere, sts_location
 from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared.partitions import partition_named, partition_with, partitions, sts_host
 from support.configs import keys as key_table
 from support.configs import loaded
 from support.configs import role as role_table
@@ -122,37 +122,37 @@ async def test_where_no_region_answers_it_is_said_of_all(tmp_path: Path) -> None
     assert [] == world.sts.calls
 
 
-def _place(tables: dict[str, Tree], name: str, partition: str = "", **environ: str) -> Where:
-    return where_is_sts(loaded({"profiles": tables}), name, environ, partition)
+def _place(tables: dict[str, Tree], name: str, partition: str = "", **environ: str) -> StsLocation:
+    return sts_location(loaded({"profiles": tables}), name, environ, partition)
 
 
 BASE = key_table(region="eu-central-1")
 CN = "arn:aws-cn:iam::123456789012:mfa/me"
 CN_ROLE = "arn:aws-cn:iam::123456789012:role/Admin"
-INHERITANCE: list[tuple[dict[str, Tree], Where]] = [
-    ({"p": role_table()}, Where(region="eu-central-1")),
-    ({"p": role_table(region="sa-east-1")}, Where(region="sa-east-1")),
-    ({"p": role_table(region="sa-east-1", sts_region="us-west-2")}, Where(region="us-west-2")),
-    ({"p": role_table("q"), "q": role_table(sts_region="us-west-2")}, Where(region="us-west-2")),
-    ({"p": role_table("q"), "q": role_table(), "base": key_table()}, Where(region="us-east-1")),
-    ({"p": role_table(role_arn=CN_ROLE), "base": key_table()}, Where(region="cn-northwest-1")),
-    ({"p": role_table(role_arn=CN_ROLE), "base": key_table(mfa_id=CN)}, Where(region="cn-northwest-1")),
-    ({"p": key_table(mfa_id=CN)}, Where(region="cn-northwest-1")),
-    ({"p": key_table(mfa_id="GAHT12345678")}, Where(region="us-east-1")),
-    ({"p": role_table(mfa="each")}, Where(region="eu-central-1")),
+INHERITANCE: list[tuple[dict[str, Tree], StsLocation]] = [
+    ({"p": role_table()}, StsLocation(region="eu-central-1")),
+    ({"p": role_table(region="sa-east-1")}, StsLocation(region="sa-east-1")),
+    ({"p": role_table(region="sa-east-1", sts_region="us-west-2")}, StsLocation(region="us-west-2")),
+    ({"p": role_table("q"), "q": role_table(sts_region="us-west-2")}, StsLocation(region="us-west-2")),
+    ({"p": role_table("q"), "q": role_table(), "base": key_table()}, StsLocation(region="us-east-1")),
+    ({"p": role_table(role_arn=CN_ROLE), "base": key_table()}, StsLocation(region="cn-northwest-1")),
+    ({"p": role_table(role_arn=CN_ROLE), "base": key_table(mfa_id=CN)}, StsLocation(region="cn-northwest-1")),
+    ({"p": key_table(mfa_id=CN)}, StsLocation(region="cn-northwest-1")),
+    ({"p": key_table(mfa_id="GAHT12345678")}, StsLocation(region="us-east-1")),
+    ({"p": role_table(mfa="each")}, StsLocation(region="eu-central-1")),
     (
         {"p": role_table(), "base": key_table(sts_region=["eu-central-1", "eu-west-1"])},
-        Where(region="eu-central-1", others=("eu-west-1",)),
+        StsLocation(region="eu-central-1", others=("eu-west-1",)),
     ),
     (
         {"p": role_table(), "base": key_table(sts_region=["us-east-1", "us-east-2"], sts_endpoint_url="https://sts")},
-        Where(region="us-east-1", endpoint_url="https://sts"),
+        StsLocation(region="us-east-1", endpoint_url="https://sts"),
     ),
 ]
 
 
 @pytest.mark.parametrize(("tables", "where"), INHERITANCE)
-def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(tables: dict[str, Tree], where: Where) -> None:
+def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(tables: dict[str, Tree], where: StsLocation) -> None:
     """Its own sts_region, its own region, then those of what it stands on; else the partition in the nearest ARN."""
     assert where == _place({"base": BASE} | tables, "p")
 
@@ -197,16 +197,16 @@ class Network:
 @pytest.mark.parametrize(
     ("place", "answering", "asked"),
     [
-        (Where(region="eu-central-1"), [FIRST], [(FIRST, 443)]),
-        (Where(region="eu-central-1", others=("eu-west-1",)), [FIRST, SECOND], [(FIRST, 443)]),
-        (Where(region="eu-central-1", others=("eu-west-1",)), [SECOND], [(FIRST, 443), (SECOND, 443)]),
-        (Where(region="eu-central-1", endpoint_url="http://localhost:99"), ["localhost"], [("localhost", 99)]),
-        (Where(region="eu-central-1", endpoint_url="https://sts"), ["sts"], [("sts", 443)]),
-        (Where(region="eu-central-1", endpoint_url="http://localhost"), ["localhost"], [("localhost", 80)]),
+        (StsLocation(region="eu-central-1"), [FIRST], [(FIRST, 443)]),
+        (StsLocation(region="eu-central-1", others=("eu-west-1",)), [FIRST, SECOND], [(FIRST, 443)]),
+        (StsLocation(region="eu-central-1", others=("eu-west-1",)), [SECOND], [(FIRST, 443), (SECOND, 443)]),
+        (StsLocation(region="eu-central-1", endpoint_url="http://localhost:99"), ["localhost"], [("localhost", 99)]),
+        (StsLocation(region="eu-central-1", endpoint_url="https://sts"), ["sts"], [("sts", 443)]),
+        (StsLocation(region="eu-central-1", endpoint_url="http://localhost"), ["localhost"], [("localhost", 80)]),
     ],
 )
 def test_one_region_that_answers_is_enough_to_ask_somebody(
-    monkeypatch: pytest.MonkeyPatch, place: Where, answering: list[str], asked: list[tuple[str, int]]
+    monkeypatch: pytest.MonkeyPatch, place: StsLocation, answering: list[str], asked: list[tuple[str, int]]
 ) -> None:
     """Before a human is asked, the regions are tried in their order until one can be reached."""
     network = Network(*answering)
@@ -220,7 +220,7 @@ def test_where_none_answers_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
     """An AwsUnreachable names every region; behind a proxy only the proxy could tell, so nobody tries."""
     network = Network()
     monkeypatch.setattr(socket, "create_connection", network.connect)
-    place = Where(region="eu-central-1", others=("eu-west-1",))
+    place = StsLocation(region="eu-central-1", others=("eu-west-1",))
     with pytest.raises(AwsUnreachable, match="sts in eu-central-1 or eu-west-1"):
         check_reachable(place, {})
     check_reachable(place, {"https_proxy": "http://127.0.0.1:1"})
@@ -236,7 +236,7 @@ def test_where_only_the_item_knows_the_partition_any_of_them_will_do(
     network = Network(answering)
     monkeypatch.setattr(socket, "create_connection", network.connect)
     found = loaded({"profiles": {"p": key_table()}})
-    check_reachable(where_is_sts(found, "p", {}), {}, elsewhere(found, "p", {}))
+    check_reachable(sts_location(found, "p", {}), {}, elsewhere(found, "p", {}))
 
     assert ("sts.us-east-1.amazonaws.com", 443) == network.asked[0]
     assert (answering, 443) in network.asked
@@ -248,7 +248,7 @@ def test_where_no_partition_answers_the_item_is_not_read(monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "create_connection", network.connect)
     found = loaded({"profiles": {"p": key_table()}})
     with pytest.raises(AwsUnreachable, match="sts in us-east-1"):
-        check_reachable(where_is_sts(found, "p", {}), {}, elsewhere(found, "p", {}))
+        check_reachable(sts_location(found, "p", {}), {}, elsewhere(found, "p", {}))
 
     assert {(sts_host(partition.first_region), 443) for partition in partitions()} == set(network.asked)
     assert len(partitions()) == len(network.asked)

@@ -1,7 +1,7 @@
 """A program like any other that uses AWS, for the demo: plain botocore, which has never heard of Mayfly.
 
-python -m mayfly.demo.visitor whoami    who its default credential chain makes it
-python -m mayfly.demo.visitor replay    GetSessionToken with the key and code that stdin brings as JSON
+python -m mayfly.demo.sdk_client whoami    who its default credential chain makes it
+python -m mayfly.demo.sdk_client replay    GetSessionToken with the key and code that stdin brings as JSON
 """
 
 from __future__ import annotations

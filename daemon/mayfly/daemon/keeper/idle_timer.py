@@ -11,19 +11,19 @@ from collections.abc import Callable
 SECONDS = 5
 
 
-class Silence:
+class IdleTimer:
     """Has `then` called when SECONDS have gone by since the last `heard`; not after `end`."""
 
     def __init__(self, then: Callable[[], None]) -> None:
         self._then = then
         self._timer: asyncio.TimerHandle | None = None
 
-    def heard(self) -> None:
+    def restart(self) -> None:
         """From now on, wait for the next sound."""
-        self.end()
+        self.cancel()
         self._timer = asyncio.get_running_loop().call_later(SECONDS, self._then)
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """Wait for nothing any more."""
         if self._timer:
             self._timer.cancel()

@@ -25,20 +25,20 @@ _NUMBERS = ("skew_seconds", "jitter_seconds", "alarmed_seconds")
 _MOST_SECONDS = 366 * 24 * 3600
 
 
-class Kept(NamedTuple):
+class StoredSession(NamedTuple):
     """A session, and the digest of what it was made from."""
 
     origin: str
     session: Session
 
 
-def pack(sessions: Mapping[str, Kept]) -> bytes:
+def pack(sessions: Mapping[str, StoredSession]) -> bytes:
     """Every session that has credentials, by its name; b"" where there is none."""
     rows = {name: _row(kept) for name, kept in sessions.items() if kept.session.credentials}
     return json.dumps({"format": FORMAT, "sessions": rows}, separators=(",", ":")).encode() if rows else b""
 
 
-def unpack(raw: bytes) -> dict[str, Kept]:
+def unpack(raw: bytes) -> dict[str, StoredSession]:
     """The inverse of `pack`; nothing for whatever is not exactly what `pack` makes."""
     try:
         tree = json.loads(raw) if raw else {}
@@ -49,7 +49,7 @@ def unpack(raw: bytes) -> dict[str, Kept]:
         return {}
 
 
-def _row(kept: Kept) -> dict[str, Any]:
+def _row(kept: StoredSession) -> dict[str, Any]:
     session = kept.session
     assert session.credentials is not None  # noqa: S101 - for mypy: only such are packed
     instants = {name: at.isoformat() if (at := getattr(session, name)) else None for name in _INSTANTS}
@@ -57,7 +57,7 @@ def _row(kept: Kept) -> dict[str, Any]:
     return {"origin": kept.origin, "credentials": wire.credentials_tree(session.credentials)} | instants | numbers
 
 
-def _kept(row: Any) -> Kept:
+def _kept(row: Any) -> StoredSession:
     if row.keys() != {"origin", "credentials", *_INSTANTS, *_NUMBERS} or not isinstance(row["origin"], str):
         raise ValueError("not a session")
     facts: dict[str, Any] = {name: _instant(row[name]) for name in _INSTANTS}
@@ -67,7 +67,7 @@ def _kept(row: Any) -> Kept:
     # An earlier process's clock may have run ahead of the wall's, which ours starts from. An AWS that is "behind"
     # would then lengthen the life, so that is measured anew.
     facts["skew_seconds"] = max(0.0, facts["skew_seconds"])
-    return Kept(row["origin"], Session(credentials=wire.parse_credentials(row["credentials"]), **facts))
+    return StoredSession(row["origin"], Session(credentials=wire.parse_credentials(row["credentials"]), **facts))
 
 
 def _instant(value: Any) -> datetime | None:

@@ -17,18 +17,18 @@ LAST_SECONDS = 1
 LAST_BYTES = 64 * 1024
 
 
-class Farewells:
+class RefusedConnections:
     """The connections that have been told their last word, and are still open."""
 
     def __init__(self) -> None:
-        self._leaving: set[_Leaving] = set()
+        self._leaving: set[_RefusedConnection] = set()
 
     def say(self, transport: asyncio.Transport, word: bytes) -> None:
         """Write `word`, and have done with the connection; its former protocol hears no more of it."""
         if len(self._leaving) >= AT_ONCE:
             transport.abort()
             return
-        leaving = _Leaving(transport, self._leaving)
+        leaving = _RefusedConnection(transport, self._leaving)
         transport.set_protocol(leaving)
         transport.write(word)
         # Where the client has gone already there is nothing to shut.
@@ -41,10 +41,10 @@ class Farewells:
             leaving.transport.abort()
 
 
-class _Leaving(asyncio.Protocol):
+class _RefusedConnection(asyncio.Protocol):
     """Overlooks what still comes, for a while."""
 
-    def __init__(self, transport: asyncio.Transport, others: set[_Leaving]) -> None:
+    def __init__(self, transport: asyncio.Transport, others: set[_RefusedConnection]) -> None:
         self.transport = transport
         self._others = others
         self._left_bytes = LAST_BYTES

@@ -15,7 +15,7 @@ from mayfly.shared.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, 
 from mayfly.shared.wire import Identity, Request
 
 
-class Doubts:
+class Verification:
     """Asks AWS who a session is taken for, and gives up those that it does not take."""
 
     def __init__(

@@ -15,9 +15,9 @@ import attrs
 
 from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
 from mayfly.config.values import is_loopback_url
-from mayfly.exchange.sts.partitions import partition_named, partitions, sts_host
 from mayfly.shared.credentials import partition_of
 from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared.partitions import partition_named, partitions, sts_host
 
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
@@ -26,7 +26,7 @@ REACH_SECONDS = 3
 
 
 @attrs.frozen(kw_only=True)
-class Where:
+class StsLocation:
     """A region, and an endpoint if it is not the region's own.
 
     `others` are the regions to go to where no connection comes about, the first first.
@@ -36,17 +36,17 @@ class Where:
     endpoint_url: str | None = None
     others: tuple[str, ...] = ()
 
-    def places(self) -> tuple[Where, ...]:
+    def places(self) -> tuple[StsLocation, ...]:
         """Each region by itself."""
         regions = (self.region, *self.others)
-        return tuple(Where(region=region, endpoint_url=self.endpoint_url) for region in regions)
+        return tuple(StsLocation(region=region, endpoint_url=self.endpoint_url) for region in regions)
 
     def shown(self) -> str:
         """The place, for a person."""
         return self.endpoint_url or f"sts in {' or '.join((self.region, *self.others))}"
 
 
-def where_is_sts(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> Where:
+def sts_location(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> StsLocation:
     """The STS for the profile called `name`, in an environment that `seal_environment` has seen.
 
     What the profile does not say, the nearest one below it does; where none names a region, it is the first one of the
@@ -55,17 +55,17 @@ def where_is_sts(config: Config, name: str, environ: Mapping[str, str], partitio
     line = _line(config, name)
     regions = _named(line) or (partition_named(_partition(line) or partition).first_region,)
     endpoint_url = _endpoint(line, environ)
-    return Where(region=regions[0], endpoint_url=endpoint_url, others=() if endpoint_url else regions[1:])
+    return StsLocation(region=regions[0], endpoint_url=endpoint_url, others=() if endpoint_url else regions[1:])
 
 
-def elsewhere(config: Config, name: str, environ: Mapping[str, str]) -> tuple[Where, ...]:
+def elsewhere(config: Config, name: str, environ: Mapping[str, str]) -> tuple[StsLocation, ...]:
     """Where STS may be instead, as long as only the item can tell the partition; nowhere if that is known."""
     line = _line(config, name)
     keys = line[-1]
     is_in_item = isinstance(keys, KeyProfile) and keys.mfa_id.startswith("op://")
     if not is_in_item or _endpoint(line, environ) or _named(line) or _partition(line):
         return ()
-    return tuple(Where(region=partition.first_region) for partition in partitions()[1:])
+    return tuple(StsLocation(region=partition.first_region) for partition in partitions()[1:])
 
 
 def _line(config: Config, name: str) -> list[Profile]:
@@ -129,7 +129,7 @@ def is_loopback(url: str | None) -> bool:
     return url is not None and is_loopback_url(url)
 
 
-def check_reachable(where: Where, environ: Mapping[str, str], instead: Sequence[Where] = ()) -> None:
+def check_reachable(where: StsLocation, environ: Mapping[str, str], instead: Sequence[StsLocation] = ()) -> None:
     """Raise AwsUnreachable where nothing answers, nor `instead`: then nobody need be asked for a fingerprint.
 
     Behind a proxy only the proxy could tell, so nothing is checked there.
@@ -140,12 +140,12 @@ def check_reachable(where: Where, environ: Mapping[str, str], instead: Sequence[
         raise unreachable(where, "no connection")
 
 
-def unreachable(where: Where, why: str) -> AwsUnreachable:
+def unreachable(where: StsLocation, why: str) -> AwsUnreachable:
     """The words for a call that never left."""
     return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({why}): is the network up?")
 
 
-def _any_answers(places: Sequence[Where]) -> bool:
+def _any_answers(places: Sequence[StsLocation]) -> bool:
     """All at once: each may take its time to say nothing."""
     if not places:
         return False
@@ -155,7 +155,7 @@ def _any_answers(places: Sequence[Where]) -> bool:
         return any(threads.map(_answers, places))
 
 
-def _answers(place: Where) -> bool:
+def _answers(place: StsLocation) -> bool:
     try:
         socket.create_connection(_host(place), REACH_SECONDS).close()
     except OSError:
@@ -163,7 +163,7 @@ def _answers(place: Where) -> bool:
     return True
 
 
-def _host(place: Where) -> tuple[str, int]:
+def _host(place: StsLocation) -> tuple[str, int]:
     if not place.endpoint_url:
         return sts_host(place.region), 443
     parts = urlsplit(place.endpoint_url)

@@ -17,7 +17,7 @@ from mayfly.session import CODE_PERIOD_SECONDS
 from mayfly.shared.errors import MayflyError
 
 
-class Turns:
+class CodeQueue:
     """Who waits for the next step, each with the name that has its device in this one."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from mayfly.desk import Caller, Desk
 TITLE = "Mayfly"
 
 
-class Herald:
+class Notifications:
     """Listens to `events` and speaks through the desk while `is_wanted` says so."""
 
     def __init__(self, events: Events, desk: Desk, *, is_wanted: Callable[[], bool]) -> None:

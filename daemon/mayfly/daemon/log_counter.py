@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 
-class Tally:
+class LogCounter:
     """How often each cause has come."""
 
     def __init__(self) -> None:
