@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from mayfly.daemon.http.web import Answer, Server
-from mayfly.shared.peer import Peer
+from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.answer import Answer
+from mayfly.daemon.http.server import Server
 
 
 class Reference:

@@ -17,7 +17,7 @@ import pytest
 from mayfly.cli import serve
 from mayfly.daemon import sockets
 from mayfly.demo.op.vault import ITEM, VAULT
-from mayfly.shared.paths import user_name
+from mayfly.shared.users import user_name
 from support.nursery import MAYFLY
 from support.world import SEED_TOML, Ended, World, seed_tree
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.cli import speech, squatters
-from mayfly.shared import peer
+from mayfly.shared import sock_diag
 from support.world import World
 
 
@@ -144,7 +144,7 @@ class NoSockDiag:
 @linux_only
 def test_where_the_kernel_is_not_asked_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without sock_diag, /proc tells the same."""
-    monkeypatch.setattr(peer, "SockDiag", NoSockDiag)
+    monkeypatch.setattr(sock_diag, "SockDiag", NoSockDiag)
     with listening("127.0.0.1") as port:
         assert os.getuid() == squatters.owner(port)
 
@@ -153,7 +153,7 @@ def test_where_the_kernel_is_not_asked_it_is_read(monkeypatch: pytest.MonkeyPatc
 def test_where_nothing_can_be_known_nothing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without sock_diag and without /proc, or on another system, no port is squatted."""
     with listening("127.0.0.1") as port:
-        monkeypatch.setattr(peer, "SockDiag", NoSockDiag)
+        monkeypatch.setattr(sock_diag, "SockDiag", NoSockDiag)
         monkeypatch.setattr(squatters, "_TABLES", (str(tmp_path / "tcp"),))
         assert squatters.owner(port) is None
 

@@ -12,9 +12,9 @@ import pytest
 
 from mayfly.cli.durations import clock_time, span
 from mayfly.cli.status_page import page
+from mayfly.config.detours import detours
 from mayfly.config.load import load
 from mayfly.config.model import Config
-from mayfly.exchange.detours import detours
 from support.world import SEED_TOML, World
 
 

@@ -14,8 +14,7 @@ import pytest
 from mayfly.daemon.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, UNSEEN_PER_MINUTE, Audit, family
 from mayfly.daemon.events import Events
 from mayfly.demo.sts.server import EmbeddedSts, Role
-from mayfly.desk import Caller
-from mayfly.session.demand import Scene
+from mayfly.shared.desk import Caller, Scene
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from mayfly.cli import holders
 from mayfly.daemon import sockets
-from mayfly.shared import paths
+from mayfly.shared import paths, users
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -260,7 +260,7 @@ def test_who_has_a_port_is_told_with_program_process_and_user(listen: type[Liste
     """However general the address that it listens on; a name that could steer a terminal is defused."""
     listener = listen(host)
 
-    expected = f"a?name (pid {listener.process.pid}) of {paths.user_name(os.getuid())}"
+    expected = f"a?name (pid {listener.process.pid}) of {users.user_name(os.getuid())}"
     assert expected == holders.holder(listener.port)
 
 
@@ -270,7 +270,7 @@ def test_who_has_a_port_is_told_of_another_user_too(listen: type[Listener]) -> N
     """Root may see everybody's processes."""
     listener = listen("127.0.0.1", str(FOREIGN))
 
-    expected = f"a?name (pid {listener.process.pid}) of {paths.user_name(FOREIGN)}"
+    expected = f"a?name (pid {listener.process.pid}) of {users.user_name(FOREIGN)}"
     assert expected == holders.holder(listener.port)
 
 
@@ -305,7 +305,7 @@ def row(address: str, state: str = "0A", uid: int = 0) -> str:
 
 
 LOOPBACK = "0100007F" if sys.byteorder == "little" else "7F000001"
-NOBODY = paths.user_name(FOREIGN)
+NOBODY = users.user_name(FOREIGN)
 
 
 def test_a_process_that_may_not_be_seen_is_told_by_its_user(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_daemon_of_ours_is_told_though_it_may_not_be_seen(monkeypatch: pytest.
     two = holders.holder(9170)
     monkeypatch.setattr(holders, "PROC", proc(empty, tcp=[row(LOOPBACK, uid=FOREIGN)]))
 
-    me = paths.user_name(os.getuid())
+    me = users.user_name(os.getuid())
     assert [f"a process of {me}", f"mayfly serve (pid 77) of {me}", f"mayfly serve (pid 8 or 77) of {me}"] == [
         nobody,
         one,

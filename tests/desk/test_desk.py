@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.desk import Caller, desk_here, interface, remote
+from mayfly.daemon import remote_desk
+from mayfly.daemon.remote_desk import RemoteDesk
+from mayfly.desk import desk_here
+from mayfly.desk import programs as platform_programs
 from mayfly.desk.__main__ import main, serve
-from mayfly.desk.interface import PresenceHistory, ask
+from mayfly.desk.answers import answered
 from mayfly.desk.linux import LinuxDesk
 from mayfly.desk.linux import presence_from as linux_presence
 from mayfly.desk.macos import MacDesk
 from mayfly.desk.macos import presence_from as mac_presence
-from mayfly.desk.remote import RemoteDesk, answered
-from mayfly.session.demand import Presence, Scene
+from mayfly.desk.programs import ask
+from mayfly.shared.desk import Caller, Presence, PresenceHistory, Scene
 from support.engine import NOON, at
 
 
@@ -158,7 +161,7 @@ async def test_while_nobody_answers_the_screen_is_as_it_was(
     desk = LinuxDesk(lambda: NOON)
     first = await desk.scene()
     put(programs, "loginctl", script)
-    monkeypatch.setattr(interface, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(platform_programs, "ANSWER_SECONDS", 0.1)
     assert [Scene(presence=LOCKED)] * 2 == [first, await desk.scene()]
     assert await desk.presence() is None
 
@@ -231,7 +234,7 @@ def is_running(pid_file: Path) -> bool:
 
 async def test_a_program_that_hangs_says_nothing(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time is over it is killed, and is gone."""
-    monkeypatch.setattr(interface, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(platform_programs, "ANSWER_SECONDS", 0.1)
     pid_file = programs / "pid"
     put(programs, "hanging", f"echo $$ > {pid_file}.new; mv {pid_file}.new {pid_file}; exec sleep 600")
     assert await ask("hanging") is None
@@ -387,7 +390,7 @@ async def test_a_desk_that_fails_does_not_unlock(tmp_path: Path, monkeypatch: py
 
     async with answering(tmp_path / "s", answer) as desk:
         first = await desk.scene()
-        monkeypatch.setattr(remote, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(remote_desk, "PATIENCE_SECONDS", 0.1)
         if failure == "gone":
             (tmp_path / "s").unlink()
         second = await desk.scene()

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.desk import Caller, RemoteDesk
+from mayfly.daemon.remote_desk import RemoteDesk
 from mayfly.desk.__main__ import serve
-from mayfly.session.demand import Presence, Scene
+from mayfly.shared.desk import Caller, Presence, Scene
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.exchange.sts.location import followed, seal_environment
+from mayfly.config.sts_endpoint import followed_endpoint
+from mayfly.exchange.sts.location import seal_environment
 from mayfly.shared import wire
 from support.exchange import PATIENCE_SECONDS, answer, ask, exchange, login, put, role_profile, sts_called
 from support.world import SEED_ACCOUNT, SEED_TOML, World
@@ -126,7 +127,7 @@ async def test_a_profile_names_its_own_sts(world: World) -> None:
 )
 def test_the_environment_may_name_loopback_or_sts_at_aws(url: str | None, *, is_followed: bool) -> None:
     """An endpoint from the environment is followed on this machine, or over https to a host of AWS's STS."""
-    assert (url if is_followed else None) == followed(url)
+    assert (url if is_followed else None) == followed_endpoint(url)
 
 
 async def test_an_endpoint_elsewhere_is_not_followed(world: World) -> None:

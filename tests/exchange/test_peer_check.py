@@ -47,7 +47,7 @@ def test_pipes_come_from_whoever_has_started_us() -> None:
     """What is no socket was put there by our parent."""
     reading, writing = os.pipe()
 
-    assert peer_check.is_ours(reading)
+    assert peer_check.may_ask(reading)
     os.close(reading)
     os.close(writing)
 
@@ -55,14 +55,14 @@ def test_pipes_come_from_whoever_has_started_us() -> None:
 def test_a_network_socket_may_not_ask() -> None:
     """Nobody asks through anything but a Unix socket."""
     with socket.socket() as sock:
-        assert not peer_check.is_ours(sock.fileno())
+        assert not peer_check.may_ask(sock.fileno())
 
 
 def test_a_process_that_is_neither_parent_nor_daemon_may_not_ask() -> None:
     """The other end of this pair is ourselves: neither our parent, nor in the daemon's unit."""
     mine, yours = socket.socketpair()
     with mine, yours:
-        assert not peer_check.is_ours(mine.fileno())
+        assert not peer_check.may_ask(mine.fileno())
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
@@ -81,7 +81,7 @@ def test_another_user_may_not_ask(tmp_path: Path, user: int, *, may_ask: bool, m
             listening.settimeout(20)
             accepted, _ = listening.accept()
             with accepted:
-                assert may_ask == peer_check.is_ours(accepted.fileno())
+                assert may_ask == peer_check.may_ask(accepted.fileno())
 
 
 async def test_an_exchange_with_a_stranger_ends_at_once(tmp_path: Path) -> None:

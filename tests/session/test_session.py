@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from mayfly.session import Phase, Session, first_usable_step
-from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.session.demand import RefreshPolicy, Trigger
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import (
     AccessDenied,
     ApprovalDismissed,

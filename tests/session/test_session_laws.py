@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
-from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.clock import Clock
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import (
     AccessDenied,
     ApprovalDismissed,

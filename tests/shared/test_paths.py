@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.shared import paths
+from mayfly.shared import address, paths, trust, users
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -170,7 +170,7 @@ def test_a_runtime_folder_of_somebody_else_is_refused(monkeypatch: pytest.Monkey
 
     with pytest.raises(ConfigInvalid) as refusal:
         paths.make_runtime_dir()
-    owner = paths.user_name(FOREIGN)
+    owner = users.user_name(FOREIGN)
     assert f"{tmp_path}/run belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR" == str(refusal.value)
 
 
@@ -185,9 +185,9 @@ def _config(tmp_path: Path) -> Path:
 
 def test_a_file_of_ours_in_folders_of_ours_is_trusted(config: Path) -> None:
     """Under a sticky /tmp too, where nobody can replace what is another's."""
-    assert [] == paths.trust_problems(config)
+    assert [] == trust.trust_problems(config)
     config.parent.chmod(0o1777)
-    assert [] == paths.trust_problems(config)
+    assert [] == trust.trust_problems(config)
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
@@ -195,7 +195,7 @@ def test_a_file_that_others_can_write_is_told_with_its_remedy(config: Path, mode
     """The line ends with the command that mends it."""
     config.chmod(mode)
 
-    assert [f"{config} is writable by others: chmod go-w {config}"] == paths.trust_problems(config)
+    assert [f"{config} is writable by others: chmod go-w {config}"] == trust.trust_problems(config)
 
 
 def test_the_remedy_can_be_pasted(tmp_path: Path) -> None:
@@ -203,54 +203,54 @@ def test_the_remedy_can_be_pasted(tmp_path: Path) -> None:
     path = put(tmp_path / "Application Support/config.toml")
     path.chmod(0o666)
 
-    assert [f"{path} is writable by others: chmod go-w '{path}'"] == paths.trust_problems(path)
+    assert [f"{path} is writable by others: chmod go-w '{path}'"] == trust.trust_problems(path)
 
 
 def test_a_folder_above_that_others_can_write_is_told(config: Path) -> None:
     """Who can rename in a folder can replace what is in it."""
     config.parent.chmod(0o775)
 
-    assert [f"{config.parent} is writable by others: chmod go-w {config.parent}"] == paths.trust_problems(config)
+    assert [f"{config.parent} is writable by others: chmod go-w {config.parent}"] == trust.trust_problems(config)
 
 
 @needs_root
 def test_what_macos_s_administrators_may_write_is_trusted_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Homebrew makes its folders so, and whoever is in that group may become root; everybody else is not."""
-    os.chown(config.parent, 0, paths.MACOS_ADMIN_GID)
+    os.chown(config.parent, 0, trust.MACOS_ADMIN_GID)
     config.parent.chmod(0o775)
-    assert [] != paths.trust_problems(config)
+    assert [] != trust.trust_problems(config)
 
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert [] == paths.trust_problems(config)
+    assert [] == trust.trust_problems(config)
     config.parent.chmod(0o777)
-    assert [] != paths.trust_problems(config)
+    assert [] != trust.trust_problems(config)
 
 
 @needs_root
 def test_what_belongs_to_somebody_else_is_told_with_the_name(config: Path) -> None:
     """Files and folders of another user, even if nobody else can write them: the owner can."""
-    name = paths.user_name(FOREIGN)
+    name = users.user_name(FOREIGN)
     os.chown(config, FOREIGN, FOREIGN)
     os.chown(config.parent, FOREIGN, FOREIGN)
 
     assert [
         f"{config.parent} belongs to {name}: chown it, or move the file",
         f"{config} belongs to {name}: chown it, or move the file",
-    ] == paths.trust_problems(config)
+    ] == trust.trust_problems(config)
 
 
 def test_a_linked_config_is_checked_where_it_really_is(config: Path, tmp_path: Path) -> None:
     """A link into a loose folder, or to a loose file, is as loose as that."""
     link = tmp_path / "link.toml"
     link.symlink_to(config)
-    assert [] == paths.trust_problems(link)
+    assert [] == trust.trust_problems(link)
 
     config.chmod(0o666)
     config.parent.chmod(0o777)
     assert [
         f"{config.parent} is writable by others: chmod go-w {config.parent}",
         f"{config} is writable by others: chmod go-w {config}",
-    ] == paths.trust_problems(link)
+    ] == trust.trust_problems(link)
 
 
 def test_every_link_on_the_way_is_checked(config: Path, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_every_link_on_the_way_is_checked(config: Path, tmp_path: Path) -> None:
     (loose / "between").symlink_to(config)
     (tmp_path / "link.toml").symlink_to("folder/../loose/between")
 
-    assert [f"{loose} is writable by others: chmod go-w {loose}"] == paths.trust_problems(tmp_path / "link.toml")
+    assert [f"{loose} is writable by others: chmod go-w {loose}"] == trust.trust_problems(tmp_path / "link.toml")
 
 
 @needs_root
@@ -271,8 +271,8 @@ def test_a_link_of_somebody_else_is_not_followed_in_trust(config: Path) -> None:
     link.symlink_to(config)
     os.chown(link, FOREIGN, FOREIGN, follow_symlinks=False)
 
-    name = paths.user_name(FOREIGN)
-    assert [f"{link} belongs to {name}: chown it, or move the file"] == paths.trust_problems(link)
+    name = users.user_name(FOREIGN)
+    assert [f"{link} belongs to {name}: chown it, or move the file"] == trust.trust_problems(link)
 
 
 def test_links_in_a_ring_come_to_an_end(tmp_path: Path) -> None:
@@ -280,33 +280,33 @@ def test_links_in_a_ring_come_to_an_end(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
 
-    assert [] == paths.trust_problems(tmp_path / "a")
+    assert [] == trust.trust_problems(tmp_path / "a")
 
 
 def test_what_is_not_there_has_the_trust_of_its_folders(config: Path) -> None:
     """A missing file is another error's business, a loose folder is not."""
     missing = config.with_name("none.toml")
-    assert [] == paths.trust_problems(missing)
+    assert [] == trust.trust_problems(missing)
 
     config.parent.chmod(0o777)
-    assert 1 == len(paths.trust_problems(missing))
+    assert 1 == len(trust.trust_problems(missing))
 
 
 def test_roots_files_are_trusted_where_root_has_no_number(tmp_path: Path) -> None:
     """In a user namespace without a root, as that of a sealed daemon, root's files belong to the overflow user."""
     uid_map = tmp_path / "uid_map"
-    assert set() == paths._roots_other_names(uid_map)
+    assert set() == users.roots_other_uids(uid_map)
 
     uid_map.write_text("         0          0 4294967295\n")
-    assert set() == paths._roots_other_names(uid_map)
+    assert set() == users.roots_other_uids(uid_map)
 
     uid_map.write_text("      1000       1000          1\n")
-    assert {65534} == paths._roots_other_names(uid_map)
+    assert {65534} == users.roots_other_uids(uid_map)
 
 
 def test_a_user_without_a_name_is_a_number() -> None:
     """Containers have such users."""
-    assert ("root", "uid 4000000") == (paths.user_name(0), paths.user_name(4_000_000))
+    assert ("root", "uid 4000000") == (users.user_name(0), users.user_name(4_000_000))
 
 
 NOT_OURS = "is not on 127.0.0.1: mayfly listens nowhere else"
@@ -326,7 +326,7 @@ BAD_ADDRESSES = [
 def test_an_address_that_is_not_ours_is_refused(text: str, line: str) -> None:
     """Anything but 127.0.0.1 and a port, whatever it is called elsewhere."""
     with pytest.raises(ValueError, match="127") as refusal:
-        paths.parse_address(text)
+        address.parse_address(text)
 
     assert line == str(refusal.value)
 
@@ -334,14 +334,14 @@ def test_an_address_that_is_not_ours_is_refused(text: str, line: str) -> None:
 @given(st.integers(0, 65535))
 def test_every_port_is_an_address(port: int) -> None:
     """0 is the port that the system chooses."""
-    assert ("127.0.0.1", port) == paths.parse_address(f"127.0.0.1:{port}")
+    assert ("127.0.0.1", port) == address.parse_address(f"127.0.0.1:{port}")
 
 
 @given(st.text())
 def test_no_text_is_more_than_refused(text: str) -> None:
     """An address is parsed or refused with ValueError, whatever stands there."""
     try:
-        host, _ = paths.parse_address(text)
+        host, _ = address.parse_address(text)
     except ValueError:
         host = "127.0.0.1"
     assert "127.0.0.1" == host
@@ -349,14 +349,14 @@ def test_no_text_is_more_than_refused(text: str) -> None:
 
 def test_the_address_is_given_then_the_variable_then_configured_then_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty variable says nothing; an empty --listen is a mistake."""
-    assert ("127.0.0.1", 2) == paths.listen_address(None, "127.0.0.1:2")
+    assert ("127.0.0.1", 2) == address.listen_address(None, "127.0.0.1:2")
     monkeypatch.setenv("MAYFLY_LISTEN", "127.0.0.1:3")
-    assert ("127.0.0.1", 3) == paths.listen_address(None, "127.0.0.1:2")
-    assert ("127.0.0.1", 4) == paths.listen_address("127.0.0.1:4", "127.0.0.1:2")
+    assert ("127.0.0.1", 3) == address.listen_address(None, "127.0.0.1:2")
+    assert ("127.0.0.1", 4) == address.listen_address("127.0.0.1:4", "127.0.0.1:2")
     with pytest.raises(ValueError, match="must be"):
-        paths.listen_address("", None)
+        address.listen_address("", None)
     monkeypatch.setenv("MAYFLY_LISTEN", "")
-    assert ("127.0.0.1", 9170 + os.getuid() % 1000) == paths.listen_address(None, None)
+    assert ("127.0.0.1", 9170 + os.getuid() % 1000) == address.listen_address(None, None)
 
 
 @pytest.mark.parametrize(("uid", "port"), [(0, 9170), (501, 9671), (1000, 9170), (1999, 10169)])
@@ -364,4 +364,4 @@ def test_each_user_has_a_port_of_its_own(monkeypatch: pytest.MonkeyPatch, uid: i
     """9170 and the uid's last three digits: two users of a machine do not collide."""
     monkeypatch.setattr(os, "getuid", lambda: uid)
 
-    assert ("127.0.0.1", port) == paths.default_address()
+    assert ("127.0.0.1", port) == address.default_address()

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mayfly.daemon.grants import Grant, Grants, digest
 from mayfly.shared import tokens
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.paths import user_name
-from mayfly.shared.tokens import Grant, Grants
+from mayfly.shared.users import user_name
 
 
 FOREIGN = 65534
@@ -246,6 +246,6 @@ def test_a_replaced_token_is_forgotten() -> None:
 def test_a_grant_with_an_end_ends(late: timedelta) -> None:
     """At its very instant a grant is over."""
     grants = Grants()
-    grants._rows[tokens.digest("t")] = Grant("nsrc", expires_at=NOW)
+    grants._rows[digest("t")] = Grant("nsrc", expires_at=NOW)
 
     assert (late < timedelta(0)) == grants.opens("t", "nsrc", NOW + late)

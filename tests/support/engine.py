@@ -18,10 +18,10 @@ from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Exchange, PromptCheck
-from mayfly.desk import Caller
 from mayfly.session import Session
-from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.credentials import Credentials
+from mayfly.shared.desk import Caller, Presence, Scene
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.wire import Identity, Request, Result
 

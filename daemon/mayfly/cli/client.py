@@ -6,15 +6,15 @@ stdlib only, and little of it: `credential-process` is called by every `aws` com
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
 import time
 
 from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.peer import is_ours, unix_peer
+from mayfly.shared.users import user_name
 
 
 CONNECT_SECONDS = 2
@@ -128,16 +128,9 @@ def _connect(sock: socket.socket, path: Path) -> None:
 
 
 def _check_peer(sock: socket.socket, path: Path) -> None:
-    owner = _peer_uid(sock)
-    if owner != os.getuid():
-        raise Distrusted(f"{path} is answered by {paths.user_name(owner)}, not by you")
-
-
-def _peer_uid(sock: socket.socket) -> int:
-    """Whose process listens: SO_PEERCRED on Linux, LOCAL_PEERCRED (struct xucred, unix(4)) on macOS and the BSDs."""
-    if hasattr(socket, "SO_PEERCRED"):
-        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return int(uid)
-    local_peercred, sol_local = 1, 0
-    _version, uid = struct.unpack_from("2I", sock.getsockopt(sol_local, local_peercred, 76))
-    return int(uid)
+    """Raise Distrusted unless the process that listens is this user's."""
+    peer = unix_peer(sock)
+    if peer is None:
+        raise Distrusted(f"the system does not say who answers {path}")
+    if not is_ours(peer[1]):
+        raise Distrusted(f"{path} is answered by {user_name(peer[1])}, not by you")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
-from mayfly.shared.paths import user_name
+from mayfly.shared.users import user_name
 
 
 PROC = Path("/proc")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly.cli import speech
-from mayfly.shared import paths
+from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -73,7 +73,10 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     from mayfly.config.load import load
     from mayfly.daemon import log, sockets
     from mayfly.daemon.daemon import Daemon
-    from mayfly.shared import peer
+    from mayfly.daemon.remote_desk import RemoteDesk
+    from mayfly.desk import desk_here
+    from mayfly.shared import sock_diag
+    from mayfly.shared.clock import Clock
 
     found = load(paths.config_file(given.config))
     address = _address(given.listen, found)
@@ -84,7 +87,10 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
         speech.warning(text)
 
     async def serve() -> None:
-        await Daemon(found, address, log.open_log(), manager, is_sealed=given.sealed).serve(on_ready=_say_where)
+        clock = Clock()
+        desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
+        daemon = Daemon(found, address, log.open_log(), manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        await daemon.serve(on_ready=_say_where)
 
     try:
         asyncio.run(serve())
@@ -92,7 +98,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
         raise _port_taken(found, address, reason) from None
     except sockets.Taken as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
-    except peer.Mute as reason:
+    except sock_diag.SockDiagMissing as reason:
         hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
         raise speech.Stop(speech.FAILED, str(reason), hints=(hint,)) from None
     _let_go_of_log()
@@ -120,7 +126,7 @@ def _next_step(reason: Taken) -> str:
 
 def _address(given: str | None, found: Config) -> tuple[str, int]:
     try:
-        return paths.listen_address(given, found.listen)
+        return address.listen_address(given, found.listen)
     except ValueError as reason:
         source = "MAYFLY_LISTEN" if given is None else "--listen"
         raise speech.Stop(speech.WRONG_USAGE, f"{source}: {reason}") from None

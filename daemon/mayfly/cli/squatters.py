@@ -54,7 +54,7 @@ def stranger_on(port: int) -> str | None:
     uid = owner(port)
     if uid is None or uid == os.getuid():
         return None
-    from mayfly.shared.paths import user_name
+    from mayfly.shared.users import user_name
 
     return user_name(uid)
 
@@ -75,7 +75,7 @@ def usual_port(config: str | None = None) -> int:
     from contextlib import suppress
 
     from mayfly.config import document
-    from mayfly.shared import paths
+    from mayfly.shared import address, paths
     from mayfly.shared.errors import ConfigInvalid
 
     configured = None
@@ -85,8 +85,8 @@ def usual_port(config: str | None = None) -> int:
         with suppress(ConfigInvalid):
             configured = document.read(paths.config_file(config)).tree.get("listen")
     with suppress(ValueError):
-        return paths.listen_address(None, configured if isinstance(configured, str) else None)[1]
-    return paths.default_address()[1]
+        return address.listen_address(None, configured if isinstance(configured, str) else None)[1]
+    return address.default_address()[1]
 
 
 def is_held(port: int) -> bool:
@@ -149,7 +149,7 @@ def owner(port: int) -> int | None:
 
 
 def _asked(port: int) -> int | None:
-    from mayfly.shared.peer import SockDiag
+    from mayfly.shared.sock_diag import SockDiag
 
     kernel = SockDiag()
     try:

@@ -14,7 +14,7 @@ from mayfly.cli import speech
 from mayfly.cli.aws_config import regions
 from mayfly.config import document
 from mayfly.config.document import Document
-from mayfly.shared import paths
+from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -65,7 +65,7 @@ def _unknown(found: Document, name: str, names: list[str]) -> speech.Stop:
 def _port(found: Document) -> int:
     configured = found.tree.get("listen")
     try:
-        port = paths.listen_address(None, None if configured is None else str(configured))[1]
+        port = address.listen_address(None, None if configured is None else str(configured))[1]
     except ValueError as reason:
         raise ConfigInvalid(f"MAYFLY_LISTEN or {found.where('listen')}: {reason}") from None
     if port == 0:

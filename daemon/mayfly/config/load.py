@@ -23,7 +23,7 @@ from mayfly.config.kinds import Text
 from mayfly.config.model import Config, KeyProfile, OnePassword, Profile, RoleProfile
 from mayfly.config.rules import Keys, Problem
 from mayfly.config.values import Region
-from mayfly.shared import paths
+from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -34,7 +34,7 @@ _TAGS = dict[TagKey, TagValue]
 
 def load(path: Path) -> Config:
     """The config at `path`, if nobody else can have written it; raises ConfigInvalid with every problem."""
-    problems = paths.trust_problems(path)
+    problems = trust.trust_problems(path)
     if problems:
         raise ConfigInvalid(*problems)
     return load_document(document.read(path))

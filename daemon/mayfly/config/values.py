@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from mayfly.config.assume_role import ARN, PATH
 from mayfly.config.kinds import Text, kind_of, text
-from mayfly.shared import paths
+from mayfly.shared.address import PORT_BASE, parse_address
 
 
 Reference = NewType("Reference", str)
@@ -143,8 +143,8 @@ def is_loopback_url(url: str) -> bool:
 def address(value: Any) -> Address:
     """`127.0.0.1:PORT`."""
     if not isinstance(value, str):
-        raise ValueError(f'must be an address like "127.0.0.1:{paths.PORT_BASE}", not {kind_of(value)}')
-    paths.parse_address(value)
+        raise ValueError(f'must be an address like "127.0.0.1:{PORT_BASE}", not {kind_of(value)}')
+    parse_address(value)
     return Address(value)
 
 

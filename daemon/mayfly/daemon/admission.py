@@ -1,4 +1,4 @@
-"""Who may connect: looked up at accept, before a byte is read; and what was refused, counted by its cause."""
+"""Which processes may connect. Decided when a connection is accepted, before a byte is read."""
 
 from __future__ import annotations
 
@@ -6,53 +6,64 @@ import os
 
 from asyncio import Transport
 from collections.abc import Callable
+from typing import NamedTuple
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.log_counter import LogCounter
-from mayfly.shared.peer import Peer, SockDiag, is_ours, unix_peer
+from mayfly.shared.peer import is_ours, unix_peer
+from mayfly.shared.sock_diag import SockDiag
+
+
+class Peer(NamedTuple):
+    """The process at the other end: its user, and its socket's inode (TCP) or its pid (Unix); 0 is unknown."""
+
+    uid: int
+    inode: int = 0
+    pid: int = 0
 
 
 class Admission:
-    """Lets this user's processes in, and root's where `allows_root` says so.
+    """Admits this user's processes, and root's if `allows_root` says so.
 
-    Without `sock_diag` the kernel cannot tell whose a TCP connection is: then the token alone stands.
+    Without `sock_diag` (macOS) the kernel does not say whose a TCP connection is: then the token alone protects.
     """
 
     def __init__(self, sock_diag: SockDiag | None, events: Events, *, allows_root: Callable[[], bool]) -> None:
         self._sock_diag = sock_diag
         self._events = events
         self._allows_root = allows_root
-        self._log_counter = LogCounter()
+        self._refusals = LogCounter()
 
     def prove(self, port: int) -> None:
-        """Raise Mute where the kernel ought to tell whose a connection to our own `port` is, and does not."""
+        """Raise SockDiagMissing if the kernel should know the owner of our own `port`, and does not."""
         if self._sock_diag is not None:
             self._sock_diag.prove(port)
 
     @property
     def refusals(self) -> dict[str, int]:
-        """How often each cause has refused somebody."""
-        return dict(self._log_counter.counts)
+        """The number of refusals by cause."""
+        return dict(self._refusals.counts)
 
     def refused(self, cause: str) -> None:
-        """Count a refusal, whoever refused."""
-        if times := self._log_counter.note(cause):
+        """Count a refusal, by this class or by another."""
+        if times := self._refusals.count(cause):
             self._events.warning("request.refused", cause=cause, times=times)
 
     def tcp(self, transport: Transport) -> Peer | None:
-        """Who is at the other end; None for whoever is turned away."""
+        """The client of a TCP connection; None if it is refused."""
         if self._sock_diag is None:
-            return Peer(os.getuid(), 0)
+            return Peer(os.getuid())
         ours, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         try:
-            peer = self._sock_diag.peer(client, ours) if client and ours else None
+            owner = self._sock_diag.peer(client, ours) if client and ours else None
         except OSError:
-            peer = None
-        return self._admitted(peer)
+            owner = None
+        return self._admitted(Peer(owner.uid, inode=owner.inode) if owner else None)
 
     def unix(self, transport: Transport) -> Peer | None:
-        """The same, on the control socket."""
-        return self._admitted(unix_peer(transport.get_extra_info("socket")))
+        """The client of a connection to the control socket; None if it is refused."""
+        found = unix_peer(transport.get_extra_info("socket"))
+        return self._admitted(Peer(found[1], pid=found[0]) if found else None)
 
     def _admitted(self, peer: Peer | None) -> Peer | None:
         if peer and is_ours(peer.uid, allow_root=self._allows_root()):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.log_counter import LogCounter
-from mayfly.desk import Caller, Desk
+from mayfly.shared.desk import Caller, Desk
 
 
 REPEAT_SECONDS = 60
@@ -129,7 +129,7 @@ class Audit:
         if has_room and self._enter(profile, None, agent, at):
             self._unseen.append(seconds)
             return
-        if times := self._left_out.note():
+        if times := self._left_out.count():
             self._events.info("audit.limited", times=times)
 
     def _enter(self, profile: str, caller: Caller | None, agent: str, at: datetime, *, is_suspect: bool = True) -> bool:

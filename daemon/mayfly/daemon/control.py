@@ -26,7 +26,8 @@ from aiohttp import web
 
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.events import Events
-from mayfly.daemon.http.web import Answer, Connection, json_answer, refusal
+from mayfly.daemon.http.answer import Answer, json_answer, refusal
+from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import process_body

@@ -20,23 +20,25 @@ from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.events import Events
-from mayfly.daemon.http.web import CONNECTIONS, Handler, Server
+from mayfly.daemon.grants import Grants
+from mayfly.daemon.http.server import CONNECTIONS, Handler, Server
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
 from mayfly.daemon.reload import UNTIL_THEN, Reload
-from mayfly.desk import Desk, RemoteDesk, desk_here
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.shared import hardening, paths
+from mayfly.shared.address import listen_address
 from mayfly.shared.clock import Clock
+from mayfly.shared.desk import Desk
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.peer import SockDiag, sock_diag
-from mayfly.shared.tokens import Grants, ensure_tokens
+from mayfly.shared.sock_diag import SockDiag, sock_diag
+from mayfly.shared.tokens import ensure_tokens
 
 
 DRAIN_SECONDS = 5
-HEAR_OUT_SECONDS = 0.3
+FINISH_REQUESTS_SECONDS = 0.3
 KEEP_SECONDS = 0.1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -45,15 +47,23 @@ class Daemon:
     """One daemon for one user: `serve` lives its life until `stop` is set."""
 
     def __init__(
-        self, found: Config, address: tuple[str, int], log: Any, manager: Manager, *, is_sealed: bool = False
+        self,
+        found: Config,
+        address: tuple[str, int],
+        log: Any,
+        manager: Manager,
+        *,
+        clock: Clock,
+        desk: Desk,
+        is_sealed: bool = False,
     ) -> None:
         """`manager` is what has started us; `is_sealed`: exchange and desk are services of their own."""
         self._address = address
-        self._is_address_configured = address == paths.listen_address(None, found.listen)
+        self._is_address_configured = address == listen_address(None, found.listen)
         self._manager = manager
         self._is_sealed = is_sealed
         self._events = Events(log)
-        self._clock = Clock()
+        self._clock = clock
         self._started_at = self._clock()
         self._grants = Grants()
         outside = manager.inherited.sock_diag
@@ -62,7 +72,6 @@ class Daemon:
             self._events,
             allows_root=lambda: self._keeper.config.allow_root,
         )
-        desk: Desk = RemoteDesk(paths.desk_socket(), self._clock) if is_sealed else desk_here(self._clock)
         self._keeper = Keeper(
             found,
             launch=unit_launcher(paths.exchange_socket()) if is_sealed else child_launcher(found.source),
@@ -184,7 +193,7 @@ class Daemon:
         self._events.info("daemon.draining")
         await sockets.stop_accepting(accepting for accepting, _ in self._open)
         self._keeper.wind_up()
-        await asyncio.gather(*(server.hear_out(HEAR_OUT_SECONDS) for _, server in self._open))
+        await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._open))
         await self._keeper.drain(DRAIN_SECONDS)
 
     async def _work(self) -> None:
@@ -232,7 +241,7 @@ class Daemon:
     # Tell
 
     def _status(self) -> dict[str, Any]:
-        from mayfly.exchange.detours import detours  # nothing of the exchange is imported before somebody looks
+        from mayfly.config.detours import detours  # the first look at `status` pays for it, not the start
 
         return status.tree(
             status.Status(
@@ -268,7 +277,7 @@ class Daemon:
         """Whether a daemon that is started now as this one was would listen elsewhere."""
         if self._manager.inherited.port or not self._is_address_configured:
             return False
-        return self._address != paths.listen_address(None, self._keeper.config.listen)
+        return self._address != listen_address(None, self._keeper.config.listen)
 
     def _summary(self) -> str:
         return f"{len(self._keeper.config.profiles)} profiles on {self._shown()}"

@@ -179,7 +179,7 @@ class _Bridge(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Of what asyncio says for every connection that it cannot accept: a line now and then."""
-        return not str(record.msg).startswith(_FLOOD) or self._floods.note() > 0
+        return not str(record.msg).startswith(_FLOOD) or self._floods.count() > 0
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Counting what may come in floods: a flood of events is to be no flood of lines."""
+"""Counts events that may come in floods, so that few of them become log lines."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 
 
 class LogCounter:
-    """How often each cause has come."""
+    """The number of events by cause."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def note(self, cause: str = "") -> int:
-        """Count one more. How many that makes, where it is to be told: the 1st, the 10th, the 100th …; else 0."""
+    def count(self, cause: str = "") -> int:
+        """Count one more event. Returns the number so far if it should be logged (the 1st, 10th, 100th …), else 0."""
         self.counts[cause] += 1
-        times = self.counts[cause]
-        return times if str(times).strip("0") == "1" else 0
+        number = self.counts[cause]
+        return number if str(number).strip("0") == "1" else 0

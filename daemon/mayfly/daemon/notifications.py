@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mayfly.daemon.events import Events
-from mayfly.desk import Caller, Desk
+from mayfly.shared.desk import Caller, Desk
 
 
 TITLE = "Mayfly"

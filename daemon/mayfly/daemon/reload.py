@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mayfly.config.load import load
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants import Grants
 from mayfly.daemon.keeper import Keeper
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.tokens import Grants, ensure_tokens, readable_tokens, renewed_at_ns
+from mayfly.shared.tokens import ensure_tokens, readable_tokens, renewed_at_ns
 
 
 # The exchange reads the config itself, and takes no other than ours.

@@ -1,4 +1,4 @@
-"""The desk: what needs the user's session but no secret. Who is there, who is asking, and telling them."""
+"""The desk: what needs the user's session but no secret. It knows who asks and who is there, and notifies."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 
-from mayfly.desk.interface import Caller, Desk, LocalDesk
 from mayfly.desk.linux import LinuxDesk
 from mayfly.desk.macos import MacDesk
-from mayfly.desk.remote import RemoteDesk
-
-
-__all__ = ["Caller", "Desk", "LocalDesk", "RemoteDesk", "desk_here"]
+from mayfly.shared.desk import LocalDesk
 
 
 def desk_here(clock: Callable[[], datetime]) -> LocalDesk:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import struct
 import sys
 
-from mayfly.desk import LocalDesk, desk_here
-from mayfly.desk.remote import MAX_LINE_BYTES, answered
+from mayfly.desk import desk_here
+from mayfly.desk.answers import answered
 from mayfly.shared.clock import Clock
+from mayfly.shared.desk import MAX_LINE_BYTES, LocalDesk
+from mayfly.shared.peer import is_ours, unix_peer
 
 
 IDLE_SECONDS = 120
@@ -39,7 +40,7 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()
         try:
-            if _uid(writer) == os.getuid():
+            if _is_ours(writer.get_extra_info("socket")):
                 async with asyncio.timeout(QUESTION_SECONDS):
                     line = await reader.readline()
                 writer.write(await answered(desk, line))
@@ -59,9 +60,9 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
             asked.clear()
 
 
-def _uid(writer: asyncio.StreamWriter) -> int:
-    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int(struct.unpack("=iII", raw)[1])
+def _is_ours(sock: socket.socket) -> bool:
+    peer = unix_peer(sock)
+    return peer is not None and is_ours(peer[1])
 
 
 if __name__ == "__main__":

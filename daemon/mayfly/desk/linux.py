@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from mayfly.desk.interface import AWAY_SECONDS, Caller, PresenceHistory, ask
-from mayfly.session.demand import Presence, Scene
+from mayfly.desk.programs import ask
+from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
 
 
 # curl or mayfly, and the shell that has started it; and one to spare.
@@ -23,11 +23,11 @@ class LinuxDesk:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._watch = PresenceHistory()
+        self._history = PresenceHistory()
 
     async def scene(self) -> Scene:
         """By logind's hints, which the desktop's screen saver and idle watcher set."""
-        return self._watch.scene(await self.presence(), self._clock())
+        return self._history.scene(await self.presence(), self._clock())
 
     async def presence(self) -> Presence | None:
         """None where logind is too busy to say, as after a suspend, or is not there."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from mayfly.desk.interface import AWAY_SECONDS, Caller, PresenceHistory, ask
-from mayfly.session.demand import Presence, Scene
+from mayfly.desk.programs import ask
+from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
 
 
 class MacDesk:
@@ -21,11 +21,11 @@ class MacDesk:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._watch = PresenceHistory()
+        self._history = PresenceHistory()
 
     async def scene(self) -> Scene:
         """By the screen lock of this user's session, and the time since the last key or mouse event."""
-        return self._watch.scene(await self.presence(), self._clock())
+        return self._history.scene(await self.presence(), self._clock())
 
     async def presence(self) -> Presence | None:
         """None where the registry cannot be read."""

@@ -33,13 +33,11 @@ from mayfly.shared.errors import (
     ReferenceInvalid,
     VaultNotFound,
 )
-from mayfly.shared.wire import Result
+from mayfly.shared.wire import Emit, Result
 
 
 if TYPE_CHECKING:
     from mayfly.exchange.sts.sessions import Sessions
-
-Emit = Callable[[Result], None]
 
 CODES_EACH = 2
 PUZZLES_MOST = 2

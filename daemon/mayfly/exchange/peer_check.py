@@ -11,24 +11,25 @@ import select
 import signal
 import socket
 import stat
-import struct
 import threading
 import time
 
 from pathlib import Path
+
+from mayfly.shared.peer import is_ours, unix_peer
 
 
 UNIT = "mayfly.service"
 GLANCE_SECONDS = 0.5
 
 
-def is_ours(descriptor: int) -> bool:
+def may_ask(descriptor: int) -> bool:
     """Whether the other end of our standard input may ask."""
     pid = _peer_pid(descriptor)
     return pid is None or pid == os.getppid() or UNIT in units_of(pid)
 
 
-def end_with(descriptor: int) -> None:
+def end_with_peer(descriptor: int) -> None:
     """End, as by SIGTERM, with whoever asks: a prompt that nobody listens to any more would be answered in vain.
 
     The daemon's unit hangs up; a daemon that was killed is no longer our parent.
@@ -61,11 +62,9 @@ def units_of(pid: int, proc: Path = Path("/proc")) -> set[str]:
 
 
 def _peer_pid(descriptor: int) -> int | None:
-    """The process that has connected, 0 if it cannot be known; None where we are not spoken to through a socket."""
-    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode) or not hasattr(socket, "SO_PEERCRED"):
+    """The pid of the process that has connected, 0 if it is unknown or another user's; None if this is no socket."""
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         return None
     with socket.socket(fileno=os.dup(descriptor)) as sock:
-        if sock.family != socket.AF_UNIX:
-            return 0
-        pid, uid, _ = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(pid) if uid == os.getuid() else 0
+        peer = unix_peer(sock) if sock.family == socket.AF_UNIX else None
+    return peer[0] if peer and is_ours(peer[1]) else 0

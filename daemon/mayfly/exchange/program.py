@@ -18,15 +18,15 @@ from typing import NoReturn
 
 from mayfly.config.load import load
 from mayfly.config.model import Config
-from mayfly.exchange import peer_check
-from mayfly.exchange.login import Emit, Login
+from mayfly.exchange import descendants, peer_check
+from mayfly.exchange.login import Login
 from mayfly.exchange.onepassword import child
 from mayfly.exchange.prompt_permission import PromptPermission
 from mayfly.exchange.sts.location import seal_environment
 from mayfly.shared import hardening, paths, wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
-from mayfly.shared.wire import Request, Result
+from mayfly.shared.wire import Emit, Request, Result
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
     Whatever way it ends, what it has started ends with it.
     """
     _get_ready()
-    if not peer_check.is_ours(STDIN):
+    if not peer_check.may_ask(STDIN):
         _complain(f"only {peer_check.UNIT} may ask")
         return 2
     try:
@@ -51,12 +51,12 @@ def main() -> int:
         return 2
     try:
         if request:
-            peer_check.end_with(STDIN)
+            peer_check.end_with_peer(STDIN)
             _answer(request, config_name)
     except BrokenPipeError:
         return 1
     finally:
-        hardening.kill_descendants()
+        descendants.kill_descendants()
         # What botocore leaves behind would be gone through once more, for 80 ms in which secrets live on and the next
         # login waits.
         gc.freeze()

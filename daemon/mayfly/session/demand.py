@@ -1,8 +1,7 @@
-"""What asks for new credentials, who is there to be asked, and how keenly they are kept: the arguments of the core."""
+"""What asks for new credentials, and how a session is kept: the arguments of the core."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
@@ -22,29 +21,13 @@ class Trigger(Enum):
 
 
 class Requester(NamedTuple):
-    """Which process asks, as the kernel numbers it: by its socket, or by itself. Neither is known where both are 0."""
+    """The process that asks: by the inode of its socket or by its pid; 0 is unknown."""
 
     inode: int = 0
     pid: int = 0
 
 
 NOBODY = Requester()
-
-
-class Presence(Enum):
-    """Who is in front of the screen; what cannot be known counts as PRESENT."""
-
-    PRESENT = "present"
-    AWAY = "away"
-    LOCKED = "locked"
-
-
-@attrs.frozen(kw_only=True)
-class Scene:
-    """What the desk sees: who is there, and when the screen was last unlocked."""
-
-    presence: Presence = Presence.PRESENT
-    unlocked_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -17,9 +17,10 @@ import attrs
 from mayfly.session import backoff
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
 from mayfly.session.codes import CODE_PERIOD_SECONDS
-from mayfly.session.demand import Presence, RefreshPolicy, Scene, Trigger
+from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.session.life import Life, Phase
 from mayfly.shared.credentials import Credentials
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import ConfigChanged, ConfigInvalid, MayflyError, ScreenLocked
 
 

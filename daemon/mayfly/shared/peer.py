@@ -1,7 +1,6 @@
-"""Whose process is at the other end of a connection: asked of the kernel, before a byte is read.
+"""Whose process is at the other end of a Unix socket, as the kernel tells it.
 
-For TCP that is sock_diag (Linux): the client's own socket, found by its two addresses, tells its owner. macOS has no
-such question that an ordinary program could ask; there the token stands alone.
+Few imports: `credential-process` runs this for every `aws` command.
 """
 
 from __future__ import annotations
@@ -11,140 +10,24 @@ import socket
 import struct
 import sys
 
-from typing import NamedTuple
 
+def unix_peer(sock: socket.socket) -> tuple[int, int] | None:
+    """The pid and the uid of the process that has connected `sock`, or listens on it; None if the kernel does not say.
 
-# From linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
-_NETLINK_SOCK_DIAG = 4
-_SOCK_DIAG_BY_FAMILY = 20
-_NLM_F_REQUEST = 1
-_HEADER = struct.Struct("=IHHII")
-_REQUEST = struct.Struct("=BBBxI")
-_SOCKET_ID = struct.Struct("!HH4s12x4s12x")
-_MAPPED_ID = struct.Struct("!HH10x2s4s10x2s4s")
-_V4_IN_V6 = b"\xff\xff"
-_ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
-_OWNER = struct.Struct("=II")
-_PLACES_OFFSET = _HEADER.size + 4
-_OWNER_OFFSET = _PLACES_OFFSET + 48 + 12
-_ALL_STATES = 0xFFFFFFFF
-ANSWER_SECONDS = 0.5
-
-
-class Peer(NamedTuple):
-    """The owner of a client's socket; its inode, by which its process can be found, or the process; 0: not known."""
-
-    uid: int
-    inode: int
-    pid: int = 0
-
-
-Address = tuple[str, int]
-
-
-class Mute(Exception):
-    """The kernel does not say whose a connection is."""
-
-    def __init__(self) -> None:
-        super().__init__("this kernel does not tell whose a connection is")
-
-
-class SockDiag:
-    """Asks the kernel about TCP sockets; `descriptor` may be a netlink socket of another network namespace."""
-
-    def __init__(self, descriptor: int | None = None) -> None:
-        kind = (socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG)
-        self._socket = socket.socket(*kind, fileno=descriptor)
-        self._socket.settimeout(ANSWER_SECONDS)
-        # An answer that came too late, for us or for a daemon that was killed, is not taken for the next one.
-        self._asked = int.from_bytes(os.urandom(4))
-
-    def peer(self, client: Address, ours: Address) -> Peer | None:
-        """Who owns the socket at `client` that is connected to `ours`; None if nobody (it is gone, or being closed)."""
-        places = _places(client, ours)
-        answer = self._ask(places)
-        # Where there is no such connection the kernel tells of whoever listens at the client's port.
-        return _owner(answer) if answer.startswith((places, _mapped(client, ours)), _PLACES_OFFSET) else None
-
-    def listener(self, port: int) -> Peer | None:
-        """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
-        # No connection to port 0 can be: so the kernel tells of the one that listens.
-        return _owner(self._ask(_places(("127.0.0.1", port), ("127.0.0.1", 0))))
-
-    def prove(self, port: int) -> None:
-        """Raise Mute unless the kernel names the owner of `port`, where somebody listens for certain."""
-        try:
-            known = self.listener(port)
-        except OSError:
-            known = None
-        if known is None:
-            raise Mute
-
-    def _ask(self, places: bytes) -> bytes:
-        self._asked = (self._asked + 1) % 2**32
-        self._socket.send(_question(places, self._asked))
-        while True:
-            answer = self._socket.recv(4096)
-            if _HEADER.unpack_from(answer)[3] == self._asked:
-                return answer
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        self._socket.close()
-
-
-def _owner(answer: bytes) -> Peer | None:
-    if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY or len(answer) < _OWNER_OFFSET + _OWNER.size:
-        return None
-    uid, inode = _OWNER.unpack_from(answer, _OWNER_OFFSET)
-    # The kernel says uid 0 and inode 0 of a socket without an owner: that is nobody, not root.
-    return Peer(uid, inode) if inode else None
-
-
-def _places(client: Address, ours: Address) -> bytes:
-    """A connection as the kernel names it, in question and answer, seen from the client."""
-    return _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
-
-
-def _mapped(client: Address, ours: Address) -> bytes:
-    """The same in the kernel's answer, where the client's socket is one for IPv6 and IPv4 (Java's, .NET's)."""
-    theirs, here = socket.inet_aton(client[0]), socket.inet_aton(ours[0])
-    return _MAPPED_ID.pack(client[1], ours[1], _V4_IN_V6, theirs, _V4_IN_V6, here)
-
-
-def _question(places: bytes, number: int) -> bytes:
-    body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + places + _ANY_INTERFACE_AND_COOKIE
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0) + body
-
-
-def sock_diag() -> SockDiag | None:
-    """A way to ask, or None where the platform has none; raises Mute where it ought to have one."""
-    if sys.platform != "linux":
-        return None
-    try:
-        return SockDiag()
-    except OSError:
-        raise Mute from None
-
-
-def unix_peer(sock: socket.socket) -> Peer | None:
-    """Who has connected a Unix socket; None where the platform does not tell."""
+    Linux: SO_PEERCRED (unix(7)). macOS: `struct xucred` by LOCAL_PEERCRED, whose second word is the uid, and
+    LOCAL_PEERPID (sys/un.h).
+    """
     if sys.platform == "linux":
-        pid, uid, _ = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return Peer(uid, 0, pid)
-    return _local_peer(sock)
-
-
-def _local_peer(sock: socket.socket) -> Peer | None:
-    """macOS: `struct xucred` by LOCAL_PEERCRED (sys/un.h), its uid behind the version; the process by LOCAL_PEERPID."""
+        pid, uid, _gid = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return pid, uid
+    sol_local, local_peercred, local_peerpid = 0, 1, 2
     try:
-        raw = sock.getsockopt(0, 1, 76)
-        pid = sock.getsockopt(0, 2)
+        _version, uid = struct.unpack_from("=II", sock.getsockopt(sol_local, local_peercred, 76))
+        return sock.getsockopt(sol_local, local_peerpid), uid
     except OSError:
         return None
-    return Peer(int(struct.unpack_from("=II", raw)[1]), 0, pid)
 
 
-def is_ours(uid: int | None, *, allow_root: bool = False) -> bool:
-    """Whether a user may talk to us."""
+def is_ours(uid: int, *, allow_root: bool = False) -> bool:
+    """True if a process of the user `uid` may talk to us."""
     return uid == os.getuid() or (allow_root and uid == 0)

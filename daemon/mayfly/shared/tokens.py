@@ -1,8 +1,6 @@
-"""Who may fetch what: grants, and the files that hold their tokens.
+"""The files that hold the profiles' tokens.
 
-A token opens one profile. The daemon keeps only its SHA-256, so that looking one up takes the same time whatever was
-sent.
-A profile's file is made by whoever needs it first, and survives the daemon.
+A token opens one profile. Its file is created by the first process that needs it, and survives the daemon.
 """
 
 from __future__ import annotations
@@ -10,66 +8,17 @@ from __future__ import annotations
 import os
 import stat
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
-
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from mayfly.shared.trust import check_private
 
 
 TOKEN_BYTES = 32
 MAX_BYTES = 4096
-
-
-class Grant(NamedTuple):
-    """The right to fetch `profile`, until `expires_at` (None: without end)."""
-
-    profile: str
-    expires_at: datetime | None = None
-    label: str = "token file"
-
-
-_NOTHING = Grant("")
-
-
-class Grants:
-    """All grants in force, by the digest of their token. The one writer is the daemon."""
-
-    def __init__(self) -> None:
-        # Bound here: every shell's start-up imports this file and needs neither, and every request needs both.
-        from hashlib import sha256
-        from hmac import compare_digest
-
-        self._sha256 = sha256
-        self._is_same = compare_digest
-        self._rows: dict[bytes, Grant] = {}
-
-    def replace(self, tokens: Mapping[str, str]) -> None:
-        """Make the grants without end exactly those of `tokens`: token by profile."""
-        self._rows = {digest(token): Grant(profile) for profile, token in tokens.items()}
-
-    def opens(self, token: str, profile: str, now: datetime) -> bool:
-        """Whether `token` opens `profile` at `now`; equally slow for every token of whatever length."""
-        # Python's dict compares digests early-out; that tells nothing of the token, of which SHA-256 leaves no trace.
-        found = self._rows.get(self._digest(token), _NOTHING)
-        is_profile = self._is_same(self._digest(found.profile), self._digest(profile))
-        return is_profile and found is not _NOTHING and (found.expires_at is None or now < found.expires_at)
-
-    def _digest(self, token: str) -> bytes:
-        return self._sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def digest(token: str) -> bytes:
-    """The SHA-256 of a token as it was sent, whatever bytes those were."""
-    from hashlib import sha256
-
-    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def token_path(profile: str) -> Path:
@@ -78,29 +27,27 @@ def token_path(profile: str) -> Path:
 
 
 def ensure_token(profile: str) -> str:
-    """The profile's token, made if it is missing; raises ConfigInvalid where others can read it, or it is none."""
-    path = paths.make_runtime_dir() / "tokens" / profile
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        paths.check_private(path.parent, 0o700)
-        with suppress(FileExistsError):
-            if not path.exists():
-                _write(path, new_token(), replace=False)
-        return _read(path)
-    except OSError as reason:
-        raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
+    """The profile's token, made if it is missing; raises ConfigInvalid if others can read it, or it is not a token."""
+    return _token(profile, renew=False)
 
 
 def rotate_token(profile: str) -> str:
-    """A new token for `profile`; whoever has the old one is locked out as soon as the daemon has read it.
+    """A new token for `profile`. The old one opens nothing as soon as the daemon has read the new one.
 
-    What stands in the token's place is replaced, whatever it is. Raises ConfigInvalid where that cannot be.
+    Replaces whatever is at the token's path. Raises ConfigInvalid if that is impossible.
     """
+    return _token(profile, renew=True)
+
+
+def _token(profile: str, *, renew: bool) -> str:
     path = paths.make_runtime_dir() / "tokens" / profile
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        paths.check_private(path.parent, 0o700)
-        _write(path, new_token(), replace=True)
+        check_private(path.parent, 0o700)
+        # Another process may create the first token at the same time: then that one counts.
+        with suppress(FileExistsError):
+            if renew or not path.exists():
+                _write(path, new_token(), replace=renew)
         return _read(path)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
@@ -165,7 +112,7 @@ def _write(path: Path, token: str, *, replace: bool) -> None:
 
 
 def _read(path: Path) -> str:
-    paths.check_private(path, 0o600)
+    check_private(path, 0o600)
     # A FIFO would keep every shell waiting.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123 - the flags
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -94,6 +94,10 @@ class Result:
     aws_at: datetime | None = None
 
 
+# How the exchange hands over a result.
+Emit = Callable[[Result], None]
+
+
 def request_bytes(request: Request) -> bytes:
     """A request as one line of JSON."""
     return _line(

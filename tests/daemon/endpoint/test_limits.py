@@ -16,9 +16,11 @@ import pytest
 
 from aiohttp import web
 
-from mayfly.daemon.http import web as faces
-from mayfly.daemon.http.web import CONNECTIONS, IDLE_SECONDS, Answer, Server
-from mayfly.shared.peer import Peer
+from mayfly.daemon.admission import Peer
+from mayfly.daemon.http import connection, server
+from mayfly.daemon.http.answer import Answer
+from mayfly.daemon.http.connection import IDLE_SECONDS
+from mayfly.daemon.http.server import CONNECTIONS, Server
 from support.raw import PATIENCE_SECONDS, Line, Reply, asking, dial, filled, get, replies
 from support.warm import Warm
 from support.world import World
@@ -129,7 +131,7 @@ async def _trickle(line: Line) -> None:
 
 def test_the_limits_are_those_of_the_contract() -> None:
     """2,048 connections, 8 kB a field, 128 headers."""
-    assert (2048, 8192, 128) == (CONNECTIONS, faces.FIELD_BYTES, faces.HEADERS)
+    assert (2048, 8192, 128) == (server.CONNECTIONS, server.FIELD_BYTES, server.HEADERS)
 
 
 @asynccontextmanager
@@ -225,7 +227,7 @@ async def test_whoever_heaps_up_headers_is_told(warm: Warm, first: bytes) -> Non
 async def test_more_headers_than_any_client_has_are_read(warm: Warm) -> None:
     """Nearly 32 kB of them, at once or by and by, again and again on one connection."""
     whole = warm.fill(asking(*LONG[:3], *(f"Y-{number}: {'y' * 50}" for number in range(110))))
-    assert 30_000 < len(whole) < faces.HEAD_BYTES
+    assert 30_000 < len(whole) < connection.HEAD_BYTES
     async with dial(warm.world.port) as line:
         for start in (len(whole), 20_000, 1):
             line.send(whole[:start])
@@ -314,7 +316,8 @@ async def test_whoever_does_not_read_costs_no_memory(warm: Warm) -> None:
 @pytest.mark.parametrize("how", ["idle", "malformed", "hung up", "the last"])
 async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """A little that is not taken, too little to be cut for, holds its place no longer than silence does."""
-    monkeypatch.setattr(faces, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.2)
     large = Answer(200, bytes(8_000_000))
 
     async def handler(_request: web.BaseRequest) -> Answer:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.shared.peer import Address, Peer, SockDiag, sock_diag
+from mayfly.shared.sock_diag import Address, SockDiag, SocketOwner, sock_diag
 from support.raw import asking, filled, get, replies
 from support.world import SEED_TOML, World
 
@@ -190,7 +190,7 @@ def test_the_kernel_names_the_owner_of_a_connection(host: str, *, bound: bool) -
         with connected(server, host, bound=bound) as (client, address):
             peer = diag.peer(address, server.getsockname())
             assert peer is not None
-            assert Peer(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
+            assert SocketOwner(os.getuid(), os.fstat(client.fileno()).st_ino) == peer
             # The server's own port as a client's: the kernel would tell of the listener.
             assert diag.peer(server.getsockname(), ("127.0.0.1", 1)) is None
         assert diag.peer(("127.0.0.1", 1), server.getsockname()) is None
@@ -224,12 +224,12 @@ def test_an_answer_to_another_question_is_not_believed() -> None:
 # Kernels and sandboxes without netlink, and without inet_diag: there every answer is an error.
 _MUTE = {
     "no netlink": """
-from mayfly.shared import peer
-peer._NETLINK_SOCK_DIAG = 255
+from mayfly.shared import sock_diag
+sock_diag._NETLINK_SOCK_DIAG = 255
 """,
     "no inet_diag": """
-from mayfly.shared import peer
-peer._SOCK_DIAG_BY_FAMILY = 99
+from mayfly.shared import sock_diag
+sock_diag._SOCK_DIAG_BY_FAMILY = 99
 """,
 }
 

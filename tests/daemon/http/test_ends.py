@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from mayfly.daemon.http.web import Answer, Server, json_answer
-from mayfly.shared.peer import Peer
+from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.answer import Answer, json_answer
+from mayfly.daemon.http.server import Server
 from support.raw import Line, dial, filled, get, replies
 
 
@@ -35,7 +36,7 @@ async def closing() -> AsyncIterator[tuple[Server, Line]]:
 async def test_whoever_has_come_may_still_ask() -> None:
     """A server hears out who has come and not asked: the answer comes, and only then does the connection end."""
     async with closing() as (server, line):
-        hearing = asyncio.create_task(server.hear_out(30))
+        hearing = asyncio.create_task(server.finish_requests(30))
         await asyncio.sleep(0.05)
         is_patient = not hearing.done()
         line.send(filled(get("/"), port="1"))
@@ -51,7 +52,7 @@ async def test_whoever_has_come_may_still_ask() -> None:
 async def test_whoever_says_nothing_is_not_waited_for() -> None:
     """A client that never asks keeps nobody from leaving."""
     async with closing() as (server, line):
-        await server.hear_out(0.05)
+        await server.finish_requests(0.05)
         server.pre_shutdown()
         await server.shutdown(30)
 

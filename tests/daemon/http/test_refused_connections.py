@@ -20,7 +20,7 @@ class _TurnedAway(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._refused.say(transport, b"no")
+        self._refused.close(transport, b"no")
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def turning_away() -> AsyncIterator[tuple[int, RefusedConnections]]:
     accepting = await asyncio.get_running_loop().create_server(lambda: _TurnedAway(refused), "127.0.0.1", 0)
     async with accepting:
         yield accepting.sockets[0].getsockname()[1], refused
-        refused.cut()
+        refused.abort()
 
 
 async def heard(port: int, sent: bytes) -> bytes:
@@ -65,9 +65,9 @@ async def test_whoever_stays_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refused_connections, "LAST_SECONDS", 0.05)
     async with turning_away() as (port, refused), asyncio.timeout(10):
         with socket.create_connection(("127.0.0.1", port)):
-            while not refused._leaving:
+            while not refused._closing:
                 await asyncio.sleep(0.01)
-            while refused._leaving:
+            while refused._closing:
                 await asyncio.sleep(0.01)
 
 
@@ -76,11 +76,11 @@ async def test_a_crowd_is_cut_without_a_word(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(refused_connections, "LAST_SECONDS", 60)
     async with turning_away() as (port, refused), asyncio.timeout(10):
         stay = [socket.create_connection(("127.0.0.1", port)) for _ in range(refused_connections.AT_ONCE)]
-        while len(refused._leaving) < refused_connections.AT_ONCE:
+        while len(refused._closing) < refused_connections.AT_ONCE:
             await asyncio.sleep(0.01)
         assert b"" == await heard(port, b"x")
         for sock in stay:
             sock.close()
-        while refused._leaving:
+        while refused._closing:
             await asyncio.sleep(0.01)
         assert b"no" == await heard(port, b"x")

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 
 from mayfly.config.model import Config
-from mayfly.session.demand import Requester, Scene, Trigger
+from mayfly.session.demand import Requester, Trigger
+from mayfly.shared.desk import Scene
 from mayfly.shared.errors import (
     AccessDenied,
     AccessKeyUnknown,

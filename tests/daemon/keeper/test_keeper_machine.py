@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mayfly.config.model import Config
-from mayfly.session.demand import Presence, Scene
 from mayfly.shared.clock import Clock
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import (
     AccessDenied,
     ApprovalDismissed,

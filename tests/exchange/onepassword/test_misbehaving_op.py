@@ -297,17 +297,17 @@ async def test_inherited_signal_dispositions_change_nothing(world: World) -> Non
 
 REAPER = """
 import os, subprocess, sys, time
-from mayfly.shared import hardening
-hardening.adopt_orphans()
+from mayfly.exchange import descendants
+descendants.adopt_orphans()
 subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 60 & setsid sleep 60 & sleep 60"])
 if os.fork() == 0:
     os._exit(0)
-hardening.kill_descendants()
+descendants.kill_descendants()
 try:
     os.waitpid(-1, os.WNOHANG)
 except ChildProcessError:
     print("alone")
-hardening.kill_descendants()
+descendants.kill_descendants()
 """
 
 

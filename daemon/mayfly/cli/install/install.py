@@ -15,7 +15,7 @@ from mayfly.cli.install import desktop as install_desktop
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
-from mayfly.shared import paths
+from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -83,7 +83,7 @@ def values_in_force(given: str | None) -> Values:
         path = None
     found = load(path) if path else None
     try:
-        listen = paths.listen_address(None, found.listen if found else None)
+        listen = address.listen_address(None, found.listen if found else None)
     except ValueError as reason:
         raise speech.Stop(speech.WRONG_USAGE, f"MAYFLY_LISTEN: {reason}") from None
     if listen[1] == 0:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from multidict import CIMultiDictProxy
 
-from mayfly.daemon.http.web import Answer, refusal
+from mayfly.daemon.http.answer import Answer, refusal
 
 
 Headers = CIMultiDictProxy[str]

@@ -14,12 +14,13 @@ from aiohttp import hdrs, web
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
-from mayfly.daemon.http.web import Answer, Connection, json_answer, refusal
+from mayfly.daemon.grants import Grants
+from mayfly.daemon.http.answer import Answer, json_answer, refusal
+from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import ApprovalPending, MayflyError
-from mayfly.shared.tokens import Grants
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})

@@ -1,7 +1,7 @@
-"""The last word to a client that is turned away.
+"""How a refused connection is closed so that the client still gets its answer.
 
-Where bytes of a client's lie unread, closing resets the connection, and what was written last may never arrive. So they
-are read for a moment, and looked at by nobody.
+Closing a socket with unread bytes resets the connection, and the client may never see the last answer. So the bytes
+are read for a moment, and thrown away.
 """
 
 from __future__ import annotations
@@ -11,40 +11,40 @@ import asyncio
 from contextlib import suppress
 
 
-# A crowd that is turned away costs no more than this: beyond it connections are cut without a word.
+# The limit for a crowd of refused clients. Beyond it connections are closed without an answer.
 AT_ONCE = 32
 LAST_SECONDS = 1
 LAST_BYTES = 64 * 1024
 
 
 class RefusedConnections:
-    """The connections that have been told their last word, and are still open."""
+    """The connections that have got their last answer, and are still open."""
 
     def __init__(self) -> None:
-        self._leaving: set[_RefusedConnection] = set()
+        self._closing: set[_Closing] = set()
 
-    def say(self, transport: asyncio.Transport, word: bytes) -> None:
-        """Write `word`, and have done with the connection; its former protocol hears no more of it."""
-        if len(self._leaving) >= AT_ONCE:
+    def close(self, transport: asyncio.Transport, answer: bytes) -> None:
+        """Write `answer` and close the connection; its former protocol gets no further event."""
+        if len(self._closing) >= AT_ONCE:
             transport.abort()
             return
-        leaving = _RefusedConnection(transport, self._leaving)
-        transport.set_protocol(leaving)
-        transport.write(word)
-        # Where the client has gone already there is nothing to shut.
+        closing = _Closing(transport, self._closing)
+        transport.set_protocol(closing)
+        transport.write(answer)
+        # A client that has already gone has nothing left to shut down.
         with suppress(OSError):
             transport.write_eof()
 
-    def cut(self) -> None:
-        """End all of them now."""
-        for leaving in self._leaving:
-            leaving.transport.abort()
+    def abort(self) -> None:
+        """Close all of them now."""
+        for closing in self._closing:
+            closing.transport.abort()
 
 
-class _RefusedConnection(asyncio.Protocol):
-    """Overlooks what still comes, for a while."""
+class _Closing(asyncio.Protocol):
+    """Reads and drops bytes until the client closes, or a limit is reached."""
 
-    def __init__(self, transport: asyncio.Transport, others: set[_RefusedConnection]) -> None:
+    def __init__(self, transport: asyncio.Transport, others: set[_Closing]) -> None:
         self.transport = transport
         self._others = others
         self._left_bytes = LAST_BYTES

@@ -15,14 +15,14 @@ from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.snapshot import pack, unpack
-from mayfly.daemon.keeper.tasks import Tasks
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
-from mayfly.desk import Desk
+from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase
-from mayfly.session.demand import NOBODY, Requester, Scene, Trigger
+from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
+from mayfly.shared.desk import Desk, Scene
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 from mayfly.shared.wire import Identity
 

@@ -21,9 +21,9 @@ from mayfly.daemon.keeper.idle_timer import IdleTimer
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.outcomes import Outcomes
 from mayfly.daemon.keeper.presence import PresenceWatch
-from mayfly.daemon.keeper.tasks import Tasks
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.launcher import Exchange, Launcher
+from mayfly.daemon.tasks import Tasks
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
     AccessKeyUnknown,

@@ -7,9 +7,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from mayfly.daemon.keeper.tasks import Tasks
-from mayfly.desk import Desk
-from mayfly.session.demand import Presence, Scene
+from mayfly.daemon.tasks import Tasks
+from mayfly.shared.desk import Desk, Presence, Scene
 
 
 # A look costs a process or two: whoever asks within this time shares what was seen.

@@ -8,8 +8,8 @@ from datetime import datetime
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper.checks import not_started
 from mayfly.daemon.keeper.ledger import Ledger
-from mayfly.daemon.keeper.tasks import Tasks
 from mayfly.daemon.launcher import Launcher
+from mayfly.daemon.tasks import Tasks
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
 from mayfly.shared.wire import Identity, Request

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Self
 
-from mayfly.shared import hardening
+from mayfly.exchange import descendants
 
 
 TERM_GRACE_SECONDS = 3
@@ -58,7 +58,7 @@ class Child:
         self._cap_bytes = cap_bytes
         self._unsent = text
         self._taken = {"stdout": bytearray(), "stderr": bytearray()}
-        hardening.adopt_orphans()
+        descendants.adopt_orphans()
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             argv,
@@ -86,7 +86,7 @@ class Child:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(TERM_GRACE_SECONDS)
         self.signal(signal.SIGKILL)
-        hardening.kill_descendants()
+        descendants.kill_descendants()
         _alive.remove(self)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream:
@@ -162,7 +162,7 @@ def end_all() -> None:
     """End every child as its block would, and what they have started: for who leaves from within a signal's handler."""
     for child in _alive:
         child.signal(signal.SIGTERM)
-    hardening.wait_for_children(TERM_GRACE_SECONDS)
+    descendants.wait_for_children(TERM_GRACE_SECONDS)
     for child in _alive:
         child.signal(signal.SIGKILL)
-    hardening.kill_descendants()
+    descendants.kill_descendants()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import paths
+from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
 
 
@@ -77,7 +77,7 @@ def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
 def _token_in_file(name: str | None) -> str:
     path = Path(name or "")
     try:
-        problems = paths.trust_problems(path)
+        problems = trust.trust_problems(path)
         facts = path.stat()
         if facts.st_mode & 0o077:
             problems.append(f"{path} is open to others: chmod 600 {path}")

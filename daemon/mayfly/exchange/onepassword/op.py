@@ -14,7 +14,7 @@ from typing import Self
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import environment
-from mayfly.shared import paths
+from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
 
 
@@ -47,7 +47,7 @@ def _trusted(places: Iterable[Path]) -> str | None:
     for place in places:
         if not place.is_file() or not os.access(place, os.X_OK):
             continue
-        problems = paths.trust_problems(place)
+        problems = trust.trust_problems(place)
         if not problems:
             return str(place)
         doubts += [f"op at {place} cannot be trusted: {problem}" for problem in problems]

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
-from mayfly.exchange.login import Emit
-from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.client import Sts, keys_of
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.wire import Identity, Request, Result
+from mayfly.shared.wire import Emit, Identity, Request, Result
 
 
 async def verify(
@@ -24,12 +23,12 @@ async def verify(
     emit: Emit,
 ) -> None:
     """Ask AWS about every session in the request, and emit who it is or why AWS refuses it."""
-    caller = sts.Sts(clock)
+    caller = Sts(clock)
 
     async def one(name: str, session: Credentials) -> None:
         try:
             where = sts_location(config, name, environ, session.partition or "")
-            answer = await caller.call(where, sts.keys_of(session), "get_caller_identity")
+            answer = await caller.call(where, keys_of(session), "get_caller_identity")
             who = Identity(
                 user_id=str(answer.fields.get("UserId")),
                 account=str(answer.fields.get("Account")),

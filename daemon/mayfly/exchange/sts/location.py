@@ -5,7 +5,6 @@ Its region's own endpoint, never the global one, unless the config or the enviro
 
 from __future__ import annotations
 
-import re
 import socket
 
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
+from mayfly.config.sts_endpoint import followed_endpoint
 from mayfly.config.values import is_loopback_url
 from mayfly.shared.credentials import partition_of
 from mayfly.shared.errors import AwsUnreachable
@@ -92,29 +92,9 @@ def _regions(profile: Profile) -> tuple[str, ...]:
     return (profile.region,) if profile.region else ()
 
 
-def followed(url: str | None) -> str | None:
-    """`url` if an environment may name it: at loopback, or https at AWS's STS."""
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url)
-        is_https = parts.scheme == "https"
-        is_here = is_loopback_url(f"http://{parts.netloc}") if is_https else is_loopback_url(url)
-        return url if is_here or (is_https and _is_sts(parts.netloc)) else None
-    except ValueError:
-        return None
-
-
-def _is_sts(netloc: str) -> bool:
-    """Whether this is an STS of AWS's own, in whatever partition: its API hosts are named by service and region."""
-    domains = "|".join(re.escape(domain) for partition in partitions() for domain in partition.domains)
-    host = rf"(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z0-9-]+)?(\.vpce)?\.({domains})(:443)?"
-    return re.fullmatch(host, netloc) is not None
-
-
 def seal_environment(environ: MutableMapping[str, str]) -> None:
     """Take away every AWS_ variable that could bring another account, file or endpoint into a call."""
-    endpoint_url = followed(environ.get("AWS_ENDPOINT_URL_STS"))
+    endpoint_url = followed_endpoint(environ.get("AWS_ENDPOINT_URL_STS"))
     for name in [name for name in environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
         del environ[name]
     if endpoint_url:

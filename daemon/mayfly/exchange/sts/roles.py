@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
-import re
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from mayfly.config.model import Config, RoleProfile
-from mayfly.exchange.login import Emit
 from mayfly.exchange.sts import accounts
-from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.assume_role import role_parameters
+from mayfly.exchange.sts.client import AT_ONCE, Sts, credentials_in, keys_of
 from mayfly.exchange.sts.location import sts_location
-from mayfly.shared import paths
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError, SessionEnded
-from mayfly.shared.wire import Result
+from mayfly.shared.wire import Emit, Result
 
 
 class Roles:
@@ -31,9 +26,9 @@ class Roles:
     def __init__(self, config: Config, environ: Mapping[str, str], clock: Callable[[], datetime], emit: Emit) -> None:
         self._config = config
         self._environ = environ
-        self._sts = sts.Sts(clock)
+        self._sts = Sts(clock)
         self._emit = emit
-        self._at_once = asyncio.Semaphore(sts.AT_ONCE)
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[Credentials]] = {}
 
     async def run(self, names: Sequence[str], sessions: Mapping[str, Credentials]) -> None:
@@ -64,30 +59,8 @@ class Roles:
 
     async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
         where = sts_location(self._config, name, self._environ)
-        answer = await self._sts.call(where, sts.keys_of(source), "assume_role", **role_parameters(profile))
+        answer = await self._sts.call(where, keys_of(source), "assume_role", **role_parameters(profile))
         account_from = accounts.arn_in(answer.fields, profile.role_arn)
-        made = sts.credentials_in(answer, arn=profile.role_arn, account_from=account_from)
+        made = credentials_in(answer, arn=profile.role_arn, account_from=account_from)
         made = await accounts.checked(made, profile, self._sts, where)
         return Result(profile=name, outcome=made, aws_at=answer.aws_at)
-
-
-def role_parameters(profile: RoleProfile) -> dict[str, Any]:
-    """What AssumeRole is asked for; what is not configured is left out."""
-    given = {
-        "RoleArn": profile.role_arn,
-        "RoleSessionName": profile.role_session_name or default_session_name(),
-        "DurationSeconds": profile.duration_seconds,
-        "ExternalId": profile.external_id,
-        "Policy": profile.policy,
-        "PolicyArns": [{"arn": arn} for arn in profile.policy_arns],
-        "SourceIdentity": profile.source_identity,
-        "Tags": [{"Key": key, "Value": value} for key, value in profile.tags.items()],
-        "TransitiveTagKeys": list(profile.transitive_tag_keys),
-    }
-    return {name: value for name, value in given.items() if value}
-
-
-def default_session_name() -> str:
-    """`user@host`, in the characters that a RoleSessionName may have, 2 to 64 of them."""
-    whole = f"{paths.user_name(os.getuid())}@{platform.node() or 'localhost'}"
-    return re.sub(r"[^\w+=,.@-]", "-", whole, flags=re.ASCII)[:64]

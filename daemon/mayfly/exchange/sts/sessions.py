@@ -16,9 +16,9 @@ from typing import Any
 from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.exchange.onepassword.items import Item
 from mayfly.exchange.sts import accounts
-from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts.assume_role import role_parameters
+from mayfly.exchange.sts.client import Keys, Sts, credentials_in
 from mayfly.exchange.sts.location import sts_location
-from mayfly.exchange.sts.roles import role_parameters
 from mayfly.shared.credentials import partition_of
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.wire import Result
@@ -30,7 +30,7 @@ class Sessions:
     def __init__(self, config: Config, environ: Mapping[str, str], clock: Callable[[], datetime]) -> None:
         self._config = config
         self._environ = environ
-        self._sts = sts.Sts(clock)
+        self._sts = Sts(clock)
 
     def warm_up(self, name: str) -> None:
         """Read what botocore needs for the profile called `name`, before it is needed."""
@@ -55,14 +55,14 @@ class Sessions:
             where = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial))
             answer = await self._sts.call(
                 where,
-                sts.Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
+                Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
                 operation,
                 **parameters,
                 SerialNumber=item.mfa_serial,
                 TokenCode=item.token_code,
             )
             account_from = accounts.arn_in(answer.fields, arn or item.mfa_serial)
-            made = sts.credentials_in(answer, arn=arn, account_from=account_from)
+            made = credentials_in(answer, arn=arn, account_from=account_from)
             made = await accounts.checked(made, profile, self._sts, where)
         except MayflyError as error:
             return Result(profile=name, outcome=error)

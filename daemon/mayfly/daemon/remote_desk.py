@@ -1,7 +1,7 @@
-"""The desk as a service of its own, for a daemon that is sealed off from the session: one question, one connection.
+"""The desk behind a socket, for a daemon that is sealed off from the user's session.
 
-The question is a JSON line, and so is the answer. What cannot be asked in time is not known: then the screen is as it
-was when it was last seen (at first: with somebody before it), and nobody is found.
+A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), and no process
+is found.
 """
 
 from __future__ import annotations
@@ -15,28 +15,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mayfly.desk.interface import ANSWER_SECONDS, Caller, LocalDesk, PresenceHistory
-from mayfly.session.demand import Presence, Scene
+from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, PresenceHistory, Scene
 
 
-MAX_LINE_BYTES = 4096
-# To start, and then two programs of the platform one after the other.
+# The desk's unit starts, then runs two programs of the platform one after the other.
 PATIENCE_SECONDS = 3 * ANSWER_SECONDS
 
 
 class RemoteDesk:
-    """Asks the desk that answers at `path`. That one may end meanwhile: what must be remembered is remembered here."""
+    """Asks the desk at `path`. The desk ends when it is idle, so this side keeps the history."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
         self._path = path
         self._clock = clock
-        self._watch = PresenceHistory()
+        self._history = PresenceHistory()
 
     async def scene(self) -> Scene:
         """As the desk sees it."""
         told = await self._ask({"question": "scene"})
         presence = Presence(told) if told in [one.value for one in Presence] else None
-        return self._watch.scene(presence, self._clock())
+        return self._history.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
         """By the desk."""
@@ -68,22 +66,3 @@ def _caller(told: Any) -> Caller | None:
         case [int(pid), str(program)]:
             return Caller(pid, program)
     return None
-
-
-async def answered(desk: LocalDesk, line: bytes) -> bytes:
-    """What the desk answers to a line; raises ValueError, TypeError or KeyError for what is no question."""
-    question = json.loads(line)
-    told: Any = None
-    match question["question"]:
-        case "scene":
-            presence = await desk.presence()
-            told = presence and presence.value
-        case "tell":
-            await desk.tell(str(question["title"]), str(question["text"]))
-        case "caller":
-            told = await desk.caller(int(question["inode"]))
-        case "process":
-            told = await desk.process(int(question["pid"]))
-        case _:
-            raise ValueError("no such question")
-    return json.dumps(told).encode() + b"\n"

@@ -1,4 +1,7 @@
-"""What leads calls to AWS another way than usual, for `status` to tell: whoever put it there may not be who looks."""
+"""What sends calls to AWS another way than usual: other endpoints, proxies, certificates. `status` shows it.
+
+The user who reads `status` may not be the one who set it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from mayfly.config.model import Config
-from mayfly.exchange.sts.location import followed
+from mayfly.config.sts_endpoint import followed_endpoint
 
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
 def detours(config: Config, environ: Mapping[str, str]) -> list[str]:
-    """A line for each, by the config and by the environment that exchanges have; no password of a proxy's is told."""
+    """One line each, from the config and the environment that exchanges get. A proxy's password is left out."""
     return [*_in_config(config), *_in_environment(environ)]
 
 
@@ -25,7 +28,7 @@ def _in_config(config: Config) -> Iterator[str]:
 
 def _in_environment(environ: Mapping[str, str]) -> Iterator[str]:
     url = environ.get("AWS_ENDPOINT_URL_STS")
-    if url and followed(url):
+    if url and followed_endpoint(url):
         yield f"STS is asked at {_shown(url)} (AWS_ENDPOINT_URL_STS)"
     elif url:
         yield "AWS_ENDPOINT_URL_STS is not followed: it names neither this machine nor AWS"

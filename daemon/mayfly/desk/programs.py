@@ -1,0 +1,38 @@
+"""How the desk asks the platform's own programs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from contextlib import suppress
+
+from mayfly.shared.desk import ANSWER_SECONDS
+
+
+async def ask(program: str, *arguments: str) -> str | None:
+    """What a program of the platform prints; None if it is not there, fails, or takes too long."""
+    found = shutil.which(program)
+    if found is None:
+        return None
+    try:
+        process = await asyncio.create_subprocess_exec(
+            found,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    out = None
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                out, _ = await process.communicate()
+    finally:
+        # Also where whoever asks has gone: nothing is left running.
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return out.decode(errors="replace") if out is not None and process.returncode == 0 else None

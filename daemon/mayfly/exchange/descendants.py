@@ -1,0 +1,66 @@
+"""The processes that this one started, and theirs: none outlives the exchange.
+
+On Linux. Elsewhere a descendant that leaves its process group is not found.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from contextlib import suppress
+from pathlib import Path
+
+from mayfly.shared.hardening import prctl
+
+
+# From linux/prctl.h.
+_PR_SET_CHILD_SUBREAPER = 36
+
+_POLL_SECONDS = 0.005
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant that loses its own, so that none can hide from `kill_descendants`."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def wait_for_children(within_seconds: float) -> None:
+    """Reap children as they end, until there is none."""
+    end = time.monotonic() + within_seconds
+    with suppress(ChildProcessError):
+        while time.monotonic() < end:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(_POLL_SECONDS)
+
+
+def kill_descendants(within_seconds: float = 2) -> None:
+    """Kill and reap whatever this process has started and adopted.
+
+    It looks again until nobody is left, because whoever is killed leaves its own children to us. It gives up on those
+    that cannot be killed (another user's, or stuck in the kernel).
+    """
+    end = time.monotonic() + within_seconds
+    while (children := _children()) and time.monotonic() < end:
+        gone = [pid for pid in children if _kill(pid)]
+        if not gone:
+            time.sleep(_POLL_SECONDS)
+
+
+def _kill(pid: int) -> bool:
+    """Whether the child is gone."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _children() -> list[int]:
+    pid = os.getpid()
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []

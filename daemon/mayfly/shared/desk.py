@@ -1,0 +1,79 @@
+"""The desk as the daemon sees it: what it can be asked, what it answers, and how both cross a socket.
+
+Over a socket each connection carries one question and one answer, each one line of JSON.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+import attrs
+
+
+ANSWER_SECONDS = 3
+AWAY_SECONDS = 5 * 60
+MAX_LINE_BYTES = 4096
+
+
+class Presence(Enum):
+    """Whether the user is at the screen; unknown counts as PRESENT."""
+
+    PRESENT = "present"
+    AWAY = "away"
+    LOCKED = "locked"
+
+
+@attrs.frozen(kw_only=True)
+class Scene:
+    """What the desk sees: the user's presence, and when the screen was last unlocked."""
+
+    presence: Presence = Presence.PRESENT
+    unlocked_at: datetime | None = None
+
+
+class Caller(NamedTuple):
+    """The process at the other end of a connection."""
+
+    pid: int
+    program: str
+
+
+class Desk(Protocol):
+    """The user's session: what can be asked of it."""
+
+    async def scene(self) -> Scene:
+        """The presence now. While it is unknown, the last known one; at first PRESENT."""
+
+    async def tell(self, title: str, text: str) -> None:
+        """Show a notification, if the session can. Never a secret."""
+
+    async def caller(self, inode: int) -> Caller | None:
+        """The user's process that holds the socket with this inode, if it can be found."""
+
+    async def process(self, pid: int) -> Caller | None:
+        """The user's process `pid`; for one that only passes credentials on (curl), the process that started it."""
+
+
+class LocalDesk(Desk, Protocol):
+    """A desk inside the session, which can also say that it does not know."""
+
+    async def presence(self) -> Presence | None:
+        """The presence now; None if the platform does not tell in time."""
+
+
+class PresenceHistory:
+    """Remembers the last known presence and the last unlock between two questions."""
+
+    def __init__(self) -> None:
+        self._last = Presence.PRESENT
+        self._unlocked_at: datetime | None = None
+
+    def scene(self, presence: Presence | None, now: datetime) -> Scene:
+        """The scene at `now`; an unknown `presence` (None) counts as unchanged."""
+        presence = presence or self._last
+        if self._last is Presence.LOCKED and presence is not Presence.LOCKED:
+            self._unlocked_at = now
+        self._last = presence
+        return Scene(presence=presence, unlocked_at=self._unlocked_at)

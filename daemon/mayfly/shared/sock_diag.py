@@ -1,0 +1,126 @@
+"""Who owns a TCP socket on this machine: the kernel's answer by sock_diag(7).
+
+Linux finds the client's own socket by the two addresses of its connection, and names its owner. macOS has no such
+question for an ordinary program: there the token alone protects the endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+
+from typing import NamedTuple
+
+
+# From linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST = 1
+_HEADER = struct.Struct("=IHHII")
+_REQUEST = struct.Struct("=BBBxI")
+_SOCKET_ID = struct.Struct("!HH4s12x4s12x")
+_MAPPED_ID = struct.Struct("!HH10x2s4s10x2s4s")
+_V4_IN_V6 = b"\xff\xff"
+_ANY_INTERFACE_AND_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+_OWNER = struct.Struct("=II")
+_PLACES_OFFSET = _HEADER.size + 4
+_OWNER_OFFSET = _PLACES_OFFSET + 48 + 12
+_ALL_STATES = 0xFFFFFFFF
+ANSWER_SECONDS = 0.5
+
+
+class SocketOwner(NamedTuple):
+    """The user who owns a socket, and the socket's inode, by which its process can be found."""
+
+    uid: int
+    inode: int
+
+
+Address = tuple[str, int]
+
+
+class SockDiagMissing(Exception):
+    """The kernel does not say whose a connection is."""
+
+    def __init__(self) -> None:
+        super().__init__("this kernel does not tell whose a connection is")
+
+
+class SockDiag:
+    """Asks the kernel about TCP sockets; `descriptor` may be a netlink socket of another network namespace."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        kind = (socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG)
+        self._socket = socket.socket(*kind, fileno=descriptor)
+        self._socket.settimeout(ANSWER_SECONDS)
+        # A late answer, to us or to a daemon that was killed, must not be taken for the answer to the next question.
+        self._asked = int.from_bytes(os.urandom(4))
+
+    def peer(self, client: Address, ours: Address) -> SocketOwner | None:
+        """Who owns the socket at `client` that is connected to `ours`; None if it is gone, or being closed."""
+        places = _places(client, ours)
+        answer = self._ask(places)
+        # Without such a connection the kernel returns the socket that listens at the client's port.
+        return _owner(answer) if answer.startswith((places, _mapped(client, ours)), _PLACES_OFFSET) else None
+
+    def listener(self, port: int) -> SocketOwner | None:
+        """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
+        # A connection to port 0 cannot exist, so sock_diag returns the listening socket instead.
+        return _owner(self._ask(_places(("127.0.0.1", port), ("127.0.0.1", 0))))
+
+    def prove(self, port: int) -> None:
+        """Raise SockDiagMissing unless the kernel names the owner of `port`, on which this process listens."""
+        try:
+            known = self.listener(port)
+        except OSError:
+            known = None
+        if known is None:
+            raise SockDiagMissing
+
+    def _ask(self, places: bytes) -> bytes:
+        self._asked = (self._asked + 1) % 2**32
+        self._socket.send(_question(places, self._asked))
+        while True:
+            answer = self._socket.recv(4096)
+            if _HEADER.unpack_from(answer)[3] == self._asked:
+                return answer
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._socket.close()
+
+
+def _owner(answer: bytes) -> SocketOwner | None:
+    if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY or len(answer) < _OWNER_OFFSET + _OWNER.size:
+        return None
+    uid, inode = _OWNER.unpack_from(answer, _OWNER_OFFSET)
+    # A socket without an owner has uid 0 and inode 0: nobody's, not root's.
+    return SocketOwner(uid, inode) if inode else None
+
+
+def _places(client: Address, ours: Address) -> bytes:
+    """A connection as the kernel names it, in question and answer, seen from the client."""
+    return _SOCKET_ID.pack(client[1], ours[1], socket.inet_aton(client[0]), socket.inet_aton(ours[0]))
+
+
+def _mapped(client: Address, ours: Address) -> bytes:
+    """The same in the kernel's answer, where the client's socket is one for IPv6 and IPv4 (Java's, .NET's)."""
+    theirs, here = socket.inet_aton(client[0]), socket.inet_aton(ours[0])
+    return _MAPPED_ID.pack(client[1], ours[1], _V4_IN_V6, theirs, _V4_IN_V6, here)
+
+
+def _question(places: bytes, number: int) -> bytes:
+    body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + places + _ANY_INTERFACE_AND_COOKIE
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0) + body
+
+
+def sock_diag() -> SockDiag | None:
+    """The kernel's sock_diag, or None on a platform without it; raises SockDiagMissing on a Linux without it."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return SockDiag()
+    except OSError:
+        raise SockDiagMissing from None
