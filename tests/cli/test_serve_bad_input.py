@@ -380,6 +380,6 @@ def test_on_a_terminal_nothing_is_said_to_be_served_before_it_is(world: World) -
 
 def test_a_port_that_may_not_be_had_is_no_question_of_status() -> None:
     """Below 1024 only another port helps."""
-    reason = sockets.Taken("127.0.0.1:80 cannot be listened on: Permission denied")
+    reason = sockets.CannotListen("127.0.0.1:80 cannot be listened on: Permission denied")
 
     assert 'choose another port in the config: listen = "127.0.0.1:PORT"' == serve._next_step(reason)

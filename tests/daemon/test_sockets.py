@@ -82,7 +82,7 @@ def test_a_port_that_somebody_has_is_taken() -> None:
 
 def test_an_address_that_is_not_this_machines_is_not_to_be_had() -> None:
     """Whatever the system says is told in its words, and blamed on nobody."""
-    with pytest.raises(sockets.Taken) as taken:
+    with pytest.raises(sockets.CannotListen) as taken:
         sockets.bind_port(("192.0.2.1", 9170))
 
     assert not isinstance(taken.value, sockets.PortTaken)
@@ -96,7 +96,7 @@ def test_where_no_port_can_be_opened_at_all_that_is_told(monkeypatch: pytest.Mon
         raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
 
     monkeypatch.setattr(socket, "socket", sealed)
-    with pytest.raises(sockets.Taken) as taken:
+    with pytest.raises(sockets.CannotListen) as taken:
         sockets.bind_port(("127.0.0.1", 9170))
 
     assert f"127.0.0.1:9170 cannot be listened on: {os.strerror(errno.EAFNOSUPPORT)}" == str(taken.value)
@@ -129,7 +129,7 @@ def test_what_a_dead_daemon_left_is_replaced(run_dir: Path) -> None:
 
 def test_a_daemon_that_answers_is_left_alone(run_dir: Path) -> None:
     """A second one stops, and the first is still reached."""
-    with sockets.bind_control(), pytest.raises(sockets.Taken) as taken:
+    with sockets.bind_control(), pytest.raises(sockets.CannotListen) as taken:
         sockets.bind_control()
 
     assert f"another mayfly serves already: {run_dir}/control.sock is answered" == str(taken.value)
@@ -143,7 +143,7 @@ def test_a_daemon_too_busy_to_answer_is_alive() -> None:
         busy.bind(str(path))
         busy.listen(0)
         waiting.connect(str(path))
-        with pytest.raises(sockets.Taken):
+        with pytest.raises(sockets.CannotListen):
             sockets.bind_control()
 
 
@@ -151,14 +151,14 @@ def test_of_many_daemons_that_start_at_once_one_gets_the_control_socket() -> Non
     """Between bind and listen a newcomer looks dead: nobody is let in to see."""
     sockets.bind_control().close()
     had: list[socket.socket] = []
-    taken: list[sockets.Taken] = []
+    taken: list[sockets.CannotListen] = []
     start = threading.Barrier(8)
 
     def try_it() -> None:
         start.wait()
         try:
             had.append(sockets.bind_control())
-        except sockets.Taken as reason:
+        except sockets.CannotListen as reason:
             taken.append(reason)
 
     threads = [threading.Thread(target=try_it) for _ in range(8)]

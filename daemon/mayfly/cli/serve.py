@@ -16,7 +16,7 @@ from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 if TYPE_CHECKING:
     from mayfly.config.model import Config, OnePassword
-    from mayfly.daemon.sockets import PortTaken, Taken
+    from mayfly.daemon.sockets import CannotListen, PortTaken
     from mayfly.service.manager import Manager
 
 
@@ -96,7 +96,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
         asyncio.run(serve())
     except sockets.PortTaken as reason:
         raise _port_taken(found, address, reason) from None
-    except sockets.Taken as reason:
+    except sockets.CannotListen as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
     except sock_diag.SockDiagMissing as reason:
         hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
@@ -118,7 +118,7 @@ def _say_where(shown: str) -> None:
         speech.say(f"serving on {shown} until Ctrl-C; 'mayfly install' makes it a service")
 
 
-def _next_step(reason: Taken) -> str:
+def _next_step(reason: CannotListen) -> str:
     """By what could not be had: the control socket, or the port."""
     is_ours = "serves already" in str(reason)
     return "mayfly status" if is_ours else 'choose another port in the config: listen = "127.0.0.1:PORT"'

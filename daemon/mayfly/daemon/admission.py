@@ -25,7 +25,7 @@ class Peer(NamedTuple):
 class Admission:
     """Admits this user's processes, and root's if `allows_root` says so.
 
-    Without `sock_diag` (macOS) the kernel does not say whose a TCP connection is: then the token alone protects.
+    Without `sock_diag` (macOS) the kernel does not name the owner of a TCP connection. There only the token protects.
     """
 
     def __init__(self, sock_diag: SockDiag | None, events: Events, *, allows_root: Callable[[], bool]) -> None:
@@ -34,8 +34,8 @@ class Admission:
         self._allows_root = allows_root
         self._refusals = LogCounter()
 
-    def prove(self, port: int) -> None:
-        """Raise SockDiagMissing if the kernel should know the owner of our own `port`, and does not."""
+    def check_sock_diag(self, port: int) -> None:
+        """Raise SockDiagMissing if this kernel should name the owner of our own `port`, and does not."""
         if self._sock_diag is not None:
             self._sock_diag.prove(port)
 
@@ -49,7 +49,7 @@ class Admission:
         if times := self._refusals.count(cause):
             self._events.warning("request.refused", cause=cause, times=times)
 
-    def tcp(self, transport: Transport) -> Peer | None:
+    def admit_tcp(self, transport: Transport) -> Peer | None:
         """The client of a TCP connection; None if it is refused."""
         if self._sock_diag is None:
             return Peer(os.getuid())
@@ -60,7 +60,7 @@ class Admission:
             owner = None
         return self._admitted(Peer(owner.uid, inode=owner.inode) if owner else None)
 
-    def unix(self, transport: Transport) -> Peer | None:
+    def admit_unix(self, transport: Transport) -> Peer | None:
         """The client of a connection to the control socket; None if it is refused."""
         found = unix_peer(transport.get_extra_info("socket"))
         return self._admitted(Peer(found[1], pid=found[0]) if found else None)

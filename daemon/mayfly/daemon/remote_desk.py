@@ -1,7 +1,6 @@
-"""The desk behind a socket, for a daemon that is sealed off from the user's session.
+"""The desk behind a socket, for a daemon whose unit is sealed off from the user's session.
 
-A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), and no process
-is found.
+If the desk does not answer in time, presence stays as it was last seen (at first PRESENT), and no process is found.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, PresenceHistory, Scene
 
 
-# The desk's unit starts, then runs two programs of the platform one after the other.
+# The desk's unit has to start, and runs two programs one after the other (loginctl twice).
 PATIENCE_SECONDS = 3 * ANSWER_SECONDS
 
 
@@ -31,25 +30,25 @@ class RemoteDesk:
         self._history = PresenceHistory()
 
     async def scene(self) -> Scene:
-        """As the desk sees it."""
-        told = await self._ask({"question": "scene"})
-        presence = Presence(told) if told in [one.value for one in Presence] else None
+        """The user's presence, as the desk sees it."""
+        answer = await self._ask({"question": "scene"})
+        presence = Presence(answer) if answer in [one.value for one in Presence] else None
         return self._history.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
-        """By the desk."""
+        """Show a notification."""
         await self._ask({"question": "tell", "title": title, "text": text})
 
     async def caller(self, inode: int) -> Caller | None:
-        """As the desk finds it."""
+        """The process that has the socket `inode`, or None."""
         return _caller(await self._ask({"question": "caller", "inode": inode}))
 
     async def process(self, pid: int) -> Caller | None:
-        """As the desk knows it."""
+        """The process `pid`, or None."""
         return _caller(await self._ask({"question": "process", "pid": pid}))
 
     async def _ask(self, question: dict[str, Any]) -> Any:
-        """The answer; None where there is none."""
+        """The desk's answer; None if there is none in time."""
         with suppress(OSError, TimeoutError, ValueError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE_BYTES)
@@ -61,8 +60,8 @@ class RemoteDesk:
         return None
 
 
-def _caller(told: Any) -> Caller | None:
-    match told:
+def _caller(answer: Any) -> Caller | None:
+    match answer:
         case [int(pid), str(program)]:
             return Caller(pid, program)
     return None

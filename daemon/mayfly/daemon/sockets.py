@@ -20,41 +20,41 @@ from mayfly.shared.errors import ConfigInvalid
 
 
 BACKLOG = 1024
-TRIES = 5
+BIND_TRIES = 5
 TRY_AGAIN_SECONDS = 0.01
-AT_ONCE = 16
+ACCEPT_AT_ONCE = 16
 SPARE_DESCRIPTORS = 96
 PROBE_SECONDS = 1
 
 
-class Taken(Exception):
-    """Somebody else listens there."""
+class CannotListen(Exception):
+    """The daemon cannot have the address or the socket that it should listen on."""
 
 
-class PortTaken(Taken):
-    """Somebody else listens on the port."""
+class PortTaken(CannotListen):
+    """Another process has the port."""
 
 
 def bind_port(address: tuple[str, int]) -> socket.socket:
-    """A socket that listens on `address`; raises Taken where that is not to be had."""
+    """A socket that listens on `address`; raises PortTaken, or CannotListen for any other reason."""
     try:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as reason:  # behind the service's seal, where the port should have been handed over
-        raise Taken(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
+    except OSError as reason:  # in the sealed unit, which opens no sockets: systemd should have passed the port
+        raise CannotListen(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        _bind_patiently(sock, address)
+        _bind(sock, address)
         sock.listen(BACKLOG)
     except OSError as reason:
         sock.close()
-        kind = PortTaken if reason.errno == errno.EADDRINUSE else Taken
+        kind = PortTaken if reason.errno == errno.EADDRINUSE else CannotListen
         raise kind(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     return sock
 
 
-def _bind_patiently(sock: socket.socket, address: tuple[str, int]) -> None:
-    """What a shell that starts now tries at the port (cli/squatters.py) is over in microseconds."""
-    for _ in range(TRIES):
+def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
+    """Bind, and try again a few times: `mayfly env` binds the port for microseconds to see if it is free."""
+    for _ in range(BIND_TRIES):
         try:
             sock.bind(address)
         except OSError as reason:
@@ -67,24 +67,24 @@ def _bind_patiently(sock: socket.socket, address: tuple[str, int]) -> None:
 
 
 def bind_control() -> socket.socket:
-    """The control socket, 0600 in its 0700 folder; raises Taken where another daemon answers on it.
+    """The control socket, 0600 in its 0700 folder; raises CannotListen if another daemon answers on it.
 
-    What a dead daemon left there is replaced; what is no socket, or a link, never is (ConfigInvalid).
+    Replaces the socket of a daemon that died. Raises ConfigInvalid for anything else at its path, a link too.
     """
     folder, path = paths.make_runtime_dir(), paths.control_socket()
-    with _alone_in(folder):
+    with _locked(folder):
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(path.lstat().st_mode):
                 raise ConfigInvalid(f"{path} is no socket: remove it")
             if _is_answered(path):
-                raise Taken(f"another mayfly serves already: {path} is answered")
+                raise CannotListen(f"another mayfly serves already: {path} is answered")
             path.unlink()
-        return _bound(path)
+        return _bind_unix(path)
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep out other daemons that start: between bind and listen ours would look dead to them."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other daemons from starting in the block: between bind and listen our socket would look dead to them."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -93,7 +93,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _bound(path: Path) -> socket.socket:
+def _bind_unix(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
@@ -110,10 +110,11 @@ def _bound(path: Path) -> socket.socket:
 
 
 async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:
-    """Take nobody more, and lose nobody: who is not accepted yet stays in the queue, for whoever else has the socket.
+    """Stop accepting without dropping connections.
 
-    asyncio accepts in one round of its loop and makes the connection in the next. A server that is closed in between
-    drops it unread, so the socket is left alone first, and closed when all have what is theirs.
+    Pending connections stay in the listen queue for the next process that holds the socket. asyncio accepts in one
+    iteration of its loop and makes the connection in the next one; a server that is closed in between drops it. So the
+    loop stops watching the sockets first, and closes the servers one iteration later.
     """
     loop, closing = asyncio.get_running_loop(), list(servers)
     for server in closing:
@@ -125,7 +126,7 @@ async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:
 
 
 def unlink_control() -> None:
-    """Take away the control socket that `bind_control` has made."""
+    """Remove the control socket that `bind_control` made."""
     paths.control_socket().unlink(missing_ok=True)
 
 
@@ -142,14 +143,14 @@ def _is_answered(path: Path) -> bool:
 
 
 def raise_descriptor_limit() -> None:
-    """As many descriptors as the system allows."""
+    """Raise this process's limit of descriptors to what the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
-        # macOS says infinity, and means OPEN_MAX.
+        # macOS returns infinity, but accepts no more than OPEN_MAX.
         soft = 10_240 if hard == resource.RLIM_INFINITY else hard
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def places() -> int:
-    """For how many connections there are descriptors, less some for those that come, and for all else."""
+def connection_limit() -> int:
+    """The number of connections that fit into the limit of descriptors, beside those being accepted and all else."""
     return max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)

@@ -1,9 +1,8 @@
-"""How to keep a client alive while a human looks for the fingerprint reader.
+"""How to keep a client waiting while a human looks for the fingerprint reader.
 
-SDKs give up after 1 to 9 seconds of silence, each in its own way (measured): an interim `100 Continue` resets the
-clock of most; C++ counts only bytes
-of a 200 that has begun; Go drops a request after five interim answers and has no limit of its own, so it gets nothing
-but patience.
+SDKs give up after 1 to 9 seconds of silence (measured). An interim `100 Continue` resets the timer of most. C++ counts
+only bytes of a 200 that has begun. Go drops a request after five interim answers, and has no time limit of its own, so
+it gets nothing until the answer is there.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from enum import Enum
 from aiohttp import HttpVersion11
 
 
-# Clients with a limit of one second get their first sign well within it, also where the machine is busy.
+# A client with a limit of one second gets its first bytes well within it, on a busy machine too.
 FIRST_BYTE_SECONDS = 0.5
 EVERY_SECONDS = 0.7
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Dialect(Enum):
-    """What a client takes for a sign of life."""
+    """The bytes that keep a client waiting."""
 
     INTERIM = "100 Continue"
     WHITE_SPACE = "white space before the JSON"
