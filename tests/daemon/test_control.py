@@ -1,4 +1,4 @@
-"""The control socket, by raw bytes: every route, what is no route, and who may come."""
+"""The control socket, by raw bytes: every route, other paths, and who may connect."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def _control(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tu
 
 
 async def test_status_tells_all_of_a_profile_and_no_secret(world: World) -> None:
-    """GET /status knows the phase, the end and who fetched; keys are shown by their last four characters."""
+    """GET /status has phase, expiration and last fetch; of a key it shows the last four characters."""
     async with world.serve() as daemon:
         credentials = (await world.get()).json
         reply = await ask(world, "GET", "/status")
@@ -129,10 +129,10 @@ async def test_login_forget_verify_and_process_answer_in_json(world: World) -> N
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_is_no_route_is_told_so(
+async def test_any_other_path_or_method_is_refused(
     control: tuple[World, Served], method: str, target: str, status: int, code: str
 ) -> None:
-    """404 for what is not there, 405 for another method, and nothing is started."""
+    """404 for any other path, 405 for another method, and nothing is started."""
     world, daemon = control
 
     reply = await ask(world, method, target)
@@ -161,8 +161,8 @@ async def test_an_error_has_all_that_a_command_needs(world: World) -> None:
         assert reply.json["needs_human"] is True
 
 
-async def test_events_are_told_as_they_happen(world: World) -> None:
-    """Every listener hears of a login, without a secret; the stream ends with the daemon."""
+async def test_events_are_streamed_as_they_happen(world: World) -> None:
+    """Every listener gets the events of a login, without a secret; the stream ends with the daemon."""
     async with world.serve() as daemon, dial_unix(world.run_dir / "control.sock") as first:
         async with dial_unix(world.run_dir / "control.sock") as second:
             await listening(first)
@@ -177,7 +177,7 @@ async def test_events_are_told_as_they_happen(world: World) -> None:
     assert b"daemon.draining" not in rest.partition(b"\n\n")[0]
 
 
-async def test_a_listener_that_does_not_listen_delays_nobody(world: World) -> None:
+async def test_a_listener_that_does_not_read_delays_nobody(world: World) -> None:
     """Its events are lost, and the daemon neither waits nor grows."""
     async with world.serve(), dial_unix(world.run_dir / "control.sock") as deaf:
         await listening(deaf)
@@ -207,8 +207,8 @@ async def test_there_is_one_daemon_on_a_control_socket(world: World) -> None:
     assert "another mayfly serves already" in ended.err
 
 
-async def test_what_a_dead_daemon_left_is_replaced(world: World) -> None:
-    """A socket that nobody answers on is in nobody's way."""
+async def test_the_socket_of_a_dead_daemon_is_replaced(world: World) -> None:
+    """A control socket that no process listens on is replaced."""
     async with world.serve() as daemon:
         os.kill(daemon.pid, signal.SIGKILL)
         await daemon.process.wait()

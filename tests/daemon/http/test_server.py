@@ -1,4 +1,4 @@
-"""The last moments of a server: who has come, and who has not asked yet."""
+"""A server that is about to end: clients that are connected may still send their request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def _handle(_request: web.BaseRequest) -> Answer:
 
 @asynccontextmanager
 async def closing() -> AsyncIterator[tuple[Server, Line]]:
-    """A server that accepts nobody any more, and a client that came in time and has said nothing."""
+    """A server that accepts no more connections, and a client that is connected and has sent nothing."""
     faults: list[object] = []
     server = Server(_handle, admit=lambda _transport: Peer(0, 0), on_fault=faults.append)
     accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
@@ -33,14 +33,14 @@ async def closing() -> AsyncIterator[tuple[Server, Line]]:
     assert [] == faults
 
 
-async def test_whoever_has_come_may_still_ask() -> None:
-    """A server hears out who has come and not asked: the answer comes, and only then does the connection end."""
+async def test_a_connected_client_may_still_send_its_request() -> None:
+    """A server that ends waits for the request of a connected client, answers it, and then closes the connection."""
     async with closing() as (server, line):
-        hearing = asyncio.create_task(server.finish_requests(30))
+        finishing = asyncio.create_task(server.finish_requests(30))
         await asyncio.sleep(0.05)
-        is_patient = not hearing.done()
+        is_patient = not finishing.done()
         line.send(filled(get("/"), port="1"))
-        await hearing
+        await finishing
         server.pre_shutdown()
         await server.shutdown(30)
         found = replies(await line.rest())
@@ -49,8 +49,8 @@ async def test_whoever_has_come_may_still_ask() -> None:
     assert [200] == [reply.status for reply in found]
 
 
-async def test_whoever_says_nothing_is_not_waited_for() -> None:
-    """A client that never asks keeps nobody from leaving."""
+async def test_a_silent_client_is_not_waited_for() -> None:
+    """A client that sends no request does not keep the server from ending."""
     async with closing() as (server, line):
         await server.finish_requests(0.05)
         server.pre_shutdown()
