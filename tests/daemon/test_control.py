@@ -17,7 +17,7 @@ import pytest_asyncio
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.nursery import MAYFLY
 from support.raw import Line, Reply, dial_unix
-from support.world import SEED_ACCOUNT, SEED_TOML, Served, World
+from support.world import SEED_ACCOUNT, SEED_TOML, Served, World, free_port
 
 
 ROLE = f"""
@@ -307,3 +307,23 @@ async def test_signals_end_a_daemon_gently_and_then_at_once(world: World) -> Non
         daemon.process.send_signal(signal.SIGCONT)
         assert 1 == await daemon.process.wait()
         await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_a_daemon_that_ends_late_leaves_the_socket_of_the_next(world: World) -> None:
+    """While one daemon waits for its exchange, another takes its place, and is reached when the first has ended."""
+    world.vault.update(prompt={"answer": "ignore"})
+    login = b"POST /profiles/nsrc/login HTTP/1.1\r\nHost: mayfly\r\n\r\n"
+    async with world.serve() as first, dial_unix(world.run_dir / "control.sock") as line:
+        line.send(login)
+        while not world.vault.state()["prompts"]:
+            await asyncio.sleep(0.02)
+        os.kill(first.pid, signal.SIGTERM)
+        await first.event("daemon.draining")
+        world.port = free_port()
+        async with world.serve() as second:
+            is_late = first.process.returncode is None
+            await first.process.wait()
+            status = await ask(world, "GET", "/status")
+
+    assert is_late
+    assert (200, second.pid) == (status.status, status.json["pid"])

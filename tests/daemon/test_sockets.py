@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -208,10 +209,32 @@ def test_a_folder_with_too_long_a_name_is_told(monkeypatch: pytest.MonkeyPatch, 
 def test_the_control_socket_goes_with_its_daemon(run_dir: Path) -> None:
     """Removing it twice is no error."""
     with sockets.bind_control():
-        sockets.unlink_control()
-        sockets.unlink_control()
+        ours = sockets.control_file()
+        sockets.unlink_control(ours)
+        sockets.unlink_control(ours)
 
     assert [] == list(run_dir.iterdir())
+
+
+def test_the_control_socket_of_another_daemon_stays(run_dir: Path) -> None:
+    """A daemon that ends late leaves the socket of the next one, which may have the same inode number."""
+    sockets.bind_control().close()
+    ours = sockets.control_file()
+    with sockets.bind_control():
+        sockets.unlink_control(ours)
+
+        assert sockets.control_file() not in {None, ours}
+
+
+def test_a_folder_that_has_gone_is_no_reason_to_fail(run_dir: Path) -> None:
+    """At log-out the whole runtime folder may be removed before the daemon ends."""
+    with sockets.bind_control():
+        ours = sockets.control_file()
+    shutil.rmtree(run_dir)
+
+    sockets.unlink_control(ours)
+
+    assert not run_dir.exists()
 
 
 LISTENER = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
@@ -58,10 +59,31 @@ def test_a_token_is_43_characters_for_its_owner_alone(run_dir: Path) -> None:
 
 def test_a_token_stays_what_it_is() -> None:
     """Whoever asks again, or after a restart, gets the same; each profile has its own."""
-    first = tokens.ensure_tokens(["nsrc", "other"])
+    first = [tokens.ensure_token(profile) for profile in ("nsrc", "other")]
 
-    assert first == tokens.ensure_tokens(["nsrc", "other"])
-    assert 2 == len(set(first.values()))
+    assert first == [tokens.ensure_token(profile) for profile in ("nsrc", "other")]
+    assert 2 == len(set(first))
+
+
+def test_tokens_are_base64url_of_random_bits(run_dir: Path) -> None:
+    """Every letter of the alphabet comes up, the last carries 4 bits, and no token comes twice."""
+    made = [tokens.rotate_token("nsrc") for _ in range(200)]
+
+    assert 200 == len(set(made))
+    assert 64 == len(set("".join(token[:-1] for token in made)))
+    assert {32} == {len(base64.urlsafe_b64decode(token + "=")) for token in made}
+    assert set("AEIMQUYcgkosw048") == {token[-1] for token in made}
+
+
+def test_a_digest_is_that_of_the_token(run_dir: Path) -> None:
+    """The daemon asks for digests alone: of tokens that are there, and of those that it makes."""
+    made = tokens.ensure_digests(["nsrc"])
+    (run_dir / "tokens/other").write_text("short")
+    (run_dir / "tokens/other").chmod(0o600)
+
+    assert {"nsrc": digest(tokens.ensure_token("nsrc"))} == made
+    found, problems = tokens.readable_digests(["nsrc", "other"])
+    assert (made, ["other"]) == (found, list(problems))
 
 
 def test_a_loose_umask_loosens_nothing(run_dir: Path) -> None:
@@ -88,7 +110,7 @@ RACER = """
 import sys
 from mayfly.shared import tokens
 sys.stdin.readline()
-print(*tokens.ensure_tokens(["a", "b"]).values())
+print(tokens.ensure_token("a"), tokens.ensure_token("b"))
 """
 
 
@@ -189,7 +211,7 @@ SENT = st.text(st.characters(codec=None, exclude_categories=[]), max_size=60)
 def test_nothing_but_the_right_token_opens(sent: str, profile: str) -> None:
     """Whatever is sent, bytes that are no text included, for whatever profile: refused, and no error."""
     grants = Grants()
-    grants.replace({"nsrc": "t" * 43, "other": "u" * 43})
+    grants.replace({"nsrc": digest("t" * 43), "other": digest("u" * 43)})
 
     assert not grants.opens(sent, profile, NOW)
     assert not grants.opens("t" * 43, profile, NOW)
@@ -200,7 +222,7 @@ def test_nothing_but_the_right_token_opens(sent: str, profile: str) -> None:
 def test_bytes_that_are_no_text_open_nothing(raw: bytes) -> None:
     """As aiohttp hands them over (surrogates), and as WSGI would (Latin-1)."""
     grants = Grants()
-    grants.replace({"nsrc": "t" * 43})
+    grants.replace({"nsrc": digest("t" * 43)})
 
     assert not grants.opens(raw.decode("utf-8", "surrogateescape"), "nsrc", NOW)
     assert not grants.opens(raw.decode("latin-1"), "nsrc", NOW)
@@ -211,7 +233,7 @@ def test_each_token_opens_its_own_profile_and_no_other(numbers: dict[str, int]) 
     """A token is a key to one door."""
     given_tokens = {profile: f"{profile!a}-{number}" for profile, number in numbers.items()}
     grants = Grants()
-    grants.replace(given_tokens)
+    grants.replace({profile: digest(token) for profile, token in given_tokens.items()})
 
     assert given_tokens.keys() == {
         profile
@@ -236,8 +258,8 @@ def test_no_token_opens_no_profile() -> None:
 def test_a_replaced_token_is_forgotten() -> None:
     """After a rotation the old one opens nothing, at once."""
     grants = Grants()
-    grants.replace({"nsrc": "old"})
-    grants.replace({"nsrc": "new"})
+    grants.replace({"nsrc": digest("old")})
+    grants.replace({"nsrc": digest("new")})
 
     assert (False, True) == (grants.opens("old", "nsrc", NOW), grants.opens("new", "nsrc", NOW))
 

@@ -57,16 +57,18 @@ class Admission:
         try:
             owner = self._sock_diag.peer(client, ours) if client and ours else None
         except OSError:
-            owner = None
-        return self._admitted(Peer(owner.uid, inode=owner.inode) if owner else None)
+            return self._refused("unidentified")
+        # A client that has closed its socket already is nobody's, not another user's.
+        return self._admitted(Peer(owner.uid, inode=owner.inode)) if owner else self._refused("gone")
 
     def admit_unix(self, transport: Transport) -> Peer | None:
         """The client of a connection to the control socket; None if it is refused."""
         found = unix_peer(transport.get_extra_info("socket"))
-        return self._admitted(Peer(found[1], pid=found[0]) if found else None)
+        return self._admitted(Peer(found[1], pid=found[0])) if found else self._refused("unidentified")
 
-    def _admitted(self, peer: Peer | None) -> Peer | None:
-        if peer and is_ours(peer.uid, allow_root=self._allows_root()):
-            return peer
-        self.refused("user")
+    def _admitted(self, peer: Peer) -> Peer | None:
+        return peer if is_ours(peer.uid, allow_root=self._allows_root()) else self._refused("user")
+
+    def _refused(self, cause: str) -> Peer | None:
+        self.refused(cause)
         return None

@@ -34,7 +34,7 @@ from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.sock_diag import SockDiag, sock_diag
-from mayfly.shared.tokens import ensure_tokens
+from mayfly.shared.tokens import ensure_digests
 
 
 DRAIN_SECONDS = 5
@@ -92,7 +92,7 @@ class Daemon:
             on_start=manager.reloading,
             on_end=lambda: manager.ready(self._report.summary()),
         )
-        self._storing: asyncio.TimerHandle | None = None
+        self._storing: asyncio.Task[None] | None = None
         self._listeners: list[tuple[asyncio.Server, Server]] = []
         self.stop = asyncio.Event()
 
@@ -126,9 +126,9 @@ class Daemon:
         self._admission.check_sock_diag(self._report.address[1])
         control_socket = inherited.control or sockets.bind_control()
         if not inherited.control:
-            life.callback(sockets.unlink_control)
+            life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
-        self._grants.replace(ensure_tokens(self._keeper.config.profiles))
+        self._grants.replace(ensure_digests(self._keeper.config.profiles))
         endpoint, control = self._faces()
         await life.enter_async_context(self._listening(control_socket, control.handle, self._admission.admit_unix))
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admission.admit_tcp))
@@ -177,23 +177,27 @@ class Daemon:
     # Run
 
     async def _run(self) -> None:
-        tasks = [asyncio.create_task(work) for work in (self._keep(), self._notifications.run(), self.stop.wait())]
+        """Run until `stop` is set. Only a fault in the keeper's loop ends the daemon; others are logged by `Tasks`."""
+        self._tasks.spawn(self._notifications.run())
+        tick_seconds = self._manager.tick_seconds or LOOK_AGAIN_SECONDS
+        keeping = asyncio.create_task(self._keeper.run(self._on_look, tick_seconds))
+        stopping = asyncio.create_task(self.stop.wait())
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait([keeping, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done():
+                keeping.result()
             await self._drain()
         finally:
             self._events.close()
-            for task in tasks:
+            for task in (keeping, stopping):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(keeping, stopping, return_exceptions=True)
 
-    async def _keep(self) -> None:
-        await self._keeper.run(self._after_look, self._manager.tick_seconds or LOOK_AGAIN_SECONDS)
+    def _on_look(self) -> None:
+        self._tasks.spawn(self._after_look())
 
-    def _after_look(self) -> None:
-        """Called after each look at the sessions, which is at least every half minute."""
+    async def _after_look(self) -> None:
+        """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
         self._store()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
@@ -204,12 +208,18 @@ class Daemon:
     def _store_soon(self) -> None:
         """Store the sessions now. If they change again within `STORE_SECONDS`, store them once more after that."""
         if self._manager.is_systemd and self._storing is None:
+            self._storing = self._tasks.spawn(self._store_twice())
+
+    async def _store_twice(self) -> None:
+        try:
             self._store()
-            self._storing = asyncio.get_running_loop().call_later(STORE_SECONDS, self._store)
+            await asyncio.sleep(STORE_SECONDS)
+        finally:
+            self._storing = None
+        self._store()
 
     def _store(self) -> None:
         """Have systemd hold the sessions for the next process."""
-        self._storing = None
         if self._manager.is_systemd:
             self._manager.keep(self._keeper.snapshot())
 

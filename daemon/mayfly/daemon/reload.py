@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from mayfly.config.load import load
+from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.tokens import ensure_tokens, readable_tokens, renewed_at_ns
+from mayfly.shared.tokens import ensure_digests, readable_digests, renewed_at_ns
 
 
 # The exchange reads the config itself, and refuses to work for a daemon that has read another one.
@@ -45,8 +46,11 @@ class Reload:
         self._tasks = tasks
         self._on_start = on_start
         self._on_end = on_end
-        # Of two readers at once, the one that read first could be the last to replace the grants.
-        self._one_at_a_time = asyncio.Lock()
+        # Of two readers of tokens at once, the one that read first could be the last to replace the grants. Tokens
+        # wait for no reader of a config, which may be on a network file system that hangs.
+        self._tokens_lock = asyncio.Lock()
+        self._config_lock = asyncio.Lock()
+        self._reading: asyncio.Task[dict[str, str]] | None = None
         self._known_renewal_ns = renewed_at_ns()
         self._read_at_seconds = float("-inf")
 
@@ -64,25 +68,15 @@ class Reload:
         New tokens count at once, even if the config is bad.
         """
         await self.tokens()
-        async with self._one_at_a_time:
-            self._on_start()
-            try:
-                await self._read_config()
-            finally:
-                self._on_end()
+        await asyncio.shield(self._tasks.start(self._read_config()))
 
     async def tokens(self) -> dict[str, str]:
         """Take over the tokens on disk. Returns the problem of each token that cannot be used, by profile.
 
-        A profile whose token cannot be used has none.
+        A profile whose token cannot be used has none. A client that goes away does not stop it half-way.
         """
-        async with self._one_at_a_time:
-            self._known_renewal_ns = renewed_at_ns()
-            tokens, problems = await asyncio.to_thread(readable_tokens, self._keeper.config.profiles)
-            self._grants.replace(tokens)
-        for profile, reason in problems.items():
-            self._events.warning("token.refused", profile=profile, reason=reason)
-        return problems
+        self._reading = self._tasks.start(self._read_tokens())
+        return await asyncio.shield(self._reading)
 
     async def tokens_renewed(self) -> bool:
         """True if tokens that a client may have been judged by have been replaced by those on disk.
@@ -90,10 +84,10 @@ class Reload:
         Nobody may have told us, for example if the tokens' folder was lost and `mayfly env` made new ones. Many
         clients may come with an unknown token, so the tokens are read once a second at most.
         """
-        if self._one_at_a_time.locked():
+        if self._reading and not self._reading.done():
             # Tokens are being read now, so the client is judged by those.
-            async with self._one_at_a_time:
-                return True
+            await asyncio.shield(self._reading)
+            return True
         seconds, renewed_at = asyncio.get_running_loop().time(), renewed_at_ns()
         # If the folder is missing (0), nobody has made a token, and those in force stay.
         is_same = renewed_at in {0, self._known_renewal_ns}
@@ -103,14 +97,32 @@ class Reload:
         await self.tokens()
         return True
 
+    async def _read_tokens(self) -> dict[str, str]:
+        async with self._tokens_lock:
+            renewed_at = renewed_at_ns()
+            digests, problems = await asyncio.to_thread(readable_digests, self._keeper.config.profiles)
+            self._grants.replace(digests)
+            self._known_renewal_ns = renewed_at
+        for profile, reason in problems.items():
+            self._events.warning("token.refused", profile=profile, reason=reason)
+        return problems
+
     async def _read_config(self) -> None:
-        try:
-            fresh = await asyncio.to_thread(load, Path(self._keeper.config.source))
-            tokens = await asyncio.to_thread(ensure_tokens, fresh.profiles)
-        except MayflyError as error:
-            self._events.warning("config.refused", reason=error.message)
-            error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_RELOAD}"
-            raise
-        self._keeper.adopt(fresh)
-        self._grants.replace(tokens)
+        async with self._config_lock:
+            self._on_start()
+            try:
+                await self._take_over(await asyncio.to_thread(load, Path(self._keeper.config.source)))
+            except MayflyError as error:
+                self._events.warning("config.refused", reason=error.message)
+                error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_RELOAD}"
+                raise
+            finally:
+                self._on_end()
+
+    async def _take_over(self, fresh: Config) -> None:
+        """Let the config and the tokens of its profiles count; raises ConfigInvalid for a token that cannot be used."""
+        async with self._tokens_lock:
+            digests = await asyncio.to_thread(ensure_digests, fresh.profiles)
+            self._keeper.adopt(fresh)
+            self._grants.replace(digests)
         self._events.info("config.reloaded", profiles=len(fresh.profiles))

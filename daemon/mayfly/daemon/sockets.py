@@ -26,6 +26,9 @@ ACCEPT_AT_ONCE = 16
 SPARE_DESCRIPTORS = 96
 PROBE_SECONDS = 1
 
+# Device, inode and time of creation. The number of an inode that was freed is soon used again.
+FileIdentity = tuple[int, int, int]
+
 
 class CannotListen(Exception):
     """The daemon cannot have the address or the socket that it should listen on."""
@@ -125,9 +128,20 @@ async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:
         server.close()
 
 
-def unlink_control() -> None:
-    """Remove the control socket that `bind_control` made."""
-    paths.control_socket().unlink(missing_ok=True)
+def control_file() -> FileIdentity | None:
+    """The identity of the file at the control socket's path; None if there is none."""
+    try:
+        facts = paths.control_socket().lstat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
+
+
+def unlink_control(ours: FileIdentity | None) -> None:
+    """Remove the control socket if it is `ours`: while we drained, another daemon may have put its own there."""
+    with contextlib.suppress(FileNotFoundError), _locked(paths.runtime_dir()):
+        if ours is not None and control_file() == ours:
+            paths.control_socket().unlink()
 
 
 def _is_answered(path: Path) -> bool:
