@@ -65,15 +65,14 @@ class Reload:
     async def config(self) -> None:
         """Take over the tokens and the config on disk. Raises ConfigInvalid if the config is bad: the old one stays.
 
-        New tokens count at once, even if the config is bad.
+        New tokens count at once, even if the config is bad. A client that goes away does not stop it half-way.
         """
-        await self.tokens()
-        await asyncio.shield(self._tasks.start(self._read_config()))
+        await asyncio.shield(self._tasks.start(self._read_all()))
 
     async def tokens(self) -> dict[str, str]:
         """Take over the tokens on disk. Returns the problem of each token that cannot be used, by profile.
 
-        A profile whose token cannot be used has none. A client that goes away does not stop it half-way.
+        A profile whose token cannot be used has none. A client that goes away does not stop it.
         """
         self._reading = self._tasks.start(self._read_tokens())
         return await asyncio.shield(self._reading)
@@ -96,6 +95,10 @@ class Reload:
         self._read_at_seconds = seconds
         await self.tokens()
         return True
+
+    async def _read_all(self) -> None:
+        await self.tokens()
+        await self._read_config()
 
     async def _read_tokens(self) -> dict[str, str]:
         async with self._tokens_lock:

@@ -167,6 +167,59 @@ async def test_headers_without_an_end_are_refused(warm: Warm, first: bytes) -> N
     assert before + 1 == after
 
 
+def head_of(warm: Warm, length: int) -> bytes:
+    """A request with the right token whose head has exactly so many bytes, in nine fields."""
+    lines = [f"X-{number}: {'x' * 3500}" for number in range(8)]
+    rest = length - len(warm.fill(asking(*lines, "X-8: ")))
+    return warm.fill(asking(*lines, f"X-8: {'x' * rest}"))
+
+
+@on_warm
+@pytest.mark.parametrize("before", [0, 1, 3], ids=["first", "second", "fourth"])
+@pytest.mark.parametrize("start", [0, 1, 16_384, 32_766, 32_767, 32_768])
+async def test_a_head_has_32_kb_and_not_one_byte_more(warm: Warm, before: int, start: int) -> None:
+    """A head of 32 kB is answered, one of a byte more is refused: at once or in parts, behind other requests too."""
+    assert 200 == (await served(warm.world)).status
+    whole = head_of(warm, connection.HEAD_BYTES)
+    async with dial(warm.world.port) as line:
+        for _ in range(before):
+            line.send(whole)
+            assert 200 == (await line.reply()).status
+        for length, status in ((connection.HEAD_BYTES, 200), (connection.HEAD_BYTES + 1, 400)):
+            sent = head_of(warm, length)
+            line.send(sent[:start])
+            await asyncio.sleep(0.05)
+            line.send(sent[start:])
+            assert status == (await line.reply()).status
+
+
+@on_warm
+@pytest.mark.parametrize(("length", "last"), [(32_768, 200), (32_769, 400)])
+async def test_a_head_that_is_pipelined_has_32_kb_too(warm: Warm, length: int, last: int) -> None:
+    """Requests before it in the same packets are answered, and do not count."""
+    assert 200 == (await served(warm.world)).status
+    async with dial(warm.world.port) as line:
+        line.send(warm.fill(asking()) * 3 + head_of(warm, length))
+        assert [200, 200, 200, last] == [(await line.reply()).status for _ in range(4)]
+
+
+async def test_too_long_a_head_behind_a_request_that_waits_is_refused_after_it(world: World) -> None:
+    """Whoever waits for a human gets the answer that is due, and then the refusal."""
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve() as daemon, dial(world.port) as line:
+        request = filled(asking(), port=str(world.port), token=world.token())
+        line.send(request)
+        assert 100 == (await line.reply()).status
+        line.send(get("/x", *LONG[:5]).removesuffix(b"\r\n\r\n"))
+        await asyncio.sleep(0.2)
+        line.send(request)
+        world.vault.update(prompt={"answer": "approve"})
+        statuses = [reply.status for reply in replies(await line.rest())]
+        assert [] == daemon.events("request.failed")
+
+    assert [200, 400] == [status for status in statuses if status != 100]
+
+
 @on_warm
 async def test_nearly_32_kb_of_headers_are_read(warm: Warm) -> None:
     """Nearly 32 kB of headers, in one packet or several, again and again on one connection."""

@@ -9,6 +9,7 @@ from asyncio import Transport
 from typing import Any, Protocol, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
@@ -16,9 +17,11 @@ from mayfly.daemon.http.answer import refusal
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
-# The limit for all headers of a request together, and for one read, which is how far the last packet may exceed it.
+# The limit for the head of a request (request line, headers and the empty line after them), and for one read. A read
+# is shorter than the limit, so only a head that is open at its start can exceed the limit in it.
 HEAD_BYTES = 32 * 1024
 READ_BYTES = 16 * 1024
+_END_OF_HEAD = b"\r\n\r\n"
 # The limit from the connection to the end of the first request's headers, from one answer to the end of the next
 # request's headers, and for the client to take the last answer.
 IDLE_SECONDS = 5
@@ -48,10 +51,22 @@ class Owner(Protocol):
         """A handler failed."""
 
 
+class _RefusingParser:
+    """Takes the place of aiohttp's parser when no more bytes shall be read: the next request is malformed."""
+
+    def feed_data(self, _data: bytes) -> Any:
+        raise BadHttpMessage("the head is too long")
+
+    def message_consumed(self) -> None:
+        """Do nothing: there is no queue."""
+
+    pause_reading = resume_reading = message_consumed
+
+
 class Connection(RequestHandler):
     """One client's connection; `peer` is the process at the other end."""
 
-    __slots__ = ("_head_bytes", "answered", "has_hung_up", "peer")
+    __slots__ = ("_head_bytes", "_tail", "answered", "has_hung_up", "peer")
 
     peer: Peer | None
 
@@ -60,6 +75,7 @@ class Connection(RequestHandler):
         self.answered = 0
         self.has_hung_up = False
         self._head_bytes = 0
+        self._tail = b""
 
     def connection_made(self, transport: Any) -> None:
         """Refuse the connection at once if its process is not admitted, or there is no room."""
@@ -78,15 +94,37 @@ class Connection(RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes from the client. Refuse the connection if a request's head exceeds `HEAD_BYTES`."""
-        known = self._request_count
-        super().data_received(data)
-        if self._request_count != known:
-            self._head_bytes = 0
-        elif self.answered == known:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse()
+        """Read bytes from the client. Refuse a request whose head exceeds `HEAD_BYTES`, and all that follows."""
+        if self._close or self._force_close or isinstance(self._parser, _RefusingParser):
+            return
+        if self._is_head_too_long(data):
+            self._refuse_head()
+        else:
+            super().data_received(data)
+
+    def _is_head_too_long(self, data: bytes) -> bool:
+        """Count the bytes of the head that is open, and then of the one that begins in `data`.
+
+        A body counts as the begin of the next head. After a body nothing else is read: see `Answer.prepare`.
+        """
+        seen = self._tail + data
+        first, last = seen.find(_END_OF_HEAD), seen.rfind(_END_OF_HEAD)
+        head_bytes = self._head_bytes + len(data)
+        if first >= 0:
+            open_bytes = len(seen) - last - len(_END_OF_HEAD)
+            head_bytes -= len(seen) - first - len(_END_OF_HEAD)
+            self._head_bytes, self._tail = open_bytes, seen[len(seen) - min(open_bytes, 3) :]
+        else:
+            self._head_bytes, self._tail = head_bytes, seen[-3:]
+        return head_bytes > HEAD_BYTES
+
+    def _refuse_head(self) -> None:
+        """Refuse the connection: at once if no answer is due, otherwise as the next answer."""
+        if self.is_idle:
+            self._refuse()
+        else:
+            self._parser = cast(Any, _RefusingParser())
+            super().data_received(b"-")
 
     def _refuse(self) -> None:
         transport, owner = self.transport, cast("Owner | None", self._manager)
