@@ -327,3 +327,92 @@ async def test_a_daemon_that_ends_late_leaves_the_socket_of_the_next(world: Worl
 
     assert is_late
     assert (200, second.pid) == (status.status, status.json["pid"])
+
+
+async def login_with(world: World, body: bytes, *lines: str) -> Reply:
+    """The answer to a login with that body, by default with the length that it has."""
+    head = ["POST /profiles/nsrc/login HTTP/1.1", "Host: mayfly", *(lines or [f"Content-Length: {len(body)}"])]
+    async with dial_unix(world.run_dir / "control.sock") as line:
+        line.send("\r\n".join([*head, "", ""]).encode() + body)
+        return await line.reply()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b" ",
+        b"true",
+        b"null",
+        b"[]",
+        b'[["through_lock", true]]',
+        b'{"through_lock": 1}',
+        b'{"through_lock": "true"}',
+        b'{"through_lock": null}',
+        b'{"through_lock": false}',
+        b'{"through_lock": true, "through_lock": true}',
+        b'{"through_lock": false, "through_lock": true}',
+        b'{"through_lock": true, "profile": "other"}',
+        b'{"Through_lock": true}',
+        b'{"through_lock": true',
+        b'{"through_lock": true} {}',
+        b'\xef\xbb\xbf{"through_lock": true}',
+        '{"through_lock": true}'.encode("utf-16"),
+        b"through_lock=true",
+        b"[" * 1000,
+        b'{"through_lock": true}' + b" " * 1003,
+        b"\xff",
+    ],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_login_with_any_other_body_is_refused(control: tuple[World, Served], body: bytes) -> None:
+    """Anything but `{"through_lock": true}` is 400, and nothing is started."""
+    world, daemon = control
+
+    reply = await login_with(world, body)
+
+    assert (400, "BadRequest") == (reply.status, reply.json["code"])
+    assert ([], []) == (daemon.events("request.failed"), daemon.events("exchange.started"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (["Transfer-Encoding: chunked"], b"zz\r\n"),
+        (["Content-Length: 22", "Content-Encoding: gzip"], b'{"through_lock": true}'[::-1]),
+        (["Content-Length: 100000000"], bytes(2000)),
+    ],
+    ids=["bad chunks", "compressed", "too long"],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_that_cannot_be_read_is_refused(
+    control: tuple[World, Served], lines: list[str], body: bytes
+) -> None:
+    """Bad chunks, a compressed body, and one that is too long, before all of it is there."""
+    world, daemon = control
+
+    assert 400 == (await login_with(world, body, *lines)).status
+    assert [] == daemon.events("request.failed")
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_that_does_not_come_is_refused(control: tuple[World, Served]) -> None:
+    """Five seconds, like for a head."""
+    world, daemon = control
+
+    began = asyncio.get_running_loop().time()
+    assert 400 == (await login_with(world, b'{"through', "Content-Length: 22")).status
+    assert 4 < asyncio.get_running_loop().time() - began < 9
+    assert [] == daemon.events("exchange.started")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("body", [b'{"through_lock": true}', b' {\n"through_lock":true } ', b""])
+async def test_a_login_takes_through_lock_or_nothing(world: World, body: bytes, *, chunked: bool) -> None:
+    """By length or in chunks, however it is spaced."""
+    sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked and body else b"0\r\n\r\n" if chunked else body
+    async with world.serve():
+        reply = await login_with(world, sent, *(["Transfer-Encoding: chunked"] if chunked else []))
+
+    assert (200, "nsrc") == (reply.status, reply.json["profile"])

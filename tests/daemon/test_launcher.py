@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.daemon.launcher import UNITS_AT_ONCE, unit_launcher
+from mayfly.daemon.launcher import EXCHANGES_AT_ONCE, unit_launcher
 from mayfly.service import units
 from mayfly.shared import wire
 from mayfly.shared.credentials import Credentials
@@ -108,7 +108,7 @@ def test_systemd_takes_more_exchanges_than_the_daemon_opens() -> None:
     limit = re.search(r"^MaxConnections=(\d+)$", units.template("systemd", "mayfly-exchange.socket"), re.MULTILINE)
 
     assert limit
-    assert UNITS_AT_ONCE * 2 <= int(limit[1])
+    assert EXCHANGES_AT_ONCE * 2 <= int(limit[1])
 
 
 async def test_an_exchange_without_an_answer_is_an_error_with_a_next_step(tmp_path: Path) -> None:

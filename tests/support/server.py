@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from mayfly.daemon.admission import Peer
-from mayfly.daemon.http.server import CONNECTIONS, Server
+from mayfly.daemon.http.places import CONNECTIONS, Places
+from mayfly.daemon.http.server import Server
 
 
 @asynccontextmanager
@@ -28,7 +29,7 @@ async def serving(
 ) -> AsyncIterator[tuple[int, list[Any]]]:
     """A server of ours around a handler, its port, and what it tells of faults and refusals."""
     told: list[Any] = []
-    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append, places=places)
+    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append, places=Places(places))
     accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     try:
         yield accepting.sockets[0].getsockname()[1], told

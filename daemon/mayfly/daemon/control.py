@@ -9,8 +9,9 @@ POST /reload                   take over the tokens and a changed config
 POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
 GET /events                    the daemon's events, as server-sent events
 
-Any other path is 404, another method 405. An error carries what a command needs for its message and its exit code:
-`code`, `message`, `hint`, `needs_human`, `problems`.
+A login obeys the lock of the screen. With the body `{"through_lock": true}` it may prompt through the lock, for as long
+as the request lasts. Any other body of a login is 400. Any other path is 404, another method 405. An error carries
+what a command needs for its message and its exit code: `code`, `message`, `hint`, `needs_human`, `problems`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aiohttp import web
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.events import Events
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
+from mayfly.daemon.http.body import BodyInvalid, read_body
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
@@ -35,13 +37,16 @@ from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
 class Call(NamedTuple):
-    """One call of a route: the profile in its path ("" if it has none), and the caller's pid (0 is unknown)."""
+    """One call of a route: the profile in its path ("" if it has none), the caller's pid (0 is unknown)."""
 
     profile: str
     pid: int
+    request: web.BaseRequest
 
 
 Route = tuple[str, Callable[[Call], Awaitable[Answer]]]
+
+THROUGH_LOCK = '{"through_lock": true}'
 
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
 
@@ -88,7 +93,9 @@ class Control:
             return refusal(404, "UnknownProfile", f"there is no profile {profile[:64]} in {self._keeper.config.source}")
         try:
             peer = cast(Connection, request.protocol).peer
-            return await route(Call(profile or "", peer.pid if peer else 0))
+            return await route(Call(profile or "", peer.pid if peer else 0, request))
+        except BodyInvalid:
+            return refusal(400, "BadRequest", f"the body of a login is empty, or {THROUGH_LOCK}")
         except MayflyError as error:
             # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
@@ -118,7 +125,8 @@ class Control:
 
     async def _login(self, call: Call) -> Answer:
         profile = call.profile
-        await self._keeper.obtain(profile, Trigger.PERSON)
+        through_lock = await _is_through_lock(call.request)
+        await self._keeper.obtain(profile, Trigger.PERSON, through_lock=through_lock)
         row = next(row for row in self._keeper.status() if row.profile == profile)
         return json_answer(200, {"profile": profile, "expires_in_seconds": row.expires_in_seconds})
 
@@ -140,12 +148,28 @@ class EventStream(Answer):
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write each event as it comes."""
         connection = cast(Connection, request.protocol)
+        connection.is_stream = True
         connection.write(_STREAM_HEAD)
         async for event in self._events.listen():
             connection.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
             # A client that reads too slowly loses events. Nothing more is written until it has read the last one.
             await request.writer.drain()
         raise ConnectionResetError("the stream has ended")
+
+
+async def _is_through_lock(request: web.BaseRequest) -> bool:
+    """True if the body of a login is `THROUGH_LOCK`, False if there is none; raises BodyInvalid for any other."""
+    body = await read_body(request)
+    if not body:
+        return False
+    try:
+        # As pairs, so that a key that comes twice is seen.
+        pairs = json.loads(body.decode(), object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        raise BodyInvalid from None
+    if not isinstance(pairs, tuple) or len(pairs) != 1 or pairs[0][0] != "through_lock" or pairs[0][1] is not True:
+        raise BodyInvalid
+    return True
 
 
 def _pattern(path: str) -> tuple[str, str | None]:

@@ -13,14 +13,15 @@ from typing import Any
 
 from mayfly import __version__
 from mayfly.config.model import Config
-from mayfly.daemon import sockets
+from mayfly.daemon import descriptors, sockets
 from mayfly.daemon.admission import Admission
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
-from mayfly.daemon.http.server import CONNECTIONS, Handler, Server
+from mayfly.daemon.http.places import Places
+from mayfly.daemon.http.server import Handler, Server
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
@@ -71,9 +72,14 @@ class Daemon:
             self._events,
             allows_root=lambda: self._keeper.config.allow_root,
         )
+        shares = descriptors.shares(descriptors.raise_limit())
+        self._places = Places(shares.connections, shares.reserved)
+        at_once = shares.exchanges
         self._keeper = Keeper(
             config,
-            launch=unit_launcher(paths.exchange_socket()) if is_sealed else child_launcher(config.source),
+            launch=unit_launcher(paths.exchange_socket(), at_once=at_once)
+            if is_sealed
+            else child_launcher(config.source, at_once=at_once),
             desk=desk,
             clock=clock,
             events=self._events,
@@ -130,7 +136,9 @@ class Daemon:
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
         self._grants.replace(ensure_digests(self._keeper.config.profiles))
         endpoint, control = self._faces()
-        await life.enter_async_context(self._listening(control_socket, control.handle, self._admission.admit_unix))
+        await life.enter_async_context(
+            self._listening(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
+        )
         await life.enter_async_context(self._listening(port, endpoint.handle, self._admission.admit_tcp))
 
     def _faces(self) -> tuple[Endpoint, Control]:
@@ -154,14 +162,17 @@ class Daemon:
         return endpoint, control
 
     @contextlib.asynccontextmanager
-    async def _listening(self, sock: socket.socket, handle: Handler, admit: Any) -> AsyncIterator[None]:
+    async def _listening(
+        self, sock: socket.socket, handle: Handler, admit: Any, *, has_reserve: bool = False
+    ) -> AsyncIterator[None]:
         """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""
         server = Server(
             handle,
             admit=admit,
             on_fault=self._on_fault,
             on_refusal=self._admission.refused,
-            places=min(CONNECTIONS, sockets.connection_limit()),
+            places=self._places,
+            has_reserve=has_reserve,
         )
         # For asyncio, `backlog` is also how many connections it accepts before it does anything else.
         accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.ACCEPT_AT_ONCE)
@@ -267,7 +278,6 @@ def _check_host(port: socket.socket) -> None:
 
 
 def _harden_process() -> None:
-    """No dumps, no files that others can read, and as many descriptors as the system allows."""
+    """No dumps, and no files that others can read."""
     hardening.forbid_core_dumps()
     hardening.forbid_dumping()
-    sockets.raise_descriptor_limit()

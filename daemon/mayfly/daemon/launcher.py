@@ -27,7 +27,7 @@ TERM_GRACE_SECONDS = 10
 
 # systemd closes every connection beyond MaxConnections in mayfly-exchange.socket. This limit is well below, because
 # exchanges that are about to end count there, too.
-UNITS_AT_ONCE = 128
+EXCHANGES_AT_ONCE = 128
 
 
 # Returns if a human may be prompted now; raises the MayflyError that says why not.
@@ -93,36 +93,42 @@ def _check_profile(result: Result, wanted: set[str]) -> Result:
     return result
 
 
-def child_launcher(config_source: str) -> Launcher:
-    """A launcher of child processes that read the config at `config_source` themselves."""
+def child_launcher(config_source: str, *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
+    """A launcher of child processes that read the config at `config_source` themselves, at most `at_once` at a time."""
+    places = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Exchange]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "mayfly.exchange",
-            "--config",
-            config_source,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd="/",
-            # Ctrl-C in the terminal must reach the daemon only, which ends its exchange itself.
-            start_new_session=True,
-            env=_environment(),
-            limit=wire.MAX_LINE_BYTES,
-        )
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for mypy: made with pipes
-        try:
-            yield _StreamExchange(process.stdout, process.stdin)
-        finally:
-            await _end(process)
+        async with places:
+            process = await _start(config_source)
+            assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for mypy: made with pipes
+            try:
+                yield _StreamExchange(process.stdout, process.stdin)
+            finally:
+                await _end(process)
 
     return launch
 
 
-def unit_launcher(path: Path, *, at_once: int = UNITS_AT_ONCE) -> Launcher:
+async def _start(config_source: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        "-m",
+        "mayfly.exchange",
+        "--config",
+        config_source,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd="/",
+        # Ctrl-C in the terminal must reach the daemon only, which ends its exchange itself.
+        start_new_session=True,
+        env=_environment(),
+        limit=wire.MAX_LINE_BYTES,
+    )
+
+
+def unit_launcher(path: Path, *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
     """A launcher by the socket at `path`: systemd starts a unit for each connection, and ends all its processes.
 
     At most `at_once` exchanges run at a time; the next one waits. Raises ExchangeFailed if systemd does not listen.

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import resource
 import socket
 import stat
 import time
@@ -22,8 +21,7 @@ from mayfly.shared.errors import ConfigInvalid
 BACKLOG = 1024
 BIND_TRIES = 5
 TRY_AGAIN_SECONDS = 0.01
-ACCEPT_AT_ONCE = 16
-SPARE_DESCRIPTORS = 96
+ACCEPT_AT_ONCE = 8
 PROBE_SECONDS = 1
 
 # Device, inode and time of creation. The number of an inode that was freed is soon used again.
@@ -154,17 +152,3 @@ def _is_answered(path: Path) -> bool:
         except OSError:
             return True
         return True
-
-
-def raise_descriptor_limit() -> None:
-    """Raise this process's limit of descriptors to what the system allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        # macOS returns infinity, but accepts no more than OPEN_MAX.
-        soft = 10_240 if hard == resource.RLIM_INFINITY else hard
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def connection_limit() -> int:
-    """The number of connections that fit into the limit of descriptors, beside those being accepted and all else."""
-    return max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)

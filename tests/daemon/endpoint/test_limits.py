@@ -14,7 +14,7 @@ import pytest
 
 from mayfly.daemon.http import connection, server
 from mayfly.daemon.http.connection import IDLE_SECONDS
-from mayfly.daemon.http.server import CONNECTIONS
+from mayfly.daemon.http.places import CONNECTIONS
 from support.raw import PATIENCE_SECONDS, Line, Reply, asking, dial, filled, get, replies
 from support.server import deaf, gone, linux_only
 from support.warm import Warm
@@ -126,7 +126,7 @@ async def _trickle(line: Line) -> None:
 
 def test_the_limits_are_those_of_the_contract() -> None:
     """2,048 connections, 8 kB a field, 128 headers."""
-    assert (2048, 8192, 128) == (server.CONNECTIONS, server.FIELD_BYTES, server.HEADERS)
+    assert (2048, 8192, 128) == (CONNECTIONS, server.FIELD_BYTES, server.HEADERS)
 
 
 LONG = [f"X-{number}: {'x' * 8000}" for number in range(120)]

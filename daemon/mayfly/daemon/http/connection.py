@@ -66,7 +66,7 @@ class _RefusingParser:
 class Connection(RequestHandler):
     """One client's connection; `peer` is the process at the other end."""
 
-    __slots__ = ("_head_bytes", "_tail", "answered", "has_hung_up", "peer")
+    __slots__ = ("_head_bytes", "_idle_since", "_tail", "answered", "awaits_body", "has_hung_up", "is_stream", "peer")
 
     peer: Peer | None
 
@@ -74,6 +74,9 @@ class Connection(RequestHandler):
         super().__init__(*args, **kw)
         self.answered = 0
         self.has_hung_up = False
+        self.awaits_body = False
+        self._idle_since = self._loop.time()
+        self.is_stream = False
         self._head_bytes = 0
         self._tail = b""
 
@@ -105,7 +108,7 @@ class Connection(RequestHandler):
     def _is_head_too_long(self, data: bytes) -> bool:
         """Count the bytes of the head that is open, and then of the one that begins in `data`.
 
-        A body counts as the begin of the next head. After a body nothing else is read: see `Answer.prepare`.
+        The bytes of a body count as the beginning of the next head.
         """
         seen = self._tail + data
         first, last = seen.find(_END_OF_HEAD), seen.rfind(_END_OF_HEAD)
@@ -138,8 +141,18 @@ class Connection(RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """True if every request has been answered, or the connection is about to close."""
-        return self.answered == self._request_count or self._close or self._force_close
+        """True if no request is complete and unanswered, or the connection is about to close."""
+        return self.answered == self._request_count or self.awaits_body or self._close or self._force_close
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """How long the connection has been idle; None if an answer is due."""
+        return self._loop.time() - self._idle_since if self.is_idle else None
+
+    def note_answer(self) -> None:
+        """One more request has been answered."""
+        self.answered += 1
+        self._idle_since = self._loop.time()
 
     @property
     def is_last(self) -> bool:
