@@ -71,7 +71,7 @@ class Call:
         return Reply(int(words[1]), body)
 
 
-def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Call:
+def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:
     """Ask the daemon for `target`, without waiting; `answer_seconds` None is for answers that wait for a human.
 
     Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where its socket's
@@ -81,7 +81,8 @@ def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECO
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)
-        sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: mayfly\r\nContent-Length: 0\r\n\r\n".encode())
+        head = f"{method} {target} HTTP/1.0\r\nHost: mayfly\r\nContent-Length: {len(body)}\r\n\r\n"
+        sock.sendall(head.encode() + body)
     except OSError:
         sock.close()
         raise NotRunning(f"the daemon at {path} does not listen") from None
