@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import shutil
@@ -33,42 +32,6 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tel
 def _run_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "run"))
     return tmp_path / "run"
-
-
-def test_a_port_is_listened_on_with_a_long_queue() -> None:
-    """A thousand clients may connect at once."""
-    with sockets.bind_port(ANY_PORT) as port:
-        assert "127.0.0.1" == port.getsockname()[0]
-        assert 1 == port.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    assert 1024 == sockets.BACKLOG
-
-
-@pytest.mark.parametrize("rounds", range(4))
-async def test_a_client_that_connects_at_the_last_moment_is_answered(rounds: int) -> None:
-    """A client is answered, however far its connection has come when accepting stops.
-
-    One that is not accepted by then is answered by the next daemon, which has the same socket from systemd.
-    """
-    answers: list[bytes] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(await reader.readexactly(1))
-        writer.close()
-
-    with sockets.bind_port(ANY_PORT) as inherited:
-        first = await asyncio.start_server(answer, sock=inherited.dup())
-        clients = [socket.create_connection(inherited.getsockname(), 10) for _ in range(2)]
-        for client in clients:
-            client.sendall(b"?")
-        for _ in range(rounds):
-            await asyncio.sleep(0)
-        await sockets.stop_accepting([first])
-        async with await asyncio.start_server(answer, sock=inherited.dup()):
-            for client in clients:
-                with client:
-                    answers.append(await asyncio.to_thread(client.recv, 1))
-
-    assert [b"?", b"?"] == answers
 
 
 def test_a_port_that_somebody_has_is_taken() -> None:

@@ -19,22 +19,24 @@ from typing import Any
 import pytest
 
 from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import CONNECTIONS, Places
 from mayfly.daemon.http.server import Server
 
 
 @asynccontextmanager
 async def serving(
-    handler: Any, *, admit: Any = lambda _transport: Peer(0, 0), places: int = CONNECTIONS
+    handler: Any, *, admit: Any = lambda _sock: Peer(0, 0), places: int = CONNECTIONS
 ) -> AsyncIterator[tuple[int, list[Any]]]:
     """A server of ours around a handler, its port, and what it tells of faults and refusals."""
     told: list[Any] = []
-    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append, places=Places(places))
-    accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    server = Server(handler, on_fault=told.append, on_refusal=told.append, places=Places(places))
+    sock = socket.create_server(("127.0.0.1", 0))
+    acceptor = Acceptor(sock, server, admit)
     try:
-        yield accepting.sockets[0].getsockname()[1], told
+        yield sock.getsockname()[1], told
     finally:
-        accepting.close()
+        await acceptor.stop()
         await server.shutdown(1)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
 
-from asyncio import Transport
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -49,21 +49,24 @@ class Admission:
         if times := self._refusals.count(cause):
             self._events.warning("request.refused", cause=cause, times=times)
 
-    def admit_tcp(self, transport: Transport) -> Peer | None:
+    def admit_tcp(self, sock: socket.socket) -> Peer | None:
         """The client of a TCP connection; None if it is refused."""
         if self._sock_diag is None:
             return Peer(os.getuid())
-        ours, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         try:
-            owner = self._sock_diag.peer(client, ours) if client and ours else None
+            client = sock.getpeername()
+        except OSError:
+            return self._refused("gone")
+        try:
+            owner = self._sock_diag.peer(client, sock.getsockname())
         except OSError:
             return self._refused("unidentified")
         # A client that has closed its socket already is nobody's, not another user's.
         return self._admitted(Peer(owner.uid, inode=owner.inode)) if owner else self._refused("gone")
 
-    def admit_unix(self, transport: Transport) -> Peer | None:
+    def admit_unix(self, sock: socket.socket) -> Peer | None:
         """The client of a connection to the control socket; None if it is refused."""
-        found = unix_peer(transport.get_extra_info("socket"))
+        found = unix_peer(sock)
         return self._admitted(Peer(found[1], pid=found[0])) if found else self._refused("unidentified")
 
     def _admitted(self, peer: Peer) -> Peer | None:

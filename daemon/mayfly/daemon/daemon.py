@@ -14,12 +14,13 @@ from typing import Any
 from mayfly import __version__
 from mayfly.config.model import Config
 from mayfly.daemon import descriptors, sockets
-from mayfly.daemon.admission import Admission
+from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
+from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler, Server
 from mayfly.daemon.keeper import Keeper
@@ -42,6 +43,8 @@ DRAIN_SECONDS = 5
 FINISH_REQUESTS_SECONDS = 0.3
 # Sessions that change within this time are stored once more at its end, not once each.
 STORE_SECONDS = 0.1
+Admit = Callable[[socket.socket], Peer | None]
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -99,7 +102,7 @@ class Daemon:
             on_end=lambda: manager.ready(self._report.summary()),
         )
         self._storing: asyncio.Task[None] | None = None
-        self._listeners: list[tuple[asyncio.Server, Server]] = []
+        self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _address: None) -> None:
@@ -128,7 +131,7 @@ class Daemon:
         self._report.address = port.getsockname()
         life.callback(port.close)
         # An inherited socket may be bound and not listen yet.
-        port.listen(sockets.BACKLOG)
+        port.listen()
         self._admission.check_sock_diag(self._report.address[1])
         control_socket = inherited.control or sockets.bind_control()
         if not inherited.control:
@@ -163,25 +166,22 @@ class Daemon:
 
     @contextlib.asynccontextmanager
     async def _listening(
-        self, sock: socket.socket, handle: Handler, admit: Any, *, has_reserve: bool = False
+        self, sock: socket.socket, handle: Handler, admit: Admit, *, has_reserve: bool = False
     ) -> AsyncIterator[None]:
         """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""
         server = Server(
             handle,
-            admit=admit,
             on_fault=self._on_fault,
             on_refusal=self._admission.refused,
             places=self._places,
             has_reserve=has_reserve,
         )
-        # For asyncio, `backlog` is also how many connections it accepts before it does anything else.
-        accepting = await asyncio.get_running_loop().create_server(server, sock=sock, backlog=sockets.ACCEPT_AT_ONCE)
-        sock.listen(sockets.BACKLOG)
-        self._listeners.append((accepting, server))
+        acceptor = Acceptor(sock, server, admit)
+        self._listeners.append((acceptor, server))
         try:
             yield
         finally:
-            accepting.close()
+            await acceptor.stop()
             server.pre_shutdown()
             await server.shutdown(DRAIN_SECONDS)
 
@@ -261,7 +261,7 @@ class Daemon:
         """Stop accepting, answer the clients that are connected, and wait for exchanges under way. Start none."""
         self._manager.stopping()
         self._events.info("daemon.draining")
-        await sockets.stop_accepting(accepting for accepting, _ in self._listeners)
+        await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
         self._keeper.wind_up()
         await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
         await self._keeper.drain(DRAIN_SECONDS)

@@ -14,7 +14,7 @@ from mayfly.daemon.launcher import EXCHANGES_AT_ONCE
 # Standard streams, listeners, the event loop's own, descriptors that systemd passed, files and folders being read, and
 # the desk's programs.
 FIXED = 48
-# Connections that are accepted and not counted yet, that are being closed, or that get a refusal.
+# On both listeners, connections that are about to be closed for others, or get a refusal (16 each); and a reserve.
 IN_TRANSIT = 96
 # A child's pipes and its pidfd; while it starts, the child's ends of its pipes too.
 EACH_EXCHANGE = 4

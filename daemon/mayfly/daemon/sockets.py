@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import fcntl
@@ -11,17 +10,15 @@ import socket
 import stat
 import time
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
 
-BACKLOG = 1024
 BIND_TRIES = 5
 TRY_AGAIN_SECONDS = 0.01
-ACCEPT_AT_ONCE = 8
 PROBE_SECONDS = 1
 
 # Device, inode and time of creation. The number of an inode that was freed is soon used again.
@@ -45,7 +42,7 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         _bind(sock, address)
-        sock.listen(BACKLOG)
+        sock.listen()
     except OSError as reason:
         sock.close()
         kind = PortTaken if reason.errno == errno.EADDRINUSE else CannotListen
@@ -99,7 +96,7 @@ def _bind_unix(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         sock.bind(str(path))
-        sock.listen(BACKLOG)
+        sock.listen()
     except OSError as reason:
         sock.close()
         # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
@@ -108,22 +105,6 @@ def _bind_unix(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     return sock
-
-
-async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:
-    """Stop accepting without dropping connections.
-
-    Pending connections stay in the listen queue for the next process that holds the socket. asyncio accepts in one
-    iteration of its loop and makes the connection in the next one; a server that is closed in between drops it. So the
-    loop stops watching the sockets first, and closes the servers one iteration later.
-    """
-    loop, closing = asyncio.get_running_loop(), list(servers)
-    for server in closing:
-        for sock in server.sockets:
-            loop.remove_reader(sock.fileno())
-    await asyncio.sleep(0)
-    for server in closing:
-        server.close()
 
 
 def control_file() -> FileIdentity | None:

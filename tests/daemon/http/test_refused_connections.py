@@ -15,6 +15,8 @@ from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
 class _Refused(asyncio.Protocol):
+    """Refuses a connection that it has already."""
+
     def __init__(self, refused: RefusedConnections) -> None:
         self._refused = refused
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.answer import Answer, json_answer
 from mayfly.daemon.http.server import Server
 from support.raw import Line, dial, filled, get, replies
@@ -23,12 +25,14 @@ async def _handle(_request: web.BaseRequest) -> Answer:
 async def closing() -> AsyncIterator[tuple[Server, Line]]:
     """A server that accepts no more connections, and a client that is connected and has sent nothing."""
     faults: list[object] = []
-    server = Server(_handle, admit=lambda _transport: Peer(0, 0), on_fault=faults.append)
-    accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-    async with dial(accepting.sockets[0].getsockname()[1]) as line:
+    server = Server(_handle, on_fault=faults.append)
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    acceptor = Acceptor(sock, server, lambda _sock: Peer(0, 0))
+    async with dial(port) as line:
         while not server.connections:
             await asyncio.sleep(0)
-        accepting.close()
+        await acceptor.stop()
         yield server, line
     assert [] == faults
 

@@ -1,11 +1,10 @@
-"""One client's connection on aiohttp's protocol: admitted at accept, limited in what it may send and leave unread.
+"""One client's connection on aiohttp's protocol, limited in what the client may send and leave unread.
 
 The parser's own refusals are answered by the protocol, not by a handler, so the protocol is replaced here.
 """
 
 from __future__ import annotations
 
-from asyncio import Transport
 from typing import Any, Protocol, cast
 
 from aiohttp import web
@@ -29,7 +28,7 @@ IDLE_SECONDS = 5
 UNREAD_BYTES = 16 * 1024
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
-_FOREIGN = refusal(403, "ForeignUser", "mayfly answers nobody but its own user's processes")
+FOREIGN = refusal(403, "ForeignUser", "mayfly answers nobody but its own user's processes")
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
 
@@ -37,12 +36,6 @@ class Owner(Protocol):
     """The server of a connection, as far as the connection needs it."""
 
     refused_connections: RefusedConnections
-
-    def admit(self, transport: Transport) -> Peer | None:
-        """The process at the other end; None if it is refused."""
-
-    def make_room(self) -> bool:
-        """False if there is no place for one more connection."""
 
     def on_refusal(self, cause: str) -> None:
         """A connection or request was refused."""
@@ -68,10 +61,9 @@ class Connection(RequestHandler):
 
     __slots__ = ("_head_bytes", "_idle_since", "_tail", "answered", "awaits_body", "has_hung_up", "is_stream", "peer")
 
-    peer: Peer | None
-
-    def __init__(self, *args: Any, **kw: Any) -> None:
+    def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
         super().__init__(*args, **kw)
+        self.peer = peer
         self.answered = 0
         self.has_hung_up = False
         self.awaits_body = False
@@ -81,18 +73,8 @@ class Connection(RequestHandler):
         self._tail = b""
 
     def connection_made(self, transport: Any) -> None:
-        """Refuse the connection at once if its process is not admitted, or there is no room."""
-        owner = cast(Owner, self._manager)
+        """Set the limits of reads and unread answers."""
         transport.max_size = READ_BYTES
-        self.peer = owner.admit(transport)
-        if self.peer is None:
-            owner.refused_connections.close(transport, _FOREIGN.last)
-            self._manager = None
-            return
-        if not owner.make_room():
-            transport.abort()
-            self._manager = None
-            return
         transport.set_write_buffer_limits(UNREAD_BYTES)
         super().connection_made(transport)
 

@@ -34,29 +34,27 @@ _silent.disabled = True
 class Server(web.Server):
     """A server of `Connection`s.
 
-    `admit` returns the process at the other end of a new connection, or None to refuse it. `on_fault` is called with
-    our own faults, `on_refusal` with the cause of a refusal. Some of the `places` are reserved for this server if it
-    `has_reserve`.
+    An `Acceptor` gives it connections. `on_fault` is called with our own faults, `on_refusal` with the cause of a
+    refusal. Some of the `places` are reserved for this server if it `has_reserve`.
     """
 
     def __init__(
         self,
         handler: Handler,
         *,
-        admit: Callable[[Transport], Peer | None],
         on_fault: Callable[[BaseException | None], None],
         on_refusal: Callable[[str], None] = lambda _cause: None,
         places: Places | None = None,
         has_reserve: bool = False,
     ) -> None:
         super().__init__(cast(Any, handler), handler_cancellation=True)
-        self.admit = admit
         self.on_fault = on_fault
         self.on_refusal = on_refusal
         self.refused_connections = RefusedConnections()
         self.has_reserve = has_reserve
         self._places = places or Places()
         self._places.add(self)
+        self._expected = 0
 
     @property
     def guests(self) -> Iterator[Guest]:
@@ -65,8 +63,8 @@ class Server(web.Server):
 
     @property
     def count(self) -> int:
-        """The number of open connections."""
-        return len(self._connections)
+        """The number of connections that are open, or about to be."""
+        return len(self._connections) + self._expected
 
     def drop(self, guest: Guest) -> None:
         """Close this connection, and do not count it any more."""
@@ -78,6 +76,19 @@ class Server(web.Server):
             return True
         self.on_refusal("crowded")
         return self._places.make_room(self)
+
+    def expect(self) -> None:
+        """Count a connection that has been accepted, and is about to be made."""
+        self._expected += 1
+
+    def forget_expected(self) -> None:
+        """An accepted connection could not be made."""
+        self._expected -= 1
+
+    def connection_made(self, handler: RequestHandler, transport: Transport) -> None:
+        """A connection has been made."""
+        self._expected -= 1
+        super().connection_made(handler, transport)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's own name
         """Wait up to `timeout` seconds for the answers that are due, then close every connection."""
@@ -92,10 +103,11 @@ class Server(web.Server):
                 while any(cast(Connection, known).awaits_request for known in self._connections):  # noqa: ASYNC110 - aiohttp has no event for it
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    def __call__(self) -> RequestHandler:
-        """The protocol for one new connection."""
+    def connection_of(self, peer: Peer) -> Connection:
+        """The protocol for one new connection, of the process at its other end."""
         return Connection(
             self,
+            peer=peer,
             loop=self._loop,
             # No access log: aiohttp takes None for "off", which its annotation forgets.
             access_log=cast(Any, None),
