@@ -15,6 +15,8 @@ from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mayfly.config.model import Config, OnePassword
     from mayfly.daemon.sockets import CannotListen, PortTaken
     from mayfly.service.manager import Manager
@@ -36,6 +38,7 @@ def run(given: argparse.Namespace) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
+    has_changed = _change_of(given.config)
     try:
         return _serve(given, manager)
     except ConfigInvalid as problem:
@@ -45,15 +48,27 @@ def run(given: argparse.Namespace) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.stop(reason)
-    manager.status(f"not serving: {reason.errors[0]}")
-    _wait_for_change(given.config)
-    return code
+    return speech.DONE if _stand_in(manager, reason, has_changed) else code
 
 
-def _wait_for_change(given: str | None) -> None:
-    """Who ends is started again at once: so wait until the config is another one, or for half a minute."""
-    import time
+def _stand_in(manager: Manager, reason: speech.Stop, has_changed: Callable[[], bool]) -> bool:
+    """Wait until the config has changed, for WAIT_SECONDS at most, because systemd starts us again as soon as we end.
 
+    True if a signal has ended the wait.
+    """
+    import asyncio
+
+    from mayfly.daemon import log
+    from mayfly.daemon.stand_in import StandIn
+
+    async def wait() -> bool:
+        return await StandIn(manager, reason.errors, log.open_log(), has_changed=has_changed).run(WAIT_SECONDS)
+
+    return asyncio.run(wait())
+
+
+def _change_of(given: str | None) -> Callable[[], bool]:
+    """Whether the config is another one than now."""
     named = given or os.environ.get("MAYFLY_CONFIG")
     places = [Path(named)] if named else [paths.config_dir() / name for name in paths.CONFIG_NAMES]
 
@@ -61,10 +76,7 @@ def _wait_for_change(given: str | None) -> None:
         return [place.stat().st_mtime_ns if place.exists() else 0 for place in places]
 
     before = look()
-    for _ in range(WAIT_SECONDS):
-        if look() != before:
-            return
-        time.sleep(1)
+    return lambda: look() != before
 
 
 def _serve(given: argparse.Namespace, manager: Manager) -> int:
@@ -80,11 +92,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
 
     found = load(paths.config_file(given.config))
     address = _address(given.listen, found)
-    # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
-    if not given.sealed:
-        _check_ops(found)
-    for text in found.warnings:
-        speech.warning(text)
+    _check_machine(given, manager, found, address)
 
     async def serve() -> None:
         clock = Clock()
@@ -103,6 +111,17 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
         raise speech.Stop(speech.FAILED, str(reason), hints=(hint,)) from None
     _let_go_of_log()
     return speech.DONE
+
+
+def _check_machine(given: argparse.Namespace, manager: Manager, found: Config, address: tuple[str, int]) -> None:
+    """Raise Stop for an `op` that cannot be used, or a port that another process has; say what is to be warned of."""
+    # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
+    if not given.sealed:
+        _check_ops(found)
+    for text in found.warnings:
+        speech.warning(text)
+    if not manager.inherited.port:
+        _check_port(found, address)
 
 
 def _let_go_of_log() -> None:
@@ -161,17 +180,27 @@ def _ways(found: Config) -> dict[str, OnePassword]:
 def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
     from mayfly.cli.holders import holder
 
-    if _is_served():
+    is_strangers = _is_strangers(address[1])
+    if not is_strangers and _is_served():
         return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
     who = holder(address[1])
     hints: tuple[str, ...] = (
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
         "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
-    if _is_strangers(address[1]):
+    if is_strangers:
         hints = (_lock_out(found), *hints)
     message = f"{address[0]}:{address[1]} is taken by {who}" if who else f"{reason}: by a process that does not listen"
     return speech.Stop(speech.FAILED, message, hints=hints)
+
+
+def _check_port(found: Config, address: tuple[str, int]) -> None:
+    """Raise Stop if another process has bound the port and does not listen: it could, as soon as our daemon ends."""
+    from mayfly.cli.squatters import is_held
+    from mayfly.daemon.sockets import PortTaken
+
+    if is_held(address[1]):
+        raise _port_taken(found, address, PortTaken(f"{address[0]}:{address[1]} is taken"))
 
 
 def _is_served() -> bool:
@@ -185,10 +214,11 @@ def _is_served() -> bool:
 
 
 def _is_strangers(port: int) -> bool:
-    """Where Linux does not say that it is ours, it may be anybody's: one that has the port, and does not listen."""
-    from mayfly.cli.squatters import owner
+    """True if another user listens there, or a process that Linux does not name has the port without listening."""
+    from mayfly.cli.squatters import is_held, owner
 
-    return sys.platform == "linux" and owner(port) != os.getuid()
+    uid = owner(port)
+    return is_held(port) if uid is None else uid != os.getuid()
 
 
 def _lock_out(found: Config) -> str:

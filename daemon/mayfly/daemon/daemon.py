@@ -71,7 +71,7 @@ class Daemon:
         self._grants = Grants()
         outside = manager.inherited.sock_diag
         self._admission = Admission(
-            SockDiag(outside.detach()) if outside else sock_diag(),
+            SockDiag(os.dup(outside.fileno())) if outside else sock_diag(),
             self._events,
             allows_root=lambda: self._keeper.config.allow_root,
         )
@@ -127,13 +127,14 @@ class Daemon:
         inherited = self._manager.inherited
         if inherited.port:
             _check_host(inherited.port)
-        port = inherited.port or sockets.bind_port(self._report.address)
+        # Duplicates, so that the sockets stay open for the stand-in of a daemon that cannot serve.
+        port = inherited.port.dup() if inherited.port else sockets.bind_port(self._report.address)
         self._report.address = port.getsockname()
         life.callback(port.close)
         # An inherited socket may be bound and not listen yet.
         port.listen()
         self._admission.check_sock_diag(self._report.address[1])
-        control_socket = inherited.control or sockets.bind_control()
+        control_socket = inherited.control.dup() if inherited.control else sockets.bind_control()
         if not inherited.control:
             life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.

@@ -36,6 +36,11 @@ _FORWARDING = re.compile(r"^(?:forwarded|x-forwarded-.*|x-real-ip|via)$", re.IGN
 _NODES_MARK, _NODES_MODE = "Sec-Fetch-Mode", ["cors"]
 
 
+def hosts_of(port: int) -> frozenset[str]:
+    """The values of Host that are ours: others come from names that lead here, and from forwarded ports."""
+    return frozenset(f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}"))
+
+
 class Refusal(NamedTuple):
     """An answer to the client, and the cause under which the refusal is counted."""
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import hdrs, web
 
 from mayfly.daemon.audit import Audit
-from mayfly.daemon.endpoint.checks import Checks, Refused
+from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
 from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
@@ -54,8 +54,7 @@ class Endpoint:
         self._on_refusal = on_refusal
         # Weak, so that credentials that are forgotten do not live on here.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
-        hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
-        self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
+        self._checks = Checks(hosts_of(port), lambda token, profile: grants.opens(token, profile, clock()))
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""

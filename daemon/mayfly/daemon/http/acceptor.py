@@ -30,12 +30,23 @@ PAUSE_SECONDS = 0.1
 
 
 class Acceptor:
-    """Accepts on `sock` for `server`. `admit` returns the process at the other end, or None to refuse it."""
+    """Accepts on `sock` for `server`. `admit` returns the process at the other end, or None to refuse it.
 
-    def __init__(self, sock: socket.socket, server: Server, admit: Callable[[socket.socket], Peer | None]) -> None:
+    While `may_accept` is False, connections stay in the listen queue.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        server: Server,
+        admit: Callable[[socket.socket], Peer | None],
+        *,
+        may_accept: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._sock = sock
         self._server = server
         self._admit = admit
+        self._may_accept = may_accept
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -64,6 +75,9 @@ class Acceptor:
             await asyncio.wait(self._tasks)
 
     def _accept(self) -> None:
+        if not self._may_accept():
+            self._wait()
+            return
         admitted = 0
         for _ in range(AT_ONCE):
             if admitted == ADMITTED_AT_ONCE:
@@ -73,17 +87,18 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as reason:
-                self._wait(reason)
+                # Report the error when it begins, not at each try.
+                if not self._is_short:
+                    self._server.on_fault(reason)
+                self._is_short = True
+                self._wait()
                 return
             self._is_short = False
             client.setblocking(False)
             admitted += self._is_admitted(client)
 
-    def _wait(self, reason: OSError) -> None:
-        """Try again later: at once, the loop would do nothing else. Report the error when it begins."""
-        if not self._is_short:
-            self._server.on_fault(reason)
-        self._is_short = True
+    def _wait(self) -> None:
+        """Try again later: at once, the loop would do nothing else."""
         self._loop.remove_reader(self._sock)
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._start)
 
