@@ -17,6 +17,7 @@ from typing import Protocol
 
 from mayfly.shared import wire
 from mayfly.shared.errors import ExchangeFailed
+from mayfly.shared.interpreter import isolation_flags
 from mayfly.shared.wire import Request, Result
 
 
@@ -113,7 +114,7 @@ def child_launcher(config_source: str, *, at_once: int = EXCHANGES_AT_ONCE) -> L
 async def _start(config_source: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-I",
+        *isolation_flags(),
         "-m",
         "mayfly.exchange",
         "--config",
