@@ -118,7 +118,7 @@ class Daemon:
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
             await self._run()
-            self._store()
+            await asyncio.wait([self._tasks.spawn(self._store_last())])
         self._events.info("daemon.stopped")
 
     # Bind
@@ -228,6 +228,9 @@ class Daemon:
             await asyncio.sleep(STORE_SECONDS)
         finally:
             self._storing = None
+        self._store()
+
+    async def _store_last(self) -> None:
         self._store()
 
     def _store(self) -> None:
