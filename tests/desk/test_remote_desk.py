@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mayfly.daemon import remote_desk
 from mayfly.daemon.remote_desk import RemoteDesk
 from mayfly.desk.__main__ import serve
 from mayfly.shared.desk import Caller, Presence, Scene
@@ -168,6 +169,77 @@ async def test_the_desk_ends_when_nobody_asks(sight: Sight, tmp_path: Path) -> N
 
     async with asyncio.timeout(10):
         await serve(sock, sight, 0.01)
+
+
+async def test_the_desk_leaves_systemds_socket_where_it_is(sight: Sight, tmp_path: Path) -> None:
+    """A desk that ends leaves the socket that systemd handed over at its path, and the next desk answers there.
+
+    asyncio of Python 3.13 and newer removes the path of a Unix server that ends.
+    """
+    path = tmp_path / "desk.sock"
+    desk = RemoteDesk(path, lambda: NOW)
+    sight.seen = Presence.LOCKED
+    with socket.socket(socket.AF_UNIX) as systemds:
+        systemds.bind(str(path))
+        systemds.listen()
+        for _ in range(2):
+            serving = asyncio.create_task(serve(systemds.dup(), sight, 0.2))
+            assert Presence.LOCKED is (await desk.scene()).presence
+            assert Caller(7, "terraform") == await desk.caller(7)
+            await serving
+            assert path.is_socket()
+
+
+def noted(path: Path, problem: str) -> list[str]:
+    return [f"the desk does not answer: {problem.format(path=path)}; systemctl --user restart mayfly-desk.socket"]
+
+
+async def test_a_desk_without_its_socket_is_noted(path: Path) -> None:
+    """While the desk's socket is there and answers, there is no note; without it there is one, with what to run."""
+    desk = RemoteDesk(path, lambda: NOW)
+    unasked = desk.notes()
+    await desk.scene()
+    answered = desk.notes()
+    aside = await asyncio.to_thread(path.rename, f"{path}.aside")
+    missing = desk.notes()
+    await asyncio.to_thread(aside.rename, path)
+
+    assert ([], [], noted(path, "{path} is no socket")) == (unasked, answered, missing)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("refused", "{path}: Connection refused"),
+        ("silent", "no answer within 0.1 s"),
+        ("cut", "its answer cannot be read"),
+    ],
+)
+async def test_a_desk_that_does_not_answer_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, problem: str
+) -> None:
+    """The note has the last question's failure. It goes with the next answer, and with a new socket."""
+    monkeypatch.setattr(remote_desk, "PATIENCE_SECONDS", 0.1)
+    path = tmp_path / "desk.sock"
+    desk = RemoteDesk(path, lambda: NOW)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        if answer != "refused":
+            listener.listen()
+        asking = asyncio.create_task(desk.scene())
+        if answer == "cut":
+            connection, _ = await asyncio.to_thread(listener.accept)
+            await asyncio.to_thread(connection.recv, 999)
+            connection.close()
+        await asking
+        notes = desk.notes()
+    await asyncio.to_thread(path.unlink)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        anew = desk.notes()
+
+    assert (noted(path, problem), []) == (notes, anew)
 
 
 async def test_only_systemd_starts_the_desk() -> None:

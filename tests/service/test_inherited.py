@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 
@@ -10,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+import mayfly
 
 from mayfly.service.fd_store import sealed
 from mayfly.service.inherited import take
@@ -135,6 +138,41 @@ async def test_a_port_that_others_could_reach_is_refused(world: World) -> None:
     assert "Traceback" not in ended.err
     async with world.serve(prefix=(*opener, "127.0.0.1", str(world.port)), env={"MAYFLY_LISTEN": "127.0.0.1:1"}):
         assert 200 == (await world.get()).status
+
+
+# As systemd does: the port and the control socket, open before the daemon.
+PAIR_OPENER = """
+import fcntl, os, socket, sys
+port, control = socket.socket(), socket.socket(socket.AF_UNIX)
+port.bind(("127.0.0.1", int(sys.argv[1])))
+control.bind(sys.argv[2])
+for sock in (port, control):
+    sock.listen()
+aside = [fcntl.fcntl(sock, fcntl.F_DUPFD, 9) for sock in (port, control)]
+for number, descriptor in enumerate(aside, 3):
+    os.dup2(descriptor, number)
+    os.set_inheritable(number, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2"}
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+async def test_a_control_socket_that_was_handed_over_stays(world: World) -> None:
+    """A daemon that ends leaves the manager's control socket at its path, for the next daemon."""
+    path = world.run_dir / "control.sock"
+    path.parent.mkdir(mode=0o700)
+    opener = (sys.executable, "-c", PAIR_OPENER, str(world.port), str(path))
+    async with world.serve(prefix=opener):
+        assert 200 == (await world.get()).status
+
+    assert path.is_socket()
+
+
+def test_nothing_is_served_by_a_call_that_removes_its_socket() -> None:
+    """asyncio's Unix servers remove their path when they close (Python 3.13): ours are all made by `create_server`."""
+    sources = Path(mayfly.__file__).parent.rglob("*.py")
+
+    assert [] == [str(path) for path in sources if re.search(r"\w_unix_server\(", path.read_text())]
 
 
 def test_without_names_nothing_is_recalled(first: int) -> None:

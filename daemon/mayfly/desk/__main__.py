@@ -50,7 +50,8 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
         finally:
             writer.close()
 
-    async with await asyncio.start_unix_server(answer, sock=sock, limit=MAX_LINE_BYTES):
+    # The socket's path is systemd's. start_unix_server of Python 3.13 and newer removes it when the server closes.
+    async with await asyncio.start_server(answer, sock=sock, limit=MAX_LINE_BYTES):
         while True:
             try:
                 async with asyncio.timeout(idle_seconds):

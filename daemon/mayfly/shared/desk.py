@@ -43,6 +43,9 @@ class Caller(NamedTuple):
 class Desk(Protocol):
     """The user's session: what can be asked of it."""
 
+    def notes(self) -> list[str]:
+        """What a person should know of the desk itself, for `mayfly status`."""
+
     async def scene(self) -> Scene:
         """The presence now. While it is unknown, the last known one; at first PRESENT."""
 
