@@ -14,8 +14,8 @@ import pytest
 
 import mayfly
 
-from mayfly.service.fd_store import sealed
-from mayfly.service.inherited import take
+from mayfly.service.fd_store import sealed_memfd
+from mayfly.service.inherited import take_inherited
 from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier
 from support.world import World
@@ -44,10 +44,10 @@ def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> 
     unix.bind(str(tmp_path / "control.sock"))
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
     inet = socket.socket(socket.AF_INET)
-    hand_over(first, sealed(b"kept"), netlink.detach(), unix.detach(), inet.detach())
+    hand_over(first, sealed_memfd(b"kept"), netlink.detach(), unix.detach(), inet.detach())
     environ = environment(4, "sessions:a:b:c")
 
-    found = take(environ, 7, first=first)
+    found = take_inherited(environ, 7, first=first)
 
     assert {"HOME": "/"} == environ
     assert found.port is not None
@@ -60,7 +60,7 @@ def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> 
             found.sock_diag.fileno(),
         )
         assert not os.get_inheritable(found.port.fileno())
-    assert {"sessions": first} == found.kept
+    assert {"sessions": first} == found.stored
     manager = Manager(found, Notifier(), None)
     assert b"kept" == manager.restore()
     assert b"" == manager.restore()
@@ -73,7 +73,7 @@ def test_what_is_meant_for_another_is_left_alone(first: int, change: dict[str, s
     hand_over(first, inet.detach())
     environ = environment(1) | change
 
-    found = take(environ, 7, first=first)
+    found = take_inherited(environ, 7, first=first)
 
     os.close(first)
     assert found.port is None
@@ -87,7 +87,7 @@ def test_what_nobody_asked_for_is_closed(first: int) -> None:
     ports = [socket.socket(socket.AF_INET).detach() for _ in range(2)]
     hand_over(first, reading, *ports)
 
-    found = take(environment(3), 7, first=first)
+    found = take_inherited(environment(3), 7, first=first)
 
     assert found.port is not None
     found.port.close()
@@ -104,7 +104,7 @@ def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
     port = socket.socket(socket.AF_INET)
     os.dup2(port.detach(), first + 1)
 
-    found = take(environment(3), 7, first=first)
+    found = take_inherited(environment(3), 7, first=first)
 
     assert found.port is not None
     with closing(found.port):
@@ -177,8 +177,8 @@ def test_nothing_is_served_by_a_call_that_removes_its_socket() -> None:
 
 def test_without_names_nothing_is_recalled(first: int) -> None:
     """Kept memory of another name than ours is closed, and not believed."""
-    hand_over(first, sealed(b"kept"))
+    hand_over(first, sealed_memfd(b"kept"))
 
-    assert b"" == Manager(take(environment(1, "others"), 7, first=first), Notifier(), None).restore()
+    assert b"" == Manager(take_inherited(environment(1, "others"), 7, first=first), Notifier(), None).restore()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(first)

@@ -50,7 +50,7 @@ def test_every_word_is_systemds_own(listener: Listener) -> None:
     notifier = Notifier(listener.address)
     notifier.ready("2 profiles")
     notifier.status("two\nlines")
-    notifier.alive()
+    notifier.feed_watchdog()
     notifier.stopping()
 
     heard = [listener.heard()[0] for _ in range(4)]
@@ -68,7 +68,7 @@ def test_reloading_tells_the_time_by_the_monotonic_clock(listener: Listener) -> 
 
 def test_what_is_kept_is_sealed_and_replaces_what_was(listener: Listener) -> None:
     """The store holds one memfd, which nobody can change, and which reads back as what was put there."""
-    fd_store.put(Notifier(listener.address), b"secret")
+    fd_store.store(Notifier(listener.address), b"secret")
 
     dropped, _ = listener.heard()
     kept, [descriptor] = listener.heard()
@@ -76,13 +76,13 @@ def test_what_is_kept_is_sealed_and_replaces_what_was(listener: Listener) -> Non
         os.pwrite(descriptor, b"x", 0)
     assert ["FDSTOREREMOVE=1", "FDNAME=sessions"] == dropped
     assert ["FDSTORE=1", "FDNAME=sessions", "FDPOLL=0"] == kept
-    assert b"secret" == fd_store.taken(descriptor)
+    assert b"secret" == fd_store.read_and_close(descriptor)
 
 
 def test_nothing_is_kept_of_nothing(listener: Listener) -> None:
     """Where there are no sessions, the store is emptied, and no descriptor is sent."""
-    fd_store.put(Notifier(listener.address), b"")
-    Notifier(listener.address).alive()
+    fd_store.store(Notifier(listener.address), b"")
+    Notifier(listener.address).feed_watchdog()
 
     assert ["FDSTOREREMOVE=1", "FDNAME=sessions"] == listener.heard()[0]
     assert ["WATCHDOG=1"] == listener.heard()[0]
@@ -97,12 +97,12 @@ def test_what_systemd_has_not_heard_is_told_again(tmp_path: Path) -> None:
     manager.keep(b"secret")
     manager.keep(b"secret")
     manager.tick()
-    Notifier(str(address)).alive()
+    Notifier(str(address)).feed_watchdog()
 
     heard = [listener.heard() for _ in range(3)]
     listener.close()
     assert ["FDSTOREREMOVE=1", "FDSTORE=1", "WATCHDOG=1"] == [lines[0] for lines, _ in heard]
-    assert b"secret" == fd_store.taken(heard[1][1][0])
+    assert b"secret" == fd_store.read_and_close(heard[1][1][0])
 
 
 def test_a_store_that_was_emptied_and_not_filled_is_filled_again(
@@ -114,7 +114,7 @@ def test_a_store_that_was_emptied_and_not_filled_is_filled_again(
     manager = Manager(Inherited(), Notifier(str(address)), None)
     with monkeypatch.context() as busy:
         # The one moment at which a queue is full cannot be had from outside.
-        busy.setattr(Notifier, "keep", lambda *_: False)
+        busy.setattr(Notifier, "store_descriptor", lambda *_: False)
         manager.keep(b"secret")
     manager.keep(b"secret")
 
@@ -128,21 +128,21 @@ def test_what_is_not_sealed_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")
 
-    assert None is fd_store.taken(os.open(path, os.O_RDONLY))
+    assert None is fd_store.read_and_close(os.open(path, os.O_RDONLY))
 
 
 def test_nobody_listening_is_no_fault(tmp_path: Path) -> None:
     """Telling a socket that is not there, or nobody at all, does nothing."""
     Notifier(str(tmp_path / "gone")).ready("…")
     Notifier().ready("…")
-    fd_store.put(Notifier(), b"secret")
+    fd_store.store(Notifier(), b"secret")
 
 
 def test_the_variable_is_taken_out_of_the_environment() -> None:
     """No child speaks in our name: NOTIFY_SOCKET is gone once it has been read."""
     environ = {"NOTIFY_SOCKET": "/somewhere", "HOME": "/"}
 
-    assert Notifier.of(environ).is_heard
+    assert Notifier.from_environ(environ).is_enabled
     assert {"HOME": "/"} == environ
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mayfly import __version__
 from mayfly.service import files, sandbox, units
-from mayfly.service.files import Standing
-from mayfly.service.installed_version import Installed
+from mayfly.service.files import FileState
+from mayfly.service.installed_version import InstalledVersion
 from mayfly.service.units import Values
 from mayfly.shared.errors import ConfigInvalid
 from support.world import World
@@ -133,7 +133,7 @@ def test_what_was_stamped_is_known_again(text: str) -> None:
     """Whatever is stamped is ours as long as nobody edits it; with any change to it, it is edited."""
     body = text + "\n"
     stamped = files.stamped(body)
-    found, stamp = files._parted(stamped)
+    found, stamp = files._split(stamped)
 
     assert body == found
     assert stamp is not None
@@ -144,27 +144,27 @@ def test_what_was_stamped_is_known_again(text: str) -> None:
 def test_what_stands_there_is_told_apart(tmp_path: Path) -> None:
     """Absent, the same, of another version, edited, not ours, a link: each is known for what it is."""
     wanted, path = files.stamped("[Unit]\n"), tmp_path / "unit"
-    assert Standing.ABSENT is files.standing(path, wanted)
+    assert FileState.ABSENT is files.file_state(path, wanted)
     files.write(path, wanted)
-    assert Standing.SAME is files.standing(path, wanted)
+    assert FileState.CURRENT is files.file_state(path, wanted)
     assert 0o600 == path.stat().st_mode & 0o777
     path.write_text(files.stamped("[Unit]\nOld=\n", version="0.0.1"))
-    assert (Standing.STALE, "0.0.1") == (files.standing(path, wanted), files.version_of(path))
+    assert (FileState.OUTDATED, "0.0.1") == (files.file_state(path, wanted), files.version_of(path))
     path.write_text(files.stamped("[Unit]\n", version="0.0.1"))
-    assert Standing.AGED is files.standing(path, wanted)
+    assert FileState.OTHER_VERSION is files.file_state(path, wanted)
     path.write_text(wanted + "\n")
-    assert not files.standing(path, wanted).is_kept
+    assert not files.file_state(path, wanted).is_kept
     path.write_text(wanted + "Mine=\n")
-    assert (Standing.EDITED, __version__) == (files.standing(path, wanted), files.version_of(path))
+    assert (FileState.EDITED, __version__) == (files.file_state(path, wanted), files.version_of(path))
     path.write_text(wanted.replace("Unit", "Mine"))
-    assert Standing.EDITED is files.standing(path, wanted)
+    assert FileState.EDITED is files.file_state(path, wanted)
     path.write_text("[Unit]\n")
-    assert (Standing.FOREIGN, None) == (files.standing(path, wanted), files.version_of(path))
+    assert (FileState.FOREIGN, None) == (files.file_state(path, wanted), files.version_of(path))
     path.write_bytes(b"\xff")
-    assert Standing.FOREIGN is files.standing(path, wanted)
+    assert FileState.FOREIGN is files.file_state(path, wanted)
     path.unlink()
     path.symlink_to("/dev/null")
-    assert Standing.FOREIGN is files.standing(path, wanted)
+    assert FileState.FOREIGN is files.file_state(path, wanted)
 
 
 @pytest.mark.parametrize("name", units.SYSTEMD)
@@ -172,10 +172,10 @@ def test_a_unit_is_known_by_its_template_whatever_it_is_filled_in_with(name: str
     """Another port or program is no other unit; another directive is, at whichever end it stands."""
     template, text = units.template("systemd", name), units.systemd(attrs.evolve(VALUES, config="/a.b"))[name]
 
-    assert units.is_of(template, text)
-    assert not units.is_of(template, text + "More=\n")
-    assert not units.is_of(template, "More=\n" + text)
-    assert not units.is_of(template, text.replace("Description=", "Described="))
+    assert units.is_from_template(template, text)
+    assert not units.is_from_template(template, text + "More=\n")
+    assert not units.is_from_template(template, "More=\n" + text)
+    assert not units.is_from_template(template, text.replace("Description=", "Described="))
 
 
 def test_every_directive_of_the_seal_is_probed_and_can_be_taken_back() -> None:
@@ -244,12 +244,12 @@ async def test_what_hinders_a_service_that_was_started_is_told(
 def test_a_version_on_disk_is_noticed(tmp_path: Path) -> None:
     """Another version in the package's file is told; the same one, a broken file and a missing one are not."""
     path = tmp_path / "__init__.py"
-    installed = Installed(path, "1.0")
-    told = [installed.other_version()]
+    installed = InstalledVersion(path, "1.0")
+    told = [installed.other_than_running()]
     for text in ('__version__ = "1.0"\n', "broken", '__version__ = "1.1"\n'):
         path.write_text(text)
-        told.append(installed.other_version())
+        told.append(installed.other_than_running())
     path.unlink()
-    told.append(installed.other_version())
+    told.append(installed.other_than_running())
 
     assert [None, None, None, "1.1", "1.1"] == told

@@ -1,4 +1,4 @@
-"""How the desk asks the platform's own programs."""
+"""The platform's programs, run for the desk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly.shared.desk import ANSWER_SECONDS
 
 
 async def ask(program: str, *arguments: str) -> str | None:
-    """What a program of the platform prints; None if it is not there, fails, or takes too long."""
+    """The output of a program; None if it is absent, fails, or takes longer than ANSWER_SECONDS."""
     found = shutil.which(program)
     if found is None:
         return None
@@ -31,7 +31,7 @@ async def ask(program: str, *arguments: str) -> str | None:
             async with asyncio.timeout(ANSWER_SECONDS):
                 out, _ = await process.communicate()
     finally:
-        # Also where whoever asks has gone: nothing is left running.
+        # Also if the caller is cancelled: no process is left running.
         if process.returncode is None:
             process.kill()
             await process.wait()

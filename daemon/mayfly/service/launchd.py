@@ -1,6 +1,6 @@
-"""launchd, on macOS: the sockets that it has opened for us, and the agent by which it knows us.
+"""launchd, on macOS: the sockets that it opens for the daemon, and the daemon's agent.
 
-Written from launch(3), launchd.plist(5) and launchctl(1), and not run on a Mac by us: see docs/service.md.
+Written from launch(3), launchd.plist(5) and launchctl(1). Not yet run on a Mac: see docs/service.md.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ CALL_SECONDS = 30
 
 
 def inherited(environ: MutableMapping[str, str], library: Any = None) -> Inherited:
-    """The port and the control socket, where launchd has started us."""
+    """The port and the control socket, if launchd has started this process."""
     if environ.get("XPC_SERVICE_NAME") != LABEL:
         return Inherited()
     return Inherited(port=_only(activated("port", library)), control=_only(activated("control", library)))
 
 
 def activated(name: str, library: Any = None) -> list[int]:
-    """The descriptors of the sockets called `name` in the property list; none where launchd says no."""
+    """The descriptors of the sockets called `name` in the property list; none if launchd refuses."""
     system = library or ctypes.CDLL(None)
     descriptors, count = ctypes.POINTER(ctypes.c_int)(), ctypes.c_size_t(0)
     refusal = system.launch_activate_socket(name.encode(), ctypes.byref(descriptors), ctypes.byref(count))
@@ -42,44 +42,44 @@ def activated(name: str, library: Any = None) -> list[int]:
 
 
 def _only(descriptors: list[int]) -> socket.socket | None:
-    """The first as a socket; the others, which nobody asked for, are closed."""
+    """The first descriptor as a socket. Closes the others: the property list asks for one."""
     for other in descriptors[1:]:
         os.close(other)
     return socket.socket(fileno=descriptors[0]) if descriptors else None
 
 
 def agent() -> Path:
-    """Where the property list is."""
+    """The path of the property list."""
     return Path.home() / "Library/LaunchAgents" / f"{LABEL}.plist"
 
 
 def log_file() -> Path:
-    """Where the daemon's words go."""
+    """The path of the daemon's log."""
     return Path.home() / "Library/Logs/mayfly/mayfly.log"
 
 
 def bootstrap() -> str:
-    """Have launchd take over the property list; what it says where it does not."""
+    """Have launchd load the property list. Returns its complaint; "" if it succeeded."""
     return _launchctl("bootstrap", _domain(), str(agent()))
 
 
 def bootout() -> str:
-    """Have launchd end the agent and forget it; what it says where it does not."""
+    """Have launchd end the agent and unload it. Returns its complaint; "" if it succeeded."""
     return _launchctl("bootout", f"{_domain()}/{LABEL}")
 
 
 def kickstart() -> str:
-    """Have launchd start the agent now."""
+    """Have launchd start the agent now. Returns its complaint; "" if it succeeded."""
     return _launchctl("kickstart", f"{_domain()}/{LABEL}")
 
 
 def setenv(name: str, value: str | None) -> str:
-    """Set a variable for every program that the session starts from now on, or unset it."""
+    """Set a variable for every program that the session starts from now on; None unsets it."""
     return _launchctl("unsetenv", name) if value is None else _launchctl("setenv", name, value)
 
 
 def is_loaded() -> bool:
-    """Whether launchd knows the agent."""
+    """Whether launchd has loaded the agent."""
     return not _launchctl("print", f"{_domain()}/{LABEL}")
 
 
@@ -88,7 +88,7 @@ def _domain() -> str:
 
 
 def _launchctl(*words: str) -> str:
-    """What it complains of; "" if it did as it was told."""
+    """The complaint of `launchctl`; "" if it succeeded."""
     try:
         ended = subprocess.run(
             (shutil.which("launchctl") or "/bin/launchctl", *words),

@@ -1,4 +1,4 @@
-"""The time, as the composition roots supply it."""
+"""The clock that the composition roots supply."""
 
 from __future__ import annotations
 
