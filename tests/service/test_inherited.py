@@ -39,7 +39,7 @@ def environment(count: int, names: str = "") -> dict[str, str]:
 
 
 def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> None:
-    """Port, control socket, netlink socket and kept memory are found whatever their order."""
+    """Port, control socket, netlink socket and stored memfd are found in any order."""
     unix = socket.socket(socket.AF_UNIX)
     unix.bind(str(tmp_path / "control.sock"))
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
@@ -68,7 +68,7 @@ def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("change", [{"LISTEN_PID": "8"}, {"LISTEN_FDS": "many"}, {"LISTEN_PID": ""}])
 def test_what_is_meant_for_another_is_left_alone(first: int, change: dict[str, str]) -> None:
-    """Where LISTEN_PID is not ours, or LISTEN_FDS no number, nothing is touched; the variables are gone."""
+    """If LISTEN_PID is not ours, or LISTEN_FDS no number, no descriptor is touched; the variables are removed."""
     inet = socket.socket(socket.AF_INET)
     hand_over(first, inet.detach())
     environ = environment(1) | change
@@ -80,8 +80,8 @@ def test_what_is_meant_for_another_is_left_alone(first: int, change: dict[str, s
     assert {"HOME": "/"} == environ
 
 
-def test_what_nobody_asked_for_is_closed(first: int) -> None:
-    """A second port and a pipe are closed, not kept."""
+def test_a_second_port_and_a_pipe_are_closed(first: int) -> None:
+    """A second port and a pipe are closed."""
     reading, writing = os.pipe()
     os.close(writing)
     ports = [socket.socket(socket.AF_INET).detach() for _ in range(2)]
@@ -97,7 +97,7 @@ def test_what_nobody_asked_for_is_closed(first: int) -> None:
 
 
 def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
-    """A closed descriptor is no descriptor, and a socket for datagrams no port: the others count."""
+    """A listed descriptor that is closed is skipped, and a datagram socket is closed: the others count."""
     hand_over(first, socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach())
     os.dup2(0, first + 2)
     os.close(first + 2)
@@ -113,7 +113,7 @@ def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
         os.fstat(first)
 
 
-# Becomes the daemon, with a socket that it has opened as a service manager would.
+# Opens a socket as a service manager would, then becomes the daemon.
 OPENER = """
 import os, socket, sys
 sock = socket.socket()
@@ -127,7 +127,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 async def test_a_port_that_others_could_reach_is_refused(world: World) -> None:
-    """Whoever has opened it: the daemon serves on 127.0.0.1 or not at all."""
+    """The daemon refuses an inherited port on another address than 127.0.0.1."""
     opener = (sys.executable, "-c", OPENER)
     serve = (sys.executable, "-m", "mayfly", "serve")
 
@@ -176,7 +176,7 @@ def test_nothing_is_served_by_a_call_that_removes_its_socket() -> None:
 
 
 def test_without_names_nothing_is_recalled(first: int) -> None:
-    """Kept memory of another name than ours is closed, and not believed."""
+    """A stored memfd under another name is closed and not read."""
     hand_over(first, sealed_memfd(b"kept"))
 
     assert b"" == Manager(take_inherited(environment(1, "others"), 7, first=first), Notifier(), None).restore()

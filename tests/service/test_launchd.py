@@ -1,4 +1,4 @@
-"""launchd's activation, against a library that plays its part."""
+"""launchd's sockets, from a library that stands in for launchd's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Library:
 
 
 def test_both_sockets_are_taken_and_the_array_is_freed() -> None:
-    """Port and control socket come by their names; one too many is closed, and launchd's memory given back."""
+    """Port and control socket come by their names; a second port is closed, and launchd's array freed."""
     port, extra, control = socket.socket(), socket.socket(), socket.socket(socket.AF_UNIX)
     numbers = port.detach(), extra.detach(), control.detach()
     library = Library(port=[numbers[0], numbers[1]], control=[numbers[2]])
@@ -58,7 +58,7 @@ def test_both_sockets_are_taken_and_the_array_is_freed() -> None:
 
 
 def test_without_launchd_nothing_is_asked() -> None:
-    """In a terminal, and where launchd knows no such socket, there is nothing to inherit."""
+    """In a terminal, and if launchd has no such socket, nothing is inherited."""
     library = Library()
 
     assert launchd.inherited({}, None).port is None
