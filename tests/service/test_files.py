@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +37,7 @@ def test_every_state_is_recognised(tmp_path: Path) -> None:
     path.write_text(files.stamped("[Unit]\nOld=\n", version="0.0.1"))
     assert (FileState.OUTDATED, "0.0.1") == (files.file_state(path, wanted), files.version_of(path))
     path.write_text(files.stamped("[Unit]\n", version="0.0.1"))
-    assert FileState.OTHER_VERSION is files.file_state(path, wanted)
+    assert FileState.SAME_SETTINGS is files.file_state(path, wanted)
     path.write_text(wanted + "\n")
     assert not files.file_state(path, wanted).is_kept
     path.write_text(wanted + "Mine=\n")
@@ -49,3 +51,24 @@ def test_every_state_is_recognised(tmp_path: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/null")
     assert FileState.FOREIGN is files.file_state(path, wanted)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "state"),
+    [
+        (
+            "# Some words.\n[Socket]\nBacklog=9\n",
+            "# Other words,\n# and more.\n\n[Socket]\nBacklog=9\n",
+            FileState.SAME_SETTINGS,
+        ),
+        ("<!-- Some words. -->\n<a/>\n", "  <!-- Other words. -->\n<a/>\n", FileState.SAME_SETTINGS),
+        ("[Socket]\n# Backlog=9\n", "[Socket]\nBacklog=9\n", FileState.OUTDATED),
+        ("[Socket]\nBacklog=9\n", "[Socket]\nBacklog=9 # now\n", FileState.OUTDATED),
+    ],
+)
+def test_a_file_with_other_comments_is_not_outdated(tmp_path: Path, old: str, new: str, state: FileState) -> None:
+    """A unit whose comments alone differ has the same settings: nothing needs to be opened or started anew."""
+    path = tmp_path / "unit"
+    path.write_text(files.stamped(old))
+
+    assert state is files.file_state(path, files.stamped(new))

@@ -124,6 +124,7 @@ def test_a_unit_is_known_by_its_template_whatever_it_is_filled_in_with(name: str
     template, text = units.template("systemd", name), units.systemd(attrs.evolve(VALUES, config="/a.b"))[name]
 
     assert units.is_from_template(template, text)
+    assert units.is_from_template(template, "# In other words.\n" + text)
     assert not units.is_from_template(template, text + "More=\n")
     assert not units.is_from_template(template, "More=\n" + text)
     assert not units.is_from_template(template, text.replace("Description=", "Described="))

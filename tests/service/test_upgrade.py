@@ -75,3 +75,25 @@ async def test_a_busy_daemon_finishes_first(unmanaged: SystemdWorld) -> None:
         unmanaged.vault.update(prompt={"answer": "dismiss"})
 
     assert "mayfly 99.0.0 is installed" in status.out
+
+
+async def test_reworded_units_cost_no_session(unmanaged: SystemdWorld) -> None:
+    """`install --now` with new comments in every unit, and a new setting in the daemon's, keeps the session."""
+    python, package = installed(unmanaged.folder / "venv")
+    async with unmanaged.log_in(ROOT, python) as manager:
+        await manager.install("--now")
+        first = await unmanaged.get()
+        for template in (package / "service/units/systemd").iterdir():
+            template.write_text("# In other words.\n" + template.read_text())
+        service = package / "service/units/systemd/mayfly.service"
+        service.write_text(service.read_text().replace("TimeoutStopSec=15", "TimeoutStopSec=16"))
+        said = (await manager.install("--now")).err
+        second = await unmanaged.get()
+        status = await manager.mayfly("status")
+
+    assert first.body == second.body
+    assert 1 == len(manager.events("session.recalled"))
+    assert 1 == len(unmanaged.vault.calls())
+    assert "mayfly.service, of mayfly" in said
+    assert "forgets its sessions" not in said
+    assert "units are of mayfly" not in status.out

@@ -16,6 +16,7 @@ from mayfly import __version__
 
 
 _STAMP = re.compile(r"^.*mayfly ([\w.+-]+), sha256 ([0-9a-f]{64}).*\n?", re.MULTILINE)
+_COMMENT = re.compile(r"[#;].*|<!--((?!-->).)*-->")
 
 
 class FileState(Enum):
@@ -23,7 +24,7 @@ class FileState(Enum):
 
     ABSENT = "absent"
     CURRENT = "same"
-    OTHER_VERSION = "same, but for the version"
+    SAME_SETTINGS = "same, but for the version or comments"
     OUTDATED = "stale"
     EDITED = "edited"
     FOREIGN = "foreign"
@@ -52,12 +53,22 @@ def file_state(path: Path, wanted: str = "") -> FileState:
         return FileState.FOREIGN
     if stamp[2] != _digest(body):
         return FileState.EDITED
-    return FileState.OTHER_VERSION if body == _split(wanted)[0] else FileState.OUTDATED
+    same = settings_of(body) == settings_of(_split(wanted)[0])
+    return FileState.SAME_SETTINGS if same else FileState.OUTDATED
 
 
 def body_of(path: Path) -> str:
     """The text of a plain file without our last line; "" if there is no such file."""
     return _split(_read(path) or "")[0]
+
+
+def settings_of(text: str) -> str:
+    """The lines of a unit, a drop-in or a property list that are not comments.
+
+    Units with the same settings need no restart, and so cost no session.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not _COMMENT.fullmatch(line))
 
 
 def version_of(path: Path) -> str | None:

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 import attrs
 
+from mayfly.service.files import settings_of
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -94,9 +95,9 @@ def filled(text: str, filling: Mapping[str, str]) -> str:
 
 
 def is_from_template(template_text: str, body: str) -> bool:
-    """Whether `body` is this template, filled in with any values."""
-    fixed = _PLACEHOLDER.split(template_text)[::2]
-    return re.fullmatch(".*".join(map(re.escape, fixed)), body) is not None
+    """Whether `body` has the settings of this template, filled in with any values."""
+    fixed = _PLACEHOLDER.split(settings_of(template_text))[::2]
+    return re.fullmatch(".*".join(map(re.escape, fixed)), settings_of(body)) is not None
 
 
 def quoted(word: str) -> str:

@@ -43,7 +43,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     is_kept = any(standing.is_kept for standing in standings)
     changed = [path for path, text in wanted.items() if put(path, text)]
     # Also what was edited by hand is in force only once it has been read.
-    if changed or FileState.OTHER_VERSION in standings or (now and is_kept):
+    if changed or FileState.SAME_SETTINGS in standings or (now and is_kept):
         systemd.reload()
     fresh = systemd.enable()
     if not changed and not fresh and not is_kept:
@@ -93,9 +93,9 @@ def put(path: Path, text: str) -> bool:
     A new version's name is not anything.
     """
     standing, version = files.file_state(path, text), files.version_of(path)
-    if standing is FileState.OTHER_VERSION:
+    if standing is FileState.SAME_SETTINGS:
         files.write(path, text)
-    if standing in {FileState.CURRENT, FileState.OTHER_VERSION} or (standing is FileState.ABSENT and not text):
+    if standing in {FileState.CURRENT, FileState.SAME_SETTINGS} or (standing is FileState.ABSENT and not text):
         return False
     if standing.is_kept:
         why = "it has been edited by hand" if standing is FileState.EDITED else "it is not ours"
