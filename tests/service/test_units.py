@@ -80,6 +80,29 @@ def test_a_path_that_systemd_cannot_be_told_is_refused(word: str) -> None:
         units.quoted(word)
 
 
+@pytest.mark.parametrize("character", ["\r", "\n", "\0", "\v", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\udcff"])
+@pytest.mark.parametrize("place", ["python", "config", "op_folders"])
+def test_a_control_character_in_a_path_reaches_no_unit(place: str, character: str) -> None:
+    """A path with a control character, a line or paragraph separator, a bidi mark or bytes that are no text is refused.
+
+    systemd would read what follows a line break as a directive, and a terminal would obey the others.
+    """
+    path = f"/home/a{character}ExecStartPre=b"
+    values = attrs.evolve(VALUES, **{place: (path,) if place == "op_folders" else path})
+
+    for fill_in in (units.systemd, units.launchd):
+        with pytest.raises(ConfigInvalid) as refusal:
+            fill_in(values)
+        assert refusal.value.message.isprintable()
+
+
+@pytest.mark.parametrize("place", ["home", "runtime_dir", "log"])
+def test_a_control_character_reaches_no_property_list(place: str) -> None:
+    """The paths that only launchd is told are held to the same rule."""
+    with pytest.raises(ConfigInvalid):
+        units.launchd(attrs.evolve(VALUES, **{place: "/Users/a\x1bb"}))
+
+
 def test_the_agent_is_a_property_list_with_launchds_keys_and_types() -> None:
     """The sockets, the start and the log have the keys and types of launchd.plist(5)."""
     values = attrs.evolve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ MAC_PATH = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbi
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only compared with, nothing is written there
 _RUNTIME = ("/run",)
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
+# Unicode's categories: control, format (with the bidi marks), surrogate, line separator, paragraph separator.
+_UNFIT = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 @attrs.frozen(kw_only=True)
@@ -71,14 +74,14 @@ def launchd(values: Values) -> str:
     """The agent's property list."""
     given = ["--config", values.config] if values.config else []
     filling = {
-        "PYTHON": escape(values.python),
+        "PYTHON": _xml(values.python),
         "HOST": values.listen[0],
-        "PATH": escape(":".join(dict.fromkeys((*values.op_folders, *MAC_PATH)))),
+        "PATH": _xml(":".join(dict.fromkeys((*values.op_folders, *MAC_PATH)))),
         "PORT": str(values.listen[1]),
-        "HOME": escape(values.home),
-        "RUNTIME_DIR": escape(values.runtime_dir),
-        "LOG": escape(values.log),
-        "CONFIG_ARGUMENTS": "".join(f"<string>{escape(word)}</string>" for word in given),
+        "HOME": _xml(values.home),
+        "RUNTIME_DIR": _xml(values.runtime_dir),
+        "LOG": _xml(values.log),
+        "CONFIG_ARGUMENTS": "".join(f"<string>{_xml(word)}</string>" for word in given),
     }
     return filled(template("launchd", LAUNCHD), filling)
 
@@ -102,13 +105,29 @@ def is_from_template(template_text: str, body: str) -> bool:
 
 def quoted(word: str) -> str:
     """One word of a command line, quoted for systemd (systemd.service(5), "Command lines")."""
-    if "\n" in word or "$" in word:
+    if "$" in word:
         raise ConfigInvalid(f"{word!r} cannot stand in a systemd unit: give it a path without '$'")
-    plain = word.replace("%", "%%")
+    plain = _checked(word).replace("%", "%%")
     if re.fullmatch(r"[A-Za-z0-9_@%+=:,./-]+", plain):
         return plain
     inner = plain.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{inner}"'
+
+
+def _xml(word: str) -> str:
+    """A text of a property list."""
+    return escape(_checked(word))
+
+
+def _checked(word: str) -> str:
+    """`word`; raises ConfigInvalid if it has characters that a unit's reader does not see as they are.
+
+    A line break begins a new directive; control and bidi characters hide from a person what systemd reads; a surrogate
+    stands for bytes that are no text, and cannot be written.
+    """
+    if any(unicodedata.category(letter) in _UNFIT for letter in word):
+        raise ConfigInvalid(f"{word!r} cannot stand in a unit: give it a path without control characters")
+    return word
 
 
 def _is_under(folders: Sequence[str], values: Values) -> bool:
