@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +65,45 @@ def test_without_launchd_nothing_is_asked() -> None:
     assert launchd.inherited({}, None).port is None
     assert launchd.inherited({"XPC_SERVICE_NAME": launchd.LABEL}, library).port is None
     assert [] == library.freed
+
+
+# Unloads the agent as launchctl does: it returns at once, and the agent goes some questions later.
+LAUNCHCTL = """\
+#!/bin/sh
+case "$1" in
+  bootout) echo 3 > "$HOME/questions"; {end} ;;
+  print)
+    left=$(cat "$HOME/questions" 2>/dev/null || echo always)
+    test "$left" = always && exit 0
+    test "$left" -gt 0 || {{ echo "Could not find service" >&2; exit 113; }}
+    echo $((left - 1)) > "$HOME/questions" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "complaint"),
+    [
+        ("exit 0", ""),
+        ("echo 'Boot-out failed: 36: Operation now in progress' >&2; exit 36", ""),
+        ("echo 'Boot-out failed: 3: No such process' >&2; echo 0 > $HOME/questions; exit 3", ""),
+        ("echo 'Boot-out failed: 1: Operation not permitted' >&2; rm $HOME/questions; exit 1", "not permitted"),
+        ("rm $HOME/questions; exit 0", f"launchd has not ended {launchd.LABEL} within"),
+    ],
+)
+def test_bootout_waits_until_the_agent_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, complaint: str
+) -> None:
+    """launchctl returns before the agent is gone; `bootout` waits for that, because a bootstrap would fail until then."""
+    program = tmp_path / "bin/launchctl"
+    program.parent.mkdir()
+    program.write_text(LAUNCHCTL.format(end=end))
+    program.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(launchd, "BOOTOUT_SECONDS", 1)
+
+    said = launchd.bootout()
+
+    assert (complaint in said) if complaint else not said
+    assert bool(complaint) == launchd.is_loaded()

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -20,6 +21,12 @@ from mayfly.service.inherited import Inherited
 
 LABEL = "io.mayfly.daemon"
 CALL_SECONDS = 30
+# launchd kills an agent that has not ended 20 s after SIGTERM: launchd.plist(5), ExitTimeOut.
+BOOTOUT_SECONDS = 25
+LOOK_AGAIN_SECONDS = 0.1
+
+# EINPROGRESS of macOS, as launchctl prints it: "Boot-out failed: 36: Operation now in progress".
+_IN_PROGRESS = " 36: "
 
 
 def inherited(environ: MutableMapping[str, str], library: Any = None) -> Inherited:
@@ -64,8 +71,19 @@ def bootstrap() -> str:
 
 
 def bootout() -> str:
-    """Have launchd end the agent and unload it. Returns its complaint; "" if it succeeded."""
-    return _launchctl("bootout", f"{_domain()}/{LABEL}")
+    """Have launchd end the agent and unload it, and wait until it is gone. Returns the complaint; "" if it is gone.
+
+    launchctl returns earlier, also with EINPROGRESS (36), and a bootstrap before the agent is gone fails.
+    """
+    complaint = _launchctl("bootout", f"{_domain()}/{LABEL}")
+    until = time.monotonic() + BOOTOUT_SECONDS
+    while is_loaded():
+        if complaint and _IN_PROGRESS not in complaint:
+            return complaint
+        if time.monotonic() > until:
+            return f"launchd has not ended {LABEL} within {BOOTOUT_SECONDS} s"
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return ""
 
 
 def kickstart() -> str:
