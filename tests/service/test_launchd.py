@@ -94,7 +94,7 @@ esac
 def test_bootout_waits_until_the_agent_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, complaint: str
 ) -> None:
-    """launchctl returns before the agent is gone; `bootout` waits for that, because a bootstrap would fail until then."""
+    """launchctl returns earlier than the agent ends, and a bootstrap fails until then: so `bootout` waits."""
     program = tmp_path / "bin/launchctl"
     program.parent.mkdir()
     program.write_text(LAUNCHCTL.format(end=end))

@@ -1,4 +1,4 @@
-"""What the sealed daemon can reach, and who can reach the exchange."""
+"""What a hostile daemon can reach from behind its seal, and which processes can reach the exchange."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.managers import ROOT, UserManager
 
 HOSTILE = Path(__file__).with_name("hostile.py")
 
-# Run in the place of the exchange: leaves a process behind that hides from its process group.
+# Runs in the place of the exchange, and leaves a process behind that has left its process group.
 LEAKY = """
 import os, sys, time
 if os.fork() == 0:
@@ -33,7 +33,7 @@ time.sleep(float(sys.argv[1]))
 
 
 async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
-    """What a hostile program finds in the daemon's place."""
+    """The findings of the hostile program, run in the daemon's place."""
     await manager.install()
     script = manager.world.folder / "hostile.py"
     loopback = manager.world.sts.url.rpartition(":")[2]
@@ -68,7 +68,7 @@ async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
 
 
 def network() -> str:
-    """The network that this process is in."""
+    """The network namespace of this process."""
     return str(Path("/proc/self/ns/net").readlink())
 
 
@@ -158,7 +158,7 @@ async def test_roots_systemd_believes_a_claim_to_another_process(manager: UserMa
 
 
 async def test_the_exchange_answers_only_the_daemon(manager: UserManager) -> None:
-    """Whoever else connects to the exchange's socket is hung up on, whatever it asks, and nobody is prompted."""
+    """The exchange closes a connection of any other process, and starts no prompt."""
     await manager.install("--now")
     program = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{}\\n');"
@@ -175,7 +175,7 @@ async def test_the_exchange_answers_only_the_daemon(manager: UserManager) -> Non
 
 
 def running(manager: UserManager, word: str) -> list[str]:
-    """The command lines with this word, of all processes of the manager's world."""
+    """The command lines with this word, of all processes in the manager's process namespace."""
     lines = []
     for path in manager.seen("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
@@ -185,7 +185,7 @@ def running(manager: UserManager, word: str) -> list[str]:
 
 
 async def leak(manager: UserManager, seconds: float, *lines: str) -> bytes:
-    """Have a leaky exchange started by a connection, and wait until it has ended; what it said."""
+    """Start a leaky exchange by a connection, and wait until it has ended; returns its output."""
     await manager.install()
     script = manager.world.folder / "leaky.py"
     script.write_text(LEAKY)
@@ -203,7 +203,7 @@ async def leak(manager: UserManager, seconds: float, *lines: str) -> bytes:
 
 
 async def test_an_exchange_has_a_cgroup_that_ends_whole(manager: UserManager) -> None:
-    """A grandchild that left its session ends with its exchange: each has a control group of its own."""
+    """A grandchild that left its session ends with its exchange, which has its own control group."""
     said = await leak(manager, 0)
 
     assert b"/mayfly-exchange@" in said
@@ -211,7 +211,7 @@ async def test_an_exchange_has_a_cgroup_that_ends_whole(manager: UserManager) ->
 
 
 async def test_an_exchange_that_hangs_is_killed_whole(manager: UserManager) -> None:
-    """At its time limit an exchange ends with all that it has started."""
+    """At its time limit an exchange is killed with every process that it started."""
     await leak(manager, 600, "RuntimeMaxSec=1", "TimeoutStopSec=1")
 
     assert [] == running(manager, "leaky.py")

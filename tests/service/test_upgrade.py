@@ -1,4 +1,4 @@
-"""Another version under a running daemon, installed as from a wheel."""
+"""Another version is installed, as from a wheel, while the daemon runs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from support.managers import REPOSITORY, ROOT, SystemdWorld, UserManager
 
 
 def installed(folder: Path) -> tuple[Path, Path]:
-    """An interpreter with a copy of the package in it, units and all; and the copy."""
+    """An interpreter in an environment with a copy of the package and its units; and the copy's folder."""
     venv.create(folder, symlinks=True)
     site = next(folder.glob("lib/python*/site-packages"))
     package = site / "mayfly"
     shutil.copytree(Path(mayfly.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "units"))
     for kind in ("systemd", "launchd"):
         shutil.copytree(REPOSITORY / kind, package / "service/units" / kind)
-    # The libraries that it stands on; a folder that is named so brings none of its own .pth files.
+    # The libraries come from this environment. Python reads no .pth files in a folder that a .pth file names.
     (site / "libraries.pth").write_text(str(Path(attrs.__file__).parents[1]) + "\n")
     return folder / "bin" / Path(sys.executable).name, package
 
