@@ -1,5 +1,7 @@
 """The embedded STS believes a signature, and nothing else."""
 
+import hashlib
+
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -62,6 +64,11 @@ def put_date(request: AWSRequest) -> None:
     put("X-Amz-Date", stamp[:-3] + seconds)(request)
 
 
+def edit_day(request: AWSRequest) -> None:
+    day = request.headers["X-Amz-Date"][:8]
+    edit_authorization(f"/{day}/", "/20200101/")(request)
+
+
 def put_query(request: AWSRequest) -> None:
     request.url += "?x=1"
 
@@ -78,6 +85,12 @@ TAMPERED = {
     "region": edit_authorization("eu-central-1", "eu-central-2"),
     "signature": edit_authorization("Signature=", "Signature=0"),
     "signed headers": edit_authorization("SignedHeaders=content-type;", "SignedHeaders="),
+    "signed headers, by one that was not sent": edit_authorization(
+        "SignedHeaders=content-type;", "SignedHeaders=content-type;expires;"
+    ),
+    "scope's service": edit_authorization("/sts/", "/s3/"),
+    "scope's terminator": edit_authorization("aws4_request", "aws5_request"),
+    "scope's day": edit_day,
     "date": put_date,
 }
 
@@ -105,8 +118,7 @@ MALFORMED = {
         (
             400,
             "IncompleteSignature",
-            "Authorization header requires 'Credential' parameter."
-            " Authorization header requires 'Signature' parameter.",
+            "Authorization header requires 'Credential' parameter.",
         ),
     ),
     "no date": (
@@ -127,18 +139,6 @@ MALFORMED = {
             400,
             "IncompleteSignature",
             "Credential must have exactly 5 slash-delimited elements.",
-        ),
-    ),
-    "a date beside the scope's": (
-        put("X-Amz-Date", "20200101T000000Z"),
-        (403, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from"),
-    ),
-    "another terminator": (
-        edit_authorization("aws4_request", "aws5_request"),
-        (
-            403,
-            "SignatureDoesNotMatch",
-            "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'. ",
         ),
     ),
     "host not signed": (
@@ -168,8 +168,20 @@ async def test_another_services_signature(sts: EmbeddedSts) -> None:
     """A signature that was made for S3 is no signature for STS."""
     answer = await send(signed(f"{sts.url}/", "GetCallerIdentity", service="s3"))
 
-    message = "Credential should be scoped to correct service: 'sts'. "
-    assert (403, "SignatureDoesNotMatch", message) == answer.refusal
+    assert (403, "SignatureDoesNotMatch", MISMATCH) == answer.refusal
+
+
+async def test_hash_of_another_body_does_not_stand_for_it(sts: EmbeddedSts) -> None:
+    """A signed X-Amz-Content-SHA256 must be the hash of the body that came."""
+    body = signed(f"{sts.url}/", "GetCallerIdentity").data
+    right = hashlib.sha256(body.encode()).hexdigest()
+    requests = [
+        signed(f"{sts.url}/", "GetCallerIdentity", headers={"X-Amz-Content-SHA256": claimed})
+        for claimed in (right, "UNSIGNED-PAYLOAD")
+    ]
+    answers = [await send(request) for request in requests]
+
+    assert [200, 403] == [answer.status for answer in answers]
 
 
 async def test_wrong_secret(sts: EmbeddedSts) -> None:

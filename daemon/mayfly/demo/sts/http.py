@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from mayfly.demo.sts.sigv4 import SignedRequest
+from mayfly.demo.sts.signature import SignedRequest
 from mayfly.demo.sts.visit import Reply
 
 

@@ -36,7 +36,7 @@ from mayfly.demo.sts.faults import ERRORS, SILENT, WRONG_ACCOUNT_ID, Fault, Faul
 from mayfly.demo.sts.http import cut, read, response
 from mayfly.demo.sts.mfa import code_at, step_at
 from mayfly.demo.sts.service import StsService
-from mayfly.demo.sts.sigv4 import SignedRequest
+from mayfly.demo.sts.signature import SignedRequest
 from mayfly.demo.sts.visit import Call, Reply, Visit, refusal
 
 

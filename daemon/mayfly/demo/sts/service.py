@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from mayfly.demo.sts import sigv4
 from mayfly.demo.sts.account import Account, Key, Principal, Role, permanent_key, role_principal, temporary_key
 from mayfly.demo.sts.answers import VERSION, Result, StsError, denied, invalid, result_xml
 from mayfly.demo.sts.mfa import Devices, invalid_code
 from mayfly.demo.sts.parameters import check_parameters
+from mayfly.demo.sts.signature import SignedRequest, check_date, check_signature, read_signature
 from mayfly.demo.sts.visit import Reply, Terms, Visit, refusal
 
 
@@ -36,7 +36,7 @@ class StsService:
         """Delete a key, permanent or temporary."""
         self._keys.pop(access_key_id, None)
 
-    def answer(self, request: sigv4.SignedRequest, visit: Visit) -> Reply:
+    def answer(self, request: SignedRequest, visit: Visit) -> Reply:
         """Check `request` and do what it asks; `visit` keeps what was learnt on the way."""
         try:
             result = self._result(request, visit)
@@ -46,7 +46,7 @@ class StsService:
         body = result_xml(visit.action, result, request_id)
         return Reply(status=200, body=body, request_id=request_id, outcome="ok")
 
-    def _result(self, request: sigv4.SignedRequest, visit: Visit) -> Result:
+    def _result(self, request: SignedRequest, visit: Visit) -> Result:
         operation = {
             "GetCallerIdentity": self._get_caller_identity,
             "GetSessionToken": self._get_session_token,
@@ -60,15 +60,15 @@ class StsService:
         check_parameters(visit.action, visit.parameters)
         return operation(caller, visit)
 
-    def _authenticate(self, request: sigv4.SignedRequest, visit: Visit) -> Principal:
-        signature = sigv4.read(request)
+    def _authenticate(self, request: SignedRequest, visit: Visit) -> Principal:
+        signature = read_signature(request)
         visit.access_key_id = signature.access_key_id
         key = self._keys.get(signature.access_key_id)
         if key is None or key.session_token != request.header("x-amz-security-token"):
             message = "The security token included in the request is invalid."
             raise StsError(403, "InvalidClientTokenId", message)
-        sigv4.check_date(signature, visit.now)
-        sigv4.check(request, signature, key.secret_access_key)
+        check_date(signature, visit.now)
+        check_signature(request, signature, key.secret_access_key)
         if key.expiration is not None and visit.now >= key.expiration:
             message = "The security token included in the request is expired"
             raise StsError(403, "ExpiredToken", message)
