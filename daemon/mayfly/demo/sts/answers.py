@@ -1,6 +1,6 @@
 """What STS says: answers and errors in the XML of AWS's query protocol, version 2011-06-15.
 
-Shapes from the AWS STS API reference; the tests hold them against botocore's parser and moto.
+Shapes from the AWS STS API reference. The tests hold them against botocore's service model.
 """
 
 from collections.abc import Mapping
