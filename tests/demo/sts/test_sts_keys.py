@@ -8,8 +8,8 @@ import pytest
 
 from botocore.credentials import Credentials
 
-from mayfly.demo.sts.answers import StsError
 from mayfly.demo.sts.mfa import Devices
+from mayfly.demo.sts.responses import StsError
 from mayfly.demo.sts.server import EmbeddedSts, code_at, step_at
 from support.sts import (
     ACCOUNT,

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
-from mayfly.demo.sts.answers import StsError
-from mayfly.demo.sts.visit import Terms
+from mayfly.demo.sts.context import Terms
+from mayfly.demo.sts.responses import StsError
 
 
 Fault: TypeAlias = Literal[

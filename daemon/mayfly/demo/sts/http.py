@@ -8,8 +8,8 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
+from mayfly.demo.sts.context import Reply
 from mayfly.demo.sts.signature import SignedRequest
-from mayfly.demo.sts.visit import Reply
 
 
 async def read(request: web.BaseRequest) -> SignedRequest:

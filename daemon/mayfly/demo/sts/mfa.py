@@ -11,7 +11,7 @@ import hmac
 from datetime import datetime
 
 from mayfly.demo.sts.account import User
-from mayfly.demo.sts.answers import StsError, denied
+from mayfly.demo.sts.responses import StsError, denied
 
 
 STEP_SECONDS = 30

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mayfly.demo.sts.answers import StsError, invalid
+from mayfly.demo.sts.responses import StsError, invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,12 +32,12 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from mayfly.demo.sts.account import Account, Role, User, account_from, read_document
+from mayfly.demo.sts.context import Call, Reply, Visit, refusal
 from mayfly.demo.sts.faults import ERRORS, SILENT, WRONG_ACCOUNT_ID, Fault, Faults, faults_from
 from mayfly.demo.sts.http import cut, read, response
 from mayfly.demo.sts.mfa import code_at, step_at
 from mayfly.demo.sts.service import StsService
 from mayfly.demo.sts.signature import SignedRequest
-from mayfly.demo.sts.visit import Call, Reply, Visit, refusal
 
 
 __all__ = [

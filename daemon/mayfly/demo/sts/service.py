@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from mayfly.demo.sts.account import Account, Key, Principal, Role, permanent_key, role_principal, temporary_key
-from mayfly.demo.sts.answers import VERSION, Result, StsError, denied, invalid, result_xml
+from mayfly.demo.sts.context import Reply, Terms, Visit, refusal
 from mayfly.demo.sts.mfa import Devices, invalid_code
 from mayfly.demo.sts.parameters import check_parameters
+from mayfly.demo.sts.responses import VERSION, Result, StsError, denied, invalid, result_xml
 from mayfly.demo.sts.signature import SignedRequest, check_date, check_signature, read_signature
-from mayfly.demo.sts.visit import Reply, Terms, Visit, refusal
 
 
 # Role chaining and root sessions end after an hour (IAM User Guide, "Methods to assume a role").

@@ -14,7 +14,7 @@ from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
 from botocore.awsrequest import AWSRequest, HTTPHeaders
 from botocore.credentials import Credentials
 
-from mayfly.demo.sts.answers import StsError
+from mayfly.demo.sts.responses import StsError
 
 
 SERVICE = "sts"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mayfly.demo.sts.answers import StsError, error_xml
+from mayfly.demo.sts.responses import StsError, error_xml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
