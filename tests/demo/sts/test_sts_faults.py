@@ -2,7 +2,7 @@
 
 import asyncio
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -14,7 +14,6 @@ from botocore.parsers import ResponseParserError
 from mayfly.demo.sts.faults import Faults
 from mayfly.demo.sts.server import WRONG_ACCOUNT_ID, EmbeddedSts, step_at
 from support.sts import (
-    ACCOUNT,
     ACCOUNT_ID,
     CARMAS,
     INVALID_CODE,
@@ -71,7 +70,6 @@ async def test_hang_lasts_until_the_server_closes(sts: EmbeddedSts) -> None:
     await sts.down()
     with pytest.raises(aiohttp.ClientError):
         await hanging
-    assert 0 == sts.in_flight
 
 
 async def test_good_codes_refused(sts: EmbeddedSts) -> None:
@@ -82,16 +80,6 @@ async def test_good_codes_refused(sts: EmbeddedSts) -> None:
 
     assert [INVALID_CODE] * 2 == [answer.refusal for answer in answers]
     assert 200 == (await call(sts, "GetSessionToken", **mfa(sts, steps=1))).status
-
-
-async def test_expired_results(sts: EmbeddedSts) -> None:
-    """STS can hand out credentials that have expired already."""
-    sts.faults.then("expired-result")
-    session = await call(sts, "GetSessionToken")
-
-    assert session.text("Expiration") < sts.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    answer = await call(sts, "GetCallerIdentity", session.credentials)
-    assert "ExpiredToken" == answer.refusal[1]
 
 
 async def test_malformed_answers(sts: EmbeddedSts) -> None:
@@ -119,15 +107,15 @@ async def test_wrong_account(sts: EmbeddedSts) -> None:
 
 
 async def test_short_lives(sts: EmbeddedSts) -> None:
-    """What is issued can live a part of what was asked for, or a number of seconds at most."""
+    """Credentials can expire earlier than the request asked for, and never later."""
     lives = []
-    for scale, most in ((0.5, None), (1.0, 60.0), (0.001, 60.0)):
-        sts.faults.duration_scale, sts.faults.max_life_seconds = scale, most
+    for most in (None, 60.0, 20_000.0):
+        sts.faults.max_life_seconds = most
         answer = await call(sts, "GetSessionToken", DurationSeconds="10000")
         expiration = datetime.fromisoformat(answer.text("Expiration"))
         lives.append((expiration - sts.now.replace(microsecond=0)).total_seconds())
 
-    assert [5000, 60, 10] == lives
+    assert [10_000, 60, 10_000] == lives
 
 
 async def test_down_and_up(sts: EmbeddedSts) -> None:
@@ -189,11 +177,3 @@ def test_unknown_faults() -> None:
     """A fault that does not exist is a mistake in the script."""
     with pytest.raises(ValueError, match="no such fault: flood"):
         Faults().then("flood")  # type: ignore[arg-type]  # what this test is about
-
-
-def test_default_clock() -> None:
-    """Without a clock of its own the server goes by the world's."""
-    before = datetime.now(UTC)
-    now = EmbeddedSts(ACCOUNT).now
-
-    assert before <= now <= datetime.now(UTC)

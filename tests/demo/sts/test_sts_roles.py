@@ -1,7 +1,6 @@
 """Who may take which role of the embedded STS, and for how long."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -87,20 +86,6 @@ async def test_source_identity_comes_back(sts: EmbeddedSts) -> None:
 
     assert "carmas" == answer.text("SourceIdentity")
     assert "{}" == sts.calls[-1].parameters["Policy"]
-
-
-async def test_root_gets_an_hour(clock: Clock) -> None:
-    """Root may ask for more, gets an hour, and assumes no role."""
-    root = replace(CARMAS, user_id=ACCOUNT_ID)
-    async with EmbeddedSts(replace(ACCOUNT, users=(root,)), clock=clock) as sts:
-        session = await call(sts, "GetSessionToken", DurationSeconds="28800")
-        who = await call(sts, "GetCallerIdentity")
-        role = await assume(sts)
-
-    expiration = clock.now + timedelta(hours=1)
-    assert expiration.strftime("%Y-%m-%dT%H:%M:%SZ") == session.text("Expiration")
-    assert f"arn:aws:iam::{ACCOUNT_ID}:root" == who.text("Arn")
-    assert (403, "AccessDenied", "Roles may not be assumed by root accounts.") == role.refusal
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])

@@ -1,43 +1,34 @@
-"""One request's way through STS: the terms it meets, what is learnt of it, what it gets."""
-
-import uuid
+"""A request on its way through the STS: what it brings, how its answer is bent, and what is recorded of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mayfly.demo.sts.responses import StsError, error_xml
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How an answer is bent for a demo or a test; left out, AWS's own terms.
+class Overrides:
+    """How this answer differs from AWS's; by default it does not.
 
-    `max_life_seconds` and `duration_scale` shorten what is issued, and nothing that is checked.
+    `max_life_seconds` shortens the life of what is issued; the duration that was asked for is still checked.
     """
 
-    duration_scale: float = 1.0
     max_life_seconds: float | None = None
-    expired: bool = False
     refuses_codes: bool = False
     account_id: str | None = None
 
     def life(self, duration_seconds: int) -> timedelta:
-        """How long credentials live for which `duration_seconds` were asked."""
-        if self.expired:
-            return timedelta(seconds=-60)
-        seconds = duration_seconds * self.duration_scale
-        most = seconds if self.max_life_seconds is None else self.max_life_seconds
-        return timedelta(seconds=min(seconds, most))
+        """The life of credentials that were asked for with `duration_seconds`."""
+        most = duration_seconds if self.max_life_seconds is None else self.max_life_seconds
+        return timedelta(seconds=min(duration_seconds, most))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request that came in.
+    """The record of a request.
 
-    `mfa_serial` is the device it named, `code_step` the TOTP step of a code that was accepted;
-    `at` is the server's time; `outcome` is `ok`, AWS's error code, or `hang`, `reset`,
-    `malformed`. `parameters` are all that were sent but the code.
+    `mfa_serial` is the device that it named; `code_step` is the TOTP step of a code that was accepted; `at` is the
+    server's time; `outcome` is `ok`, AWS's error code, or `hang`, `reset` or `malformed`. `parameters` are all
+    parameters except the code.
     """
 
     action: str
@@ -50,50 +41,29 @@ class Call:
 
 
 @dataclass(slots=True, kw_only=True)
-class Visit:
-    """One request on its way through the checks, and what they learn of it."""
+class RequestContext:
+    """A request's parameters and time. The checks add the access key id and the code's step when they know them."""
 
     parameters: Mapping[str, str]
     now: datetime
-    terms: Terms
+    overrides: Overrides
     access_key_id: str = ""
     code_step: int | None = None
 
     @property
     def action(self) -> str:
-        """The action's name, empty where the request has none."""
+        """The action's name, empty if the request has none."""
         return self.parameters.get("Action", "")
 
-    def call(self, outcome: str) -> Call:
-        """The record of this visit; the code that was sent is not in it."""
-        told = {name: value for name, value in self.parameters.items() if name != "TokenCode"}
+    def record(self, outcome: str) -> Call:
+        """The record of this request, without its code."""
+        parameters = {name: value for name, value in self.parameters.items() if name != "TokenCode"}
         return Call(
             action=self.action,
             access_key_id=self.access_key_id,
-            mfa_serial=told.get("SerialNumber"),
+            mfa_serial=parameters.get("SerialNumber"),
             code_step=self.code_step,
             at=self.now,
             outcome=outcome,
-            parameters=told,
+            parameters=parameters,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """An answer: HTTP status, XML, request id, and its outcome (`ok` or AWS's error code)."""
-
-    status: int
-    body: str
-    request_id: str
-    outcome: str
-
-
-def refusal(error: StsError) -> Reply:
-    """The answer that says `error`."""
-    request_id = str(uuid.uuid4())
-    return Reply(
-        status=error.status,
-        body=error_xml(error, request_id),
-        request_id=request_id,
-        outcome=error.code,
-    )
