@@ -26,7 +26,7 @@ from mayfly.demo.op import commands as op_commands
 from mayfly.demo.op import misbehavior as op_mischief
 from mayfly.demo.op.args import USAGE, Arguments
 from mayfly.demo.op.call import Call
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op.messages import OpError
 
 
 TYPE_CHECKING = False  # typing costs 4 ms of every call

@@ -7,7 +7,7 @@ the flags. A flag that is not in the tables is refused: what Mayfly passes must 
 
 from __future__ import annotations
 
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op.messages import OpError
 
 
 _SWITCH, _VALUE = False, True

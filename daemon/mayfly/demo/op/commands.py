@@ -10,15 +10,15 @@ import base64
 import json
 import os
 
-from mayfly.demo.op import items as op_items
-from mayfly.demo.op import login as op_login
-from mayfly.demo.op import lookups as op_vault
+from mayfly.demo.op import authentication as op_login
+from mayfly.demo.op import item_output as op_items
+from mayfly.demo.op import messages as op_texts
+from mayfly.demo.op import references as op_vault
 from mayfly.demo.op import state as op_state
 from mayfly.demo.op import template as op_template
-from mayfly.demo.op import texts as op_texts
 from mayfly.demo.op.args import USAGE
-from mayfly.demo.op.lookups import Reference
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op.messages import OpError
+from mayfly.demo.op.references import Reference
 
 
 TYPE_CHECKING = False  # typing costs 4 ms of every call

@@ -10,10 +10,10 @@ import subprocess
 
 from pathlib import Path
 
-from mayfly.demo.op import login as op_login
-from mayfly.demo.op import lookups as op_vault
-from mayfly.demo.op.lookups import Reference
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op import authentication as op_login
+from mayfly.demo.op import references as op_vault
+from mayfly.demo.op.messages import OpError
+from mayfly.demo.op.references import Reference
 
 
 TYPE_CHECKING = False  # typing costs 4 ms of every call

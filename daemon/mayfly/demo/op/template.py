@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from mayfly.demo.op import texts as op_texts
-from mayfly.demo.op.lookups import Reference
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op import messages as op_texts
+from mayfly.demo.op.messages import OpError
+from mayfly.demo.op.references import Reference
 
 
 TYPE_CHECKING = False  # typing costs 4 ms of every call

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.demo.op import state as op_state
-from mayfly.demo.op.lookups import code_at
+from mayfly.demo.op.references import code_at
 
 
 VAULT = "NSRC"

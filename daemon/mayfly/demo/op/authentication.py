@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import time
 
+from mayfly.demo.op import messages as op_texts
 from mayfly.demo.op import state as op_state
-from mayfly.demo.op import texts as op_texts
-from mayfly.demo.op.texts import INITIALIZING, OpError
+from mayfly.demo.op.messages import INITIALIZING, OpError
 
 
 TYPE_CHECKING = False  # typing costs 4 ms of every call

@@ -5,9 +5,9 @@ Law: JSON conceals nothing, the seed of a one-time password included; what peopl
 
 from __future__ import annotations
 
-from mayfly.demo.op import lookups as op_vault
-from mayfly.demo.op import texts as op_texts
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op import messages as op_texts
+from mayfly.demo.op import references as op_vault
+from mayfly.demo.op.messages import OpError
 
 
 TYPE_CHECKING = False  # typing costs 4 ms of every call

@@ -17,7 +17,7 @@ from typing import Any
 import pyotp
 import pytest
 
-from mayfly.demo.op import texts as op_texts
+from mayfly.demo.op import messages as op_texts
 from mayfly.demo.op.vault import ITEM, VAULT, Vault, new_id
 from support.nursery import OP
 
