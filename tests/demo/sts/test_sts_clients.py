@@ -1,4 +1,4 @@
-"""The embedded STS and real clients; what botocore's service model says of its answers."""
+"""The embedded STS with real clients, its answers against botocore's service model, and its process."""
 
 import asyncio
 import json
@@ -44,8 +44,8 @@ from support.sts import (
 )
 
 
-async def test_aiobotocore_walks_all_the_way(sts: EmbeddedSts) -> None:
-    """A user logs in with a code, and takes a role from the session without another one."""
+async def test_aiobotocore_logs_in_and_assumes_a_role(sts: EmbeddedSts) -> None:
+    """A user logs in with a code, and assumes a role with the session and without a second code."""
     async with aio_client(sts.url) as client:
         response = await client.get_session_token(DurationSeconds=28800, **mfa(sts))
         who = await client.get_caller_identity()
@@ -72,8 +72,8 @@ async def test_aiobotocore_walks_all_the_way(sts: EmbeddedSts) -> None:
     assert role_who["UserId"].endswith(":demo")
 
 
-async def test_boto3_walks_all_the_way(sts: EmbeddedSts) -> None:
-    """The same signature is good from boto3, which signs and sends by other code."""
+async def test_boto3_logs_in_and_assumes_a_role(sts: EmbeddedSts) -> None:
+    """boto3 signs and sends with other code than aiobotocore, and gets the same answers."""
     ask = asyncio.to_thread
     response = await ask(ask_boto3, sts.url, "get_session_token", **mfa(sts))
     session = credentials_in(response)
@@ -90,13 +90,13 @@ async def ask_aiobotocore(url: str, operation: str, **parameters: Any) -> Any:
         return await getattr(client, operation)(**parameters)
 
 
-async def ask_boto3_aside(url: str, operation: str, **parameters: Any) -> Any:
+async def ask_boto3_in_a_thread(url: str, operation: str, **parameters: Any) -> Any:
     return await asyncio.to_thread(ask_boto3, url, operation, **parameters)
 
 
-@pytest.mark.parametrize("ask", [ask_aiobotocore, ask_boto3_aside])
+@pytest.mark.parametrize("ask", [ask_aiobotocore, ask_boto3_in_a_thread])
 async def test_clients_read_errors(sts: EmbeddedSts, ask: Callable[..., Awaitable[Any]]) -> None:
-    """Both clients find code, sentence, type, status and request id where AWS puts them."""
+    """Both clients find code, message, type, status and request id where AWS puts them."""
     parameters = {"SerialNumber": CARMAS.mfa_serial, "TokenCode": wrong(mfa(sts)["TokenCode"])}
     with pytest.raises(ClientError) as caught:
         await ask(sts.url, "get_session_token", **parameters)
@@ -111,7 +111,7 @@ async def test_clients_read_errors(sts: EmbeddedSts, ask: Callable[..., Awaitabl
 
 
 async def test_temporary_credentials_have_aws_form(sts: EmbeddedSts) -> None:
-    """Temporary credentials look like AWS's, and no two are the same."""
+    """Temporary credentials have AWS's prefix and lengths, and no two are the same."""
     first, second = await login(sts), (await assume(sts)).credentials
 
     for credentials in (first, second):
@@ -124,7 +124,7 @@ async def test_temporary_credentials_have_aws_form(sts: EmbeddedSts) -> None:
 
 
 async def test_secrets_are_not_shown(sts: EmbeddedSts) -> None:
-    """Neither the account nor the record of calls shows a secret or a code."""
+    """Neither the repr of the account nor that of the calls shows a secret or a code."""
     parameters = mfa(sts)
     await call(sts, "GetSessionToken", **parameters)
 
@@ -134,7 +134,7 @@ async def test_secrets_are_not_shown(sts: EmbeddedSts) -> None:
 
 
 MODEL = botocore.session.Session().get_service_model("sts")
-# What each action answers with, in addition to what the model requires of every answer.
+# The parameters of a request for each action, and the members of its answer.
 ANSWERS: dict[str, tuple[dict[str, str], set[str]]] = {
     "GetSessionToken": ({}, {"Credentials"}),
     "GetCallerIdentity": ({}, {"Account", "Arn", "UserId"}),
@@ -157,7 +157,7 @@ def unknown_in(element: ElementTree.Element, shape: Any) -> list[str]:
 
 @pytest.mark.parametrize("action", ANSWERS)
 async def test_answers_have_the_service_models_shape(sts: EmbeddedSts, action: str) -> None:
-    """Every required member is there, each of its type and length, and no element that the model does not know."""
+    """All required members are there, all of the right type and length, and no element is unknown to the model."""
     parameters, members = ANSWERS[action]
     answer = await call(sts, action, **parameters)
     shape = MODEL.operation_model(action).output_shape
@@ -184,7 +184,7 @@ def document() -> dict[str, Any]:
 
 
 async def test_sts_runs_as_a_process(tmp_path: Path) -> None:
-    """As a process it prints its URL, serves the account of its file, and ends when killed."""
+    """It prints its URL, serves the account of its file with its faults, and ends on SIGINT."""
     path = tmp_path / "account.json"
     path.write_text(json.dumps(document()))
     source = Path(mayfly.__file__).parents[1]

@@ -1,4 +1,4 @@
-"""The embedded STS believes a signature, and nothing else."""
+"""The embedded STS accepts exactly the signatures that botocore makes."""
 
 import hashlib
 
@@ -27,8 +27,8 @@ MISMATCH = (
 )
 
 
-async def test_canonical_form_is_botocores(sts: EmbeddedSts) -> None:
-    """Folded blanks, a path with escapes and a query in any order are signed as botocore does."""
+async def test_a_request_survives_the_wire(sts: EmbeddedSts) -> None:
+    """Repeated spaces, an escaped path and an unsorted query arrive as they were signed."""
     url = f"{sts.url}/a%20b/c~d?z=1&a=%2F&empty="
     request = signed(url, "GetCallerIdentity", headers={"X-Amz-Note": "  one   two  "})
 
@@ -97,7 +97,7 @@ TAMPERED = {
 
 @pytest.mark.parametrize("part", TAMPERED)
 async def test_nothing_signed_can_be_changed(sts: EmbeddedSts, part: str) -> None:
-    """A request that was changed after it was signed is refused, whatever was changed."""
+    """A request that was changed after it was signed is refused."""
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     TAMPERED[part](request)
 
@@ -154,7 +154,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 async def test_malformed_signatures(sts: EmbeddedSts, case: str) -> None:
-    """What is not a signature at all is told apart from a wrong one."""
+    """A signature that cannot be parsed has another error than a wrong one."""
     edit, (status, code, message) = MALFORMED[case]
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     edit(request)
@@ -165,14 +165,14 @@ async def test_malformed_signatures(sts: EmbeddedSts, case: str) -> None:
 
 
 async def test_another_services_signature(sts: EmbeddedSts) -> None:
-    """A signature that was made for S3 is no signature for STS."""
+    """A signature for S3 is not valid for STS."""
     answer = await send(signed(f"{sts.url}/", "GetCallerIdentity", service="s3"))
 
     assert (403, "SignatureDoesNotMatch", MISMATCH) == answer.refusal
 
 
 async def test_hash_of_another_body_does_not_stand_for_it(sts: EmbeddedSts) -> None:
-    """A signed X-Amz-Content-SHA256 must be the hash of the body that came."""
+    """A signed X-Amz-Content-SHA256 must be the hash of the body."""
     body = signed(f"{sts.url}/", "GetCallerIdentity").data
     right = hashlib.sha256(body.encode()).hexdigest()
     requests = [
@@ -185,7 +185,7 @@ async def test_hash_of_another_body_does_not_stand_for_it(sts: EmbeddedSts) -> N
 
 
 async def test_wrong_secret(sts: EmbeddedSts) -> None:
-    """A wrong secret gives a wrong signature, and AWS's long sentence about it."""
+    """A wrong secret access key has AWS's long message about signatures."""
     answer = await call(sts, "GetCallerIdentity", Credentials(CARMAS.access_key_id, OTHER.secret_access_key))
 
     assert (403, "SignatureDoesNotMatch", MISMATCH) == answer.refusal
@@ -193,7 +193,7 @@ async def test_wrong_secret(sts: EmbeddedSts) -> None:
 
 @pytest.mark.parametrize("skew_minutes", [-14, 0, 14])
 async def test_clocks_may_differ_by_15_minutes(sts: EmbeddedSts, skew_minutes: int) -> None:
-    """A clock less than 15 minutes off does no harm, and Date shows the server's."""
+    """Signatures up to 15 minutes off are valid, and the Date header has the server's time."""
     sts.faults.clock_skew_seconds = skew_minutes * 60
     answer = await call(sts, "GetCallerIdentity")
 
@@ -208,7 +208,7 @@ async def test_clocks_may_differ_by_15_minutes(sts: EmbeddedSts, skew_minutes: i
      (-17, "Signature not yet current: {} is still later than {} ({} + 15 min.)", 1)],
 )  # fmt: skip
 async def test_clocks_too_far_apart(sts: EmbeddedSts, skew_minutes: int, words: str, sign: int) -> None:
-    """A clock more than 15 minutes off is told so, with both times."""
+    """The error for a signature that is more than 15 minutes off has both times."""
     sts.faults.clock_skew_seconds = skew_minutes * 60
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     answer = await send(request)
