@@ -8,13 +8,15 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from botocore.awsrequest import AWSRequest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, HTTPHeaders
 from botocore.credentials import Credentials
 
 from mayfly.demo.sts.server import EmbeddedSts
 from support.sts import (
     CARMAS,
     OTHER,
+    PERMANENT,
     call,
     send,
     signed,
@@ -84,6 +86,7 @@ TAMPERED = {
     "a signed header": put("Content-Type", "application/x-www-form-urlencoded"),
     "region": edit_authorization("eu-central-1", "eu-central-2"),
     "signature": edit_authorization("Signature=", "Signature=0"),
+    "signed headers, without host": edit_authorization(";host", ""),
     "signed headers": edit_authorization("SignedHeaders=content-type;", "SignedHeaders="),
     "signed headers, by one that was not sent": edit_authorization(
         "SignedHeaders=content-type;", "SignedHeaders=content-type;expires;"
@@ -105,63 +108,39 @@ async def test_nothing_signed_can_be_changed(sts: EmbeddedSts, part: str) -> Non
 
 
 MALFORMED = {
-    "no Authorization": (
-        put("Authorization", None),
-        (403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
-    ),
-    "another algorithm": (
-        edit_authorization("AWS4-HMAC-SHA256", "AWS3"),
-        (400, "IncompleteSignature", "Unsupported AWS 'algorithm': 'AWS3'."),
-    ),
-    "no signature, no credential": (
-        put("Authorization", "AWS4-HMAC-SHA256 SignedHeaders=host"),
-        (
-            400,
-            "IncompleteSignature",
-            "Authorization header requires 'Credential' parameter.",
-        ),
-    ),
-    "no date": (
-        put("X-Amz-Date", None),
-        (
-            400,
-            "IncompleteSignature",
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
-        ),
-    ),
-    "a date that is none": (
-        put("X-Amz-Date", "yesterday"),
-        (400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got 'yesterday'."),
-    ),
-    "a short scope": (
-        edit_authorization("/eu-central-1/", "/"),
-        (
-            400,
-            "IncompleteSignature",
-            "Credential must have exactly 5 slash-delimited elements.",
-        ),
-    ),
-    "host not signed": (
-        edit_authorization(";host", ""),
-        (
-            403,
-            "SignatureDoesNotMatch",
-            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
-        ),
-    ),
+    "no Authorization": (put("Authorization", None), (403, "MissingAuthenticationToken")),
+    "another algorithm": (edit_authorization("AWS4-HMAC-SHA256", "AWS3"), (400, "IncompleteSignature")),
+    "no signature": (put("Authorization", "AWS4-HMAC-SHA256 SignedHeaders=host"), (400, "IncompleteSignature")),
+    "no fields": (put("Authorization", "AWS4-HMAC-SHA256"), (400, "IncompleteSignature")),
+    "no date": (put("X-Amz-Date", None), (400, "IncompleteSignature")),
+    "an unreadable date": (put("X-Amz-Date", "yesterday"), (400, "IncompleteSignature")),
+    "a short scope": (edit_authorization("/eu-central-1/", "/"), (400, "IncompleteSignature")),
 }
 
 
 @pytest.mark.parametrize("case", MALFORMED)
 async def test_malformed_signatures(sts: EmbeddedSts, case: str) -> None:
     """A signature that cannot be parsed has another error than a wrong one."""
-    edit, (status, code, message) = MALFORMED[case]
+    edit, expected = MALFORMED[case]
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     edit(request)
-    answer = (await send(request)).refusal
 
-    assert (status, code) == answer[:2]
-    assert answer[2].startswith(message)
+    assert expected == (await send(request)).refusal[:2]
+
+
+async def test_host_must_be_signed(sts: EmbeddedSts) -> None:
+    """A valid signature without the Host header could be sent to another server, so it is refused."""
+    request = AWSRequest("POST", f"{sts.url}/", data="Action=GetCallerIdentity&Version=2011-06-15")
+    WithoutHost(PERMANENT, "sts", "eu-central-1").add_auth(request)
+
+    assert (403, "SignatureDoesNotMatch", MISMATCH) == (await send(request)).refusal
+
+
+class WithoutHost(SigV4Auth):
+    """Signs the date alone."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        return HTTPHeaders.from_pairs([("x-amz-date", request.headers["X-Amz-Date"])])
 
 
 async def test_another_services_signature(sts: EmbeddedSts) -> None:

@@ -49,31 +49,29 @@ class Signature:
 
 
 def read_signature(request: SignedRequest) -> Signature:
-    """Take the signature out of `request`. Raises StsError where it is missing or cannot be parsed."""
+    """Take the signature out of `request`. Raises StsError if it is missing or cannot be parsed."""
     header = request.header("authorization")
     if not header:
         raise StsError(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     algorithm, _, rest = header.partition(" ")
     if algorithm != "AWS4-HMAC-SHA256":
-        raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
-    pairs = (part.strip().partition("=") for part in rest.split(","))
-    fields = {name: value for name, _, value in pairs}
-    for name in ("Credential", "Signature", "SignedHeaders"):
-        if not fields.get(name):
-            raise _incomplete(f"Authorization header requires '{name}' parameter.")
-    scope = fields["Credential"].split("/")
-    if len(scope) != 5:
-        raise _incomplete("Credential must have exactly 5 slash-delimited elements.")
-    stamp, signed_at = _date(request)
-    return Signature(
-        access_key_id=scope[0],
-        region=scope[2],
-        credential=fields["Credential"],
-        signed_headers=fields["SignedHeaders"],
-        value=fields["Signature"],
-        stamp=stamp,
-        signed_at=signed_at,
-    )
+        raise StsError(400, "IncompleteSignature", f"Unsupported AWS 'algorithm': '{algorithm}'.")
+    try:
+        fields = dict(part.strip().split("=", 1) for part in rest.split(","))
+        access_key_id, _day, region, _service, _terminator = fields["Credential"].split("/")
+        stamp = request.header("x-amz-date") or ""
+        return Signature(
+            access_key_id=access_key_id,
+            region=region,
+            credential=fields["Credential"],
+            signed_headers=fields["SignedHeaders"],
+            value=fields["Signature"],
+            stamp=stamp,
+            signed_at=datetime.strptime(stamp, SIGV4_TIMESTAMP).replace(tzinfo=UTC),
+        )
+    except (KeyError, ValueError):
+        message = "Authorization header or X-Amz-Date header is incomplete."  # AWS names the part that is missing
+        raise StsError(400, "IncompleteSignature", message) from None
 
 
 def check_date(signature: Signature, now: datetime) -> None:
@@ -89,14 +87,12 @@ def check_date(signature: Signature, now: datetime) -> None:
 
 def check_signature(request: SignedRequest, signature: Signature, secret_access_key: str) -> None:
     """Raise StsError unless `secret_access_key` made this signature for exactly this request."""
-    if "host" not in signature.signed_headers.split(";"):
-        raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    given = (signature.credential, signature.signed_headers, signature.value)
-    expected = _sign(request, signature, secret_access_key)
-    # botocore would sign the hash that this header claims, instead of the body's own.
-    claimed = request.header("x-amz-content-sha256")
-    is_body_signed = claimed in {None, hashlib.sha256(request.body).hexdigest()}
-    if not hmac.compare_digest("\n".join(expected).encode(), "\n".join(given).encode()) or not is_body_signed:
+    given = "\n".join((signature.credential, signature.signed_headers, signature.value))
+    is_equal = hmac.compare_digest(_sign_again(request, signature, secret_access_key).encode(), given.encode())
+    is_host_signed = "host" in signature.signed_headers.split(";")
+    # botocore signs the hash that this header claims, rather than the body's own.
+    is_body_signed = request.header("x-amz-content-sha256") in {None, hashlib.sha256(request.body).hexdigest()}
+    if not (is_equal and is_host_signed and is_body_signed):
         raise _mismatch(
             "The request signature we calculated does not match the signature you provided. Check"
             " your AWS Secret Access Key and signing method. Consult the service documentation for"
@@ -111,31 +107,17 @@ class _Signer(SigV4Auth):
         return request.headers
 
 
-def _sign(request: SignedRequest, signature: Signature, secret_access_key: str) -> tuple[str, str, str]:
-    """The credential with its scope, the names of the signed headers, and the signature, as they should be."""
+def _sign_again(request: SignedRequest, signature: Signature, secret_access_key: str) -> str:
+    """Credential, signed headers and signature of the request, a line each, as they should be."""
     again = AWSRequest(method=request.method, url=f"http://{SERVICE}{request.target}", data=request.body)
     names = signature.signed_headers.split(";")
     for name, value in request.headers:
         if name in names:
-            again.headers[name] = value  # adds a value, and replaces none
+            again.headers[name] = value  # appends a value, as email.message does
     again.context["timestamp"] = signature.stamp
     signer = _Signer(Credentials(signature.access_key_id, secret_access_key), SERVICE, signature.region)
     text = signer.string_to_sign(again, signer.canonical_request(again))
-    return signer.scope(again), signer.signed_headers(again.headers), signer.signature(text, again)
-
-
-def _date(request: SignedRequest) -> tuple[str, datetime]:
-    stamp = request.header("x-amz-date")
-    if not stamp:
-        raise _incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    try:
-        return stamp, datetime.strptime(stamp, SIGV4_TIMESTAMP).replace(tzinfo=UTC)
-    except ValueError:
-        raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp}'.") from None
-
-
-def _incomplete(message: str) -> StsError:
-    return StsError(400, "IncompleteSignature", message)
+    return "\n".join((signer.scope(again), signer.signed_headers(again.headers), signer.signature(text, again)))
 
 
 def _mismatch(message: str) -> StsError:
