@@ -46,7 +46,7 @@ async def play(output: Output, *, once: bool) -> int:
 
 async def _show(output: Output, *, once: bool) -> None:
     faults = Faults() if once else Faults(max_life_seconds=LIFE_SECONDS)
-    output.title("mayfly demo: an embedded vault and STS: no 1Password, no AWS, no key of yours")
+    output.title("mayfly demo: an embedded vault and STS, no 1Password, no AWS, no key of yours")
     async with AsyncExitStack() as life:
         built = await life.enter_async_context(stage(faults, prompt_seconds=PROMPT_SECONDS))
         story = Story(built, output)
