@@ -47,12 +47,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mayfly needs python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(BIN)/python || { echo "making $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing mayfly and the libraries that it needs …"
 	@$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/ready: $(VENV)/installed
-	@echo "installing the test tools …"
+	@echo "updating pip in $(VENV) …"
 	@$(PIP) install --constraint constraints.txt 'pip>=25.1'
+	@echo "installing the tests' and checks' tools …"
 	@$(PIP) install --constraint constraints.txt --group test --group check
 	@touch $@
 

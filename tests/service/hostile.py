@@ -16,6 +16,7 @@ import json
 import mmap
 import os
 import platform
+import resource
 import signal
 import socket
 import subprocess
@@ -274,6 +275,7 @@ found = {
     "run": names("/run"),
     "runtime": names(RUNTIME_DIR),
     "capabilities": status("CapBnd", "CapEff", "NoNewPrivs"),
+    "limits": tried(lambda: resource.prlimit(int(OUTSIDE), resource.RLIMIT_CORE, (0, 0))),
     "signal by an owner": tried(lambda: signal_by_owner(int(OUTSIDE))),
 }
 Path(FOLDER, "found.json").write_text(json.dumps(found))
