@@ -88,6 +88,7 @@ def check_system_calls(found: dict[str, Any]) -> None:
     assert "NoNewPrivs:\t1" in found["capabilities"]
     # Known holes of the seal: see docs/service.md.
     assert ("None", "True") == (found["loopback"], found["signal by an owner"])
+    assert found["limits"].startswith("(")
 
 
 async def test_a_hostile_daemon_opens_no_socket_and_starts_nothing_outside(manager: UserManager) -> None:
