@@ -113,16 +113,21 @@ def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
         os.fstat(first)
 
 
-# Opens a socket as a service manager would, then becomes the daemon.
+# Opens the port and, if it has a path, the control socket, as a service manager would; then becomes the daemon.
 OPENER = """
-import os, socket, sys
-sock = socket.socket()
-sock.bind((sys.argv[1], int(sys.argv[2])))
-if sock.fileno() != 3:
-    os.dup2(sock.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
-os.execv(sys.argv[3], sys.argv[3:])
+import fcntl, os, socket, sys
+host, port, path, *program = sys.argv[1:]
+opened = [socket.create_server((host, int(port)))]
+if path:
+    opened.append(socket.socket(socket.AF_UNIX))
+    opened[1].bind(path)
+    opened[1].listen()
+aside = [fcntl.fcntl(sock, fcntl.F_DUPFD, 9) for sock in opened]
+for number, descriptor in enumerate(aside, 3):
+    os.dup2(descriptor, number)
+    os.set_inheritable(number, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(opened))}
+os.execv(program[0], program)
 """
 
 
@@ -131,37 +136,20 @@ async def test_a_port_that_others_could_reach_is_refused(world: World) -> None:
     opener = (sys.executable, "-c", OPENER)
     serve = (sys.executable, "-m", "mayfly", "serve")
 
-    ended = await world.run_program(*opener, "0.0.0.0", str(world.port), *serve)
+    ended = await world.run_program(*opener, "0.0.0.0", str(world.port), "", *serve)
 
     assert 2 == ended.code
     assert f"mayfly: error: the service manager has opened 0.0.0.0:{world.port}, and mayfly serves on" in ended.err
     assert "Traceback" not in ended.err
-    async with world.serve(prefix=(*opener, "127.0.0.1", str(world.port)), env={"MAYFLY_LISTEN": "127.0.0.1:1"}):
+    async with world.serve(prefix=(*opener, "127.0.0.1", str(world.port), ""), env={"MAYFLY_LISTEN": "127.0.0.1:1"}):
         assert 200 == (await world.get()).status
-
-
-# As systemd does: the port and the control socket, open before the daemon.
-PAIR_OPENER = """
-import fcntl, os, socket, sys
-port, control = socket.socket(), socket.socket(socket.AF_UNIX)
-port.bind(("127.0.0.1", int(sys.argv[1])))
-control.bind(sys.argv[2])
-for sock in (port, control):
-    sock.listen()
-aside = [fcntl.fcntl(sock, fcntl.F_DUPFD, 9) for sock in (port, control)]
-for number, descriptor in enumerate(aside, 3):
-    os.dup2(descriptor, number)
-    os.set_inheritable(number, True)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2"}
-os.execv(sys.argv[3], sys.argv[3:])
-"""
 
 
 async def test_a_control_socket_that_was_handed_over_stays(world: World) -> None:
     """A daemon that ends leaves the manager's control socket at its path, for the next daemon."""
     path = world.run_dir / "control.sock"
     path.parent.mkdir(mode=0o700)
-    opener = (sys.executable, "-c", PAIR_OPENER, str(world.port), str(path))
+    opener = (sys.executable, "-c", OPENER, "127.0.0.1", str(world.port), str(path))
     async with world.serve(prefix=opener):
         assert 200 == (await world.get()).status
 
