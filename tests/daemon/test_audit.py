@@ -31,6 +31,7 @@ class Desk:
         self.asked: list[int] = []
         self.open = asyncio.Event()
         self.open.set()
+        self.fault: Exception | None = None
 
     async def scene(self) -> Scene:
         return Scene()
@@ -40,9 +41,13 @@ class Desk:
     async def caller(self, inode: int) -> Caller | None:
         self.asked.append(inode)
         await self.open.wait()
+        if self.fault:
+            raise self.fault
         return self.callers.get(inode)
 
     async def process(self, pid: int) -> Caller | None:
+        if self.fault:
+            raise self.fault
         return self.processes.get(pid)
 
 
@@ -54,6 +59,8 @@ class Log:
 
     def info(self, event: str, **facts: object) -> None:
         self.rows.append({"event": event} | facts)
+
+    error = info
 
 
 class Desktop:
@@ -178,10 +185,24 @@ async def test_a_slow_desk_makes_no_suspicion(monkeypatch: pytest.MonkeyPatch) -
     at.later(5)
     at.desk.open.set()
     async with asyncio.timeout(5):
-        while at.audit._tasks:
+        while at.audit._tasks._tasks:
             await asyncio.sleep(0)
 
     assert ([], 1) == (at.suspected, len(at.log.rows))
+
+
+async def test_a_desk_that_fails_hides_no_hand_out() -> None:
+    """The client is noted without its program, the fault is logged, and nothing else ends."""
+    at = Desktop()
+    at.desk.fault = UnicodeEncodeError("latin-1", "терминал", 0, 8, "ordinal not in range(256)")
+    at.audit.meet(6)
+    await at.audit.note("nsrc", "curl/8", 7)
+    await at.audit.note("nsrc", "credential_process", None, pid=42)
+    await asyncio.sleep(0)
+
+    told = [(row["pid"], row["agent"]) for row in at.log.rows if row["event"] == "credentials.handed_out"]
+    assert [(None, "curl"), (42, "credential_process")] == told
+    assert 3 == len([row for row in at.log.rows if row["event"] == "task.failed"])
 
 
 async def test_what_is_remembered_has_a_bound() -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.daemon import log
-from support.secrets import AROUND, SECRETS
+from support.secret_texts import AROUND, SECRETS
 
 
 @pytest.fixture(autouse=True)

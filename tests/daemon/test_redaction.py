@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mayfly.daemon.redaction import redacted, shortened
-from support.secrets import AROUND, DIGITS, SECRETS, UPPER
+from support.secret_texts import AROUND, DIGITS, SECRETS, UPPER
 
 
 @given(secret=SECRETS, before=st.sampled_from((*AROUND, "the code is ")), after=st.sampled_from(AROUND))
