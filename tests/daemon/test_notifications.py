@@ -55,7 +55,7 @@ async def test_a_prompt_is_announced_with_whoever_asked(world: World) -> None:
         assert 200 == (await asking).status
 
     program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
-    assert f"--app-name=mayfly Mayfly {program} wants nsrc" == line
+    assert f"--app-name=mayfly -- Mayfly {program} wants nsrc" == line
     assert world.token() not in line
 
 
@@ -67,7 +67,7 @@ async def test_a_prompt_for_credential_process_names_who_runs_it(world: World) -
         (line,) = await lines(told, 1)
 
     program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
-    assert f"--app-name=mayfly Mayfly {program} by {program} wants nsrc" == line
+    assert f"--app-name=mayfly -- Mayfly {program} by {program} wants nsrc" == line
 
 
 async def test_nobody_is_told_who_does_not_want_to_be(world: World) -> None:
