@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,30 +33,43 @@ def _libraries() -> Iterator[None]:
     root.handlers[:], root.level = before, level
 
 
-def logged(event: str, **facts: Any) -> dict[str, Any]:
-    """One event with these facts, as it stands in the log."""
-    stream = io.StringIO()
-    log.open_log(stream).info(event, **facts)
-    (line,) = stream.getvalue().splitlines()
-    return dict(json.loads(line))
+class LogFile:
+    """A log in a file, and its lines as soon as it is closed."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+            with log.opened(file) as logger:
+                yield logger
+            file.seek(0)
+            self.lines = file.read().splitlines()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+@pytest.fixture(name="file")
+def _file() -> LogFile:
+    return LogFile()
 
 
 def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
-    """A stream that has been closed, and one whose other end has: who logs hears nothing of it."""
-    stream = io.StringIO()
-    logger = log.open_log(stream)
-    stream.close()
-    logger.info("daemon.stopped")
-
+    """The other end of a pipe is closed: who logs hears nothing of it."""
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "wb", buffering=0) as raw:
-        log.open_log(io.TextIOWrapper(raw, write_through=True)).info("daemon.stopped")
+    with os.fdopen(writing, "w") as stream, log.opened(stream) as logger:
+        logger.info("daemon.stopped")
 
 
-def test_an_event_is_one_line_of_json() -> None:
+def test_an_event_is_one_line_of_json(file: LogFile) -> None:
     """What happened, when in UTC, how bad, and the facts; line breaks in a fact break no line."""
-    told = logged("credentials.handed_out", profile="nsrc", pid=371946, program="two\nlines", agent=None)
+    with file.opened() as logger:
+        logger.info("credentials.handed_out", profile="nsrc", pid=371946, program="two\nlines", agent=None)
+    (told,) = file.events
 
     assert told.pop("timestamp").endswith("Z")
     assert {
@@ -68,23 +82,23 @@ def test_an_event_is_one_line_of_json() -> None:
     } == told
 
 
-def test_debugging_is_not_logged() -> None:
+def test_debugging_is_not_logged(file: LogFile) -> None:
     """The log is for what happened."""
-    stream = io.StringIO()
-    log.open_log(stream).debug("daemon.stopped")
+    with file.opened() as logger:
+        logger.debug("daemon.stopped")
 
-    assert "" == stream.getvalue()
+    assert [] == file.lines
 
 
 CONSOLE = """
 import sys
 from mayfly.daemon import log
-logger = log.open_log()
-logger.info("daemon.started", address="127.0.0.1:9170", version="curl\\x1b]0;evil\\x07")
-try:
-    raise RuntimeError("code 371946")
-except RuntimeError:
-    logger.error("request.failed", exc_info=True)
+with log.opened(sys.stderr) as logger:
+    logger.info("daemon.started", address="127.0.0.1:9170", version="curl\\x1b]0;evil\\x07")
+    try:
+        raise RuntimeError("code 371946")
+    except RuntimeError:
+        logger.error("request.failed", exc_info=True)
 """
 
 
@@ -114,30 +128,37 @@ def test_a_terminal_gets_lines_for_people() -> None:
 @given(secret=SECRETS, before=st.sampled_from((*AROUND, "the code is ")), after=st.sampled_from(AROUND))
 def test_no_secret_is_in_the_log_wherever_it_stands(secret: str, before: str, after: str) -> None:
     """In a text, an exception, a number's place, a library's warning or the event's own name: it is not there."""
-    text = f"{before}{secret}{after}"
-    stream = io.StringIO()
-    logger = log.open_log(stream)
-    logger.info("credentials.handed_out", profile=text, pid=text, program=text, agent={"a": [text, {text: 1}]})
-    logger.warning("session.refresh_failed", reason=ValueError(text), code=repr(text), in_use=text.encode())
-    logger.warning(text, reason=text)
-    logger.error("request.failed", exc_info=RuntimeError(text))
-    logging.getLogger("library").warning("it said %s", text)
+    text, file = f"{before}{secret}{after}", LogFile()
+    with file.opened() as logger:
+        logger.info("credentials.handed_out", profile=text, pid=text, program=text, agent={"a": [text, {text: 1}]})
+        logger.warning("session.refresh_failed", reason=ValueError(text), code=repr(text), in_use=text.encode())
+        logger.warning(text, reason=text)
+        logger.error("request.failed", exc_info=RuntimeError(text))
+        logging.getLogger("library").warning("it said %s", text)
 
-    shown = stream.getvalue()
     # What JSON and repr escape cannot be looked for as it stands.
-    assert secret not in shown
-    assert secret not in "".join(str(json.loads(line)) for line in shown.splitlines())
-    assert 5 == len(shown.splitlines())
+    assert secret not in "".join(file.lines)
+    assert secret not in "".join(map(str, file.events))
+    assert 5 == len(file.lines)
 
 
-def test_what_libraries_warn_of_comes_along() -> None:
+def test_what_is_printed_is_no_secret_either(file: LogFile) -> None:
+    """A warning of Python's, or a traceback that nobody has caught, goes to the same file."""
+    before = sys.stderr
+    with file.opened():
+        print("mayfly: warning: the code is 371946", file=sys.stderr)
+
+    assert ["mayfly: warning: the code is [redacted]"] == file.lines
+    assert before is sys.stderr
+
+
+def test_what_libraries_warn_of_comes_along(file: LogFile) -> None:
     """One event for a warning, redacted like any other; chatter below stays out."""
-    stream = io.StringIO()
-    log.open_log(stream)
-    logging.getLogger("aiohttp.server").warning("bad %s", "AKIAIOSFODNN7EXAMPLE")
-    logging.getLogger("aiohttp.server").info("chatter")
+    with file.opened():
+        logging.getLogger("aiohttp.server").warning("bad %s", "AKIAIOSFODNN7EXAMPLE")
+        logging.getLogger("aiohttp.server").info("chatter")
 
-    (event,) = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (event,) = file.events
     assert ("library.warned", "aiohttp.server", "bad AKIA…MPLE", "warning") == (
         event["event"],
         event["library"],
@@ -146,40 +167,38 @@ def test_what_libraries_warn_of_comes_along() -> None:
     )
 
 
-def test_a_librarys_slip_fails_nobodys_request() -> None:
+def test_a_librarys_slip_fails_nobodys_request(file: LogFile) -> None:
     """A warning whose arguments do not fit its words is logged as it is."""
-    stream = io.StringIO()
-    log.open_log(stream)
-    logging.getLogger("library").warning("%d apples", "many")
+    with file.opened():
+        logging.getLogger("library").warning("%d apples", "many")
 
-    assert "%d apples (TypeError in its arguments)" == json.loads(stream.getvalue())["text"]
+    assert ["%d apples (TypeError in its arguments)"] == [event["text"] for event in file.events]
 
 
-async def test_a_loops_own_complaint_comes_along() -> None:
+async def test_a_loops_own_complaint_comes_along(file: LogFile) -> None:
     """What asyncio finds wrong is an event too, with its traceback redacted away or in words."""
-    stream = io.StringIO()
-    log.open_log(stream)
-    asyncio.get_running_loop().call_exception_handler({"message": "task was lost, code 371946"})
+    with file.opened():
+        asyncio.get_running_loop().call_exception_handler({"message": "task was lost, code 371946"})
 
-    assert "task was lost, code [redacted]" == json.loads(stream.getvalue())["text"]
+    assert ["task was lost, code [redacted]"] == [event["text"] for event in file.events]
 
 
-async def test_what_asyncio_says_of_every_connection_is_said_seldom() -> None:
+async def test_what_asyncio_says_of_every_connection_is_said_seldom(file: LogFile) -> None:
     """Without descriptors it complains a thousand times a second: the log has the first, the tenth, the hundredth."""
-    stream = io.StringIO()
-    log.open_log(stream)
-    for _ in range(500):
-        asyncio.get_running_loop().call_exception_handler({"message": "socket.accept() out of system resource"})
-        logging.getLogger("library").warning("something else")
+    with file.opened():
+        for _ in range(500):
+            asyncio.get_running_loop().call_exception_handler({"message": "socket.accept() out of system resource"})
+            logging.getLogger("library").warning("something else")
 
-    texts = [json.loads(line)["text"] for line in stream.getvalue().splitlines()]
+    texts = [event["text"] for event in file.events]
     assert (3, 500) == (sum("socket.accept()" in text for text in texts), texts.count("something else"))
 
 
 RICH = """
 import sys
 from mayfly.daemon import log
-log.open_log().info("daemon.stopped")
+with log.opened(sys.stderr) as logger:
+    logger.info("daemon.stopped")
 assert "structlog" in sys.modules
 assert "rich" not in sys.modules, "imported, or still blocked"
 import rich
@@ -190,7 +209,8 @@ print(rich.MARK)
 RICH_BEFORE = """
 import rich, sys
 from mayfly.daemon import log
-log.open_log().info("daemon.stopped")
+with log.opened(sys.stderr) as logger:
+    logger.info("daemon.stopped")
 assert sys.modules["rich"] is rich
 print(rich.MARK)
 """

@@ -1,6 +1,7 @@
 """The daemon's log: events with facts, as lines for people on a terminal and as JSON elsewhere.
 
-Which events there are, and with which fields: `log_events`. What is taken out of free text: `redaction`.
+Which events there are, and with which fields: `log_events`. What is taken out of free text: `redaction`. How lines are
+written without blocking: `log_writer`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 
-from collections.abc import MutableMapping
-from contextlib import suppress
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 from mayfly.daemon import log_events
 from mayfly.daemon.log_counter import LogCounter
+from mayfly.daemon.log_writer import LogStream, LogWriter
 
 
 # structlog imports rich where it is installed (4 MiB, 160 ms) for tracebacks that we do not print. While the entry is
@@ -30,37 +32,56 @@ if _without_rich:
 Event = MutableMapping[str, Any]
 
 
-class _Lossy:
-    """A stream that may be full, or gone (a terminal that is closed): a line is lost then, and nobody's request."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        with suppress(OSError, ValueError):
-            self._stream.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            self._stream.flush()
+CLOSE_SECONDS = 0.5
 
 
-def open_log(stream: TextIO = sys.stderr) -> Any:
-    """The daemon's logger, bound to `stream`. Warnings of libraries come along as `library.warned`."""
-    renderer: Any = (
+@contextmanager
+def opened(stream: TextIO) -> Iterator[Any]:
+    """The daemon's logger, which writes to `stream`'s descriptor and never blocks.
+
+    Warnings of libraries come along as `library.warned`, and what is printed to `sys.stderr` comes along as it is. At
+    the end the last lines have CLOSE_SECONDS to be written.
+    """
+    descriptor, printed_to = stream.fileno(), sys.stderr
+    writer = LogWriter(descriptor, _renderer(stream), encoding=stream.encoding or "utf-8")
+    sys.stderr = LogStream(writer, descriptor)
+    try:
+        yield _logger(writer)
+    finally:
+        sys.stderr = printed_to
+        writer.close(CLOSE_SECONDS)
+
+
+def _renderer(stream: TextIO) -> Callable[[dict[str, Any]], str]:
+    render: Any = (
         structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)
         if stream.isatty()
         else structlog.processors.JSONRenderer()
     )
+    return lambda event: str(render(None, "", event))
+
+
+def _logger(writer: LogWriter) -> Any:
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    chain = [structlog.processors.format_exc_info, _admit, structlog.processors.add_log_level, stamp, renderer]
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(cast(TextIO, _Lossy(stream))),
-        processors=chain,
+        _Queue(writer),
+        processors=[structlog.processors.format_exc_info, _admit, structlog.processors.add_log_level, stamp],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     logging.basicConfig(handlers=[_Bridge(logger)], level=logging.WARNING, force=True)
     return logger
+
+
+class _Queue:
+    """The end of structlog's chain: it calls the level's method with the event as keywords."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def info(self, **event: Any) -> None:
+        self._writer.put(event)
+
+    warning = error = info
 
 
 def _admit(_logger: object, _method: str, event: Event) -> Event:
