@@ -147,8 +147,9 @@ def test_what_is_printed_is_no_secret_either(file: LogFile) -> None:
     before = sys.stderr
     with file.opened():
         print("mayfly: warning: the code is 371946", file=sys.stderr)
+        print("no end", end="", file=sys.stderr)
 
-    assert ["mayfly: warning: the code is [redacted]"] == file.lines
+    assert ["mayfly: warning: the code is [redacted]", "no end"] == file.lines
     assert before is sys.stderr
 
 

@@ -29,10 +29,9 @@ import structlog  # noqa: E402 - after the above
 if _without_rich:
     del sys.modules["rich"]
 
-Event = MutableMapping[str, Any]
-
-
 CLOSE_SECONDS = 0.5
+
+Event = MutableMapping[str, Any]
 
 
 @contextmanager
@@ -42,13 +41,14 @@ def opened(stream: TextIO) -> Iterator[Any]:
     Warnings of libraries come along as `library.warned`, and what is printed to `sys.stderr` comes along as it is. At
     the end the last lines have CLOSE_SECONDS to be written.
     """
-    descriptor, printed_to = stream.fileno(), sys.stderr
+    before, descriptor = sys.stderr, stream.fileno()
     writer = LogWriter(descriptor, _renderer(stream), encoding=stream.encoding or "utf-8")
-    sys.stderr = LogStream(writer, descriptor)
+    sys.stderr = printed = LogStream(writer, descriptor)
     try:
         yield _logger(writer)
     finally:
-        sys.stderr = printed_to
+        sys.stderr = before
+        printed.close()
         writer.close(CLOSE_SECONDS)
 
 

@@ -118,6 +118,12 @@ class LogStream(io.TextIOBase):
             self._writer.put(redacted(line))
         return len(text)
 
+    def close(self) -> None:
+        """Hand on a line that has no end."""
+        if self._rest:
+            self.write("\n")
+        super().close()
+
     def writable(self) -> bool:
         """True."""
         return True
