@@ -73,8 +73,8 @@ def writer_to(descriptor: int) -> LogWriter:
     return LogWriter(descriptor, json.dumps)
 
 
-def test_whoever_logs_waits_for_nobody() -> None:
-    """Into a full pipe go as many lines as the queue holds; the oldest are dropped, and the next one says how many."""
+def test_a_full_pipe_delays_no_line() -> None:
+    """`put` returns at once. The queue keeps the newest lines, and the first of them says how many were dropped."""
     with full_pipe() as pipe:
         writer = writer_to(pipe.writing)
         writer.put({"number": -1})

@@ -10,6 +10,7 @@ To add an event, or a field to one: add a line to EVENTS and choose a kind for e
 
 `exc_info` becomes the field `exception`. A test compares the table with every call in the daemon. At run time an
 unlisted field is left out and named in `unlisted`; of an unlisted event only the name is logged, as `log.unlisted`.
+The log itself adds `level`, `timestamp` and `dropped` (log_writer).
 """
 
 from __future__ import annotations
