@@ -56,7 +56,7 @@ def test_who_is_there_by_the_io_registry(console: str, events: str, presence: Pr
 
 
 async def test_macos_asks_and_tells(programs: Path) -> None:
-    """ioreg for who is there, osascript to tell them, with quotes that hold."""
+    """ioreg for who is there, osascript to tell them, with the text as an argument of the script."""
     (programs / "root").write_text(root_entry({"kCGSSessionUserIDKey": os.getuid()} | LOCK))
     put_program(
         programs,
@@ -68,8 +68,10 @@ async def test_macos_asks_and_tells(programs: Path) -> None:
     await desk.tell("Mayfly", 'a "quoted" \\ text')
     assert (LOCKED, None) == ((await desk.scene()).presence, await desk.caller(1))
     assert [
-        "-e",
-        'display notification "a \\"quoted\\" \\\\ text" with title "Mayfly"',
+        *("-e", "on run argv"),
+        *("-e", "display notification (item 2 of argv) with title (item 1 of argv)"),
+        *("-e", "end run"),
+        *("--", "Mayfly", 'a "quoted" \\ text'),
     ] == calls.read_text().splitlines()
 
 
