@@ -16,6 +16,7 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
+from mayfly.daemon.keeper.wanted import Answer
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
@@ -64,6 +65,8 @@ class Keeper:
             verification=self._verification,
         )
 
+        self._wanted = self._lanes.wanted
+
     @property
     def config(self) -> Config:
         """The config in force."""
@@ -81,14 +84,14 @@ class Keeper:
         if credentials is None:
             return None
         self._ledger.note_fetch(name, now)
-        if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
+        if name not in self._waking and name not in self._wanted and self._is_due(name, now):
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, profile, requester))
         return credentials
 
     async def obtain(self, profile: str, trigger: Trigger, requester: Requester = NOBODY) -> Credentials:
         """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
-        name = self._ledger.name_of(profile)
+        name = self._name_of(profile)
         if trigger is Trigger.PERSON:
             self._ledger.forgive(name)
         else:
@@ -107,15 +110,21 @@ class Keeper:
         return await self._verification.identity(self._ledger.name_of(profile), credentials)
 
     def suspect(self, profile: str) -> None:
-        """A client came back so soon that AWS may have refused what it was given: ask AWS, and renew if it says no."""
-        self._verification.note(self._ledger.name_of(profile), is_refused=False)
+        """A client came back so soon that AWS may have refused its credentials: ask AWS, and renew if it says no.
+
+        Nothing happens where a reload has taken the profile out of the config.
+        """
+        if profile in self.config.profiles:
+            self._verification.note(self._ledger.name_of(profile), is_refused=False)
 
     async def _on_rejected(self) -> None:
         self._stirred.set()
         await self.look()
 
     def age_seconds(self, profile: str) -> float:
-        """How long the profile's session has been here."""
+        """How old the profile's session is; 0 where there is none."""
+        if profile not in self.config.profiles:
+            return 0
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
         return (self._clock() - issued_at).total_seconds() if issued_at else 0
 
@@ -151,7 +160,7 @@ class Keeper:
     @property
     def is_busy(self) -> bool:
         """Whether credentials are on their way."""
-        return any(self._lanes.flight(name) for name in self._ledger.names)
+        return bool(self._wanted)
 
     def wind_up(self) -> None:
         """Disturb nobody any more: who answers late would have answered in vain."""
@@ -242,9 +251,9 @@ class Keeper:
         if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
             return
         is_client = trigger is Trigger.CLIENT
-        if self._want_for_client(name, profile, requester) if is_client else self._want(name, trigger, now):
-            flight = self._lanes.flight(name)
-            error = await asyncio.shield(flight) if flight else None
+        answer = self._want_for_client(name, profile, requester) if is_client else self._want(name, trigger, now)
+        if answer:
+            error = await asyncio.shield(answer)
             if self.config.origins.get(profile) != origin:
                 raise no_longer_there(profile)
         else:
@@ -252,30 +261,31 @@ class Keeper:
         if error and (trigger is Trigger.PERSON or not self._usable(profile)):
             raise error
 
-    def _want_for_client(self, name: str, profile: str, requester: Requester) -> bool:
+    def _want_for_client(self, name: str, profile: str, requester: Requester) -> Answer | None:
         """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
         now = self._clock()
-        is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
-        is_wanted = self._want(name, Trigger.CLIENT, now)
-        flight = self._lanes.flight(name)
-        if is_prompt and flight and not flight.done():
+        is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
+        answer = self._want(name, Trigger.CLIENT, now)
+        if is_prompt and answer and not answer.done():
             self._events.info("approval.wanted", profile=profile, inode=requester.inode, pid=requester.pid)
-        return is_wanted
+        return answer
 
-    def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
-        """Set going what `trigger` may have; whether it is on its way."""
-        if trigger is Trigger.PERSON:
-            self._lanes.insist(name)
-        if self._lanes.flight(name):
-            return True
+    def _want(self, name: str, trigger: Trigger, now: datetime) -> Answer | None:
+        """Get the session if `trigger` may have it; what to wait for, or None where it may not."""
+        answer = self._wanted.answer_of(name) or self._started(name, trigger, now)
+        if answer and trigger is Trigger.PERSON:
+            self._wanted.mark_person(name)
+            self._wanted.mark_person(self._ledger.base(name))
+        return answer
+
+    def _started(self, name: str, trigger: Trigger, now: datetime) -> Answer | None:
         policy = self._ledger.policy(name, now)
         until = self._ledger.needed_until(name, now)
         if not self._ledger[name].wants(policy, trigger, self._presence.scene, now, needed_until=until):
-            return False
+            return None
         if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
-            return False
-        self._lanes.want(name)
-        return True
+            return None
+        return self._lanes.want(name)
 
     def _refusal(self, name: str, now: datetime) -> MayflyError:
         policy = self._ledger.policy(name, now)
@@ -293,6 +303,6 @@ class Keeper:
             self._ledger[name],
             self._ledger.policy(name, now),
             ground=None if self._ledger.is_grounded(name, now) else self._ledger[self._ledger.base(name)],
-            in_flight=self._lanes.flight(name) is not None,
+            in_flight=name in self._wanted,
             now=now,
         )

@@ -8,6 +8,7 @@ from datetime import datetime
 from mayfly.config.model import Config
 from mayfly.config.values import REFRESH_MODES
 from mayfly.daemon.keeper.snapshot import StoredSession
+from mayfly.daemon.keeper.wanted import Kind
 from mayfly.session import Phase, Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.errors import AccessKeyUnknown, MayflyError, SessionEnded
@@ -101,6 +102,10 @@ class Ledger:
     def is_base(self, name: str) -> bool:
         """Whether `name` needs a login, and no role."""
         return len(self._chains[name]) == 1
+
+    def kind(self, name: str) -> Kind:
+        """What it takes to get `name`."""
+        return Kind.LOGIN if self.is_base(name) else Kind.ROLE
 
     def live_source(self, name: str, now: datetime) -> str | None:
         """The nearest session below `name` that is usable."""

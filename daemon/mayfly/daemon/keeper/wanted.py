@@ -1,0 +1,138 @@
+"""The sessions that are wanted now: one value for each, by the session's name, in one table.
+
+Laws: (1) a session is in this table from the moment it is wanted until it is answered, and nowhere else; (2) a value is
+replaced, never changed; (3) only `rename` gives a session another name; (4) what leaves the table is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from enum import Enum
+
+import attrs
+
+from mayfly.shared.errors import MayflyError
+
+
+# None where new credentials came, or the error that stood in the way.
+Answer = asyncio.Future[MayflyError | None]
+
+
+class Kind(Enum):
+    """What it takes to get a session."""
+
+    LOGIN = "login"
+    ROLE = "role"
+
+
+class State(Enum):
+    """What a wanted session waits for."""
+
+    QUEUED = "an exchange of its own kind"
+    IN_EXCHANGE = "the exchange that has it"
+    WAITING_FOR_CODE = "the next one-time password of its MFA device"
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Wanted:
+    """One session that is wanted.
+
+    `answer` is what all clients of the session wait for. `by_person`: somebody has run `mayfly login` for it.
+    `code_user` is the session that uses the current one-time password of the same MFA device (WAITING_FOR_CODE).
+    """
+
+    kind: Kind
+    answer: Answer
+    state: State = State.QUEUED
+    by_person: bool = False
+    code_user: str | None = None
+
+
+class WantedSessions:
+    """The table. `on_answer` is called after each answer."""
+
+    def __init__(self, on_answer: Callable[[], None]) -> None:
+        self._on_answer = on_answer
+        self._table: dict[str, Wanted] = {}
+
+    def answer_of(self, name: str) -> Answer | None:
+        """What clients of the session wait for, or None where it is not wanted."""
+        return self._table[name].answer if name in self._table else None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._table
+
+    def __bool__(self) -> bool:
+        return bool(self._table)
+
+    @property
+    def names(self) -> list[str]:
+        """Every session that is wanted."""
+        return list(self._table)
+
+    def answers(self) -> list[Answer]:
+        """What clients wait for now."""
+        return [wanted.answer for wanted in self._table.values()]
+
+    def names_in(self, state: State, kind: Kind) -> list[str]:
+        """The sessions of one kind in one state, in the order in which they came into the queue."""
+        return [name for name, wanted in self._table.items() if wanted.state is state and wanted.kind is kind]
+
+    def is_queued(self, kind: Kind) -> bool:
+        """Whether any session of this kind waits for an exchange."""
+        return any(wanted.kind is kind and wanted.state is State.QUEUED for wanted in self._table.values())
+
+    def is_by_person(self, name: str | None) -> bool:
+        """Whether the session is wanted, and by a person."""
+        return name in self._table and self._table[name].by_person
+
+    def is_in_exchange(self, name: str | None) -> bool:
+        """Whether an exchange is getting the session."""
+        return name in self._table and self._table[name].state is State.IN_EXCHANGE
+
+    def code_users(self) -> dict[str, str | None]:
+        """Every session that waits for a one-time password, and the session that uses the current one."""
+        waiting = State.WAITING_FOR_CODE
+        return {name: wanted.code_user for name, wanted in self._table.items() if wanted.state is waiting}
+
+    # What changes it
+
+    def add(self, name: str, kind: Kind) -> Answer:
+        """Want the session, at the end of the queue; what to wait for."""
+        wanted = self._table.setdefault(name, Wanted(kind=kind, answer=asyncio.get_running_loop().create_future()))
+        return wanted.answer
+
+    def queue(self, name: str) -> None:
+        """Put a session back into the queue, at its end; nothing happens where it is not wanted any more."""
+        if name in self._table:
+            self._table[name] = attrs.evolve(self._table.pop(name), state=State.QUEUED, code_user=None)
+
+    def enter_exchange(self, name: str, kind: Kind) -> None:
+        """An exchange has been given the session, which may not have been wanted before."""
+        self.add(name, kind)
+        self._table[name] = attrs.evolve(self._table[name], state=State.IN_EXCHANGE, code_user=None)
+
+    def wait_for_code(self, name: str, code_user: str) -> None:
+        """The session gives way to `code_user` until the next one-time password."""
+        self._table[name] = attrs.evolve(self._table[name], state=State.WAITING_FOR_CODE, code_user=code_user)
+
+    def mark_person(self, name: str) -> None:
+        """A person wants the session; nothing happens where it is not wanted any more."""
+        if name in self._table:
+            self._table[name] = attrs.evolve(self._table[name], by_person=True)
+
+    def answer(self, name: str, error: MayflyError | None) -> None:
+        """Answer whoever waits for the session, and forget that it was wanted."""
+        wanted = self._table.pop(name, None)
+        if wanted and not wanted.answer.done():
+            wanted.answer.set_result(error)
+        self._on_answer()
+
+    def rename(self, heirs: dict[str, str], heir: Callable[[str], str | None]) -> None:
+        """Call every session by its new name from `heirs`, which has one for each; `heir` tells any other name."""
+        self._table = {
+            heirs[name]: attrs.evolve(wanted, code_user=heir(wanted.code_user) if wanted.code_user else None)
+            for name, wanted in self._table.items()
+        }
