@@ -141,7 +141,7 @@ def phased(phase: Phase, *, used: bool) -> tuple[Session, float]:
 # Who asks, in which mode of which kind, in front of whom, in which phases of a session in use gets new credentials.
 ALL, NONE = "EMPTY FRESH DUE EXPIRED", ""
 WHO_MAY = [
-    (PERSON, mode, asks, scene, ALL)
+    (PERSON, mode, asks, scene, NONE if asks and scene is LOCKED else ALL)
     for mode in ("always", "while-used", "on-demand")
     for asks in (True, False)
     for scene in (HERE, AWAY, LOCKED)
@@ -172,7 +172,7 @@ WHO_MAY = [
 
 @pytest.mark.parametrize(("trigger", "mode", "asks_human", "scene", "phases"), WHO_MAY)
 def test_whom_to_disturb(trigger: Trigger, mode: str, asks_human: bool, scene: Scene, phases: str) -> None:
-    """A person always may, a client when something is due, the clock only what is kept; nobody through a lock."""
+    """A person may at any time, a client when something is due, the clock only what is kept; nobody through a lock."""
     policy = RefreshPolicy(mode=mode, asks_human=asks_human)
     wanted = []
     for phase in Phase:
@@ -180,6 +180,13 @@ def test_whom_to_disturb(trigger: Trigger, mode: str, asks_human: bool, scene: S
         if session.wants(policy, trigger, scene, at(second)):
             wanted.append(phase.name)
     assert phases == " ".join(wanted)
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_through_a_lock_only_a_person_may_be_asked(trigger: Trigger) -> None:
+    """`mayfly login --through-lock` is a person's word: it opens nothing to clients and to the clock."""
+    wanted = issued().wants(HUMAN, trigger, LOCKED, at(EIGHT_HOURS), through_lock=True)
+    assert (trigger is PERSON) == wanted
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -421,7 +428,7 @@ def test_a_person_tries_at_once_and_starts_anew() -> None:
     refused = failing(issued().forgot(), NO, times=5, after=0)
     anew = refused.asked_by_person()
     assert (True, 30, False, None) == (
-        refused.wants(HUMAN, PERSON, LOCKED, at(1)),
+        refused.wants(HUMAN, PERSON, HERE, at(1)),
         failing(anew, NO, after=1).retry_after_seconds,
         anew.forgotten,
         anew.retry_not_before_at(),

@@ -130,24 +130,33 @@ class AnyLife(RuleBasedStateMachine):
         jitter=st.floats(0, 60),
         error=st.one_of(st.none(), st.sampled_from(ERRORS)),
         takes=st.floats(0, 100),
+        through_lock=st.booleans(),
     )
-    def attempt(self, trigger: Trigger, life: int, jitter: float, error: MayflyError | None, takes: float) -> None:
+    def attempt(
+        self,
+        trigger: Trigger,
+        life: int,
+        jitter: float,
+        error: MayflyError | None,
+        takes: float,
+        through_lock: bool,
+    ) -> None:
         now = self.clock()
         if trigger is Trigger.PERSON:
             self.enter(self.session.asked_by_person())
-        if not self.session.wants(self.policy, trigger, self.scene, now):
+        if not self.session.wants(self.policy, trigger, self.scene, now, through_lock=through_lock):
             return
-        self.check_attempt(trigger, now)
+        self.check_attempt(trigger, now, through_lock)
         self.sources.true_seconds += takes
         if error:
             self.fail(error, jitter / 60)
         else:
             self.issue(life, jitter)
 
-    def check_attempt(self, trigger: Trigger, now: datetime) -> None:
-        """Nobody is asked through a lock but by a person; after a no the clock asks once more at most."""
+    def check_attempt(self, trigger: Trigger, now: datetime, through_lock: bool) -> None:
+        """Only a person who says so is asked through a lock; after a no the clock asks once more at most."""
         if self.policy.asks_human and self.scene.presence is Presence.LOCKED:
-            assert Trigger.PERSON is trigger
+            assert (Trigger.PERSON, True) == (trigger, through_lock)
         if trigger is Trigger.CLOCK:
             assert not self.session.forgotten
             assert self.policy.mode != "on-demand"

@@ -325,9 +325,9 @@ async def fetch(stage: Stage, profile: str) -> Credentials:
     return stage.keeper.take(profile) or await stage.keeper.obtain(profile, Trigger.CLIENT)
 
 
-async def login(stage: Stage, profile: str) -> Credentials:
+async def login(stage: Stage, profile: str, *, through_lock: bool = False) -> Credentials:
     """What the control socket does for `mayfly login`."""
-    return await stage.keeper.obtain(profile, Trigger.PERSON)
+    return await stage.keeper.obtain(profile, Trigger.PERSON, through_lock=through_lock)
 
 
 async def outcome(work: Coroutine[Any, Any, Any]) -> Any:

@@ -66,13 +66,15 @@ class Session(Life):
         now: datetime,
         *,
         needed_until: datetime | None = None,
+        through_lock: bool = False,
     ) -> bool:
         """Whether new credentials are to be got now, on behalf of `trigger`.
 
-        `needed_until` is when what stands on these, and is in use, ends.
+        `needed_until` is when the first role ends that stands on these and is in use; `through_lock`: a person may be
+        asked through a locked screen.
         """
         if trigger is Trigger.PERSON:
-            return True
+            return through_lock or not policy.asks_human or scene.presence is not Presence.LOCKED
         if self.phase(policy, now) is Phase.FRESH:
             return False
         if policy.asks_human and not self._may_disturb(trigger, scene, now):

@@ -106,40 +106,46 @@ async def test_two_accounts_are_asked_one_after_the_other(stage: Stage) -> None:
 TWO_WAYS = config(a=key("a"), b=key("b", onepassword="work"), admin=role("b"))
 
 
-@pytest.mark.parametrize(
-    ("person", "asked"), [(False, ["login: a"]), (True, ["login: a", "login: b admin"])], ids=["client", "person"]
+WHO_WAITS = pytest.mark.parametrize(
+    ("person", "through_lock"), [(False, False), (True, False), (True, True)], ids=["client", "person", "through lock"]
 )
-def test_whose_turn_comes_behind_a_lock_is_not_asked_for(person: bool, asked: list[str]) -> None:
-    """A login that waits its turn while the screen is locked is given up, with the role above it; a person's is not."""
+
+
+@WHO_WAITS
+def test_whose_turn_comes_behind_a_lock_is_not_asked_for(person: bool, through_lock: bool) -> None:
+    """A login that waits its turn while the screen is locked is given up, with the role above it.
+
+    Only a person's `--through-lock` goes on.
+    """
+    told = "Credentials" if through_lock else "ScreenLocked"
 
     async def play(stage: Stage) -> None:
         stage.takes_seconds = 50
         first, second = asyncio.ensure_future(fetch(stage, "a")), asyncio.ensure_future(outcome(fetch(stage, "admin")))
         await asyncio.sleep(10)
-        person_too = asyncio.ensure_future(login(stage, "b")) if person else None
+        person_too = asyncio.ensure_future(outcome(login(stage, "b", through_lock=through_lock))) if person else None
+        await asyncio.sleep(10)
         stage.scene = LOCKED
         await first
-        assert ("Credentials" if person else "ScreenLocked") == code(await second)
-        assert person_too is None or await person_too
-        assert asked == in_words(stage.asked)
+        assert (told, told) == (code(await second), code(await person_too) if person_too else told)
+        assert ["login: a", *(["login: b admin"] if through_lock else [])] == in_words(stage.asked)
 
     on_stage(TWO_WAYS, play)
 
 
-@pytest.mark.parametrize(
-    ("person", "verdict"), [(False, "ScreenLocked"), (True, "Credentials")], ids=["client", "person"]
-)
-def test_whose_exchange_had_to_wait_is_not_asked_for_behind_a_lock(person: bool, verdict: str) -> None:
-    """An exchange that waits for another code looks once more before it prompts; a person's prompts all the same."""
+@WHO_WAITS
+def test_whose_exchange_had_to_wait_is_not_asked_for_behind_a_lock(person: bool, through_lock: bool) -> None:
+    """An exchange that waits for another code looks once more before it prompts; with `--through-lock` it prompts."""
 
     async def play(stage: Stage) -> None:
         stage.waits_for_leave = True
         stage.takes_seconds = 25
-        going = asyncio.ensure_future(outcome(login(stage, "nsrc") if person else fetch(stage, "nsrc")))
+        asking = login(stage, "nsrc", through_lock=through_lock) if person else fetch(stage, "nsrc")
+        going = asyncio.ensure_future(outcome(asking))
         await asyncio.sleep(5)
         stage.scene = LOCKED
-        assert verdict == code(await going)
-        assert int(person) == stage.leaves
+        assert ("Credentials" if through_lock else "ScreenLocked") == code(await going)
+        assert int(through_lock) == stage.leaves
 
     on_stage(ONE, play)
 
@@ -843,10 +849,10 @@ async def test_company_in_flight_is_not_asked_for_again(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_person_renews_what_is_fresh(stage: Stage) -> None:
-    """`mayfly login` gets new credentials now, with or without need, also at a locked screen."""
+    """`mayfly login` gets new credentials now, with or without need; a role on a live session also behind a lock."""
     old = await fetch(stage, "nsrc")
-    stage.scene = LOCKED
     new = await login(stage, "nsrc")
+    stage.scene = LOCKED
     role_too = await login(stage, "admin")
     assert (True, role_too) == (new != old, stage.keeper.take("admin"))
     assert ["login: nsrc", "login: nsrc", "assume: admin < nsrc"] == in_words(stage.asked)

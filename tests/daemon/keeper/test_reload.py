@@ -175,7 +175,7 @@ async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: St
 @staged(config(first=key("first", onepassword="work"), a=key()))
 async def test_what_a_person_wants_they_want_under_another_name(stage: Stage) -> None:
     """A lock that comes before its turn is in nobody's way, still."""
-    waiting = [asyncio.ensure_future(login(stage, name)) for name in ("first", "a")]
+    waiting = [asyncio.ensure_future(login(stage, name, through_lock=True)) for name in ("first", "a")]
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", first=key("first", onepassword="work"), twin=key(), a=key()))
     stage.scene = LOCKED

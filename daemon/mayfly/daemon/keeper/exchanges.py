@@ -5,7 +5,7 @@ Law: every session that an exchange has been given is answered before the exchan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -31,6 +31,10 @@ from mayfly.shared.errors import (
     SessionEnded,
 )
 from mayfly.shared.wire import Request, Result
+
+
+async def _nothing() -> None:
+    """Nothing has to be prepared."""
 
 
 class Exchanges:
@@ -61,16 +65,24 @@ class Exchanges:
         self.is_winding_up = False
         self.is_closed = False
 
-    async def run(self, compose: Callable[[], Batch], on_idle: Callable[[], None] = lambda: None) -> None:
+    async def run(
+        self,
+        compose: Callable[[], Batch],
+        *,
+        prepare: Callable[[], Awaitable[None]] = _nothing,
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
         """Launch an exchange, ask it for what `compose` returns once it is launched, and enter the results.
 
-        `on_idle` is called where all logins are done and the roles have been silent for a while.
+        `prepare` comes before `compose`. `on_idle` is called where all logins are done and the roles have been silent
+        for a while.
         """
         batch: Batch | None = None
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
                 await self.debounce.over()
+                await prepare()
                 batch = compose()
                 await self._ask(exchange, batch, on_idle)
         except OSError as reason:
@@ -149,7 +161,7 @@ class Exchanges:
         if self.is_winding_up:
             raise checks.stopping()
         heirs = [self._ledger.heir(asked.config, name) for name in asked.request.profiles]
-        if not any(self._wanted.is_by_person(name) for name in heirs) and await self._presence.is_locked():
+        if not any(self._wanted.may_pass_lock(name) for name in heirs) and await self._presence.is_locked():
             raise ScreenLocked("the screen was locked before 1Password could ask")
 
     # Entering results

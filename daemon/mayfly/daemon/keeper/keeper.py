@@ -14,17 +14,17 @@ from mayfly.daemon.keeper.checks import no_longer_there
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
-from mayfly.daemon.keeper.wanted import Answer
+from mayfly.daemon.keeper.wanted import LockOverride
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
-from mayfly.daemon.tasks import Tasks
-from mayfly.session import LOOK_AGAIN_SECONDS, Phase
+from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.desk import Desk, Scene
-from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.desk import Desk
+from mayfly.shared.errors import ExchangeFailed
 from mayfly.shared.wire import Identity
 
 
@@ -49,7 +49,6 @@ class Keeper:
         self._events = events
         self._tasks = Tasks(events)
         self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks)
-        self._waking: set[str] = set()
         self._stirred = asyncio.Event()
         self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
@@ -66,6 +65,9 @@ class Keeper:
         )
 
         self._wanted = self._lanes.wanted
+        self._renewals = Renewals(
+            self._ledger, self._lanes, clock=clock, events=events, presence=self._presence, tasks=self._tasks
+        )
 
     @property
     def config(self) -> Config:
@@ -84,25 +86,45 @@ class Keeper:
         if credentials is None:
             return None
         self._ledger.note_fetch(name, now)
-        if name not in self._waking and name not in self._wanted and self._is_due(name, now):
-            self._waking.add(name)
-            self._tasks.spawn(self._wake(name, profile, requester))
+        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester))
         return credentials
 
-    async def obtain(self, profile: str, trigger: Trigger, requester: Requester = NOBODY) -> Credentials:
-        """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
-        name = self._name_of(profile)
-        if trigger is Trigger.PERSON:
-            self._ledger.forgive(name)
-        else:
-            await self._note_client(name)
-        await self._fetch(profile, trigger, requester)
+    async def obtain(
+        self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, through_lock: bool = False
+    ) -> Credentials:
+        """New credentials, however long they take; raises the MayflyError that stands in the way.
+
+        A client is content with old credentials that live. `through_lock`: a person may be asked through a locked
+        screen, for as long as this very call lasts.
+        """
+        override = LockOverride() if through_lock else None
+        try:
+            await self._renewed(Asking(profile, trigger, requester, override))
+        finally:
+            if override:
+                override.end()
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
         if trigger is Trigger.CLIENT:
             self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
         return credentials
+
+    async def _renewed(self, asking: Asking) -> None:
+        """Wait for the renewal; raises the MayflyError that stands in the way."""
+        started = await asyncio.shield(self._renewals.start(asking))
+        error = await asyncio.shield(started.answer)
+        if started.origin and self.config.origins.get(asking.profile) != started.origin:
+            raise no_longer_there(asking.profile)
+        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
+            raise error
+
+    def asks_human(self, profile: str) -> bool:
+        """Whether new credentials for the profile cost a person an approval now."""
+        return (
+            profile in self.config.profiles
+            and self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
+        )
 
     async def identify(self, profile: str) -> Identity:
         """Who AWS takes the profile's session for; raises a MayflyError where there is none, or AWS says no."""
@@ -197,7 +219,7 @@ class Keeper:
             await self._presence.see()
             now = self._clock()
         for name in self._ledger.names:
-            self._want(name, Trigger.CLOCK, now)
+            self._renewals.want(name, Trigger.CLOCK, now)
             self._alarm(name, now)
 
     def _alarm(self, name: str, now: datetime) -> None:
@@ -214,87 +236,11 @@ class Keeper:
         rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
         return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
 
-    # How it is done
-
-    async def _wake(self, name: str, profile: str, requester: Requester) -> None:
-        """A client was served from what is due: start getting new ones, if it may be."""
-        try:
-            await self._presence.see()
-            if name in self._ledger:
-                self._want_for_client(name, profile, requester)
-        finally:
-            self._waking.discard(name)
-
-    def _is_due(self, name: str, now: datetime) -> bool:
-        """Whether a client may have new ones, if somebody is there to be asked."""
-        return self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now)
-
     def _usable(self, profile: str) -> Credentials | None:
-        """What there is for the profile; raises ConfigChanged where it is not configured any more."""
-        return self._ledger[self._name_of(profile)].usable(self._clock())
-
-    def _name_of(self, profile: str) -> str:
-        """What serves the profile now: a reload may have come while somebody waited."""
+        """Live credentials for the profile; raises ConfigChanged where a reload has taken the profile out."""
         if profile not in self.config.profiles:
             raise no_longer_there(profile)
-        return self._ledger.name_of(profile)
-
-    async def _note_client(self, name: str) -> None:
-        now = self._clock()
-        self._ledger.note_fetch(name, now)
-        if self._ledger.policy(name, now).asks_human:
-            await self._presence.see()
-
-    async def _fetch(self, profile: str, trigger: Trigger, requester: Requester) -> None:
-        """Wait for fresh credentials; a client is content with old ones that live."""
-        name, now, origin = self._name_of(profile), self._clock(), self.config.origins[profile]
-        if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
-            return
-        is_client = trigger is Trigger.CLIENT
-        answer = self._want_for_client(name, profile, requester) if is_client else self._want(name, trigger, now)
-        if answer:
-            error = await asyncio.shield(answer)
-            if self.config.origins.get(profile) != origin:
-                raise no_longer_there(profile)
-        else:
-            error = self._refusal(name, now)
-        if error and (trigger is Trigger.PERSON or not self._usable(profile)):
-            raise error
-
-    def _want_for_client(self, name: str, profile: str, requester: Requester) -> Answer | None:
-        """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
-        now = self._clock()
-        is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
-        answer = self._want(name, Trigger.CLIENT, now)
-        if is_prompt and answer and not answer.done():
-            self._events.info("approval.wanted", profile=profile, inode=requester.inode, pid=requester.pid)
-        return answer
-
-    def _want(self, name: str, trigger: Trigger, now: datetime) -> Answer | None:
-        """Get the session if `trigger` may have it; what to wait for, or None where it may not."""
-        answer = self._wanted.answer_of(name) or self._started(name, trigger, now)
-        if answer and trigger is Trigger.PERSON:
-            self._wanted.mark_person(name)
-            self._wanted.mark_person(self._ledger.base(name))
-        return answer
-
-    def _started(self, name: str, trigger: Trigger, now: datetime) -> Answer | None:
-        policy = self._ledger.policy(name, now)
-        until = self._ledger.needed_until(name, now)
-        if not self._ledger[name].wants(policy, trigger, self._presence.scene, now, needed_until=until):
-            return None
-        if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
-            return None
-        return self._lanes.want(name)
-
-    def _refusal(self, name: str, now: datetime) -> MayflyError:
-        policy = self._ledger.policy(name, now)
-        links = [name, self._ledger.base(name)]
-        for link in links if self._ledger.is_grounded(name, now) else reversed(links):
-            error = self._ledger[link].refusal(policy, self._presence.scene)
-            if error:
-                return error
-        return ExchangeFailed("nothing was tried")
+        return self._ledger[self._ledger.name_of(profile)].usable(self._clock())
 
     def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
         name = self._ledger.name_of(profile)

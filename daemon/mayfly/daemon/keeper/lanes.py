@@ -20,7 +20,7 @@ from mayfly.daemon.keeper.login_lane import LoginLane
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.role_lane import RoleLane
 from mayfly.daemon.keeper.verification import Verification
-from mayfly.daemon.keeper.wanted import Answer, WantedSessions
+from mayfly.daemon.keeper.wanted import Answer, WantedSessions, answered
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.tasks import Tasks
 
@@ -69,7 +69,7 @@ class Lanes:
     def want(self, name: str) -> Answer:
         """Get the session, together with all that is wanted at the same time; what to wait for."""
         if self._is_refused(name):
-            return _answered(asyncio.get_running_loop().create_future())
+            return answered(checks.stopping())
         answer = self.wanted.add(name, self._ledger.kind(name))
         self._exchanges.debounce.note()
         self._logins.start()
@@ -118,8 +118,3 @@ class Lanes:
         """A role may have waited for this very session, and does not wait for the rest of the exchange."""
         if not self._exchanges.is_closed:
             self._roles.start()
-
-
-def _answered(answer: Answer) -> Answer:
-    answer.set_result(checks.stopping())
-    return answer

@@ -70,7 +70,7 @@ class LoginLane:
             if not is_first:
                 await self._look_around()
             while self._wanted.is_queued(Kind.LOGIN) and is_last:
-                await self._exchanges.run(self._compose, pass_on)
+                await self._exchanges.run(self._compose, prepare=self._drop_lapsed, on_idle=pass_on)
                 self._on_end()
                 if is_last:
                     await self._look_around()
@@ -97,6 +97,11 @@ class LoginLane:
         }
         roles = wanted.names_in(State.QUEUED, Kind.ROLE)
         return login_batch(self._ledger, logins, roles, wanted.__contains__, now)
+
+    async def _drop_lapsed(self) -> None:
+        """Look at the screen again where a person who might be asked through a lock has gone meanwhile."""
+        if any(self._wanted.has_lapsed(name) for name in self._wanted.names_in(State.QUEUED, Kind.LOGIN)):
+            await self._drop_locked()
 
     # Between two logins
 
@@ -129,11 +134,11 @@ class LoginLane:
             self._on_end()
 
     async def _drop_locked(self) -> None:
-        """Give up logins that waited until the screen was locked, unless a person wants them."""
+        """Give up logins that waited until the screen was locked, unless a person may be asked through the lock."""
         if not self._wanted.is_queued(Kind.LOGIN) or not await self._presence.is_locked():
             return
         locked = ScreenLocked("the screen was locked before it was this profile's turn")
         for name in self._wanted.names_in(State.QUEUED, Kind.LOGIN):
-            if self._ledger.asks_human(name) and not self._wanted.is_by_person(name):
+            if self._ledger.asks_human(name) and not self._wanted.may_pass_lock(name):
                 self._wanted.answer(name, locked)
         self._on_locked(locked)

@@ -35,18 +35,38 @@ class State(Enum):
     WAITING_FOR_CODE = "the next one-time password of its MFA device"
 
 
+def answered(error: MayflyError | None) -> Answer:
+    """An answer that nobody has to wait for."""
+    answer: Answer = asyncio.get_running_loop().create_future()
+    answer.set_result(error)
+    return answer
+
+
+class LockOverride:
+    """A person's `--through-lock`: they may be asked through a locked screen, until their one request ends."""
+
+    def __init__(self) -> None:
+        self.holds = True
+
+    def end(self) -> None:
+        """The request is over, however it ended."""
+        self.holds = False
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Wanted:
     """One session that is wanted.
 
-    `answer` is what all clients of the session wait for. `by_person`: somebody has run `mayfly login` for it.
-    `code_user` is the session that uses the current one-time password of the same MFA device (WAITING_FOR_CODE).
+    `answer` is what all clients of the session wait for. `by_person`: somebody has run `mayfly login` for it;
+    `overrides` are the requests of such people who may be asked through a locked screen. `code_user` is the session
+    that uses the current one-time password of the same MFA device (WAITING_FOR_CODE).
     """
 
     kind: Kind
     answer: Answer
     state: State = State.QUEUED
     by_person: bool = False
+    overrides: tuple[LockOverride, ...] = ()
     code_user: str | None = None
 
 
@@ -88,6 +108,14 @@ class WantedSessions:
         """Whether the session is wanted, and by a person."""
         return name in self._table and self._table[name].by_person
 
+    def may_pass_lock(self, name: str | None) -> bool:
+        """Whether a person may be asked for the session through a locked screen."""
+        return name in self._table and any(override.holds for override in self._table[name].overrides)
+
+    def has_lapsed(self, name: str) -> bool:
+        """Whether a person might be asked through a locked screen, and may not any more."""
+        return bool(self._table[name].overrides) and not self.may_pass_lock(name)
+
     def is_in_exchange(self, name: str | None) -> bool:
         """Whether an exchange is getting the session."""
         return name in self._table and self._table[name].state is State.IN_EXCHANGE
@@ -118,10 +146,12 @@ class WantedSessions:
         """The session gives way to `code_user` until the next one-time password."""
         self._table[name] = attrs.evolve(self._table[name], state=State.WAITING_FOR_CODE, code_user=code_user)
 
-    def mark_person(self, name: str) -> None:
+    def mark_person(self, name: str, override: LockOverride | None) -> None:
         """A person wants the session; nothing happens where it is not wanted any more."""
         if name in self._table:
-            self._table[name] = attrs.evolve(self._table[name], by_person=True)
+            before = self._table[name]
+            overrides = (*before.overrides, override) if override else before.overrides
+            self._table[name] = attrs.evolve(before, by_person=True, overrides=overrides)
 
     def answer(self, name: str, error: MayflyError | None) -> None:
         """Answer whoever waits for the session, and forget that it was wanted."""
