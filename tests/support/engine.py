@@ -139,6 +139,7 @@ class Stage:
         self.launch_error: Exception | None = None
         self.leave_error: Exception | None = None
         self.log = Log()
+        self.running: asyncio.Task[None] | None = None
         self.keeper = Keeper(config, launch=self.launch, desk=Desk(self), clock=self.now, events=Events(self.log))
 
     def now(self) -> datetime:
@@ -151,6 +152,10 @@ class Stage:
     def aws_now(self) -> datetime:
         """The time by AWS's clock, which is right."""
         return at(self.true_seconds())
+
+    def run(self) -> None:
+        """From now on the keeper looks after the sessions, until the loop ends."""
+        self.running = self.running or self.loop.create_task(self.keeper.run())
 
     # The desk
 

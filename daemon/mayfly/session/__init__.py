@@ -16,7 +16,8 @@ Laws:
 from mayfly.session.backoff import LAST_CHANCE_SECONDS
 from mayfly.session.codes import CODE_PERIOD_SECONDS, first_usable_step
 from mayfly.session.life import Phase
-from mayfly.session.session import LOOK_AGAIN_SECONDS, MAX_JITTER_SECONDS, Session
+from mayfly.session.record import MAX_JITTER_SECONDS
+from mayfly.session.session import LOOK_AGAIN_SECONDS, Session
 
 
 __all__ = [

@@ -10,7 +10,7 @@ is right now. The clock that feeds it never runs backwards (`clock.Clock`).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import attrs
 
@@ -18,45 +18,21 @@ from mayfly.session import backoff
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
 from mayfly.session.codes import CODE_PERIOD_SECONDS
 from mayfly.session.demand import RefreshPolicy, Trigger
-from mayfly.session.life import Life, Phase
-from mayfly.shared.credentials import Credentials
+from mayfly.session.life import Phase
+from mayfly.session.record import VERIFY_AGAIN_SECONDS, Record
 from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import ConfigChanged, ConfigInvalid, MayflyError, ScreenLocked
+from mayfly.shared.errors import MayflyError, ScreenLocked
 
 
 COMPANY_SECONDS = 60 * 60
 COMPANY_MIN_AGE_SECONDS = 5 * 60
-MAX_JITTER_SECONDS = 60
 LOOK_AGAIN_SECONDS = 30
-NOTED_SECONDS = 1
 ALARMS_SECONDS = (15 * 60, 5 * 60)
-VERIFY_AGAIN_SECONDS = 5 * 60
-# Longer than the time between two questions to AWS, or a loop of rejections would not be known for one.
-SOON_SECONDS = 2 * VERIFY_AGAIN_SECONDS
 
 
 @attrs.frozen(kw_only=True)
-class Session(Life):
-    """One run of credentials, and what has happened to it.
-
-    `failed_at` is by our clock, `retry_after_seconds` counts from it; `was_reshown`: what nobody saw was shown again;
-    `rejections` are the sessions in a row, up to this one, that AWS would not take soon after it had made them.
-    """
-
-    failed_at: datetime | None = None
-    retry_after_seconds: float = 0
-    consecutive_failures: int = 0
-    last_error: MayflyError | None = None
-    was_reshown: bool = False
-    rejections: int = 0
-    verified_at: datetime | None = None
-    alarmed_seconds: float | None = None
-
-    def retry_not_before_at(self) -> datetime | None:
-        """When the next try by clock or client may be, or None if nothing has failed."""
-        return self.failed_at + timedelta(seconds=self.retry_after_seconds) if self.failed_at else None
-
-    # What may happen
+class Session(Record):
+    """One run of credentials: whether it may be renewed, and for whom."""
 
     def wants(
         self,
@@ -80,7 +56,7 @@ class Session(Life):
         if policy.asks_human and not self._may_disturb(trigger, scene, now):
             return False
         if trigger is Trigger.CLIENT:
-            return not self._cools(self.retry_after_seconds, now)
+            return not self.cools(self.retry_after_seconds, now)
         return self.is_kept(policy) and self._renews_by_itself(policy, scene, now, needed_until)
 
     def retries_by_itself_at(self, policy: RefreshPolicy, now: datetime) -> datetime | None:
@@ -109,7 +85,7 @@ class Session(Life):
         until_due = self.left_seconds(now) - self.window_seconds(policy)
         return (
             self.is_in_use()
-            and not self._cools(max(self.retry_after_seconds, CODE_PERIOD_SECONDS), now)
+            and not self.cools(max(self.retry_after_seconds, CODE_PERIOD_SECONDS), now)
             and until_due <= COMPANY_SECONDS
             and age >= min(COMPANY_MIN_AGE_SECONDS, self.life_seconds() / 10)
         )
@@ -147,10 +123,6 @@ class Session(Life):
             marks += [delay - ago for delay in (self.retry_after_seconds, policy.retry_min_seconds, COMPANY_SECONDS)]
         return min([LOOK_AGAIN_SECONDS, *(mark for mark in marks if mark > 0)])
 
-    def _cools(self, delay_seconds: float, now: datetime) -> bool:
-        """Whether the last failure is not `delay_seconds` past."""
-        return self.failed_at is not None and (now - self.failed_at).total_seconds() < delay_seconds
-
     def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime) -> bool:
         """Never through a locked screen; somebody who is away only for a client that has nothing left."""
         if scene.presence is Presence.AWAY:
@@ -169,17 +141,17 @@ class Session(Life):
 
     def _asks_again(self, policy: RefreshPolicy, scene: Scene, now: datetime, needed_until: datetime | None) -> bool:
         """After a "no": once more, at one of few moments, however long clients must wait by then."""
-        if self._cools(policy.retry_min_seconds, now):
+        if self.cools(policy.retry_min_seconds, now):
             return False
         if any(self._is_last_chance(end, now) for end in (self.ends_at(), needed_until) if end):
             return True
-        if self._unlocked_since_failure(scene.unlocked_at) and not self.was_reshown:
+        if self.unlocked_since_failure(scene.unlocked_at) and not self.was_reshown:
             return True
-        return self._failed_long_before_due(policy, now) and not self._cools(self.retry_after_seconds, now)
+        return self._failed_long_before_due(policy, now) and not self.cools(self.retry_after_seconds, now)
 
     def _failed_long_before_due(self, policy: RefreshPolicy, now: datetime) -> bool:
         """A "no" of hours ago, to somebody's own login, is no answer to what is asked now."""
-        if self.failed_at is None or self._cools(COMPANY_SECONDS, now):
+        if self.failed_at is None or self.cools(COMPANY_SECONDS, now):
             return False
         return self.left_seconds(self.failed_at) > self.window_seconds(policy)
 
@@ -188,109 +160,3 @@ class Session(Life):
         left = (end - now).total_seconds()
         left_at_failure = (end - (self.failed_at or now)).total_seconds()
         return 0 < left <= LAST_CHANCE_SECONDS < left_at_failure
-
-    def _unlocked_since_failure(self, unlocked_at: datetime | None) -> bool:
-        """A prompt that nobody saw is shown once more to whoever comes back; one that was dismissed, was seen."""
-        if backoff.was_seen(self.last_error):
-            return False
-        return bool(unlocked_at and self.failed_at and unlocked_at > self.failed_at)
-
-    # What has happened
-
-    def issued(self, credentials: Credentials, *, skew_seconds: float, jitter_seconds: float, now: datetime) -> Session:
-        """New credentials came. Jitter takes a tenth of a short life at most, or they would be due when they come."""
-        fresh = Session(
-            credentials=credentials,
-            issued_at=now,
-            skew_seconds=skew_seconds,
-            last_fetched_at=self.last_fetched_at,
-            verified_at=self.verified_at,
-            rejections=0 if self.credentials else self.rejections,
-        )
-        most = min(MAX_JITTER_SECONDS, fresh.life_seconds() / 10)
-        return attrs.evolve(fresh, jitter_seconds=min(jitter_seconds, most))
-
-    def failed(
-        self,
-        error: MayflyError,
-        policy: RefreshPolicy,
-        *,
-        jitter: float,
-        now: datetime,
-        unlocked_at: datetime | None = None,
-    ) -> Session:
-        """An attempt ended without credentials.
-
-        `jitter` from 0 to 1 spreads what nobody waits for; `unlocked_at`: who was there when it was made.
-        """
-        failures = self.consecutive_failures + 1
-        left = self.left_seconds(now)
-        return attrs.evolve(
-            self,
-            failed_at=now,
-            consecutive_failures=failures,
-            last_error=error,
-            was_reshown=self.was_reshown or self._unlocked_since_failure(unlocked_at),
-            retry_after_seconds=backoff.delay_seconds(
-                error, policy, failures=failures, jitter=jitter, left_seconds=left
-            ),
-        )
-
-    def fetched(self, now: datetime) -> Session:
-        """A client was given the credentials, or waits for them; noted to the second, because it is said so often."""
-        last = self.last_fetched_at
-        if last and self.is_in_use() and not self.forgotten and 0 <= (now - last).total_seconds() < NOTED_SECONDS:
-            return self
-        return attrs.evolve(self, last_fetched_at=now, forgotten=False)
-
-    def forgot(self) -> Session:
-        """Somebody wants them gone; nothing comes back by itself."""
-        return Session(forgotten=True)
-
-    def rejected(self, error: MayflyError, policy: RefreshPolicy, now: datetime) -> Session:
-        """AWS does not take these credentials any more: they are gone, and who used them still wants some.
-
-        Where it has hardly ever taken those before them either, the next ones may fare no better: that is a failure
-        like others.
-        """
-        gone = Session(issued_at=self.issued_at, last_fetched_at=self.last_fetched_at, verified_at=self.verified_at)
-        if self.issued_at and (now - self.issued_at).total_seconds() >= SOON_SECONDS:
-            return gone
-        rejections = self.rejections + 1
-        if rejections == 1:
-            return attrs.evolve(gone, rejections=rejections)
-        return attrs.evolve(
-            gone,
-            failed_at=now,
-            consecutive_failures=rejections,
-            rejections=rejections,
-            last_error=error,
-            retry_after_seconds=backoff.rejected_delay_seconds(policy, rejections),
-        )
-
-    def verified(self, now: datetime) -> Session:
-        """AWS was asked about these credentials, or is being asked."""
-        return attrs.evolve(self, verified_at=now)
-
-    def alarmed(self, seconds: float) -> Session:
-        """The people who use these credentials were told, `seconds` before their end."""
-        return attrs.evolve(self, alarmed_seconds=seconds)
-
-    def config_adopted(self) -> Session:
-        """The config was read again, and is sound: that it had changed, or was not, is no error any more."""
-        return self.absolved() if isinstance(self.last_error, ConfigChanged | ConfigInvalid) else self
-
-    def absolved(self) -> Session:
-        """What failed before no longer counts: its cause is gone."""
-        return attrs.evolve(
-            self,
-            failed_at=None,
-            retry_after_seconds=0,
-            consecutive_failures=0,
-            last_error=None,
-            was_reshown=False,
-        )
-
-    def asked_by_person(self) -> Session:
-        """A person takes the matter in hand."""
-        return attrs.evolve(self.absolved(), forgotten=False, rejections=0)

@@ -174,8 +174,15 @@ class Keeper:
         """The sessions, for `restore`; b"" where there are none. A secret."""
         return pack(self._ledger.snapshot())
 
-    def restore(self, kept: bytes) -> None:
-        """Take back what `snapshot` gave to an earlier process, as far as it is still good."""
+    def restore(self, kept: bytes | None) -> None:
+        """Take back what `snapshot` gave to an earlier process, as far as it is still good.
+
+        None where nothing is kept from one process to the next: an earlier one may have been told "no", so the clock
+        raises no prompt for a profile before somebody has asked for it.
+        """
+        if kept is None:
+            self._ledger.wait_for_clients()
+            return
         for name in self._ledger.restore(unpack(kept), self._clock()):
             self._events.info("session.recalled", profile=name)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.config.values import REFRESH_MODES
-from mayfly.daemon.keeper.snapshot import StoredSession
+from mayfly.daemon.keeper.snapshot import StoredSession, is_to_be_kept
 from mayfly.daemon.keeper.wanted import Kind
 from mayfly.session import Phase, Session
 from mayfly.session.demand import RefreshPolicy
@@ -66,21 +68,41 @@ class Ledger:
         return self._sessions[name]
 
     def __setitem__(self, name: str, session: Session) -> None:
-        """The one place where a session changes; `on_change` hears of it where it has other credentials than before."""
+        """The one place where a session changes; `on_change` hears of changes that a restart must not undo."""
         before, self._sessions[name] = self._sessions[name], session
-        if before.credentials is not session.credentials:
+        if is_to_be_kept(before, session):
             self._on_change()
 
     def snapshot(self) -> dict[str, StoredSession]:
-        """Every session with its origin, to be kept over a restart."""
-        return {name: StoredSession(self.config.origins[name], session) for name, session in self._sessions.items()}
+        """Every session, to be kept over a restart."""
+        return {
+            name: StoredSession(self.config.origins[name], session, _digest(_circumstances(self.config, name)))
+            for name, session in self._sessions.items()
+        }
 
     def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
-        """Take back what is still good and was made from what is configured now; the names of these sessions."""
-        good = {row.origin: row.session for row in kept.values() if row.session.usable(now)}
-        mine = {name: good[origin] for name in self.names if (origin := self.config.origins[name]) in good}
-        self._sessions |= mine
-        return list(mine)
+        """Take back sessions that are made from what is configured now; the names of those with live credentials.
+
+        A failure no longer counts where 1Password or STS is asked another way than before.
+        """
+        by_origin: dict[str, dict[str, StoredSession]] = {}
+        for name, stored in kept.items():
+            by_origin.setdefault(stored.origin, {})[name] = stored
+        for name in self.names:
+            rows = by_origin.get(self.config.origins[name], {})
+            # Of several alike, live credentials count first, and then the same name.
+            best = max(rows, key=lambda other: (rows[other].session.usable(now) is not None, other == name), default="")
+            if best:
+                recalled = rows[best].session.recalled(now)
+                is_alike = rows[best].circumstances == _digest(_circumstances(self.config, name))
+                self._sessions[name] = recalled if is_alike else recalled.absolved()
+        return [name for name in self.names if self[name].usable(now)]
+
+    def wait_for_clients(self) -> None:
+        """Nothing is known of an earlier process: the clock prompts for nothing that nobody has asked for yet."""
+        for name in self.names:
+            if self.is_base(name) and self.asks_human(name):
+                self._sessions[name] = self[name].forgot()
 
     @property
     def names(self) -> list[str]:
@@ -164,3 +186,8 @@ def _circumstances(config: Config, name: str) -> list[object]:
     """Where STS is asked, and how `op` is run: a session is good whatever these are, but its failure may be theirs."""
     links = [config.profiles[link] for link in config.ancestry(name)]
     return [*((link.region, link.sts_region) for link in links), config.onepassword_of(name)]
+
+
+def _digest(value: object) -> str:
+    """The SHA-256 of a value of plain types."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()
