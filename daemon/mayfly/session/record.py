@@ -52,6 +52,13 @@ class Record(Life):
             return False
         return bool(unlocked_at and self.failed_at and unlocked_at > self.failed_at)
 
+    def to_keep(self, policy: RefreshPolicy) -> Self:
+        """What the next process must know of the session.
+
+        Only in mode `always` does the clock get an empty session by itself, so only then a `forgot` must be known.
+        """
+        return attrs.evolve(self, forgotten=self.forgotten and policy.mode == "always")
+
     # Events
 
     def issued(self, credentials: Credentials, *, skew_seconds: float, jitter_seconds: float, now: datetime) -> Self:

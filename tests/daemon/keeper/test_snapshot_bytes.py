@@ -260,8 +260,8 @@ def test_another_origin_gets_nothing_back(other: Config) -> None:
     for name in before.names:
         before[name] = session(NOW + timedelta(hours=1))
 
-    assert ["nsrc", "admin"] == Ledger(CONFIG).restore(before.snapshot(), NOW)
-    assert [] == Ledger(other).restore(before.snapshot(), NOW)
+    assert ["nsrc", "admin"] == Ledger(CONFIG).restore(before.snapshot(NOW), NOW)
+    assert [] == Ledger(other).restore(before.snapshot(NOW), NOW)
 
 
 def test_names_regions_and_refresh_modes_are_no_origin() -> None:
@@ -279,8 +279,8 @@ def test_what_has_ended_does_not_come_back() -> None:
     before["nsrc"] = session(NOW - timedelta(seconds=1))
     before["admin"] = session(NOW + timedelta(hours=1))
 
-    assert ["admin"] == Ledger(CONFIG).restore(before.snapshot(), NOW)
-    assert [] == Ledger(attrs.evolve(CONFIG, profiles={"nsrc": KEYS})).restore(before.snapshot(), NOW)
+    assert ["admin"] == Ledger(CONFIG).restore(before.snapshot(NOW), NOW)
+    assert [] == Ledger(attrs.evolve(CONFIG, profiles={"nsrc": KEYS})).restore(before.snapshot(NOW), NOW)
 
 
 def test_every_change_of_credentials_is_told() -> None:

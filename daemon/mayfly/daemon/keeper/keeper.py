@@ -172,7 +172,7 @@ class Keeper:
 
     def snapshot(self) -> bytes:
         """The sessions, for `restore`; b"" where there are none. A secret."""
-        return pack(self._ledger.snapshot())
+        return pack(self._ledger.snapshot(self._clock()))
 
     def restore(self, kept: bytes | None) -> None:
         """Take back what `snapshot` gave to an earlier process, as far as it is still good.

@@ -73,12 +73,13 @@ class Ledger:
         if is_to_be_kept(before, session):
             self._on_change()
 
-    def snapshot(self) -> dict[str, StoredSession]:
+    def snapshot(self, now: datetime) -> dict[str, StoredSession]:
         """Every session, to be kept over a restart."""
-        return {
-            name: StoredSession(self.config.origins[name], session, _digest(_circumstances(self.config, name)))
-            for name, session in self._sessions.items()
-        }
+        return {name: self._stored(name, now) for name in self.names}
+
+    def _stored(self, name: str, now: datetime) -> StoredSession:
+        circumstances = _digest(_circumstances(self.config, name))
+        return StoredSession(self.config.origins[name], self[name].to_keep(self.policy(name, now)), circumstances)
 
     def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
         """Take back sessions that are made from what is configured now; the names of those with live credentials.
