@@ -10,7 +10,6 @@ from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import (
     AccessDenied,
-    ApprovalDismissed,
     ApprovalIgnored,
     AwsFailed,
     AwsThrottled,
@@ -27,12 +26,11 @@ from mayfly.shared.errors import (
     ScreenLocked,
     SessionEnded,
 )
-from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NOON, at, credentials, issued
+from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, at, credentials, issued
 
 
 EIGHT_HOURS = 8 * HOUR
 CLOCK, CLIENT, PERSON = Trigger.CLOCK, Trigger.CLIENT, Trigger.PERSON
-NO = ApprovalDismissed("somebody said no")
 OVER = SessionEnded("AWS says it is over")
 
 

@@ -14,53 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.clock import Clock
-from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import (
-    AccessDenied,
-    ApprovalDismissed,
-    ApprovalIgnored,
-    AwsThrottled,
-    AwsUnknown,
-    MayflyError,
-    OnePasswordHung,
-    OnePasswordLocked,
-    OnePasswordRateLimited,
-    OnePasswordUnknown,
-)
+from mayfly.shared.errors import ApprovalDismissed, AwsUnknown, MayflyError, OnePasswordHung
 from support.engine import HERE, HOUR, NOON, at, credentials
+from support.laws import A_STEP, ERRORS, SOME_TIME, Sources, changed
 
 
 pytestmark = pytest.mark.laws
 
-ERRORS: list[MayflyError] = [
-    ApprovalDismissed("no"),
-    ApprovalIgnored("nobody"),
-    OnePasswordLocked("locked"),
-    AwsThrottled("slow down"),
-    OnePasswordHung("no end"),
-    OnePasswordRateLimited("later", retry_after_seconds=600),
-    AccessDenied("not you"),
-    OnePasswordUnknown("?"),
-]
-SECONDS = st.one_of(st.floats(0, 90), st.floats(0, 3600), st.floats(0, 40 * HOUR))
 LIVES = st.one_of(st.floats(900, 3600), st.floats(2700, 36 * HOUR)).map(round)
-
-
-class Sources:
-    """Two clocks: one that somebody may set, and one that nobody can."""
-
-    def __init__(self) -> None:
-        self.true_seconds = 0.0
-        self.wall_offset_seconds = 0.0
-
-    def wall(self) -> datetime:
-        return at(self.true_seconds + self.wall_offset_seconds)
-
-    def seconds(self) -> float:
-        return self.true_seconds
-
-    def clock(self) -> Clock:
-        return Clock(self.wall, self.seconds)
 
 
 class AnyLife(RuleBasedStateMachine):
@@ -79,7 +40,7 @@ class AnyLife(RuleBasedStateMachine):
     @initialize(
         mode=st.sampled_from(["always", "while-used", "on-demand"]),
         asks_human=st.booleans(),
-        offset=st.floats(-7200, 7200),
+        offset=A_STEP,
     )
     def begin(self, mode: str, asks_human: bool, offset: float) -> None:
         self.policy = RefreshPolicy(mode=mode, asks_human=asks_human)
@@ -93,20 +54,17 @@ class AnyLife(RuleBasedStateMachine):
 
     # What the world does
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=SOME_TIME)
     def time_passes(self, seconds: float) -> None:
         self.sources.true_seconds += seconds
 
-    @rule(seconds=st.floats(-7200, 7200))
+    @rule(seconds=A_STEP)
     def somebody_sets_the_clock(self, seconds: float) -> None:
         self.sources.wall_offset_seconds += seconds
 
     @rule(presence=st.sampled_from(Presence))
     def somebody_comes_or_goes(self, presence: Presence) -> None:
-        was_locked = self.scene.presence is Presence.LOCKED
-        is_unlock = was_locked and presence is not Presence.LOCKED
-        unlocked_at = self.clock() if is_unlock else self.scene.unlocked_at
-        self.scene = Scene(presence=presence, unlocked_at=unlocked_at)
+        self.scene = changed(self.scene, presence, self.clock())
 
     @rule()
     def a_client_fetches(self) -> None:

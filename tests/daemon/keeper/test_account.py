@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from support.engine import ACCOUNT, Stage, config, credentials, key, login, on_stage, outcome
+from support.engine import ACCOUNT, config, credentials, key
+from support.stage import Stage, login, on_stage, outcome
 
 
 @pytest.mark.parametrize(

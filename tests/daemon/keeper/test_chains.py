@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 from mayfly.shared.errors import AccessDenied
 from mayfly.shared.wire import Request, Result
-from support.engine import LOCKED, Asked, Stage, code, config, fetch, key, outcome, role, staged
+from support.engine import LOCKED, config, key, role
+from support.stage import Asked, Stage, code, fetch, outcome, staged
 
 
 FORK = config(a=key(), mid=role("a", "mid"), left=role("mid", "left"), right=role("mid", "right"))

@@ -4,10 +4,10 @@ import asyncio
 
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from support.engine import HOUR, Stage, config, fetch, key, outcome, role, staged
+from support.engine import HOUR, WITH_ROLE, config, key
+from support.stage import Stage, fetch, outcome, staged
 
 
-WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
 DRAIN_SECONDS = 5
 
 

@@ -9,16 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.config.model import Config
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import (
     AccessDenied,
     AccessKeyUnknown,
-    ApprovalDismissed,
     ApprovalIgnored,
     AwsThrottled,
-    ConfigChanged,
     ExchangeFailed,
     ItemNotFound,
     MayflyError,
@@ -28,40 +25,24 @@ from mayfly.shared.wire import Identity, Request, Result
 from support.engine import (
     ACCOUNT,
     AWAY,
+    CHAIN,
+    DUE,
     HERE,
     HOUR,
     LOCKED,
-    Stage,
+    NO,
+    ONE,
+    WITH_ROLE,
     at,
-    code,
     config,
     credentials,
-    fetch,
     key,
-    login,
-    on_stage,
-    outcome,
     role,
-    staged,
 )
+from support.stage import Stage, code, fetch, in_words, login, on_stage, outcome, staged
 
 
-ONE = config(nsrc=key())
-WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
-CHAIN = config(nsrc=key(), admin=role("nsrc"), deep=role("admin", "deep"))
 LONG_CHAIN = config(nsrc=key(), a=role("nsrc"), b=role("a"), c=role("b"))
-NO = ApprovalDismissed("somebody said no")
-DUE = 8 * HOUR - 1200
-
-
-def in_words(asked: Sequence[object]) -> list[str]:
-    """Requests as `kind: profiles < sessions`."""
-    words = []
-    for each in asked:
-        request: Request = each.request  # type: ignore[attr-defined] # an Asked
-        below = f" < {' '.join(request.sessions)}" if request.sessions else ""
-        words.append(f"{request.kind}: {' '.join(request.profiles)}{below}")
-    return words
 
 
 # One exchange for everybody
@@ -900,118 +881,6 @@ async def test_forgotten_and_asked_for_again_comes(stage: Stage) -> None:
     stage.keeper.forget(["nsrc"])
     second = await fetch(stage, "nsrc")
     assert (second, 1) == (await first, len(stage.asked))
-
-
-# Another config
-
-OTHER = config("d2", nsrc=key("other"))
-
-
-@staged(config(a=key("a"), b=key("b"), gone=key("gone")))
-async def test_a_reload_keeps_what_did_not_change(stage: Stage) -> None:
-    """Sessions go on whose makings are as they were; a title and a refresh mode are not of the makings."""
-    for name in ("a", "b", "gone"):
-        await fetch(stage, name)
-    stage.keeper.adopt(config("d2", a=key("a", name="A", refresh="on-demand"), b=key("b", duration_seconds=3600)))
-    assert (True, None) == (stage.keeper.take("a") is not None, stage.keeper.take("b"))
-    assert ["a", "b"] == [row.profile for row in stage.keeper.status()]
-
-
-@staged(CHAIN)
-async def test_a_base_is_in_use_when_a_role_above_it_was_fetched(stage: Stage) -> None:
-    """Every session that a client's role stands on is in use with it."""
-    await fetch(stage, "deep")
-    stage.stepped_seconds = DUE + 60
-    await login(stage, "nsrc")
-    before = stage.keeper.status()[0].in_use
-    await fetch(stage, "deep")
-    assert (False, True) == (before, stage.keeper.status()[0].in_use)
-
-
-@staged(CHAIN)
-async def test_a_reload_ends_what_stands_on_what_changed(stage: Stage) -> None:
-    """A role above other keys is another role."""
-    await fetch(stage, "deep")
-    stage.keeper.adopt(config("d2", nsrc=key("other"), admin=role("nsrc"), deep=role("admin", "deep")))
-    assert [None] * 3 == [stage.keeper.take(name) for name in ("nsrc", "admin", "deep")]
-
-
-@pytest.mark.parametrize(
-    "after", [OTHER, config("d2", other=key("other")), config("d2", base=key("other"), nsrc=role("base"))]
-)
-def test_a_reload_on_the_way_refuses_what_comes(after: Config) -> None:
-    """Credentials that were got by the old config are not served under the new one; who waited asks again."""
-
-    async def play(stage: Stage) -> None:
-        waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
-        await asyncio.sleep(0.5)
-        stage.keeper.adopt(after)
-        refused = await waiting
-        await asyncio.sleep(2)
-        rows = {row.profile: (row.phase, row.in_flight, row.last_error) for row in stage.keeper.status()}
-        assert ("ConfigChanged", "ask again") == (code(refused), refused.hint)
-        assert {("empty", False, None)} == set(rows.values())
-
-    on_stage(ONE, play)
-
-
-@staged(ONE)
-async def test_a_reload_on_the_way_and_asked_again(stage: Stage) -> None:
-    """Who asks after the reload waits for the new config's exchange, not for the old one's answer."""
-    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
-    await asyncio.sleep(0.5)
-    stage.keeper.adopt(OTHER)
-    got = await fetch(stage, "nsrc")
-    assert (["d1", "d2"], "ConfigChanged") == ([asked.request.digest for asked in stage.asked], code(await waiting))
-    assert got == stage.keeper.take("nsrc")
-
-
-@pytest.mark.parametrize("profile", ["nsrc", "admin"])
-def test_a_reload_before_anything_was_asked(profile: str) -> None:
-    """A profile that goes while its exchange starts leaves nobody waiting, and nothing is asked for it."""
-
-    async def play(stage: Stage) -> None:
-        waiting = asyncio.ensure_future(outcome(fetch(stage, profile)))
-        await asyncio.sleep(0.001)
-        stage.keeper.adopt(config("d2", other=key("other")))
-        assert "ConfigChanged" == code(await waiting)
-        await asyncio.sleep(1)
-        assert [] == stage.asked
-        await fetch(stage, "other")
-
-    on_stage(WITH_ROLE, play)
-
-
-@staged(ONE)
-async def test_a_reload_during_the_look(stage: Stage) -> None:
-    """A profile that goes while somebody looks who is there is told so."""
-    stage.scene_takes_seconds = 1
-    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
-    await asyncio.sleep(0.5)
-    stage.keeper.adopt(config("d2", other=key("other")))
-    assert "ConfigChanged" == code(await waiting)
-
-
-@staged(ONE)
-async def test_a_reload_while_a_client_wakes_what_is_due(stage: Stage) -> None:
-    """A profile that goes between a fetch and the look at the desk is simply gone."""
-    await fetch(stage, "nsrc")
-    stage.stepped_seconds, stage.scene_takes_seconds = DUE + 60, 1
-    stage.keeper.take("nsrc")
-    await asyncio.sleep(0.5)
-    stage.keeper.adopt(config("d2", other=key("other")))
-    await asyncio.sleep(2)
-    assert (1, []) == (len(stage.asked), stage.log.told("task.failed"))
-
-
-@staged(ONE)
-async def test_a_config_that_changed_is_mended_by_a_reload(stage: Stage) -> None:
-    """The exchange refused a config that had changed on disk: after the reload nobody has to wait."""
-    stage.outcomes["nsrc"] = ConfigChanged("it has changed")
-    refused = await outcome(fetch(stage, "nsrc"))
-    del stage.outcomes["nsrc"]
-    stage.keeper.adopt(config("d2", nsrc=key()))
-    assert ("ConfigChanged", "Credentials") == (code(refused), code(await outcome(fetch(stage, "nsrc"))))
 
 
 # Exchanges that break

@@ -14,49 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mayfly.config.model import Config
-from mayfly.shared.clock import Clock
-from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import (
-    AccessDenied,
-    ApprovalDismissed,
-    ApprovalIgnored,
-    AwsThrottled,
-    ExchangeFailed,
-    MayflyError,
-    OnePasswordHung,
-    OnePasswordLocked,
-)
+from mayfly.shared.desk import Presence
+from mayfly.shared.errors import ApprovalDismissed, ExchangeFailed, MayflyError
 from mayfly.shared.wire import Request, Result
-from support.engine import (
-    HERE,
-    HOUR,
-    LOCKED,
-    Answer,
-    Asked,
-    Stage,
-    TestLoop,
-    at,
-    code,
-    config,
-    fetch,
-    key,
-    login,
-    outcome,
-    role,
-    staged,
-)
+from support.engine import HERE, HOUR, LOCKED, config, key, role
+from support.laws import A_STEP, A_WHILE, ERRORS, Sources, changed
+from support.stage import Answer, Asked, Stage, TestLoop, code, fetch, login, outcome, staged
 
 
 pytestmark = pytest.mark.laws
 
-ERRORS: list[MayflyError] = [
-    ApprovalDismissed("no"),
-    ApprovalIgnored("nobody"),
-    OnePasswordLocked("locked"),
-    AwsThrottled("slow down"),
-    OnePasswordHung("no end"),
-    AccessDenied("not you"),
-]
 HOUSE = config(nsrc=key(), admin=role("nsrc"), deep=role("admin"), work=key("work", onepassword="work"), twin=key())
 WITHOUT_WORK = config("d2", nsrc=key(), admin=role("nsrc"), deep=role("admin", "other"), twin=key())
 TWIN_FIRST = config(
@@ -64,7 +31,6 @@ TWIN_FIRST = config(
 )
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
-SECONDS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 1800))
 PATIENCE_SECONDS = 900
 
 
@@ -72,9 +38,9 @@ class SettableStage(Stage):
     """A stage whose wall clock somebody may set; what the engine sees of it is what the daemon sees, a `Clock`."""
 
     def __init__(self, found: Any) -> None:
-        self.set_seconds = 0.0
         super().__init__(found)
-        self.clock = Clock(lambda: at(self.true_seconds() + self.set_seconds), self.true_seconds)
+        self.sources = Sources(self.true_seconds)
+        self.clock = self.sources.clock()
 
     def now(self) -> datetime:
         return self.clock()
@@ -169,7 +135,7 @@ class AnyDay(RuleBasedStateMachine):
 
     # What the world does
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=A_WHILE)
     def time_passes(self, seconds: float) -> None:
         self.act(asyncio.sleep(seconds))
 
@@ -177,18 +143,16 @@ class AnyDay(RuleBasedStateMachine):
     def the_laptop_sleeps(self, seconds: float) -> None:
         self.stage.stepped_seconds += seconds
 
-    @rule(seconds=st.floats(-7200, 7200))
+    @rule(seconds=A_STEP)
     def somebody_sets_the_clock(self, seconds: float) -> None:
-        self.stage.set_seconds += seconds
+        self.stage.sources.wall_offset_seconds += seconds
 
     @rule(presence=st.sampled_from(Presence))
     def somebody_comes_or_goes(self, presence: Presence) -> None:
-        was_locked = self.stage.scene.presence is Presence.LOCKED
-        is_unlock = was_locked and presence is not Presence.LOCKED
-        unlocked_at = self.stage.now() if is_unlock else self.stage.scene.unlocked_at
+        scene = changed(self.stage.scene, presence, self.stage.now())
         # What was decided a moment ago is under way; from then on, what is seen now counts.
         self.act(asyncio.sleep(2))
-        self.stage.scene = Scene(presence=presence, unlocked_at=unlocked_at)
+        self.stage.scene = scene
         self.act(asyncio.sleep(2))
 
     @rule(profile=NAMES, error=st.one_of(st.none(), st.sampled_from(ERRORS)))
@@ -312,7 +276,7 @@ def test_a_clock_that_is_set_by_an_hour_lengthens_no_life(seconds: float) -> Non
     async def whole() -> None:
         stage = SettableStage(config(nsrc=key()))
         old = await fetch(stage, "nsrc")
-        stage.set_seconds = seconds
+        stage.sources.wall_offset_seconds = seconds
         stage.stepped_seconds = 8 * HOUR - 1
         assert stage.keeper.take("nsrc") is (old if seconds < 0 else None)
         stage.stepped_seconds += 2

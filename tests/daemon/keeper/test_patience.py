@@ -8,10 +8,10 @@ import pytest
 
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials
-from support.engine import LOCKED, Stage, code, config, fetch, key, on_stage, outcome, role
+from support.engine import LOCKED, WITH_ROLE, config, key, role
+from support.stage import Stage, code, fetch, on_stage, outcome
 
 
-HOUSE = config(nsrc=key(), admin=role("nsrc"))
 ROBOT = config(nsrc=key(onepassword="robot"), admin=role("nsrc"))
 
 
@@ -35,7 +35,7 @@ def test_a_client_that_has_no_patience_starts_a_login(profile: str, patience_sec
         assert 1 == len(stage.logins())
         assert [{"profile": profile, "inode": 7, "pid": 0}] == stage.log.told("approval.wanted")
 
-    on_stage(HOUSE, play)
+    on_stage(WITH_ROLE, play)
 
 
 def test_many_without_patience_are_one_login() -> None:
@@ -49,7 +49,7 @@ def test_many_without_patience_are_one_login() -> None:
         await asyncio.sleep(60)
         assert (1, 1, 1) == (len(stage.logins()), stage.looks, len(stage.log.told("approval.wanted")))
 
-    on_stage(HOUSE, play)
+    on_stage(WITH_ROLE, play)
 
 
 def test_no_patience_asks_nobody_through_a_lock() -> None:
@@ -63,7 +63,7 @@ def test_no_patience_asks_nobody_through_a_lock() -> None:
         assert ([], False) == (stage.asked, stage.keeper.is_busy)
         assert "ScreenLocked" == code(await outcome(fetch(stage, "nsrc")))
 
-    on_stage(HOUSE, play)
+    on_stage(WITH_ROLE, play)
 
 
 def test_a_profile_that_goes_after_its_client() -> None:
@@ -77,7 +77,7 @@ def test_a_profile_that_goes_after_its_client() -> None:
         await asyncio.sleep(60)
         assert ([], []) == (stage.asked, stage.log.told("task.failed"))
 
-    on_stage(HOUSE, play)
+    on_stage(WITH_ROLE, play)
 
 
 def test_who_is_asked_by_a_profile() -> None:
@@ -92,5 +92,5 @@ def test_who_is_asked_by_a_profile() -> None:
     async def of_a_machine(stage: Stage) -> None:
         assert [False, False] == [stage.keeper.asks_human(name) for name in ("nsrc", "admin")]
 
-    on_stage(HOUSE, of_a_person)
+    on_stage(WITH_ROLE, of_a_person)
     on_stage(ROBOT, of_a_machine)

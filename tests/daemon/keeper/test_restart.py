@@ -25,28 +25,12 @@ from mayfly.shared.errors import (
     OnePasswordMissing,
     SessionEnded,
 )
-from support.engine import (
-    HERE,
-    HOUR,
-    LOCKED,
-    Stage,
-    at,
-    code,
-    config,
-    fetch,
-    key,
-    login,
-    on_stage,
-    outcome,
-    role,
-    staged,
-)
+from support.engine import DUE, HERE, HOUR, LOCKED, ONE, at, config, key, role
+from support.stage import Stage, code, fetch, login, on_stage, outcome, staged
 
 
-ONE = config(nsrc=key())
 ALWAYS = config(nsrc=key(refresh="always"))
 NO = ApprovalDismissed("somebody said no", hint="run 'mayfly login' when you are ready")
-DUE = 8 * HOUR - 1200
 DAY = 24 * HOUR
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import Session
-from support.engine import HOUR, Stage, config, fetch, issued, key, role, staged
+from support.engine import HOUR, config, issued, key, role
+from support.stage import Stage, fetch, staged
 
 
 KEPT = StoredSession("origin", issued().alarmed(900))

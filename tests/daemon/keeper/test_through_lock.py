@@ -10,13 +10,12 @@ import pytest
 
 from mayfly.config.model import Config
 from mayfly.shared.desk import Scene
-from mayfly.shared.errors import ApprovalDismissed
-from support.engine import HERE, HOUR, LOCKED, Stage, code, config, fetch, key, login, on_stage, outcome, role, staged
+from support.engine import HERE, HOUR, LOCKED, NO, config, key, role
+from support.stage import Stage, code, fetch, login, on_stage, outcome, staged
 
 
 HOUSE = config(nsrc=key(), admin=role("nsrc"), other=key("other", onepassword="work"))
 ROBOT = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), other=key("other", onepassword="work"))
-NO = ApprovalDismissed("somebody said no")
 
 
 @pytest.mark.parametrize("profile", ["nsrc", "admin"])

@@ -10,15 +10,12 @@ import pytest
 
 from mayfly.config.model import Config
 from mayfly.session.demand import Trigger
-from mayfly.shared.errors import ApprovalDismissed
-from support.engine import HOUR, Stage, code, config, fetch, key, login, on_stage, outcome, role, staged
+from support.engine import HOUR, NO, ONE, WITH_ROLE, config, key, role
+from support.stage import Stage, code, fetch, login, on_stage, outcome, staged
 
 
-ONE = config(nsrc=key())
-WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
 OWN_CODE = config(a=key(), deploy=role("a", mfa="each"))
 OWN_CODE_RENAMED = config("d2", a=key(), release=role("a", mfa="each"))
-NO = ApprovalDismissed("somebody said no")
 
 # A reload
 
