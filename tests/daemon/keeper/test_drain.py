@@ -73,3 +73,17 @@ async def test_who_needs_nobody_is_still_served(stage: Stage) -> None:
     await drained(stage)
 
     assert isinstance(await fetching, Credentials)
+
+
+@staged(WITH_ROLE)
+async def test_a_daemon_that_stops_answers_who_waits(stage: Stage) -> None:
+    """At the end every waiter is told, nothing is under way, and nothing is started any more."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("nsrc", "admin", "nsrc")]
+    await asyncio.sleep(0.5)
+    work.cancel()
+    results = await asyncio.gather(*waiting)
+    late = await outcome(fetch(stage, "nsrc"))
+    assert ["stopping"] * 4 == [result.message.split()[-1] for result in (*results, late)]
+    assert ([], 1) == (stage.busy, stage.launched)
+    assert [] == stage.log.told("session.refresh_failed")
