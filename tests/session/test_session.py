@@ -278,13 +278,13 @@ def test_a_person_wipes_out_rejections() -> None:
 def test_the_desk_is_asked_only_when_it_matters(error: MayflyError | None, second: float, heeds: bool) -> None:
     """Who is there matters where somebody may be asked by themselves, now or when they come back."""
     session = issued().failed(error, HUMAN, jitter=0, now=NOON) if error else issued()
-    assert heeds == session.heeds_scene(HUMAN, at(second))
+    assert heeds == session.needs_presence(HUMAN, at(second))
 
 
 @pytest.mark.parametrize("session", [Session(), issued(used=False)])
 def test_what_is_not_kept_does_not_look_who_is_there(session: Session) -> None:
     """An idle profile costs no look at the desk."""
-    assert not session.heeds_scene(HUMAN, at(EIGHT_HOURS + 1))
+    assert not session.needs_presence(HUMAN, at(EIGHT_HOURS + 1))
 
 
 # After a no
@@ -612,7 +612,7 @@ def test_why_nothing_can_be_done() -> None:
 )
 def test_who_comes_along(life: float, second: float, comes: bool) -> None:
     """In use, due within the hour, and not just come."""
-    assert comes == issued(life).may_come_along(HUMAN, at(second))
+    assert comes == issued(life).may_join_login(HUMAN, at(second))
 
 
 @pytest.mark.parametrize(
@@ -620,7 +620,7 @@ def test_who_comes_along(life: float, second: float, comes: bool) -> None:
 )
 def test_who_stays_at_home(session: Session) -> None:
     """Nobody is taken along who is not in use, or has to wait."""
-    assert not session.may_come_along(HUMAN, at(DUE))
+    assert not session.may_join_login(HUMAN, at(DUE))
 
 
 # Doubt and alarm
@@ -659,16 +659,16 @@ def test_the_end_is_told_twice() -> None:
     """At 15 and at 5 minutes before the end of what is in use, each once."""
     session, told = issued(), []
     for left in range(1200, -60, -10):
-        mark = session.alarm_seconds(HUMAN, at(EIGHT_HOURS - left))
+        mark = session.warning_seconds(HUMAN, at(EIGHT_HOURS - left))
         if mark is not None:
             told.append((left, mark))
-            session = session.alarmed(mark)
+            session = session.warned(mark)
     assert [(900, 900), (300, 300)] == told
 
 
 def test_a_slept_over_alarm_is_one() -> None:
     """Who wakes three minutes before the end is told once."""
-    assert 300 == issued().alarm_seconds(HUMAN, at(EIGHT_HOURS - 180))
+    assert 300 == issued().warning_seconds(HUMAN, at(EIGHT_HOURS - 180))
 
 
 @pytest.mark.parametrize(
@@ -682,7 +682,7 @@ def test_a_slept_over_alarm_is_one() -> None:
 def test_the_end_is_told_to_those_who_expect_more(session: Session, mode: str, is_told: bool) -> None:
     """What nobody uses, and what is renewed on demand, ends in silence, unless renewing it failed."""
     policy = attrs.evolve(HUMAN, mode=mode)
-    assert is_told == (session.alarm_seconds(policy, at(EIGHT_HOURS - 600)) is not None)
+    assert is_told == (session.warning_seconds(policy, at(EIGHT_HOURS - 600)) is not None)
 
 
 # Looking again

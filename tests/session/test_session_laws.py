@@ -182,7 +182,7 @@ class AnyLife(RuleBasedStateMachine):
         return (
             self.session.phase(self.policy, now),
             *(self.session.wants(self.policy, trigger, self.scene, now) for trigger in Trigger),
-            self.session.alarm_seconds(self.policy, now),
+            self.session.warning_seconds(self.policy, now),
         )
 
 

@@ -1,4 +1,4 @@
-"""What has happened to one run of credentials: each event takes the old value and returns the new one."""
+"""What has happened to a session: each event takes the old value and returns the new one."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from mayfly.shared.errors import ConfigChanged, ConfigInvalid, MayflyError
 MAX_JITTER_SECONDS = 60
 NOTED_SECONDS = 1
 VERIFY_AGAIN_SECONDS = 5 * 60
-# Longer than the time between two questions to AWS, or a loop of rejections would not be known for one.
+# A session that AWS rejects within this time counts as rejected soon. Longer than VERIFY_AGAIN_SECONDS, because a loop
+# of rejections is found at that pace.
 SOON_SECONDS = 2 * VERIFY_AGAIN_SECONDS
 
 
 @attrs.frozen(kw_only=True)
 class Record(Life):
-    """One run of credentials, and what has happened to it.
+    """Credentials, and what has happened to them.
 
     `failed_at` is by our clock, and `retry_after_seconds` counts from it. `was_reshown`: a prompt that nobody saw was
     shown again. `rejections` counts the sessions in a row, up to this one, that AWS refused soon after issuing them.
+    `alarmed_seconds` is the last warning given, in seconds before the end.
     """
 
     failed_at: datetime | None = None
@@ -39,30 +41,30 @@ class Record(Life):
     alarmed_seconds: float | None = None
 
     def retry_not_before_at(self) -> datetime | None:
-        """When the next try by clock or client may be, or None if nothing has failed."""
+        """When a client, or the clock, may try again; None if nothing has failed."""
         return self.failed_at + timedelta(seconds=self.retry_after_seconds) if self.failed_at else None
 
-    def cools(self, delay_seconds: float, now: datetime) -> bool:
-        """Whether the last failure is not `delay_seconds` past."""
+    def is_cooling_off(self, delay_seconds: float, now: datetime) -> bool:
+        """Whether the last failure is less than `delay_seconds` old."""
         return self.failed_at is not None and (now - self.failed_at).total_seconds() < delay_seconds
 
-    def unlocked_since_failure(self, unlocked_at: datetime | None) -> bool:
-        """A prompt that nobody saw is shown once more to whoever comes back; one that was dismissed, was seen."""
+    def is_unlocked_since_failure(self, unlocked_at: datetime | None) -> bool:
+        """Whether the screen was unlocked after a prompt that nobody saw. A dismissed prompt was seen."""
         if backoff.was_seen(self.last_error):
             return False
         return bool(unlocked_at and self.failed_at and unlocked_at > self.failed_at)
 
     def to_keep(self, policy: RefreshPolicy) -> Self:
-        """What the next process must know of the session.
+        """The session as the next process must know it.
 
-        Only in mode `always` does the clock get an empty session by itself, so only then a `forgot` must be known.
+        Only in mode `always` does the clock get an empty session by itself, so only there must `forgotten` be known.
         """
         return attrs.evolve(self, forgotten=self.forgotten and policy.mode == "always")
 
     # Events
 
     def issued(self, credentials: Credentials, *, skew_seconds: float, jitter_seconds: float, now: datetime) -> Self:
-        """New credentials came. Jitter takes a tenth of a short life at most, or they would be due when they come."""
+        """New credentials came. The jitter is a tenth of their life at most, or they would be due at once."""
         fresh = type(self)(
             credentials=credentials,
             issued_at=now,
@@ -85,7 +87,8 @@ class Record(Life):
     ) -> Self:
         """An attempt ended without credentials.
 
-        `jitter` from 0 to 1 spreads what nobody waits for; `unlocked_at`: who was there when it was made.
+        `jitter`, from 0 to 1, spreads the retries of several sessions. `unlocked_at` is when the screen had last been
+        unlocked at the time of the attempt.
         """
         failures = self.consecutive_failures + 1
         left = self.left_seconds(now)
@@ -94,28 +97,28 @@ class Record(Life):
             failed_at=now,
             consecutive_failures=failures,
             last_error=error,
-            was_reshown=self.was_reshown or self.unlocked_since_failure(unlocked_at),
+            was_reshown=self.was_reshown or self.is_unlocked_since_failure(unlocked_at),
             retry_after_seconds=backoff.delay_seconds(
                 error, policy, failures=failures, jitter=jitter, left_seconds=left
             ),
         )
 
     def fetched(self, now: datetime) -> Self:
-        """A client was given the credentials, or waits for them; noted to the second, because it is said so often."""
+        """A client fetched the credentials, or waits for them. Noted once a second, because clients fetch often."""
         last = self.last_fetched_at
         if last and self.is_in_use() and not self.forgotten and 0 <= (now - last).total_seconds() < NOTED_SECONDS:
             return self
         return attrs.evolve(self, last_fetched_at=now, forgotten=False)
 
     def forgot(self) -> Self:
-        """Somebody wants them gone; nothing comes back by itself."""
+        """Drop everything; the clock gets no new credentials before somebody asks."""
         return type(self)(forgotten=True)
 
     def rejected(self, error: MayflyError, policy: RefreshPolicy, now: datetime) -> Self:
-        """AWS does not take these credentials any more: they are gone, and who used them still wants some.
+        """AWS no longer accepts the credentials: they are dropped, and the session still counts as in use.
 
-        Where it has hardly ever taken those before them either, the next ones may fare no better: that is a failure
-        like others.
+        The first rejection soon after the issue is made up for at once. From the second in a row on, the next
+        credentials would probably be rejected, too, so it counts as a failure with a delay.
         """
         gone = type(self)(issued_at=self.issued_at, last_fetched_at=self.last_fetched_at, verified_at=self.verified_at)
         if self.issued_at and (now - self.issued_at).total_seconds() >= SOON_SECONDS:
@@ -133,17 +136,18 @@ class Record(Life):
         )
 
     def verified(self, now: datetime) -> Self:
-        """AWS was asked about these credentials, or is being asked."""
+        """AWS is being asked whether it accepts the credentials."""
         return attrs.evolve(self, verified_at=now)
 
-    def alarmed(self, seconds: float) -> Self:
-        """The people who use these credentials were told, `seconds` before their end."""
+    def warned(self, seconds: float) -> Self:
+        """The warning of `seconds` before the end was given."""
         return attrs.evolve(self, alarmed_seconds=seconds)
 
     def recalled(self, now: datetime) -> Self:
-        """A new process takes the session over from an earlier one, whose clock may have run ahead of ours.
+        """A new process takes the session over.
 
-        Without live credentials only a failure, a rejection or a `forgot` is worth going on with.
+        The earlier process's clock may have run ahead of ours, so no instant is later than `now`. Without live
+        credentials only a failure, a rejection or `forgotten` is taken over.
         """
         if self.usable(now) is None and not (self.failed_at or self.forgotten or self.rejections):
             return type(self)()
@@ -157,11 +161,11 @@ class Record(Life):
         ).config_adopted()
 
     def config_adopted(self) -> Self:
-        """The config was read again, and is sound: that it had changed, or was not, is no error any more."""
-        return self.absolved() if isinstance(self.last_error, ConfigChanged | ConfigInvalid) else self
+        """A sound config was read: an error about a changed or an invalid one no longer counts."""
+        return self.failures_cleared() if isinstance(self.last_error, ConfigChanged | ConfigInvalid) else self
 
-    def absolved(self) -> Self:
-        """What failed before no longer counts: its cause is gone."""
+    def failures_cleared(self) -> Self:
+        """Earlier failures no longer count: their cause is gone."""
         return attrs.evolve(
             self,
             failed_at=None,
@@ -172,8 +176,8 @@ class Record(Life):
         )
 
     def asked_by_person(self) -> Self:
-        """A person takes the matter in hand."""
-        return attrs.evolve(self.absolved(), forgotten=False, rejections=0)
+        """A person asks for credentials: nothing that happened before stands in the way."""
+        return attrs.evolve(self.failures_cleared(), forgotten=False, rejections=0)
 
 
 def _not_after(now: datetime, at: datetime | None) -> datetime | None:

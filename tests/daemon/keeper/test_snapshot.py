@@ -13,7 +13,7 @@ from support.engine import HOUR, config, issued, key, role
 from support.stage import Stage, fetch, staged
 
 
-KEPT = StoredSession("origin", issued().alarmed(900))
+KEPT = StoredSession("origin", issued().warned(900))
 
 
 def test_what_is_packed_is_unpacked() -> None:

@@ -42,14 +42,14 @@ def login_batch(
     """
     taken = {ledger.config.keys_of(name).otp for name, is_waited_for in logins.items() if is_waited_for}
 
-    def comes_along(name: str) -> bool:
+    def joins(name: str) -> bool:
         policy = ledger.policy(name, now)
         is_free = not is_wanted(name) and ledger.config.keys_of(name).otp not in taken
-        return policy.asks_human and is_free and ledger[name].may_come_along(policy, now)
+        return policy.asks_human and is_free and ledger[name].may_join_login(policy, now)
 
     accounts = [ledger.config.onepassword_of(name) for name in logins][:1]
     same = [name for name in ledger.names if ledger.is_base(name) and ledger.config.onepassword_of(name) in accounts]
-    candidates = [name for name in same if name in logins or comes_along(name)]
+    candidates = [name for name in same if name in logins or joins(name)]
     later = code_users(ledger.config, candidates, logins)
     bases = [name for name in candidates if name not in later]
     above = [name for name in roles if ledger.base(name) in bases and not ledger.live_source(name, now)]

@@ -81,7 +81,7 @@ class Exchanges:
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
-                await self.debounce.over()
+                await self.debounce.wait()
                 await prepare()
                 batch = compose()
                 await self._ask(exchange, batch, on_idle)
@@ -160,15 +160,15 @@ class Exchanges:
         """The exchange has had to wait: raise what stands in the way of its prompt now."""
         if self.is_winding_up:
             raise checks.stopping()
-        heirs = [self._ledger.heir(asked.config, name) for name in asked.request.profiles]
-        if not any(self._wanted.may_pass_lock(name) for name in heirs) and await self._presence.is_locked():
+        names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
+        if not any(self._wanted.may_pass_lock(name) for name in names) and await self._presence.is_locked():
             raise ScreenLocked("the screen was locked before 1Password could ask")
 
     # Entering results
 
     def _enter(self, result: Result, asked: Asked) -> None:
         """Enter a result under the name that the session has now, and answer its clients."""
-        name = self._ledger.heir(asked.config, result.profile)
+        name = self._ledger.current_name(asked.config, result.profile)
         if name is None:
             return
         if self._is_about_another_config(result.outcome, asked):
@@ -194,7 +194,7 @@ class Exchanges:
         except MayflyError as reason:
             error = reason
         if isinstance(error, SessionEnded | AccessKeyUnknown):
-            self._doubt_source(name, asked.request)
+            self._suspect_source(name, asked.request)
         self._outcomes.failed(name, error)
         return error
 
@@ -203,8 +203,8 @@ class Exchanges:
         is_refused = isinstance(outcome, ConfigChanged | ConfigInvalid)
         return is_refused and asked.config.digest != self._ledger.config.digest
 
-    def _doubt_source(self, name: str, request: Request) -> None:
+    def _suspect_source(self, name: str, request: Request) -> None:
         """AWS refused a role's source session, which may have been revoked; or the role's region is not enabled."""
         source = self._ledger.live_source(name, self._clock())
         if source and self._ledger[source].credentials in request.sessions.values():
-            self._verification.note(source, is_refused=True)
+            self._verification.suspect(source, is_refused=True)

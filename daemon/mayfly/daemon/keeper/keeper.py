@@ -1,4 +1,4 @@
-"""What the faces and the clock ask for: answered from memory, or set going."""
+"""The engine's front: what the endpoint, the control socket and the clock ask for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHORTEST_REST_SECONDS = 0.05
 
 
 class Keeper:
-    """Keeps the sessions of every configured profile; lives in one event loop."""
+    """Keeps the sessions of all configured profiles, in one event loop."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Keeper:
         self._events = events
         self._tasks = Tasks(events)
         self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks)
-        self._stirred = asyncio.Event()
+        self._look_now = asyncio.Event()
         self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
         )
@@ -58,12 +58,11 @@ class Keeper:
             launch=launch,
             clock=clock,
             events=events,
-            stirred=self._stirred,
+            look_now=self._look_now,
             tasks=self._tasks,
             presence=self._presence,
             verification=self._verification,
         )
-
         self._wanted = self._lanes.wanted
         self._renewals = Renewals(
             self._ledger, self._lanes, clock=clock, events=events, presence=self._presence, tasks=self._tasks
@@ -74,12 +73,12 @@ class Keeper:
         """The config in force."""
         return self._ledger.config
 
-    # What the faces ask
+    # For the endpoint and the control socket
 
     def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
-        """What can be handed out now, from memory; asks for fresh ones where these are due.
+        """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
-        Whoever is prompted can be told which program the `requester` is.
+        `requester` is told to the person who is prompted.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
@@ -92,10 +91,10 @@ class Keeper:
     async def obtain(
         self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, through_lock: bool = False
     ) -> Credentials:
-        """New credentials, however long they take; raises the MayflyError that stands in the way.
+        """Wait for new credentials; raises the MayflyError that stands in the way.
 
-        A client is content with old credentials that live. `through_lock`: a person may be asked through a locked
-        screen, for as long as this very call lasts.
+        A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
+        locked screen, until this call ends. Cancelling the call ends the wait, not the renewal.
         """
         override = LockOverride() if through_lock else None
         try:
@@ -120,27 +119,27 @@ class Keeper:
             raise error
 
     def asks_human(self, profile: str) -> bool:
-        """Whether new credentials for the profile cost a person an approval now."""
+        """Whether a renewal for the profile would need a person's approval now."""
         return (
             profile in self.config.profiles
             and self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
         )
 
     async def identify(self, profile: str) -> Identity:
-        """Who AWS takes the profile's session for; raises a MayflyError where there is none, or AWS says no."""
+        """The identity of the profile's session, from AWS; raises a MayflyError where there is none, or AWS refuses."""
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
         return await self._verification.identity(self._ledger.name_of(profile), credentials)
 
     def suspect(self, profile: str) -> None:
-        """A client came back so soon that AWS may have refused its credentials: ask AWS, and renew if it says no.
+        """A client returned so soon that AWS may have refused its credentials: ask AWS, and renew if it refuses.
 
-        Nothing happens where a reload has taken the profile out of the config.
+        Does nothing where a reload has taken the profile out of the config.
         """
         if profile in self.config.profiles:
-            self._verification.note(self._ledger.name_of(profile), is_refused=False)
+            self._verification.suspect(self._ledger.name_of(profile), is_refused=False)
 
     async def _on_rejected(self) -> None:
-        self._stirred.set()
+        self._look_now.set()
         await self.look()
 
     def age_seconds(self, profile: str) -> float:
@@ -151,34 +150,34 @@ class Keeper:
         return (self._clock() - issued_at).total_seconds() if issued_at else 0
 
     def forget(self, profiles: Iterable[str]) -> None:
-        """Drop what is in memory; nothing comes back before somebody asks."""
+        """Drop credentials from memory; the clock gets no new ones before somebody asks."""
         for name in {self._ledger.name_of(profile) for profile in profiles}:
             self._ledger[name] = self._ledger[name].forgot()
             self._events.info("session.forgotten", profile=name)
 
     def status(self) -> list[ProfileStatus]:
-        """Every profile as it stands now."""
+        """The status of every profile."""
         now = self._clock()
         return [self._status_of(profile, now) for profile in self.config.profiles]
 
     def adopt(self, config: Config) -> None:
-        """Take over a changed config; sessions of profiles that did not change go on."""
+        """Take over a changed config; the sessions of unchanged profiles go on."""
         before = self._ledger.config
         self._ledger.adopt(config)
         self._lanes.adopt(before)
-        self._stirred.set()
+        self._look_now.set()
 
-    # What outlives the process
+    # The process's beginning and end
 
     def snapshot(self) -> bytes:
         """The sessions, for `restore`; b"" where there are none. A secret."""
         return pack(self._ledger.snapshot(self._clock()))
 
     def restore(self, kept: bytes | None) -> None:
-        """Take back what `snapshot` gave to an earlier process, as far as it is still good.
+        """Take over an earlier process's `snapshot`, as far as it still holds.
 
-        None where nothing is kept from one process to the next: an earlier one may have been told "no", so the clock
-        raises no prompt for a profile before somebody has asked for it.
+        None: no service manager keeps a snapshot. Then a person may have refused a prompt of an earlier process, so the
+        clock raises no prompt for a profile before somebody has asked for it.
         """
         if kept is None:
             self._ledger.wait_for_clients()
@@ -188,23 +187,23 @@ class Keeper:
 
     @property
     def is_busy(self) -> bool:
-        """Whether credentials are on their way."""
+        """Whether any session is wanted and not yet there."""
         return bool(self._wanted)
 
     def wind_up(self) -> None:
-        """Disturb nobody any more: who answers late would have answered in vain."""
+        """Raise no prompt any more: the daemon would end before the answer is used."""
         self._lanes.wind_up()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for whatever is on its way, `seconds` at most."""
+        """Wait up to `seconds` for the sessions that are wanted."""
         await self._lanes.drain(seconds)
 
-    # What the clock asks
+    # For the clock
 
     async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
-        """Look after the sessions until cancelled: at least every `tick_seconds`, and never "until" an instant.
+        """Look after the sessions until cancelled, at least every `tick_seconds`; calls `on_look` after each look.
 
-        `on_look` hears of every look that has been taken.
+        It never waits until an instant, so a suspend or a stepped clock needs no special case.
         """
         try:
             while True:
@@ -212,28 +211,28 @@ class Keeper:
                 on_look()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(tick_seconds, self._rest_seconds())):
-                        await self._stirred.wait()
-                        # Results come in swarms, and each stirs: one look at all sessions is enough for many.
+                        await self._look_now.wait()
+                        # Each of many results sets the event: one look at all sessions serves those that come together.
                         await asyncio.sleep(SHORTEST_REST_SECONDS)
-                self._stirred.clear()
+                self._look_now.clear()
         finally:
             await self._lanes.close()
 
     async def look(self) -> None:
-        """Ask the core, for every session, whether the clock alone wants something."""
+        """Ask the core, for every session, whether the clock starts a renewal or a warning is due."""
         ledger, now = self._ledger, self._clock()
-        if any(ledger[name].heeds_scene(ledger.policy(name, now), now) for name in ledger.names):
+        if any(ledger[name].needs_presence(ledger.policy(name, now), now) for name in ledger.names):
             await self._presence.see()
             now = self._clock()
         for name in self._ledger.names:
             self._renewals.want(name, Trigger.CLOCK, now)
-            self._alarm(name, now)
+            self._warn_of_end(name, now)
 
-    def _alarm(self, name: str, now: datetime) -> None:
-        """Tell that credentials in use are about to end."""
-        seconds = self._ledger[name].alarm_seconds(self._ledger.policy(name, now), now)
+    def _warn_of_end(self, name: str, now: datetime) -> None:
+        """Announce that credentials in use are about to expire."""
+        seconds = self._ledger[name].warning_seconds(self._ledger.policy(name, now), now)
         if seconds is not None:
-            self._ledger[name] = self._ledger[name].alarmed(seconds)
+            self._ledger[name] = self._ledger[name].warned(seconds)
             left = round(self._ledger[name].left_seconds(now))
             self._events.warning("session.ending", profile=name, left_seconds=left)
 
@@ -255,7 +254,7 @@ class Keeper:
             profile,
             self._ledger[name],
             self._ledger.policy(name, now),
-            ground=None if self._ledger.is_grounded(name, now) else self._ledger[self._ledger.base(name)],
+            ground=None if self._ledger.has_source(name, now) else self._ledger[self._ledger.base(name)],
             in_flight=name in self._wanted,
             now=now,
         )

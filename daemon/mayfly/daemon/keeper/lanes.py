@@ -35,7 +35,7 @@ class Lanes:
         launch: Launcher,
         clock: Callable[[], datetime],
         events: Events,
-        stirred: asyncio.Event,
+        look_now: asyncio.Event,
         tasks: Tasks,
         presence: PresenceWatch,
         verification: Verification,
@@ -43,7 +43,7 @@ class Lanes:
         self._ledger = ledger
         self._clock = clock
         self._tasks = tasks
-        self.wanted = WantedSessions(stirred.set)
+        self.wanted = WantedSessions(look_now.set)
         self._exchanges = Exchanges(
             ledger,
             self.wanted,
@@ -62,7 +62,7 @@ class Lanes:
             clock=clock,
             presence=presence,
             tasks=tasks,
-            on_locked=self._roles.drop_groundless,
+            on_locked=self._roles.fail_without_source,
             on_end=self._start,
         )
 
@@ -71,7 +71,7 @@ class Lanes:
         if self._is_refused(name):
             return answered(checks.stopping())
         answer = self.wanted.add(name, self._ledger.kind(name))
-        self._exchanges.debounce.note()
+        self._exchanges.debounce.restart()
         self._logins.start()
         self._roles.start_for(name)
         return answer
@@ -81,12 +81,12 @@ class Lanes:
         return self._exchanges.is_closed or (self._exchanges.is_winding_up and is_prompt)
 
     def adopt(self, before: Config) -> None:
-        """A config has replaced `before`: sessions may have other names, and clients of changed ones are told."""
-        heirs = self._ledger.heirs(before, self.wanted.names)
+        """Follow a reload: rename what is wanted, and answer clients whose session changed or is gone."""
+        new_names = self._ledger.current_names(before, self.wanted.names)
         for name in self.wanted.names:
-            if name not in heirs:
+            if name not in new_names:
                 self.wanted.answer(name, checks.no_longer_there(name))
-        self.wanted.rename(heirs, lambda name: self._ledger.heir(before, name))
+        self.wanted.rename(new_names, lambda name: self._ledger.current_name(before, name))
         self._start()
 
     def wind_up(self) -> None:
@@ -110,7 +110,7 @@ class Lanes:
     def _start(self) -> None:
         """Start whatever can be started now."""
         if not self._exchanges.is_closed:
-            self._roles.drop_groundless()
+            self._roles.fail_without_source()
             self._logins.start()
             self._roles.start()
 

@@ -82,7 +82,7 @@ class Renewals:
         answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override)
         if answer and trigger is Trigger.PERSON:
             self._wanted.mark_person(name, override)
-            if not self._ledger.is_grounded(name, now):
+            if not self._ledger.has_source(name, now):
                 self._wanted.mark_person(self._ledger.base(name), override)
         return answer
 
@@ -97,7 +97,7 @@ class Renewals:
         )
         if not is_wanted:
             return None
-        if not self._ledger.is_grounded(name, now) and not self.want(self._ledger.base(name), trigger, now, override):
+        if not self._ledger.has_source(name, now) and not self.want(self._ledger.base(name), trigger, now, override):
             return None
         return self._lanes.want(name)
 
@@ -135,7 +135,7 @@ class Renewals:
         """What a person waits for. Earlier failures no longer count, unless the screen is locked."""
         answer = self.want(name, asking.trigger, self._clock(), asking.override)
         if answer:
-            self._ledger.forgive(name)
+            self._ledger.clear_failures(name)
         return answer or self._refused(name)
 
     async def _wake(self, name: str, asking: Asking) -> None:
@@ -165,7 +165,7 @@ class Renewals:
         """Why nothing is started, as an answer."""
         now = self._clock()
         policy, base = self._ledger.policy(name, now), self._ledger.base(name)
-        for link in [name, base] if self._ledger.is_grounded(name, now) else [base, name]:
+        for link in [name, base] if self._ledger.has_source(name, now) else [base, name]:
             error = self._ledger[link].refusal(policy, self._presence.scene)
             if error:
                 return answered(error)

@@ -46,7 +46,7 @@ class RoleLane:
         if not self._is_launching and self._is_assumable(name, self._clock()):
             self._launch()
 
-    def drop_groundless(self, reason: MayflyError | None = None) -> None:
+    def fail_without_source(self, reason: MayflyError | None = None) -> None:
         """Fail queued roles whose source session is gone, with the source's error.
 
         This does not count as a failure of the role.

@@ -160,9 +160,11 @@ class WantedSessions:
             wanted.answer.set_result(error)
         self._on_answer()
 
-    def rename(self, heirs: dict[str, str], heir: Callable[[str], str | None]) -> None:
-        """Call every session by its new name from `heirs`, which has one for each; `heir` tells any other name."""
+    def rename(self, new_names: dict[str, str], current_name: Callable[[str], str | None]) -> None:
+        """Give every session its new name from `new_names`; `current_name` tells the new name of any other session."""
         self._table = {
-            heirs[name]: attrs.evolve(wanted, code_user=heir(wanted.code_user) if wanted.code_user else None)
+            new_names[name]: attrs.evolve(
+                wanted, code_user=current_name(wanted.code_user) if wanted.code_user else None
+            )
             for name, wanted in self._table.items()
         }
