@@ -2,10 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
 from support.engine import HOUR, WITH_ROLE, config, key
-from support.stage import Stage, fetch, outcome, staged
+from support.stage import Stage, fetch, on_stage, outcome, staged
 
 
 DRAIN_SECONDS = 5
@@ -62,6 +64,25 @@ async def test_nobody_is_asked_any_more(stage: Stage) -> None:
     assert ["stopping"] * 2 == [error.message.split()[-1] for error in late if isinstance(error, MayflyError)]
     assert 1 == len(stage.asked)
     assert 1 == len(stage.log.told("approval.wanted"))
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 10])
+def test_a_client_that_waits_for_the_desk_is_told_of_the_end(passes: int) -> None:
+    """The daemon ends before the desk has said who is present: the client learns that, and nothing of a fault."""
+
+    async def play(stage: Stage) -> None:
+        stage.scene_takes_seconds = 5
+        work = asyncio.ensure_future(stage.keeper.run())
+        await asyncio.sleep(1)
+        waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        work.cancel()
+
+        assert "the daemon is stopping" == (await waiting).message
+        assert [] == stage.asked
+
+    on_stage(WITH_ROLE, play)
 
 
 @staged(config(nsrc=key(onepassword="robot")))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from datetime import datetime
+
 import pytest
 
 from mayfly.session.demand import Requester, Trigger
@@ -94,3 +96,20 @@ def test_who_is_asked_by_a_profile() -> None:
 
     on_stage(WITH_ROLE, of_a_person)
     on_stage(ROBOT, of_a_machine)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.CLIENT, Trigger.PERSON])
+def test_a_fault_before_anything_is_started_is_told(trigger: Trigger) -> None:
+    """The request is answered all the same, and so is the next one."""
+
+    async def play(stage: Stage) -> None:
+        stage.keeper._renewals._clock = faulty
+        told = await outcome(stage.keeper.obtain("nsrc", trigger))
+        stage.keeper._renewals._clock = stage.now
+        assert ("ExchangeFailed", 1) == (code(told), len(stage.log.told("task.failed")))
+        assert "Credentials" == code(await outcome(stage.keeper.obtain("nsrc", trigger)))
+
+    def faulty() -> datetime:
+        raise ZeroDivisionError("a fault")
+
+    on_stage(WITH_ROLE, play)

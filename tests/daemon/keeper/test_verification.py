@@ -155,6 +155,20 @@ async def test_a_renewed_session_is_not_blamed_for_the_old_one(stage: Stage) -> 
 
 
 @staged(ONE)
+async def test_a_session_that_is_renamed_meanwhile_is_rejected_all_the_same(stage: Stage) -> None:
+    """AWS's answer counts for the session that it is about, whatever a reload calls it by then."""
+    old = await fetch(stage, "nsrc")
+    await asyncio.sleep(HOUR)
+    stage.identity = SessionEnded("over")
+    stage.keeper.suspect("nsrc")
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", twin=key(name="T"), nsrc=key()))
+    await asyncio.sleep(5)
+    assert old != stage.keeper.take("nsrc")
+    assert [{"profile": "twin", "code": "SessionEnded"}] == stage.log.told("session.rejected")
+
+
+@staged(ONE)
 async def test_a_suspect_that_is_forgotten_is_not_asked_about(stage: Stage) -> None:
     """Nothing in hand, nothing to verify."""
     await fetch(stage, "nsrc")

@@ -1,4 +1,4 @@
-"""One exchange from its start to its end: asked, listened to, and its results entered in the ledger.
+"""One exchange from start to end: launched, asked, and its results entered in the ledger.
 
 Law: every session that an exchange has been given is answered before the exchange is over, whatever happens.
 """
@@ -34,11 +34,11 @@ from mayfly.shared.wire import Request, Result
 
 
 async def _nothing() -> None:
-    """Nothing has to be prepared."""
+    """Prepare nothing."""
 
 
 class Exchanges:
-    """Runs exchanges, any number at once; `on_result` is called after each result, while the exchange goes on."""
+    """Runs exchanges, several at once if need be. Calls `on_result` after each result, while the exchange goes on."""
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class Exchanges:
         prepare: Callable[[], Awaitable[None]] = _nothing,
         on_idle: Callable[[], None] = lambda: None,
     ) -> None:
-        """Launch an exchange, ask it for what `compose` returns once it is launched, and enter the results.
+        """Launch an exchange, ask it for the batch of `compose`, and enter the results.
 
-        `prepare` comes before `compose`. `on_idle` is called where all logins are done and the roles have been silent
-        for a while.
+        `prepare` and `compose` are called when the exchange is ready to be asked. `on_idle` is called if all logins of
+        the batch are done, and its roles have been silent for a while.
         """
         batch: Batch | None = None
         error: MayflyError = ExchangeFailed("the exchange could not be started")
@@ -100,7 +100,7 @@ class Exchanges:
                 calls.callback(self.fail, name, error)
 
     def fail(self, name: str, error: MayflyError) -> None:
-        """Enter that an attempt for the session failed, and answer its clients; nothing happens once all is closed."""
+        """Enter a failed attempt, and answer the session's clients. Does nothing once the engine is closed."""
         if self.is_closed:
             return
         try:
@@ -109,7 +109,7 @@ class Exchanges:
             self._wanted.answer(name, error)
 
     async def _ask(self, exchange: Exchange, batch: Batch, on_idle: Callable[[], None]) -> None:
-        """Enter every result as it comes, and an error for each session that got none."""
+        """Enter every result as it comes, and an error for each session without a result."""
         left = dict.fromkeys(batch.request.profiles)
         asked = Asked(batch.request, self._ledger.config, self._clock())
         error: MayflyError = ExchangeFailed("the exchange broke off by a fault of mayfly's own")
@@ -128,7 +128,7 @@ class Exchanges:
                     calls.callback(self._enter, Result(profile=name, outcome=error), asked)
 
     def _take(self, batch: Batch) -> None:
-        """Note which sessions the exchange has, also those that come along, so that no other exchange gets them."""
+        """Note which sessions this exchange gets, so that no other exchange gets them."""
         for name in batch.request.profiles:
             self._wanted.enter_exchange(name, self._ledger.kind(name))
         for name, code_user in batch.waiting.items():
@@ -137,7 +137,7 @@ class Exchanges:
     async def _hear(
         self, exchange: Exchange, asked: Asked, left: dict[str, None], on_idle: Callable[[], None]
     ) -> MayflyError:
-        """Enter results, and take their names out of `left`; the error for the sessions that got no result."""
+        """Enter results and remove their names from `left`. Returns the error for sessions without a result."""
         error = ExchangeFailed("the exchange ended without an answer")
         logins = {name for name in left if self._ledger.is_base(name)}
         self._events.info("exchange.started", kind=asked.request.kind, profiles=list(left))
@@ -157,7 +157,7 @@ class Exchanges:
         return error
 
     async def _check_prompt(self, asked: Asked) -> None:
-        """The exchange has had to wait: raise what stands in the way of its prompt now."""
+        """The exchange had to wait before its prompt: raise the error that now forbids the prompt, if any."""
         if self.is_winding_up:
             raise checks.stopping()
         names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
@@ -167,7 +167,7 @@ class Exchanges:
     # Entering results
 
     def _enter(self, result: Result, asked: Asked) -> None:
-        """Enter a result under the name that the session has now, and answer its clients."""
+        """Enter a result under the session's current name, and answer its clients."""
         name = self._ledger.current_name(asked.config, result.profile)
         if name is None:
             return
@@ -181,7 +181,7 @@ class Exchanges:
             self._wanted.answer(name, error)
 
     def _entered(self, name: str, result: Result, asked: Asked) -> MayflyError | None:
-        """Enter a result in the ledger; what to tell the clients of the session, if they get no credentials."""
+        """Enter a result in the ledger. Returns the error for the session's clients, or None."""
         try:
             match result.outcome:
                 case Credentials() as credentials:
@@ -199,12 +199,12 @@ class Exchanges:
         return error
 
     def _is_about_another_config(self, outcome: object, asked: Asked) -> bool:
-        """Whether the exchange refused a config that is no longer ours: then the session is asked for again."""
+        """Whether the exchange refused a config that has been replaced since. The session is then asked for again."""
         is_refused = isinstance(outcome, ConfigChanged | ConfigInvalid)
         return is_refused and asked.config.digest != self._ledger.config.digest
 
     def _suspect_source(self, name: str, request: Request) -> None:
-        """AWS refused a role's source session, which may have been revoked; or the role's region is not enabled."""
+        """AWS refused the source session of a role: it may have been revoked, or the role's region is not enabled."""
         source = self._ledger.live_source(name, self._clock())
         if source and self._ledger[source].credentials in request.sessions.values():
             self._verification.suspect(source, is_refused=True)

@@ -1,6 +1,6 @@
-"""How wanted sessions are got: logins by one lane, roles by the other, in as few exchanges as can be.
+"""How wanted sessions are got: logins by one lane, roles by the other, in as few exchanges as possible.
 
-Single flight: a session that is wanted twice is got once, and all its clients wait for that one answer.
+Single flight: a session that is wanted twice is got once, and all its clients wait for the same answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mayfly.daemon.tasks import Tasks
 
 
 class Lanes:
-    """Both lanes, the table of what is wanted, and its beginning and end."""
+    """The two lanes and their table of wanted sessions."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Lanes:
         )
 
     def want(self, name: str) -> Answer:
-        """Get the session, together with all that is wanted at the same time; what to wait for."""
+        """Want the session; it is got together with others that are wanted at the same time. Returns its answer."""
         if self._is_refused(name):
             return answered(checks.stopping())
         answer = self.wanted.add(name, self._ledger.kind(name))
@@ -90,7 +90,7 @@ class Lanes:
         self._start()
 
     def wind_up(self) -> None:
-        """Raise no prompt any more, and tell the clients that would need one."""
+        """Raise no prompt any more: sessions that need one are answered with an error."""
         self._exchanges.is_winding_up = True
 
     async def drain(self, seconds: float) -> None:
@@ -115,6 +115,6 @@ class Lanes:
             self._roles.start()
 
     def _on_result(self) -> None:
-        """A role may have waited for this very session, and does not wait for the rest of the exchange."""
+        """Start roles that waited for the session that has just come, while its exchange goes on."""
         if not self._exchanges.is_closed:
             self._roles.start()

@@ -1,4 +1,4 @@
-"""Logins: one after the other, because 1Password asks its human one question at a time."""
+"""Logins: one after the other, because 1Password asks its user one question at a time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LoginLane:
         self._is_running = False
 
     def start(self) -> None:
-        """Start with the first login, unless one is under way."""
+        """Start with the first queued login, unless the lane is running."""
         if not self._is_running and self._wanted.is_queued(Kind.LOGIN):
             self._is_running = True
             self._tasks.spawn(self._run())
@@ -56,7 +56,7 @@ class LoginLane:
     async def _run(self, *, is_first: bool = True) -> None:
         """Run one login after the other.
 
-        The next login does not wait for roles of the one before that hang: nobody is asked for these.
+        If roles of a login hang, the next login starts all the same, because roles ask nobody.
         """
         is_last = True
 
@@ -89,7 +89,7 @@ class LoginLane:
                 calls.callback(self._exchanges.fail, name, ExchangeFailed("a login before this one failed"))
 
     def _compose(self) -> Batch:
-        """The next login. Somebody waits for a session that a person has asked for, or that has no life left."""
+        """The next login. Somebody waits for a session if a person wants it, or if it has no live credentials."""
         now, wanted = self._clock(), self._wanted
         logins = {
             name: wanted.is_by_person(name) or not self._ledger[name].usable(now)
@@ -99,14 +99,14 @@ class LoginLane:
         return login_batch(self._ledger, logins, roles, wanted.__contains__, now)
 
     async def _drop_lapsed(self) -> None:
-        """Look at the screen again where a person who might be asked through a lock has gone meanwhile."""
+        """Look at the screen again if a request with `--through-lock` has ended before its exchange was asked."""
         if any(self._wanted.has_lapsed(name) for name in self._wanted.names_in(State.QUEUED, Kind.LOGIN)):
             await self._drop_locked()
 
     # Between two logins
 
     async def _look_around(self) -> None:
-        """Some of the sessions that wait need not be asked for any more."""
+        """Give up logins that need not, or must not, be prompted for any more."""
         self._wait_for_code()
         for name, error in refused(self._ledger, self._wanted.code_users()).items():
             self._exchanges.fail(name, error)
@@ -117,9 +117,9 @@ class LoginLane:
             asyncio.get_running_loop().call_later(next_code_seconds(self._clock()), self._take_next_code)
 
     def _take_next_code(self) -> None:
-        """There is a new one-time password: sessions that waited go back into the queue.
+        """The next one-time password is there: put the logins that waited for it back into the queue.
 
-        A session whose code user is still in its exchange waits until after that.
+        A login whose code user is still in an exchange goes on waiting: the exchange uses this password, too.
         """
         ready = [name for name, user in self._wanted.code_users().items() if not self._wanted.is_in_exchange(user)]
         for name in ready:
@@ -134,7 +134,7 @@ class LoginLane:
             self._on_end()
 
     async def _drop_locked(self) -> None:
-        """Give up logins that waited until the screen was locked, unless a person may be asked through the lock."""
+        """If the screen is locked now, give up the queued logins that would prompt, except with `--through-lock`."""
         if not self._wanted.is_queued(Kind.LOGIN) or not await self._presence.is_locked():
             return
         locked = ScreenLocked("the screen was locked before it was this profile's turn")

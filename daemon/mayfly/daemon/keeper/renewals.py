@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.checks import no_longer_there
+from mayfly.daemon.keeper.checks import no_longer_there, stopping
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
@@ -26,7 +26,7 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Asking(NamedTuple):
-    """Somebody asks for new credentials. `override` is given by a person who may be asked through a locked screen."""
+    """Who asks for new credentials, and for which profile. `override`: a person's `--through-lock`."""
 
     profile: str
     trigger: Trigger
@@ -42,7 +42,7 @@ class Started(NamedTuple):
 
 
 class Renewals:
-    """Starts them."""
+    """Starts renewals, on behalf of the clock, clients and people."""
 
     def __init__(
         self,
@@ -64,21 +64,29 @@ class Renewals:
         self._waking: set[str] = set()
 
     def start(self, asking: Asking) -> asyncio.Future[Started]:
-        """Start what a client or a person asks for."""
+        """Start a renewal for a client or a person, in a task of the engine's own."""
         started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
-        self._tasks.spawn(self._start(asking, started))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            """Answer, whatever has become of the task: it may not even have begun when the engine ends."""
+            if not started.done():
+                fault = ExchangeFailed("nothing was started, by a fault of mayfly's own")
+                started.set_result(Started(answered(stopping() if task.cancelled() else fault), None))
+
+        self._tasks.spawn(self._start(asking, started)).add_done_callback(ended)
         return started
 
     def wake(self, name: str, asking: Asking) -> None:
-        """A client was given credentials that are due: start a renewal in the background, if there may be one."""
+        """A client was given credentials: start a renewal in the background, if they are due and there may be one."""
+        if name in self._waking or name in self._wanted:
+            return
         now = self._clock()
-        is_due = self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now)
-        if is_due and name not in self._waking and name not in self._wanted:
+        if self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now):
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, asking))
 
     def want(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None = None) -> Answer | None:
-        """Get the session if `trigger` may have it; what to wait for, or None where it may not."""
+        """Want the session, if `trigger` may have it. Returns its answer, or None."""
         answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override)
         if answer and trigger is Trigger.PERSON:
             self._wanted.mark_person(name, override)
@@ -104,17 +112,13 @@ class Renewals:
     # Tasks
 
     async def _start(self, asking: Asking, started: asyncio.Future[Started]) -> None:
-        error: MayflyError = ExchangeFailed("nothing was started, by a fault of mayfly's own")
         try:
             started.set_result(await self._started(asking))
-        except MayflyError as reason:
-            error = reason
-        finally:
-            if not started.done():
-                started.set_result(Started(answered(error), None))
+        except MayflyError as error:
+            started.set_result(Started(answered(error), None))
 
     async def _started(self, asking: Asking) -> Started:
-        """Look who is there, and want the session; raises ConfigChanged where it is not configured any more."""
+        """Look who is present, and want the session; raises ConfigChanged where the profile is gone."""
         name = self._name_of(asking.profile)
         if asking.trigger is Trigger.CLIENT:
             self._ledger.note_fetch(name, self._clock())
@@ -126,13 +130,13 @@ class Renewals:
         return Started(answer, self._ledger.config.origins[asking.profile])
 
     def _for_client(self, name: str, asking: Asking) -> Answer:
-        """What a client waits for; an answer at once, where others have got credentials meanwhile."""
+        """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
         if self._ledger.phase(name, self._clock()) is Phase.FRESH:
             return answered(None)
         return self._want_for_client(name, asking) or self._refused(name)
 
     def _for_person(self, name: str, asking: Asking) -> Answer:
-        """What a person waits for. Earlier failures no longer count, unless the screen is locked."""
+        """The answer for a person. Earlier failures no longer count, unless the locked screen is in the way."""
         answer = self.want(name, asking.trigger, self._clock(), asking.override)
         if answer:
             self._ledger.clear_failures(name)
@@ -147,7 +151,7 @@ class Renewals:
             self._waking.discard(name)
 
     def _want_for_client(self, name: str, asking: Asking) -> Answer | None:
-        """Want what a client may have, and tell if that raises a prompt: by the name that the client asked for."""
+        """Want the session for a client. Logs a prompt under the profile that the client asked for."""
         now, requester = self._clock(), asking.requester
         is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
         answer = self.want(name, Trigger.CLIENT, now)
@@ -162,7 +166,7 @@ class Renewals:
         return self._ledger.name_of(profile)
 
     def _refused(self, name: str) -> Answer:
-        """Why nothing is started, as an answer."""
+        """The reason why nothing is started, as an answer."""
         now = self._clock()
         policy, base = self._ledger.policy(name, now), self._ledger.base(name)
         for link in [name, base] if self._ledger.has_source(name, now) else [base, name]:

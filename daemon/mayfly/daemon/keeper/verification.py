@@ -58,14 +58,15 @@ class Verification:
         raise ExchangeFailed("the exchange answered something else than what was asked")
 
     async def _verify(self, name: str) -> None:
-        suspected = self._usable(name)
+        suspected, config = self._usable(name), self._ledger.config
         try:
             if suspected:
                 await self.identity(name, suspected)
         except (SessionEnded, AccessKeyUnknown) as refusal:
-            if suspected == self._usable(name):
-                self._events.warning("session.rejected", profile=name, code=refusal.code)
-                self._ledger.reject(name, refusal, self._clock())
+            here = self._ledger.current_name(config, name)
+            if here and suspected == self._usable(here):
+                self._events.warning("session.rejected", profile=here, code=refusal.code)
+                self._ledger.reject(here, refusal, self._clock())
                 await self._on_rejected()
         except MayflyError as error:
             self._events.warning("session.unverified", profile=name, code=error.code)

@@ -1,4 +1,4 @@
-"""The sessions that are wanted now: one value for each, by the session's name, in one table.
+"""The sessions that are wanted now: one table, with one value for each session.
 
 Laws: (1) a session is in this table from the moment it is wanted until it is answered, and nowhere else; (2) a value is
 replaced, never changed; (3) only `rename` gives a session another name; (4) what leaves the table is answered.
@@ -16,12 +16,12 @@ import attrs
 from mayfly.shared.errors import MayflyError
 
 
-# None where new credentials came, or the error that stood in the way.
+# None if new credentials came, or else the error.
 Answer = asyncio.Future[MayflyError | None]
 
 
 class Kind(Enum):
-    """What it takes to get a session."""
+    """How a session is got."""
 
     LOGIN = "login"
     ROLE = "role"
@@ -36,20 +36,20 @@ class State(Enum):
 
 
 def answered(error: MayflyError | None) -> Answer:
-    """An answer that nobody has to wait for."""
+    """An answer that is there already."""
     answer: Answer = asyncio.get_running_loop().create_future()
     answer.set_result(error)
     return answer
 
 
 class LockOverride:
-    """A person's `--through-lock`: they may be asked through a locked screen, until their one request ends."""
+    """A person's `--through-lock`: until this request ends, they may be prompted through a locked screen."""
 
     def __init__(self) -> None:
         self.holds = True
 
     def end(self) -> None:
-        """The request is over, however it ended."""
+        """The request has ended, with or without success."""
         self.holds = False
 
 
@@ -78,7 +78,7 @@ class WantedSessions:
         self._table: dict[str, Wanted] = {}
 
     def answer_of(self, name: str) -> Answer | None:
-        """What clients of the session wait for, or None where it is not wanted."""
+        """The answer that the session's clients wait for, or None if it is not wanted."""
         return self._table[name].answer if name in self._table else None
 
     def __contains__(self, name: object) -> bool:
@@ -93,7 +93,7 @@ class WantedSessions:
         return list(self._table)
 
     def answers(self) -> list[Answer]:
-        """What clients wait for now."""
+        """The answers of all wanted sessions."""
         return [wanted.answer for wanted in self._table.values()]
 
     def names_in(self, state: State, kind: Kind) -> list[str]:
@@ -109,11 +109,11 @@ class WantedSessions:
         return name in self._table and self._table[name].by_person
 
     def may_pass_lock(self, name: str | None) -> bool:
-        """Whether a person may be asked for the session through a locked screen."""
+        """Whether a prompt for the session is allowed through a locked screen."""
         return name in self._table and any(override.holds for override in self._table[name].overrides)
 
     def has_lapsed(self, name: str) -> bool:
-        """Whether a person might be asked through a locked screen, and may not any more."""
+        """Whether a prompt through a locked screen was allowed, and is no longer."""
         return bool(self._table[name].overrides) and not self.may_pass_lock(name)
 
     def is_in_exchange(self, name: str | None) -> bool:
@@ -128,17 +128,17 @@ class WantedSessions:
     # What changes it
 
     def add(self, name: str, kind: Kind) -> Answer:
-        """Want the session, at the end of the queue; what to wait for."""
+        """Put the session at the end of the queue, unless it is wanted already. Returns its answer."""
         wanted = self._table.setdefault(name, Wanted(kind=kind, answer=asyncio.get_running_loop().create_future()))
         return wanted.answer
 
     def queue(self, name: str) -> None:
-        """Put a session back into the queue, at its end; nothing happens where it is not wanted any more."""
+        """Put a session back at the end of the queue. Does nothing if it is no longer wanted."""
         if name in self._table:
             self._table[name] = attrs.evolve(self._table.pop(name), state=State.QUEUED, code_user=None)
 
     def enter_exchange(self, name: str, kind: Kind) -> None:
-        """An exchange has been given the session, which may not have been wanted before."""
+        """An exchange gets the session. It may come along without having been wanted before."""
         self.add(name, kind)
         self._table[name] = attrs.evolve(self._table[name], state=State.IN_EXCHANGE, code_user=None)
 
@@ -147,14 +147,14 @@ class WantedSessions:
         self._table[name] = attrs.evolve(self._table[name], state=State.WAITING_FOR_CODE, code_user=code_user)
 
     def mark_person(self, name: str, override: LockOverride | None) -> None:
-        """A person wants the session; nothing happens where it is not wanted any more."""
+        """A person wants the session. Does nothing if it is no longer wanted."""
         if name in self._table:
             before = self._table[name]
             overrides = (*before.overrides, override) if override else before.overrides
             self._table[name] = attrs.evolve(before, by_person=True, overrides=overrides)
 
     def answer(self, name: str, error: MayflyError | None) -> None:
-        """Answer whoever waits for the session, and forget that it was wanted."""
+        """Answer the session's clients, and remove it from the table."""
         wanted = self._table.pop(name, None)
         if wanted and not wanted.answer.done():
             wanted.answer.set_result(error)
