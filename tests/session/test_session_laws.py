@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.clock import Clock
@@ -74,6 +75,12 @@ class AnyLife(RuleBasedStateMachine):
     def somebody_forgets(self) -> None:
         self.enter(self.session.forgot())
         self.was_refused_in_time = False
+
+    @rule()
+    def the_daemon_restarts(self) -> None:
+        """What the next process makes of the session: no law counts from then on anew."""
+        kept = unpack(pack({"nsrc": StoredSession("", self.session.to_keep(self.policy))}))
+        self.enter(kept["nsrc"].session.recalled(self.clock()) if kept else Session())
 
     @rule()
     def aws_refuses(self) -> None:
