@@ -26,7 +26,7 @@ LIVES = st.one_of(st.floats(900, 3600), st.floats(2700, 36 * HOUR)).map(round)
 
 
 class AnyLife(RuleBasedStateMachine):
-    """A session through whatever may happen to it, played as the keeper plays it."""
+    """A session through any events, driven as the keeper drives it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class AnyLife(RuleBasedStateMachine):
         self.clock = self.sources.clock()
 
     def enter(self, session: Session) -> None:
-        """Every value that there ever was is remembered as it was."""
+        """Remember every value as it was."""
         self.session = session
         self.past.append((session, attrs.asdict(session, recurse=False)))
 
@@ -78,7 +78,7 @@ class AnyLife(RuleBasedStateMachine):
 
     @rule()
     def the_daemon_restarts(self) -> None:
-        """What the next process makes of the session: no law counts from then on anew."""
+        """The next process takes the session over, and the laws go on."""
         kept = unpack(pack({"nsrc": StoredSession("", self.session.to_keep(self.policy))}))
         self.enter(kept["nsrc"].session.recalled(self.clock()) if kept else Session())
 
@@ -119,7 +119,7 @@ class AnyLife(RuleBasedStateMachine):
             self.issue(life, jitter)
 
     def check_attempt(self, trigger: Trigger, now: datetime, through_lock: bool) -> None:
-        """Only a person who says so is asked through a lock; after a no the clock asks once more at most."""
+        """Only `--through-lock` prompts through a lock; after a refusal the clock prompts once more at most."""
         if self.policy.asks_human and self.scene.presence is Presence.LOCKED:
             assert (Trigger.PERSON, True) == (trigger, through_lock)
         if trigger is Trigger.CLOCK:
@@ -148,7 +148,7 @@ class AnyLife(RuleBasedStateMachine):
             self.was_refused_in_time = False
 
     def cut_seconds(self) -> float:
-        """What fails in the last five minutes, and asks somebody, was the try before the end."""
+        """The remaining life below which a delay is not cut."""
         return 300 if self.policy.asks_human else 1
 
     def issue(self, life: int, jitter: float) -> None:
@@ -177,7 +177,7 @@ class AnyLife(RuleBasedStateMachine):
 
     @invariant()
     def no_boundary_is_overslept(self) -> None:
-        """Until it is time to look again, nothing changes by the clock alone."""
+        """Until the next look, the passing of time changes no decision."""
         now = self.clock()
         rest = self.session.look_again_seconds(self.policy, now)
         assert 0 < rest <= LOOK_AGAIN_SECONDS
@@ -249,7 +249,7 @@ TICKS = st.lists(st.tuples(st.floats(0, 12 * HOUR), st.floats(-2 * HOUR, 2 * HOU
 
 @given(TICKS)
 def test_the_clock_never_runs_back_and_never_runs_slow(ticks: list[tuple[float, float]]) -> None:
-    """Whatever somebody sets the wall clock to, at least as much time goes by as really does."""
+    """However the wall clock is set, at least as much time passes as really does."""
     sources = Sources()
     clock = sources.clock()
     before = clock()
@@ -270,7 +270,7 @@ def shown(change: Callable[[Sources], None]) -> float:
 
 
 def test_a_clock_that_is_set_forward_is_believed() -> None:
-    """A step forward ends credentials earlier, which is safe."""
+    """A step forward shortens lives, which is safe."""
 
     def change(sources: Sources) -> None:
         sources.wall_offset_seconds = 3600
@@ -279,7 +279,7 @@ def test_a_clock_that_is_set_forward_is_believed() -> None:
 
 
 def test_a_clock_that_is_set_back_is_not_believed() -> None:
-    """A step back lengthens nobody's life: real time goes on from where it was."""
+    """A step back lengthens no life: time goes on from where it was."""
 
     def change(sources: Sources) -> None:
         sources.wall_offset_seconds = -3600
@@ -289,7 +289,7 @@ def test_a_clock_that_is_set_back_is_not_believed() -> None:
 
 
 def test_a_night_asleep_counts() -> None:
-    """Nine hours with the lid closed are nine hours."""
+    """Nine hours of suspend count as nine hours."""
 
     def change(sources: Sources) -> None:
         sources.true_seconds = 9 * HOUR
@@ -298,7 +298,7 @@ def test_a_night_asleep_counts() -> None:
 
 
 def test_the_real_clock_is_the_wall_clock() -> None:
-    """Without sources of the test's own, it shows the time of day, in UTC."""
+    """Without given sources the clock shows the time of day in UTC."""
     before = datetime.now(NOON.tzinfo)
     now = Clock()()
     assert before <= now <= datetime.now(NOON.tzinfo)

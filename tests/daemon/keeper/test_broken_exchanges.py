@@ -61,7 +61,7 @@ BROKEN: list[tuple[str, Callable[[Stage], Sequence[object]], str]] = [
 def test_a_malformed_result_takes_nothing_away(
     answer: Callable[[Stage], Sequence[object]], words: str, has_old: bool
 ) -> None:
-    """Whatever an exchange brings that is not what was asked for is refused in words, and the old goes on."""
+    """A result that was not asked for is refused with an error, and live credentials stay in place."""
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc") if has_old else None
@@ -76,7 +76,7 @@ def test_a_malformed_result_takes_nothing_away(
 
 @staged(ONE)
 async def test_a_second_answer_is_not_believed(stage: Stage) -> None:
-    """One line a profile: what comes after it changes nothing."""
+    """The first line for a profile counts; a second one changes nothing."""
     stage.script = lambda _: [stage.result("nsrc", stage.fresh("nsrc")), stage.result("nsrc", NO)]
     got = await fetch(stage, "nsrc")
     await asyncio.sleep(1)
@@ -101,7 +101,7 @@ async def test_what_came_before_the_cut_is_kept(stage: Stage) -> None:
     ],
 )
 def test_an_exchange_that_cannot_be_started(error: Exception, words: str) -> None:
-    """Every waiter is told, of both accounts and of the role; later it is tried again."""
+    """All clients get the error, of both accounts and of the role; the next attempt is made later."""
 
     async def play(stage: Stage) -> None:
         stage.launch_error = error
@@ -117,7 +117,7 @@ def test_an_exchange_that_cannot_be_started(error: Exception, words: str) -> Non
 
 @staged(ONE)
 async def test_an_exchange_that_cannot_be_seen_off_has_answered(stage: Stage) -> None:
-    """An error after the answer takes nothing back."""
+    """An error after the answer does not undo the answer."""
     stage.leave_error = ChildProcessError(10, "No child processes")
     assert "Credentials" == code(await outcome(fetch(stage, "nsrc")))
     assert stage.keeper.status()[0].last_error is None
@@ -125,7 +125,7 @@ async def test_an_exchange_that_cannot_be_seen_off_has_answered(stage: Stage) ->
 
 @staged(ONE)
 async def test_a_fault_of_ours_leaves_nobody_waiting(stage: Stage) -> None:
-    """An exception that nobody expected is logged as a fault, every waiter ends, and the next try is made."""
+    """An unexpected exception is logged as a fault, every client is answered, and the next attempt is made."""
     stage.launch_error = ZeroDivisionError("a fault")
     first = await outcome(fetch(stage, "nsrc"))
     stage.launch_error, stage.script = None, lambda _: [ZeroDivisionError("another")]
@@ -137,7 +137,7 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(stage: Stage) -> None:
 
 
 def test_a_fault_of_ours_leaves_nobody_in_the_lane() -> None:
-    """Nor whoever had yet to have their turn: of another account, and above it."""
+    """Clients of queued logins and roles are answered, too."""
 
     async def play(stage: Stage) -> None:
         stage.launch_error = ZeroDivisionError("a fault")
@@ -152,7 +152,7 @@ def test_a_fault_of_ours_leaves_nobody_in_the_lane() -> None:
 
 @staged(ONE)
 async def test_a_retryable_error_is_retried_by_the_clock(stage: Stage) -> None:
-    """A throttled refresh is tried again by itself, in time."""
+    """The clock retries a throttled refresh in time."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     stage.outcomes["nsrc"] = AwsThrottled("slow down")
@@ -166,7 +166,7 @@ async def test_a_retryable_error_is_retried_by_the_clock(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_what_is_set_up_wrong_waits_for_demand(stage: Stage) -> None:
-    """A 400 is tried again on a client's demand after a minute, and never by the clock."""
+    """A client may retry after a 400 once a minute has passed; the clock never does."""
     work = asyncio.ensure_future(stage.keeper.run())
     stage.outcomes["nsrc"] = ItemNotFound("no such item")
     await outcome(fetch(stage, "nsrc"))

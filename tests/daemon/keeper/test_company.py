@@ -19,7 +19,7 @@ from support.stage import Stage, fetch, in_words, login, on_stage, staged
 
 @staged(config(a=key("a", duration_seconds=36000), b=key("b"), c=key("c"), d=key("d", onepassword="work")))
 async def test_one_prompt_takes_along_who_is_due_soon(stage: Stage) -> None:
-    """A login takes every profile of that account along that is in use and due within the hour, and no other."""
+    """A login also renews the profiles of the same account that are in use and due within the hour, and no others."""
     for name in "abd":
         await fetch(stage, name)
     stage.stepped_seconds = DUE - 1800
@@ -31,7 +31,7 @@ async def test_one_prompt_takes_along_who_is_due_soon(stage: Stage) -> None:
 
 @staged(config(a=key("a"), b=key("b")))
 async def test_two_of_an_hour_are_one_prompt_from_then_on(stage: Stage) -> None:
-    """Of two lives of an hour the one that began a quarter earlier is taken along, and both are renewed together."""
+    """Two sessions of an hour began a quarter of an hour apart: after one shared login both are renewed together."""
     stage.lives_seconds[True] = HOUR
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "a")
@@ -45,7 +45,7 @@ async def test_two_of_an_hour_are_one_prompt_from_then_on(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("robots", "last"), [(True, "login: a"), (False, "login: a b")])
 def test_nobody_comes_along_where_nobody_is_asked(robots: bool, last: str) -> None:
-    """What costs no prompt is got when it is due, and not before."""
+    """A renewal without a prompt is made when it is due, and not earlier."""
 
     async def play(stage: Stage) -> None:
         stage.lives_seconds[True] = 2 * HOUR
@@ -68,7 +68,7 @@ SAME_DEVICE = config(a=key("same"), b=key("same", duration_seconds=36000), c=key
     ids=["cold", "login", "clock"],
 )
 def test_company_makes_nobody_wait_for_another_code(asks: Callable[..., object] | None, asked: str) -> None:
-    """A code serves one: who shares the device of somebody who is waited for comes another time."""
+    """A one-time password serves one session: nobody joins who shares the MFA device with a waiting client."""
 
     async def play(stage: Stage) -> None:
         for name in "abc":
@@ -91,7 +91,7 @@ def test_company_makes_nobody_wait_for_another_code(asks: Callable[..., object] 
 
 @staged(config(a=key("a"), b=key("b")))
 async def test_dismissed_company_is_not_asked_for_ten_minutes_later(stage: Stage) -> None:
-    """A no to a and b is a no to b, also where b is due only ten minutes later: five minutes before its end, once."""
+    """A refusal of the login of a and b counts for b, too, which is due later: one more prompt before its end."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "a")
     await asyncio.sleep(600)
@@ -105,7 +105,7 @@ async def test_dismissed_company_is_not_asked_for_ten_minutes_later(stage: Stage
 
 @staged(config(a=key("a"), b=key("b")))
 async def test_company_in_flight_is_not_asked_for_again(stage: Stage) -> None:
-    """Who is taken along is under way: a person who asks for it waits for the same exchange."""
+    """A session that joined a login is in that exchange: a person who asks for it waits for the same exchange."""
     await fetch(stage, "a")
     stage.stepped_seconds = DUE - 1800
     taking = asyncio.ensure_future(fetch(stage, "b"))

@@ -23,7 +23,7 @@ async def drained(stage: Stage) -> float:
 
 @staged(WITH_ROLE)
 async def test_what_is_on_its_way_is_waited_for(stage: Stage) -> None:
-    """A human who is at the prompt is not asked in vain; as soon as the answer is there, nothing is waited for."""
+    """The daemon waits for the answer to a prompt on the screen, and no longer than that."""
     stage.takes_seconds = 3
     waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
     await asyncio.sleep(1)
@@ -37,7 +37,7 @@ async def test_what_is_on_its_way_is_waited_for(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_prompt_that_takes_too_long_is_not_waited_for(stage: Stage) -> None:
-    """After five seconds the end comes first, and whoever waits is told."""
+    """After five seconds the daemon ends, and the waiting client is told."""
     stage.takes_seconds = 60
     work = asyncio.ensure_future(stage.keeper.run())
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
@@ -52,7 +52,7 @@ async def test_a_prompt_that_takes_too_long_is_not_waited_for(stage: Stage) -> N
 
 @staged(WITH_ROLE)
 async def test_nobody_is_asked_any_more(stage: Stage) -> None:
-    """Once the end has begun neither a client nor a person nor the clock raises a prompt, or announces one."""
+    """Once the daemon winds up, no client, person or clock raises or announces a prompt."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds = 8 * HOUR
     work = asyncio.ensure_future(stage.keeper.run())
@@ -98,7 +98,7 @@ async def test_who_needs_nobody_is_still_served(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_daemon_that_stops_answers_who_waits(stage: Stage) -> None:
-    """At the end every waiter is told, nothing is under way, and nothing is started any more."""
+    """At the end every client is told, no exchange goes on, and none is started."""
     work = asyncio.ensure_future(stage.keeper.run())
     waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("nsrc", "admin", "nsrc")]
     await asyncio.sleep(0.5)

@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 900
 
 
 class SettableStage(Stage):
-    """A stage whose wall clock somebody may set; what the engine sees of it is what the daemon sees, a `Clock`."""
+    """A stage whose wall clock may be set; the engine sees it through a `Clock`, as in the daemon."""
 
     def __init__(self, found: Any) -> None:
         super().__init__(found)
@@ -50,7 +50,7 @@ class SettableStage(Stage):
 
 
 class AnyDay(RuleBasedStateMachine):
-    """A keeper that runs, and whatever may come upon it."""
+    """A running keeper, and everything that may happen to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_beyond_its_end(self) -> None:
-        """By AWS's own clock, whatever somebody has set ours to."""
+        """By AWS's own clock, whatever our clock is set to."""
         if not hasattr(self, "stage"):
             return
         now, ledger = self.stage.now(), self.stage.keeper._ledger
@@ -247,7 +247,7 @@ class AnyDay(RuleBasedStateMachine):
             assert [] == self.stage.log.told("task.failed")
 
     def teardown(self) -> None:
-        """Every waiter ends: with credentials, or with an error for a person to read."""
+        """Every client is answered, with credentials or with a MayflyError."""
         if not hasattr(self, "stage"):
             return
 
@@ -271,7 +271,7 @@ TestAnyDay.settings = settings(max_examples=50, stateful_step_count=30)
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_a_clock_that_is_set_by_an_hour_lengthens_no_life(seconds: float) -> None:
-    """Set while credentials are held, either way: at their end they are gone, and new ones come."""
+    """The clock is set while credentials are held: they still end when AWS ends them, and new ones come."""
 
     async def whole() -> None:
         stage = SettableStage(config(nsrc=key()))

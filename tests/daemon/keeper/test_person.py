@@ -25,7 +25,7 @@ async def test_a_person_renews_what_is_fresh(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_person_is_not_kept_waiting_by_a_refusal(stage: Stage) -> None:
-    """After a no a client has to wait, a person does not, and their no starts the waits anew."""
+    """After a refusal clients wait and a person does not; the person's own refusal starts the delays anew."""
     stage.outcomes["nsrc"] = NO
     client = [await outcome(fetch(stage, "nsrc")) for _ in range(3)]
     person = [await outcome(login(stage, "nsrc")) for _ in range(3)]
@@ -48,7 +48,7 @@ async def test_forgotten_is_gone_until_somebody_asks(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_forgotten_on_its_way_does_not_come_back(stage: Stage) -> None:
-    """What arrives after a forget is dropped, and who waited is told to ask again."""
+    """Credentials that arrive after a forget are dropped, and the waiting client is told to ask again."""
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
     stage.keeper.forget(["nsrc"])

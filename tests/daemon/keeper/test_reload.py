@@ -30,7 +30,7 @@ OTHER = config("d2", nsrc=key("other"))
 
 @staged(config(a=key("a"), b=key("b"), gone=key("gone")))
 async def test_a_reload_keeps_what_did_not_change(stage: Stage) -> None:
-    """Sessions go on whose makings are as they were; a title and a refresh mode are not of the makings."""
+    """A session goes on if nothing has changed that it is made from. Title and refresh mode do not count."""
     for name in ("a", "b", "gone"):
         await fetch(stage, name)
     stage.keeper.adopt(config("d2", a=key("a", name="A", refresh="on-demand"), b=key("b", duration_seconds=3600)))
@@ -40,7 +40,7 @@ async def test_a_reload_keeps_what_did_not_change(stage: Stage) -> None:
 
 @staged(CHAIN)
 async def test_a_base_is_in_use_when_a_role_above_it_was_fetched(stage: Stage) -> None:
-    """Every session that a client's role stands on is in use with it."""
+    """A client that fetches a role uses every session below it."""
     await fetch(stage, "deep")
     stage.stepped_seconds = DUE + 60
     await login(stage, "nsrc")
@@ -61,7 +61,7 @@ async def test_a_reload_ends_what_stands_on_what_changed(stage: Stage) -> None:
     "after", [OTHER, config("d2", other=key("other")), config("d2", base=key("other"), nsrc=role("base"))]
 )
 def test_a_reload_on_the_way_refuses_what_comes(after: Config) -> None:
-    """Credentials that were got by the old config are not served under the new one; who waited asks again."""
+    """Credentials that were got with the old config are not served under the new one; the waiting client asks again."""
 
     async def play(stage: Stage) -> None:
         waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
@@ -78,7 +78,7 @@ def test_a_reload_on_the_way_refuses_what_comes(after: Config) -> None:
 
 @staged(ONE)
 async def test_a_reload_on_the_way_and_asked_again(stage: Stage) -> None:
-    """Who asks after the reload waits for the new config's exchange, not for the old one's answer."""
+    """A client that asks after the reload waits for the exchange of the new config."""
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
     stage.keeper.adopt(OTHER)
@@ -89,7 +89,7 @@ async def test_a_reload_on_the_way_and_asked_again(stage: Stage) -> None:
 
 @pytest.mark.parametrize("profile", ["nsrc", "admin"])
 def test_a_reload_before_anything_was_asked(profile: str) -> None:
-    """A profile that goes while its exchange starts leaves nobody waiting, and nothing is asked for it."""
+    """A profile is removed while its exchange starts: its client is told, and nothing is asked for it."""
 
     async def play(stage: Stage) -> None:
         waiting = asyncio.ensure_future(outcome(fetch(stage, profile)))
@@ -105,7 +105,7 @@ def test_a_reload_before_anything_was_asked(profile: str) -> None:
 
 @staged(ONE)
 async def test_a_reload_during_the_look(stage: Stage) -> None:
-    """A profile that goes while somebody looks who is there is told so."""
+    """A profile is removed during the look at the desk: its client is told."""
     stage.scene_takes_seconds = 1
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
@@ -115,7 +115,7 @@ async def test_a_reload_during_the_look(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_reload_while_a_client_wakes_what_is_due(stage: Stage) -> None:
-    """A profile that goes between a fetch and the look at the desk is simply gone."""
+    """A profile is removed between a fetch and the look at the desk: nothing is started."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds, stage.scene_takes_seconds = DUE + 60, 1
     stage.keeper.take("nsrc")
@@ -127,7 +127,7 @@ async def test_a_reload_while_a_client_wakes_what_is_due(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_config_that_changed_is_mended_by_a_reload(stage: Stage) -> None:
-    """The exchange refused a config that had changed on disk: after the reload nobody has to wait."""
+    """The exchange refused a config that had changed on disk: after the reload there is no delay."""
     stage.outcomes["nsrc"] = ConfigChanged("it has changed")
     refused = await outcome(fetch(stage, "nsrc"))
     del stage.outcomes["nsrc"]
@@ -140,7 +140,7 @@ async def test_a_config_that_changed_is_mended_by_a_reload(stage: Stage) -> None
 
 @staged(WITH_ROLE)
 async def test_a_twin_that_comes_before_it_takes_no_session_away(stage: Stage) -> None:
-    """What two profiles share is called after the first; the session goes on under its new name, and the role above."""
+    """A shared session is named after the first profile: it goes on under the new name, and so does its role."""
     before = [await fetch(stage, name) for name in ("nsrc", "admin")]
     stage.keeper.adopt(WITH_TWIN)
     assert [*before, before[0]] == [stage.keeper.take(name) for name in ("nsrc", "admin", "twin")]
@@ -149,7 +149,7 @@ async def test_a_twin_that_comes_before_it_takes_no_session_away(stage: Stage) -
 
 @staged(config(nsrc=key(), b=key(), admin=role("nsrc"), same=role("b")))
 async def test_a_twin_that_goes_leaves_the_session_to_the_other(stage: Stage) -> None:
-    """The session was called after the one that is gone; two roles alike keep what each of them has."""
+    """The session was named after the removed profile; two equal roles each keep their own session."""
     before = {name: await fetch(stage, name) for name in ("b", "admin", "same")}
     stage.keeper.adopt(config("d2", b=key(), admin=role("b"), same=role("b")))
     assert before == {name: stage.keeper.take(name) for name in before}
@@ -160,7 +160,7 @@ async def test_a_twin_that_goes_leaves_the_session_to_the_other(stage: Stage) ->
 
 @staged(WITH_ROLE)
 async def test_another_region_costs_no_session(stage: Stage) -> None:
-    """It is for clients, and says where STS is asked; a session is good in all of them."""
+    """A session is valid in every region, so another region does not end it."""
     before = [await fetch(stage, name) for name in ("nsrc", "admin")]
     moved = config(
         "d2", nsrc=key(region="eu-west-1", sts_region=("eu-west-1",)), admin=role("nsrc", region="us-west-2")
@@ -170,7 +170,7 @@ async def test_another_region_costs_no_session(stage: Stage) -> None:
 
 
 def test_another_op_costs_no_session() -> None:
-    """Which one is run, and for how long, makes no other session of what it opens; another account does."""
+    """Another `op` or time limit does not change the session; another 1Password account does."""
     before = OnePassword(op=FilePath("/opt/op"), account=Text("mine"))
     after = attrs.evolve(before, op=None, timeout_seconds=LimitSeconds(30))
 
@@ -186,7 +186,7 @@ def test_another_op_costs_no_session() -> None:
 
 @staged(WITH_ROLE)
 async def test_what_failed_with_one_op_may_succeed_with_another(stage: Stage) -> None:
-    """Whoever mends `op` or its time limit, and reloads, is not told of the old failure any more."""
+    """After a reload with another `op` or time limit the old failure no longer counts."""
     stage.outcomes["nsrc"] = OnePasswordMissing("no op")
     assert "OnePasswordMissing" == code(await outcome(fetch(stage, "nsrc")))
     del stage.outcomes["nsrc"]
@@ -210,7 +210,7 @@ def test_what_failed_somewhere_may_succeed_elsewhere(region: str | None, codes: 
 
 
 def test_a_session_comes_back_after_a_restart_under_another_name() -> None:
-    """The snapshot is read by what its sessions are made from, too."""
+    """The snapshot finds sessions by what they are made from, not by name."""
 
     async def play(stage: Stage) -> None:
         before = [await fetch(stage, name) for name in ("nsrc", "admin")]
@@ -226,7 +226,7 @@ def test_a_session_comes_back_after_a_restart_under_another_name() -> None:
 
 @pytest.mark.parametrize("seconds", [0.001, 0.5])
 def test_who_waits_goes_on_waiting_under_another_name(seconds: float) -> None:
-    """Whether the exchange only starts or is under way: it is one exchange, and all have what came of it."""
+    """Whether the exchange is starting or under way, it serves all clients under the new names."""
 
     async def play(stage: Stage) -> None:
         waiting = [asyncio.ensure_future(fetch(stage, name)) for name in ("nsrc", "admin")]
@@ -241,7 +241,7 @@ def test_who_waits_goes_on_waiting_under_another_name(seconds: float) -> None:
 
 @staged(ONE)
 async def test_what_was_got_for_a_profile_serves_whoever_is_made_so_now(stage: Stage) -> None:
-    """The profile became a role above what it was: who waited asks again, and the session is where it belongs."""
+    """The profile became a role above its old self: its client asks again, and the session belongs to the base."""
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", base=key(), nsrc=role("base")))
@@ -252,7 +252,7 @@ async def test_what_was_got_for_a_profile_serves_whoever_is_made_so_now(stage: S
 
 @staged(ONE)
 async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
-    """What was on its way for it comes for the twin; its own client learns that it is gone."""
+    """The session comes for the twin; the client of the removed profile is told."""
     stage.script = lambda _: [stage.result("nsrc", credentials(at(HOUR)))]
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
@@ -262,7 +262,7 @@ async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: Stage) -> None:
-    """It comes under its new name; who asked by the old one learns that it is gone."""
+    """The role comes under its new name; the client of the old name is told."""
     await fetch(stage, "nsrc")
     waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
     await asyncio.sleep(0.001)
@@ -272,7 +272,7 @@ async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: St
 
 @staged(config(first=key("first", onepassword="work"), nsrc=key()))
 async def test_what_a_person_wants_they_want_under_another_name(stage: Stage) -> None:
-    """A lock that comes before its turn is in nobody's way, still."""
+    """`--through-lock` still holds for a queued login after a reload has renamed it."""
     waiting = [asyncio.ensure_future(login(stage, name, through_lock=True)) for name in ("first", "nsrc")]
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", first=key("first", onepassword="work"), twin=key(), nsrc=key()))
@@ -283,7 +283,7 @@ async def test_what_a_person_wants_they_want_under_another_name(stage: Stage) ->
 
 @staged(config(nsrc=key(), deploy=role("nsrc", mfa="each")))
 async def test_who_waits_for_the_next_code_gets_it_under_another_name(stage: Stage) -> None:
-    """A role that waits for its turn is not forgotten when it is called otherwise."""
+    """A role that waits for a one-time password is renamed, and comes all the same."""
     waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("nsrc", "deploy")]
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", nsrc=key(), release=role("nsrc", mfa="each")))
@@ -296,7 +296,7 @@ async def test_who_waits_for_the_next_code_gets_it_under_another_name(stage: Sta
 
 
 class Disk:
-    """The file: an exchange refuses whatever the daemon has read of another one."""
+    """The config on disk: an exchange refuses requests with another digest."""
 
     def __init__(self, stage: Stage, digest: str, refusal: MayflyError) -> None:
         self.digest = digest
@@ -317,7 +317,7 @@ REFUSALS = [ConfigChanged("it has changed"), ConfigInvalid("it is not sound")]
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_mended_config_is_served_at_once(refusal: MayflyError) -> None:
-    """What was refused on account of the file counts no more when a sound one is taken over."""
+    """A refusal because of the file no longer counts once a sound file is taken over."""
 
     async def play(stage: Stage) -> None:
         disk = Disk(stage, "d0", refusal)
@@ -332,7 +332,7 @@ def test_a_mended_config_is_served_at_once(refusal: MayflyError) -> None:
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("name", ["nsrc", "admin"])
 def test_a_reload_behind_a_request_is_no_failure(name: str, refusal: MayflyError) -> None:
-    """The exchange has read the new file before the daemon has: what it refuses is asked for again by the new one."""
+    """The exchange has read the new file before the daemon has: the refused sessions are asked for again."""
 
     async def play(stage: Stage) -> None:
         if name == "admin":
@@ -349,7 +349,7 @@ def test_a_reload_behind_a_request_is_no_failure(name: str, refusal: MayflyError
 
 @staged(ONE)
 async def test_what_is_asked_again_is_not_asked_for_ever(stage: Stage) -> None:
-    """The file has changed once more: now it is for somebody to reload it."""
+    """The file has changed once more: the client is told, and the request is not repeated for ever."""
     Disk(stage, "d3", REFUSALS[0])
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
@@ -372,7 +372,7 @@ async def test_what_is_asked_again_is_not_asked_for_ever(stage: Stage) -> None:
 def test_of_those_who_share_a_session_the_one_who_wants_most_has_it_so(
     modes: tuple[str | None, str | None], renews: bool
 ) -> None:
-    """Always before while-used (here the default), and that before on-demand, whoever comes first in the file."""
+    """`always` wins over `while-used` (here the default), and that over `on-demand`, in any order."""
     shared: Config = config(nsrc=key(refresh=modes[0]), b=key(refresh=modes[1]))
 
     async def play(stage: Stage) -> None:

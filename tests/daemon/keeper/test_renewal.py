@@ -28,7 +28,7 @@ from support.stage import Stage, code, fetch, in_words, login, on_stage, outcome
 
 @staged(config(nsrc=key(), twin=key(refresh="on-demand")))
 async def test_who_raises_a_prompt_is_told_by_the_name_that_they_asked_for(stage: Stage) -> None:
-    """Cold or due, the profile is the one asked for, and the socket that of whoever asked first."""
+    """The prompt is announced under the profile that was asked for, with the socket of the first client."""
     await stage.keeper.obtain("twin", Trigger.CLIENT, Requester(7))
     stage.stepped_seconds = DUE + 60
     for inode in (8, 9):
@@ -40,7 +40,7 @@ async def test_who_raises_a_prompt_is_told_by_the_name_that_they_asked_for(stage
 
 @staged(ONE)
 async def test_what_raises_no_prompt_is_not_announced(stage: Stage) -> None:
-    """A client that may not ask, and one that waits for a prompt that is there, tell nobody anything."""
+    """No prompt is announced for a client that may not prompt, nor for one that waits for a prompt on the screen."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     stage.outcomes["nsrc"] = NO
@@ -58,7 +58,7 @@ async def test_what_raises_no_prompt_is_not_announced(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_client_is_served_while_a_refresh_runs(stage: Stage) -> None:
-    """Inside the window a fetch is answered at once with what is still good, and starts one refresh."""
+    """Inside the window a fetch is answered at once with live credentials, and starts one refresh."""
     old = await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     first, second = stage.keeper.take("nsrc"), stage.keeper.take("nsrc")
@@ -71,7 +71,7 @@ async def test_a_client_is_served_while_a_refresh_runs(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_client_is_served_while_a_refresh_fails(stage: Stage) -> None:
-    """A refresh that fails takes nothing away."""
+    """A refresh that fails leaves the live credentials in place."""
     old = await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     stage.outcomes["nsrc"] = NO
@@ -82,7 +82,7 @@ async def test_a_client_is_served_while_a_refresh_fails(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_in_the_window_a_client_that_waits_is_content_with_the_old(stage: Stage) -> None:
-    """`obtain` for a client raises nothing while there is something to hand out; for a person it does."""
+    """While credentials are live, a failed `obtain` returns them to a client, and raises its error for a person."""
     old = await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     stage.outcomes["nsrc"] = NO
@@ -93,7 +93,7 @@ async def test_in_the_window_a_client_that_waits_is_content_with_the_old(stage: 
 
 @staged(ONE)
 async def test_polling_through_a_refusal_asks_the_desk_seldom(stage: Stage) -> None:
-    """Clients that are served from what is due, and may not ask yet, cost no look at the desk."""
+    """Clients that are served from DUE credentials, and may not prompt yet, cost no look at the desk."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     stage.outcomes["nsrc"] = NO
@@ -108,7 +108,7 @@ async def test_polling_through_a_refusal_asks_the_desk_seldom(stage: Stage) -> N
 
 @staged(ONE)
 async def test_polling_at_a_locked_screen_looks_once_a_second(stage: Stage) -> None:
-    """However many ask, who is there is looked up once a second at most."""
+    """However many clients ask, the desk is asked once a second at most."""
     stage.scene = LOCKED
     codes = set()
     for _ in range(100):
@@ -120,7 +120,7 @@ async def test_polling_at_a_locked_screen_looks_once_a_second(stage: Stage) -> N
 
 @staged(ONE)
 async def test_the_clock_renews_what_is_in_use(stage: Stage) -> None:
-    """Looked after by `run`, a polled profile never goes below its window's end."""
+    """With `run` and clients that poll, a profile never has less than 19 minutes left."""
     work = asyncio.ensure_future(stage.keeper.run())
     for _ in range(100):
         got = await fetch(stage, "nsrc")
@@ -132,7 +132,7 @@ async def test_the_clock_renews_what_is_in_use(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_the_clock_lets_go_of_what_nobody_uses(stage: Stage) -> None:
-    """One fetch, one renewal in its life, and then silence; a person's login is no use of it."""
+    """After one fetch the session is renewed once, and then no more. A person's login does not count as use."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     await asyncio.sleep(40 * HOUR)
@@ -145,7 +145,7 @@ async def test_the_clock_lets_go_of_what_nobody_uses(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_an_idle_daemon_looks_for_nobody(stage: Stage) -> None:
-    """With nothing in use, a day costs no look at the desk and no exchange."""
+    """With no session in use, a day costs no look at the desk and no exchange."""
     work = asyncio.ensure_future(stage.keeper.run())
     await asyncio.sleep(24 * HOUR)
     work.cancel()
@@ -154,7 +154,7 @@ async def test_an_idle_daemon_looks_for_nobody(stage: Stage) -> None:
 
 @staged(config(nsrc=key(onepassword="robot"), admin=role("nsrc")))
 async def test_a_service_account_needs_nobody(stage: Stage) -> None:
-    """Where nobody is asked, everything is always fresh, behind any lock, and the desk is never asked."""
+    """A service account's sessions are always fresh, also behind a lock, and the desk is never asked."""
     stage.scene = LOCKED
     work = asyncio.ensure_future(stage.keeper.run())
     await asyncio.sleep(5)
@@ -181,7 +181,7 @@ async def test_a_night_asleep_ends_at_the_unlock(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_nobody_there_nobody_asked(stage: Stage) -> None:
-    """Away from the window to long after the end: nothing is asked before a client asks."""
+    """Nobody is present from the window to long after the end: no prompt is raised before a client asks."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     stage.scene = AWAY
@@ -194,7 +194,7 @@ async def test_nobody_there_nobody_asked(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_laptop_asleep_while_the_answer_came_is_no_skew(stage: Stage) -> None:
-    """Credentials that waited nine hours to be read have nine hours less to live, and are not served."""
+    """Credentials whose answer was read nine hours late have expired, and are not served."""
 
     def answer(request: Request) -> list[Result]:
         fresh = stage.result("nsrc", stage.fresh("nsrc"))
@@ -241,7 +241,7 @@ def test_a_date_of_long_ago_lengthens_no_life(years: int) -> None:
 
 @staged(config(nsrc=key(onepassword="robot"), admin=role("nsrc", duration_seconds=900)))
 async def test_a_role_s_life_is_its_own(stage: Stage) -> None:
-    """What was asked for is asked of the profile; a clock that is behind by an hour shortens what seems longer."""
+    """Each profile's own duration limits the life that is believed, for a role as for its base."""
     await fetch(stage, "admin")
     lives = {row.profile: row.expires_in_seconds for row in stage.keeper.status()}
     assert {"nsrc": pytest.approx(8 * HOUR, abs=60), "admin": pytest.approx(960, abs=2)} == lives
@@ -256,7 +256,7 @@ def windows(stage: Stage) -> set[float]:
 
 @pytest.mark.parametrize(("way", "window"), [("robot", 75 * 60), (None, 20 * 60)])
 def test_machines_are_spread_and_people_are_not(way: str | None, window: float) -> None:
-    """Sessions that came together are due within a minute of each other, and never late; those of people together."""
+    """Machines' sessions that came together are due within a minute, never late; those of people at once."""
 
     async def play(stage: Stage) -> None:
         names = [f"p{number}" for number in range(20)]
@@ -270,7 +270,7 @@ def test_machines_are_spread_and_people_are_not(way: str | None, window: float) 
 
 @staged(config(**{f"p{number}": key(f"k{number}", onepassword="robot") for number in range(20)}))
 async def test_retries_of_machines_are_spread(stage: Stage) -> None:
-    """What AWS throttled at once does not come back at once: each wait is its own, from half of 5 s to 5 s."""
+    """Sessions that were throttled together retry after delays of their own, from 2.5 s to 5 s."""
     stage.outcomes = {f"p{number}": AwsThrottled("slow down") for number in range(20)}
     await asyncio.gather(*(outcome(fetch(stage, name)) for name in stage.outcomes))
     waits = [stage.keeper._ledger[name].retry_after_seconds for name in stage.outcomes]

@@ -46,7 +46,7 @@ async def test_a_cold_role_comes_with_its_login(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_on_a_live_session_asks_nobody(stage: Stage) -> None:
-    """AssumeRole from the session in hand: no op, nobody at the desk needed."""
+    """AssumeRole from the live session: no op, and no presence needed."""
     await fetch(stage, "nsrc")
     stage.scene = LOCKED
     await fetch(stage, "admin")
@@ -62,7 +62,7 @@ async def test_a_cold_chain_comes_whole(stage: Stage) -> None:
 
 @staged(CHAIN)
 async def test_a_chain_starts_at_the_nearest_live_session(stage: Stage) -> None:
-    """What is live below is used, and nothing below that is asked for again."""
+    """The chain starts at the nearest live session, and no session below that is renewed."""
     await fetch(stage, "nsrc")
     await fetch(stage, "deep")
     stage.keeper.forget(["deep"])
@@ -81,7 +81,7 @@ async def test_what_is_dead_below_a_live_link_is_left_alone(stage: Stage) -> Non
 
 @staged(config(nsrc=key(), a=role("nsrc", "a"), b=role("nsrc", "b")))
 async def test_a_role_fails_alone(stage: Stage) -> None:
-    """What AWS says to one role is not said to the others, nor held against the session below."""
+    """AWS's refusal of one role is no failure of the other roles, nor of the session below."""
     stage.outcomes["a"] = AccessDenied("not you")
     results = await asyncio.gather(*(outcome(fetch(stage, name)) for name in ("a", "b", "nsrc")))
     rows = {row.profile: row.last_error for row in stage.keeper.status()}
@@ -115,7 +115,7 @@ async def test_roles_do_not_queue(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_does_not_wait_for_a_human_when_its_session_lives(stage: Stage) -> None:
-    """While somebody is being asked to renew the session below, a role is assumed from what it still is."""
+    """During the prompt that renews the session below, a role is assumed from the old session, which is still live."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     stage.takes_seconds = 50
@@ -130,7 +130,7 @@ async def test_a_role_does_not_wait_for_a_human_when_its_session_lives(stage: St
 
 @staged(WITH_ROLE)
 async def test_a_role_that_is_wanted_with_a_renewal_is_not_made_to_wait_for_it(stage: Stage) -> None:
-    """Wanted in the same moment, the role goes by the live session, and not with the prompt."""
+    """A role that is wanted at the same moment as the renewal is assumed from the live session at once."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds = DUE + 60
     renewing = asyncio.ensure_future(login(stage, "nsrc"))
@@ -142,7 +142,7 @@ async def test_a_role_that_is_wanted_with_a_renewal_is_not_made_to_wait_for_it(s
 
 @staged(WITH_ROLE)
 async def test_a_latecomer_learns_why(stage: Stage) -> None:
-    """A role that comes while a login runs that then fails gets the login's error, and has no failure of its own."""
+    """A role is wanted during a login that then fails: it gets the login's error, and no failure of its own."""
     stage.outcomes["nsrc"] = NO
     base = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
@@ -153,7 +153,7 @@ async def test_a_latecomer_learns_why(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_latecomer_is_served_after_the_login(stage: Stage) -> None:
-    """A role that comes while a login runs that then succeeds is assumed from what it brought."""
+    """A role is wanted during a login that then succeeds: it is assumed from the new session."""
     base = asyncio.ensure_future(fetch(stage, "nsrc"))
     await asyncio.sleep(0.5)
     await fetch(stage, "admin")
@@ -163,7 +163,7 @@ async def test_a_latecomer_is_served_after_the_login(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_whose_ground_goes_is_told(stage: Stage) -> None:
-    """A session that is forgotten before the role above it is asked for leaves nobody waiting for ever."""
+    """The session is forgotten before its role is assumed: the role's client gets an error at once."""
     await fetch(stage, "nsrc")
     late = asyncio.ensure_future(outcome(fetch(stage, "admin")))
     await asyncio.sleep(0.001)
@@ -174,7 +174,7 @@ async def test_a_role_whose_ground_goes_is_told(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_is_refused_for_what_its_login_was_refused_for(stage: Stage) -> None:
-    """After a dismissed login the role's clients are told that, also where the role once failed by itself."""
+    """After a dismissed login the role's clients get that error, and not an older one of the role itself."""
     await fetch(stage, "nsrc")
     stage.outcomes["admin"] = AccessDenied("not you")
     await outcome(fetch(stage, "admin"))
@@ -189,7 +189,7 @@ REFUSALS = [SessionEnded("AWS says it has ended"), AccessKeyUnknown("who?")]
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_revoked_session_is_found_out_by_its_role(refusal: MayflyError) -> None:
-    """AWS refuses AssumeRole from a session, and the session itself: a new one comes, and the role at once from it."""
+    """AWS refuses AssumeRole, and then the source session: a new session comes, and the role from it."""
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc")
@@ -212,7 +212,7 @@ def test_a_revoked_session_is_found_out_by_its_role(refusal: MayflyError) -> Non
 def test_a_role_that_aws_refuses_alone_takes_no_session_with_it(
     refusal: MayflyError, identity: Identity | MayflyError
 ) -> None:
-    """A region that is not enabled sounds like a key that is unknown: the role backs off, and nobody is prompted."""
+    """AWS answers for a disabled region as for an unknown key: the role backs off, and nobody is prompted."""
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc")
@@ -230,7 +230,7 @@ def test_a_role_that_aws_refuses_alone_takes_no_session_with_it(
 
 @staged(WITH_ROLE)
 async def test_a_role_gives_its_base_a_last_chance(stage: Stage) -> None:
-    """The prompt for the base was dismissed, and it ended: five minutes before the role does, once more."""
+    """The base expired after a dismissed prompt: the clock prompts once more, five minutes before its role ends."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     await asyncio.sleep(DUE - 30)
@@ -257,7 +257,7 @@ async def test_a_role_gives_its_base_a_last_chance(stage: Stage) -> None:
     )
 )
 async def test_whose_last_chance_counts_for_the_base(stage: Stage) -> None:
-    """That of the first role that is in use, is kept by the clock, and outlives it."""
+    """The base's last chance is before the end of the first role that is in use, kept, and outlives it."""
     ledger = stage.keeper._ledger
     ends = []
     for second, who in ((0, login), (7 * HOUR + 60, login), (7 * HOUR + 120, fetch)):
@@ -276,7 +276,7 @@ async def test_whose_last_chance_counts_for_the_base(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_an_ignored_prompt_is_shown_at_one_unlock(stage: Stage) -> None:
-    """However often somebody locks and unlocks: once more, and then five minutes before the end."""
+    """However often the screen is unlocked, the prompt is shown once more, and then five minutes before the end."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     await asyncio.sleep(DUE - 10)
@@ -293,7 +293,7 @@ async def test_an_ignored_prompt_is_shown_at_one_unlock(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_that_waits_for_its_base_says_for_what(stage: Stage) -> None:
-    """Status tells of the role what keeps the session below it from coming."""
+    """The role's status says why the session below does not come."""
     await fetch(stage, "admin")
     stage.stepped_seconds = 9 * HOUR
     stage.outcomes["nsrc"] = NO

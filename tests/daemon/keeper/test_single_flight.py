@@ -26,7 +26,7 @@ async def test_a_thousand_waiters_are_one_exchange(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_what_is_fresh_comes_from_memory(stage: Stage) -> None:
-    """One exchange, and none for the second fetch."""
+    """The second fetch starts no exchange."""
     first = await fetch(stage, "nsrc")
     second = await fetch(stage, "nsrc")
     assert (True, 1) == (first is second, len(stage.asked))
@@ -34,7 +34,7 @@ async def test_what_is_fresh_comes_from_memory(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_who_waits_for_what_is_fresh_gets_it_at_once(stage: Stage) -> None:
-    """A client that finds nothing, and then finds that others have got it meanwhile, starts nothing."""
+    """A client found no credentials, and another request has got them since: the client starts no exchange."""
     first = await fetch(stage, "nsrc")
     assert (first, 1) == (await stage.keeper.obtain("nsrc", Trigger.CLIENT), len(stage.asked))
 
@@ -48,7 +48,7 @@ async def test_those_who_come_together_are_asked_for_together(stage: Stage) -> N
 
 @staged(config(a=key("a"), b=key("b", onepassword="work"), c=key("c")))
 async def test_two_accounts_are_asked_one_after_the_other(stage: Stage) -> None:
-    """1Password's human gets one question at a time."""
+    """1Password asks its user one question at a time."""
     await asyncio.gather(*(fetch(stage, name) for name in "abc"))
     assert (["login: a c", "login: b"], 1) == (in_words(stage.asked), stage.most_logins_at_once)
 
@@ -85,7 +85,7 @@ def test_whose_turn_comes_behind_a_lock_is_not_asked_for(person: bool, through_l
 
 @WHO_WAITS
 def test_whose_exchange_had_to_wait_is_not_asked_for_behind_a_lock(person: bool, through_lock: bool) -> None:
-    """An exchange that waits for another code looks once more before it prompts; with `--through-lock` it prompts."""
+    """An exchange that had to wait checks the screen before it prompts, except with `--through-lock`."""
 
     async def play(stage: Stage) -> None:
         stage.waits_for_leave = True
@@ -102,7 +102,7 @@ def test_whose_exchange_had_to_wait_is_not_asked_for_behind_a_lock(person: bool,
 
 @staged(ONE)
 async def test_whose_exchange_had_to_wait_is_asked_for_at_an_open_screen(stage: Stage) -> None:
-    """The wait alone takes nothing from anybody."""
+    """With the screen open, the exchange goes on after its wait."""
     stage.waits_for_leave = True
     assert "Credentials" == code(await outcome(fetch(stage, "nsrc")))
     assert 1 == stage.leaves
@@ -110,7 +110,7 @@ async def test_whose_exchange_had_to_wait_is_asked_for_at_an_open_screen(stage: 
 
 @staged(ONE)
 async def test_an_exchange_that_had_to_wait_prompts_for_no_daemon_that_ends(stage: Stage) -> None:
-    """Who answered then would have answered in vain."""
+    """The daemon would end before the answer to the prompt is used."""
     stage.waits_for_leave = True
     going = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
@@ -163,7 +163,7 @@ async def test_a_waiter_that_leaves_during_the_look_takes_nobody_along(stage: St
 
 @staged(ONE)
 async def test_the_last_waiter_may_leave(stage: Stage) -> None:
-    """An approval that nobody waits for any more is not in vain: the next client is served."""
+    """All clients left before the approval: the next client is served from memory."""
     leaving = asyncio.ensure_future(fetch(stage, "nsrc"))
     await asyncio.sleep(0.5)
     leaving.cancel()

@@ -85,7 +85,7 @@ def with_hint(error: MayflyError, hint: str) -> MayflyError:
 
 
 def plain(rows: dict[str, StoredSession]) -> dict[str, object]:
-    """Rows as values that can be compared: of two errors alike neither is the other."""
+    """Rows as values that can be compared, because two equal errors are different objects."""
 
     def words(error: MayflyError | None) -> object:
         return error and (error.code, error.message, error.hint)
@@ -98,13 +98,13 @@ def plain(rows: dict[str, StoredSession]) -> dict[str, object]:
 
 @given(kept)
 def test_what_is_kept_comes_back_as_it_was(rows: dict[str, StoredSession]) -> None:
-    """Unpacking what was packed gives the same sessions and failures, origins and all."""
+    """Unpacking a packed snapshot gives the same sessions, failures and origins."""
     assert plain(rows) == plain(unpack(pack(rows)))
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), sessions, max_size=3))
 def test_what_the_former_version_kept_comes_back(rows: dict[str, Session]) -> None:
-    """Sessions survive the upgrade: of a row of theirs all is taken over, and no failure is made up."""
+    """Sessions survive the upgrade: every field of the former format is taken over, and no failure is added."""
     known = ("credentials", "issued_at", "skew_seconds", "jitter_seconds", "last_fetched_at", "alarmed_seconds")
     alike = {
         name: StoredSession("o", Session(**{field: getattr(session, field) for field in known}))
@@ -115,7 +115,7 @@ def test_what_the_former_version_kept_comes_back(rows: dict[str, Session]) -> No
 
 
 def former(rows: dict[str, StoredSession]) -> bytes:
-    """What the version before, whose format was the first, made of the same sessions."""
+    """The same sessions in the former format."""
     tree = json.loads(pack(rows) or b'{"sessions": {}}')
     names = ("credentials", "issued_at", "skew_seconds", "jitter_seconds", "last_fetched_at", "alarmed_seconds")
     sessions = {name: {field: row[field] for field in ("origin", *names)} for name, row in tree["sessions"].items()}
@@ -124,7 +124,7 @@ def former(rows: dict[str, StoredSession]) -> bytes:
 
 @pytest.mark.parametrize("key", ["failed_at", "forgotten", "last_error"])
 def test_the_former_format_has_its_own_shape(key: str) -> None:
-    """A row with more than that version kept is none of its rows."""
+    """A row of the former format with a field of the new one is dropped."""
     tree = json.loads(former({"nsrc": StoredSession("o", session(NOW + timedelta(hours=1)))}))
     tree["sessions"]["nsrc"][key] = None
 
@@ -132,7 +132,7 @@ def test_the_former_format_has_its_own_shape(key: str) -> None:
 
 
 def test_a_life_is_not_lengthened_by_what_was_kept() -> None:
-    """A clock of AWS's that seemed behind ours is measured anew: ours may have been ahead."""
+    """A skew by which AWS seemed behind is measured anew, because our clock may have been ahead."""
     early = attrs.evolve(session(NOW + timedelta(hours=1)), skew_seconds=-600)
     [back] = unpack(pack({"nsrc": StoredSession("o", early)})).values()
 
@@ -141,7 +141,7 @@ def test_a_life_is_not_lengthened_by_what_was_kept() -> None:
 
 @given(st.binary(max_size=200))
 def test_anything_else_is_dropped(raw: bytes) -> None:
-    """Whatever bytes stand in the store, nothing is guessed at, and nothing is raised."""
+    """Any other bytes in the store are dropped without an exception."""
     assert {} == unpack(raw)
 
 
@@ -155,7 +155,7 @@ json_values = st.recursive(
 
 @given(sessions, st.sampled_from(sorted(ROW)), json_values)
 def test_a_row_of_another_shape_drops_all(session: Session, key: str, value: Any) -> None:
-    """A value of another kind, a key too many or too few: none of the kept sessions is believed."""
+    """A value of another type, a key too many or too few: the whole snapshot is dropped."""
     tree = json.loads(pack({"nsrc": StoredSession("o", session)}))
     changed, more, less = (json.loads(json.dumps(tree)) for _ in range(3))
     changed["sessions"]["nsrc"][key] = [value]
@@ -186,7 +186,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("field", "value"), WRONG.values(), ids=WRONG)
 def test_a_failure_that_is_none_drops_all(field: str, value: object) -> None:
-    """What `pack` never makes is not guessed at."""
+    """A snapshot that `pack` cannot have made is dropped."""
     failed = attrs.evolve(session(NOW + timedelta(hours=1)), failed_at=NOW, last_error=ApprovalDismissed("no"))
     tree = json.loads(pack({"nsrc": StoredSession("o", failed)}))
     assert {} != unpack(json.dumps(tree).encode())
@@ -198,7 +198,7 @@ def test_a_failure_that_is_none_drops_all(field: str, value: object) -> None:
 @pytest.mark.parametrize("key", ["skew_seconds", "jitter_seconds", "alarmed_seconds", "retry_after_seconds"])
 @pytest.mark.parametrize("value", HUGE.values(), ids=HUGE)
 def test_a_number_out_of_all_proportion_is_dropped(key: str, value: float) -> None:
-    """What no clock of ours can have measured is none of ours, and is nothing to stumble over."""
+    """A number that no clock can have measured is dropped without an exception."""
     tree = json.loads(pack({"nsrc": StoredSession("o", session(NOW + timedelta(hours=1)))}))
     tree["sessions"]["nsrc"][key] = value
 
@@ -207,7 +207,7 @@ def test_a_number_out_of_all_proportion_is_dropped(key: str, value: float) -> No
 
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_an_instant_beyond_all_reckoning_is_dropped(instant: str) -> None:
-    """What is no instant by UTC is none of ours."""
+    """An instant that UTC cannot express is dropped."""
     tree = json.loads(pack({"nsrc": StoredSession("o", session(NOW + timedelta(hours=1)))}))
     tree["sessions"]["nsrc"]["issued_at"] = instant
 
@@ -265,7 +265,7 @@ def test_another_origin_gets_nothing_back(other: Config) -> None:
 
 
 def test_names_regions_and_refresh_modes_are_no_origin() -> None:
-    """What a profile is called, where its clients are and when it is renewed does not cost a session."""
+    """Another name, region or refresh mode does not change the origin."""
     other = attrs.evolve(KEYS, refresh="always", name="N", region="eu-west-1", sts_region=("eu-west-1",))
     renamed = attrs.evolve(CONFIG, profiles={"base": other, "r": attrs.evolve(ROLE, source_profile="base")})
 
@@ -284,7 +284,7 @@ def test_what_has_ended_does_not_come_back() -> None:
 
 
 def test_every_change_of_credentials_is_told() -> None:
-    """Whoever keeps the sessions hears of new and of forgotten credentials, and not of a mere fetch."""
+    """`on_change` is called for new and for forgotten credentials, and not for a fetch."""
     heard: list[bool] = []
     ledger = Ledger(CONFIG, lambda: heard.append(ledger["nsrc"].credentials is not None))
     ledger["nsrc"] = session(NOW + timedelta(hours=1))

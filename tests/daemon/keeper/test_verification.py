@@ -30,7 +30,7 @@ from support.stage import Stage, code, fetch, in_words, login, on_stage, outcome
 
 @staged(ONE)
 async def test_who_aws_takes_us_for(stage: Stage) -> None:
-    """A verify asks with the session in hand."""
+    """`identify` asks AWS with the live session."""
     identity = await stage.keeper.identify("nsrc")
     assert (stage.identity, ["login: nsrc", "verify:  < nsrc"]) == (identity, in_words(stage.asked))
 
@@ -40,7 +40,7 @@ async def test_who_aws_takes_us_for(stage: Stage) -> None:
     [([], "without an answer"), ([SessionEnded("over")], "over"), ([credentials(at(90_000))], "something else")],
 )
 def test_a_verify_that_brings_no_identity(answers: list[object], words: str) -> None:
-    """What AWS refuses, and what is no answer, is an error."""
+    """A refusal of AWS is an error, and so is an answer without an identity."""
 
     async def play(stage: Stage) -> None:
         await fetch(stage, "nsrc")
@@ -52,7 +52,7 @@ def test_a_verify_that_brings_no_identity(answers: list[object], words: str) -> 
 
 @staged(ONE)
 async def test_a_verify_that_cannot_start(stage: Stage) -> None:
-    """No exchange, no identity, one error."""
+    """If no exchange can be started, `identify` raises an error."""
     await fetch(stage, "nsrc")
     stage.launch_error = FileNotFoundError(2, "No such file")
     assert "No such file" in (await outcome(stage.keeper.identify("nsrc"))).message
@@ -60,7 +60,7 @@ async def test_a_verify_that_cannot_start(stage: Stage) -> None:
 
 @pytest.mark.parametrize("refusal", [SessionEnded("over"), AccessKeyUnknown("who?")])
 def test_a_suspected_session_that_aws_refuses_is_renewed(refusal: MayflyError) -> None:
-    """A client came back at once, AWS says no: the session is replaced without waiting for its end."""
+    """A client returned at once, and AWS rejects the session: it is replaced before its end."""
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc")
@@ -76,7 +76,7 @@ def test_a_suspected_session_that_aws_refuses_is_renewed(refusal: MayflyError) -
 
 @pytest.mark.parametrize("identity", [Identity(user_id="AIDA", account=ACCOUNT, arn="arn"), AwsThrottled("slow down")])
 def test_a_suspicion_that_is_not_confirmed_changes_nothing(identity: Identity | MayflyError) -> None:
-    """AWS says yes, or nothing: the session goes on, and is not asked about again for five minutes."""
+    """AWS accepts the session, or gives no answer: the session goes on, and AWS is not asked again for five minutes."""
 
     async def play(stage: Stage) -> None:
         old = await fetch(stage, "nsrc")
@@ -91,7 +91,7 @@ def test_a_suspicion_that_is_not_confirmed_changes_nothing(identity: Identity | 
 
 @pytest.mark.parametrize(("way", "gaps"), [(None, [0, 300, 600, 1200, 1800]), ("robot", [0] + [250] * 20)])
 def test_a_loop_of_rejections_is_slow(way: str | None, gaps: list[float]) -> None:
-    """An STS that rejects every session it has made, and a client that comes back for more, cause few prompts."""
+    """AWS rejects every session, and a client keeps asking: few prompts are raised."""
 
     async def play(stage: Stage) -> None:
         work = asyncio.ensure_future(stage.keeper.run())
@@ -114,7 +114,7 @@ def test_a_loop_of_rejections_is_slow(way: str | None, gaps: list[float]) -> Non
 
 @staged(config(nsrc=key(onepassword="robot")))
 async def test_a_rejection_is_made_up_for_without_anybody(stage: Stage) -> None:
-    """Rejected as soon as it came, and wanted by nobody since: seconds later the clock has another."""
+    """A machine's session was rejected at once: seconds later the clock has another, without a client."""
     work = asyncio.ensure_future(stage.keeper.run())
     await asyncio.sleep(2)
     stage.identity = SessionEnded("over")
@@ -126,7 +126,7 @@ async def test_a_rejection_is_made_up_for_without_anybody(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_what_was_rejected_behind_a_lock_is_asked_for_at_the_unlock(stage: Stage) -> None:
-    """In use, and gone: it comes back with whoever comes back."""
+    """A session in use was rejected behind a lock: the clock prompts at the unlock."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     await asyncio.sleep(HOUR)
@@ -142,7 +142,7 @@ async def test_what_was_rejected_behind_a_lock_is_asked_for_at_the_unlock(stage:
 
 @staged(ONE)
 async def test_a_renewed_session_is_not_blamed_for_the_old_one(stage: Stage) -> None:
-    """New credentials that came while AWS was asked about the old ones stay."""
+    """Credentials that came while AWS was asked about the old ones are kept."""
     await fetch(stage, "nsrc")
     stage.identity = SessionEnded("over")
     stage.takes_seconds = 10
@@ -156,7 +156,7 @@ async def test_a_renewed_session_is_not_blamed_for_the_old_one(stage: Stage) -> 
 
 @staged(ONE)
 async def test_a_session_that_is_renamed_meanwhile_is_rejected_all_the_same(stage: Stage) -> None:
-    """AWS's answer counts for the session that it is about, whatever a reload calls it by then."""
+    """AWS's answer counts for the session that was asked about, also after a reload has renamed it."""
     old = await fetch(stage, "nsrc")
     await asyncio.sleep(HOUR)
     stage.identity = SessionEnded("over")
@@ -170,7 +170,7 @@ async def test_a_session_that_is_renamed_meanwhile_is_rejected_all_the_same(stag
 
 @staged(ONE)
 async def test_a_suspect_that_is_forgotten_is_not_asked_about(stage: Stage) -> None:
-    """Nothing in hand, nothing to verify."""
+    """Without credentials nothing is verified."""
     await fetch(stage, "nsrc")
     stage.keeper.suspect("nsrc")
     stage.keeper.forget(["nsrc"])
@@ -180,7 +180,7 @@ async def test_a_suspect_that_is_forgotten_is_not_asked_about(stage: Stage) -> N
 
 @staged(ONE)
 async def test_how_old_a_session_is(stage: Stage) -> None:
-    """Counted from when it came; what never came has no age."""
+    """The age counts from the issue; without credentials it is 0."""
     before = stage.keeper.age_seconds("nsrc")
     await fetch(stage, "nsrc")
     await asyncio.sleep(60)
@@ -189,7 +189,7 @@ async def test_how_old_a_session_is(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_what_ends_in_use_is_told(stage: Stage) -> None:
-    """A profile in use that nobody renews is told of at 15 and 5 minutes before its end."""
+    """Credentials in use that nobody renews are announced 15 and 5 minutes before their end."""
     work = asyncio.ensure_future(stage.keeper.run())
     await fetch(stage, "nsrc")
     stage.scene = AWAY
@@ -200,7 +200,7 @@ async def test_what_ends_in_use_is_told(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_credentials_that_end_in_the_hand(stage: Stage) -> None:
-    """What expired between its arrival and its handing out is not handed out."""
+    """Credentials that expired between arrival and hand-out are not handed out."""
 
     def at_the_end(request: Request) -> list[Result]:
         asyncio.get_running_loop().call_soon(step)
@@ -215,7 +215,7 @@ async def test_credentials_that_end_in_the_hand(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_presence_is_seen_again_after_a_second(stage: Stage) -> None:
-    """Who unlocks and asks is not told that the screen is locked."""
+    """A client that asks after the unlock is served."""
     stage.scene = LOCKED
     refused = await outcome(fetch(stage, "nsrc"))
     stage.scene = HERE
