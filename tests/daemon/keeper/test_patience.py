@@ -54,6 +54,22 @@ def test_many_without_patience_are_one_login() -> None:
     on_stage(WITH_ROLE, play)
 
 
+def test_a_keeper_that_has_been_asked_is_busy() -> None:
+    """From the request to the answer, be it a refusal: an outdated daemon does not end in between."""
+
+    async def play(stage: Stage) -> None:
+        stage.scene, stage.scene_takes_seconds = LOCKED, 5
+        waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+        busy = []
+        for _ in range(2):
+            await asyncio.sleep(1)
+            busy.append(stage.keeper.is_busy)
+        assert "ScreenLocked" == code(await waiting)
+        assert [True, True, False] == [*busy, stage.keeper.is_busy]
+
+    on_stage(WITH_ROLE, play)
+
+
 def test_no_patience_asks_nobody_through_a_lock() -> None:
     """What is started behind a locked screen is what a patient client would have got: nothing."""
 

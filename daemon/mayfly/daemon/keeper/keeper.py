@@ -187,8 +187,8 @@ class Keeper:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any session is wanted and not yet there."""
-        return bool(self._wanted)
+        """Whether any session is asked for or wanted, and not yet there."""
+        return self._renewals.is_starting or bool(self._wanted)
 
     def wind_up(self) -> None:
         """Raise no prompt any more: the daemon would end before the answer is used."""

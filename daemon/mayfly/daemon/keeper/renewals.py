@@ -62,6 +62,12 @@ class Renewals:
         self._presence = presence
         self._tasks = tasks
         self._waking: set[str] = set()
+        self._starting = 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether somebody has asked for credentials, and it is not yet decided whether they may have them."""
+        return self._starting > 0
 
     def start(self, asking: Asking) -> asyncio.Future[Started]:
         """Start a renewal for a client or a person, in a task of the engine's own."""
@@ -69,10 +75,12 @@ class Renewals:
 
         def ended(task: asyncio.Task[None]) -> None:
             """Answer, whatever has become of the task: it may not even have begun when the engine ends."""
+            self._starting -= 1
             if not started.done():
                 fault = ExchangeFailed("nothing was started, by a fault of mayfly's own")
                 started.set_result(Started(answered(stopping() if task.cancelled() else fault), None))
 
+        self._starting += 1
         self._tasks.spawn(self._start(asking, started)).add_done_callback(ended)
         return started
 
