@@ -15,6 +15,7 @@ from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.clock import Clock
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import ApprovalDismissed, AwsUnknown, MayflyError, OnePasswordHung
 from support.engine import HERE, HOUR, NOON, at, credentials
 from support.laws import A_STEP, ERRORS, SOME_TIME, Sources, changed

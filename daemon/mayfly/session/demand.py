@@ -30,22 +30,6 @@ class Requester(NamedTuple):
 NOBODY = Requester()
 
 
-class Presence(Enum):
-    """Whether a person is in front of the screen. Unknown counts as PRESENT."""
-
-    PRESENT = "present"
-    AWAY = "away"
-    LOCKED = "locked"
-
-
-@attrs.frozen(kw_only=True)
-class Scene:
-    """What the desk sees: presence, and when the screen was last unlocked."""
-
-    presence: Presence = Presence.PRESENT
-    unlocked_at: datetime | None = None
-
-
 @attrs.frozen(kw_only=True)
 class RefreshPolicy:
     """How a session is kept: `mode` is always, while-used or on-demand; `asks_human`: a renewal may raise a prompt."""

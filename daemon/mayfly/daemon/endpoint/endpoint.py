@@ -21,7 +21,6 @@ from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import ApprovalPending, ExchangePending, MayflyError
-from mayfly.shared.tokens import Grants
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})

@@ -16,7 +16,6 @@
     presence.py      who is in front of the screen
     debounce.py      waiting for clients that start together
     idle_timer.py    what is done when an exchange has been silent for a while
-    tasks.py         background tasks
 
 Nothing here decides *when*: that is `mayfly.session`.
 """

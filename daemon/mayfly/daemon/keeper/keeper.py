@@ -20,6 +20,7 @@ from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import LockOverride
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
+from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
