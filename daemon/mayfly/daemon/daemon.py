@@ -104,7 +104,7 @@ class Daemon:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the address that is listened on."""
         _close_up()
         async with contextlib.AsyncExitStack() as life:
-            self._keeper.restore(self._manager.restore())
+            self._keeper.restore(self._manager.restore() if self._manager.is_systemd else None)
             # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
             await self._bind(life)
