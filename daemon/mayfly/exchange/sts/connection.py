@@ -1,6 +1,6 @@
-"""Whether a connection came about for a call: if none did, nobody has seen what was to be sent.
+"""Whether a connection was made for a call: if not, nobody has seen the request.
 
-Errors do not tell: a proxy that hangs up on CONNECT looks like an STS that hangs up on a code. So aiohttp is watched.
+Exceptions do not tell: a proxy that hangs up on CONNECT looks like an STS that hangs up on a code. So we trace aiohttp.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _current: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
 
 class Connection:
-    """The connection of one call, through a proxy and TLS to its end."""
+    """The connection of one call, through a proxy and TLS to STS."""
 
     def __init__(self) -> None:
-        # Where nobody watches, a call counts as sent.
-        self.never_stood = False
+        # A call that is not traced counts as sent.
+        self.was_never_made = False
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -35,7 +35,7 @@ class Connection:
 
 
 class TracedSession(AIOHTTPSession):
-    """aiobotocore's HTTP session, watched: aiobotocore offers no other way to aiohttp's traces."""
+    """aiobotocore's HTTP session with a trace of aiohttp's; aiobotocore offers no other way to add one."""
 
     async def _get_session(self, proxy_url: str | None) -> ClientSession:
         session: ClientSession = await super()._get_session(proxy_url)  # type: ignore[misc] # not in its types
@@ -44,22 +44,22 @@ class TracedSession(AIOHTTPSession):
         return session
 
 
-async def _begun(*_: Any) -> None:
-    _note(never_stood=True)
+async def _on_request_start(*_: Any) -> None:
+    _note(was_never_made=True)
 
 
-async def _stands(*_: Any) -> None:
-    _note(never_stood=False)
+async def _on_connection(*_: Any) -> None:
+    _note(was_never_made=False)
 
 
-def _note(*, never_stood: bool) -> None:
+def _note(*, was_never_made: bool) -> None:
     connection = _current.get()
     if connection:
-        connection.never_stood = never_stood
+        connection.was_never_made = was_never_made
 
 
 _trace = TraceConfig()
-_trace.on_request_start.append(_begun)
-_trace.on_connection_create_end.append(_stands)
-_trace.on_connection_reuseconn.append(_stands)
+_trace.on_request_start.append(_on_request_start)
+_trace.on_connection_create_end.append(_on_connection)
+_trace.on_connection_reuseconn.append(_on_connection)
 _trace.freeze()

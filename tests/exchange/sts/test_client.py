@@ -20,7 +20,7 @@ from support.world import free_port
 
 
 KEYS = Keys(access_key_id="AKIAEXAMPLE000000001", secret_access_key="made-up")
-TWO = StsLocation(region="eu-central-1", others=("eu-west-1",))
+TWO = StsLocation(region="eu-central-1", fallback_regions=("eu-west-1",))
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HOSTS = ["sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"]
 
@@ -102,7 +102,7 @@ async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypa
             await reader.read()
 
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(sts, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(sts, "RETRY_SECONDS", 0)
     async with _server(serve, port), _sts() as caller:
         errors = [await _error(caller, TWO)]
         # By now certificates have been read, so that no time but the proxy's is measured.

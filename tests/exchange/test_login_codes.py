@@ -26,6 +26,7 @@ from support.exchange import (
     sts_called,
     until,
     waits_for_a_step,
+    with_onepassword,
 )
 from support.world import SEED_TOML, World
 
@@ -288,3 +289,14 @@ async def test_a_runtime_folder_open_to_others_is_refused(world: World) -> None:
 
     assert {"nsrc": "ConfigInvalid"} == ended.verdicts
     assert [] == world.vault.calls()
+
+
+async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
+    """Two exchanges for two accounts take turns, and waiting for a turn does not count against the limit."""
+    with_onepassword(world, "timeout_seconds = 4")
+    world.vault.update(prompt={"delay_s": 1.5, "answer": "reject"}, auth={"session_key": "per-process"})
+
+    ended = await asyncio.gather(*(ask(world, login(world)) for _ in range(3)))
+
+    assert [{"nsrc": "ApprovalDismissed"}] * 3 == [one.verdicts for one in ended]
+    assert 1 == world.vault.state()["overlap"]["max"]
