@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 
@@ -28,6 +29,7 @@ from support.exchange import (
     waits_for_a_step,
     with_onepassword,
 )
+from support.odd_sts import OddSts, http
 from support.world import SEED_TOML, World
 
 
@@ -94,6 +96,24 @@ async def test_a_code_that_sts_has_seen_is_followed_by_one_of_the_next_step(
     assert ["Credentials"] == verdicts
     assert 2 == len(world.vault.calls()) == len(_outcomes(world))
     assert "ok" == _outcomes(world)[1]
+
+
+async def test_a_code_that_was_redirected_is_used(world: World, clock: Clock) -> None:
+    """It went to somebody: a new one is tried, in the next step, and the host that was named sees neither."""
+    env = clock.rule(world)
+    async with OddSts(b"").open() as elsewhere:
+        redirect = http("", "307 Temporary Redirect", f"Location: {elsewhere.url}/")
+        async with OddSts(redirect).open() as sts, exchange(world, env | {"AWS_ENDPOINT_URL_STS": sts.url}) as process:
+            await put(process, login(world))
+            await until(lambda: sts.requests)
+            clock.jump(CODE_SECONDS)
+            ended = await answer(process)
+
+    error = ended.error()
+    codes = {code for request in sts.requests for code in re.findall(rb"TokenCode=\d{6}", request)}
+    assert ("AwsFailed", "AWS STS gave no usable answer: it redirects (HTTP 307)") == (error.code, error.message)
+    assert (2, 2, []) == (len(sts.requests), len(codes), elsewhere.requests)
+    assert 2 == len(world.vault.calls())
 
 
 async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:

@@ -82,7 +82,7 @@ class Clock:
         self.jump(CODE_SECONDS - self().timestamp() % CODE_SECONDS + 1)
 
     def rule(self, world: World) -> dict[str, str]:
-        """The variables that put a process on this clock. `op` gets them by a shim: its environment is an allow-list."""
+        """The variables that put a process on this clock; `op` gets them by a shim: its environment is a list."""
         if not FAKETIME.exists():
             pytest.skip("needs libfaketime, Debian's package faketime")
         variables = {

@@ -13,7 +13,7 @@ import random
 import ssl
 
 from asyncio import ensure_future, get_running_loop, sleep, timeout
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any, Self
@@ -26,8 +26,17 @@ from botocore import exceptions as boto
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
-from mayfly.exchange.sts.answers import Answer, date_of
-from mayfly.exchange.sts.connection import Connection, TracedSession
+from mayfly.exchange.sts.answers import (
+    Answer,
+    UnusableAnswer,
+    check_date,
+    check_document,
+    date_of,
+    failed,
+    parse_instant,
+)
+from mayfly.exchange.sts.connection import Connection
+from mayfly.exchange.sts.http_session import StsHttpSession, problem_in
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.exchange.sts.reachability import unreachable
 from mayfly.exchange.sts.refusals import from_sts
@@ -82,6 +91,8 @@ class Sts:
         # botocore's default loader would look into ~/.aws/models first, where a file could name another endpoint.
         own_data = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
         self._session.register_component("data_loader", own_data)
+        self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_instant)
+        self._session.register("before-parse.sts", _check_before_parsing)
         self._clock = clock
         self._clients: dict[tuple[StsLocation, Keys], Any] = {}
         self._unreachable: set[StsLocation] = set()
@@ -138,19 +149,27 @@ class Sts:
         raise unreachable(location, why)
 
     async def _call_once(self, location: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
-        connection = Connection()
+        connection, sent_at = Connection(), self._clock()
         try:
             client = await self._client(location, keys)
             async with timeout(CALL_SECONDS):
                 with connection.watched():
                     fields = await getattr(client, operation)(**parameters)
+            answer = Answer(fields=fields, aws_at=date_of(fields), received_at=self._clock())
+            check_date(answer, sent_at)
         except boto.ClientError as refusal:
             raise from_sts(refusal.response, parameters, location.region, self._clock()) from None
-        except (boto.BotoCoreError, ResponseParserError, OSError) as reason:
+        except (boto.BotoCoreError, OSError) as reason:
             if connection.was_never_made:
-                raise _NeverSent(_why(reason)) from None
-            raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
-        return Answer(fields=fields, aws_at=date_of(fields))
+                raise _NeverSent(_why_never_sent(reason)) from None
+            raise _no_answer(reason) from None
+        except UnusableAnswer as reason:
+            raise failed(str(reason)) from None
+        except _PARSE_ERRORS:
+            if not connection.was_made:
+                raise
+            raise failed("it cannot be parsed") from None
+        return answer
 
     async def _client(self, location: StsLocation, keys: Keys) -> Any:
         """The client of this block for calls with `keys`; concurrent callers wait for the same one."""
@@ -175,10 +194,35 @@ class Sts:
                 max_pool_connections=MAX_CONCURRENT_CALLS,
                 retries={"total_max_attempts": 1},
                 parameter_validation=False,
-                http_session_cls=TracedSession,
+                http_session_cls=StsHttpSession,
             ),
         )
 
 
-def _why(reason: Exception) -> str:
+# What botocore's parsers raise for documents that they do not expect.
+_PARSE_ERRORS = (
+    ResponseParserError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+def _check_before_parsing(operation_model: Any, response_dict: Mapping[str, Any], **_: Any) -> None:
+    if response_dict["status_code"] < 300:
+        check_document(operation_model.name, response_dict["body"])
+
+
+def _no_answer(reason: Exception) -> AwsFailed:
+    problem = problem_in(reason)
+    if problem:
+        return failed(problem)
+    is_late = isinstance(reason, boto.ReadTimeoutError | TimeoutError)
+    return AwsFailed(f"AWS STS gave no answer: {'the time is over' if is_late else 'the connection broke off'}")
+
+
+def _why_never_sent(reason: Exception) -> str:
     return "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientSession, TraceConfig
 
 
@@ -18,10 +17,13 @@ _current: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
 
 class Connection:
-    """The connection of one call, through a proxy and TLS to STS."""
+    """The connection of one call, through a proxy and TLS to STS.
+
+    A call that has not begun, or is not traced, was neither made nor never made.
+    """
 
     def __init__(self) -> None:
-        # A call that is not traced counts as sent.
+        self.was_made = False
         self.was_never_made = False
 
     @contextmanager
@@ -34,28 +36,25 @@ class Connection:
             _current.reset(token)
 
 
-class TracedSession(AIOHTTPSession):
-    """aiobotocore's HTTP session with a trace of aiohttp's; aiobotocore offers no other way to add one."""
-
-    async def _get_session(self, proxy_url: str | None) -> ClientSession:
-        session: ClientSession = await super()._get_session(proxy_url)  # type: ignore[misc] # not in its types
-        if _trace not in session.trace_configs:
-            session.trace_configs.append(_trace)
-        return session
+def trace(session: ClientSession) -> None:
+    """Have the session's calls note in their Connection whether one was made."""
+    if _trace not in session.trace_configs:
+        session.trace_configs.append(_trace)
 
 
 async def _on_request_start(*_: Any) -> None:
-    _note(was_never_made=True)
+    _note(was_made=False)
 
 
 async def _on_connection(*_: Any) -> None:
-    _note(was_never_made=False)
+    _note(was_made=True)
 
 
-def _note(*, was_never_made: bool) -> None:
+def _note(*, was_made: bool) -> None:
     connection = _current.get()
     if connection:
-        connection.was_never_made = was_never_made
+        connection.was_made = was_made
+        connection.was_never_made = not was_made
 
 
 _trace = TraceConfig()

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
+from mayfly.exchange.sts.answers import identity
 from mayfly.exchange.sts.client import Sts, keys_of
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.wire import Emit, Identity, Request, Result
+from mayfly.shared.wire import Emit, Request, Result
 
 
 async def verify(
@@ -29,15 +30,11 @@ async def verify(
         try:
             location = sts_location(config, name, environ, session.partition or "")
             answer = await sts.call(location, keys_of(session), "get_caller_identity")
-            identity = Identity(
-                user_id=str(answer.fields.get("UserId")),
-                account=str(answer.fields.get("Account")),
-                arn=str(answer.fields.get("Arn")),
-            )
+            caller = identity(answer)
         except MayflyError as error:
             emit(Result(profile=name, outcome=error))
         else:
-            emit(Result(profile=name, outcome=identity, aws_at=answer.aws_at))
+            emit(Result(profile=name, outcome=caller, aws_at=answer.aws_at))
 
     async with sts:
         await asyncio.gather(*(verify_one(*pair) for pair in request.sessions.items()))

@@ -9,9 +9,9 @@ import re
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from mayfly.exchange.sts.answers import date_of
 from mayfly.session import CODE_PERIOD_SECONDS
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
@@ -141,8 +141,5 @@ def _is_clock_off(response: Mapping[str, Any], now: datetime) -> bool:
 
 def _ahead_seconds(response: Mapping[str, Any], now: datetime) -> int | None:
     """This machine's clock minus AWS's, in seconds; None if the refusal has no `Date`."""
-    try:
-        aws_at = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return round((now - aws_at).total_seconds())
+    aws_at = date_of(response)
+    return round((now - aws_at).total_seconds()) if aws_at else None

@@ -62,7 +62,11 @@ class Roles:
     async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
         location = sts_location(self._config, name, self._environ)
         answer = await self._sts.call(location, keys_of(source), "assume_role", **role_parameters(profile))
-        account_arn = assumed_role_arn(answer) or profile.role_arn
-        credentials = issued_credentials(answer, role_arn=profile.role_arn, account_arn=account_arn)
+        credentials = issued_credentials(
+            answer,
+            role_arn=profile.role_arn,
+            account_arn=assumed_role_arn(answer),
+            duration_seconds=profile.duration_seconds,
+        )
         credentials = await with_checked_account(credentials, profile, self._sts, location)
         return Result(profile=name, outcome=credentials, aws_at=answer.aws_at)

@@ -61,8 +61,12 @@ class Sessions:
                 SerialNumber=item.mfa_serial,
                 TokenCode=item.token_code,
             )
-            account_arn = assumed_role_arn(answer) or role_arn or item.mfa_serial
-            credentials = issued_credentials(answer, role_arn=role_arn, account_arn=account_arn)
+            credentials = issued_credentials(
+                answer,
+                role_arn=role_arn,
+                account_arn=assumed_role_arn(answer) if role_arn else item.mfa_serial,
+                duration_seconds=profile.duration_seconds,
+            )
             credentials = await with_checked_account(credentials, profile, self._sts, location)
         except MayflyError as error:
             return Result(profile=name, outcome=error)
