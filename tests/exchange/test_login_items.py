@@ -74,11 +74,12 @@ async def test_an_item_that_holds_something_else_is_told_without_its_value(world
     assert b"hunter2" not in ended.out
 
 
-async def test_an_sts_that_does_not_answer_disturbs_nobody(world: World) -> None:
-    """Where nothing listens at STS, nobody is asked for a fingerprint."""
+@pytest.mark.parametrize("env", [{}, {"HTTP_PROXY": "http://127.0.0.1:1"}, {"all_proxy": "http://127.0.0.1:1"}])
+async def test_an_sts_that_does_not_answer_disturbs_nobody(world: World, env: dict[str, str]) -> None:
+    """Where nothing listens at STS, nobody is asked for a fingerprint; on loopback whatever proxy there is."""
     await world.sts.down()
 
-    ended = await ask(world, login(world))
+    ended = await ask(world, login(world), env)
 
     assert {"nsrc": "AwsUnreachable"} == ended.verdicts
     assert [] == world.vault.calls()

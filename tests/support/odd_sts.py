@@ -22,11 +22,15 @@ Answering = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class OddSts:
-    """Listens on loopback. `requests` are the requests that came, `sent_bytes` counts what clients took of answers."""
+    """Listens on loopback. `connections` counts its clients, `requests` has what they sent.
+
+    `sent_bytes` counts what they took of a flood.
+    """
 
     def __init__(self, *answers: bytes | Answering) -> None:
         """The last one of `answers` is given again and again."""
         self._answers = list(answers)
+        self.connections = 0
         self.requests: list[bytes] = []
         self.sent_bytes = 0
         self.url = ""
@@ -40,9 +44,11 @@ class OddSts:
             task = asyncio.current_task()
             assert task
             tasks.add(task)
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._serve(reader, writer)
-            writer.close()
+            try:
+                with suppress(ConnectionError, asyncio.IncompleteReadError):
+                    await self._serve(reader, writer)
+            finally:
+                writer.close()
 
         server = await asyncio.start_server(serve, host, 0)
         name = f"[{host}]" if ":" in host else host
@@ -54,8 +60,10 @@ class OddSts:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         head = await reader.readuntil(b"\r\n\r\n")
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         body = await reader.readexactly(int(lengths[0].partition(b":")[2]) if lengths else 0)

@@ -89,3 +89,49 @@ def test_where_no_partition_answers_the_item_is_not_read(monkeypatch: pytest.Mon
 
     assert {(sts_host(partition.first_region), 443) for partition in partitions()} == set(network.asked)
     assert len(partitions()) == len(network.asked)
+
+
+LOOPBACK = [
+    "http://127.0.0.1:99",
+    "http://localhost:99",
+    "http://LOCALHOST:99",
+    "http://[::1]:99",
+    "https://127.0.0.1:99",
+    "https://localhost:99",
+    "https://localhost.:99",
+    "https://sts.localhost:99",
+    "https://[::1]:99",
+    "https://[0:0:0:0:0:0:0:1]:99",
+    "https://[::ffff:127.0.0.1]:99",
+    "https://127.0.0.2:99",
+    "https://127.255.255.254:99",
+    "https://127.1:99",
+    "https://0x7f000001:99",
+    "https://2130706433:99",
+    "https://0.0.0.0:99",
+    "https://[::]:99",
+]
+PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+
+
+@pytest.mark.parametrize("url", LOOPBACK)
+@pytest.mark.parametrize("variable", PROXIES)
+def test_loopback_is_tried_though_there_is_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, variable: str) -> None:
+    """No proxy stands between this machine and itself: where nothing listens, nobody is asked."""
+    network = Network()
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    with pytest.raises(AwsUnreachable):
+        check_reachable(StsLocation(region="eu-central-1", endpoint_url=url), {variable: "http://127.0.0.1:1"})
+
+    assert [99] == [port for _, port in network.asked]
+
+
+@pytest.mark.parametrize("host", ["sts.example.com", "127.0.0.1.example.com", "128.0.0.1", "localhost.example.com"])
+def test_beyond_loopback_the_proxy_decides(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """A name that only looks like loopback is somewhere else."""
+    network = Network()
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    location = StsLocation(region="eu-central-1", endpoint_url=f"https://{host}")
+    check_reachable(location, {"https_proxy": "http://127.0.0.1:1"})
+
+    assert [] == network.asked

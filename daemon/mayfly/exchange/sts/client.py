@@ -195,6 +195,8 @@ class Sts:
                 retries={"total_max_attempts": 1},
                 parameter_validation=False,
                 http_session_cls=StsHttpSession,
+                # None is the environment's proxies. On loopback a proxy could read the code and the key id.
+                proxies={} if location.is_loopback() else None,
             ),
         )
 

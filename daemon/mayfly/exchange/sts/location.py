@@ -5,7 +5,12 @@ It is the region's own endpoint, never the global one, unless the config or the 
 
 from __future__ import annotations
 
+import socket
+
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -38,6 +43,10 @@ class StsLocation:
     def is_plain_loopback(self) -> bool:
         """True if calls stay on this machine, without TLS."""
         return self.endpoint_url is not None and is_loopback_url(self.endpoint_url)
+
+    def is_loopback(self) -> bool:
+        """True if calls stay on this machine, however its address is written; such calls never use a proxy."""
+        return self.endpoint_url is not None and _is_loopback_host(urlsplit(self.endpoint_url).hostname or "")
 
 
 def sts_location(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> StsLocation:
@@ -90,3 +99,22 @@ def _regions(profile: Profile) -> tuple[str, ...]:
     if profile.sts_region:
         return profile.sts_region
     return (profile.region,) if profile.region else ()
+
+
+def _is_loopback_host(host: str) -> bool:
+    """True for `localhost`, names below it (RFC 6761), and every spelling of an address that leads to this machine."""
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that `host` is, if it is no name; as the C library reads it, for which 127.1 is one."""
+    with suppress(ValueError):
+        found = ip_address(host)
+        return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
+    with suppress(OSError):
+        return IPv4Address(socket.inet_aton(host))
+    return None

@@ -22,9 +22,10 @@ def check_reachable(
 ) -> None:
     """Raise AwsUnreachable if neither `location` nor any of `alternatives` accepts a connection.
 
-    Nothing is checked if a proxy is configured, because only the proxy knows whether it reaches STS.
+    If a proxy is configured, only loopback is checked, which no proxy stands before: whether the proxy reaches another
+    host, only the proxy knows.
     """
-    if any(name.lower() in _PROXY_VARIABLES for name in environ):
+    if any(name.lower() in _PROXY_VARIABLES for name in environ) and not location.is_loopback():
         return
     if not (any(map(_accepts_connections, location.each_region())) or _any_accepts_connections(alternatives)):
         raise unreachable(location, "no connection")
