@@ -24,6 +24,7 @@ from support.exchange import (
     program,
     role_profile,
     secrets_of,
+    stand_in,
 )
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
@@ -258,3 +259,43 @@ async def test_an_exchange_without_a_reader_ends(world: World) -> None:
         ended = await answer(process, login(world))
 
     assert (1, b"", "") == ended
+
+
+HOSTILE = "\x1b]0;t\x07\x9b2J\u202e\u2028\r"
+
+
+async def test_no_text_of_others_steers_a_terminal(world: World) -> None:
+    """Neither what `op` says nor the name of a file has more in an error than printable characters."""
+    world.write_toml()
+    stand_in(world, f"import sys\nsys.exit('odd' + {HOSTILE!r})")
+    by_op = await ask(world, login(world))
+    folder = world.home / f"x{HOSTILE}"
+    folder.mkdir()
+    missing_bundle = await ask(world, login(world), {"AWS_CA_BUNDLE": str(folder / "ca.pem")})
+    asked = login(world)
+    world.config = world.config.rename(folder / "config.toml")
+    world.config.write_text(SEED_TOML + "\n# changed\n")
+    changed = await ask(world, asked)
+
+    assert ["OnePasswordUnknown", "AwsUnreachable", "ConfigChanged"] == [
+        ended.error().code for ended in (by_op, missing_bundle, changed)
+    ]
+    for ended in (by_op, missing_bundle, changed):
+        assert ended.error().sentence().isprintable()
+    assert "odd" in by_op.error().message
+    assert "ca.pem" in missing_bundle.error().message
+    assert "config.toml" in changed.error().message
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "No such file or directory"), ("made up", "holds no certificate")])
+async def test_a_bundle_that_will_not_do_is_told_by_its_name(world: World, text: str | None, told: str) -> None:
+    """Which file it is, and why no call can be made with it, in words."""
+    bundle = world.home / "ca.pem"
+    if text:
+        bundle.write_text(text)
+    error = (await ask(world, login(world), {"AWS_CA_BUNDLE": str(bundle)})).error()
+
+    assert "AwsUnreachable" == error.code
+    assert f"AWS STS cannot be called: {bundle}" in error.message
+    assert told in error.message
+    assert [] == world.sts.calls

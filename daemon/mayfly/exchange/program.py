@@ -26,6 +26,7 @@ from mayfly.exchange.sts.environment import seal_environment
 from mayfly.shared import hardening, paths, wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.shared.text import printable
 from mayfly.shared.wire import Emit, Request, Result
 
 
@@ -104,11 +105,18 @@ def _answer(request: Request, config_name: str | None) -> None:
         # A chain may need a role in the middle that was not asked for.
         if result.profile in wanted:
             del wanted[result.profile]
+            _clean(result.outcome)
             _write(wire.result_bytes(result))
 
     error = _run(request, config_name, emit) or ExchangeFailed("the exchange found nothing to say")
     for name in tuple(wanted):
         emit(Result(profile=name, outcome=error))
+
+
+def _clean(outcome: object) -> None:
+    """Leave only printable characters in an error: a person reads it, and `op`, AWS and paths may be quoted in it."""
+    if isinstance(outcome, MayflyError):
+        outcome.message, outcome.hint = printable(outcome.message), printable(outcome.hint)
 
 
 def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError | None:
@@ -120,9 +128,9 @@ def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError |
     except BrokenPipeError:
         raise
     except Exception as bug:  # noqa: BLE001 - a traceback could show a secret, and the daemon waits for an answer
-        place = f"{type(bug).__name__} at {_place(bug)}"
-        _print_error(place)
-        return ExchangeFailed(f"the exchange failed ({place})", hint="please report this")
+        place = _place(bug)
+        _print_error(f"{type(bug).__name__} at {place}")
+        return ExchangeFailed(f"the exchange failed at {place}", hint="please report this, with the daemon's log")
     return None
 
 

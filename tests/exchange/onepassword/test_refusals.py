@@ -120,3 +120,31 @@ def test_of_several_references_none_is_blamed_without_need() -> None:
 def test_whatever_bytes_are_an_error(raw: bytes) -> None:
     """No stderr breaks the classifier."""
     assert isinstance(from_op(raw, REFERENCES, elapsed_seconds=2), OnePasswordError)
+
+
+HOSTILE = {
+    "a terminal's title": "\x1b]0;title\x07",
+    "the clipboard": "\x1b]52;c;aGk=\x1b\\",
+    "the other clipboard": "\x9d52;c;aGk=\x9c",
+    "a cleared screen": "\x9b2J",
+    "right to left": "\u202e",
+    "isolates": "\u2066\u2069",
+    "a line separator": "\u2028",
+    "a paragraph separator": "\u2029",
+    "a next line": "\x85",
+    "a carriage return": "\r",
+    "a tab": "\t",
+    "nothing": "\x00",
+    "no width": "\u200b",
+    "a byte order mark": "\ufeff",
+    "a private character": "\ue000",
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("text", ["odd {}words{}", "could not find item {}", "'{}'{}", "{}", "too many requests {}"])
+def test_no_text_of_op_steers_a_terminal(hostile: str, text: str) -> None:
+    """Whatever `op` says, what a person reads is printable, and one line."""
+    error = from_op(text.replace("{}", hostile).encode(), REFERENCES, elapsed_seconds=2)
+
+    assert error.sentence().isprintable()

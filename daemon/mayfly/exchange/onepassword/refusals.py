@@ -30,7 +30,6 @@ _RETRY_IN = re.compile(
 )
 # Text that could be a value: as long as an ID, a key or a token, or the six digits of a code.
 _VALUE_LIKE = re.compile(r"[\w/+=-]{16,}|\b\d{6}\b")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 RATE_LIMIT_SECONDS = 15 * 60
 LONGEST_SECONDS = 24 * 3600
@@ -161,9 +160,11 @@ def _plain(stderr: bytes) -> str:
 
 
 def _redacted(words: str) -> str:
-    """The first line, without references, without anything that could be a value, and without control characters."""
-    first_line = _REFERENCE.sub("op://…", words).strip().partition("\n")[0]
-    return _CONTROL.sub("", _VALUE_LIKE.sub("…", first_line))[:200]
+    """The printable characters of the first line, without references and without anything that could be a value."""
+    first_line = "".join(_REFERENCE.sub("op://…", words).strip().splitlines()[:1])
+    # Before the search for values, which such characters could hide.
+    shown = "".join(letter for letter in first_line if letter.isprintable())
+    return _VALUE_LIKE.sub("…", shown)[:200]
 
 
 def _part(number: int) -> Callable[[str], str]:

@@ -42,6 +42,7 @@ from mayfly.exchange.sts.reachability import unreachable
 from mayfly.exchange.sts.refusals import from_sts
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AwsFailed, AwsThrottled, AwsUnreachable
+from mayfly.shared.text import printable
 
 
 MAX_CONCURRENT_CALLS = 16
@@ -110,17 +111,12 @@ class Sts:
 
         Raises AwsUnreachable if no call can be made, as with an unreadable AWS_CA_BUNDLE.
         """
-        bundle = os.environ.get("AWS_CA_BUNDLE")
+        _check_bundle(os.environ.get("AWS_CA_BUNDLE"))
         try:
-            if bundle:
-                # aiobotocore would read it only with the first call, when the code is already there.
-                ssl.create_default_context(cafile=bundle)
             async with self._new_client(location, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
                 pass
-        except (boto.BotoCoreError, OSError) as reason:
-            raise AwsUnreachable(
-                f"AWS STS cannot be called ({type(reason).__name__})", hint="see AWS_CA_BUNDLE and the proxy variables"
-            ) from None
+        except (boto.BotoCoreError, OSError):
+            raise _not_callable("the environment's settings cannot be used") from None
 
     async def call(self, location: StsLocation, keys: Keys, operation: str, **parameters: Any) -> Answer:
         """One call, repeated only where it certainly had no effect (never sent, throttled); raises an AwsError."""
@@ -199,6 +195,25 @@ class Sts:
                 proxies={} if location.is_loopback() else None,
             ),
         )
+
+
+def _check_bundle(bundle: str | None) -> None:
+    """Raise AwsUnreachable for a CA bundle that cannot be used.
+
+    aiobotocore would read it only with the first call, when the code is already there.
+    """
+    if not bundle:
+        return
+    try:
+        ssl.create_default_context(cafile=bundle)
+    except ssl.SSLError:
+        raise _not_callable(f"{printable(bundle)} holds no certificate that can be read") from None
+    except OSError as reason:
+        raise _not_callable(f"{printable(bundle)}: {reason.strerror}") from None
+
+
+def _not_callable(why: str) -> AwsUnreachable:
+    return AwsUnreachable(f"AWS STS cannot be called: {why}", hint="see AWS_CA_BUNDLE and the proxy variables")
 
 
 # What botocore's parsers raise for documents that they do not expect.
