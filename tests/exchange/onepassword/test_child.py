@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from typing import Any
 
 import pytest
 
+from mayfly.exchange.onepassword.child import Child, Flooded
 from support.exchange import (
     alive_of,
     ask,
@@ -14,7 +17,7 @@ from support.exchange import (
     stand_in,
     with_onepassword,
 )
-from support.world import World
+from support.world import PATIENCE_SECONDS, World
 
 
 # A child that ends well, and its grandchild that holds all three pipes in a session of its own.
@@ -141,6 +144,36 @@ async def test_hundreds_of_items_are_no_flood(world: World) -> None:
     ended = await ask(world, login(world, *(f"p{number}" for number in range(400))))
 
     assert {"ItemValueInvalid"} == set(ended.verdicts.values())
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(("beyond", "is_flooded"), [(0, False), (1, True)])
+def test_output_up_to_the_cap_is_read(stream: str, beyond: int, *, is_flooded: bool) -> None:
+    """One byte more, on either stream, and it is a flood."""
+    cap_bytes = 100_000
+    script = f"import sys; sys.{stream}.write('x' * {cap_bytes + beyond})"
+    with Child(
+        (sys.executable, "-I", "-c", script), environment={}, limit_seconds=PATIENCE_SECONDS, cap_bytes=cap_bytes
+    ) as child:
+        if is_flooded:
+            with pytest.raises(Flooded):
+                child.printed()
+        else:
+            assert cap_bytes == len(getattr(child.printed(), stream))
+
+
+@pytest.mark.parametrize(
+    ("beyond", "told"),
+    [(0, "op printed 1 values for 4 references"), (1, "op printed more than any set of values can be")],
+)
+async def test_the_cap_on_what_op_prints(world: World, beyond: int, told: str) -> None:
+    """64 kB, and a kilobyte for each reference."""
+    stand_in(world, f"print('x' * {64 * 1024 + 4 * 1024 + beyond}, end='')")
+
+    error = (await ask(world, login(world))).error()
+
+    assert "OnePasswordGarbled" == error.code
+    assert error.message.startswith(told)
 
 
 @pytest.mark.slow
