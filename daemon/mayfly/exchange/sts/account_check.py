@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from mayfly.config.model import Profile, RoleProfile
-from mayfly.exchange.sts.answers import identity
+from mayfly.exchange.sts.answers import caller_identity
 from mayfly.exchange.sts.client import Sts, keys_of
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.credentials import Credentials, account_of
@@ -28,7 +28,7 @@ async def with_checked_account(
     wanted = profile.account_id or account_of(role_arn)
     if wanted and not credentials.account_id:
         answer = await sts.call(location, keys_of(credentials), "get_caller_identity")
-        credentials = attrs.evolve(credentials, account_id=identity(answer).account)
+        credentials = attrs.evolve(credentials, account_id=caller_identity(answer).account)
     if wanted and credentials.account_id != wanted:
         raise AccountMismatch(
             f"these credentials are of account {credentials.account_id}, and the config wants {wanted}"

@@ -130,7 +130,7 @@ def issued_credentials(
     return credentials
 
 
-def identity(answer: Answer) -> Identity:
+def caller_identity(answer: Answer) -> Identity:
     """Who the caller is, from the answer of GetCallerIdentity; raises AwsFailed if the answer does not say it."""
     try:
         found = Identity(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
-from mayfly.exchange.sts.answers import identity
+from mayfly.exchange.sts.answers import caller_identity
 from mayfly.exchange.sts.client import Sts, keys_of
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
@@ -30,7 +30,7 @@ async def verify(
         try:
             location = sts_location(config, name, environ, session.partition or "")
             answer = await sts.call(location, keys_of(session), "get_caller_identity")
-            caller = identity(answer)
+            caller = caller_identity(answer)
         except MayflyError as error:
             emit(Result(profile=name, outcome=error))
         else:
