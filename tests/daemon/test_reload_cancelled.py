@@ -17,7 +17,8 @@ from mayfly.daemon.grants import Grants
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared import tokens
-from support.engine import NOON, Log, config, key
+from support.engine import NOON, config, key
+from support.stage import Log
 
 
 class _Keeper:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mayfly.cli import speech
 from mayfly.shared import address, paths
@@ -35,12 +35,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    from mayfly.daemon import log
+
+    with log.opened(sys.stderr) as logger:
+        return _run(given, logger)
+
+
+def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
     has_changed = _change_of(given.config)
     try:
-        return _serve(given, manager)
+        return _serve(given, manager, logger)
     except ConfigInvalid as problem:
         reason = speech.Stop(speech.WRONG_USAGE, *problem.problems)
     except speech.Stop as stop:
@@ -48,21 +55,20 @@ def run(given: argparse.Namespace) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.stop(reason)
-    return speech.DONE if _stand_in(manager, reason, has_changed) else code
+    return speech.DONE if _stand_in(manager, reason, logger, has_changed) else code
 
 
-def _stand_in(manager: Manager, reason: speech.Stop, has_changed: Callable[[], bool]) -> bool:
+def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: Callable[[], bool]) -> bool:
     """Wait until the config has changed, for WAIT_SECONDS at most, because systemd starts us again as soon as we end.
 
     True if a signal has ended the wait.
     """
     import asyncio
 
-    from mayfly.daemon import log
     from mayfly.daemon.stand_in import StandIn
 
     async def wait() -> bool:
-        return await StandIn(manager, reason.errors, log.open_log(), has_changed=has_changed).run(WAIT_SECONDS)
+        return await StandIn(manager, reason.errors, logger, has_changed=has_changed).run(WAIT_SECONDS)
 
     return asyncio.run(wait())
 
@@ -79,11 +85,11 @@ def _change_of(given: str | None) -> Callable[[], bool]:
     return lambda: look() != before
 
 
-def _serve(given: argparse.Namespace, manager: Manager) -> int:
+def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
     import asyncio
 
     from mayfly.config.load import load
-    from mayfly.daemon import log, sockets
+    from mayfly.daemon import sockets
     from mayfly.daemon.daemon import Daemon
     from mayfly.daemon.remote_desk import RemoteDesk
     from mayfly.desk import desk_here
@@ -97,7 +103,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     async def serve() -> None:
         clock = Clock()
         desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
-        daemon = Daemon(found, address, log.open_log(), manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        daemon = Daemon(found, address, logger, manager, clock=clock, desk=desk, is_sealed=given.sealed)
         await daemon.serve(on_ready=_say_where)
 
     try:
@@ -109,7 +115,6 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     except sock_diag.SockDiagMissing as reason:
         hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
         raise speech.Stop(speech.FAILED, str(reason), hints=(hint,)) from None
-    _let_go_of_log()
     return speech.DONE
 
 
@@ -122,14 +127,6 @@ def _check_machine(given: argparse.Namespace, manager: Manager, found: Config, a
         speech.warning(text)
     if not manager.inherited.port:
         _check_port(found, address)
-
-
-def _let_go_of_log() -> None:
-    """Lines that nobody takes are no reason to have failed: Python would end with 120 for what it still holds."""
-    try:
-        sys.stderr.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _say_where(shown: str) -> None:

@@ -92,7 +92,7 @@ class Daemon:
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
-        self._report = Report(address, self._keeper, manager, self._admission, self._audit, clock=clock)
+        self._report = Report(address, self._keeper, manager, self._admission, self._audit, desk, clock=clock)
         self._reload = Reload(
             self._keeper,
             self._grants,
@@ -109,7 +109,7 @@ class Daemon:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
         _harden_process()
         async with contextlib.AsyncExitStack() as life:
-            self._keeper.restore(self._manager.restore())
+            self._keeper.restore(self._manager.restore() if self._manager.is_systemd else None)
             # Signals are handled from before the first connection until after the last.
             life.enter_context(self._signals())
             life.push_async_callback(self._tasks.end)

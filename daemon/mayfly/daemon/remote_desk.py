@@ -1,15 +1,16 @@
-"""The desk behind a socket, for a daemon whose unit is sealed off from the user's session.
+"""The desk behind a socket, for a daemon that is sealed off from the user's session.
 
-If the desk does not answer in time, presence stays as it was last seen (at first PRESENT), and no process is found.
+A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), and no process
+is found.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import stat
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, PresenceHistory, Scene
 
 
-# The desk's unit has to start, and runs two programs one after the other (loginctl twice).
+# The desk's unit starts, then runs two programs of the platform one after the other.
 PATIENCE_SECONDS = 3 * ANSWER_SECONDS
 
 
@@ -28,40 +29,78 @@ class RemoteDesk:
         self._path = path
         self._clock = clock
         self._history = PresenceHistory()
+        self._problem = ""
+        self._failed_socket: tuple[int, int] | None = None
+
+    def notes(self) -> list[str]:
+        """For `mayfly status`: why the desk does not answer, and what to do.
+
+        Judged by the last question, unless the socket is a new one since then.
+        """
+        found = _socket_id(self._path)
+        problem = self._problem if found and found == self._failed_socket else ""
+        if not found:
+            problem = f"{self._path} is no socket"
+        return [f"the desk does not answer: {problem}; systemctl --user restart mayfly-desk.socket"] if problem else []
 
     async def scene(self) -> Scene:
-        """The user's presence, as the desk sees it."""
-        answer = await self._ask({"question": "scene"})
-        presence = Presence(answer) if answer in [one.value for one in Presence] else None
+        """As the desk sees it."""
+        told = await self._ask({"question": "scene"})
+        presence = Presence(told) if told in [one.value for one in Presence] else None
         return self._history.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
-        """Show a notification."""
+        """By the desk."""
         await self._ask({"question": "tell", "title": title, "text": text})
 
     async def caller(self, inode: int) -> Caller | None:
-        """The process that has the socket `inode`, or None."""
+        """As the desk finds it."""
         return _caller(await self._ask({"question": "caller", "inode": inode}))
 
     async def process(self, pid: int) -> Caller | None:
-        """The process `pid`, or None."""
+        """As the desk knows it."""
         return _caller(await self._ask({"question": "process", "pid": pid}))
 
     async def _ask(self, question: dict[str, Any]) -> Any:
-        """The desk's answer; None if there is none in time."""
-        with suppress(OSError, TimeoutError, ValueError):
+        """The answer; None where there is none."""
+        try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE_BYTES)
-                try:
-                    writer.write(json.dumps(question).encode() + b"\n")
-                    return json.loads(await reader.readline())
-                finally:
-                    writer.close()
+                answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")
+        except TimeoutError:
+            self._note_problem(f"no answer within {PATIENCE_SECONDS:g} s")
+        except ValueError:
+            self._note_problem("its answer cannot be read")
+        except OSError as reason:
+            self._note_problem(f"{self._path}: {reason.strerror or type(reason).__name__}")
+        else:
+            self._problem = ""
+            return answer
         return None
 
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem
+        self._failed_socket = _socket_id(self._path)
 
-def _caller(answer: Any) -> Caller | None:
-    match answer:
+    async def _exchange_lines(self, question: bytes) -> Any:
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE_BYTES)
+        try:
+            writer.write(question)
+            return json.loads(await reader.readline())
+        finally:
+            writer.close()
+
+
+def _socket_id(path: Path) -> tuple[int, int] | None:
+    """Tells the socket at `path` from one made later; None if there is no socket."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return (facts.st_ino, facts.st_ctime_ns) if stat.S_ISSOCK(facts.st_mode) else None
+
+
+def _caller(told: Any) -> Caller | None:
+    match told:
         case [int(pid), str(program)]:
             return Caller(pid, program)
     return None

@@ -17,6 +17,7 @@ from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.reload import UNTIL_RELOAD
 from mayfly.service.manager import Manager
 from mayfly.shared.address import listen_address
+from mayfly.shared.desk import Desk
 
 
 class Report:
@@ -29,6 +30,7 @@ class Report:
         manager: Manager,
         admission: Admission,
         audit: Audit,
+        desk: Desk,
         *,
         clock: Callable[[], datetime],
     ) -> None:
@@ -37,6 +39,7 @@ class Report:
         self._manager = manager
         self._admission = admission
         self._audit = audit
+        self._desk = desk
         self._clock = clock
         self._started_at = clock()
         # Neither --listen nor MAYFLY_LISTEN chose another address than the config's, or the default.
@@ -73,7 +76,7 @@ class Report:
         )
 
     def _notes(self) -> list[str]:
-        config, notes = self._keeper.config, self._manager.notes()
+        config, notes = self._keeper.config, self._manager.notes() + self._desk.notes()
         if not is_as_on_disk(config):
             notes.append(f"{config.source} has changed since it was read: 'mayfly reload'; {UNTIL_RELOAD}")
         if self._manager.inherited.port and config.listen not in {None, self.address_text}:
