@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from mayfly.daemon.events import Events
 from mayfly.daemon.log_counter import LogCounter
 from mayfly.shared.desk import Caller, Desk
+from mayfly.shared.text import printable
 
 
 REPEAT_SECONDS = 60
@@ -144,7 +145,7 @@ class Audit:
         if len(self._told) >= REMEMBERED:
             self._told.clear()
         self._told[key] = at
-        pid, program = (caller.pid, _printable(caller.program)) if caller else (None, None)
+        pid, program = (caller.pid, printable(caller.program)) if caller else (None, None)
         self.last.append(Fetch(profile, pid, program, agent, at))
         self._events.info(
             "credentials.handed_out",
@@ -155,10 +156,6 @@ class Audit:
             session_age_seconds=round(self._age_seconds(profile)),
         )
         return True
-
-
-def _printable(program: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in program)
 
 
 def family(user_agent: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mayfly.desk.programs import ask
 from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import printable
 
 
 # curl or mayfly, and the shell that has started it; and one to spare.
@@ -107,4 +108,4 @@ def _parent(folder: Path) -> Path:
 def _program(folder: Path) -> str:
     """A process calls itself what it likes, in any bytes: nothing of it may steer a terminal, or fail to be told."""
     name = (folder / "comm").read_bytes().decode(errors="replace").strip()
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    return printable(name)
