@@ -292,18 +292,6 @@ def test_what_is_not_there_has_the_trust_of_its_folders(config: Path) -> None:
     assert 1 == len(trust.trust_problems(missing))
 
 
-def test_roots_files_are_trusted_where_root_has_no_number(tmp_path: Path) -> None:
-    """In a user namespace without a root, as that of a sealed daemon, root's files belong to the overflow user."""
-    uid_map = tmp_path / "uid_map"
-    assert set() == users.roots_other_uids(uid_map)
-
-    uid_map.write_text("         0          0 4294967295\n")
-    assert set() == users.roots_other_uids(uid_map)
-
-    uid_map.write_text("      1000       1000          1\n")
-    assert {65534} == users.roots_other_uids(uid_map)
-
-
 def test_a_user_without_a_name_is_a_number() -> None:
     """Containers have such users."""
     assert ("root", "uid 4000000") == (users.user_name(0), users.user_name(4_000_000))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly.cli import speech
-from mayfly.shared import address, paths
+from mayfly.shared import address, paths, users
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -36,6 +36,8 @@ def run(given: argparse.Namespace) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
+    if given.sealed:
+        users.trust_unmapped_root()
     try:
         return _serve(given, manager)
     except ConfigInvalid as problem:
