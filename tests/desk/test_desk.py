@@ -473,3 +473,33 @@ def test_the_service_is_started_by_systemd_alone(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LISTEN_PID", "1")
     monkeypatch.setenv("LISTEN_FDS", "1")
     assert 2 == main()
+
+
+def loosen(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize("name", ["loginctl", "notify-send"])
+async def test_a_program_that_others_can_replace_is_not_asked(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One in a folder that another user can write is passed over for the next on PATH."""
+    planted = put(programs, name, "echo planted")
+    real = tmp_path / "real"
+    real.mkdir()
+    put(real, name, "echo real")
+    loosen(programs)
+    monkeypatch.setenv("PATH", f"{programs}:.:{real}")
+
+    assert ("real\n", False) == (await ask(name), planted.exists())
+
+
+async def test_a_program_of_the_current_folder_is_not_asked(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The current folder may be somebody's repository."""
+    planted = put(tmp_path, "loginctl", "echo planted")
+    monkeypatch.setenv("PATH", f".::{programs}")
+    monkeypatch.chdir(tmp_path)
+
+    assert (None, False) == (await ask("loginctl"), planted.exists())

@@ -84,6 +84,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     address = _address(given.listen, found)
     # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
     if not given.sealed:
+        _warn_of_skipped_folders()
         _check_ops(found)
     for text in found.warnings:
         speech.warning(text)
@@ -132,6 +133,13 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
     except ValueError as reason:
         source = "MAYFLY_LISTEN" if given is None else "--listen"
         raise speech.Stop(speech.WRONG_USAGE, f"{source}: {reason}") from None
+
+
+def _warn_of_skipped_folders() -> None:
+    from mayfly.shared import programs
+
+    for line in programs.skipped_folders(os.environ):
+        speech.warning(f"{line}: no program is run from there")
 
 
 def _check_ops(found: Config) -> None:

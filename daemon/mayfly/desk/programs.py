@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import os
 
 from contextlib import suppress
 
+from mayfly.shared import programs
 from mayfly.shared.desk import ANSWER_SECONDS
 
 
 async def ask(program: str, *arguments: str) -> str | None:
-    """What a program of the platform prints; None if it is not there, fails, or takes too long."""
-    found = shutil.which(program)
-    if found is None:
+    """What a program of the platform prints; None if it is missing or cannot be trusted, fails, or takes too long."""
+    try:
+        found = programs.find(program, os.environ)
+    except programs.NotFound:
         return None
     try:
         process = await asyncio.create_subprocess_exec(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import socket
 import subprocess
 
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.service.inherited import Inherited
+from mayfly.shared import programs
 
 
 LABEL = "io.mayfly.daemon"
@@ -91,12 +91,14 @@ def _launchctl(*words: str) -> str:
     """What it complains of; "" if it did as it was told."""
     try:
         ended = subprocess.run(
-            (shutil.which("launchctl") or "/bin/launchctl", *words),
+            (programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words),
             capture_output=True,
             text=True,
             timeout=CALL_SECONDS,
             check=False,
         )
+    except programs.NotFound as reason:
+        return str(reason)
     except (OSError, subprocess.TimeoutExpired) as reason:
         return f"launchctl cannot be run ({type(reason).__name__})"
     return "" if ended.returncode == 0 else ended.stderr.strip() or f"launchctl ended with {ended.returncode}"

@@ -12,8 +12,8 @@ OUTSIDE = "this is a user namespace (Flatpak, bubblewrap, an FHS shell): run may
 
 _UID_MAP = Path("/proc/self/uid_map")
 _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
-# 2**32 - 1: all uids but the one that means "no user" (user_namespaces(7)).
-_ALL_UIDS = 4_294_967_295
+# Of the host: all uids but the one that means "no user" (user_namespaces(7)).
+_IDENTITY = (0, 0, 2**32 - 1)
 
 
 def user_name(uid: int) -> str:
@@ -59,17 +59,17 @@ def overflow_uid(path: Path = _OVERFLOW_UID) -> int:
 
 @cache
 def _ranges(uid_map: Path = _UID_MAP) -> tuple[tuple[int, int, int], ...]:
-    """The rows of this user namespace's map: first uid inside, first uid outside, count."""
+    """The rows of this user namespace's map: first uid inside, first uid outside, count. It may have none."""
     try:
         rows = [line.split() for line in uid_map.read_text().splitlines()]
     except OSError:
-        rows = []
-    return tuple((int(inside), int(outside), int(count)) for inside, outside, count in rows) or ((0, 0, _ALL_UIDS),)
+        return (_IDENTITY,)
+    return tuple((int(inside), int(outside), int(count)) for inside, outside, count in rows)
 
 
 def could_be_anyone(uid: int) -> bool:
     """True if `uid` stands for all the users that this user namespace does not map."""
-    return uid == overflow_uid() and _ranges() != ((0, 0, _ALL_UIDS),)
+    return uid == overflow_uid() and _ranges() != (_IDENTITY,)
 
 
 def has_root() -> bool:

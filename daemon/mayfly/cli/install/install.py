@@ -128,7 +128,7 @@ def _say_how_to_use(given: str | None) -> None:
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
         return
-    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
+    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file is read in whatever folder the shell is started.
     config = f" --config {quote(str(path))}" if given else ""
     profile = f" {quote(names[0])}" if len(names) > 1 else ""

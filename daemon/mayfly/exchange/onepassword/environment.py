@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import trust
+from mayfly.shared import programs, trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
 
 
@@ -60,7 +60,7 @@ def environment(way: OnePassword, of: Mapping[str, str]) -> dict[str, str]:
 
 
 def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
-    command = tuple(way.token_command or ())
+    command = _program_and_arguments(way, of)
     limit_seconds = min(TOKEN_COMMAND_SECONDS, way.timeout_seconds)
     try:
         with Child(command, environment=of, limit_seconds=limit_seconds) as child:
@@ -72,6 +72,14 @@ def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
     if printed.exit_code:
         raise ConfigInvalid(f"token_command {command[0]} failed (exit code {printed.exit_code})")
     return _token(printed.stdout, f"token_command {command[0]}")
+
+
+def _program_and_arguments(way: OnePassword, of: Mapping[str, str]) -> tuple[str, ...]:
+    name, *arguments = way.token_command or ()
+    try:
+        return (str(programs.find(name, of)), *arguments)
+    except programs.NotFound as reason:
+        raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 
 
 def _token_in_file(name: str | None) -> str:
