@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, NewType
 
+from mayfly.config import strict_json
+
 
 RoleSessionName = NewType("RoleSessionName", str)
 ExternalId = NewType("ExternalId", str)
@@ -61,23 +63,15 @@ def policy(value: Any) -> Policy:
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value, parse_constant=_no_constant, object_pairs_hook=_once_each)
+        return strict_json.parse(value)
+    except strict_json.DoubledKey as reason:
+        raise ValueError(f"{reason}: which of them counts?") from None
     except json.JSONDecodeError as reason:
         raise ValueError(f"is not JSON: {reason.msg} (line {reason.lineno}, column {reason.colno})") from None
+    except ValueError as reason:
+        raise ValueError(f"is not JSON: {reason}") from None
     except RecursionError:
         raise ValueError("is not JSON: nested too deep") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"is not JSON: {name} is no number there")
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys all differ: of two, most readers keep one, and AWS refuses both."""
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        raise ValueError("has a key twice in one object: which of them counts?")
-    return tree
 
 
 def policy_arn(value: Any) -> PolicyArn:

@@ -100,19 +100,12 @@ def _parse(path: Path, raw: bytes) -> Tree:
 
 
 def _parse_json(text: str) -> Any:
-    import json
+    from mayfly.config import strict_json
 
-    return json.loads(text, object_pairs_hook=_once_each)
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> Tree:
-    """An object whose keys all differ: of two, JSON would silently keep the second."""
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"{_shown(twice).removeprefix('.')} stands twice in one object")
-    return tree
+    try:
+        return strict_json.parse(text)
+    except strict_json.DoubledKey as reason:
+        raise ValueError(f"{_shown(reason.key).removeprefix('.')} stands twice in one object") from None
 
 
 def _parse_toml(text: str) -> Any:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from mayfly.config.assume_role import ARN, PATH
 from mayfly.config.kinds import Text, kind_of, text
+from mayfly.config.region import is_region
 from mayfly.shared.address import PORT_BASE, parse_address
 
 
@@ -106,8 +107,7 @@ def account_id(value: Any) -> AccountId:
 
 def region(value: Any) -> Region:
     """A region's name; whether AWS has it is botocore's to know."""
-    # All end with a number, but for aws-global and its like, which are no places.
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)*-[0-9]+", value):
+    if not is_region(value):
         raise ValueError("is no region: expected a name like eu-central-1")
     return Region(value)
 

@@ -15,6 +15,7 @@ from mayfly.cli.aws_config import regions, shadows
 from mayfly.cli.aws_config.file import Entry
 from mayfly.config import document
 from mayfly.config.document import Document
+from mayfly.config.region import region_of
 from mayfly.shared import paths, programs
 
 
@@ -90,10 +91,7 @@ def _regions(found: Document, text: str) -> dict[str, str]:
     Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
     """
     default = shadows.region_in(aws_file.foreign(text))
-    return {
-        name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
-        for name, table in found.tables("profiles").items()
-    }
+    return {name: region_of(found, name) or default or regions.usual(found, name) for name in found.tables("profiles")}
 
 
 def _text() -> str:
