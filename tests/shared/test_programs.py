@@ -51,7 +51,7 @@ def test_a_program_in_a_folder_that_others_can_write_is_passed_over(tmp_path: Pa
 
     assert real == programs.find("tool", {"PATH": f"{planted.parent}:{real.parent}"})
     why = f"{planted.parent} is writable by others: chmod go-w {planted.parent}"
-    assert f"tool at {planted} cannot be trusted: {why}" == str(refusal("tool", planted.parent))
+    assert f"{planted} cannot be trusted: {why}" == str(refusal("tool", planted.parent))
 
 
 def test_a_program_that_others_can_write_is_passed_over(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_an_absolute_path_is_judged_too(tmp_path: Path) -> None:
     assert f"{tmp_path}/none: there is no such program" == str(refusal(f"{tmp_path}/none"))
 
     program.parent.chmod(0o777)
-    assert str(refusal(str(program))).startswith(f"tool at {program} cannot be trusted: {program.parent} is writable")
+    assert str(refusal(str(program))).startswith(f"{program} cannot be trusted: {program.parent} is writable")
 
 
 def test_usual_places_come_last_and_are_judged(tmp_path: Path) -> None:

@@ -94,4 +94,4 @@ def _is_program(place: Path) -> bool:
 
 
 def _against(place: Path, problems: Iterable[str]) -> list[str]:
-    return [f"{place.name} at {place} cannot be trusted: {problem}" for problem in problems]
+    return [f"{place} cannot be trusted: {problem}" for problem in problems]

@@ -123,7 +123,7 @@ async def test_a_token_command_from_a_folder_that_others_can_write_is_not_run(wo
     ended = await ask(world, login(world), {"PATH": path})
 
     assert "ConfigInvalid" == refused.code
-    assert refused.message.startswith(f"token_command: teller at {planted} cannot be trusted: {planted.parent} is writ")
+    assert refused.message.startswith(f"token_command: {planted} cannot be trusted: {planted.parent} is writable")
     assert ({"nsrc": "Credentials"}, False) == (ended.verdicts, (world.home / "sung").exists())
 
 

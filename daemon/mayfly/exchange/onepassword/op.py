@@ -31,7 +31,7 @@ def find_op(way: OnePassword, environ: Mapping[str, str], table: str = "onepassw
         return str(programs.find(way.op or "op", environ, USUAL_PLACES))
     except programs.NotFound as reason:
         if reason.distrusted:
-            raise ConfigInvalid(*reason.distrusted) from None
+            raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
         if way.op:
             raise _missing(str(reason), table) from None
         skipped = "".join(f"; skipped: {line}" for line in reason.skipped)
