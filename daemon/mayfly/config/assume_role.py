@@ -1,7 +1,7 @@
-"""What AssumeRole takes beside the role: a type and a check for each of its parameters.
+"""The parameters of AssumeRole beside the role: a type and a check for each.
 
-Lengths and characters are those of the AWS STS API reference (AssumeRole, Tag, PolicyDescriptorType). What AWS would
-refuse at the first login is refused here, where its owner is looking.
+Lengths and characters are those of the AWS STS API reference (AssumeRole, Tag, PolicyDescriptorType). A value that AWS
+would refuse at the first login is refused here, when the config is read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_POLICY_CHARACTERS = 2048
 MAX_POLICY_ARNS = 10
 MAX_TAGS = 50
 
-# Which partitions there are is AWS's to know; of a path no part is empty.
+# Any partition is accepted, because AWS adds new ones. No part of a path is empty.
 ARN = r"arn:aws(?:-[a-z0-9]+)*:iam:"
 PATH = r"(?=.{1,600}\Z)(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]+"
 

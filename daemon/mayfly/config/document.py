@@ -1,6 +1,6 @@
-"""The config as it stands in its file: found, read once, and turned into one plain tree.
+"""The config file, read once and parsed into one plain tree.
 
-Judging it is `config`'s work; the commands that run in every shell start-up need only names and regions, and stop here.
+load.py checks the tree. The commands of a shell start-up need only names and regions, so they use the document alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ Tree = dict[str, Any]
 class Document:
     """A config file's `path`, its `raw` bytes, and its `tree` in the full form.
 
-    `legacy_profile` is the profile's name where the file has the one-account shape `{"aws": {…}}`, "" where it names
-    none.
+    `legacy_profile` is the profile's name if the file has the one-account shape `{"aws": {…}}`; "" if it names none.
     """
 
     def __init__(self, path: Path, raw: bytes) -> None:
@@ -35,13 +34,13 @@ class Document:
         return hashlib.sha256(self.raw).hexdigest()
 
     def tables(self, name: str) -> dict[str, Tree]:
-        """The sub-tables called `name` (`profiles`); what is no table, or has no name, is left out."""
+        """The tables inside the table `name` (`profiles`), without entries that are no table or have no name."""
         found = self.tree.get(name)
         items = found.items() if isinstance(found, dict) else ()
         return {key: value for key, value in items if key and isinstance(value, dict)}
 
     def where(self, *keys: str | int) -> str:
-        """`FILE: key`, in the words of the file as its owner wrote it; a number is a position in a list."""
+        """`FILE: key`, with the key as the file's owner wrote it; a number is a position in a list."""
         if self.legacy_profile is not None and keys[:2] == ("profiles", self.legacy_profile):
             keys = ("aws", *(keys[2:] or ("org_id",)))
         shown = "".join(map(_shown, keys)).removeprefix(".")

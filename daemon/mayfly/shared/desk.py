@@ -1,4 +1,4 @@
-"""The desk as the daemon sees it: what it can be asked, what it answers, and how both cross a socket.
+"""The desk's interface: what it can be asked, what it answers, and how both cross a socket.
 
 Over a socket each connection carries one question and one answer, each one line of JSON.
 """
@@ -44,7 +44,7 @@ class Desk(Protocol):
     """The user's session: what can be asked of it."""
 
     async def scene(self) -> Scene:
-        """The presence now. While it is unknown, the last known one; at first PRESENT."""
+        """The presence now; while it is unknown the last known one, at first PRESENT."""
 
     async def tell(self, title: str, text: str) -> None:
         """Show a notification, if the session can. Never a secret."""

@@ -58,7 +58,7 @@ def runtime_dir() -> Path:
     session = os.environ.get("XDG_RUNTIME_DIR", "")
     if session.startswith("/"):
         return Path(session) / "mayfly"
-    # cron and su start without XDG_RUNTIME_DIR, and must find the tokens of the log-in all the same.
+    # cron and su set no XDG_RUNTIME_DIR, and must find the tokens of the log-in session.
     usual = Path(f"/run/user/{os.getuid()}")
     if usual.is_dir() and usual.stat().st_uid == os.getuid():
         return usual / "mayfly"
@@ -112,7 +112,7 @@ def trusted_control_socket() -> Path:
 
 
 def exchange_socket() -> Path:
-    """Where systemd starts an exchange for whoever connects."""
+    """Where systemd starts an exchange for each connection."""
     return runtime_dir() / "exchange.sock"
 
 

@@ -34,7 +34,7 @@ def ensure_token(profile: str) -> str:
 def rotate_token(profile: str) -> str:
     """A new token for `profile`. The old one opens nothing as soon as the daemon has read the new one.
 
-    Replaces whatever is at the token's path. Raises ConfigInvalid if that is impossible.
+    Replaces anything at the token's path. Raises ConfigInvalid if that is impossible.
     """
     return _token(profile, renew=True)
 
@@ -44,7 +44,7 @@ def _token(profile: str, *, renew: bool) -> str:
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         check_private(path.parent, 0o700)
-        # Another process may create the first token at the same time: then that one counts.
+        # Another process may create the first token at the same time: then its token counts.
         with suppress(FileExistsError):
             if renew or not path.exists():
                 _write(path, new_token(), replace=renew)
@@ -59,7 +59,7 @@ def ensure_tokens(profiles: Iterable[str]) -> dict[str, str]:
 
 
 def readable_tokens(profiles: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The same, as far as they are to be had; and why not, by profile."""
+    """The tokens that can be read or made, and for each other profile the reason."""
     found, problems = {}, {}
     for profile in profiles:
         try:
@@ -70,7 +70,7 @@ def readable_tokens(profiles: Iterable[str]) -> tuple[dict[str, str], dict[str, 
 
 
 def made_before() -> list[str]:
-    """The profiles that have a token already."""
+    """The profiles that have a token file."""
     folder = paths.runtime_dir() / "tokens"
     try:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -79,7 +79,7 @@ def made_before() -> list[str]:
 
 
 def renewed_at_ns() -> int:
-    """When a token was made or replaced last, by the clock of the file system; 0 where there are none."""
+    """When a token was last made or replaced, by the file system's clock; 0 where there are none."""
     try:
         return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
     except OSError:
@@ -94,7 +94,7 @@ def new_token() -> str:
 
 
 def _write(path: Path, token: str, *, replace: bool) -> None:
-    """Whole or not at all; with `replace` off, the first of two writers wins and the other gets FileExistsError."""
+    """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
     import secrets
 
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
