@@ -129,12 +129,10 @@ def test_the_folders_that_are_passed_over_are_told_with_the_reason(tmp_path: Pat
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
-def test_a_folder_that_may_not_be_entered_is_skipped(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_entered_is_skipped(open_folder: Path) -> None:
     """As root's own folders on the PATH that `su` leaves behind: named, and no traceback."""
-    closed, real = put(tmp_path / "closed"), put(tmp_path / "real")
+    closed, real = put(open_folder / "closed"), put(open_folder / "real")
     closed.parent.chmod(0o700)
-    for folder in (tmp_path, *tmp_path.parents[:-2]):
-        folder.chmod(0o755)
     script = (
         "import os, sys; from mayfly.shared import programs; "
         "print(programs.find('tool', os.environ), programs.skipped_folders(os.environ))"

@@ -39,11 +39,9 @@ print(os.getuid(), peer.is_ours(os.getuid()), *trust.trust_problems(Path(sys.arg
 
 
 @pytest.fixture(name="mine")
-def _mine(tmp_path: Path) -> Path:
+def _mine(open_folder: Path) -> Path:
     """A file of ME's, which ME can reach, in folders of root's."""
-    for folder in (tmp_path, *tmp_path.parents[:-2]):
-        folder.chmod(0o755)
-    path = tmp_path / "mine"
+    path = open_folder / "mine"
     path.write_text("")
     os.chown(path, ME, ME)
     return path
@@ -97,9 +95,9 @@ def test_where_only_we_have_a_uid_nothing_is_trusted_unless_systemd_made_it_so(m
     assert f"{ME}|True" == told(mine, *in_one, sealed=True)
 
 
-def test_where_root_has_a_uid_files_are_trusted_as_ever(mine: Path, tmp_path: Path) -> None:
+def test_where_root_has_a_uid_files_are_trusted_as_ever(mine: Path) -> None:
     """Podman with keep-id, toolbox, WSL 2 and Crostini map a root: theirs and ours are trusted, another user's not."""
-    theirs = tmp_path / "theirs"
+    theirs = mine.with_name("theirs")
     theirs.write_text("")
     os.chown(theirs, OTHER, OTHER)
     keep_id = f"0 0 1000\n{ME} {ME} 10\n"

@@ -86,13 +86,22 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     if not given.sealed:
         _warn_of_skipped_folders()
         _check_ops(found)
-    for text in found.warnings:
+    for text in (*found.warnings, *filter(None, [paths.overlooked_config(given.config)])):
         speech.warning(text)
 
     async def serve() -> None:
         clock = Clock()
         desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
-        daemon = Daemon(found, address, log.open_log(), manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        daemon = Daemon(
+            found,
+            address,
+            log.open_log(),
+            manager,
+            clock=clock,
+            desk=desk,
+            is_sealed=given.sealed,
+            given_config=given.config,
+        )
         await daemon.serve(on_ready=_say_where)
 
     try:

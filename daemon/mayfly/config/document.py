@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
 
 
 Tree = dict[str, Any]
+
+MAX_BYTES = 1024 * 1024
 
 
 class Document:
@@ -75,9 +78,14 @@ def _shown(key: str | int) -> str:
 def read(path: Path) -> Document:
     """The document at `path`; raises ConfigInvalid where it cannot be read or parsed."""
     try:
-        return Document(path, path.read_bytes())
+        return Document(path, read_plain_file(path, MAX_BYTES))
     except FileNotFoundError:
         raise ConfigInvalid(f"{path}: there is no such file") from None
+    except NotPlain as reason:
+        # Each exchange reads the config again, and a pipe can be read once.
+        raise ConfigInvalid(f"{path}: {reason}: the config must be a plain file") from None
+    except TooLarge as reason:
+        raise ConfigInvalid(f"{path}: {reason}") from None
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be read: {reason.strerror}") from None
 

@@ -25,6 +25,7 @@ from mayfly.config.rules import Keys, Problem
 from mayfly.config.values import Region
 from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import Unreadable, read_plain_file
 
 
 # Set by load_document, never by the file.
@@ -41,11 +42,12 @@ def load(path: Path) -> Config:
 
 
 def is_as_on_disk(config: Config) -> bool:
-    """Whether the file that `config` was read from still says the same; not if it cannot be read."""
+    """True if the file that `config` was read from still has the same bytes; False if it cannot be read."""
     try:
-        return hashlib.sha256(Path(config.source).read_bytes()).hexdigest() == config.digest
-    except OSError:
+        raw = read_plain_file(Path(config.source), document.MAX_BYTES)
+    except (OSError, Unreadable):
         return False
+    return hashlib.sha256(raw).hexdigest() == config.digest
 
 
 def load_document(found: Document) -> Config:

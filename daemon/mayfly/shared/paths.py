@@ -37,6 +37,16 @@ def config_file(given: str | None = None) -> Path:
     )
 
 
+def overlooked_config(given: str | None = None) -> str | None:
+    """A line about config.json where config.toml stands beside it and is read instead; None where that is not so."""
+    if given or os.environ.get("MAYFLY_CONFIG"):
+        return None
+    first, second = (config_dir() / name for name in CONFIG_NAMES)
+    if not (os.path.exists(first) and os.path.exists(second)):  # noqa: PTH110 - as above
+        return None
+    return f"{second} is not read, because {first.name} stands beside it: remove one of them"
+
+
 def _expanded(named: str) -> Path:
     try:
         return Path(named).expanduser().absolute()

@@ -6,7 +6,6 @@ A token opens one profile. Its file is created by the first process that needs i
 from __future__ import annotations
 
 import os
-import stat
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
 from mayfly.shared.trust import check_private
 
 
@@ -113,11 +113,12 @@ def _write(path: Path, token: str, *, replace: bool) -> None:
 
 def _read(path: Path) -> str:
     check_private(path, 0o600)
-    # A FIFO would keep every shell waiting.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123 - the flags
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ConfigInvalid(f"{path} is no file: remove it")
-        token = file.read(MAX_BYTES).decode("latin-1").strip()
+    try:
+        token = read_plain_file(path, MAX_BYTES, follow_link=False).decode("latin-1").strip()
+    except NotPlain:
+        raise ConfigInvalid(f"{path} is no file: remove it") from None
+    except TooLarge:
+        token = ""
     if len(token) < 32 or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
     return token

@@ -60,8 +60,8 @@ def trust_problems(path: Path) -> list[str]:
 
 
 def _is_writable_by_others(place: Path, facts: os.stat_result) -> bool:
-    # A link's own mode means nothing.
-    if stat.S_ISLNK(facts.st_mode) or not facts.st_mode & 0o022:
+    # A link's own mode means nothing, and a device or a pipe is refused by its kind (files.read_plain_file).
+    if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)) or not facts.st_mode & 0o022:
         return False
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
         return False

@@ -12,9 +12,11 @@ from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
 from mayfly.shared import programs, trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
+from mayfly.shared.files import Unreadable, read_plain_file
 
 
 TOKEN_COMMAND_SECONDS = 30
+TOKEN_FILE_BYTES = 64 * 1024
 _TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
 
 # What `op` needs to find its app, its config and its language; nothing of AWS, no session of another terminal, no debug
@@ -93,7 +95,9 @@ def _token_in_file(name: str | None) -> str:
             problems.append(f"{path} is no file")
         if problems:
             raise ConfigInvalid(*problems)
-        return _token(path.read_bytes(), str(path))
+        return _token(read_plain_file(path, TOKEN_FILE_BYTES), str(path))
+    except Unreadable as reason:
+        raise ConfigInvalid(f"{path} {reason}") from None
     except OSError as reason:
         raise ConfigInvalid(f"{path}: the token cannot be read: {reason.strerror}") from None
 
