@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
 import subprocess
-import sys
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-import mayfly
-
 from mayfly.shared import users
 from mayfly.shared.users import OUTSIDE
+from support.others import AS_ME, ME, OTHER, PACKAGE, by_root, python
 
 
-ME = 4242
-OTHER = 4243
-AS_ME = ("setpriv", f"--reuid={ME}", f"--regid={ME}", "--clear-groups", "--")
-
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or os.getuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")),
-    reason="other users are played by root only, with util-linux",
-)
+pytestmark = by_root
 
 ASK = """
 import os, sys
@@ -45,19 +34,6 @@ def _mine(open_folder: Path) -> Path:
     path.write_text("")
     os.chown(path, ME, ME)
     return path
-
-
-@functools.cache
-def python() -> str:
-    """An interpreter that ME can run; ours may be in root's home."""
-    works = 'exec "$0" -c "import sys; sys.exit(sys.version_info < (3, 11))"'
-    for candidate in (sys.executable, "/usr/bin/python3"):
-        if subprocess.run([*AS_ME, "sh", "-c", works, candidate], capture_output=True, check=False).returncode == 0:
-            return candidate
-    pytest.skip("no interpreter that another user may run")
-
-
-PACKAGE = {"PYTHONPATH": str(Path(mayfly.__file__).parents[1]), "PATH": "/usr/bin:/bin"}
 
 
 def told(path: Path, *argv: str, sealed: bool = False) -> str:
