@@ -169,3 +169,57 @@ def test_a_runtime_folder_of_somebody_else_is_refused(monkeypatch: pytest.Monkey
         paths.make_runtime_dir()
     owner = users.user_name(FOREIGN)
     assert f"{tmp_path}/run belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR" == str(refusal.value)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o773, 0o770])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_runtime_folder_in_a_folder_that_others_can_write_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int, *, is_there: bool
+) -> None:
+    """Another user could put theirs in its place: it is neither made nor used, nor is a socket in it believed."""
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    (loose / "between").mkdir(mode=0o755)
+    if is_there:
+        (loose / "between/run").mkdir(mode=0o700)
+    loose.chmod(mode)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(loose / "between/run"))
+
+    for use in (paths.make_runtime_dir, paths.trusted_control_socket):
+        with pytest.raises(ConfigInvalid) as refusal:
+            use()
+        assert f"{loose} is writable by others: chmod go-w {loose}" == str(refusal.value)
+    assert is_there == (loose / "between/run").exists()
+
+
+def test_a_runtime_folder_in_a_sticky_folder_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in /tmp: only its owner can replace it."""
+    tmp_path.chmod(0o1777)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "run"))
+
+    assert tmp_path / "run" == paths.make_runtime_dir()
+    assert tmp_path / "run/control.sock" == paths.trusted_control_socket()
+
+
+@needs_root
+def test_a_runtime_folder_in_somebody_elses_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its owner may do anything there, whatever the modes say."""
+    theirs = tmp_path / "theirs"
+    (theirs / "run").mkdir(mode=0o700, parents=True)
+    os.chown(theirs, FOREIGN, FOREIGN)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(theirs / "run"))
+
+    with pytest.raises(ConfigInvalid, match=f"{theirs} belongs to"):
+        paths.make_runtime_dir()
+
+
+def test_folders_above_the_runtime_folder_are_made_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever the umask, so that what is made is trusted afterwards."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "a/b/run"))
+    before = os.umask(0)
+    try:
+        paths.make_runtime_dir()
+    finally:
+        os.umask(before)
+
+    assert [0o700] * 3 == [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/run")]
