@@ -117,6 +117,15 @@ def test_usual_places_come_last_and_are_judged(tmp_path: Path) -> None:
         programs.find("tool", {"PATH": "/nonexistent"}, [str(usual)])
 
 
+def test_a_sticky_folder_that_others_can_write_is_skipped(tmp_path: Path) -> None:
+    """In /tmp anybody can take a name that is missing: by a hard link, with a program of root's."""
+    sticky, real = put(tmp_path / "sticky"), put(tmp_path / "real")
+    sticky.parent.chmod(0o1777)
+
+    assert real == programs.find("tool", {"PATH": f"{sticky.parent}:{real.parent}"})
+    assert (f"{sticky.parent} on PATH is writable by others",) == refusal("tool", sticky.parent).skipped
+
+
 def test_the_folders_that_are_passed_over_are_told_with_the_reason(tmp_path: Path) -> None:
     """So that a warning can name them before a program is missed."""
     sound, loose = put(tmp_path / "sound").parent, put(tmp_path / "loose").parent

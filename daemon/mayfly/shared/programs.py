@@ -8,11 +8,12 @@ slash must be absolute. What a program starts in its turn (a script's interprete
 from __future__ import annotations
 
 import os
+import stat
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mayfly.shared.trust import trust_problems
+from mayfly.shared.trust import others_can_add, trust_problems
 
 
 class NotFound(Exception):
@@ -73,6 +74,9 @@ def _folders(environ: Mapping[str, str]) -> tuple[list[Path], list[str]]:
             skipped.append(f"{entry!r} on PATH is not an absolute path")
         elif _may_not_be_entered(entry):
             skipped.append(f"{entry} on PATH may not be entered")
+        elif _is_sticky(entry) and others_can_add(Path(entry)):
+            # A sticky bit (/tmp) protects the entries that are there, and not the names that are missing.
+            skipped.append(f"{entry} on PATH is writable by others")
         else:
             folders.append(Path(entry))
     return folders, skipped
@@ -86,6 +90,13 @@ def _may_not_be_entered(folder: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _is_sticky(folder: str) -> bool:
+    try:
+        return bool(os.stat(folder).st_mode & stat.S_ISVTX)  # noqa: PTH116 - as above
+    except OSError:
+        return False
 
 
 def _is_program(place: Path) -> bool:

@@ -65,6 +65,19 @@ def _is_writable_by_others(place: Path, facts: os.stat_result) -> bool:
         return False
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
         return False
+    return _lets_others_write(place, facts)
+
+
+def others_can_add(folder: Path) -> bool:
+    """True if another user can put a new entry into `folder`, sticky or not. False where there is no such folder."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    return bool(facts.st_mode & 0o022) and _lets_others_write(folder, facts)
+
+
+def _lets_others_write(place: Path, facts: os.stat_result) -> bool:
     return bool(facts.st_mode & 0o002) or not _is_own_group(place, facts.st_gid)
 
 
