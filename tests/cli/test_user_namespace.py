@@ -23,6 +23,7 @@ pytestmark = by_root
 
 COMMANDS = [
     ("serve",),
+    ("serve", "--sealed"),
     ("env",),
     ("exec", "nsrc", "--", "true"),
     ("status",),
@@ -31,7 +32,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
 async def test_where_everybody_is_nobody_no_command_goes_on(world: World, argv: tuple[str, ...]) -> None:
     """`unshare -U`: another user with the token would pass for us, and a file of theirs for ours."""
     await world.run("env")
@@ -60,7 +61,7 @@ def env_of_me(world: World, folder: Path) -> dict[str, str]:
     return PACKAGE | {"PATH": f"{folder}:/usr/bin:/bin", "MAYFLY_CONFIG": str(world.config), "HOME": str(world.home)}
 
 
-@pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
 async def test_where_only_we_have_a_uid_no_command_goes_on(
     world: World, open_folder: Path, argv: tuple[str, ...]
 ) -> None:

@@ -36,7 +36,8 @@ def run(given: argparse.Namespace) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
-    if given.sealed:
+    # Only in the namespace that systemd has made for the unit.
+    if given.sealed and manager.is_systemd:
         users.trust_unmapped_root()
     try:
         return _serve(given, manager)
