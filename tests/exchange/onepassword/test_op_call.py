@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
-from mayfly.demo.sts.mfa import code_of
+from mayfly.demo.totp import code_of
 from support.exchange import (
     PLANTED,
     ask,
