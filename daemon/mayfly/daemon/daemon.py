@@ -71,6 +71,7 @@ class Daemon:
         self._is_sealed = is_sealed
         self._events = Events(log)
         self._clock = clock
+        self._desk = desk
         self._started_at = self._clock()
         self._grants = Grants()
         outside = manager.inherited.sock_diag
@@ -111,7 +112,7 @@ class Daemon:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the address that is listened on."""
         _close_up()
         async with contextlib.AsyncExitStack() as life:
-            self._keeper.restore(self._manager.restore())
+            self._keeper.restore(self._manager.restore() if self._manager.is_systemd else None)
             # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
             await self._bind(life)
@@ -274,6 +275,7 @@ class Daemon:
             notes = await self._disk.run(self._notes_from_disk, LOOK_AT_DISK_SECONDS)
         except TimeoutError:
             notes = [f"{self._keeper.config.source} cannot be read: its disk does not answer; {UNTIL_THEN}"]
+        notes += self._desk.notes()
         if self._manager.inherited.port and configured not in {None, self._shown()}:
             notes.append(f"the config says listen = {configured}: 'mayfly install --now' moves the service there")
         elif self._has_moved():
