@@ -74,10 +74,10 @@ class Call:
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:
     """Ask the daemon for `target`, without waiting; `answer_seconds` None is for answers that wait for a human.
 
-    Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where its socket's
-    name is too long for any.
+    Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where another user
+    could change the socket's folder, or the socket's name is too long for any.
     """
-    path = paths.control_socket()
+    path = paths.trusted_control_socket()
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)

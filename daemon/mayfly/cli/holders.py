@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
+from mayfly.shared.text import printable
 from mayfly.shared.users import user_name
 
 
@@ -91,4 +92,4 @@ def _is_socket(link: Path, inode: str) -> bool:
 def _program(folder: Path) -> str:
     """A program's name is whatever it says: for a terminal, without what could steer one."""
     name = (folder / "comm").read_text(errors="replace").strip()
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    return printable(name)

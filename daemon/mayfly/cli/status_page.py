@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from mayfly.cli.durations import clock_time, span
+from mayfly.shared.text import printable
 
 
 Row: TypeAlias = Mapping[str, Any]
@@ -80,20 +81,15 @@ def _fetches(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _client(fetch: Row) -> str:
     """The program, as it calls itself; or what it says of itself in its requests, where it was not found."""
     if fetch["pid"] is None:
-        return f"a program that was gone ({_printable(fetch['agent'])})"
-    return f"{_printable(fetch['program'] or '?')} (pid {fetch['pid']}, {_printable(fetch['agent'])})"
+        return f"a program that was gone ({printable(fetch['agent'])})"
+    return f"{printable(fetch['program'] or '?')} (pid {fetch['pid']}, {printable(fetch['agent'])})"
 
 
 def _refusals(status: Mapping[str, Any]) -> Iterator[str]:
     counts = status.get("refusals", {})
     if counts:
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        yield "refused: " + ", ".join(f"{times} by {_printable(cause)}" for cause, times in ordered)
-
-
-def _printable(text: str) -> str:
-    """Nothing that a program calls itself may steer the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+        yield "refused: " + ", ".join(f"{times} by {printable(cause)}" for cause, times in ordered)
 
 
 def _daemon(status: Mapping[str, Any], now: datetime) -> Iterator[str]:

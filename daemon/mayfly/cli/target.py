@@ -14,6 +14,7 @@ from mayfly.cli import speech
 from mayfly.cli.aws_config import regions
 from mayfly.config import document
 from mayfly.config.document import Document
+from mayfly.config.region import region_of
 from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid
 
@@ -37,7 +38,7 @@ def find(config: str | None, profile: str | None) -> Target:
     """
     found = document.read(paths.config_file(config))
     name = _chosen(found, profile)
-    return Target(name, _port(found), _region(found, name), regions.usual(found, name))
+    return Target(name, _port(found), region_of(found, name), regions.usual(found, name))
 
 
 def _chosen(found: Document, given: str | None) -> str:
@@ -71,12 +72,3 @@ def _port(found: Document) -> int:
     if port == 0:
         raise ConfigInvalid(f"MAYFLY_LISTEN or {found.where('listen')}: port 0 is another one each time")
     return port
-
-
-def _region(found: Document, name: str) -> str | None:
-    region = found.tables("profiles")[name].get("region")
-    if region is None:
-        return None
-    if not isinstance(region, str) or not re.fullmatch(r"[a-z0-9-]+", region):
-        raise ConfigInvalid(f"{found.where('profiles', name, 'region')}: is no region")
-    return region

@@ -60,7 +60,7 @@ class Control:
         events: Events,
         audit: Audit,
         *,
-        status: Callable[[], dict[str, Any]],
+        status: Callable[[], Awaitable[dict[str, Any]]],
         reload_config: Callable[[], Awaitable[None]],
         reload_tokens: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
@@ -102,7 +102,7 @@ class Control:
             return error_answer(error)
 
     async def _show_status(self, _call: Call) -> Answer:
-        return json_answer(200, self._status())
+        return json_answer(200, await self._status())
 
     async def _stream(self, _call: Call) -> Answer:
         return EventStream(self._events)

@@ -61,8 +61,12 @@ class Daemon:
         clock: Clock,
         desk: Desk,
         is_sealed: bool = False,
+        given_config: str | None = None,
     ) -> None:
-        """`manager` has started this process; `is_sealed`: exchange and desk are services of their own."""
+        """`manager` has started this process; `is_sealed`: exchange and desk are services of their own.
+
+        `given_config` is the config that was named on the command line; each reload looks for it by the same rule.
+        """
         self._manager = manager
         self._is_sealed = is_sealed
         self._clock = clock
@@ -82,7 +86,7 @@ class Daemon:
             config,
             launch=unit_launcher(paths.exchange_socket(), at_once=at_once)
             if is_sealed
-            else child_launcher(config.source, at_once=at_once),
+            else child_launcher(lambda: self._keeper.config.source, at_once=at_once),
             desk=desk,
             clock=clock,
             events=self._events,
@@ -92,12 +96,22 @@ class Daemon:
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
-        self._report = Report(address, self._keeper, manager, self._admission, self._audit, desk, clock=clock)
+        self._report = Report(
+            address,
+            self._keeper,
+            manager,
+            self._admission,
+            self._audit,
+            desk,
+            clock=clock,
+            given_config=given_config,
+        )
         self._reload = Reload(
             self._keeper,
             self._grants,
             self._events,
             self._tasks,
+            find_config=lambda: paths.config_file(given_config),
             on_start=manager.reloading,
             on_end=lambda: manager.ready(self._report.summary()),
         )

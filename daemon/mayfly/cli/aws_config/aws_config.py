@@ -15,7 +15,8 @@ from mayfly.cli.aws_config import regions, shadows
 from mayfly.cli.aws_config.file import Entry
 from mayfly.config import document
 from mayfly.config.document import Document
-from mayfly.shared import paths
+from mayfly.config.region import region_of
+from mayfly.shared import paths, programs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +42,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for every configured profile; raises aws_file.Unquotable."""
-    socket, command = str(paths.control_socket()), own_command()
+    """An entry for every configured profile; raises aws_file.Unquotable, or ConfigInvalid for an untrusted folder."""
+    socket, command, curl = str(paths.trusted_control_socket()), own_command(), _curl()
     return [
-        Entry(f"{prefix}{name}", region, aws_file.process_line(socket, command, name))
+        Entry(f"{prefix}{name}", region, aws_file.process_line(socket, command, name, curl=curl))
         for name, region in _regions(found, _text()).items()
     ]
 
@@ -71,7 +72,17 @@ def own_command() -> tuple[str, ...]:
     for candidate in (called, beside):
         if candidate.name == "mayfly" and candidate.is_file():
             return (str(candidate),)
-    return (sys.executable, "-m", "mayfly")
+    # -P: a folder called mayfly in the current folder is not this package.
+    return (sys.executable, "-P", "-m", "mayfly")
+
+
+def _curl() -> str | None:
+    """The curl to write into the line; None, with a warning, where there is none that nobody else can change."""
+    try:
+        return str(programs.find("curl", os.environ))
+    except programs.NotFound as reason:
+        speech.warning(f"{reason}: the profiles work without it, more slowly")
+        return None
 
 
 def _regions(found: Document, text: str) -> dict[str, str]:
@@ -80,10 +91,7 @@ def _regions(found: Document, text: str) -> dict[str, str]:
     Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
     """
     default = shadows.region_in(aws_file.foreign(text))
-    return {
-        name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
-        for name, table in found.tables("profiles").items()
-    }
+    return {name: region_of(found, name) or default or regions.usual(found, name) for name in found.tables("profiles")}
 
 
 def _text() -> str:

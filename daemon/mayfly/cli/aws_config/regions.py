@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from mayfly.config.document import Document, Tree
+from mayfly.config.region import is_region
 
 
 USUAL = "us-east-1"
@@ -27,8 +28,8 @@ def _line(found: Document, name: str) -> Iterator[Tree]:
 
 
 def _region(table: Tree) -> str:
-    region = str(table.get("region", ""))
-    return region if re.fullmatch(r"[a-z0-9-]+", region) else ""  # what it is instead is for `serve` to say
+    region = table.get("region")
+    return str(region) if is_region(region) else ""  # `serve` says what is wrong with it
 
 
 def _partition(table: Tree) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 
 from pathlib import Path
@@ -15,7 +14,7 @@ from mayfly.cli.install import desktop as install_desktop
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
-from mayfly.shared import address, paths
+from mayfly.shared import address, paths, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -118,6 +117,14 @@ def _op_folders(found: Config | None) -> tuple[str, ...]:
     return tuple(folders)
 
 
+def _own_name() -> str | None:
+    """The command's name, if a shell finds it by that; else None."""
+    try:
+        return programs.find("mayfly", os.environ).name
+    except programs.NotFound:
+        return None
+
+
 def _say_how_to_use(given: str | None) -> None:
     """The line for each shell's start-up file, and what IDEs are better served with."""
     from shlex import quote
@@ -128,7 +135,7 @@ def _say_how_to_use(given: str | None) -> None:
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
         return
-    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
+    command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file is read in whatever folder the shell is started.
     config = f" --config {quote(str(path))}" if given else ""
     profile = f" {quote(names[0])}" if len(names) > 1 else ""
