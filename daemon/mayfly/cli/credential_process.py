@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mayfly.cli import daemon_calls, speech, squatters
+from mayfly.cli import daemon_calls, ports, speech, target
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print what the daemon has, however long a human takes to approve."""
-    squatters.refuse_squatted(squatters.usual_port(given.config))
+    ports.refuse_other_users(target.usual_port(given.config))
     print(daemon_calls.about(given.profile, "GET", "process", "{}", answer_seconds=None).decode())
     return speech.DONE

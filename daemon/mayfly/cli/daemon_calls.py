@@ -105,14 +105,14 @@ def _exit_code(error: dict[str, Any]) -> int:
 def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
         return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
-    from mayfly.cli import squatters
+    from mayfly.cli import ports, target
 
-    port = squatters.usual_port()
-    if stranger := squatters.stranger_on(port):
+    port = target.usual_port()
+    if user := ports.other_user(port):
         # The service's socket cannot be opened then: the daemon that would say so, and rotate, is never started.
-        why = f"port {port} belongs to {stranger}: your mayfly cannot run there until they go"
+        why = f"port {port} belongs to {user}: your mayfly cannot run there until they go"
         rotate = "clients may have sent your tokens there: mayfly rotate"
-        return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*squatters.hints(port), rotate))
+        return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*ports.hints(port), rotate))
     told, hint = _how_it_is()
     return speech.Stop(speech.NOT_RUNNING, str(reason), *told, hints=(hint,))
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from mayfly.cli import environment, shells, speech, squatters, target
+from mayfly.cli import environment, ports, shells, speech, target
 from mayfly.cli.aws_config import shadows
 from mayfly.shared import tokens
 
@@ -43,7 +43,7 @@ def changes_for(given: argparse.Namespace) -> environment.Changes:
     Raises Stop or ConfigInvalid where the profile, its token or the port is not what it must be.
     """
     found = target.find(given.config, given.profile)
-    squatters.refuse_squatted(found.port)
+    ports.refuse_other_users(found.port)
     if not found.region and shadows.default_region(os.environ):
         found = found._replace(usual_region=None)
     token = tokens.ensure_token(found.profile)

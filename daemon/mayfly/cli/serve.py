@@ -159,7 +159,7 @@ def _ways(found: Config) -> dict[str, OnePassword]:
 
 
 def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
-    from mayfly.cli.holders import holder
+    from mayfly.cli.ports import holder
 
     if _is_served():
         return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
@@ -186,7 +186,7 @@ def _is_served() -> bool:
 
 def _is_strangers(port: int) -> bool:
     """Where Linux does not say that it is ours, it may be anybody's: one that has the port, and does not listen."""
-    from mayfly.cli.squatters import owner
+    from mayfly.cli.ports import owner
 
     return sys.platform == "linux" and owner(port) != os.getuid()
 

@@ -6,8 +6,10 @@ a shell, and so those must be what they seem.
 
 from __future__ import annotations
 
+import os
 import re
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from mayfly.cli import speech
@@ -38,6 +40,23 @@ def find(config: str | None, profile: str | None) -> Target:
     found = document.read(paths.config_file(config))
     name = _chosen(found, profile)
     return Target(name, _port(found), _region(found, name), regions.usual(found, name))
+
+
+def usual_port(config: str | None = None) -> int:
+    """The port where our daemon ought to be. What is wrong with the usual config is left for `serve` to say.
+
+    Raises ConfigInvalid if `config` is given and cannot be read.
+    """
+    configured = None
+    if config or not os.environ.get("MAYFLY_LISTEN"):
+        try:
+            configured = document.read(paths.config_file(config)).tree.get("listen")
+        except ConfigInvalid:
+            if config:
+                raise
+    with suppress(ValueError):
+        return address.listen_address(None, configured if isinstance(configured, str) else None)[1]
+    return address.default_address()[1]
 
 
 def _chosen(found: Document, given: str | None) -> str:

@@ -160,7 +160,7 @@ def _is_open(address: tuple[str, int], open_now: set[str] | None, *, now: bool) 
 
     Raises Stop where somebody else's does, or, unless `now`, where ours would have to move.
     """
-    from mayfly.cli.holders import holder
+    from mayfly.cli.ports import holder
 
     shown, who = f"{address[0]}:{address[1]}", holder(address[1])
     if open_now is not None and shown in open_now:
