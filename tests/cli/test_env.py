@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from mayfly.cli import environment, shells
 from mayfly.cli.target import Target
 from mayfly.demo.op.vault import ITEM, VAULT
-from support.world import SEED_TOML, World, which
+from support.clients import ARN, CLIENTS, HOSTILE, WITH_REGION
+from support.world import SEED_TOML, World
 
 
 TARGET = Target("nsrc", 9170, "eu-central-1")
 NO_REGION = Target("nsrc", 9170)
 USUAL_REGION = Target("nsrc", 9170, usual_region="us-east-1")
-WITH_REGION = SEED_TOML + 'region = "us-east-1"\n'
-ARN = "arn:aws:iam::058264411872:user/carmas"
 NASTY = 'it\'s \\ "all" $HOME `id` $(id) ; # \u2018\u2019\u201a\u201b %s\n& é!'
 SHOW = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
 
@@ -454,27 +453,6 @@ async def test_a_runtime_folder_that_cannot_be_made_is_no_traceback(world: World
 
 
 # The whole of it.
-
-CLIENTS = {
-    "aws": f"{which('aws')} sts get-caller-identity --query Arn --output text",
-    "boto3": f"""{sys.executable} -c '
-import boto3
-print(boto3.client("sts").get_caller_identity()["Arn"])'""",
-    "aiobotocore": f"""{sys.executable} -c '
-import asyncio, aiobotocore.session
-async def main():
-    async with aiobotocore.session.get_session().create_client("sts") as sts:
-        print((await sts.get_caller_identity())["Arn"])
-asyncio.run(main())'""",
-}
-HOSTILE = {
-    "AWS_PROFILE": "missing",
-    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "x",
-    "AWS_SESSION_TOKEN": "x",
-    "AWS_REGION": "us-west-2",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nowhere",
-}
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cli.test_env import ARN, CLIENTS, HOSTILE, WITH_REGION
+from support.clients import ARN, CLIENTS, HOSTILE, WITH_REGION
 from support.world import World
 
 

@@ -185,7 +185,8 @@ async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, comma
 # Python must be loaded first: that user may not read it.
 AS_NOBODY = """
 import importlib, os, sys
-main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in ("main", "install.uninstall", "install.systemd")]
+names = ("main", "install.uninstall", "install.with_systemd")
+main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in names]
 sys.argv = ["mayfly", "uninstall"]
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.exit(main.main())

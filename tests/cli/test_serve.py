@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.clients import ARN
 from support.world import PATIENCE_SECONDS, World, which
 
 
@@ -50,7 +51,7 @@ async def test_an_unmodified_aws_cli_is_who_the_vault_says(world: World) -> None
             },
         )
 
-    assert (0, "arn:aws:iam::058264411872:user/carmas\n") == (ended.code, ended.out)
+    assert (0, f"{ARN}\n") == (ended.code, ended.out)
 
 
 async def test_whoever_read_the_log_may_go(world: World) -> None:

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import file as aws_file
-from mayfly.cli.aws_config import regions, shadows
-from mayfly.cli.aws_config.file import Entry
+from mayfly.cli.aws_config import regions, sections, shadows
+from mayfly.cli.aws_config.sections import Entry
 from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.shared import paths
@@ -29,8 +28,8 @@ def run(given: argparse.Namespace) -> int:
     found = document.read(paths.config_file(given.config))
     try:
         entries = entries_for(found, prefix=given.prefix)
-        printed = aws_file.block(entries)
-    except aws_file.Unquotable as reason:
+        printed = sections.block(entries)
+    except sections.Unquotable as reason:
         raise speech.Stop(speech.WRONG_USAGE, str(reason)) from None
     if not entries:
         raise speech.Stop(speech.WRONG_USAGE, f"{found.path}: has no profiles")
@@ -41,10 +40,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for every configured profile; raises aws_file.Unquotable."""
+    """An entry for every configured profile; raises sections.Unquotable."""
     socket, command = str(paths.control_socket()), own_command()
     return [
-        Entry(f"{prefix}{name}", region, aws_file.process_line(socket, command, name))
+        Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name))
         for name, region in _regions(found, _text()).items()
     ]
 
@@ -53,8 +52,8 @@ def is_behind(found: Document) -> bool:
     """Whether `--write` was used once, and would now write other profiles or regions."""
     text = _text()
     try:
-        there = aws_file.written(text)
-    except aws_file.Unmergeable:
+        there = sections.written(text)
+    except sections.Unmergeable:
         return False
     # Of profiles that are gone or new, the others tell the prefix.
     prefix = next((name.removesuffix(profile) for name, (profile, _) in there.profiles.items()), "")
@@ -79,7 +78,7 @@ def _regions(found: Document, text: str) -> dict[str, str]:
 
     Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
     """
-    default = shadows.region_in(aws_file.foreign(text))
+    default = shadows.region_in(sections.foreign(text))
     return {
         name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
         for name, table in found.tables("profiles").items()
@@ -99,9 +98,9 @@ def _write(entries: list[Entry]) -> int:
     try:
         # surrogateescape: whatever bytes stand there come out again as they were.
         text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
-        merged = aws_file.merge(text, entries)
+        merged = sections.merge(text, entries)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
-    except aws_file.Unmergeable as reason:
+    except sections.Unmergeable as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"mend or remove them in {path}",)) from None
     except OSError as reason:
         raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
@@ -165,7 +164,7 @@ def _complain(path: Path, written: list[str], foreign: list[str]) -> int:
 
 def _static_keys() -> set[str]:
     try:
-        return aws_file.keys_in(_credentials_file().read_text(errors="replace"))
+        return sections.keys_in(_credentials_file().read_text(errors="replace"))
     except OSError:
         return set()
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import file as aws_file
-from mayfly.cli.aws_config import plan as aws_import
-from mayfly.cli.aws_config.plan import Plan
+from mayfly.cli.aws_config import sections
+from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
 from mayfly.config.document import Document
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
@@ -40,9 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the config, or write it; and say what is left to do."""
     path = _new_config(given.config) if given.write else None
-    drawn = _plan()
-    text = aws_import.rendered(drawn, _items(drawn, _parsed(given.item)))
-    for note in drawn.notes:
+    plan = _plan()
+    text = to_toml(plan, _items(plan, _parsed(given.item)))
+    for note in plan.notes:
         speech.say(note)
     problems = _problems(text)
     if path:
@@ -52,7 +51,7 @@ def run(given: argparse.Namespace) -> int:
         print(text, end="")
     for problem in problems:
         speech.warning(f"mend this: {problem}")
-    _say_what_is_left(drawn, text)
+    _say_what_is_left(plan, text)
     return speech.FAILED if problems else speech.DONE
 
 
@@ -75,14 +74,14 @@ def _plan() -> Plan:
     config = _aws_file("AWS_CONFIG_FILE", "config")
     credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     try:
-        drawn = aws_import.plan(aws_import.profiles_in(_text(config), _text(credentials)))
-    except (aws_import.Unreadable, aws_file.Unmergeable) as reason:
+        plan = make_plan(profiles_in(_text(config), _text(credentials)))
+    except (Unreadable, sections.Unmergeable) as reason:
         raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
-    if not drawn.keys:
-        for note in drawn.notes:
+    if not plan.keys:
+        for note in plan.notes:
             speech.say(note)
         raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and none that stands on one")
-    return drawn
+    return plan
 
 
 def _aws_file(variable: str, name: str) -> Path:
@@ -117,16 +116,16 @@ def _checked(item: str) -> str:
     return item.rstrip("/")
 
 
-def _items(drawn: Plan, given: Mapping[str, str]) -> Items:
+def _items(plan: Plan, given: Mapping[str, str]) -> Items:
     """An item for every profile with keys: given, or asked for."""
-    unknown = [name for name in given if name and name not in drawn.keys]
+    unknown = [name for name in given if name and name not in plan.keys]
     if unknown:
         raise speech.Stop(
             speech.WRONG_USAGE,
             *(f"--item {name}=…: there is no profile {name} with keys" for name in unknown),
-            hints=(f"profiles with keys: {', '.join(drawn.keys)}",),
+            hints=(f"profiles with keys: {', '.join(plan.keys)}",),
         )
-    items = {name: given.get(name) or given.get("") or _asked_for(name) for name in drawn.keys}
+    items = {name: given.get(name) or given.get("") or _asked_for(name) for name in plan.keys}
     for name, item in items.items():
         first = next(other for other, same in items.items() if same == item)
         if first != name:
@@ -172,11 +171,11 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
         raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
 
 
-def _say_what_is_left(drawn: Plan, text: str) -> None:
+def _say_what_is_left(plan: Plan, text: str) -> None:
     """The keys are still where they were, in the open, and every SDK would prefer them."""
-    fields = ", ".join(f"'{field}'" for field in aws_import.FIELDS.values() if f'/{field}"' in text)
+    fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
     speech.say(f"fields of the items: {fields}: change them there or here, if yours are called otherwise")
-    names = ", ".join(keys.of for keys in drawn.keys.values())
+    names = ", ".join(keys.of for keys in plan.keys.values())
     credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     speech.hint(
         f"move the keys of {names} into their items, and delete them in {credentials}: they work without a code"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from typing import NamedTuple
 
-from mayfly.cli.aws_config import file as aws_file
+from mayfly.cli.aws_config import sections
 
 
 Settings = Mapping[str, str]
@@ -82,11 +82,11 @@ class Plan(NamedTuple):
 
 def profiles_in(config: str, credentials: str) -> dict[str, dict[str, str]]:
     """Every profile's settings, those of the credentials file first; without Mayfly's own. Raises Unreadable."""
-    ours = aws_file.written(config).profiles
+    ours = sections.written(config).profiles
     found: dict[str, dict[str, str]] = {}
     for text, is_config in ((config, True), (credentials, False)):
         for head, settings in _parsed(text).items():
-            name = aws_file.profile_of(head)
+            name = sections.profile_of(head)
             is_profile = not is_config or head == "default" or name != head
             if is_profile and not (is_config and name in ours):
                 found.setdefault(name, {}).update({key: value for key, value in settings.items() if value})
@@ -105,7 +105,7 @@ def _parsed(text: str) -> dict[str, dict[str, str]]:
     return {head: {key: value.strip() for key, value in parser.items(head)} for head in parser.sections()}
 
 
-def plan(profiles: Profiles) -> Plan:
+def make_plan(profiles: Profiles) -> Plan:
     """What becomes of each profile."""
     written, profiles = profiles, _uncommented(profiles)
     reasons = {name: reason for name in profiles if (reason := _reason_against(profiles, name))}
@@ -113,13 +113,13 @@ def plan(profiles: Profiles) -> Plan:
     notes = [f"left out {name}: {reason}" for name, reason in reasons.items()]
     notes += [f"{name} is called {given} here" for name, given in names.items() if name != given]
     notes += [note for name in names for note in _comments(name, written[name])]
-    drawn = Plan({}, {}, notes)
+    plan = Plan({}, {}, notes)
     for name, given in names.items():
         if _is_role(profiles[name]):
-            _add_role(drawn, profiles, name, names)
+            _add_role(plan, profiles, name, names)
         else:
-            drawn.keys[given] = _keys(profiles, name)
-    return drawn
+            plan.keys[given] = _keys(profiles, name)
+    return plan
 
 
 def _uncommented(profiles: Profiles) -> Profiles:
@@ -209,18 +209,18 @@ def _keys(profiles: Profiles, name: str) -> Keys:
     return Keys(name, next(iter(serials), None), mine.get("region"))
 
 
-def _add_role(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> None:
+def _add_role(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> None:
     settings, given = profiles[name], names[name]
-    source = _source(drawn, profiles, settings["source_profile"], names)
+    source = _source(plan, profiles, settings["source_profile"], names)
     values: dict[str, str | int] = {"role_arn": settings["role_arn"]}
     values |= {key: settings[key] for key in ("region", "external_id", "role_session_name") if key in settings}
     signer = _signer(profiles, name)
     device = _keys(profiles, signer).mfa_serial
     if device and settings.get("mfa_serial", device) != device:
-        drawn.notes.append(f"{given}: left out mfa_serial: its codes are those of another device, that of {signer}")
+        plan.notes.append(f"{given}: left out mfa_serial: its codes are those of another device, that of {signer}")
     is_on_keys = _stands_for_keys(profiles[settings["source_profile"]])
-    values |= _duration(drawn, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
-    drawn.roles[given] = Role(source, values)
+    values |= _duration(plan, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
+    plan.roles[given] = Role(source, values)
 
 
 def _signer(profiles: Profiles, name: str) -> str:
@@ -231,39 +231,37 @@ def _signer(profiles: Profiles, name: str) -> str:
     return source
 
 
-def _source(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> str:
+def _source(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> str:
     """What a role on `name` stands on: its keys, which are a profile of their own where it has a role, too."""
     if not (_is_role(profiles[name]) and _stands_for_keys(profiles[name])):
         return names[name]
-    given = next((given for given, keys in drawn.keys.items() if keys.of == name), None)
+    given = next((given for given, keys in plan.keys.items() if keys.of == name), None)
     if given is None:
-        given = _free(f"{_fitting(name)[:55]}-keys", {one.lower() for one in (*drawn.keys, *names.values())})
-        drawn.keys[given] = _keys(profiles, name)
+        given = _free(f"{_fitting(name)[:55]}-keys", {one.lower() for one in (*plan.keys, *names.values())})
+        plan.keys[given] = _keys(profiles, name)
     return given
 
 
-def _duration(drawn: Plan, given: str, text: str | None, *, is_on_keys: bool) -> dict[str, str | int]:
+def _duration(plan: Plan, given: str, text: str | None, *, is_on_keys: bool) -> dict[str, str | int]:
     if text is None:
         return {}
     seconds = int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0
     if seconds < LEAST_SECONDS:
-        drawn.notes.append(f"{given}: left out duration_seconds, which is less than AWS takes, or no number")
+        plan.notes.append(f"{given}: left out duration_seconds, which is less than AWS takes, or no number")
         return {}
     if seconds <= CHAINED_MAX_SECONDS:
         return {"duration_seconds": seconds}
     if is_on_keys:
-        drawn.notes.append(
-            f'{given}: is longer than an hour, and so mfa = "each": a prompt and a code for each session'
-        )
+        plan.notes.append(f'{given}: is longer than an hour, and so mfa = "each": a prompt and a code for each session')
         return {"duration_seconds": seconds, "mfa": "each"}
-    drawn.notes.append(f"{given}: left out duration_seconds: a role on a role lives an hour at most in AWS")
+    plan.notes.append(f"{given}: left out duration_seconds: a role on a role lives an hour at most in AWS")
     return {}
 
 
-def rendered(drawn: Plan, items: Mapping[str, str]) -> str:
+def to_toml(plan: Plan, items: Mapping[str, str]) -> str:
     """The config as TOML; `items` has the 1Password item (`op://vault/item`) of every profile with keys."""
-    tables = [_table(name, _key_values(keys, items[name])) for name, keys in drawn.keys.items()]
-    tables += [_table(name, {"source_profile": role.source, **role.values}) for name, role in drawn.roles.items()]
+    tables = [_table(name, _key_values(keys, items[name])) for name, keys in plan.keys.items()]
+    tables += [_table(name, {"source_profile": role.source, **role.values}) for name, role in plan.roles.items()]
     return "\n".join(tables)
 
 

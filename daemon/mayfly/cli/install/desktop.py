@@ -52,9 +52,9 @@ def show(wanted: Variables) -> None:
         for name, value in wanted.items():
             print(f"<!-- then: launchctl setenv {name} '{value}' -->")
         return
-    from mayfly.cli.install import systemd as install_systemd
+    from mayfly.cli.install import unit_files, with_systemd
 
-    install_systemd.show(install_systemd.environment_file(wanted))
+    unit_files.show(with_systemd.environment_file(wanted))
 
 
 def give(wanted: Variables) -> None:
@@ -69,8 +69,8 @@ def give(wanted: Variables) -> None:
                 raise speech.Stop(speech.FAILED, f"launchctl setenv {name}: {problem}")
         speech.say(f"every program that is started from now on uses {profile}, until log-out")
         return
-    from mayfly.cli.install import systemd as install_systemd
+    from mayfly.cli.install import unit_files, with_systemd
 
-    for path, text in install_systemd.environment_file(wanted).items():
-        if install_systemd.put(path, text):
+    for path, text in with_systemd.environment_file(wanted).items():
+        if unit_files.put(path, text):
             speech.say("every program of the desktop finds the profile there, from the next log-in on")

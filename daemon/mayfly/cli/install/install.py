@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly.cli import speech
-from mayfly.cli.install import desktop as install_desktop
+from mayfly.cli.install import desktop
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
@@ -27,22 +27,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("--now", action="store_true", help="start it, too")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be written, and do nothing")
-    install_desktop.arguments(parser)
+    desktop.arguments(parser)
 
 
 def run(given: argparse.Namespace) -> int:
     """Install, or say what stands in the way: before anything is written, as far as that can be known."""
-    wanted = install_desktop.variables(given)
+    wanted = desktop.variables(given)
     values = values_in_force(given.config)
     if sys.platform == "darwin":
-        from mayfly.cli.install import launchd as install_launchd
+        from mayfly.cli.install import with_launchd
 
-        install_launchd.install(values, now=given.now, dry_run=given.dry_run)
+        with_launchd.install(values, now=given.now, dry_run=given.dry_run)
     elif systemd.is_here():
-        from mayfly.cli.install import systemd as install_systemd
+        from mayfly.cli.install import with_systemd
 
         try:
-            install_systemd.install(values, now=given.now, dry_run=given.dry_run)
+            with_systemd.install(values, now=given.now, dry_run=given.dry_run)
         except systemd.Refused as reason:
             raise refused(reason) from None
     else:
@@ -52,9 +52,9 @@ def run(given: argparse.Namespace) -> int:
             hints=("start it yourself at log-in: mayfly serve",),
         )
     if given.dry_run:
-        install_desktop.show(wanted)
+        desktop.show(wanted)
     else:
-        install_desktop.give(wanted)
+        desktop.give(wanted)
         _say_how_to_use(given.config)
     return speech.DONE
 

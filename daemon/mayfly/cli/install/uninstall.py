@@ -21,14 +21,14 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 def run(_given: argparse.Namespace) -> int:
     """End the service and take it away."""
     if sys.platform == "darwin":
-        from mayfly.cli.install import launchd as install_launchd
+        from mayfly.cli.install import with_launchd
 
-        kept = install_launchd.uninstall()
+        kept = with_launchd.uninstall()
     else:
-        from mayfly.cli.install import systemd as install_systemd
+        from mayfly.cli.install import with_systemd
 
         try:
-            kept = install_systemd.uninstall()
+            kept = with_systemd.uninstall()
         except systemd.Refused as reason:
             raise refused(reason) from None
     if kept is None:

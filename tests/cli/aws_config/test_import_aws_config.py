@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli.aws_config import plan as aws_import
-from mayfly.cli.aws_config.plan import Unreadable, plan, profiles_in, rendered
+from mayfly.cli.aws_config.plan import Unreadable, make_plan, profiles_in, to_toml
 from mayfly.demo.sts.server import Role
 from support.people import ROLES, fetch_all, inhabited
 from support.world import SEED_ACCOUNT, Ended, World
@@ -120,9 +119,9 @@ Tree = dict[str, Any]
 
 
 def _planned(config: str, credentials: str = CREDENTIALS) -> tuple[Tree, list[str]]:
-    drawn = plan(profiles_in(config, credentials))
-    text = rendered(drawn, dict.fromkeys(drawn.keys, ITEM))
-    return tomllib.loads(text).get("profiles", {}), drawn.notes
+    plan = make_plan(profiles_in(config, credentials))
+    text = to_toml(plan, dict.fromkeys(plan.keys, ITEM))
+    return tomllib.loads(text).get("profiles", {}), plan.notes
 
 
 def test_profiles_become_profiles() -> None:
@@ -424,4 +423,4 @@ async def test_what_mayfly_wrote_itself_is_not_imported(world: World) -> None:
     """The profiles of `aws-config --write` are not taken for somebody else's credential_process."""
     await world.run("aws-config", "--write")
     aws_config = (world.home / ".aws/config").read_text()
-    assert {} == aws_import.profiles_in(aws_config, "")
+    assert {} == profiles_in(aws_config, "")

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.cli.aws_config import file as aws_file
-from mayfly.cli.aws_config.file import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
+from mayfly.cli.aws_config import sections
+from mayfly.cli.aws_config.sections import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
+from support.clients import ARN
 from support.world import SEED_TOML, Ended, World, which
 
 
-ARN = "arn:aws:iam::058264411872:user/carmas\n"
 ENTRIES = (Entry("nsrc", "eu-central-1", "nsrc-process"), Entry("default", None, "default-process"))
 
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("[]\r\n#;= \x85\u2028\udcff"))
@@ -99,7 +99,7 @@ def test_profile_of_the_users_own_is_left_alone(head: str) -> None:
 
     assert ["nsrc"] == merged.foreign
     assert [head, "region = eu-west-1"] == merged.text.splitlines()[:2]
-    assert ["nsrc", "default"] == aws_file.section_names(merged.text)
+    assert ["nsrc", "default"] == sections.section_names(merged.text)
 
 
 def test_profile_that_left_the_config_leaves_the_block() -> None:
@@ -119,7 +119,7 @@ def test_marks_that_are_not_as_we_left_them_are_refused(text: str) -> None:
 
 def test_static_keys_are_seen_and_other_sections_are_not() -> None:
     """Keys in the credentials file win over a process; a region does not."""
-    assert {"nsrc"} == aws_file.keys_in("[nsrc]\nAWS_Access_Key_ID = x\n[other]\nregion = y\n#aws_access_key_id=z\n")
+    assert {"nsrc"} == sections.keys_in("[nsrc]\nAWS_Access_Key_ID = x\n[other]\nregion = y\n#aws_access_key_id=z\n")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_sdks_use_the_profile_through_curl(world: World) -> None:
         config.write_text(config.read_text().replace("exec '", "exec '/nowhere"))
         ended = await use(world)
 
-    assert [(0, ARN), (0, ARN)] == [(end.code, end.out) for end in ended]
+    assert [(0, f"{ARN}\n")] * 2 == [(end.code, end.out) for end in ended]
     assert 1 == len(world.vault.calls())
 
 
@@ -197,7 +197,7 @@ async def test_sdks_use_the_profile_without_curl(world: World) -> None:
         await world.run("aws-config", "--write")
         ended = await use(world, path=path_without_curl(world))
 
-    assert [(0, ARN, ""), (0, ARN, "")] == [tuple(end) for end in ended]
+    assert [(0, f"{ARN}\n", "")] * 2 == [tuple(end) for end in ended]
 
 
 async def test_curl_takes_no_proxy_and_no_curlrc(world: World) -> None:
@@ -296,7 +296,7 @@ async def test_name_that_is_taken_is_reported_and_the_rest_is_written(world: Wor
     assert f"mayfly: error: {config}: has a profile nsrc that mayfly did not write, and keeps it\n" in ended.err
     assert f"mayfly: {config}: wrote default\n" in ended.err
     assert f"mayfly: {config}: took away default\n" in prefixed.err
-    assert ["nsrc", "mayfly-nsrc", "mayfly-default"] == aws_file.section_names(config.read_text())
+    assert ["nsrc", "mayfly-nsrc", "mayfly-default"] == sections.section_names(config.read_text())
 
 
 async def test_keys_that_would_win_are_reported(world: World) -> None:
@@ -316,7 +316,7 @@ async def test_aws_config_file_names_another_place(world: World) -> None:
     ended = await world.run("aws-config", "--write", env={"AWS_CONFIG_FILE": str(elsewhere)})
 
     assert 0 == ended.code
-    assert ["nsrc"] == aws_file.section_names(elsewhere.read_text())
+    assert ["nsrc"] == sections.section_names(elsewhere.read_text())
 
 
 async def test_broken_marks_change_nothing(world: World) -> None:

@@ -1,11 +1,11 @@
-"""How `install` and `uninstall` go about launchd's agent. Not run on a Mac by us: see docs/service.md."""
+"""`install` and `uninstall` with launchd. We have not run this on a Mac: see docs/service.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.install.systemd import put
+from mayfly.cli.install.unit_files import put
 from mayfly.service import files, launchd, units
 from mayfly.service.files import Standing
 from mayfly.service.units import Values

@@ -1,4 +1,4 @@
-"""How `install` and `uninstall` go about systemd's units."""
+"""`install` and `uninstall` with systemd."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mayfly.cli import client, speech
+from mayfly.cli.install import unit_files
 from mayfly.service import files, sandbox, systemd, units
 from mayfly.service.files import Standing
 from mayfly.service.units import Values
@@ -29,7 +30,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     texts = units.systemd(values)
     wanted = {systemd.folder() / name: files.stamped(text) for name, text in texts.items()}
     if dry_run:
-        show(wanted)
+        unit_files.show(wanted)
         print(f"# then: systemctl --user enable {' '.join(systemd.SOCKETS)}")
         if not paths.runtime_dir().exists():
             print(f"# and a folder for tokens and sockets: {paths.runtime_dir()}")
@@ -41,7 +42,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     wanted[systemd.drop_in()] = _drop_in(texts[systemd.SERVICE], values)
     standings = [files.standing(path, text) for path, text in wanted.items()]
     is_kept = any(standing.is_kept for standing in standings)
-    changed = [path for path, text in wanted.items() if put(path, text)]
+    changed = [path for path, text in wanted.items() if unit_files.put(path, text)]
     # Also what was edited by hand is in force only once it has been read.
     if changed or Standing.AGED in standings or (now and is_kept):
         systemd.reload()
@@ -75,7 +76,7 @@ def uninstall() -> list[Path] | None:
     systemd.stop(loaded)
     systemd.disable([path.name for path in there if path.name in systemd.SOCKETS])
     for path in there:
-        _remove(path)
+        unit_files.remove(path)
     # What enabled a unit whose file had gone before.
     for link in systemd.dangling():
         link.unlink()
@@ -87,41 +88,10 @@ def uninstall() -> list[Path] | None:
     return [path for path in there if files.standing(path) is not Standing.ABSENT]
 
 
-def put(path: Path, text: str) -> bool:
-    """Write what is to be at `path` ("": nothing), unless it is not ours to replace; whether anything changed.
-
-    A new version's name is not anything.
-    """
-    standing, version = files.standing(path, text), files.version_of(path)
-    if standing is Standing.AGED:
-        files.write(path, text)
-    if standing in {Standing.SAME, Standing.AGED} or (standing is Standing.ABSENT and not text):
-        return False
-    if standing.is_kept:
-        why = "it has been edited by hand" if standing is Standing.EDITED else "it is not ours"
-        speech.warning(f"{path} is kept as it is: {why}")
-        if path.suffix in {".service", ".socket"}:
-            speech.hint(f"to change a unit: systemctl --user edit {path.name}")
-        speech.hint(f"to have ours: rm '{path}' && mayfly install")
-        return False
-    if not text:
-        _remove(path)
-        return True
-    files.write(path, text)
-    speech.say(f"replaced {path}, of mayfly {version}" if standing is Standing.STALE else f"wrote {path}")
-    return True
-
-
 def environment_file(variables: Mapping[str, str]) -> dict[Path, str]:
     """The file by which every program of the session finds these variables, from the next log-in on."""
     lines = "".join(f'{name}="{_escaped(value)}"\n' for name, value in variables.items())
     return {systemd.environment_file(): files.stamped(lines)}
-
-
-def show(wanted: Mapping[Path, str]) -> None:
-    """Print what would be written, and what stands there."""
-    for path, text in wanted.items():
-        print(f"# {path}: {files.standing(path, text).value}\n{text}")
 
 
 def _drop_in(unit: str, values: Values) -> str:
@@ -202,16 +172,6 @@ def _compare_environments() -> None:
         speech.warning(f"the service does not have this shell's {', '.join(missing)}")
         speech.hint(f"until log-out: systemctl --user import-environment {' '.join(missing)}")
         speech.hint(f"for good: put them into {systemd.environment_file().parent}/")
-
-
-def _remove(path: Path) -> None:
-    if files.standing(path) is Standing.FOREIGN:
-        speech.warning(f"{path} is kept: it is not ours")
-        return
-    path.unlink(missing_ok=True)
-    speech.say(f"removed {path}")
-    if path == systemd.drop_in() and not any(path.parent.iterdir()):
-        path.parent.rmdir()
 
 
 def _escaped(value: str) -> str:

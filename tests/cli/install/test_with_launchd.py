@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.cli import speech
-from mayfly.cli.install import launchd as install_launchd
+from mayfly.cli.install import with_launchd
 from mayfly.cli.main import main
 from mayfly.service import launchd
 from mayfly.service.units import Values
@@ -66,9 +66,9 @@ def calls(home: Path) -> list[str]:
 
 def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> None:
     """The property list is written, and launchd takes it over and starts it; a second time it only starts it."""
-    install_launchd.install(values, now=True, dry_run=False)
+    with_launchd.install(values, now=True, dry_run=False)
     first = calls(home)
-    install_launchd.install(values, now=True, dry_run=False)
+    with_launchd.install(values, now=True, dry_run=False)
 
     agent = home / "Library/LaunchAgents/io.mayfly.daemon.plist"
     assert "io.mayfly.daemon" == plistlib.loads(agent.read_bytes())["Label"]
@@ -80,19 +80,19 @@ def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> No
 
 def test_a_changed_agent_is_taken_over_anew(home: Path, values: Values) -> None:
     """On another address launchd forgets the old agent before it takes over the new one."""
-    install_launchd.install(values, now=True, dry_run=False)
+    with_launchd.install(values, now=True, dry_run=False)
     calls(home)
     moved = Values(python=values.python, listen=("127.0.0.1", 9171), home=values.home)
-    install_launchd.install(moved, now=True, dry_run=False)
+    with_launchd.install(moved, now=True, dry_run=False)
 
     assert ["bootout", "bootstrap", "kickstart"] == [line.split()[0] for line in calls(home)]
 
 
 def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
     """What was edited by hand is not replaced, and that is said."""
-    install_launchd.install(values, now=False, dry_run=False)
+    with_launchd.install(values, now=False, dry_run=False)
     launchd.agent().write_text(launchd.agent().read_text().replace("<integer>10<", "<integer>99<"))
-    install_launchd.install(values, now=False, dry_run=False)
+    with_launchd.install(values, now=False, dry_run=False)
 
     assert "<integer>99<" in launchd.agent().read_text()
     said = capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.Capt
 
 def test_a_dry_run_only_shows(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
     """The property list is printed, and nothing is done."""
-    install_launchd.install(values, now=True, dry_run=True)
+    with_launchd.install(values, now=True, dry_run=True)
 
     assert "<key>Sockets</key>" in capsys.readouterr().out
     assert not (home / "Library").exists()
@@ -112,13 +112,13 @@ def test_a_dry_run_only_shows(home: Path, values: Values, capsys: pytest.Capture
 
 def test_uninstall_leaves_nothing(home: Path, values: Values) -> None:
     """launchd forgets the agent, and its property list is gone; a second time there is nothing."""
-    install_launchd.install(values, now=True, dry_run=False)
+    with_launchd.install(values, now=True, dry_run=False)
     calls(home)
 
-    assert [] == install_launchd.uninstall()
+    assert [] == with_launchd.uninstall()
     assert not launchd.agent().exists()
     assert [f"bootout {DOMAIN}/io.mayfly.daemon"] == calls(home)
-    assert None is install_launchd.uninstall()
+    assert None is with_launchd.uninstall()
 
 
 def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
@@ -126,7 +126,7 @@ def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
     launchd.agent().parent.mkdir(parents=True)
     launchd.agent().write_text("<plist/>")
 
-    assert [launchd.agent()] == install_launchd.uninstall()
+    assert [launchd.agent()] == with_launchd.uninstall()
     assert launchd.agent().exists()
 
 
@@ -160,6 +160,6 @@ def test_what_launchctl_refuses_is_told(home: Path, values: Values) -> None:
     (home / "bin/launchctl").write_text("#!/bin/sh\necho 'Bootstrap failed: 5: Input/output error' >&2\nexit 5\n")
 
     with pytest.raises(speech.Stop, match="Bootstrap failed"):
-        install_launchd.install(values, now=True, dry_run=False)
+        with_launchd.install(values, now=True, dry_run=False)
     assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", "1")
     assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", None)

@@ -63,8 +63,8 @@ def process_line(socket: str, command: Sequence[str], profile: str) -> str:
 
 def block(entries: Iterable[Entry]) -> str:
     """The block with these entries, marks and all, with a newline at its end."""
-    sections = [_section(entry) for entry in entries]
-    return "\n".join([BEGIN, *"\n\n".join(sections).split("\n"), END, ""]) if sections else ""
+    parts = [_section(entry) for entry in entries]
+    return "\n".join([BEGIN, *"\n\n".join(parts).split("\n"), END, ""]) if parts else ""
 
 
 def merge(text: str, entries: Sequence[Entry]) -> Merged:

@@ -1,0 +1,52 @@
+"""Writes and removes unit files, and says so. A file that is not ours, or that somebody has edited, is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly.cli import speech
+from mayfly.service import files, systemd
+from mayfly.service.files import Standing
+
+
+def put(path: Path, text: str) -> bool:
+    """Write `text` to `path` ("": remove the file), unless what stands there is not ours. True if something changed.
+
+    A file that differs by the version's name alone is written, and does not count as changed.
+    """
+    standing, version = files.standing(path, text), files.version_of(path)
+    if standing is Standing.AGED:
+        files.write(path, text)
+    if standing in {Standing.SAME, Standing.AGED} or (standing is Standing.ABSENT and not text):
+        return False
+    if standing.is_kept:
+        why = "it has been edited by hand" if standing is Standing.EDITED else "it is not ours"
+        speech.warning(f"{path} is kept as it is: {why}")
+        if path.suffix in {".service", ".socket"}:
+            speech.hint(f"to change a unit: systemctl --user edit {path.name}")
+        speech.hint(f"to have ours: rm '{path}' && mayfly install")
+        return False
+    if not text:
+        remove(path)
+        return True
+    files.write(path, text)
+    speech.say(f"replaced {path}, of mayfly {version}" if standing is Standing.STALE else f"wrote {path}")
+    return True
+
+
+def show(wanted: Mapping[Path, str]) -> None:
+    """Print what would be written, and what stands there."""
+    for path, text in wanted.items():
+        print(f"# {path}: {files.standing(path, text).value}\n{text}")
+
+
+def remove(path: Path) -> None:
+    """Remove the file at `path`, and the folder of drop-ins if that is empty then. A file that is not ours is kept."""
+    if files.standing(path) is Standing.FOREIGN:
+        speech.warning(f"{path} is kept: it is not ours")
+        return
+    path.unlink(missing_ok=True)
+    speech.say(f"removed {path}")
+    if path == systemd.drop_in() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
