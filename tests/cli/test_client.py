@@ -157,15 +157,15 @@ def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
 def test_exit_code_says_who_must_act(body: bytes, exit_code: int) -> None:
     """A human who is needed is 4, a wrong config 2, all else 1."""
     with pytest.raises(speech.Stop) as stop:
-        daemon_calls.checked(client.Reply(403, body))
+        daemon_calls.body_of(client.Reply(403, body))
 
     assert (exit_code, ("no",), ("again",)) == (stop.value.exit_code, stop.value.errors, stop.value.hints)
 
 
 def test_answer_that_is_no_json_is_told_by_its_status() -> None:
     """Whatever comes back, there is a sentence for it."""
-    with pytest.raises(speech.Stop, match="answered 500 and no reason"):
-        daemon_calls.checked(client.Reply(500, b"<html>"))
+    with pytest.raises(speech.Stop, match="answered 500 without a reason"):
+        daemon_calls.body_of(client.Reply(500, b"<html>"))
 
 
 @pytest.mark.parametrize("argv", ["status", "login", "forget", "whoami nsrc", "credential-process nsrc"])

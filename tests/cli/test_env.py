@@ -22,17 +22,17 @@ from support.world import SEED_TOML, World
 
 TARGET = Target("nsrc", 9170, "eu-central-1")
 NO_REGION = Target("nsrc", 9170)
-USUAL_REGION = Target("nsrc", 9170, usual_region="us-east-1")
+FALLBACK_REGION = Target("nsrc", 9170, fallback_region="us-east-1")
 NASTY = 'it\'s \\ "all" $HOME `id` $(id) ; # \u2018\u2019\u201a\u201b %s\n& é!'
 SHOW = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
 
 
 def entered(now: dict[str, str], target: Target = TARGET) -> dict[str, str]:
-    return environment.applied(now, environment.enter(now, target, token="T"))
+    return environment.applied(now, environment.changes_to_set(now, target, token="T"))
 
 
 def left(now: dict[str, str]) -> dict[str, str]:
-    return environment.applied(now, environment.leave(now))
+    return environment.applied(now, environment.changes_to_unset(now))
 
 
 # What is set and unset: pure.
@@ -49,7 +49,7 @@ def test_a_shell_gets_the_url_the_token_and_the_profile() -> None:
 
 def test_a_token_file_stands_in_for_the_token() -> None:
     """With a token's file, the token itself is unset."""
-    changes = environment.enter({}, NO_REGION, token_file="/run/t")
+    changes = environment.changes_to_set({}, NO_REGION, token_file="/run/t")
 
     assert "/run/t" == changes["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
     assert changes["AWS_CONTAINER_AUTHORIZATION_TOKEN"] is None
@@ -70,7 +70,7 @@ def test_a_token_file_stands_in_for_the_token() -> None:
 def test_what_would_win_over_the_endpoint_is_unset(name: str) -> None:
     """A shadowing variable is gone, not blank."""
     assert name not in entered({name: "x"})
-    assert name in environment.enter({}, TARGET)
+    assert name in environment.changes_to_set({}, TARGET)
 
 
 def test_a_region_is_set_in_both_of_its_variables() -> None:
@@ -97,17 +97,17 @@ def test_a_region_that_the_user_gave_stays() -> None:
 
 def test_the_usual_region_is_set_where_nobody_names_one() -> None:
     """In both variables, and gone with the profile: it is ours, not the user's."""
-    after = entered({"AWS_REGION": ""}, USUAL_REGION)
+    after = entered({"AWS_REGION": ""}, FALLBACK_REGION)
 
     assert ("us-east-1", "us-east-1") == (after["AWS_REGION"], after["AWS_DEFAULT_REGION"])
     assert not {"AWS_REGION", "AWS_DEFAULT_REGION"} & set(left(after))
-    assert entered({}, USUAL_REGION) == entered(entered({}), USUAL_REGION)
+    assert entered({}, FALLBACK_REGION) == entered(entered({}), FALLBACK_REGION)
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_the_usual_region_gives_way_to_the_users(name: str) -> None:
     """Whoever has named a region, in whichever variable, is not contradicted by the other."""
-    after = entered({name: "us-west-2"}, USUAL_REGION)
+    after = entered({name: "us-west-2"}, FALLBACK_REGION)
 
     assert {name: "us-west-2"} == {key: value for key, value in after.items() if "REGION" in key}
 
@@ -280,7 +280,7 @@ def test_json_has_null_for_unset() -> None:
 )
 def test_the_shell_is_known_by_its_name(shell: str | None, expected: str) -> None:
     """$SHELL decides; what is none of fish and PowerShell is taken for sh's family."""
-    assert expected == shells.usual({} if shell is None else {"SHELL": shell})
+    assert expected == shells.of_user({} if shell is None else {"SHELL": shell})
 
 
 # The command.

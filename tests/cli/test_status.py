@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli.durations import clock_time, span
+from mayfly.cli.durations import format_duration, format_time
 from mayfly.cli.status_page import page
 from mayfly.config.detours import detours
 from mayfly.config.load import load
@@ -85,7 +85,7 @@ def test_error_stands_below_with_its_hint_and_how_long_it_holds() -> None:
         "",
         "nsrc: the prompt was dismissed (ApprovalDismissed)",
         "  hint: run 'mayfly login'",
-        "  clients are answered so for another 30s",
+        "  clients get this answer for another 30s",
         "",
     ] == lines(broken)[1:7]
 
@@ -153,12 +153,12 @@ def test_colour_changes_nothing_but_colour() -> None:
 )
 def test_span_has_its_two_largest_units(seconds: int, text: str) -> None:
     """As people say it."""
-    assert text == span(seconds)
+    assert text == format_duration(seconds)
 
 
 def test_time_of_another_day_comes_with_its_day() -> None:
     """Tomorrow's 08:00 is not mistaken for today's."""
-    assert ["20:00", "Mon 23 Nov, 08:00"] == [clock_time(NOW + timedelta(hours=hours), NOW) for hours in (8, 20)]
+    assert ["20:00", "Mon 23 Nov, 08:00"] == [format_time(NOW + timedelta(hours=hours), NOW) for hours in (8, 20)]
 
 
 async def test_json_is_what_the_daemon_says(world: World) -> None:

@@ -1,7 +1,7 @@
-"""The other end of the control socket: one request, one connection, and an answer as JSON.
+"""The client of the control socket: one request and its answer, on one connection.
 
-Law: nobody else's daemon is believed. The process at the other end must run as this user, whoever made the socket.
-stdlib only, and little of it: `credential-process` is called by every `aws` command.
+Law: only our own daemon is believed. The process at the other end must run as this user, whoever made the socket.
+Few imports: `credential-process` is called by every `aws` command.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class NotRunning(Exception):
 
 
 class Distrusted(Exception):
-    """Whoever answers on the control socket is not this user."""
+    """Another user's process answers on the control socket."""
 
 
 class Reply:
-    """An HTTP status, and the body that came with it."""
+    """An HTTP status and its body."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
@@ -38,18 +38,18 @@ class Reply:
 
 
 class Call:
-    """A request that has been sent and waits for its answer; `select` takes it as it is."""
+    """A request that has been sent; it can be given to `select`, which waits for the answer."""
 
     def __init__(self, sock: socket.socket, path: Path) -> None:
         self._sock = sock
         self._path = path
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable as soon as the answer comes."""
+        """The descriptor that becomes readable when the answer comes."""
         return self._sock.fileno()
 
     def reply(self) -> Reply:
-        """Wait for the answer; raises NotRunning where the daemon ends, or is too slow, before it has given one."""
+        """Wait for the answer; raises NotRunning if the daemon ends before it has answered, or is too slow."""
         received = bytearray()
         try:
             with self._sock:
@@ -58,7 +58,7 @@ class Call:
         except TimeoutError:
             raise NotRunning(f"the daemon at {self._path} does not answer") from None
         except ConnectionError:
-            pass  # what has come so far shows whether it is whole
+            pass  # `_parse` sees whether the answer is whole
         return self._parse(bytes(received))
 
     def _parse(self, received: bytes) -> Reply:
@@ -72,10 +72,10 @@ class Call:
 
 
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Call:
-    """Ask the daemon for `target`, without waiting; `answer_seconds` None is for answers that wait for a human.
+    """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
 
-    Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where its socket's
-    name is too long for any.
+    Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if the socket's name is
+    too long for the system.
     """
     path = paths.control_socket()
     sock = _connected(path)
@@ -89,7 +89,7 @@ def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECO
 
 
 def ask(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Reply:
-    """Send, and wait for the answer."""
+    """Send a request and wait for its answer."""
     return send(method, target, answer_seconds=answer_seconds).reply()
 
 
@@ -115,7 +115,7 @@ def _connect(sock: socket.socket, path: Path) -> None:
     while True:
         try:
             return sock.connect(str(path))
-        except BlockingIOError:  # Linux, for a queue that is full: a thousand clients at once
+        except BlockingIOError:  # Linux: the queue is full, as with a thousand clients at once
             if time.monotonic() > until:
                 raise NotRunning(f"the daemon at {path} does not accept connections") from None
             time.sleep(0.01)

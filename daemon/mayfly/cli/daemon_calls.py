@@ -1,4 +1,4 @@
-"""What every command that asks the daemon does: ask, and turn what can go wrong into words and an exit code."""
+"""Requests to the daemon, as commands make them: every failure becomes a Stop with its words and its exit code."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def status() -> Any:
-    """What the daemon says of itself and its profiles; raises Stop where it cannot."""
+    """The daemon's status as a tree; raises Stop if there is none."""
     import json
 
-    return json.loads(checked(received(send("GET", "/status"))))
+    return json.loads(ask("GET", "/status"))
+
+
+def ask(method: str, target: str) -> bytes:
+    """The body of the daemon's answer; raises Stop if there is none, or any but a 200."""
+    return answer(send(method, target))
 
 
 def known_profiles() -> list[str]:
@@ -34,57 +39,58 @@ def known_profiles() -> list[str]:
     return [row["profile"] for row in status()["profiles"]]
 
 
-def about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
-    """The daemon's answer about `profile`: `target` has the words of the path, and `{}` where the name goes."""
-    return checked(received(send_about(profile, method, *target, answer_seconds=answer_seconds)), profile)
+def ask_about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
+    """The daemon's answer about `profile`; `target` is the path word by word, with `{}` for the profile's name."""
+    return answer(send_about(profile, method, *target, answer_seconds=answer_seconds), profile)
 
 
 def send_about(
     profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS
 ) -> client.Call:
-    """The same question on its way; raises Stop for what cannot be a name: nothing else may stand in a request."""
+    """The same request, without waiting for its answer; raises Stop, and sends nothing, if `profile` is no name."""
     if not _NAME.fullmatch(profile):
         raise unknown([profile], known_profiles())
     return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds)
 
 
 def send(method: str, target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> client.Call:
-    """A request on its way; raises Stop where no daemon of ours runs."""
+    """Send a request without waiting for its answer; raises Stop if no daemon of ours runs."""
     try:
         return client.send(method, target, answer_seconds=answer_seconds)
     except (client.NotRunning, client.Distrusted) as reason:
         raise _stop(reason) from None
 
 
-def received(call: client.Call) -> client.Reply:
-    """The answer to `call`; raises Stop where the daemon went away."""
+def answer(call: client.Call, profile: str = "") -> bytes:
+    """The body of the daemon's answer to `call`, which is about `profile`; raises Stop for any answer but a 200."""
     try:
-        return call.reply()
+        reply = call.reply()
     except client.NotRunning as reason:
         raise _stop(reason) from None
+    return body_of(reply, profile)
 
 
-def checked(reply: client.Reply, profile: str = "") -> bytes:
-    """The body of a 200; raises the Stop that any other answer about `profile` means."""
+def body_of(reply: client.Reply, profile: str = "") -> bytes:
+    """The body of a 200; any other answer, which is about `profile`, raises its Stop."""
     if reply.status == 200:
         return reply.body
     error = _tree(reply.body)
     if error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
-    texts = error.get("problems") or [error.get("message") or f"the daemon answered {reply.status} and no reason"]
+    texts = error.get("problems") or [error.get("message") or f"the daemon answered {reply.status} without a reason"]
     hint = error.get("hint")
     raise speech.Stop(_exit_code(error), *texts, hints=(hint,) if hint else ())
 
 
 def check_names(given: Sequence[str], known: Sequence[str]) -> None:
-    """Raises Stop where a name of `given` is none of `known`."""
+    """Raise Stop if a name of `given` is not in `known`."""
     wrong = [name for name in dict.fromkeys(given) if name not in known]
     if wrong:
         raise unknown(wrong, known)
 
 
 def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
-    """The end for names that are not configured, with the nearest that are."""
+    """The Stop for names that are not configured, with the nearest names that are."""
     import difflib
 
     texts: list[str] = []
@@ -107,24 +113,24 @@ def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
         return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
     from mayfly.cli import ports, target
 
-    port = target.usual_port()
+    port = target.expected_port()
     if user := ports.other_user(port):
-        # The service's socket cannot be opened then: the daemon that would say so, and rotate, is never started.
+        # Then systemd cannot open our socket, so no daemon starts that could say so and make the tokens new.
         why = f"port {port} belongs to {user}: your mayfly cannot run there until they go"
         rotate = "clients may have sent your tokens there: mayfly rotate"
         return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*ports.hints(port), rotate))
-    told, hint = _how_it_is()
-    return speech.Stop(speech.NOT_RUNNING, str(reason), *told, hints=(hint,))
+    lines, hint = _service_state()
+    return speech.Stop(speech.NOT_RUNNING, str(reason), *lines, hints=(hint,))
 
 
-def _how_it_is() -> tuple[tuple[str, ...], str]:
-    """What the service says of itself, where it has been started and yet does not serve; and what to do."""
+def _service_state() -> tuple[tuple[str, ...], str]:
+    """The status line of a service that has been started and does not serve, and what to do."""
     from mayfly.service import files, systemd
 
     with suppress(systemd.Refused):
         is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
         if is_installed and (text := systemd.status_text()) is not None:
-            # What runs without its socket's file is reached by nobody.
+            # A service whose socket file is gone cannot be reached.
             is_there = paths.control_socket().exists()
             hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
             return (f"the service says: {text}",) if text else (), hint
@@ -132,7 +138,7 @@ def _how_it_is() -> tuple[tuple[str, ...], str]:
 
 
 def _how_to_start() -> str:
-    """By its service, where that is installed."""
+    """How the service is started if it is installed, else the daemon."""
     import sys
 
     from mayfly.service import files, launchd, systemd

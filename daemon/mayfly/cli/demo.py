@@ -1,4 +1,4 @@
-"""`mayfly demo`: all of it at work, with an embedded vault and an embedded STS."""
+"""`mayfly demo`: Mayfly at work, with an embedded vault and an embedded STS."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import sys
 from mayfly.cli import speech
 
 
-# It has a config of its own.
+# The demo has a config of its own.
 TAKES_CONFIG = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--once", action="store_true", help="end after the story, instead of staying for you to try")
+    """The command's arguments."""
+    parser.add_argument("--once", action="store_true", help="end after the story, and do not stay for you to try")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Play it; what it has put up is gone when this returns."""
+    """Play the demo; all that it has made is gone when this returns."""
     import asyncio
 
     from mayfly.demo.output import Teller

@@ -1,4 +1,4 @@
-"""`mayfly reload`: the daemon takes over a changed config, and tokens that have changed."""
+"""`mayfly reload`: has the daemon read its config and the tokens again."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mayfly.cli.aws_config import aws_config
 from mayfly.config import document
 
 
-# The daemon is asked, which has its own.
+# The daemon has its own config.
 TAKES_CONFIG = False
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """What this command takes: nothing."""
+    """The command has no arguments."""
 
 
 def run(_given: argparse.Namespace) -> int:
-    """Have it read; and say where the profiles in `~/.aws/config` are not those of the config any more."""
-    path = take_over()
+    """Reload, and say if the profiles in `~/.aws/config` no longer match the config."""
+    path = reload()
     print(f"took over {path}")
     for note in daemon_calls.status()["notes"]:
         speech.say(f"note: {note}")
@@ -31,7 +31,7 @@ def run(_given: argparse.Namespace) -> int:
     return speech.DONE
 
 
-def take_over() -> str:
-    """Have the daemon read its config and the tokens; the config's path. Raises Stop where it cannot, or will not."""
-    told = json.loads(daemon_calls.checked(daemon_calls.received(daemon_calls.send("POST", "/reload"))))
-    return str(told["config"])
+def reload() -> str:
+    """Have the daemon read its config and the tokens; the config's path. Raises Stop if the daemon refuses."""
+    reply = json.loads(daemon_calls.ask("POST", "/reload"))
+    return str(reply["config"])

@@ -1,4 +1,4 @@
-"""`mayfly serve`: the daemon, in the foreground."""
+"""`mayfly serve`: runs the daemon in the foreground."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WAIT_SECONDS = 30
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument("--listen", metavar="A", help="127.0.0.1:PORT to listen on")
     parser.add_argument(
-        "--sealed", action="store_true", help="for the service's unit: start no process, ask its siblings"
+        "--sealed", action="store_true", help="for the service's unit: start no process, ask the other units"
     )
 
 
 def run(given: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal ends the daemon."""
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
@@ -44,14 +44,14 @@ def run(given: argparse.Namespace) -> int:
         reason = stop
     if not manager.is_systemd:
         raise reason
-    code = speech.stop(reason)
+    code = speech.report(reason)
     manager.status(f"not serving: {reason.errors[0]}")
     _wait_for_change(given.config)
     return code
 
 
 def _wait_for_change(given: str | None) -> None:
-    """Who ends is started again at once: so wait until the config is another one, or for half a minute."""
+    """Wait until the config has changed, for WAIT_SECONDS at most: systemd starts us again as soon as we end."""
     import time
 
     named = given or os.environ.get("MAYFLY_CONFIG")
@@ -80,7 +80,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
 
     found = load(paths.config_file(given.config))
     address = _address(given.listen, found)
-    # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
+    # The sealed unit does not see every folder. The exchange, which runs `op`, judges the program anyway.
     if not given.sealed:
         _check_ops(found)
     for text in found.warnings:
@@ -101,12 +101,12 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     except sock_diag.SockDiagMissing as reason:
         hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
         raise speech.Stop(speech.FAILED, str(reason), hints=(hint,)) from None
-    _let_go_of_log()
+    _drop_log()
     return speech.DONE
 
 
-def _let_go_of_log() -> None:
-    """Lines that nobody takes are no reason to have failed: Python would end with 120 for what it still holds."""
+def _drop_log() -> None:
+    """Drop log lines that cannot be written: Python would end with 120 if they failed at exit."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -119,7 +119,7 @@ def _say_where(shown: str) -> None:
 
 
 def _next_step(reason: Taken) -> str:
-    """By what could not be had: the control socket, or the port."""
+    """The hint, by whether the control socket or the port is taken."""
     is_ours = "serves already" in str(reason)
     return "mayfly status" if is_ours else 'choose another port in the config: listen = "127.0.0.1:PORT"'
 
@@ -133,7 +133,7 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
 
 
 def _check_ops(found: Config) -> None:
-    """Raise Stop with a line for every `op` that will be needed and is not there, or not to be trusted."""
+    """Raise Stop with a line for each `op` that the profiles need and that is missing or cannot be trusted."""
     from mayfly.exchange.onepassword.op import find_op
 
     lines: dict[str, MayflyError] = {}
@@ -152,7 +152,7 @@ def _check_ops(found: Config) -> None:
 
 
 def _ways(found: Config) -> dict[str, OnePassword]:
-    """Every way to 1Password that a profile takes, by its table."""
+    """The settings for 1Password that profiles use, by their table."""
     names = dict.fromkeys(found.keys_of(profile).onepassword for profile in found.profiles)
     ways = {f"onepasswords.{name}": found.onepasswords[name] for name in names if name}
     return ways | ({"onepassword": found.onepassword} if None in names else {})
@@ -168,14 +168,14 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
         "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
-    if _is_strangers(address[1]):
-        hints = (_lock_out(found), *hints)
+    if _may_be_another_users(address[1]):
+        hints = (_make_new_tokens(found), *hints)
     message = f"{address[0]}:{address[1]} is taken by {who}" if who else f"{reason}: by a process that does not listen"
     return speech.Stop(speech.FAILED, message, hints=hints)
 
 
 def _is_served() -> bool:
-    """Whether a daemon of this user's own answers."""
+    """True if a daemon of this user answers."""
     from mayfly.cli import client
 
     try:
@@ -184,15 +184,15 @@ def _is_served() -> bool:
         return False
 
 
-def _is_strangers(port: int) -> bool:
-    """Where Linux does not say that it is ours, it may be anybody's: one that has the port, and does not listen."""
+def _may_be_another_users(port: int) -> bool:
+    """True unless Linux says that the port is ours. A process that does not listen may be anybody's."""
     from mayfly.cli.ports import owner
 
     return sys.platform == "linux" and owner(port) != os.getuid()
 
 
-def _lock_out(found: Config) -> str:
-    """What was sent to a stranger's process may have been our tokens: they shall open nothing any more."""
+def _make_new_tokens(found: Config) -> str:
+    """Make all tokens new, because clients may have sent theirs to another user's process; the hint that says so."""
     from mayfly.shared.tokens import rotate_token
 
     for profile in found.profiles:

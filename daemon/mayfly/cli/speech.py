@@ -1,4 +1,4 @@
-"""How the command speaks to people: on stderr, in lowercase, one line a fact, and a next step that can be pasted."""
+"""How commands speak to people: on stderr, in lowercase, a line for each fact, and a next step that can be pasted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HUMAN_MUST_ACT = 4
 
 
 class Stop(Exception):
-    """The command ends with `exit_code`, after `lines` (each an error) and hints have been said."""
+    """Ends the command with `exit_code`, after its errors and hints have been said."""
 
     def __init__(self, exit_code: int, *errors: str, hints: tuple[str, ...] = ()) -> None:
         super().__init__(*errors)
@@ -28,22 +28,22 @@ def error(text: str) -> None:
 
 
 def warning(text: str) -> None:
-    """Say what may surprise."""
+    """Say what may surprise the user."""
     print(f"mayfly: warning: {text}", file=sys.stderr)
 
 
 def hint(text: str) -> None:
-    """Say what to do."""
+    """Say what to do next."""
     print(f"mayfly: hint: {text}", file=sys.stderr)
 
 
 def say(text: str) -> None:
-    """Say what is going on."""
+    """Say what happens."""
     print(f"mayfly: {text}", file=sys.stderr)
 
 
-def stop(reason: Stop) -> int:
-    """Say why the command stops; its exit code."""
+def report(reason: Stop) -> int:
+    """Say the errors and the hints of a Stop; its exit code."""
     for text in reason.errors:
         error(text)
     for text in reason.hints:

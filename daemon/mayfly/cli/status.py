@@ -1,4 +1,4 @@
-"""`mayfly status`: what is fresh until when, what is next, what went wrong."""
+"""`mayfly status`: shows which credentials are fresh, what is next, and what went wrong."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mayfly.cli import daemon_calls, speech
 from mayfly.cli.status_page import page
 
 
-# The daemon is asked, which has its own.
+# The daemon has its own config.
 TAKES_CONFIG = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--json", action="store_true", help="everything that the daemon says, for scripts")
+    """The command's arguments."""
+    parser.add_argument("--json", action="store_true", help="the daemon's whole status, for scripts")
 
 
 def run(given: argparse.Namespace) -> int:

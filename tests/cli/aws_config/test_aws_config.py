@@ -280,7 +280,7 @@ async def test_change_keeps_mode_link_and_a_backup(world: World) -> None:
     assert b"[profile old]\r\nregion = x \xff\r\n" == backup.read_bytes()
     assert real.read_bytes().startswith(backup.read_bytes() + b"\n# >>> mayfly")
     assert [0o640, 0o640] == [stat.S_IMODE(place.stat().st_mode) for place in (real, backup)]
-    assert f"mayfly: as it was before: {backup}\n" in ended.err
+    assert f"mayfly: the file as it was before: {backup}\n" in ended.err
 
 
 async def test_name_that_is_taken_is_reported_and_the_rest_is_written(world: World) -> None:
@@ -295,7 +295,7 @@ async def test_name_that_is_taken_is_reported_and_the_rest_is_written(world: Wor
     assert (1, 0) == (ended.code, prefixed.code)
     assert f"mayfly: error: {config}: has a profile nsrc that mayfly did not write, and keeps it\n" in ended.err
     assert f"mayfly: {config}: wrote default\n" in ended.err
-    assert f"mayfly: {config}: took away default\n" in prefixed.err
+    assert f"mayfly: {config}: removed default\n" in prefixed.err
     assert ["nsrc", "mayfly-nsrc", "mayfly-default"] == sections.section_names(config.read_text())
 
 

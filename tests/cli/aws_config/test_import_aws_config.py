@@ -111,8 +111,8 @@ NOTES = [
     "left out new: it uses aws login",
     "left out shorty: it uses temporary keys",
     "Deep one is called Deep-one here",
-    "Deep-one: left out duration_seconds: a role on a role lives an hour at most in AWS",
-    'Long: is longer than an hour, and so mfa = "each": a prompt and a code for each session',
+    "Deep-one: left out duration_seconds: a role assumed by a role lives an hour at most in AWS",
+    'Long: lives over an hour, so it has mfa = "each": a prompt and a code for each session',
 ]
 
 Tree = dict[str, Any]
@@ -213,7 +213,7 @@ def test_comments_behind_values_are_none_of_them() -> None:
         profiles["r"]
     )
     assert [
-        f"r: left out the comment behind {key}, which the AWS CLI takes for a part of it"
+        f"r: left out the comment after {key}, which the AWS CLI takes for a part of it"
         for key in ("role_arn", "source_profile", "duration_seconds", "region")
     ] == [note for note in notes if note.startswith("r: ")]
 
@@ -246,9 +246,9 @@ def test_a_device_that_is_not_its_sources_is_left_out_and_said() -> None:
     profiles, notes = _planned(config)
 
     assert SERIAL == profiles["work"]["mfa_id"]
-    assert [
-        f"{name}: left out mfa_serial: its codes are those of another device, that of work" for name in ("r", "deep")
-    ] == [note for note in notes if "mfa_serial" in note]
+    assert [f"{name}: left out mfa_serial: work gives the codes of another device" for name in ("r", "deep")] == [
+        note for note in notes if "mfa_serial" in note
+    ]
 
 
 def test_without_a_device_the_item_is_to_tell_it() -> None:
@@ -314,7 +314,7 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
     assert "mayfly: warning: mend this: profiles.Admin.external_id: " in ended.err
     assert ended.err.endswith(
         "mayfly: fields of the items: 'access key id', 'secret access key', 'one-time password': "
-        "change them there or here, if yours are called otherwise\n"
+        "if yours have other names, change them there or here\n"
         f"mayfly: hint: move the keys of work into their items, and delete them in {world.home}/.aws/credentials: "
         "they work without a code\n"
     )
@@ -395,7 +395,7 @@ async def test_two_profiles_with_one_item_are_warned_about(world: World) -> None
 @pytest.mark.parametrize(
     ("config", "credentials", "words"),
     [
-        ("", "", "has no profile with permanent keys, and none that stands on one"),
+        ("", "", "has no profile with permanent keys, and no role on such a profile"),
         ("[profile a]\nsso_session = b\n", "", "left out a: it uses SSO"),
         ("[profile a\n", "", "line 1 cannot be read"),
         (f"x = {SECRET}\n", "", "line 1 cannot be read"),

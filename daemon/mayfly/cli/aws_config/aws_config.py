@@ -1,4 +1,4 @@
-"""`mayfly aws-config`: profiles for `~/.aws/config`, so that AWS_PROFILE and `--profile` work everywhere."""
+"""`mayfly aws-config`: profiles for `~/.aws/config`, so that AWS_PROFILE and `--profile` work in every program."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mayfly.shared import paths
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--write", action="store_true", help="put them into ~/.aws/config (or $AWS_CONFIG_FILE)")
-    parser.add_argument("--prefix", metavar="P", default="", help="put P before every profile's name")
+    """The command's arguments."""
+    parser.add_argument("--write", action="store_true", help="write them into ~/.aws/config (or $AWS_CONFIG_FILE)")
+    parser.add_argument("--prefix", metavar="P", default="", help="put P before each profile's name")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for every configured profile; raises sections.Unquotable."""
+    """An entry for each configured profile; raises sections.Unquotable."""
     socket, command = str(paths.control_socket()), own_command()
     return [
         Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name))
@@ -49,22 +49,22 @@ def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
 
 
 def is_behind(found: Document) -> bool:
-    """Whether `--write` was used once, and would now write other profiles or regions."""
+    """True if `--write` has been used, and would now write other profiles or regions."""
     text = _text()
     try:
-        there = sections.written(text)
+        written = sections.written(text)
     except sections.Unmergeable:
         return False
-    # Of profiles that are gone or new, the others tell the prefix.
-    prefix = next((name.removesuffix(profile) for name, (profile, _) in there.profiles.items()), "")
+    # The prefix of the first profile is that of all, also of profiles that have been added since.
+    prefix = next((name.removesuffix(profile) for name, (profile, _) in written.profiles.items()), "")
     wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text).items()}
-    return bool(there.profiles) and there.profiles != {
-        name: entry for name, entry in wanted.items() if name not in there.foreign
+    return bool(written.profiles) and written.profiles != {
+        name: entry for name, entry in wanted.items() if name not in written.foreign
     }
 
 
 def own_command() -> tuple[str, ...]:
-    """How to call this very `mayfly` from anywhere."""
+    """The words that run this `mayfly` from any folder."""
     called = Path(sys.argv[0]).absolute()
     beside = Path(sys.executable).with_name("mayfly")
     for candidate in (called, beside):
@@ -74,19 +74,19 @@ def own_command() -> tuple[str, ...]:
 
 
 def _regions(found: Document, text: str) -> dict[str, str]:
-    """The region of every profile: there, SDKs look for it in the profile itself, and nowhere else in the file.
+    """The region of each profile, because SDKs read it from the profile's own section alone.
 
-    Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
+    If the config names none, it is that of [default], as in a shell without a profile, or the fallback.
     """
     default = shadows.region_in(sections.foreign(text))
     return {
-        name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
+        name: str(table["region"]) if table.get("region") else default or regions.fallback(found, name)
         for name, table in found.tables("profiles").items()
     }
 
 
 def _text() -> str:
-    """What stands in `~/.aws/config`; nothing where it cannot be read, which `--write` then says."""
+    """The text of `~/.aws/config`; empty if it cannot be read, which `--write` reports."""
     try:
         return _config_file().read_text(errors="surrogateescape")
     except OSError:
@@ -96,7 +96,7 @@ def _text() -> str:
 def _write(entries: list[Entry]) -> int:
     path = _config_file()
     try:
-        # surrogateescape: whatever bytes stand there come out again as they were.
+        # surrogateescape: bytes that are no UTF-8 are written back as they are.
         text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
         merged = sections.merge(text, entries)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
@@ -110,7 +110,7 @@ def _write(entries: list[Entry]) -> int:
 
 
 def replace(path: Path, old: str, new: str) -> Path | None:
-    """Put `new` at `path`, whole or not at all, with the mode that it had (0600 if new); the backup of `old`."""
+    """Write `new` to `path`, whole or not at all, with the file's mode (0600 if new); the backup of `old`, if any."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -141,15 +141,15 @@ def _tell(path: Path, written: list[str], removed: list[str], *, is_changed: boo
         return
     speech.say(f"{path}: wrote {', '.join(written) or 'nothing'}")
     if removed:
-        speech.say(f"{path}: took away {', '.join(removed)}")
+        speech.say(f"{path}: removed {', '.join(removed)}")
     if backup:
-        speech.say(f"as it was before: {backup}")
+        speech.say(f"the file as it was before: {backup}")
     if written:
         speech.hint(f"try it: aws --profile {written[0]} sts get-caller-identity")
 
 
 def _complain(path: Path, written: list[str], foreign: list[str]) -> int:
-    """Say what stands in the way of a profile; the exit code."""
+    """Report profiles that could not be written, or will not be used; the exit code."""
     for name in foreign:
         speech.error(f"{path}: has a profile {name} that mayfly did not write, and keeps it")
     if foreign:

@@ -1,4 +1,4 @@
-"""`mayfly import-aws-config`: a config made of the profiles in `~/.aws`. It never prints or stores a key."""
+"""`mayfly import-aws-config`: makes a config from the profiles in `~/.aws`. It never prints or stores a key."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
 
-# What op itself takes in a name; anything else needs the ID.
+# The characters that `op` takes in a name; other names need the ID.
 _ITEM = re.compile(r"op://[A-Za-z0-9_. -]+/[A-Za-z0-9_. -]+")
 
 Items = dict[str, str]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument(
         "--item",
         metavar="[PROFILE=]op://VAULT/ITEM",
         action="append",
         default=[],
-        help="where the keys of PROFILE are, or of all; asked for if left out",
+        help="the item with the keys of PROFILE, or of all profiles; asked for if left out",
     )
-    parser.add_argument("--write", action="store_true", help="make it the config, if there is none yet")
+    parser.add_argument("--write", action="store_true", help="write it as the config, if there is none yet")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the config, or write it; and say what is left to do."""
+    """Print or write the config, and say what is left to do."""
     path = _new_config(given.config) if given.write else None
     plan = _plan()
     text = to_toml(plan, _items(plan, _parsed(given.item)))
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _new_config(given: str | None) -> Path:
-    """Where the config is to be; raises Stop where there is one."""
+    """The path for the config; raises Stop if there is a config already."""
     try:
         path = paths.config_file(given)
     except ConfigInvalid:
@@ -65,7 +65,7 @@ def _new_config(given: str | None) -> Path:
         raise speech.Stop(
             speech.FAILED,
             f"{path} is there already, and stays as it is",
-            hints=("print the new one, and take from it what you want: mayfly import-aws-config",),
+            hints=("print the new config, and copy the parts that you want: mayfly import-aws-config",),
         )
     return path
 
@@ -80,7 +80,7 @@ def _plan() -> Plan:
     if not plan.keys:
         for note in plan.notes:
             speech.say(note)
-        raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and none that stands on one")
+        raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and no role on such a profile")
     return plan
 
 
@@ -98,7 +98,7 @@ def _text(path: Path) -> str:
 
 
 def _parsed(given: list[str]) -> Items:
-    """The item for each profile that was named, and for "" that of all others."""
+    """The item by the profile that was named; by "" the item of all other profiles."""
     items: Items = {}
     for word in given:
         name, item = ("", word) if word.startswith("op://") else word.partition("=")[::2]
@@ -117,7 +117,7 @@ def _checked(item: str) -> str:
 
 
 def _items(plan: Plan, given: Mapping[str, str]) -> Items:
-    """An item for every profile with keys: given, or asked for."""
+    """An item for each profile with keys: given, or asked for."""
     unknown = [name for name in given if name and name not in plan.keys]
     if unknown:
         raise speech.Stop(
@@ -145,7 +145,7 @@ def _asked_for(name: str) -> str:
 
 
 def _problems(text: str) -> list[str]:
-    """What Mayfly would refuse of it."""
+    """The problems for which Mayfly would refuse the config."""
     from mayfly.config.load import load_document
 
     try:
@@ -156,7 +156,7 @@ def _problems(text: str) -> list[str]:
 
 
 def _create(path: Path, text: str, problems: list[str]) -> None:
-    """Write what can be served; raises Stop for anything else."""
+    """Write a config that can be served; raises Stop for any other."""
     if problems:
         raise speech.Stop(
             speech.FAILED,
@@ -172,9 +172,9 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
 
 
 def _say_what_is_left(plan: Plan, text: str) -> None:
-    """The keys are still where they were, in the open, and every SDK would prefer them."""
+    """Say what is left: the keys still lie in plain text in ~/.aws, and SDKs take them before Mayfly's credentials."""
     fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
-    speech.say(f"fields of the items: {fields}: change them there or here, if yours are called otherwise")
+    speech.say(f"fields of the items: {fields}: if yours have other names, change them there or here")
     names = ", ".join(keys.of for keys in plan.keys.values())
     credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     speech.hint(

@@ -1,4 +1,4 @@
-"""`mayfly install`: a service of this user alone, there at log-in, on the listening address in force."""
+"""`mayfly install`: makes the daemon a service of this user, from log-in on, on the listening address in force."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--now", action="store_true", help="start it, too")
+    """The command's arguments."""
+    parser.add_argument("--now", action="store_true", help="start the service, too")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be written, and do nothing")
     desktop.arguments(parser)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Install, or say what stands in the way: before anything is written, as far as that can be known."""
+    """Install, or say what stands in the way: before anything is written, if that can be known."""
     wanted = desktop.variables(given)
     values = values_in_force(given.config)
     if sys.platform == "darwin":
@@ -60,7 +60,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def refused(reason: systemd.Refused) -> speech.Stop:
-    """The end where systemd's manager of this user does not run, or will not."""
+    """The Stop for a user manager of systemd that does not run, or refuses."""
     hints = ["systemctl --user status 'mayfly*'"]
     if "bus" in str(reason) or "XDG_RUNTIME_DIR" in str(reason):
         hints = [
@@ -71,9 +71,9 @@ def refused(reason: systemd.Refused) -> speech.Stop:
 
 
 def values_in_force(given: str | None) -> Values:
-    """What the units are filled in with; raises Stop or ConfigInvalid where the config or the address is not good.
+    """The values for the units; raises Stop or ConfigInvalid if the config or the address cannot be used.
 
-    A config that is not there yet is no hindrance: the service waits for it.
+    There may be no config yet: the service waits for it.
     """
     from mayfly.config.load import load
 
@@ -101,7 +101,7 @@ def values_in_force(given: str | None) -> Values:
 
 
 def _op_folders(found: Config | None) -> tuple[str, ...]:
-    """Where `op` is by this shell's PATH, if the service would not look there; also before there is a config."""
+    """The folders of this shell's `op` in which the service would not look; also before there is a config."""
     from mayfly.config.model import OnePassword
     from mayfly.exchange.onepassword.op import USUAL_PLACES, find_op
 
@@ -111,7 +111,7 @@ def _op_folders(found: Config | None) -> tuple[str, ...]:
         try:
             place = find_op(way, os.environ)
         except MayflyError as error:
-            speech.warning(f"{error.message}: the service has no credentials before")
+            speech.warning(f"{error.message}: until then the service has no credentials")
             continue
         if not way.op and place not in USUAL_PLACES:
             folders[str(Path(place).parent)] = None
@@ -119,7 +119,7 @@ def _op_folders(found: Config | None) -> tuple[str, ...]:
 
 
 def _say_how_to_use(given: str | None) -> None:
-    """The line for each shell's start-up file, and what IDEs are better served with."""
+    """Say the line for each shell's start-up file, and the command for IDEs."""
     from shlex import quote
 
     try:
@@ -129,7 +129,7 @@ def _say_how_to_use(given: str | None) -> None:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
         return
     command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
-    # A start-up file is read in whatever folder the shell is started.
+    # A start-up file needs an absolute path: a shell may start in any folder.
     config = f" --config {quote(str(path))}" if given else ""
     profile = f" {quote(names[0])}" if len(names) > 1 else ""
     speech.hint(f'bash, zsh: put into ~/.bashrc, ~/.zshrc: eval "$({command} env{profile}{config})"')
@@ -137,6 +137,6 @@ def _say_how_to_use(given: str | None) -> None:
     speech.hint(
         f"IDEs and other programs of the desktop: {command} aws-config --write{config}, and choose a profile there"
     )
-    # The agent is told of it; systemd's units have the session's.
+    # launchd's agent is given the variable; systemd's units use the session's runtime folder.
     if "MAYFLY_RUNTIME_DIR" in os.environ and sys.platform != "darwin":
         speech.warning("MAYFLY_RUNTIME_DIR is set in this shell, and not for the service: they will not meet")

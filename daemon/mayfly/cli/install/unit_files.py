@@ -36,7 +36,7 @@ def put(path: Path, text: str) -> bool:
 
 
 def show(wanted: Mapping[Path, str]) -> None:
-    """Print what would be written, and what stands there."""
+    """Print the files that would be written, and whether each exists."""
     for path, text in wanted.items():
         print(f"# {path}: {files.standing(path, text).value}\n{text}")
 

@@ -16,13 +16,13 @@ COMMENT = "<!-- {} -->"
 
 
 def install(values: Values, *, now: bool, dry_run: bool) -> None:
-    """Put the agent there, and with `now` have launchd take it over; raises Stop."""
+    """Write the agent's property list, and with `now` have launchd load and start it; raises Stop."""
     text = files.stamped(units.launchd(values), COMMENT)
     if dry_run:
         print(f"<!-- {launchd.agent()} -->\n{text}")
         return
     launchd.log_file().parent.mkdir(parents=True, exist_ok=True)
-    # launchd makes sockets, and no folders for them.
+    # launchd creates the sockets, but not their folder.
     paths.make_runtime_dir()
     is_kept = files.standing(launchd.agent(), text).is_kept
     is_changed = put(launchd.agent(), text)
@@ -40,7 +40,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
 
 
 def uninstall() -> list[Path] | None:
-    """Have launchd forget the agent, and take it away; what is kept, or None where there was none."""
+    """Unload the agent and remove it; the files that are kept, or None if there was no agent."""
     path = launchd.agent()
     standing = files.standing(path)
     if launchd.is_loaded():
