@@ -7,18 +7,14 @@ import socket
 import sys
 import threading
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from mayfly.cli import client, daemon_calls, speech
 from support.clients import ARN
+from support.control import daemon, response, sends
 from support.world import World, which
-
-
-Answers = Callable[[socket.socket], None]
 
 
 @pytest.fixture(name="path")
@@ -26,38 +22,6 @@ def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the control socket is looked for."""
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
     return tmp_path / "control.sock"
-
-
-@contextmanager
-def daemon(path: Path, answer: Answers) -> Iterator[None]:
-    """A server that takes one connection and does with it what `answer` does."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                answer(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield
-        thread.join(timeout=10)
-
-
-def sends(raw: bytes) -> Answers:
-    """An answer of these bytes, after the request."""
-
-    def answer(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(raw)
-
-    return answer
-
-
-def response(status: int, body: bytes) -> bytes:
-    return b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
 
 
 def test_status_and_body_come_back_as_they_were_sent(path: Path) -> None:

@@ -66,7 +66,7 @@ class Call:
         first, *lines = head.split(b"\r\n")
         length = next((line[15:] for line in lines if line.lower().startswith(b"content-length:")), b"")
         words = first.split()
-        if len(words) < 2 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
+        if len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
             raise NotRunning(f"the daemon at {self._path} ended before it had answered")
         return Reply(int(words[1]), body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mayfly.cli import daemon_calls, ports, speech, target
+from mayfly.shared.text import printable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,5 +16,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the daemon's credentials, however long a human takes to approve."""
     ports.refuse_other_users(target.expected_port(given.config))
-    print(daemon_calls.ask_about(given.profile, "GET", "process", "{}", answer_seconds=None).decode())
+    body = daemon_calls.ask_about(given.profile, "GET", "process", "{}", answer_seconds=None)
+    print(printable(body.decode(errors="replace")))
     return speech.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from mayfly import __version__
 from mayfly.cli import client, speech
@@ -13,7 +13,8 @@ from mayfly.shared import paths
 
 TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
 
@@ -22,11 +23,37 @@ START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def status() -> Any:
-    """The daemon's status as a tree; raises Stop if there is none."""
+def status() -> dict[str, Any]:
+    """The daemon's status; raises Stop if there is none."""
+    return tree(ask("GET", "/status"))
+
+
+def tree(body: bytes) -> dict[str, Any]:
+    """The object in the body of an answer; raises Stop if there is none."""
     import json
 
-    return json.loads(ask("GET", "/status"))
+    with understood():
+        return dict(json.loads(body))
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Read an answer: a key that is missing or a value of another kind raises Stop. The daemon may be anything."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+        hint = "it may be another version of mayfly: restart it, as by: systemctl --user restart mayfly.service"
+        raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
+
+
+def config_path(status: Mapping[str, Any]) -> Path:
+    """The path of the daemon's config."""
+    import os
+
+    from pathlib import Path
+
+    # The locale of this process may have another encoding for paths than the daemon's.
+    return Path(os.fsdecode(status["config"].encode(errors="surrogateescape")))
 
 
 def ask(method: str, target: str) -> bytes:
@@ -36,7 +63,8 @@ def ask(method: str, target: str) -> bytes:
 
 def known_profiles() -> list[str]:
     """The names of the daemon's profiles, in the config's order."""
-    return [row["profile"] for row in status()["profiles"]]
+    with understood():
+        return [str(row["profile"]) for row in status()["profiles"]]
 
 
 def ask_about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
@@ -74,12 +102,15 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
     """The body of a 200; any other answer, which is about `profile`, raises its Stop."""
     if reply.status == 200:
         return reply.body
-    error = _tree(reply.body)
-    if error.get("code") == "UnknownProfile":
+    error: dict[str, Any] = {}
+    with suppress(speech.Stop):
+        error = tree(reply.body)
+    if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
-    texts = error.get("problems") or [error.get("message") or f"the daemon answered {reply.status} without a reason"]
-    hint = error.get("hint")
-    raise speech.Stop(_exit_code(error), *texts, hints=(hint,) if hint else ())
+    problems, hint = error.get("problems"), error.get("hint")
+    message = error.get("message") or f"the daemon answered {reply.status} without a reason"
+    texts = problems if problems and isinstance(problems, list) else [message]
+    raise speech.Stop(_exit_code(error), *map(str, texts), hints=(str(hint),) if hint else ())
 
 
 def check_names(given: Sequence[str], known: Sequence[str]) -> None:
@@ -150,13 +181,3 @@ def _how_to_start() -> str:
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"
     return START_IT
-
-
-def _tree(raw: bytes) -> dict[str, Any]:
-    import json
-
-    try:
-        tree = json.loads(raw)
-    except ValueError:
-        return {}
-    return tree if isinstance(tree, dict) else {}

@@ -33,9 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Ask for all profiles, wait for all, and say what became of each."""
     status = daemon_calls.status()
-    daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
-    names = dict.fromkeys(given.profiles or without_source(status))
-    wait = PromptWait(Path(status["config"]))
+    with daemon_calls.understood():
+        daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
+        names = dict.fromkeys(given.profiles or without_source(status))
+        wait = PromptWait(daemon_calls.config_path(status))
     calls = {
         name: daemon_calls.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names
     }
@@ -52,7 +53,7 @@ def without_source(status: Mapping[str, Any]) -> list[str]:
     """
     names = [row["profile"] for row in status["profiles"]]
     try:
-        tables = document.read(Path(status["config"])).tables("profiles")
+        tables = document.read(daemon_calls.config_path(status)).tables("profiles")
     except ConfigInvalid:
         return names
     return [name for name in names if "source_profile" not in tables.get(name, {})]
@@ -111,8 +112,9 @@ def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None) -> float
 
     `wait` None: it has been said once, and the prompt is on the screen now.
     """
-    rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
-    human = [name for name in names if "1Password" in rows[name]["next_step"]]
+    with daemon_calls.understood():
+        rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
+        human = [name for name in names if "1Password" in rows[name]["next_step"]]
     others = [name for name in names if name not in human] if wait else []
     seconds = wait.left_seconds(human, datetime.now(UTC)) if wait and human else 0
     if seconds:

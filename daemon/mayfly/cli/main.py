@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, by default the process's own; its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    _have_streams()
+    _prepare_streams()
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -104,11 +104,16 @@ def _stop_for(problem: MayflyError) -> speech.Stop:
     return speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ())
 
 
-def _have_streams() -> None:
-    """Open /dev/null in the place of a stream that was closed (`>&-`): Python has None there, which cannot be used."""
+def _prepare_streams() -> None:
+    """Make both streams take every text.
+
+    Python has None for a stream that was closed (`>&-`): /dev/null takes its place. A character that the locale's
+    encoding lacks is written as its escape sequence.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until we end
+        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from mayfly.cli import daemon_calls, speech
 from mayfly.config import document
 from mayfly.shared import paths, tokens
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.text import printable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,16 +49,17 @@ def _rotate(name: str) -> str | None:
         tokens.rotate_token(name)
     except ConfigInvalid as problem:
         return problem.message
-    print(f"{name}: new token in {tokens.token_path(name)}")
+    print(printable(f"{name}: new token in {tokens.token_path(name)}"))
     return None
 
 
 def _reload_tokens() -> dict[str, str]:
     """Have a running daemon read the tokens; why it could not, by profile. Such a profile has no token now."""
     try:
-        reply = json.loads(daemon_calls.ask("POST", "/tokens"))
+        body = daemon_calls.ask("POST", "/tokens")
     except speech.Stop as reason:
         if reason.exit_code != speech.NOT_RUNNING:
             raise
         return {}
-    return dict(reply["refused"])
+    with daemon_calls.understood():
+        return {str(name): str(reason) for name, reason in daemon_calls.tree(body)["refused"].items()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mayfly.cli import speech
 from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.text import printable
 
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(given: argparse.Namespace) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.report(reason)
-    manager.status(f"not serving: {reason.errors[0]}")
+    manager.status(printable(f"not serving: {reason.errors[0]}"))
     _wait_for_change(given.config)
     return code
 

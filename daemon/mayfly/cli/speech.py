@@ -1,8 +1,18 @@
-"""How commands speak to people: on stderr, in lowercase, a line for each fact, and a next step that can be pasted."""
+"""How commands speak to people: on stderr, in lowercase, a line for each fact, and a next step that can be pasted.
+
+Law: a text may come from a daemon, from `op` or from a file: no character of it steers the terminal or begins a line.
+"""
 
 from __future__ import annotations
 
 import sys
+
+from mayfly.shared.text import printable
+
+
+TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
+if TYPE_CHECKING:
+    from typing import Any
 
 
 DONE = 0
@@ -24,22 +34,22 @@ class Stop(Exception):
 
 def error(text: str) -> None:
     """Say what went wrong."""
-    print(f"mayfly: error: {text}", file=sys.stderr)
+    print(f"mayfly: error: {printable(text)}", file=sys.stderr)
 
 
 def warning(text: str) -> None:
     """Say what may surprise the user."""
-    print(f"mayfly: warning: {text}", file=sys.stderr)
+    print(f"mayfly: warning: {printable(text)}", file=sys.stderr)
 
 
 def hint(text: str) -> None:
     """Say what to do next."""
-    print(f"mayfly: hint: {text}", file=sys.stderr)
+    print(f"mayfly: hint: {printable(text)}", file=sys.stderr)
 
 
 def say(text: str) -> None:
     """Say what happens."""
-    print(f"mayfly: {text}", file=sys.stderr)
+    print(f"mayfly: {printable(text)}", file=sys.stderr)
 
 
 def report(reason: Stop) -> int:
@@ -49,3 +59,16 @@ def report(reason: Stop) -> int:
     for text in reason.hints:
         hint(text)
     return reason.exit_code
+
+
+def print_json(tree: Any, *, indent: int) -> None:
+    """Print a tree as JSON of printable ASCII, for scripts."""
+    import json
+
+    print(json.dumps(tree, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def print_file(text: str) -> None:
+    """Print a file's text, in UTF-8 whatever the locale is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))

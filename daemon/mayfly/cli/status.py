@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 
@@ -24,7 +23,9 @@ def run(given: argparse.Namespace) -> int:
     """Show the daemon's status."""
     status = daemon_calls.status()
     if given.json:
-        print(json.dumps(status, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(page(status, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))))
+        speech.print_json(status, indent=2)
+        return speech.DONE
+    with daemon_calls.understood():
+        lines = page(status, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    print("\n".join(lines))
     return speech.DONE

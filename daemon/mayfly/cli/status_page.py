@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from mayfly.cli.durations import format_duration, format_time
+from mayfly.shared.text import printable
 
 
 Row: TypeAlias = Mapping[str, Any]
@@ -18,6 +19,7 @@ COLOURS = {"fresh": "32", "due": "33", "expired": "31", "empty": "2", "waiting":
 
 def page(status: Mapping[str, Any], *, is_coloured: bool = False) -> list[str]:
     """The table of profiles, the errors and their hints, notes, the last fetches, refusals, and the daemon."""
+    status = _printable(status)
     now = _instant(status["observed_at"])
     table = _aligned([HEADINGS, *(_cells(row, now) for row in status["profiles"])])
     phases = ["", *(_phase(row) for row in status["profiles"])]
@@ -81,20 +83,24 @@ def _fetches(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _client(fetch: Row) -> str:
     """The program by its name and agent, or by its agent alone if its process was gone."""
     if fetch["pid"] is None:
-        return f"a program that was gone ({_printable(fetch['agent'])})"
-    return f"{_printable(fetch['program'] or '?')} (pid {fetch['pid']}, {_printable(fetch['agent'])})"
+        return f"a program that was gone ({fetch['agent']})"
+    return f"{fetch['program'] or '?'} (pid {fetch['pid']}, {fetch['agent']})"
 
 
 def _refusals(status: Mapping[str, Any]) -> Iterator[str]:
     counts = status.get("refusals", {})
     if counts:
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        yield "refused: " + ", ".join(f"{times} by {_printable(cause)}" for cause, times in ordered)
+        yield "refused: " + ", ".join(f"{times} by {cause}" for cause, times in ordered)
 
 
-def _printable(text: str) -> str:
-    """A program's name of itself without what could steer the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def _printable(value: Any) -> Any:
+    """The same tree, with texts that cannot steer the terminal: a daemon repeats what programs call themselves."""
+    if isinstance(value, dict):
+        return {printable(key): _printable(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(below) for below in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _daemon(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -124,7 +130,7 @@ def _coloured(line: str, phase: str) -> str:
     """The heading is dim; a phase has its colour."""
     if not phase:
         return f"\x1b[2m{line}\x1b[0m"
-    return line.replace(f"  {phase}", f"  \x1b[{COLOURS[phase]}m{phase}\x1b[0m", 1)
+    return line.replace(f"  {phase}", f"  \x1b[{COLOURS.get(phase, '0')}m{phase}\x1b[0m", 1)
 
 
 def _ago(at: str | None, now: datetime) -> str:

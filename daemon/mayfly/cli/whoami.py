@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from mayfly.cli import daemon_calls, speech
 
@@ -19,7 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Ask AWS through the daemon."""
-    who = json.loads(daemon_calls.ask_about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None))
-    shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}
-    print(json.dumps(shown, indent=4))
+    body = daemon_calls.ask_about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None)
+    with daemon_calls.understood():
+        who = daemon_calls.tree(body)
+        shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}
+    speech.print_json(shown, indent=4)
     return speech.DONE

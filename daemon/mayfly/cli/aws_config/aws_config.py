@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
         raise speech.Stop(speech.WRONG_USAGE, f"{found.path}: has no profiles")
     if given.write:
         return _write(entries)
-    print(printed, end="")
+    speech.print_file(printed)
     return speech.DONE
 
 

@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
         _create(path, text, problems)
         speech.say(f"wrote {path}")
     else:
-        print(text, end="")
+        speech.print_file(text)
     for problem in problems:
         speech.warning(f"mend this: {problem}")
     _say_what_is_left(plan, text)
@@ -141,7 +141,7 @@ def _asked_for(name: str) -> str:
             hints=(f"mayfly import-aws-config --item {name}=op://VAULT/ITEM",),
         )
     print(f"1Password item with the keys of {name} (op://VAULT/ITEM): ", end="", file=sys.stderr, flush=True)
-    return _checked(sys.stdin.readline().strip())
+    return _checked(sys.stdin.buffer.readline().decode(errors="replace").strip())
 
 
 def _problems(text: str) -> list[str]:

@@ -272,8 +272,14 @@ def _key_values(keys: Keys, item: str) -> dict[str, str | int]:
     return values | ({"region": keys.region} if keys.region else {})
 
 
+def _toml_value(value: str | int) -> str:
+    """A number or a basic string; what cannot be printed stands in it as an escape sequence."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text)
+
+
 def _table(name: str, values: Mapping[str, str | int]) -> str:
     shown = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
     width = max(map(len, values))
-    lines = [f"{key:<{width}} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    lines = [f"{key:<{width}} = {_toml_value(value)}" for key, value in values.items()]
     return "\n".join([f"[profiles.{shown}]", *lines, ""])

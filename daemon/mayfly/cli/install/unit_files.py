@@ -8,6 +8,7 @@ from pathlib import Path
 from mayfly.cli import speech
 from mayfly.service import files, systemd
 from mayfly.service.files import Standing
+from mayfly.shared.text import printable
 
 
 def put(path: Path, text: str) -> bool:
@@ -38,7 +39,7 @@ def put(path: Path, text: str) -> bool:
 def show(wanted: Mapping[Path, str]) -> None:
     """Print the files that would be written, and whether each exists."""
     for path, text in wanted.items():
-        print(f"# {path}: {files.standing(path, text).value}\n{text}")
+        print(f"# {printable(str(path))}: {files.standing(path, text).value}\n{text}")
 
 
 def remove(path: Path) -> None:
