@@ -39,7 +39,7 @@ def find(config: str | None, profile: str | None) -> Target:
     """
     found = document.read(paths.config_file(config))
     name = _chosen(found, profile)
-    return Target(name, _port(found), _region(found, name), regions.fallback(found, name))
+    return Target(name, _port(found), regions.configured(found, name), regions.fallback(found, name))
 
 
 def expected_port(config: str | None = None) -> int:
@@ -90,12 +90,3 @@ def _port(found: Document) -> int:
     if port == 0:
         raise ConfigInvalid(f"MAYFLY_LISTEN or {found.where('listen')}: port 0 is another one each time")
     return port
-
-
-def _region(found: Document, name: str) -> str | None:
-    region = found.tables("profiles")[name].get("region")
-    if region is None:
-        return None
-    if not isinstance(region, str) or not re.fullmatch(r"[a-z0-9-]+", region):
-        raise ConfigInvalid(f"{found.where('profiles', name, 'region')}: is no region")
-    return region

@@ -144,7 +144,7 @@ def test_process_line_means_the_same_to_a_splitter_and_to_a_shell(tmp_path: Path
     assert line == reader["profile nsrc"]["credential_process"]
 
 
-@pytest.mark.parametrize("letter", "'\"`$\\!;#\n")
+@pytest.mark.parametrize("letter", "'\"`$\\!;#\n\x85\u202e\u2028\udcff")
 def test_path_that_cannot_be_quoted_for_all_is_refused(letter: str) -> None:
     """Rather no line than one that some SDK reads as another."""
     with pytest.raises(Unquotable):
@@ -243,6 +243,20 @@ async def test_profile_without_a_region_gets_one(world: World) -> None:
     default = await world.run("aws-config")
 
     assert ["region = us-east-1", "region = us-west-2"] == [end.out.splitlines()[2] for end in (usual, default)]
+
+
+@pytest.mark.parametrize(
+    "region", ['"a b"', '"x\\nsource_profile = y"', "5", "['x']", '"us-east-1 ; x"', '"us_east.1"', '""']
+)
+@pytest.mark.parametrize("argv", [[], ["--write"]])
+async def test_malformed_region_is_refused_and_not_repeated(world: World, region: str, argv: list[str]) -> None:
+    """As `env` refuses it: one line with the key, and nothing is printed or written."""
+    path = world.write_toml(f"{SEED_TOML}region = {region}\n")
+    ended = await world.run("aws-config", *argv)
+
+    line = f"mayfly: error: {path}: profiles.nsrc.region: is no region\n"
+    assert (2, "", line) == (ended.code, ended.out, ended.err)
+    assert not aws_config_of(world).exists()
 
 
 async def test_new_file_is_this_users_alone(world: World) -> None:

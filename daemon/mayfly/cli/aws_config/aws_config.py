@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for each configured profile; raises sections.Unquotable."""
+    """An entry for each configured profile; raises sections.Unquotable, ConfigInvalid."""
     socket, command = str(paths.control_socket()), own_command()
     return [
         Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name))
@@ -80,8 +80,8 @@ def _regions(found: Document, text: str) -> dict[str, str]:
     """
     default = shadows.region_in(sections.foreign(text))
     return {
-        name: str(table["region"]) if table.get("region") else default or regions.fallback(found, name)
-        for name, table in found.tables("profiles").items()
+        name: regions.configured(found, name) or default or regions.fallback(found, name)
+        for name in found.tables("profiles")
     }
 
 

@@ -170,6 +170,6 @@ def _quoted(path: str) -> str:
 
 
 def _plain(text: str, allowed: re.Pattern[str]) -> str:
-    if not allowed.fullmatch(text):
+    if not (allowed.fullmatch(text) and text.isprintable()):
         raise Unquotable(f"{text!r} has characters that cannot stand in ~/.aws/config")
     return text

@@ -10,6 +10,8 @@ import re
 
 from collections.abc import Iterator, Mapping
 
+from mayfly.cli.aws_config.regions import is_region
+
 
 # Keys that give credentials. A region or an output format does no harm.
 _KEYS = {"aws_access_key_id", "credential_process", "login_session", "role_arn", "aws_secret_access_key"}
@@ -32,7 +34,7 @@ def default_region(environ: Mapping[str, str]) -> str | None:
 def region_in(text: str) -> str | None:
     """The region of [default] in a config file's text, or None."""
     named = [value for key, value in _default_items(text) if key == "region"]
-    return named[-1] if named and re.fullmatch(r"[a-z0-9-]+", named[-1]) else None
+    return named[-1] if named and is_region(named[-1]) else None
 
 
 def _files(environ: Mapping[str, str]) -> tuple[str, str]:
