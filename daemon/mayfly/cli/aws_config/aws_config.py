@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mayfly.cli import speech
 from mayfly.cli.aws_config import regions, sections, shadows
+from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.sections import Entry
 from mayfly.config import document
 from mayfly.config.document import Document
@@ -88,13 +89,13 @@ def _regions(found: Document, text: str) -> dict[str, str]:
 def _text() -> str:
     """The text of `~/.aws/config`; empty if it cannot be read, which `--write` reports."""
     try:
-        return _config_file().read_text(errors="surrogateescape")
+        return Path(config_file(os.environ)).read_text(errors="surrogateescape")
     except OSError:
         return ""
 
 
 def _write(entries: list[Entry]) -> int:
-    path = _config_file()
+    path = Path(config_file(os.environ))
     try:
         # surrogateescape: bytes that are no UTF-8 are written back as they are.
         text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
@@ -156,22 +157,14 @@ def _complain(path: Path, written: list[str], foreign: list[str]) -> int:
         speech.hint("remove it there, or choose other names: mayfly aws-config --write --prefix mayfly-")
     shadowed = [name for name in written if name in _static_keys()]
     for name in shadowed:
-        speech.error(f"{_credentials_file()}: has keys for {name}, which win over credential_process")
+        speech.error(f"{credentials_file(os.environ)}: has keys for {name}, which win over credential_process")
     if shadowed:
-        speech.hint(f"remove them from {_credentials_file()}")
+        speech.hint(f"remove them from {credentials_file(os.environ)}")
     return speech.FAILED if foreign or shadowed else speech.DONE
 
 
 def _static_keys() -> set[str]:
     try:
-        return sections.keys_in(_credentials_file().read_text(errors="replace"))
+        return sections.keys_in(Path(credentials_file(os.environ)).read_text(errors="replace"))
     except OSError:
         return set()
-
-
-def _config_file() -> Path:
-    return Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-
-
-def _credentials_file() -> Path:
-    return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mayfly.cli import speech
 from mayfly.cli.aws_config import sections
+from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
 from mayfly.config.document import Document
 from mayfly.shared import paths
@@ -71,8 +72,8 @@ def _new_config(given: str | None) -> Path:
 
 
 def _plan() -> Plan:
-    config = _aws_file("AWS_CONFIG_FILE", "config")
-    credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    config = Path(config_file(os.environ))
+    credentials = Path(credentials_file(os.environ))
     try:
         plan = make_plan(profiles_in(_text(config), _text(credentials)))
     except (Unreadable, sections.Unmergeable) as reason:
@@ -82,10 +83,6 @@ def _plan() -> Plan:
             speech.say(note)
         raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and no role on such a profile")
     return plan
-
-
-def _aws_file(variable: str, name: str) -> Path:
-    return Path(os.environ.get(variable) or f"~/.aws/{name}").expanduser()
 
 
 def _text(path: Path) -> str:
@@ -176,7 +173,5 @@ def _say_what_is_left(plan: Plan, text: str) -> None:
     fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
     speech.say(f"fields of the items: {fields}: if yours have other names, change them there or here")
     names = ", ".join(keys.of for keys in plan.keys.values())
-    credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
-    speech.hint(
-        f"move the keys of {names} into their items, and delete them in {credentials}: they work without a code"
-    )
+    place = credentials_file(os.environ)
+    speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")

@@ -10,6 +10,7 @@ import re
 
 from collections.abc import Iterator, Mapping
 
+from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.regions import is_region
 
 
@@ -21,27 +22,20 @@ def find(environ: Mapping[str, str]) -> list[str]:
     """A line for each file in which [default] has credentials, or a way to get some."""
     return [
         f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
-        for path in _files(environ)
+        for path in (credentials_file(environ), config_file(environ))
         if (keys := _shadowing_keys(path))
     ]
 
 
 def default_region(environ: Mapping[str, str]) -> str | None:
     """The region of [default] in the config file, or None."""
-    return region_in(_text(_files(environ)[1]))
+    return region_in(_text(config_file(environ)))
 
 
 def region_in(text: str) -> str | None:
     """The region of [default] in a config file's text, or None."""
     named = [value for key, value in _default_items(text) if key == "region"]
     return named[-1] if named and is_region(named[-1]) else None
-
-
-def _files(environ: Mapping[str, str]) -> tuple[str, str]:
-    return (
-        os.path.expanduser(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"),  # noqa: PTH111 - speed
-        os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config"),  # noqa: PTH111 - speed
-    )
 
 
 def _shadowing_keys(path: str) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
 from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.text import printable
 
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def run(given: argparse.Namespace) -> int:
     """Install, or say what stands in the way: before anything is written, if that can be known."""
     wanted = desktop.variables(given)
     values = values_in_force(given.config)
+    _check_characters(values, wanted)
     if sys.platform == "darwin":
         from mayfly.cli.install import with_launchd
 
@@ -57,6 +60,14 @@ def run(given: argparse.Namespace) -> int:
         desktop.give(wanted)
         _say_how_to_use(given.config)
     return speech.DONE
+
+
+def _check_characters(values: Values, variables: Mapping[str, str]) -> None:
+    """Raise ConfigInvalid for a path with a character that cannot be printed: a line end would begin a directive."""
+    here = (values.home, values.log, str(systemd.folder()), values.python, values.config or "", *values.op_folders)
+    for text in (*here, values.runtime_dir, *variables.values()):
+        if not text.isprintable():
+            raise ConfigInvalid(f"{printable(text)}: has characters that no unit may have: rename it")
 
 
 def refused(reason: systemd.Refused) -> speech.Stop:
