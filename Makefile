@@ -38,12 +38,14 @@ clean: ## take away what the above have made
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mayfly needs python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(BIN)/python || { echo "making .venv …"; $(PYTHON) -m venv .venv; }
+	@echo "installing mayfly and the libraries that it needs …"
 	@$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 .venv/ready: .venv/installed
-	@echo "installing the test tools …"
+	@echo "updating pip in .venv …"
 	@$(PIP) install --constraint constraints.txt 'pip>=25.1'
+	@echo "installing the tests' and checks' tools …"
 	@$(PIP) install --constraint constraints.txt --group test --group check
 	@touch $@
 

@@ -15,7 +15,7 @@ import pytest
 from mayfly.cli import speech
 from mayfly.cli.main import main
 from mayfly.cli.status_page import page
-from mayfly.demo.output import Teller
+from mayfly.demo.output import Output
 from support.control import daemon, response
 from support.world import SEED_TOML, World
 
@@ -159,8 +159,8 @@ def test_an_answer_that_makes_no_sense_is_told_in_a_line(
 
 def test_the_demo_shows_printable_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Also what the programs that it runs have printed; a line end stays one only where a text is shown as it is."""
-    teller = Teller(sys.stdout, is_coloured=False)
-    for tell in (teller.title, teller.step, teller.say, teller.show, teller.good, teller.plain):
+    output = Output(sys.stdout, is_coloured=False)
+    for tell in (output.title, output.step, output.say, output.show, output.good, output.plain):
         tell(HOSTILE)
 
     assert [] == foreign(capsys.readouterr().out)

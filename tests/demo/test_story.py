@@ -1,4 +1,4 @@
-"""`mayfly demo`: it tells what it has seen, and leaves nothing behind."""
+"""`mayfly demo`: it reports what it has seen, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.demo import fixtures, memory
+from mayfly.demo import fixtures, process_memory
 from mayfly.demo.story import refresh_line
 from support.world import measured
 
@@ -24,13 +24,13 @@ from support.world import measured
 PATIENCE_SECONDS = 60
 
 
-# To follow every process of every story would take as long as the stories do.
+# Coverage of all processes of all stories would take as long as the stories themselves, so one story has it.
 PLAIN = {name: value for name, value in os.environ.items() if name not in measured()}
 
 
 @pytest.fixture(name="scratch")
 def _scratch() -> Iterator[Path]:
-    """The demo's temporary folder, with a name short enough for sockets: whatever it leaves behind is seen there."""
+    """The demo's temporary folder, with a name short enough for sockets. What the demo leaves behind would be in it."""
     with tempfile.TemporaryDirectory(prefix="scratch-", dir="/tmp") as folder:
         yield Path(folder)
 
@@ -62,7 +62,7 @@ async def line_with(process: asyncio.subprocess.Process, text: str) -> str:
     while line := (await process.stdout.readline()).decode():
         if text in line:
             return line
-    raise AssertionError(f"nothing was said of {text}")
+    raise AssertionError(f"no line has {text!r}")
 
 
 def left_in(scratch: Path) -> list[str]:
@@ -74,7 +74,7 @@ def open_to_all(folder: Path) -> None:
 
 
 def processes_in(scratch: Path) -> list[str]:
-    """The command lines of all processes whose environment or arguments name the folder."""
+    """The command lines of the processes that name the folder in their environment or arguments."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -86,7 +86,7 @@ def processes_in(scratch: Path) -> list[str]:
 
 
 async def test_story_is_told_with_an_unmodified_sdk(scratch: Path) -> None:
-    """One op, one approval, one STS call; the user's ARN; a second answer from memory; a code refused twice.
+    """One run of op, one approval, one call to STS; the user's ARN; an answer from memory; a used code refused.
 
     No file and no process outlives it.
     """
@@ -105,8 +105,8 @@ async def test_story_is_told_with_an_unmodified_sdk(scratch: Path) -> None:
     assert ([], []) == (left_in(scratch), processes_in(scratch))
 
 
-async def test_demo_knows_nothing_of_the_users_own(scratch: Path) -> None:
-    """Neither a profile, nor a proxy, nor a Mayfly of the user's own gets into it; nor a umask like Fedora's."""
+async def test_demo_ignores_the_users_environment(scratch: Path) -> None:
+    """The user's AWS profile, proxy, Mayfly and 1Password do not affect it, nor does a umask like Fedora's."""
     env = {
         "AWS_PROFILE": "missing",
         "AWS_CONFIG_FILE": "/nowhere",
@@ -121,8 +121,8 @@ async def test_demo_knows_nothing_of_the_users_own(scratch: Path) -> None:
     assert (0, b"") == (process.returncode, err)
 
 
-async def test_demo_that_nobody_listens_to_is_played_all_the_same(scratch: Path) -> None:
-    """`>&-` is no reason to fail."""
+async def test_demo_plays_without_a_stdout(scratch: Path) -> None:
+    """A closed stdout (`>&-`) is no failure."""
     process = await asyncio.create_subprocess_exec(
         *("sh", "-c", '"$0" -m mayfly demo --once >&-', sys.executable),
         stderr=asyncio.subprocess.PIPE,
@@ -136,7 +136,7 @@ async def test_demo_that_nobody_listens_to_is_played_all_the_same(scratch: Path)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number: signal.Signals) -> None:
-    """Whoever has seen enough gets their machine back as it was."""
+    """A signal ends the story, all its processes, and its folder."""
     async with demo(scratch, "--once") as process:
         await line_with(process, "a terminal")
         process.send_signal(number)
@@ -147,7 +147,7 @@ async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number:
 
 
 async def test_demo_that_stays_invites_and_ends_with_ctrl_c(scratch: Path) -> None:
-    """What it says to paste works in another terminal, with nothing of ours on its PATH; to leave is no failure."""
+    """The commands that it shows work in another terminal without Mayfly on its PATH; Ctrl-C is exit code 0."""
     plain = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     async with demo(scratch, env=plain) as process:
         lines = [(await line_with(process, text)).strip() for text in ("export ", "eval ")]
@@ -168,8 +168,8 @@ async def test_demo_that_stays_invites_and_ends_with_ctrl_c(scratch: Path) -> No
     assert ([], []) == (left_in(scratch), processes_in(scratch))
 
 
-def test_path_is_added_to_only_where_it_is_needed(tmp_path: Path) -> None:
-    """Our own command is found as it is, by a link, or not at all; not if it is another, or of this terminal alone."""
+def test_path_is_extended_only_if_needed(tmp_path: Path) -> None:
+    """No folder is added if PATH has our command or a link to it. Another `mayfly`, or our venv, does not count."""
     own, link, other = (tmp_path / name / "mayfly" for name in ("venv/bin", "link", "other"))
     for program in (own, other):
         program.parent.mkdir(parents=True)
@@ -191,8 +191,8 @@ def test_path_is_added_to_only_where_it_is_needed(tmp_path: Path) -> None:
     assert fixtures.folder_to_add({"PATH": ""}, tmp_path / "nowhere/mayfly") is None
 
 
-def test_aws_is_told_of_only_where_it_is(tmp_path: Path) -> None:
-    """On the other terminal's PATH, or in the folder that is added to it."""
+def test_aws_cli_is_suggested_only_if_it_is_there(tmp_path: Path) -> None:
+    """The AWS CLI is looked for on the other terminal's PATH and in the folder that is added to it."""
     aws = tmp_path / "aws"
     aws.write_text("")
     aws.chmod(0o700)
@@ -204,8 +204,8 @@ def test_aws_is_told_of_only_where_it_is(tmp_path: Path) -> None:
     ]
 
 
-async def test_failure_is_told_with_the_daemons_log(scratch: Path) -> None:
-    """A folder that others may write to stops the daemon: the reason, exit code 1, and nothing left."""
+async def test_failure_shows_the_daemons_log(scratch: Path) -> None:
+    """The daemon fails in a folder that others may write to: its reason is shown, and nothing is left."""
     open_to_all(scratch)
     async with demo(scratch, "--once") as process:
         _, err = (text.decode() for text in await process.communicate())
@@ -216,14 +216,14 @@ async def test_failure_is_told_with_the_daemons_log(scratch: Path) -> None:
     assert [] == left_in(scratch)
 
 
-def test_memory_that_may_not_be_looked_at_is_not_claimed() -> None:
-    """Nothing is said of what was not seen."""
-    assert memory.search(2**22 + 1, {"needle"}) is None
+def test_memory_that_cannot_be_read_has_no_result() -> None:
+    """Without a process to read, the search has no result, rather than an empty one."""
+    assert process_memory.search(2**22 + 1, {"needle"}) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proc(5) is Linux's")
 async def test_needle_in_memory_is_found() -> None:
-    """The search finds what is there, and only that."""
+    """The search finds a string that the process has, and not one that it does not have."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "import sys; kept = sys.stdin.readline(); print(flush=True); sys.stdin.read()"),
         stdin=asyncio.subprocess.PIPE,
@@ -233,27 +233,27 @@ async def test_needle_in_memory_is_found() -> None:
     assert process.stdout is not None
     process.stdin.write(b"a-needle-of-this-test\n")
     await process.stdout.readline()
-    seen = memory.search(process.pid, {"a-needle-of-this-test", "another-needle-" + "x" * 8})
+    searched = process_memory.search(process.pid, {"a-needle-of-this-test", "another-needle-" + "x" * 8})
     process.stdin.close()
     await process.wait()
 
-    assert seen is not None
-    assert {"a-needle-of-this-test"} == seen.found
+    assert searched is not None
+    assert {"a-needle-of-this-test"} == searched.found
 
 
-def test_refresh_is_told_as_it_went() -> None:
-    """A line for what came, a line for what did not."""
+def test_refresh_is_a_line() -> None:
+    """A refresh is a line with the new life, or with the error."""
     renewed = {"event": "session.refreshed", "profile": "nsrc", "expires_in_seconds": 90}
     failed = {"event": "session.refresh_failed", "profile": "nsrc", "code": "AwsFailed", "reason": "no answer"}
 
-    assert ["nsrc renewed, good for 90 s", "nsrc: AwsFailed: no answer"] == [
+    assert ["nsrc renewed, valid for 90 s", "nsrc: AwsFailed: no answer"] == [
         refresh_line(renewed),
         refresh_line(failed),
     ]
 
 
 def test_temporary_folder_leaves_room_for_a_sockets_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A path of more than a hundred bytes can be no socket's on macOS."""
+    """On macOS a socket's path has at most 103 bytes."""
     deep = tmp_path / ("deep" * 25)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))

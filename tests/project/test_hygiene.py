@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.demo import memory
+from mayfly.demo import process_memory
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
@@ -35,7 +35,7 @@ async def test_the_daemon_never_holds_a_permanent_key(world: World) -> None:
     """After a login, while it serves, the daemon's memory has the session's key and nothing of the permanent one."""
     async with world.serve(from_scratch=True) as daemon:
         session = (await world.get()).json
-        seen = memory.search(daemon.pid, {session["SecretAccessKey"], *long_lived(world)})
+        seen = process_memory.search(daemon.pid, {session["SecretAccessKey"], *long_lived(world)})
 
     assert seen is not None
     assert {session["SecretAccessKey"]} == seen.found

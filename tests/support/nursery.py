@@ -222,7 +222,7 @@ def _imported(name: str) -> Callable[[], int]:
         from mayfly.exchange.program import main as program
     elif name == "op":
         import mayfly.demo.op.misbehavior
-        import mayfly.demo.op.run
+        import mayfly.demo.totp
 
         from mayfly.demo.op.__main__ import main as program
     else:

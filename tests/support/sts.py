@@ -1,4 +1,4 @@
-"""What the tests of the embedded STS share: an account, a clock, and ways to ask."""
+"""What the tests of the embedded STS share: an account, a clock, and clients."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -67,7 +67,7 @@ INVALID_CODE = (
 
 @dataclass
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -78,7 +78,7 @@ class Clock:
 
 @dataclass
 class Answer:
-    """An answer as it came over the wire."""
+    """An HTTP response as it came over the wire."""
 
     status: int
     headers: Mapping[str, str]

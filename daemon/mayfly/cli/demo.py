@@ -7,6 +7,7 @@ import os
 import sys
 
 from mayfly.cli import speech
+from mayfly.shared.text import printable
 
 
 # The demo has a config of its own.
@@ -19,17 +20,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Play the demo; all that it has made is gone when this returns."""
+    """Play the demo. Its processes and files are gone when this returns."""
     import asyncio
 
-    from mayfly.demo.output import Teller
+    from mayfly.demo.output import Output
     from mayfly.demo.play import play
     from mayfly.demo.stage import Failed
 
-    teller = Teller(sys.stdout, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    output = Output(sys.stdout, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     try:
-        return asyncio.run(play(teller, once=given.once))
+        return asyncio.run(play(output, once=given.once))
     except Failed as reason:
         for line in reason.log:
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)
         raise speech.Stop(speech.FAILED, str(reason), hints=("please report this, with the lines above",)) from None

@@ -1,1 +1,1 @@
-"""The world outside, small enough to carry: an embedded vault behind `op`, an embedded STS."""
+"""Mayfly without 1Password and AWS: a vault behind a stand-in `op`, an STS, and the story of `mayfly demo`."""

@@ -1,4 +1,4 @@
-"""What the demo puts on its stage: made anew for each, and nothing of the user's own among it."""
+"""What the demo's stage needs: an account, a config, a folder, a port, and an environment without the user's own."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from itertools import chain
 from pathlib import Path
 
 from mayfly.demo.op.vault import ITEM, Vault
-from mayfly.demo.sts.server import Account, User
+from mayfly.demo.sts.account import Account, User
 
 
 ACCOUNT_ID = "058264411872"
 USER = "carmas"
-MAX_SOCKET_PATH = 100  # 104 on macOS (sys/un.h), whose usual temporary folders are long
+MAX_SOCKET_PATH = 100  # bytes; macOS has 104 (sys/un.h), and long names for temporary folders
 
-# Whatever means AWS, 1Password, Mayfly or this desktop to a program. The demo has its own of each.
-_OURS = ("AWS_", "OP_", "MAYFLY_", "XDG_", "DBUS_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
+# The variables that configure AWS, 1Password, Mayfly or the desktop. The demo sets its own.
+_PREFIXES = ("AWS_", "OP_", "MAYFLY_", "XDG_", "DBUS_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
 _DESKTOP = {"DISPLAY", "WAYLAND_DISPLAY", "SSH_AUTH_SOCK"}
 
 
 def account_of(vault: Vault) -> Account:
-    """The account whose user's keys are in `vault`."""
+    """An AWS account with one user, whose access key and MFA device are in `vault`."""
     user = User(
         name=USER,
         user_id="AIDAEXAMPLEUSERID00001",
@@ -40,23 +40,23 @@ def account_of(vault: Vault) -> Account:
 
 
 def seed_config(vault: Vault) -> dict[str, dict[str, str]]:
-    """A config of the one-account shape."""
+    """A config with one account, in the JSON form."""
     return {"aws": {"org_id": "nsrc", "name": ITEM} | vault.references()}
 
 
 def neutral(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `environ` that mean nothing of the user's own to a program."""
+    """`environ` without the variables that configure AWS, 1Password, Mayfly, a proxy or the desktop."""
     return {
         name: value
         for name, value in environ.items()
-        if not name.startswith(_OURS) and not name.lower().endswith("_proxy") and name not in _DESKTOP
+        if not name.startswith(_PREFIXES) and not name.lower().endswith("_proxy") and name not in _DESKTOP
     }
 
 
 def folder_to_add(environ: Mapping[str, str], own: Path | None = None) -> str | None:
-    """What another terminal must have on its PATH to find our own `mayfly`; None if it finds it without.
+    """The folder to add to another terminal's PATH, so that it finds this `mayfly`; None if it finds it already.
 
-    `own` is our program, by default the one beside our Python.
+    `own` is this program, by default the one beside our Python.
     """
     own = own or Path(sys.executable).with_name("mayfly")
     found = shutil.which("mayfly", path=_usual_path(environ))
@@ -65,18 +65,18 @@ def folder_to_add(environ: Mapping[str, str], own: Path | None = None) -> str | 
 
 
 def has_aws(environ: Mapping[str, str], added: str | None) -> bool:
-    """Whether another terminal has the AWS CLI, once the folder `added` is on its PATH."""
+    """Whether another terminal has the AWS CLI, with the folder `added` on its PATH."""
     return shutil.which("aws", path=f"{added or ''}:{_usual_path(environ)}") is not None
 
 
 def _usual_path(environ: Mapping[str, str]) -> str:
-    """PATH without the virtual environment that is active in this terminal only."""
+    """PATH without the virtual environment, which is active in this terminal only."""
     active = f"{environ.get('VIRTUAL_ENV') or '/nowhere'}/bin"
     return ":".join(folder for folder in environ.get("PATH", os.defpath).split(":") if folder != active)
 
 
 def temporary_folder() -> str:
-    """The usual temporary folder, unless a socket's path would become too long there."""
+    """The usual temporary folder, or /tmp if a socket's path would be too long in it."""
     usual = str(Path(tempfile.gettempdir()).resolve())
     return usual if len(usual) + len("/mayfly-demo-12345678/run/control.sock") < MAX_SOCKET_PATH else "/tmp"  # noqa: S108
 
@@ -84,12 +84,12 @@ def temporary_folder() -> str:
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on.
 
-    It is below those that kernels give to whoever does not name one (Linux: from 32768 on), so that nobody takes it
-    before the daemon does; and another process begins to look at another place.
+    It is below the ports that a kernel assigns by itself (Linux: from 32768 on), so that nobody gets it before the
+    daemon does. Each process starts its search at another port.
     """
-    some = range(28_000, 32_000)
-    start = os.getpid() % len(some)
-    return next(port for port in chain(some[start:], some[:start]) if _is_free(port))
+    ports = range(28_000, 32_000)
+    start = os.getpid() % len(ports)
+    return next(port for port in chain(ports[start:], ports[:start]) if _is_free(port))
 
 
 def _is_free(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""How the demo speaks: numbered steps and what was seen in each, within 80 columns; weight only on a terminal."""
+"""What the demo prints: numbered steps and their results, at most 80 columns wide, with styles only on a terminal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ INDENT = "   "
 WIDTH = 80
 
 
-class Teller:
-    """Writes to `out`, at once; `is_coloured` where that is a terminal that wants it."""
+class Output:
+    """Writes to `out`, unbuffered; with styles if `is_coloured`."""
 
     def __init__(self, out: TextIO, *, is_coloured: bool) -> None:
         self._out = out
@@ -22,28 +22,28 @@ class Teller:
         self._steps = 0
 
     def title(self, text: str) -> None:
-        """What all of this is."""
+        """The demo's first line."""
         self._write(self._styled("1", text))
 
     def step(self, text: str) -> None:
-        """What comes next."""
+        """The numbered heading of the next step."""
         self._steps += 1
         self._write("", f"{self._styled('1;36', str(self._steps))}  {self._styled('1', text)}")
 
     def say(self, text: str) -> None:
-        """What was seen, wrapped."""
+        """A comment, wrapped."""
         self._write(*_wrapped(text))
 
     def show(self, text: str) -> None:
-        """Something to be read as it is: a file, an output, a command."""
+        """A file, an output or a command, not wrapped."""
         self._write(*(self._styled("36", INDENT + line) if line else "" for line in text.splitlines()))
 
     def good(self, text: str) -> None:
-        """What the step was for."""
+        """The result that the step is about, wrapped."""
         self._write(*(self._styled("1;32", line) for line in _wrapped(text)))
 
     def plain(self, text: str) -> None:
-        """One line of a list that grows."""
+        """One line, neither indented nor wrapped."""
         self._write(printable(text))
 
     def _styled(self, style: str, text: str) -> str:
@@ -55,5 +55,5 @@ class Teller:
 
 
 def _wrapped(text: str) -> list[str]:
-    lines = textwrap.wrap(printable(text), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    return [INDENT + line for line in lines]
+    lines = textwrap.wrap(text, WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
+    return [INDENT + printable(line) for line in lines]

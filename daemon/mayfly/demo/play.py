@@ -1,4 +1,4 @@
-"""One performance: the stage put up, the story told, the stage taken down, whatever happens in between."""
+"""Runs the demo: sets the stage up, plays the story, and takes the stage down, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import signal
 
 from contextlib import AsyncExitStack
 
-from mayfly.demo.output import Teller
+from mayfly.demo.output import Output
 from mayfly.demo.stage import stage
 from mayfly.demo.story import PROMPT_SECONDS, Story
-from mayfly.demo.sts.server import Faults
+from mayfly.demo.sts.faults import Faults
 
 
 LIFE_SECONDS = 90
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def play(teller: Teller, *, once: bool) -> int:
-    """Tell the story, and stay unless `once`; the exit code. Raises Failed.
+async def play(output: Output, *, once: bool) -> int:
+    """Play the story, and stay unless `once`; returns the exit code. Raises Failed.
 
-    All that it makes is for this user alone, whatever the umask was: the daemon refuses a config that others can write.
+    All files are for this user alone, whatever the umask: the daemon refuses a config that others can write.
     """
     os.umask(0o077)
-    show = asyncio.create_task(_show(teller, once=once))
-    heard: list[int] = []
+    show = asyncio.create_task(_show(output, once=once))
+    received: list[int] = []
 
     def stop(number: int) -> None:
-        """The first signal ends the show; its cleaning up is not to be disturbed by another."""
-        if not heard:
-            heard.append(number)
+        """Stop at the first signal. Later ones must not disturb the clean-up."""
+        if not received:
+            received.append(number)
             show.cancel()
 
     loop = asyncio.get_running_loop()
@@ -40,17 +40,17 @@ async def play(teller: Teller, *, once: bool) -> int:
     if not show.cancelled():
         show.result()
         return 0
-    # To leave is how one ends a demo that stays; a script that asked for one round did not get it.
-    return 128 + heard[0] if once else 0
+    # A signal is the usual end of a demo that stays. With --once it means that the story was cut short.
+    return 128 + received[0] if once else 0
 
 
-async def _show(teller: Teller, *, once: bool) -> None:
+async def _show(output: Output, *, once: bool) -> None:
     faults = Faults() if once else Faults(max_life_seconds=LIFE_SECONDS)
-    teller.title("mayfly demo: a vault and an STS of its own, no 1Password, no AWS, no key")
+    output.title("mayfly demo: an embedded vault and STS, no 1Password, no AWS, no key of yours")
     async with AsyncExitStack() as life:
-        found = await life.enter_async_context(stage(faults, prompt_seconds=PROMPT_SECONDS))
-        story = Story(found, teller)
-        await story.play(await found.serve(life))
+        built = await life.enter_async_context(stage(faults, prompt_seconds=PROMPT_SECONDS))
+        story = Story(built, output)
+        await story.play(await built.serve(life))
         if not once:
             await story.stay(LIFE_SECONDS)
-    teller.step("that was all: its processes have ended, its folder is gone")
+    output.step("the end: all processes have ended, the folder is removed")

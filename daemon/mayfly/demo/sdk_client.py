@@ -1,7 +1,7 @@
-"""A program like any other that uses AWS, for the demo: plain botocore, which has never heard of Mayfly.
+"""A program that uses AWS, for the demo: plain botocore, which knows nothing of Mayfly.
 
-python -m mayfly.demo.sdk_client whoami    who its default credential chain makes it
-python -m mayfly.demo.sdk_client replay    GetSessionToken with the key and code that stdin brings as JSON
+python -m mayfly.demo.sdk_client whoami    GetCallerIdentity with the default credential chain
+python -m mayfly.demo.sdk_client replay    GetSessionToken with the access key and code that stdin has as JSON
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 def whoami() -> str:
-    """The ARN that STS knows the caller by."""
+    """The caller's ARN, from STS."""
     sts: Any = botocore.session.get_session().create_client("sts")
     return str(sts.get_caller_identity()["Arn"])
 
 
 def replay() -> str:
-    """Ask for a session as the exchange does; STS's answer, as one line."""
+    """Ask for a session as the exchange does; returns STS's answer as one line."""
     given = json.load(sys.stdin)
     session = botocore.session.get_session()
     session.set_credentials(given["access_key_id"], given["secret_access_key"])
@@ -36,7 +36,7 @@ def replay() -> str:
 
 
 def main() -> int:
-    """Do what the argument says; the exit code."""
+    """Run the command that the argument names; returns the exit code."""
     try:
         print({"whoami": whoami, "replay": replay}[sys.argv[1]]())
     except BotoCoreError as reason:

@@ -1,6 +1,6 @@
 """The demo's stage: a private folder with a home in it, the vault, the STS, and a real `mayfly serve`.
 
-Law: nothing of it outlives the `async with`: no process, no file; and nothing outside it is read or written.
+Law: no process and no file outlives the `async with`, and nothing outside the folder is read or written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 
 from mayfly.demo import fixtures
 from mayfly.demo.op.vault import Vault
-from mayfly.demo.sts.server import EmbeddedSts, Faults
+from mayfly.demo.sts.faults import Faults
+from mayfly.demo.sts.server import EmbeddedSts
 
 
 START_SECONDS = 20
@@ -32,7 +33,7 @@ Event = Mapping[str, Any]
 
 
 class Failed(Exception):
-    """The demo did not go as it should; `log` has the daemon's last lines."""
+    """The demo has failed; `log` has the daemon's last lines."""
 
     def __init__(self, reason: str, log: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
@@ -40,7 +41,7 @@ class Failed(Exception):
 
 
 class Stage:
-    """What is up while the demo plays. Made by `stage`."""
+    """Everything that runs during the demo. Made by `stage`."""
 
     def __init__(self, folder: Path, vault: Vault, sts: EmbeddedSts) -> None:
         self.folder = folder
@@ -54,7 +55,7 @@ class Stage:
 
     @property
     def own_variables(self) -> dict[str, str]:
-        """What makes a `mayfly` in another terminal one of this stage, and its AWS this STS."""
+        """The variables that connect another terminal's `mayfly` and SDKs to this stage."""
         return {
             "MAYFLY_RUNTIME_DIR": str(self.folder / "run"),
             "MAYFLY_CONFIG": str(self.config),
@@ -70,16 +71,16 @@ class Stage:
         return fixtures.neutral(os.environ) | self.own_variables | {"PATH": path, "HOME": str(self.folder / "home")}
 
     async def mayfly(self, *argv: str) -> str:
-        """What `mayfly ARGV` prints; raises Failed where it fails."""
+        """The output of `mayfly ARGV`. Raises Failed if it fails."""
         return await self.run("-m", "mayfly", *argv, env=self.env)
 
     async def terminal(self) -> dict[str, str]:
-        """The environment of a terminal that has evalled `mayfly env`."""
+        """The environment of a terminal after `eval "$(mayfly env nsrc)"`."""
         changes = json.loads(await self.mayfly("env", "nsrc", "--shell", "json"))
         return {name: value for name, value in (self.env | changes).items() if value is not None}
 
     async def run(self, *argv: str, env: Mapping[str, str], stdin: bytes = b"") -> str:
-        """What our Python prints when it runs `argv`; raises Failed where it fails."""
+        """The output of our Python with `argv`. Raises Failed if it fails."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *argv),
             stdin=asyncio.subprocess.PIPE,
@@ -98,7 +99,7 @@ class Stage:
         return out.decode().rstrip()
 
     async def serve(self, life: AsyncExitStack) -> float:
-        """Start the daemon, for as long as `life` lasts; the seconds that it took to listen."""
+        """Start the daemon, to be ended with `life`; returns the seconds until it listened."""
         began = time.perf_counter()
         self.daemon = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "mayfly", "serve"),
@@ -106,7 +107,7 @@ class Stage:
             stderr=asyncio.subprocess.PIPE,
             env=self.env,
             cwd=self.folder / "home",
-            start_new_session=True,  # Ctrl-C is the demo's to hear
+            start_new_session=True,  # so that Ctrl-C reaches the demo alone
         )
         reading = asyncio.create_task(self._read_log())
         life.callback(reading.cancel)
@@ -120,7 +121,7 @@ class Stage:
         return time.perf_counter() - began
 
     def failed(self, reason: str) -> Failed:
-        """A failure, with what the daemon said last."""
+        """A failure, with the daemon's last lines."""
         return Failed(reason, tuple(self._log))
 
     async def _read_log(self) -> None:
@@ -136,20 +137,20 @@ class Stage:
 
 @asynccontextmanager
 async def stage(faults: Faults, *, prompt_seconds: float) -> AsyncIterator[Stage]:
-    """The stage with everything on it but the daemon; a person approves each prompt after `prompt_seconds`."""
+    """The stage without its daemon. Every prompt is approved after `prompt_seconds`."""
     with tempfile.TemporaryDirectory(prefix="mayfly-demo-", dir=fixtures.temporary_folder()) as name:
         folder, vault = Path(name), Vault()
         async with EmbeddedSts(fixtures.account_of(vault), faults=faults) as sts:
-            found = Stage(folder, vault, sts)
-            found.config.parent.mkdir(mode=0o700, parents=True)
-            found.config.write_text(json.dumps(fixtures.seed_config(vault), indent=2) + "\n")
+            built = Stage(folder, vault, sts)
+            built.config.parent.mkdir(mode=0o700, parents=True)
+            built.config.write_text(json.dumps(fixtures.seed_config(vault), indent=2) + "\n")
             vault.install(folder / "vault")
             vault.update(prompt={"delay_s": prompt_seconds})
-            yield found
+            yield built
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask it to end; a process that does not listen is killed with all that is in its session."""
+    """Ask a process to end. If it does not, kill it and everything in its session."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):

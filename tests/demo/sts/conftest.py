@@ -1,4 +1,4 @@
-"""An embedded STS for every test, at an instant that only the test moves."""
+"""An embedded STS for each test, whose clock only the test moves."""
 
 import os
 

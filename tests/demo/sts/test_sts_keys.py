@@ -1,4 +1,4 @@
-"""Which keys, tokens and codes the embedded STS takes, and how often."""
+"""Which access keys, session tokens and codes the embedded STS accepts, and how often."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -8,8 +8,8 @@ import pytest
 
 from botocore.credentials import Credentials
 
-from mayfly.demo.sts.answers import StsError
 from mayfly.demo.sts.mfa import Devices
+from mayfly.demo.sts.responses import StsError
 from mayfly.demo.sts.server import EmbeddedSts, code_at, step_at
 from support.sts import (
     ACCOUNT,
@@ -27,7 +27,7 @@ from support.sts import (
 
 
 async def test_unknown_keys_and_tokens(sts: EmbeddedSts) -> None:
-    """An unknown key, and a token that is missing, wrong or superfluous, are all one to AWS."""
+    """AWS has one error for an unknown key and for a token that is missing, wrong or superfluous."""
     session = await login(sts)
     strangers = [
         Credentials("AKIAQ3EGWJLPEXAMPLE0", CARMAS.secret_access_key),
@@ -41,7 +41,7 @@ async def test_unknown_keys_and_tokens(sts: EmbeddedSts) -> None:
 
 
 async def test_sessions_expire(sts: EmbeddedSts, clock: Clock) -> None:
-    """A session is good until its expiration and not from then on."""
+    """A session is valid until its expiration, and not at that instant."""
     sts.faults.max_life_seconds = 60
     session = await login(sts, DurationSeconds="28800")
     clock.now = clock.now.replace(microsecond=0) + timedelta(seconds=59)
@@ -55,7 +55,7 @@ async def test_sessions_expire(sts: EmbeddedSts, clock: Clock) -> None:
 
 
 async def test_revoked_keys(sts: EmbeddedSts) -> None:
-    """A revoked key is as unknown as one that never was, and the others live on."""
+    """A revoked key has the error of an unknown one, and other keys stay valid."""
     session = await login(sts)
     sts.revoke(session.access_key)
     revoked = await call(sts, "GetCallerIdentity", session)
@@ -67,7 +67,7 @@ async def test_revoked_keys(sts: EmbeddedSts) -> None:
 
 
 async def test_no_session_from_a_session(sts: EmbeddedSts) -> None:
-    """GetSessionToken takes permanent keys only, and looks at no code otherwise."""
+    """GetSessionToken accepts long-term keys only, and uses up no code of another caller."""
     session = await login(sts)
     role = (await assume(sts, session)).credentials
     for temporary in (session, role):
@@ -77,12 +77,12 @@ async def test_no_session_from_a_session(sts: EmbeddedSts) -> None:
     assert 200 == (await call(sts, "GetSessionToken", **mfa(sts, steps=1))).status
 
 
-@pytest.mark.parametrize(("steps", "good"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-async def test_window_of_codes(sts: EmbeddedSts, steps: int, good: bool) -> None:
-    """A code is good in its own step and in the two beside it, by the server's clock."""
+@pytest.mark.parametrize(("steps", "is_valid"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+async def test_codes_are_valid_in_three_steps(sts: EmbeddedSts, steps: int, is_valid: bool) -> None:
+    """A code is valid in its own step and the two beside it, by the server's clock."""
     answer = await call(sts, "GetSessionToken", **mfa(sts, steps=steps))
 
-    if good:
+    if is_valid:
         assert 200 == answer.status
         assert step_at(sts.now) + steps == sts.calls[-1].code_step
     else:
@@ -90,8 +90,8 @@ async def test_window_of_codes(sts: EmbeddedSts, steps: int, good: bool) -> None
         assert sts.calls[-1].code_step is None
 
 
-async def test_a_code_is_good_once(sts: EmbeddedSts) -> None:
-    """A code that was accepted is refused from then on, whatever it is sent for."""
+async def test_a_code_is_valid_once(sts: EmbeddedSts) -> None:
+    """A code that was accepted is refused from then on, for every action."""
     code = mfa(sts)
     await call(sts, "GetSessionToken", **code)
 
@@ -101,7 +101,7 @@ async def test_a_code_is_good_once(sts: EmbeddedSts) -> None:
 
 
 async def test_a_refused_code_stays_refused(sts: EmbeddedSts, clock: Clock) -> None:
-    """A code that came too early is not good when its time has come."""
+    """A code that was refused as too early is refused in its own step too."""
     early = mfa(sts, steps=2)
     first = await call(sts, "GetSessionToken", **early)
     clock.now += timedelta(seconds=60)
@@ -110,8 +110,8 @@ async def test_a_refused_code_stays_refused(sts: EmbeddedSts, clock: Clock) -> N
     assert [INVALID_CODE] * 2 == [first.refusal, second.refusal]
 
 
-async def test_codes_are_spent_by_device(sts: EmbeddedSts) -> None:
-    """One device's code says nothing about another's, even with the same digits."""
+async def test_devices_have_their_own_codes(sts: EmbeddedSts) -> None:
+    """A code that one device has used up is valid for another device with the same digits."""
     twin = replace(OTHER, totp_seed=CARMAS.totp_seed)
     account = replace(ACCOUNT, users=(CARMAS, twin))
     key = Credentials(twin.access_key_id, twin.secret_access_key)
@@ -122,23 +122,23 @@ async def test_codes_are_spent_by_device(sts: EmbeddedSts) -> None:
     assert [200, 200] == [first.status, second.status]
 
 
-@pytest.mark.parametrize(("minutes", "good"), [(59, False), (61, True)])
-def test_devices_forget_in_an_hour(clock: Clock, minutes: int, good: bool) -> None:
-    """Six digits that come round again after an hour are a new code."""
+@pytest.mark.parametrize(("minutes", "is_valid"), [(59, False), (61, True)])
+def test_devices_forget_in_an_hour(clock: Clock, minutes: int, is_valid: bool) -> None:
+    """The same six digits more than an hour later are a new code."""
     later = clock.now + timedelta(minutes=minutes)
     seed, serial = str(CARMAS.totp_seed), str(CARMAS.mfa_serial)
     devices = Devices()
     with pytest.raises(StsError):
         devices.check(CARMAS, serial, code_at(seed, later), clock.now)
 
-    with nullcontext() if good else pytest.raises(StsError):
+    with nullcontext() if is_valid else pytest.raises(StsError):
         step = devices.check(CARMAS, serial, code_at(seed, later), later)
         assert step_at(later) == step
 
 
 @pytest.mark.parametrize("serial", [OTHER.mfa_serial, f"arn:aws:iam::{ACCOUNT_ID}:mfa/nobody"])
-async def test_devices_of_others(sts: EmbeddedSts, serial: str) -> None:
-    """A device that is not the caller's own cannot vouch, and its code stays good."""
+async def test_other_users_devices_are_refused(sts: EmbeddedSts, serial: str) -> None:
+    """Another user's device is refused, and its code stays valid for its owner."""
     answer = await call(sts, "GetSessionToken", SerialNumber=serial, TokenCode=mfa(sts, OTHER)["TokenCode"])
     message = (
         "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA"
@@ -150,8 +150,8 @@ async def test_devices_of_others(sts: EmbeddedSts, serial: str) -> None:
 
 
 @pytest.mark.parametrize("left", ["SerialNumber", "TokenCode"])
-async def test_half_an_mfa(sts: EmbeddedSts, left: str) -> None:
-    """Serial and code go together."""
+async def test_serial_number_and_code_go_together(sts: EmbeddedSts, left: str) -> None:
+    """A serial number without a code, or a code without one, is refused."""
     answer = await call(sts, "GetSessionToken", **{left: mfa(sts)[left]})
 
     message = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."

@@ -1,7 +1,6 @@
-"""Who may take which role of the embedded STS, and for how long."""
+"""Which roles of the embedded STS a caller may assume, and for how long."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,13 +28,13 @@ def not_authorized(arn: str, who: str = f"arn:aws:iam::{ACCOUNT_ID}:user/carmas"
 
 
 async def test_undeclared_roles(sts: EmbeddedSts) -> None:
-    """A role that is not there, and one of another account, cannot be assumed."""
+    """A role that does not exist, or is of another account, cannot be assumed."""
     for arn in (f"{ROLE_ARN}istrator", ROLE_ARN.replace(ACCOUNT_ID, "1" * 12)):
         assert not_authorized(arn) == (await assume(sts, arn=arn)).refusal
 
 
 async def test_roles_that_require_mfa(sts: EmbeddedSts) -> None:
-    """A role that requires MFA opens to a session that had it, and to a code of its own."""
+    """A role that requires MFA can be assumed with a session that had it, or with a code."""
     plain = (await call(sts, "GetSessionToken")).credentials
     refused = [await assume(sts, who, GUARDED_ARN) for who in (PERMANENT, plain)]
     with_code = await assume(sts, PERMANENT, GUARDED_ARN, **mfa(sts, steps=1))
@@ -46,7 +45,7 @@ async def test_roles_that_require_mfa(sts: EmbeddedSts) -> None:
 
 
 async def test_roles_carry_no_mfa(sts: EmbeddedSts) -> None:
-    """A role's session had no MFA, even if its caller did."""
+    """A role session has no MFA, even if its source session had it."""
     role = (await assume(sts, await login(sts))).credentials
     answer = await assume(sts, role, GUARDED_ARN)
 
@@ -55,7 +54,7 @@ async def test_roles_carry_no_mfa(sts: EmbeddedSts) -> None:
 
 
 async def test_external_ids(sts: EmbeddedSts) -> None:
-    """A role that demands an ExternalId opens to that one only."""
+    """A role with an external id can be assumed with that one only."""
     without = await assume(sts, arn=PARTNER_ARN)
     other = await assume(sts, arn=PARTNER_ARN, ExternalId="guess")
     right = await assume(sts, arn=PARTNER_ARN, ExternalId="a-secret-word")
@@ -65,7 +64,7 @@ async def test_external_ids(sts: EmbeddedSts) -> None:
 
 
 async def test_durations_of_roles(sts: EmbeddedSts) -> None:
-    """A role's own maximum binds permanent keys; an hour binds everyone who has a session."""
+    """A role's maximum limits long-term keys; sessions get an hour at most."""
     long_arn = f"arn:aws:iam::{ACCOUNT_ID}:role/Long"
     session = await login(sts)
     beyond = await assume(sts, DurationSeconds="3601")
@@ -82,30 +81,16 @@ async def test_durations_of_roles(sts: EmbeddedSts) -> None:
 
 
 async def test_source_identity_comes_back(sts: EmbeddedSts) -> None:
-    """AssumeRole repeats the SourceIdentity, and the record keeps what was sent."""
+    """AssumeRole returns the SourceIdentity, and the record has the parameters."""
     answer = await assume(sts, SourceIdentity="carmas", Policy="{}")
 
     assert "carmas" == answer.text("SourceIdentity")
     assert "{}" == sts.calls[-1].parameters["Policy"]
 
 
-async def test_root_gets_an_hour(clock: Clock) -> None:
-    """Root may ask for more, gets an hour, and assumes no role."""
-    root = replace(CARMAS, user_id=ACCOUNT_ID)
-    async with EmbeddedSts(replace(ACCOUNT, users=(root,)), clock=clock) as sts:
-        session = await call(sts, "GetSessionToken", DurationSeconds="28800")
-        who = await call(sts, "GetCallerIdentity")
-        role = await assume(sts)
-
-    expiration = clock.now + timedelta(hours=1)
-    assert expiration.strftime("%Y-%m-%dT%H:%M:%SZ") == session.text("Expiration")
-    assert f"arn:aws:iam::{ACCOUNT_ID}:root" == who.text("Arn")
-    assert (403, "AccessDenied", "Roles may not be assumed by root accounts.") == role.refusal
-
-
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
 async def test_partitions(clock: Clock, partition: str) -> None:
-    """The partition of every ARN is the one of the MFA device."""
+    """Every ARN has the partition of the MFA device."""
     user = replace(CARMAS, mfa_serial=f"arn:{partition}:iam::{ACCOUNT_ID}:mfa/carmas")
     arn = ROLE_ARN.replace("arn:aws:", f"arn:{partition}:")
     async with EmbeddedSts(replace(ACCOUNT, users=(user,)), clock=clock) as sts:

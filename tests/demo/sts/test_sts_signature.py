@@ -1,4 +1,6 @@
-"""The embedded STS believes a signature, and nothing else."""
+"""The embedded STS accepts exactly the signatures that botocore makes."""
+
+import hashlib
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,13 +8,15 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from botocore.awsrequest import AWSRequest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, HTTPHeaders
 from botocore.credentials import Credentials
 
 from mayfly.demo.sts.server import EmbeddedSts
 from support.sts import (
     CARMAS,
     OTHER,
+    PERMANENT,
     call,
     send,
     signed,
@@ -25,8 +29,8 @@ MISMATCH = (
 )
 
 
-async def test_canonical_form_is_botocores(sts: EmbeddedSts) -> None:
-    """Folded blanks, a path with escapes and a query in any order are signed as botocore does."""
+async def test_a_request_survives_the_wire(sts: EmbeddedSts) -> None:
+    """Repeated spaces, an escaped path and an unsorted query arrive as they were signed."""
     url = f"{sts.url}/a%20b/c~d?z=1&a=%2F&empty="
     request = signed(url, "GetCallerIdentity", headers={"X-Amz-Note": "  one   two  "})
 
@@ -62,6 +66,11 @@ def put_date(request: AWSRequest) -> None:
     put("X-Amz-Date", stamp[:-3] + seconds)(request)
 
 
+def edit_day(request: AWSRequest) -> None:
+    day = request.headers["X-Amz-Date"][:8]
+    edit_authorization(f"/{day}/", "/20200101/")(request)
+
+
 def put_query(request: AWSRequest) -> None:
     request.url += "?x=1"
 
@@ -77,14 +86,21 @@ TAMPERED = {
     "a signed header": put("Content-Type", "application/x-www-form-urlencoded"),
     "region": edit_authorization("eu-central-1", "eu-central-2"),
     "signature": edit_authorization("Signature=", "Signature=0"),
+    "signed headers, without host": edit_authorization(";host", ""),
     "signed headers": edit_authorization("SignedHeaders=content-type;", "SignedHeaders="),
+    "signed headers, by one that was not sent": edit_authorization(
+        "SignedHeaders=content-type;", "SignedHeaders=content-type;expires;"
+    ),
+    "scope's service": edit_authorization("/sts/", "/s3/"),
+    "scope's terminator": edit_authorization("aws4_request", "aws5_request"),
+    "scope's day": edit_day,
     "date": put_date,
 }
 
 
 @pytest.mark.parametrize("part", TAMPERED)
 async def test_nothing_signed_can_be_changed(sts: EmbeddedSts, part: str) -> None:
-    """A request that was changed after it was signed is refused, whatever was changed."""
+    """A request that was changed after it was signed is refused."""
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     TAMPERED[part](request)
 
@@ -92,88 +108,63 @@ async def test_nothing_signed_can_be_changed(sts: EmbeddedSts, part: str) -> Non
 
 
 MALFORMED = {
-    "no Authorization": (
-        put("Authorization", None),
-        (403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
-    ),
-    "another algorithm": (
-        edit_authorization("AWS4-HMAC-SHA256", "AWS3"),
-        (400, "IncompleteSignature", "Unsupported AWS 'algorithm': 'AWS3'."),
-    ),
-    "no signature, no credential": (
-        put("Authorization", "AWS4-HMAC-SHA256 SignedHeaders=host"),
-        (
-            400,
-            "IncompleteSignature",
-            "Authorization header requires 'Credential' parameter."
-            " Authorization header requires 'Signature' parameter.",
-        ),
-    ),
-    "no date": (
-        put("X-Amz-Date", None),
-        (
-            400,
-            "IncompleteSignature",
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
-        ),
-    ),
-    "a date that is none": (
-        put("X-Amz-Date", "yesterday"),
-        (400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got 'yesterday'."),
-    ),
-    "a short scope": (
-        edit_authorization("/eu-central-1/", "/"),
-        (
-            400,
-            "IncompleteSignature",
-            "Credential must have exactly 5 slash-delimited elements.",
-        ),
-    ),
-    "a date beside the scope's": (
-        put("X-Amz-Date", "20200101T000000Z"),
-        (403, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from"),
-    ),
-    "another terminator": (
-        edit_authorization("aws4_request", "aws5_request"),
-        (
-            403,
-            "SignatureDoesNotMatch",
-            "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'. ",
-        ),
-    ),
-    "host not signed": (
-        edit_authorization(";host", ""),
-        (
-            403,
-            "SignatureDoesNotMatch",
-            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
-        ),
-    ),
+    "no Authorization": (put("Authorization", None), (403, "MissingAuthenticationToken")),
+    "another algorithm": (edit_authorization("AWS4-HMAC-SHA256", "AWS3"), (400, "IncompleteSignature")),
+    "no signature": (put("Authorization", "AWS4-HMAC-SHA256 SignedHeaders=host"), (400, "IncompleteSignature")),
+    "no fields": (put("Authorization", "AWS4-HMAC-SHA256"), (400, "IncompleteSignature")),
+    "no date": (put("X-Amz-Date", None), (400, "IncompleteSignature")),
+    "an unreadable date": (put("X-Amz-Date", "yesterday"), (400, "IncompleteSignature")),
+    "a short scope": (edit_authorization("/eu-central-1/", "/"), (400, "IncompleteSignature")),
 }
 
 
 @pytest.mark.parametrize("case", MALFORMED)
 async def test_malformed_signatures(sts: EmbeddedSts, case: str) -> None:
-    """What is not a signature at all is told apart from a wrong one."""
-    edit, (status, code, message) = MALFORMED[case]
+    """A signature that cannot be parsed has another error than a wrong one."""
+    edit, expected = MALFORMED[case]
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     edit(request)
-    answer = (await send(request)).refusal
 
-    assert (status, code) == answer[:2]
-    assert answer[2].startswith(message)
+    assert expected == (await send(request)).refusal[:2]
+
+
+async def test_host_must_be_signed(sts: EmbeddedSts) -> None:
+    """A valid signature without the Host header could be sent to another server, so it is refused."""
+    request = AWSRequest("POST", f"{sts.url}/", data="Action=GetCallerIdentity&Version=2011-06-15")
+    WithoutHost(PERMANENT, "sts", "eu-central-1").add_auth(request)
+
+    assert (403, "SignatureDoesNotMatch", MISMATCH) == (await send(request)).refusal
+
+
+class WithoutHost(SigV4Auth):
+    """Signs the date alone."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        return HTTPHeaders.from_pairs([("x-amz-date", request.headers["X-Amz-Date"])])
 
 
 async def test_another_services_signature(sts: EmbeddedSts) -> None:
-    """A signature that was made for S3 is no signature for STS."""
+    """A signature for S3 is not valid for STS."""
     answer = await send(signed(f"{sts.url}/", "GetCallerIdentity", service="s3"))
 
-    message = "Credential should be scoped to correct service: 'sts'. "
-    assert (403, "SignatureDoesNotMatch", message) == answer.refusal
+    assert (403, "SignatureDoesNotMatch", MISMATCH) == answer.refusal
+
+
+async def test_hash_of_another_body_does_not_stand_for_it(sts: EmbeddedSts) -> None:
+    """A signed X-Amz-Content-SHA256 must be the hash of the body."""
+    body = signed(f"{sts.url}/", "GetCallerIdentity").data
+    right = hashlib.sha256(body.encode()).hexdigest()
+    requests = [
+        signed(f"{sts.url}/", "GetCallerIdentity", headers={"X-Amz-Content-SHA256": claimed})
+        for claimed in (right, "UNSIGNED-PAYLOAD")
+    ]
+    answers = [await send(request) for request in requests]
+
+    assert [200, 403] == [answer.status for answer in answers]
 
 
 async def test_wrong_secret(sts: EmbeddedSts) -> None:
-    """A wrong secret gives a wrong signature, and AWS's long sentence about it."""
+    """A wrong secret access key has AWS's long message about signatures."""
     answer = await call(sts, "GetCallerIdentity", Credentials(CARMAS.access_key_id, OTHER.secret_access_key))
 
     assert (403, "SignatureDoesNotMatch", MISMATCH) == answer.refusal
@@ -181,7 +172,7 @@ async def test_wrong_secret(sts: EmbeddedSts) -> None:
 
 @pytest.mark.parametrize("skew_minutes", [-14, 0, 14])
 async def test_clocks_may_differ_by_15_minutes(sts: EmbeddedSts, skew_minutes: int) -> None:
-    """A clock less than 15 minutes off does no harm, and Date shows the server's."""
+    """Signatures up to 15 minutes off are valid, and the Date header has the server's time."""
     sts.faults.clock_skew_seconds = skew_minutes * 60
     answer = await call(sts, "GetCallerIdentity")
 
@@ -196,7 +187,7 @@ async def test_clocks_may_differ_by_15_minutes(sts: EmbeddedSts, skew_minutes: i
      (-17, "Signature not yet current: {} is still later than {} ({} + 15 min.)", 1)],
 )  # fmt: skip
 async def test_clocks_too_far_apart(sts: EmbeddedSts, skew_minutes: int, words: str, sign: int) -> None:
-    """A clock more than 15 minutes off is told so, with both times."""
+    """The error for a signature that is more than 15 minutes off has both times."""
     sts.faults.clock_skew_seconds = skew_minutes * 60
     request = signed(f"{sts.url}/", "GetCallerIdentity")
     answer = await send(request)

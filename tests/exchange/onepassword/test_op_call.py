@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
-from mayfly.demo.sts.mfa import code_of
+from mayfly.demo.totp import code_of
 from support.exchange import (
     PLANTED,
     ask,

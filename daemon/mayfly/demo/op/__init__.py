@@ -1,1 +1,1 @@
-"""The stand-in `op`, and the vault behind it."""
+"""A stand-in for 1Password's `op`, and the vault that it reads."""

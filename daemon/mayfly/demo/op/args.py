@@ -1,13 +1,12 @@
-"""
-The argument grammar of `op`.
+"""The argument grammar of `op`.
 
-Law: global flags may stand anywhere, `--flag value` and `--flag=value` are the same, and `--` ends
-the flags. A flag that is not in the tables is refused: what Mayfly passes must be what `op` has.
+Law: global flags may stand anywhere, `--flag value` and `--flag=value` are the same, and `--` ends the flags. A flag
+that is not in the tables is refused, so that the tests fail if Mayfly passes a flag that `op` does not have.
 """
 
 from __future__ import annotations
 
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op.messages import OpError
 
 
 _SWITCH, _VALUE = False, True
@@ -28,25 +27,22 @@ _GLOBAL = {
 COMMANDS: dict[str, dict[str, bool]] = {
     "": {"version": _SWITCH},
     "account list": {},
-    "inject": {"in-file": _VALUE},
+    "inject": {},
     "item get": {"vault": _VALUE, "otp": _SWITCH, "fields": _VALUE, "reveal": _SWITCH},
     "item list": {"vault": _VALUE},
-    "read": {"no-newline": _SWITCH},
-    "run": {"env-file": _VALUE, "no-masking": _SWITCH},
-    "signin": {"raw": _SWITCH, "force": _SWITCH},
     "vault list": {},
     "whoami": {},
 }
 
-_SHORT = {"f": "force", "h": "help", "i": "in-file", "n": "no-newline", "v": "version"}
-_TRUTH = {"1", "t", "T", "true", "TRUE", "True"}  # as Go's strconv.ParseBool has it
-_FALSEHOOD = {"0", "f", "F", "false", "FALSE", "False"}
+_SHORT = {"h": "help", "v": "version"}
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # as Go's strconv.ParseBool has it
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 USAGE = "Usage:  op [command] [flags]\n\nCommands:  " + ", ".join(filter(None, COMMANDS)) + "\n"
 
 
 class Arguments:
-    """`command` is a key of COMMANDS, `words` what follows it, `flags` what was set."""
+    """`command` is a key of COMMANDS, `words` are its arguments, `flags` are the flags that were set."""
 
     def __init__(self, argv: list[str]) -> None:
         self.words: list[str] = []
@@ -66,20 +62,18 @@ class Arguments:
         if not self.command and self.words:
             raise OpError(_unknown_command(self.words))
 
-    def on(self, flag: str) -> bool:
+    def is_on(self, flag: str) -> bool:
         """Whether a switch is on."""
         return self.flags.get(flag) is True
 
     def text(self, flag: str) -> str | None:
-        """The value of a flag, None where it is not set."""
+        """The value of a flag, None if it is not set."""
         value = self.flags.get(flag)
         return value if isinstance(value, str) else None
 
     def _flag(self, argument: str, rest: list[str]) -> None:
         name, equals, value = argument.lstrip("-").partition("=")
         if not argument.startswith("--"):
-            # pflag: -i FILE, -iFILE and -i=FILE
-            name, value, equals = name[0], name[1:] or value, name[1:] or equals
             name = _SHORT.get(name, name)
         known = _GLOBAL | COMMANDS[_command(self.words)]
         if name not in known:
@@ -89,7 +83,7 @@ class Arguments:
         elif equals or rest:
             self.flags[name] = value if equals else rest.pop(0)
         else:
-            raise OpError(f"flag needs an argument: --{name}")  # cobra's own words
+            raise OpError(f"flag needs an argument: --{name}")  # cobra's wording
 
 
 def _command(words: list[str]) -> str:
@@ -100,15 +94,15 @@ def _command(words: list[str]) -> str:
 
 
 def _unknown_command(words: list[str]) -> str:
-    # assumption: wording, as another project's stand-in has it
-    within = {command.split()[0] for command in COMMANDS if " " in command}
-    if words[0] in within:
+    # assumption: wording, from another project's stand-in
+    groups = {command.split()[0] for command in COMMANDS if " " in command}
+    if words[0] in groups:
         return f'unknown command "{" ".join(words[1:2])}" for "op {words[0]}"'
     return f'unknown command "{words[0]}" for "op"'
 
 
 def _switch(name: str, value: str) -> bool:
-    if value not in _TRUTH | _FALSEHOOD:
+    if value not in _TRUE | _FALSE:
         reason = f'strconv.ParseBool: parsing "{value}": invalid syntax'
         raise OpError(f'invalid argument "{value}" for "--{name}" flag: {reason}')
-    return value in _TRUTH
+    return value in _TRUE

@@ -1,27 +1,20 @@
 """The commands of `op`: what each of them prints.
 
-Law: a command checks what it was given, logs in, looks up, and returns the whole of its output;
-it prints nothing itself, so that an error leaves stdout empty.
+Law: a command checks its arguments, authenticates, looks up, and returns its whole output. It prints nothing itself, so
+that stdout stays empty if it fails.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 
-from mayfly.demo.op import items as op_items
-from mayfly.demo.op import login as op_login
-from mayfly.demo.op import lookups as op_vault
-from mayfly.demo.op import state as op_state
-from mayfly.demo.op import template as op_template
-from mayfly.demo.op import texts as op_texts
+from mayfly.demo.op import authentication, item_output, messages, references, template
 from mayfly.demo.op.args import USAGE
-from mayfly.demo.op.lookups import Reference
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op.messages import OpError
 
 
-TYPE_CHECKING = False  # typing costs 4 ms of every call
+TYPE_CHECKING = False  # importing typing takes 4 ms of every call
 if TYPE_CHECKING:
     from typing import Any
 
@@ -30,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def version(call: Call) -> str:
-    """`op --version`; alone, `op` prints its usage."""
-    return f"{call.state['version']}\n" if call.arguments.on("version") else USAGE
+    """`op --version`; `op` alone prints its usage."""
+    return f"{call.state['version']}\n" if call.arguments.is_on("version") else USAGE
 
 
 def account_list(call: Call) -> str:
-    """`op account list`: what `op` knows without asking anyone."""
+    """`op account list`: the accounts that `op` knows without asking the app or a server."""
     accounts = [] if call.state["mode"] == "none" else call.state["accounts"]
     columns = ["shorthand", "url", "email", "user_uuid"]
     titles = ["SHORTHAND", "URL", "EMAIL", "USER ID"]
@@ -43,46 +36,32 @@ def account_list(call: Call) -> str:
 
 
 def whoami(call: Call) -> str:
-    """`op whoami`: never signed in with the desktop app, which is why it is no health check."""
-    client = op_login.client(call)
+    """`op whoami`: with the desktop app it always says "not signed in", so it is no health check."""
+    mode = authentication.mode_of(call)
+    if mode == "none":
+        raise OpError(messages.NO_ACCOUNT_FOUND)
+    if mode != "service":
+        raise OpError(messages.ACCOUNT_NOT_SIGNED_IN)
+    if not call.state.get("service_used"):
+        raise OpError(messages.NOT_AUTHENTICATED_YET)
     account: State = next(iter(call.state.get("accounts") or []), {})
-    if client == "service":
-        if not call.state.get("service_used"):
-            raise OpError(op_texts.NOT_AUTHENTICATED_YET)
-        names = ("url", "user_uuid", "account_uuid")
-        return _json({n: account.get(n) for n in names} | {"user_type": "SERVICE_ACCOUNT"})
-    if client == "none":
-        raise OpError(op_texts.NO_ACCOUNT_FOUND)
-    if client != "manual" or op_login.session_token(call) is None:
-        raise OpError(op_texts.ACCOUNT_NOT_SIGNED_IN)
-    return _json(op_login.account(call))
-
-
-def signin(call: Call) -> str:
-    """`op signin`: with the app nothing on stdout, by hand a session token."""
-    if op_login.client(call) != "manual":
-        op_login.log_in(call)
-        return ""
-    token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
-    with op_state.changing(call.path) as state:
-        state["session_token"] = token
-    user = op_login.account(call)["user_uuid"]
-    return f"{token}\n" if call.arguments.on("raw") else f'export OP_SESSION_{user}="{token}"\n'
+    names = ("url", "user_uuid", "account_uuid")
+    return _json({name: account.get(name) for name in names} | {"user_type": "SERVICE_ACCOUNT"})
 
 
 def vault_list(call: Call) -> str:
     """`op vault list`."""
-    op_login.log_in(call)
+    authentication.authenticate(call)
     return _listed(call, call.state["vaults"], ["id", "name"], ["ID", "NAME"])
 
 
 def item_list(call: Call) -> str:
-    """`op item list`: overviews, which have no fields."""
-    op_login.log_in(call)
+    """`op item list`: items without their fields."""
+    authentication.authenticate(call)
     wanted = call.arguments.text("vault")
-    vault = op_vault.find_vault(call, wanted) if wanted else None
+    vault = references.find_vault(call, wanted) if wanted else None
     items = [
-        op_items.overview(call, item)
+        item_output.overview(call, item)
         for item in call.state["items"]
         if not item.get("archived") and (vault is None or item["vault"] == vault["id"])
     ]
@@ -91,72 +70,45 @@ def item_list(call: Call) -> str:
 
 def item_get(call: Call) -> str:
     """`op item get X`: the item, some of its fields, or its code."""
-    op_login.log_in(call)
+    authentication.authenticate(call)
     wanted, vault_name = _one_word(call), call.arguments.text("vault")
-    if call.client == "service" and not vault_name and len(call.state["vaults"]) > 1:
-        raise OpError(op_texts.VAULT_NEEDED)
-    vault = op_vault.find_vault(call, vault_name) if vault_name else None
-    missing = op_texts.item_missing(wanted, vault["name"] if vault else None)
-    item = op_vault.find_item(call, wanted, vault, missing)
-    if call.arguments.on("otp"):
-        return op_vault.code_of(call, item, op_vault.one_time_field(item)) + "\n"
+    if call.auth_mode == "service" and not vault_name and len(call.state["vaults"]) > 1:
+        raise OpError(messages.VAULT_NEEDED)
+    vault = references.find_vault(call, vault_name) if vault_name else None
+    missing = messages.item_missing(wanted, vault["name"] if vault else None)
+    item = references.find_item(call, wanted, vault, missing)
+    if call.arguments.is_on("otp"):
+        return references.code_of(call, item, references.one_time_field(item)) + "\n"
     fields = call.arguments.text("fields")
     if fields:
-        chosen = op_items.chosen(item, fields)
-        shown = [op_items.field(call, item, one) for one in chosen]
-        return (
-            _json(shown if len(shown) > 1 else shown[0])
-            if _wants_json(call)
-            else (op_items.comma_separated(call, item, chosen))
-        )
-    return _json(op_items.whole(call, item)) if _wants_json(call) else op_items.text(call, item)
-
-
-def read(call: Call) -> str:
-    """`op read REFERENCE`."""
-    text = _one_word(call)
-    try:
-        # assumption: the reference is looked at before anyone is asked to let us in
-        reference = Reference(text)
-        op_login.log_in(call)
-        value = op_vault.resolve(call, reference, reading=True)
-    except OpError as error:
-        if not error.prefixed or error.text == op_texts.NOT_SIGNED_IN:
-            raise
-        text = f"could not read secret '{text}': {error.text}"
-        raise OpError(text, error.exit_code) from None
-    return value if call.arguments.on("no-newline") else value + "\n"
+        return _some_fields(call, item, fields)
+    return _json(item_output.whole(call, item)) if _wants_json(call) else item_output.text(call, item)
 
 
 def inject(call: Call) -> str:
-    """`op inject`: the template from stdin or a file; read before anyone is asked."""
-    path = call.arguments.text("in-file")
+    """`op inject`: fills in the template from stdin. It parses the template before it authenticates."""
     if call.state.get("misbehave") == "ignore_stdin":
         os.close(0)
-        raise OpError(op_texts.NO_STDIN)
-    template = call.read_stdin() if path in {None, "-", "/dev/stdin"} else _content(str(path))
-    pieces = op_template.parse(template, call.environment)
-    op_login.log_in(call)
-    texts = [piece if isinstance(piece, str) else op_vault.resolve(call, piece, reading=False) for piece in pieces]
-    # Whether op ends its output with a newline of its own is unknown: the state may ask for one.
+        raise OpError(messages.NO_STDIN)
+    pieces = template.parse(call.read_stdin(), call.environment)
+    authentication.authenticate(call)
+    texts = [piece if isinstance(piece, str) else references.resolve(call, piece) for piece in pieces]
+    # Nobody has verified whether op ends its output with a newline, so a state can ask for one.
     return "".join(texts) + ("\n" if call.state.get("final_newline") else "")
+
+
+def _some_fields(call: Call, item: State, wanted: str) -> str:
+    chosen = item_output.chosen(item, wanted)
+    if not _wants_json(call):
+        return item_output.comma_separated(call, item, chosen)
+    shown = [item_output.field(call, item, one) for one in chosen]
+    return _json(shown if len(shown) > 1 else shown[0])
 
 
 def _one_word(call: Call) -> str:
     if len(call.arguments.words) != 1:
-        count = len(call.arguments.words)
-        raise OpError(f"accepts 1 arg(s), received {count}")  # cobra's own words
+        raise OpError(f"accepts 1 arg(s), received {len(call.arguments.words)}")  # cobra's wording
     return call.arguments.words[0]
-
-
-def _content(path: str) -> str:
-    from pathlib import Path  # costs 5 ms, here alone
-
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        reason = str(error.strerror).lower()
-        raise OpError(f"open {path}: {reason}") from None  # Go's own words
 
 
 def _wants_json(call: Call) -> bool:

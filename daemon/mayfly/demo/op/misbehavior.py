@@ -1,6 +1,6 @@
 """How the stand-in `op` misbehaves when its state says so.
 
-Law: everything here has been seen in a real `op`, or is what a reader of its output has to survive.
+Law: everything here was seen in a real `op`, or is something that a reader of its output must survive.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from mayfly.demo.op import state as op_state
 
 
-TYPE_CHECKING = False  # typing costs 4 ms of every call
+TYPE_CHECKING = False  # importing typing takes 4 ms of every call
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -24,14 +24,14 @@ _FLOOD_BYTES = 1024 * 1024
 
 
 def hang(call: Call) -> NoReturn:
-    """Say nothing and never end. The call is logged first: it may well be killed outright."""
+    """Print nothing and never end. The call is logged first, because it may be killed with SIGKILL."""
     call.finish(None)
     while True:
         signal.pause()
 
 
-def twisted(output: bytes, how: str | None) -> bytes:
-    """The output of a command that went well, spoilt as `misbehave` says."""
+def spoilt(output: bytes, how: str | None) -> bytes:
+    """The output of a successful command, spoilt as `misbehave` says."""
     match how:
         case "empty":
             return b""
@@ -48,12 +48,12 @@ def twisted(output: bytes, how: str | None) -> bytes:
 
 
 def coloured(text: str, how: str | None) -> str:
-    """A line for stderr, in red where `misbehave` is `ansi`."""
+    """A line for stderr, in red if `misbehave` is `ansi`."""
     return f"\x1b[31m{text}\x1b[0m" if how == "ansi" else text
 
 
 def leave_daemon(call: Call) -> None:
-    """Leave a daemon behind as `op` does: in a session of its own, maybe with our pipes.
+    """Leave a daemon behind as `op` does: in its own session, and with our pipes if `hold_pipes`.
 
     Its process id is added to the state's `daemons`.
     """
@@ -69,15 +69,15 @@ def leave_daemon(call: Call) -> None:
             state.setdefault("daemons", []).append(grandchild)
         os._exit(0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _let_go(0, *(() if daemon.get("hold_pipes") else (1, 2)))
-    with suppress(OSError):  # there is no such file but on Linux
+    _redirect_to_null(0, *(() if daemon.get("hold_pipes") else (1, 2)))
+    with suppress(OSError):  # the file exists on Linux only
         descriptor = os.open("/proc/self/comm", os.O_WRONLY)
         os.write(descriptor, b"op daemon")
     time.sleep(daemon.get("hold_s", 3))
     os._exit(0)
 
 
-def _let_go(*descriptors: int) -> None:
-    nowhere = os.open(os.devnull, os.O_RDWR)
+def _redirect_to_null(*descriptors: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
     for descriptor in descriptors:
-        os.dup2(nowhere, descriptor)
+        os.dup2(null, descriptor)

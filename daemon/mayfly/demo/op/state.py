@@ -1,9 +1,7 @@
-"""
-The state that all calls of the stand-in `op` share.
+"""The state that all calls of the stand-in `op` share.
 
-Law: the state is one JSON file, read and written only under a flock on that file, always in place
-(another file by the same name would be another lock). A call that is killed leaves nothing behind
-that would have to be cleaned: what it holds, the kernel lets go.
+Law: the state is one JSON file, read and written under a flock on that file, and always in place, because a new file of
+the same name would have another lock. A killed call leaves nothing to clean up: the kernel releases its locks.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ import os
 from contextlib import contextmanager
 
 
-TYPE_CHECKING = False  # typing costs 4 ms of every call
+TYPE_CHECKING = False  # importing typing takes 4 ms of every call
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
@@ -26,7 +24,7 @@ _SLOTS = 1024
 
 
 def read(path: str) -> State:
-    """The state as it is now. Raises OSError where there is none."""
+    """The state as it is now. Raises OSError if there is none."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -37,14 +35,14 @@ def read(path: str) -> State:
 
 @contextmanager
 def changing(path: str) -> Iterator[State]:
-    """Hand out the state to be changed; written back when the block ends well."""
+    """The state, to be changed; it is written back unless the block raises."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         state = _load(descriptor)
         yield state
         content = json.dumps(state, indent=2).encode() + b"\n"
-        # Padded instead of cut off: one write, so that a call killed here leaves it whole.
+        # Padded instead of truncated, so that it is one write, and a call killed here leaves a whole file.
         os.pwrite(descriptor, content.ljust(os.fstat(descriptor).st_size), 0)
     finally:
         os.close(descriptor)
@@ -63,32 +61,31 @@ def merged(base: State, changes: State) -> State:
 
 
 class Running:
-    """
-    The place of this process among the calls that run now.
+    """Counts the calls that run now.
 
-    Each holds a lock on one byte of a file beside the state, until it ends, however it ends.
+    Each of them locks one byte of a file beside the state. The kernel releases the lock when the process ends.
     """
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path + ".running", os.O_RDWR | os.O_CREAT, 0o600)
         self._slot: int | None = None
 
-    def beside(self) -> int:
-        """Count the others, taking a place first if there is none yet. Call under the flock."""
-        others = 0
+    def others(self) -> int:
+        """Count the other calls, and join them on the first call. Only under the flock."""
+        count = 0
         for slot in range(_SLOTS):
             if slot == self._slot:
                 continue
             if not self._lock(slot):
-                others += 1
+                count += 1
             elif self._slot is None:
                 self._slot = slot
             else:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, slot)
-        return others
+        return count
 
     def leave(self) -> None:
-        """Give the place up: what remains of this process is its end."""
+        """Stop being counted."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
 
     def _lock(self, slot: int) -> bool:

@@ -1,6 +1,6 @@
-"""The embedded vault: what `mayfly demo` and the tests keep behind their stand-in `op`.
+"""The embedded vault: the items that the stand-in `op` of `mayfly demo` and of the tests knows.
 
-Law: every key in it is made up anew for each vault; none is ever written into this repository.
+Law: each vault makes up its own keys. None of them is ever written into this repository.
 """
 
 import json
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mayfly.demo import totp
 from mayfly.demo.op import state as op_state
-from mayfly.demo.op.lookups import code_at
 
 
 VAULT = "NSRC"
@@ -26,7 +26,7 @@ _LOWER = string.ascii_lowercase + string.digits
 _BASE32 = string.ascii_uppercase + "234567"
 _SHIM = """\
 #!/bin/sh
-# An allow-list stands between a daemon and its op: where the state is must be said here.
+# The exchange passes on few variables, so the shim says where the state is.
 export FAKE_OP_STATE={state} FAKE_OP_LOG={log}
 exec {python} -I -m mayfly.demo.op "$@"
 """
@@ -38,9 +38,9 @@ def new_id() -> str:
 
 
 class Vault:
-    """A state of the stand-in `op`: one account, the vault NSRC, and in it the seed's item.
+    """The state of a stand-in `op`: one account, and the vault NSRC with the seed config's item.
 
-    Until `install` it is kept here, from then on in the file that the stand-in uses.
+    It is in memory until `install`, and then in the file that the stand-in uses.
     """
 
     def __init__(self, mfa_id: str = "arn:aws:iam::058264411872:mfa/carmas") -> None:
@@ -61,10 +61,10 @@ class Vault:
         )
 
     def add_item(self, title: str, fields: Mapping[str, str], *, vault: str = VAULT) -> str:
-        """Add an item, and its vault where there is none of that name yet; return the item's ID.
+        """Add an item, and its vault if there is none of that name yet; return the item's ID.
 
-        The field `totp` becomes a one-time password with that seed, `secret_access_key` is
-        concealed, the others are text.
+        The field `totp` becomes a one-time password with that seed, `secret_access_key` is concealed, the others are
+        text.
         """
         item = {
             "id": new_id(),
@@ -81,7 +81,7 @@ class Vault:
         return str(item["id"])
 
     def references(self, item: str = ITEM, vault: str = VAULT) -> dict[str, str]:
-        """The four references of an item, by the names that the config has for them."""
+        """The four references of an item, by their keys in the config."""
         where = f"op://{vault}/{item}"
         names = {"otp": "totp"}
         keys = ("access_key_id", "secret_access_key", "otp", "mfa_id")
@@ -90,7 +90,7 @@ class Vault:
     def install(self, folder: Path) -> Path:
         """Write state, log and `bin/op` into `folder`, and return the path of that `op`.
 
-        All of it is for this user alone, whatever the umask.
+        Only this user can read them, whatever the umask.
         """
         folder = folder.absolute()
         shim = folder / "bin" / "op"
@@ -110,23 +110,23 @@ class Vault:
         return shim
 
     def update(self, **changes: Any) -> None:
-        """Lay `changes` over the state, tables within tables, in one step for running calls."""
+        """Merge `changes` into the state, tables into tables. Running calls see all of them or none."""
         with self._changing() as state:
             state.update(op_state.merged(state, changes))
 
     def state(self) -> dict[str, Any]:
-        """The state as it is now: `prompts`, `calls`, `overlap`, `daemons` are counted there."""
+        """The state as it is now, with the counts `prompts`, `calls`, `overlap` and the list `daemons`."""
         return op_state.read(str(self._folder / "state.json")) if self._folder else self._state
 
     def calls(self) -> list[dict[str, Any]]:
-        """The log: one row for each call that has ended, or hangs; those killed outright lack."""
+        """The log: one row for each call that has ended or hangs. Calls that were killed with SIGKILL are missing."""
         if self._folder is None:
             return []
         return [json.loads(line) for line in (self._folder / "op.log").read_text().splitlines()]
 
     def code_at(self, epoch_seconds: float) -> str:
-        """The code of the seed's item at that time."""
-        return code_at(self.totp_seed, epoch_seconds)
+        """The code of the seed config's item at that time."""
+        return totp.code_of(self.totp_seed, totp.step_at(epoch_seconds))
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
@@ -171,7 +171,7 @@ def _random(length: int, alphabet: str) -> str:
 
 
 def _write(path: Path, content: str, mode: int) -> None:
-    path.unlink(missing_ok=True)  # a file that is there already may be anyone's to read
+    path.unlink(missing_ok=True)  # an old file may be readable by others
     path.touch(mode=mode)
     path.chmod(mode)
     path.write_text(content, encoding="utf-8")

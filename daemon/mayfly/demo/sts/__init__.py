@@ -1,1 +1,1 @@
-"""The embedded STS."""
+"""A stand-in for AWS STS: an HTTP server for one account."""

@@ -1,7 +1,6 @@
-"""An AWS account as STS knows it: who exists, who speaks, and with which keys.
+"""An AWS account as STS knows it: its users, its roles, and the principals that call with its access keys.
 
-Values only. Secrets have no repr. A root user is a `User` whose `user_id` is the account's id,
-as GetCallerIdentity shows it.
+Values only. Secrets have no repr.
 """
 
 import base64
@@ -30,7 +29,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A role of the account that its users and roles may assume; `name` may hold a path."""
+    """A role that the account's users and roles may assume; `name` may contain a path."""
 
     name: str
     max_session_seconds: int = 3600
@@ -48,12 +47,12 @@ class Account:
 
     @property
     def partition(self) -> str:
-        """`aws`, `aws-cn` or `aws-us-gov`: what the first MFA device's ARN says, else `aws`."""
+        """`aws`, `aws-cn` or `aws-us-gov`: that of the first MFA device's ARN, else `aws`."""
         arns = (user.mfa_serial for user in self.users if user.mfa_serial)
         return next((arn.split(":")[1] for arn in arns if arn.startswith("arn:")), "aws")
 
     def role_arn(self, role: Role) -> str:
-        """The ARN by which `role` is assumed."""
+        """The ARN of `role`."""
         return f"arn:{self.partition}:iam::{self.account_id}:role/{role.name}"
 
     def role_at(self, arn: str) -> Role | None:
@@ -63,10 +62,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who speaks: GetCallerIdentity's fields, and what decides over MFA and chaining.
+    """A caller: the fields of GetCallerIdentity, and what decides about MFA and role chaining.
 
-    `user` is the one whose MFA device can vouch (None behind a role); `temporary` means that the
-    credentials came from STS.
+    `user` is the owner of the MFA device, None for a role session. `is_temporary` means that the credentials came from
+    STS.
     """
 
     partition: str
@@ -74,24 +73,19 @@ class Principal:
     user_id: str
     path: str
     user: User | None = None
-    temporary: bool = False
-    mfa_authenticated: bool = False
-
-    @property
-    def is_root(self) -> bool:
-        """Whether this is the account's root user, with or without a session."""
-        return self.path == "root"
+    is_temporary: bool = False
+    is_mfa_authenticated: bool = False
 
     @property
     def arn(self) -> str:
-        """The caller's ARN: `iam` for users and root, `sts` for assumed roles."""
+        """The caller's ARN, in `iam` for a user and in `sts` for a role session."""
         service = "sts" if self.path.startswith("assumed-role/") else "iam"
         return f"arn:{self.partition}:{service}::{self.account_id}:{self.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """An access key, permanent (no token, no expiration) or temporary, and whose it is."""
+class AccessKey:
+    """An access key and its principal: long-term (no token, no expiration) or temporary."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -100,26 +94,25 @@ class Key:
     principal: Principal
 
 
-def permanent_key(account: Account, user: User) -> Key:
-    """The key with which `user` speaks."""
-    is_root = user.user_id == account.account_id
+def long_term_key(account: Account, user: User) -> AccessKey:
+    """The long-term access key of `user`."""
     principal = Principal(
         partition=account.partition,
         account_id=account.account_id,
         user_id=user.user_id,
-        path="root" if is_root else f"user/{user.name}",
+        path=f"user/{user.name}",
         user=user,
     )
-    return Key(
+    return AccessKey(
         access_key_id=user.access_key_id,
         secret_access_key=user.secret_access_key,
         principal=principal,
     )
 
 
-def temporary_key(principal: Principal, expiration: datetime) -> Key:
-    """Fresh temporary credentials, in AWS's lengths: `ASIA` and 16, 40, some hundred."""
-    return Key(
+def temporary_key(principal: Principal, expiration: datetime) -> AccessKey:
+    """New temporary credentials with AWS's lengths: `ASIA` and 16 characters, 40, some hundred."""
+    return AccessKey(
         access_key_id="ASIA" + base64.b32encode(secrets.token_bytes(10)).decode(),
         secret_access_key=base64.b64encode(secrets.token_bytes(30)).decode(),
         session_token=base64.b64encode(secrets.token_bytes(420)).decode(),
@@ -128,8 +121,8 @@ def temporary_key(principal: Principal, expiration: datetime) -> Key:
     )
 
 
-def role_principal(account: Account, role: Role, session_name: str) -> Principal:
-    """Who speaks after AssumeRole: no user, and so no MFA, stands behind it."""
+def role_session(account: Account, role: Role, session_name: str) -> Principal:
+    """The principal after AssumeRole. It has no user, and so no MFA device."""
     digest = hashlib.sha256(account.role_arn(role).encode()).digest()
     role_id = "AROA" + base64.b32encode(digest).decode()[:17]
     return Principal(
@@ -138,12 +131,12 @@ def role_principal(account: Account, role: Role, session_name: str) -> Principal
         user_id=f"{role_id}:{session_name}",
         # The path of a role is not part of its sessions' ARNs (IAM User Guide, "IAM identifiers").
         path=f"assumed-role/{role.name.rpartition('/')[2]}/{session_name}",
-        temporary=True,
+        is_temporary=True,
     )
 
 
 def account_from(document: Mapping[str, Any]) -> Account:
-    """Build an account from `{"account_id", "users": [{…}], "roles": [{…}]}`, fields as above."""
+    """Build an account from `{"account_id", "users": [{…}], "roles": [{…}]}`, with the fields of the classes above."""
     return Account(
         account_id=document["account_id"],
         users=tuple(User(**user) for user in document["users"]),

@@ -1,11 +1,15 @@
-"""What can go wrong between STS and a client, one entry a request.
+"""Faults of the embedded STS: what goes wrong with a request when a script says so.
 
-`throttle`: 400 Throttling before anything is looked at, so the code is not spent. All others
-happen after the request was checked, so its code is spent: `500`, `503`; `hang` (no answer until
-the server closes); `reset` (the connection is cut); `invalid-mfa` (a good code is refused);
-`expired-result` (credentials that have expired already); `malformed` (XML that breaks off);
-`wrong-account` (another account's credentials and ARNs; AWS itself would refuse a session whose device
-is of another account than its keys); `ok` lets a request through.
+`throttle` answers 400 Throttling before any check, so the code is not used up. With all other faults the request is
+checked first, and its code is used up:
+- `500`, `503`: AWS's own errors;
+- `hang`: no answer until the server closes;
+- `reset`: the connection is cut;
+- `malformed`: the XML breaks off in the middle;
+- `invalid-mfa`: a valid code is refused;
+- `wrong-account`: credentials and ARNs of another account. AWS itself would refuse a session whose device is of another
+  account than its access key.
+`ok` lets a request through.
 """
 
 from collections import deque
@@ -13,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
-from mayfly.demo.sts.answers import StsError
-from mayfly.demo.sts.visit import Terms
+from mayfly.demo.sts.context import Overrides
+from mayfly.demo.sts.responses import StsError
 
 
 Fault: TypeAlias = Literal[
@@ -24,9 +28,8 @@ Fault: TypeAlias = Literal[
     "503",
     "hang",
     "reset",
-    "invalid-mfa",
-    "expired-result",
     "malformed",
+    "invalid-mfa",
     "wrong-account",
 ]
 
@@ -46,21 +49,20 @@ ERRORS = {
     ),
 }
 
-# After these a client has no answer that it can read, whatever the checks said.
-SILENT: frozenset[Fault] = frozenset({"hang", "reset", "malformed"})
+# With these the client gets no answer that it can read, so they are the call's outcome.
+UNREADABLE: frozenset[Fault] = frozenset({"hang", "reset", "malformed"})
 
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
-    """What the embedded STS does beside its work; every field may be set at any time.
+    """How the embedded STS misbehaves; every field may be set at any time.
 
-    `clock_skew_seconds` moves the server's clock (and its Date header) against the world's;
-    `latency_seconds` passes between the checks and the answer.
+    `clock_skew_seconds` shifts the server's clock and its Date header. `latency_seconds` passes between the checks and
+    the answer. `max_life_seconds` shortens the life of all credentials. `script` has one fault for each request.
     """
 
     latency_seconds: float = 0.0
     clock_skew_seconds: float = 0.0
-    duration_scale: float = 1.0
     max_life_seconds: float | None = None
     script: deque[Fault] = field(default_factory=deque)
 
@@ -72,15 +74,13 @@ class Faults:
         self.script.extend(faults)
 
     def take(self) -> Fault:
-        """The fault of the request that has just come in."""
+        """Take the next request's fault off the script."""
         return self.script.popleft() if self.script else "ok"
 
-    def terms(self, fault: Fault) -> Terms:
-        """The terms on which that request is answered."""
-        return Terms(
-            duration_scale=self.duration_scale,
+    def overrides(self, fault: Fault) -> Overrides:
+        """How `fault` and the other fields change an answer."""
+        return Overrides(
             max_life_seconds=self.max_life_seconds,
-            expired=fault == "expired-result",
             refuses_codes=fault == "invalid-mfa",
             account_id=WRONG_ACCOUNT_ID if fault == "wrong-account" else None,
         )

@@ -1,4 +1,4 @@
-"""The embedded STS's side of the wire: aiohttp's requests in, its responses out."""
+"""The embedded STS's HTTP: aiohttp's requests in, its responses out."""
 
 import socket
 import struct
@@ -8,12 +8,12 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from mayfly.demo.sts.sigv4 import SignedRequest
-from mayfly.demo.sts.visit import Reply
+from mayfly.demo.sts.responses import Response
+from mayfly.demo.sts.signature import SignedRequest
 
 
 async def read(request: web.BaseRequest) -> SignedRequest:
-    """Take in the whole request, as raw as its signature needs it."""
+    """Read the whole request, as raw as its signature needs it."""
     return SignedRequest(
         method=request.method,
         target=request.raw_path,
@@ -22,20 +22,20 @@ async def read(request: web.BaseRequest) -> SignedRequest:
     )
 
 
-def response(reply: Reply, now: datetime, *, broken: bool) -> web.Response:
-    """Dress `reply` as AWS does, dated `now`; `broken` leaves out the second half of its XML."""
-    body = reply.body[: len(reply.body) // 2] if broken else reply.body
-    dressed = web.Response(status=reply.status, body=body.encode(), content_type="text/xml")
-    dressed.headers["x-amzn-RequestId"] = reply.request_id
-    dressed.headers["Date"] = format_datetime(now, usegmt=True)
-    return dressed
+def http_response(response: Response, now: datetime, *, is_malformed: bool) -> web.Response:
+    """Add AWS's headers, dated `now`; `is_malformed` leaves out the second half of the XML."""
+    body = response.body[: len(response.body) // 2] if is_malformed else response.body
+    answer = web.Response(status=response.status, body=body.encode(), content_type="text/xml")
+    answer.headers["x-amzn-RequestId"] = response.request_id
+    answer.headers["Date"] = format_datetime(now, usegmt=True)
+    return answer
 
 
-def cut(request: web.BaseRequest) -> None:
-    """Cut the request's connection with an RST: what a broken path looks like."""
+def reset(request: web.BaseRequest) -> None:
+    """Cut the request's connection with an RST, as a broken network path does."""
     if request.transport is None:
         return
-    # Lingering for zero seconds is how a socket is told to send RST (socket(7)).
+    # A socket that lingers for zero seconds sends RST when it is closed (socket(7)).
     connection = request.transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.abort()

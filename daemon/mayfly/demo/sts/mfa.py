@@ -1,77 +1,65 @@
-"""MFA devices: a code counts for one step and its two neighbours, and never twice.
+"""MFA devices: a code is valid in its own step and the two beside it, and only once.
 
-TOTP is RFC 6238 with SHA-1, 30 s and 6 digits, the only form that AWS takes. A code that was
-accepted or refused once is spent for its device.
+AWS refuses a code that it has seen before, whether it accepted or refused it then.
 """
 
-import base64
-import hashlib
 import hmac
 
 from datetime import datetime
 
+from mayfly.demo import totp
 from mayfly.demo.sts.account import User
-from mayfly.demo.sts.answers import StsError, denied
+from mayfly.demo.sts.responses import StsError, denied
 
 
-STEP_SECONDS = 30
-# Six digits come round again by chance; a device that forgot nothing would refuse a fresh code.
+# Six digits repeat by chance. A device that never forgot a code would refuse a fresh one some day.
 MEMORY_STEPS = 120
 
 
 def step_at(at: datetime) -> int:
-    """The TOTP step in which `at` lies."""
-    return int(at.timestamp()) // STEP_SECONDS
-
-
-def code_of(totp_seed: str, step: int) -> str:
-    """The six digits of `step` for a base32 seed, as an authenticator shows them."""
-    text = totp_seed.replace(" ", "").upper()
-    key = base64.b32decode(text + "=" * (-len(text) % 8))
-    digest = hmac.new(key, step.to_bytes(8, "big"), hashlib.sha1).digest()
-    offset = digest[-1] & 0x0F
-    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
-    return f"{number % 1_000_000:06}"
+    """The TOTP step of the instant `at`."""
+    return totp.step_at(at.timestamp())
 
 
 def code_at(totp_seed: str, at: datetime) -> str:
-    """The six digits that are on the authenticator's screen at the instant `at`."""
-    return code_of(totp_seed, step_at(at))
+    """The code that an authenticator shows at the instant `at`."""
+    return totp.code_of(totp_seed, step_at(at))
 
 
 class Devices:
-    """What STS remembers of every device: the codes that it has seen."""
+    """The codes that STS has seen from each device."""
 
     def __init__(self) -> None:
-        self._spent: dict[tuple[str, str], int] = {}
+        self._seen: dict[tuple[str, str], int] = {}
 
     def check(self, user: User | None, serial: str, code: str, now: datetime) -> int:
-        """Spend `code`, and return the step that it belongs to. Raises StsError, AccessDenied."""
+        """Use up `code` and return its step. Raises StsError, AccessDenied."""
         if user is None or not user.totp_seed or serial != user.mfa_serial:
             raise denied(
                 "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your"
                 " MFA serial number is valid and associated with this user."
             )
-        spent = self._spend(serial, code, now)
+        was_seen = self._remember(serial, code, now)
         step = _matching_step(user.totp_seed, code, now)
-        if spent or step is None:
+        if was_seen or step is None:
             raise invalid_code()
         return step
 
-    def _spend(self, serial: str, code: str, now: datetime) -> bool:
+    def _remember(self, serial: str, code: str, now: datetime) -> bool:
+        """Whether the code was seen before; from now on it was."""
         oldest = step_at(now) - MEMORY_STEPS
-        self._spent = {key: step for key, step in self._spent.items() if step > oldest}
-        seen = (serial, code) in self._spent
-        self._spent[serial, code] = step_at(now)
-        return seen
+        self._seen = {key: step for key, step in self._seen.items() if step > oldest}
+        was_seen = (serial, code) in self._seen
+        self._seen[serial, code] = step_at(now)
+        return was_seen
 
 
 def invalid_code() -> StsError:
-    """AWS's answer to a wrong code, and to a right one that was seen before."""
+    """AWS's error for a wrong code and for a code that was used before."""
     return denied("MultiFactorAuthentication failed with invalid MFA one time pass code.")
 
 
 def _matching_step(totp_seed: str, code: str, now: datetime) -> int | None:
     this = step_at(now)
     steps = (this, this - 1, this + 1)
-    return next((s for s in steps if hmac.compare_digest(code_of(totp_seed, s), code)), None)
+    return next((s for s in steps if hmac.compare_digest(totp.code_of(totp_seed, s), code)), None)

@@ -1,65 +1,40 @@
-"""What a parameter may be: the constraints of the STS service model, and AWS's words for a breach.
+"""What a parameter may be, by botocore's model of STS, and AWS's words where it is something else."""
 
-The table is the model's own (version 2011-06-15); the tests compare it with botocore's copy.
-"""
-
+import functools
 import json
 import re
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from mayfly.demo.sts.answers import StsError, invalid
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, Shape, StructureShape
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
-    """Bounds on one parameter: of its length, or (`number`) of its value."""
-
-    required: bool = False
-    number: bool = False
-    least: int | None = None
-    most: int | None = None
-    pattern: str | None = None
+from mayfly.demo.sts.responses import StsError, invalid
 
 
-_NAME = r"[\w+=,.@-]*"
-_ARN = r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+"
-_SERIAL = Constraint(least=9, most=256, pattern=r"[\w+=/:,.@-]*")
-_CODE = Constraint(least=6, most=6, pattern=r"[\d]*")
-
-CONSTRAINTS: Mapping[str, Mapping[str, Constraint]] = {
-    "GetCallerIdentity": {},
-    "GetSessionToken": {
-        "DurationSeconds": Constraint(number=True, least=900, most=129600),
-        "SerialNumber": _SERIAL,
-        "TokenCode": _CODE,
-    },
-    "AssumeRole": {
-        "RoleArn": Constraint(required=True, least=20, most=2048, pattern=_ARN),
-        "RoleSessionName": Constraint(required=True, least=2, most=64, pattern=_NAME),
-        # The service model has no upper bound any more; the API reference says 2,048.
-        "Policy": Constraint(least=1, most=2048, pattern=r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
-        "DurationSeconds": Constraint(number=True, least=900, most=43200),
-        "ExternalId": Constraint(least=2, most=1224, pattern=r"[\w+=,.@:\/-]*"),
-        "SerialNumber": _SERIAL,
-        "TokenCode": _CODE,
-        "SourceIdentity": Constraint(least=2, most=64, pattern=_NAME),
-    },
-}
+# The model has no upper bound for a session policy. The API reference says 2,048.
+POLICY_CHARACTERS = 2048
 
 
 def check_parameters(action: str, parameters: Mapping[str, str]) -> None:
-    """Refuse what the model does not allow, every breach in one ValidationError."""
-    breaches = [
-        f"Value {_quoted(parameters.get(name))} at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: {breach}"
-        for name, constraint in CONSTRAINTS[action].items()
-        for breach in _breaches(constraint, parameters.get(name))
+    """Raise StsError, a ValidationError that lists every parameter that the model does not allow."""
+    shape = _input_shape(action)
+    problems = [
+        f"Value {_quoted(parameters.get(name))} at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: {one}"
+        for name, member in shape.members.items()
+        for one in _problems(name, member, parameters.get(name), is_required=name in shape.required_members)
     ]
-    if breaches:
-        errors = "1 validation error" if len(breaches) == 1 else f"{len(breaches)} validation errors"
-        raise invalid(f"{errors} detected: {'; '.join(breaches)}")
+    if problems:
+        errors = "1 validation error" if len(problems) == 1 else f"{len(problems)} validation errors"
+        raise invalid(f"{errors} detected: {'; '.join(problems)}")
     _check_policy(parameters.get("Policy"))
+
+
+@functools.cache
+def _input_shape(action: str) -> StructureShape:
+    shape = ServiceModel(Loader().load_service_model("sts", "service-2"), "sts").operation_model(action).input_shape
+    assert shape is not None  # noqa: S101 - for mypy: all three actions have one
+    return shape
 
 
 def _check_policy(policy: str | None) -> None:
@@ -68,35 +43,34 @@ def _check_policy(policy: str | None) -> None:
     try:
         json.loads(policy)
     except ValueError:
-        message = "This policy contains invalid Json"
-        raise StsError(400, "MalformedPolicyDocument", message) from None
+        raise StsError(400, "MalformedPolicyDocument", "This policy contains invalid Json") from None
 
 
 def _quoted(value: str | None) -> str:
     return "null" if value is None else f"'{value}'"
 
 
-def _breaches(constraint: Constraint, value: str | None) -> Iterator[str]:
+def _problems(name: str, member: Shape, value: str | None, *, is_required: bool) -> Iterator[str]:
     if value is None:
-        if constraint.required:
+        if is_required:
             yield "Member must not be null"
         return
-    if constraint.number and not re.fullmatch(r"-?\d+", value, re.ASCII):
+    is_number = member.type_name == "integer"
+    if is_number and not re.fullmatch(r"-?\d+", value, re.ASCII):
         yield "Member must be a number"
         return
-    yield from _out_of_bounds(constraint, value)
-    if constraint.pattern and not re.fullmatch(_readable(constraint.pattern), value, re.ASCII):
-        yield f"Member must satisfy regular expression pattern: {constraint.pattern}"
+    size, what = (int(value), "value") if is_number else (len(value), "length")
+    most = POLICY_CHARACTERS if name == "Policy" else member.metadata.get("max")
+    least = member.metadata.get("min")
+    if most is not None and size > most:
+        yield f"Member must have {what} less than or equal to {most}"
+    if least is not None and size < least:
+        yield f"Member must have {what} greater than or equal to {least}"
+    pattern = member.metadata.get("pattern")
+    if pattern and not re.fullmatch(_for_python(pattern), value, re.ASCII):
+        yield f"Member must satisfy regular expression pattern: {pattern}"
 
 
-def _out_of_bounds(constraint: Constraint, value: str) -> Iterator[str]:
-    size, word = (int(value), "value") if constraint.number else (len(value), "length")
-    if constraint.most is not None and size > constraint.most:
-        yield f"Member must have {word} less than or equal to {constraint.most}"
-    if constraint.least is not None and size < constraint.least:
-        yield f"Member must have {word} greater than or equal to {constraint.least}"
-
-
-def _readable(pattern: str) -> str:
-    # The model writes the two astral bounds with five digits after \u, where Python has \U.
+def _for_python(pattern: str) -> str:
+    # The model writes characters beyond U+FFFF with five digits after \u. Python wants \U and eight.
     return pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")

@@ -1,159 +1,157 @@
-"""STS without a socket: a signed request and an instant in, an answer out.
+"""The STS without its socket: a signed request and an instant in, a response out.
 
-Law: it reads no clock and waits for nothing. It checks in AWS's order: the action, the signature,
-the key, the parameters, the MFA code, the permission, the duration. A code that was looked at is
-spent, whatever happens after. What AWS says in each case is listed with the tests.
+Law: it reads no clock and waits for nothing. It checks in AWS's order: action, access key, signature, parameters,
+MFA code, permission, duration. A code that was checked is used up, even if a later check fails.
 """
-
-import uuid
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
-from mayfly.demo.sts import sigv4
-from mayfly.demo.sts.account import Account, Key, Principal, Role, permanent_key, role_principal, temporary_key
-from mayfly.demo.sts.answers import VERSION, Result, StsError, denied, invalid, result_xml
+from mayfly.demo.sts.account import AccessKey, Account, Principal, Role, long_term_key, role_session, temporary_key
+from mayfly.demo.sts.context import Overrides, RequestContext
 from mayfly.demo.sts.mfa import Devices, invalid_code
 from mayfly.demo.sts.parameters import check_parameters
-from mayfly.demo.sts.visit import Reply, Terms, Visit, refusal
+from mayfly.demo.sts.responses import (
+    VERSION,
+    Response,
+    Result,
+    StsError,
+    denied,
+    error_response,
+    invalid,
+    result_response,
+)
+from mayfly.demo.sts.signature import SignedRequest, check_date, check_signature, read_signature
 
 
-# Role chaining and root sessions end after an hour (IAM User Guide, "Methods to assume a role").
+# A role assumed from a session lives an hour at most (IAM User Guide, "Methods to assume a role").
 CHAINED_SECONDS = 3600
-ROOT_SECONDS = 3600
 
 
 class StsService:
-    """One account's STS: the keys that it knows and the codes that it has seen."""
+    """One account's STS, with the access keys that it knows and the codes that it has seen."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._devices = Devices()
-        self._keys = {user.access_key_id: permanent_key(account, user) for user in account.users}
+        self._keys = {user.access_key_id: long_term_key(account, user) for user in account.users}
 
     def revoke(self, access_key_id: str) -> None:
-        """Delete a key, permanent or temporary."""
+        """Delete an access key, long-term or temporary."""
         self._keys.pop(access_key_id, None)
 
-    def answer(self, request: sigv4.SignedRequest, visit: Visit) -> Reply:
-        """Check `request` and do what it asks; `visit` keeps what was learnt on the way."""
+    def answer(self, request: SignedRequest, context: RequestContext) -> Response:
+        """Check `request` and do what it asks for; `context` records what the checks find."""
         try:
-            result = self._result(request, visit)
+            return result_response(context.action, self._result(request, context))
         except StsError as error:
-            return refusal(error)
-        request_id = str(uuid.uuid4())
-        body = result_xml(visit.action, result, request_id)
-        return Reply(status=200, body=body, request_id=request_id, outcome="ok")
+            return error_response(error)
 
-    def _result(self, request: sigv4.SignedRequest, visit: Visit) -> Result:
+    def _result(self, request: SignedRequest, context: RequestContext) -> Result:
         operation = {
             "GetCallerIdentity": self._get_caller_identity,
             "GetSessionToken": self._get_session_token,
             "AssumeRole": self._assume_role,
-        }.get(visit.action)
-        version = visit.parameters.get("Version")
+        }.get(context.action)
+        version = context.parameters.get("Version")
         if operation is None or version != VERSION:
-            message = f"Could not find operation {visit.action} for version {version}"
+            message = f"Could not find operation {context.action} for version {version}"
             raise StsError(400, "InvalidAction", message)
-        caller = self._authenticate(request, visit)
-        check_parameters(visit.action, visit.parameters)
-        return operation(caller, visit)
+        caller = self._authenticate(request, context)
+        check_parameters(context.action, context.parameters)
+        return operation(caller, context)
 
-    def _authenticate(self, request: sigv4.SignedRequest, visit: Visit) -> Principal:
-        signature = sigv4.read(request)
-        visit.access_key_id = signature.access_key_id
+    def _authenticate(self, request: SignedRequest, context: RequestContext) -> Principal:
+        signature = read_signature(request)
+        context.access_key_id = signature.access_key_id
         key = self._keys.get(signature.access_key_id)
         if key is None or key.session_token != request.header("x-amz-security-token"):
             message = "The security token included in the request is invalid."
             raise StsError(403, "InvalidClientTokenId", message)
-        sigv4.check_date(signature, visit.now)
-        sigv4.check(request, signature, key.secret_access_key)
-        if key.expiration is not None and visit.now >= key.expiration:
+        check_date(signature, context.now)
+        check_signature(request, signature, key.secret_access_key)
+        if key.expiration is not None and context.now >= key.expiration:
             message = "The security token included in the request is expired"
             raise StsError(403, "ExpiredToken", message)
         return key.principal
 
-    def _get_caller_identity(self, caller: Principal, visit: Visit) -> Result:
-        caller = _in_account(caller, visit.terms)
+    def _get_caller_identity(self, caller: Principal, context: RequestContext) -> Result:
+        caller = _in_account(caller, context.overrides)
         return {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account_id}
 
-    def _get_session_token(self, caller: Principal, visit: Visit) -> Result:
-        if caller.temporary:
+    def _get_session_token(self, caller: Principal, context: RequestContext) -> Result:
+        if caller.is_temporary:
             raise denied("Cannot call GetSessionToken with session credentials")
-        mfa_authenticated = self._check_mfa(caller, visit)
-        seconds = int(visit.parameters.get("DurationSeconds", 43200))
-        if caller.is_root:
-            seconds = min(seconds, ROOT_SECONDS)
-        session = replace(caller, temporary=True, mfa_authenticated=mfa_authenticated)
-        return {"Credentials": self._issue(session, seconds, visit)}
+        is_mfa_authenticated = self._check_mfa(caller, context)
+        seconds = int(context.parameters.get("DurationSeconds", 43200))
+        session = replace(caller, is_temporary=True, is_mfa_authenticated=is_mfa_authenticated)
+        return {"Credentials": self._issue(session, seconds, context)}
 
-    def _assume_role(self, caller: Principal, visit: Visit) -> Result:
-        parameters = visit.parameters
-        mfa_authenticated = self._check_mfa(caller, visit) or caller.mfa_authenticated
-        role = self._permitted_role(caller, parameters, mfa_authenticated=mfa_authenticated)
+    def _assume_role(self, caller: Principal, context: RequestContext) -> Result:
+        parameters = context.parameters
+        has_mfa = self._check_mfa(caller, context) or caller.is_mfa_authenticated
+        role = self._permitted_role(caller, parameters, has_mfa=has_mfa)
         seconds = int(parameters.get("DurationSeconds", 3600))
         _check_duration(caller, role, seconds)
-        session = role_principal(self._account, role, parameters["RoleSessionName"])
-        session = _in_account(session, visit.terms)
+        session = role_session(self._account, role, parameters["RoleSessionName"])
+        session = _in_account(session, context.overrides)
         assumed = {"AssumedRoleId": session.user_id, "Arn": session.arn}
         optional = {"PackedPolicySize": "6"} if _has_policy_or_tags(parameters) else {}
         if "SourceIdentity" in parameters:
             optional["SourceIdentity"] = parameters["SourceIdentity"]
-        credentials = self._issue(session, seconds, visit)
+        credentials = self._issue(session, seconds, context)
         return {"Credentials": credentials, "AssumedRoleUser": assumed, **optional}
 
-    def _check_mfa(self, caller: Principal, visit: Visit) -> bool:
-        serial = visit.parameters.get("SerialNumber")
-        code = visit.parameters.get("TokenCode")
+    def _check_mfa(self, caller: Principal, context: RequestContext) -> bool:
+        """Whether the request has a valid code. Raises StsError for an invalid one."""
+        serial = context.parameters.get("SerialNumber")
+        code = context.parameters.get("TokenCode")
         if serial is None and code is None:
             return False
         if serial is None or code is None:
             raise denied(
                 "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
             )
-        step = self._devices.check(caller.user, serial, code, visit.now)
-        if visit.terms.refuses_codes:
+        step = self._devices.check(caller.user, serial, code, context.now)
+        if context.overrides.refuses_codes:
             raise invalid_code()
-        visit.code_step = step
+        context.code_step = step
         return True
 
-    def _permitted_role(self, caller: Principal, parameters: Mapping[str, str], *, mfa_authenticated: bool) -> Role:
-        if caller.is_root:
-            raise denied("Roles may not be assumed by root accounts.")
+    def _permitted_role(self, caller: Principal, parameters: Mapping[str, str], *, has_mfa: bool) -> Role:
         arn = parameters["RoleArn"]
         role = self._account.role_at(arn)
         if (
             role is None
-            or (role.requires_mfa and not mfa_authenticated)
+            or (role.requires_mfa and not has_mfa)
             or role.external_id not in {None, parameters.get("ExternalId")}
         ):
             who = f"User: {caller.arn} is not authorized"
             raise denied(f"{who} to perform: sts:AssumeRole on resource: {arn}")
         return role
 
-    def _issue(self, principal: Principal, seconds: int, visit: Visit) -> Mapping[str, str]:
-        expiration = visit.now.replace(microsecond=0) + visit.terms.life(seconds)
-        key = temporary_key(_in_account(principal, visit.terms), expiration)
+    def _issue(self, principal: Principal, seconds: int, context: RequestContext) -> Mapping[str, str]:
+        expiration = context.now.replace(microsecond=0) + context.overrides.life(seconds)
+        key = temporary_key(_in_account(principal, context.overrides), expiration)
         self._keys[key.access_key_id] = key
-        return _credentials(key, expiration)
+        return _credentials(key)
 
 
-def _credentials(key: Key, expiration: datetime) -> Mapping[str, str]:
+def _credentials(key: AccessKey) -> Mapping[str, str]:
     return {
         "AccessKeyId": key.access_key_id,
         "SecretAccessKey": key.secret_access_key,
         "SessionToken": key.session_token or "",
-        "Expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Expiration": f"{key.expiration:%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
-def _in_account(principal: Principal, terms: Terms) -> Principal:
-    return replace(principal, account_id=terms.account_id or principal.account_id)
+def _in_account(principal: Principal, overrides: Overrides) -> Principal:
+    return replace(principal, account_id=overrides.account_id or principal.account_id)
 
 
 def _check_duration(caller: Principal, role: Role, seconds: int) -> None:
-    if caller.temporary and seconds > CHAINED_SECONDS:
+    if caller.is_temporary and seconds > CHAINED_SECONDS:
         raise invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
         )

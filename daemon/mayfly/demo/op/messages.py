@@ -1,22 +1,20 @@
-"""
-What `op` says when it fails, word for word.
+"""What `op` prints when it fails, word for word.
 
-Law: every sentence that `op` is known to print stands here and nowhere else; nothing here decides
-when it is said. Recorded from `op` 2.20 to 2.39 or reported by its users, unless a comment says
-`assumption`: then nobody has verified it.
+Law: every message that `op` is known to print is here and nowhere else, and nothing here decides when it is printed.
+Recorded from `op` 2.20 to 2.39 or reported by its users. Nobody has verified what a comment marks `assumption`.
 """
 
 from __future__ import annotations
 
 
 class OpError(Exception):
-    """`op` ends with `text` on stderr, `[ERROR] time ` before it if `prefixed`, and `exit_code`."""
+    """`op` prints `text` on stderr, after `[ERROR] time ` if `has_prefix`, and ends with `exit_code`."""
 
-    def __init__(self, text: str, exit_code: int = 1, *, prefixed: bool = True) -> None:
+    def __init__(self, text: str, exit_code: int = 1, *, has_prefix: bool = True) -> None:
         super().__init__(text)
         self.text = text
         self.exit_code = exit_code
-        self.prefixed = prefixed
+        self.has_prefix = has_prefix
 
 
 INITIALIZING = "error initializing client: "
@@ -25,10 +23,9 @@ PROMPT_TIMED_OUT = "authorization timeout"
 NOT_SIGNED_IN = "You are not currently signed in. Please run `op signin --help` for instructions"
 ACCOUNT_NOT_SIGNED_IN = "account is not signed in"
 NO_ACCOUNT_FOUND = "no account found for filter "
-SESSION_EXPIRED = "session expired, sign in to create a new session"
 NOT_AUTHENTICATED_YET = "service account token set, but not authenticated yet"
 
-# The four bullets are recorded up to their first words; assumption: how each of them ends.
+# The first words of the four bullets are recorded. assumption: how each of them ends.
 NO_ACCOUNTS = """\
 No accounts configured for use with 1Password CLI.
 
@@ -62,7 +59,7 @@ SERVICE_ACCOUNT_DELETED = (
 SERVICE_TOKEN_MALFORMED = INITIALIZING + "Validation: (failed to DecodeSACCredentials)"
 # assumption: the whole sentence.
 CONNECT_UNAUTHORIZED = "(401) Unauthorized: Invalid token signature"
-# assumption: Go's own words, without what `op` may put around them.
+# assumption: Go's wording, without what `op` may put around it.
 OFFLINE = "dial tcp: lookup my.1password.com: no such host"
 
 _TOO_MANY = (
@@ -70,8 +67,8 @@ _TOO_MANY = (
     "allowed to make. Please retry in {wait} or try other requests."
 )
 
-# Failures that a state can ask for by name (`"fail"`, `"ratelimit"`): text and exit code.
-# assumption: 429 ends with 4, as other `(4xx) Reason: text` errors do.
+# Failures that a state can ask for by name (`fail`, `ratelimit`): text and exit code.
+# assumption: 429 has exit code 4, as other `(4xx) Reason: text` errors have.
 FAILURES: dict[str, tuple[str, int]] = {
     "hourly": (_TOO_MANY.format(who="this service account", wait="58 minutes"), 4),
     "daily": (_TOO_MANY.format(who="this 1Password account", wait="23 hours and 59 minutes"), 4),
@@ -80,20 +77,20 @@ FAILURES: dict[str, tuple[str, int]] = {
     "ipc": (APP_CANNOT_BE_REACHED, 1),
     "ipc-timeout": ("connecting to desktop app timed out", 1),
     "reset-old": (APP_RESETS_OLD, 1),
-    "session-expired": (SESSION_EXPIRED, 1),
+    "session-expired": ("session expired, sign in to create a new session", 1),
     "service-deleted": (SERVICE_ACCOUNT_DELETED, 1),
     "no-accounts-wrapped": (INITIALIZING + NO_ACCOUNTS.partition(".")[0], 1),
 }
 
 TOO_FEW_SLASHES = "too few '/': secret references should have at least vault, item and field specified"
-# assumption: the three below; that such references are refused is documented.
+# assumption: the wording of the three below. It is documented that op refuses such references.
 TOO_MANY_SLASHES = "too many '/': secret references should have at most vault, item, section and field specified"
 BAD_CHARACTER = "invalid character in secret reference"
 BAD_QUERY = "invalid query parameter"
 
 ONLY_REFERENCES = "only secret references or quoted strings can be enclosed in unescaped {{ }}s"
 NO_STDIN = "expected data on stdin but none found"  # assumption
-# assumption: wording; that a service account must name the vault is documented.
+# assumption: wording. It is documented that a service account must name the vault.
 VAULT_NEEDED = (
     "a vault query must be provided when this command is called by a service account. "
     "Please specify one through the --vault flag"
@@ -101,7 +98,7 @@ VAULT_NEEDED = (
 
 
 def bad_reference(reference: str, reason: str) -> str:
-    """Why `reference` is none."""
+    """`reference` is malformed."""
     return f"invalid secret reference '{reference}': {reason}"
 
 
@@ -111,13 +108,13 @@ def vault_missing(vault: str) -> str:
 
 
 def item_missing(item: str, vault: str | None = None) -> str:
-    """No item has this name or ID, as `op read` and `op item get` say it."""
+    """No item has this name or ID, in the words of `op item get`."""
     where = f'item in the "{vault}" vault' if vault else "item"
     return f'"{item}" isn\'t an {where}. Specify the item with its UUID, name, or domain.'
 
 
 def item_archived(item: str, vault: str) -> str:
-    """The item is there no more."""
+    """The item was deleted or archived."""
     return f"could not find item {item} in vault {vault}, because it has been deleted or archived."
 
 
@@ -129,20 +126,20 @@ def item_ambiguous(item: str, candidates: list[tuple[str, str, str]]) -> str:
 
 
 def field_missing(vault: str, item: str, field: str) -> str:
-    """The item has no such field, as `op read` and `op inject` say it."""
+    """The item has no such field, in the words of `op inject`."""
     return f"item '{vault}/{item}' does not have a field '{field}'"
 
 
 def item_field_missing(item: str, field: str) -> str:
-    """The item has no such field, as `op item get --fields` says it."""
+    """The item has no such field, in the words of `op item get --fields`."""
     return f'"{field}" isn\'t a field in the "{item}" item'
 
 
 def without_code(item: str) -> str:
-    """The field or item gives no one-time password."""
-    return f'"{item}" does not have a one-time password'  # assumption: seen in others' code only
+    """The field or item has no one-time password."""
+    return f'"{item}" does not have a one-time password'  # assumption: only seen in other projects' code
 
 
-def parsing_error(line: int, column: int, reason: str = ONLY_REFERENCES) -> str:
-    """The template is wrong at `line`:`column`, both counted from 1."""
-    return f"parsing error at {line}:{column}: {reason}"
+def parsing_error(line: int, column: int) -> str:
+    """The template has an error at `line`:`column`, both counted from 1."""
+    return f"parsing error at {line}:{column}: {ONLY_REFERENCES}"

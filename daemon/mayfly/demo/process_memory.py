@@ -1,6 +1,6 @@
-"""A look into another process's memory, for whoever is allowed to: what is in it, and what is not.
+"""Searches the memory of another process.
 
-Linux (proc(5): /proc/PID/maps and mem). Elsewhere, and where the kernel refuses, there is nothing to see.
+Only on Linux (proc(5): /proc/PID/maps and mem), and only if the kernel permits it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _BLOCK_BYTES = 1 << 20
 
 
 class Searched(NamedTuple):
-    """How much was looked at, and which of the needles were there."""
+    """The number of bytes that were searched, and the needles that were found."""
 
     size_bytes: int
     found: set[str]
 
 
 def search(pid: int, needles: set[str]) -> Searched | None:
-    """Look for `needles` in all that `pid` can write to; None where it may not be looked at."""
+    """Search the writable memory of `pid` for `needles`; None if it cannot be read."""
     sought = {needle: needle.encode() for needle in needles}
     overlap = max(map(len, sought.values()))
     size_bytes, found, tail = 0, set(), b""
@@ -46,7 +46,7 @@ def _blocks(process: Path) -> Iterator[bytes]:
     with (process / "mem").open("rb", buffering=0) as memory:
         for bounds in filter(None, ranges):
             start, end = (int(bound, 16) for bound in bounds.groups())
-            # A range can be mapped and have nothing behind it (EIO), or be given back while we look.
+            # A range can be mapped without memory behind it (EIO), or be unmapped during the search.
             with suppress(OSError):
                 yield from _range(memory, start, end)
 

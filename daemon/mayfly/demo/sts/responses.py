@@ -1,9 +1,12 @@
-"""What STS says: answers and errors in the XML of AWS's query protocol, version 2011-06-15.
+"""The STS's responses: results and errors in the XML of AWS's query protocol, version 2011-06-15.
 
-Shapes from the AWS STS API reference; the tests hold them against botocore's parser and moto.
+Shapes from the AWS STS API reference. The tests hold them against botocore's service model.
 """
 
+import uuid
+
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -15,7 +18,7 @@ Result: TypeAlias = Mapping[str, "str | Mapping[str, str]"]
 
 
 class StsError(Exception):
-    """STS refuses: the HTTP `status`, AWS's `code` and AWS's own sentence, `message`."""
+    """A refused request: the HTTP `status`, AWS's error `code` and AWS's wording, `message`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -24,31 +27,44 @@ class StsError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """HTTP status, XML and request id; `outcome` is `ok` or AWS's error code."""
+
+    status: int
+    body: str
+    request_id: str
+    outcome: str
+
+
 def denied(message: str) -> StsError:
-    """AccessDenied, the code of everything that has to do with MFA and with permissions."""
+    """AccessDenied: AWS's code for everything about MFA and permissions."""
     return StsError(403, "AccessDenied", message)
 
 
 def invalid(message: str) -> StsError:
-    """ValidationError: the request is understood, and a value in it is not allowed."""
+    """ValidationError: AWS understands the request and does not allow a value in it."""
     return StsError(400, "ValidationError", message)
 
 
-def result_xml(action: str, result: Result, request_id: str) -> str:
-    """Render `<ActionResponse>` with its result, and the request id in ResponseMetadata."""
+def result_response(action: str, result: Result) -> Response:
+    """`<ActionResponse>` with its result, and the request id in ResponseMetadata."""
+    request_id = str(uuid.uuid4())
     root = Element(f"{action}Response", xmlns=NAMESPACE)
     _fill(SubElement(root, f"{action}Result"), result)
     _fill(SubElement(root, "ResponseMetadata"), {"RequestId": request_id})
-    return tostring(root, encoding="unicode")
+    return Response(status=200, body=tostring(root, encoding="unicode"), request_id=request_id, outcome="ok")
 
 
-def error_xml(error: StsError, request_id: str) -> str:
-    """Render `<ErrorResponse>`; its Type says whose fault it was, Sender's or Receiver's."""
+def error_response(error: StsError) -> Response:
+    """`<ErrorResponse>`; its Type says whose fault it was, Sender's or Receiver's."""
+    request_id = str(uuid.uuid4())
     root = Element("ErrorResponse", xmlns=NAMESPACE)
     kind = "Sender" if error.status < 500 else "Receiver"
     fields = {"Type": kind, "Code": error.code, "Message": error.message}
     _fill(root, {"Error": fields, "RequestId": request_id})
-    return tostring(root, encoding="unicode")
+    body = tostring(root, encoding="unicode")
+    return Response(status=error.status, body=body, request_id=request_id, outcome=error.code)
 
 
 def _fill(parent: Element, content: Result) -> None:

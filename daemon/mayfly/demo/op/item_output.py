@@ -1,16 +1,15 @@
-"""An item as `op item get` and `op item list` show it.
+"""An item as `op item get` and `op item list` print it.
 
-Law: JSON conceals nothing, the seed of a one-time password included; what people read does.
+Law: JSON conceals nothing, not even the seed of a one-time password. The text for people conceals secrets.
 """
 
 from __future__ import annotations
 
-from mayfly.demo.op import lookups as op_vault
-from mayfly.demo.op import texts as op_texts
-from mayfly.demo.op.texts import OpError
+from mayfly.demo.op import messages, references
+from mayfly.demo.op.messages import OpError
 
 
-TYPE_CHECKING = False  # typing costs 4 ms of every call
+TYPE_CHECKING = False  # importing typing takes 4 ms of every call
 if TYPE_CHECKING:
     from mayfly.demo.op.call import Call
     from mayfly.demo.op.state import State
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def overview(call: Call, item: State) -> State:
     """An item without its fields."""
-    vault = op_vault.vault_of(call, item)
+    vault = references.vault_of(call, item)
     return {
         "id": item["id"],
         "title": item["title"],
@@ -30,7 +29,7 @@ def overview(call: Call, item: State) -> State:
 
 def whole(call: Call, item: State) -> State:
     """An item with its sections and fields."""
-    sections = {field["section"]["id"]: field["section"] for field in _sectioned(item)}
+    sections = {one["section"]["id"]: one["section"] for one in item["fields"] if one.get("section")}
     return overview(call, item) | {
         "sections": list(sections.values()),
         "fields": [field(call, item, one) for one in item["fields"]],
@@ -38,17 +37,17 @@ def whole(call: Call, item: State) -> State:
 
 
 def field(call: Call, item: State, one: State) -> State:
-    """A field; an empty one has no `value`, a one-time password has both seed and code."""
-    vault = op_vault.vault_of(call, item)
+    """A field. An empty one has no `value`; a one-time password has both its seed and its code."""
+    vault = references.vault_of(call, item)
     section = one.get("section") or {}
     parts = [vault["name"], item["title"], section.get("label") or section.get("id"), one["label"]]
     shown: State = {name: one[name] for name in ("id", "section", "type", "purpose") if name in one}
     shown["label"] = one["label"]
-    value = op_vault.value_of(one)
+    value = references.value_of(one)
     if value:
         shown["value"] = value
     if one["type"] == "OTP":
-        shown["totp"] = op_vault.code_of(call, item, one)
+        shown["totp"] = references.code_of(call, item, one)
     return shown | {"reference": "op://" + "/".join(filter(None, parts))}
 
 
@@ -60,31 +59,27 @@ def chosen(item: State, wanted: str) -> list[State]:
         if equals and kind == "type":
             matches = [f for f in item["fields"] if f["type"].lower() == name.lower()]
         else:
-            match = op_vault.find_field(item, name if equals and kind == "label" else word)
+            match = references.find_field(item, name if equals and kind == "label" else word)
             matches = [match] if match else []
         if not matches:
-            raise OpError(op_texts.item_field_missing(item["title"], name or word))
+            raise OpError(messages.item_field_missing(item["title"], name or word))
         found += matches
     return found
 
 
 def comma_separated(call: Call, item: State, fields: list[State]) -> str:
-    """What people see of some fields."""
+    """Some fields as text."""
     return ",".join(_shown(call, item, one) for one in fields) + "\n"
 
 
 def text(call: Call, item: State) -> str:
-    """What people see of an item; assumption: the layout, which nothing should read."""
+    """An item as text. assumption: the layout, which no program should read."""
     head = f"ID:       {item['id']}\nTitle:    {item['title']}\nFields:\n"
     lines = [f"  {one['label']}:    {_shown(call, item, one)}\n" for one in item["fields"]]
     return head + "".join(lines)
 
 
 def _shown(call: Call, item: State, one: State) -> str:
-    if one["type"] == "CONCEALED" and not call.arguments.on("reveal"):
+    if one["type"] == "CONCEALED" and not call.arguments.is_on("reveal"):
         return f"[use 'op item get {item['id']} --reveal' to reveal]"
-    return op_vault.value_of(one)
-
-
-def _sectioned(item: State) -> list[State]:
-    return [one for one in item["fields"] if one.get("section")]
+    return references.value_of(one)

@@ -1,4 +1,4 @@
-"""The endpoint's bare protocol, as an SDK speaks it: for the demo, which measures it."""
+"""A minimal client of the credentials endpoint, which measures the time of an answer."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 
 
 class Fetched(NamedTuple):
-    """An answer's body, and how long it took from before the connection was made."""
+    """The body of an answer, and its time in seconds, including the connection's."""
 
     body: bytes
     seconds: float
 
 
-async def fetch(terminal: Mapping[str, str]) -> Fetched:
-    """GET what the environment `terminal` names; raises OSError for any other answer than 200."""
-    url = urlsplit(terminal["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+async def fetch(environment: Mapping[str, str]) -> Fetched:
+    """GET the credentials that `environment` points to. Raises OSError if the status is not 200."""
+    url = urlsplit(environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
     began = time.perf_counter()
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
-        token = terminal["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+        token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
         lines = (f"GET {url.path} HTTP/1.0", f"Host: {url.netloc}", f"Authorization: {token}", "", "")
         writer.write("\r\n".join(lines).encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
