@@ -90,6 +90,44 @@ def test_another_users_daemon_is_not_believed(path: Path, monkeypatch: pytest.Mo
         client.ask("GET", "/status")
 
 
+@pytest.mark.parametrize(
+    ("platform", "peer", "mode", "is_believed"),
+    [
+        ("darwin", (1, 0), 0o700, True),
+        ("darwin", (1, 0), 0o755, False),
+        ("darwin", (1, 65534), 0o700, False),
+        ("darwin", None, 0o700, False),
+        ("linux", (1, 0), 0o700, False),
+    ],
+)
+def test_launchds_socket_is_believed_in_a_folder_of_ours(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    peer: tuple[int, int] | None,
+    mode: int,
+    *,
+    is_believed: bool,
+) -> None:
+    """On macOS the peer is launchd, which runs as root, until the daemon has called listen().
+
+    Only this user and root can put a socket into a folder that is closed to others.
+    """
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(client, "unix_peer", lambda _sock: peer)
+    if os.getuid() == 0:  # the tests may run as root, who is asked here by somebody else
+        os.chown(path.parent, 12345, -1)
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    path.parent.chmod(mode)
+
+    with daemon(path, sends(response(200, b"{}"))):
+        if is_believed:
+            assert 200 == client.ask("GET", "/status").status
+        else:
+            with pytest.raises(client.Distrusted):
+                client.ask("GET", "/status")
+
+
 def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
     """A call can be given to select, so that many are awaited at once."""
     import select

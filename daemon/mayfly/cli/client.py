@@ -7,6 +7,7 @@ Few imports: `credential-process` is called by every `aws` command.
 from __future__ import annotations
 
 import socket
+import sys
 import time
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.peer import is_ours, unix_peer
+from mayfly.shared.trust import check_private
 from mayfly.shared.users import user_name
 
 
@@ -132,5 +134,16 @@ def _check_peer(sock: socket.socket, path: Path) -> None:
     peer = unix_peer(sock)
     if peer is None:
         raise Distrusted(f"the system does not say who answers {path}")
-    if not is_ours(peer[1]):
+    # On macOS a socket that launchd has made is root's until the daemon has called listen() on it.
+    is_launchds = sys.platform == "darwin" and peer[1] == 0 and _is_private(path.parent)
+    if not is_ours(peer[1]) and not is_launchds:
         raise Distrusted(f"{path} is answered by {user_name(peer[1])}, not by you")
+
+
+def _is_private(folder: Path) -> bool:
+    """True if only this user and root can put a socket into the folder."""
+    try:
+        check_private(folder, 0o700)
+    except (ConfigInvalid, OSError):
+        return False
+    return True

@@ -15,7 +15,7 @@ from mayfly.cli.install import with_launchd
 from mayfly.cli.main import main
 from mayfly.service import launchd
 from mayfly.service.units import Values
-from mayfly.shared import paths
+from mayfly.shared import paths, tokens
 from support.world import SEED_TOML
 
 
@@ -119,6 +119,41 @@ def test_uninstall_leaves_nothing(home: Path, values: Values) -> None:
     assert not launchd.agent().exists()
     assert [f"bootout {DOMAIN}/io.mayfly.daemon"] == calls(home)
     assert None is with_launchd.uninstall()
+
+
+def test_uninstall_takes_the_log_the_tokens_and_their_folder(
+    home: Path, values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that the service has made goes with it; the rest of ~/Library stays."""
+    with_launchd.install(values, now=True, dry_run=False)
+    kept = {path for path in home.rglob("*") if path != launchd.agent()} - {home / "calls", home / "loaded"}
+    kept -= {home / "mayfly/run", home / "mayfly", launchd.log_file().parent}
+    launchd.log_file().write_text("made.up\n")
+    for profile in ("nsrc", "admin"):
+        tokens.ensure_token(profile)
+    for name in ("op.lock", "control.sock"):
+        (paths.runtime_dir() / name).write_text("")
+
+    with_launchd.uninstall()
+
+    assert kept == set(home.rglob("*")) - {home / "calls"}
+    assert f"removed {paths.runtime_dir()}" in capsys.readouterr().err
+
+
+def test_uninstall_keeps_what_is_not_ours(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
+    """MAYFLY_RUNTIME_DIR and the log's folder may hold other files: these stay, and a link is not followed."""
+    with_launchd.install(values, now=True, dry_run=False)
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    for folder in (paths.runtime_dir(), launchd.log_file().parent, elsewhere):
+        (folder / "precious").write_text("")
+    (paths.runtime_dir() / "tokens").symlink_to(elsewhere)
+
+    with_launchd.uninstall()
+
+    left = [folder / "precious" for folder in (paths.runtime_dir(), launchd.log_file().parent, elsewhere)]
+    assert [True] * 3 == [path.exists() for path in left]
+    assert f"{paths.runtime_dir()} is kept: it has files that are not ours" in capsys.readouterr().err
 
 
 def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:

@@ -66,7 +66,7 @@ def give(wanted: Variables) -> None:
     if sys.platform == "darwin":
         for name, value in wanted.items():
             if problem := launchd.setenv(name, value):
-                raise speech.Stop(speech.FAILED, f"launchctl setenv {name}: {problem}")
+                raise speech.Stop(speech.FAILED, *(f"launchctl setenv {name}: {line}" for line in problem.splitlines()))
         speech.say(f"every program that is started from now on uses {profile}, until log-out")
         return
     from mayfly.cli.install import unit_files, with_systemd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mayfly.cli import speech
@@ -52,9 +53,40 @@ def uninstall() -> list[Path] | None:
         return [path]
     path.unlink()
     speech.say(f"removed {path}")
+    _remove_traces()
     return []
+
+
+def _remove_traces() -> None:
+    """Remove the log, the tokens and the sockets, and their folders if nothing else is in them."""
+    log, runtime_dir = launchd.log_file(), paths.runtime_dir()
+    token_folder = runtime_dir / "tokens"
+    made = [log, paths.control_socket(), runtime_dir / "op.lock"]
+    if token_folder.is_dir() and not token_folder.is_symlink():
+        made += token_folder.iterdir()
+    for path in made:
+        with suppress(OSError):  # what is missing, or no file: then its folder stays
+            path.unlink()
+    with suppress(OSError):
+        token_folder.rmdir()
+    for folder in (log.parent, runtime_dir):
+        _remove_empty(folder)
+    if runtime_dir.parent.name == "mayfly":  # ~/Library/Application Support/mayfly
+        with suppress(OSError):
+            runtime_dir.parent.rmdir()
+
+
+def _remove_empty(folder: Path) -> None:
+    if not folder.exists():
+        return
+    try:
+        folder.rmdir()
+        speech.say(f"removed {folder}")
+    except OSError:
+        speech.warning(f"{folder} is kept: it has files that are not ours")
 
 
 def _must(problem: str) -> None:
     if problem:
-        raise speech.Stop(speech.FAILED, f"launchctl: {problem}", hints=(f"plutil -lint '{launchd.agent()}'",))
+        lines = [f"launchctl: {line}" for line in problem.splitlines()]
+        raise speech.Stop(speech.FAILED, *lines, hints=(f"plutil -lint '{launchd.agent()}'",))
