@@ -232,12 +232,40 @@ async def test_no_shell_is_pointed_at_a_port_that_is_only_bound(
 
 
 @linux_only
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("shares", [False, True])
+async def test_serve_refuses_a_port_that_is_only_bound(world: World, host: str, *, shares: bool) -> None:
+    """With SO_REUSEADDR it could be bound a second time, and the other process would have it as soon as we end."""
+    with holding(host, shares=shares, port=world.port):
+        ended = await world.run("serve")
+
+    line = f"mayfly: error: 127.0.0.1:{world.port} is taken by a process that does not listen"
+    assert (1, line) == (ended.code, ended.err.splitlines()[0])
+
+
+@linux_only
+async def test_serve_starts_among_connections_of_the_daemon_before_it(world: World) -> None:
+    """Its clients may still be open; the tokens stay as they were."""
+    async with world.serve() as daemon:
+        await world.get()
+        old = world.token()
+        client = socket.create_connection(("127.0.0.1", world.port))
+        await daemon.end()
+    with client:
+        async with world.serve():
+            assert 200 == (await world.get()).status
+
+    assert old == world.token()
+
+
+@linux_only
 @root_only
-async def test_serve_makes_new_tokens_if_an_unknown_process_has_the_port(world: World) -> None:
+@pytest.mark.parametrize("how", ["bound", "shared"])
+async def test_serve_makes_new_tokens_if_an_unknown_process_has_the_port(world: World, how: str) -> None:
     """A process that cannot be known to be ours counts as another user's."""
     await world.run("env", "nsrc")
     old = world.token()
-    async with other_user("127.0.0.1", world.port, "bound"):
+    async with other_user("127.0.0.1", world.port, how):
         ended = await world.run("serve")
 
     assert 1 == ended.code

@@ -17,7 +17,7 @@ from mayfly.shared.text import printable
 
 if TYPE_CHECKING:
     from mayfly.config.model import Config, OnePassword
-    from mayfly.daemon.sockets import PortTaken, Taken
+    from mayfly.daemon.sockets import Taken
     from mayfly.service.manager import Manager
 
 
@@ -84,6 +84,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     # The sealed unit does not see every folder. The exchange, which runs `op`, judges the program anyway.
     if not given.sealed:
         _check_ops(found)
+        _check_port(found, address, manager)
     for text in found.warnings:
         speech.warning(text)
 
@@ -95,8 +96,8 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
 
     try:
         asyncio.run(serve())
-    except sockets.PortTaken as reason:
-        raise _port_taken(found, address, reason) from None
+    except sockets.PortTaken:
+        raise _port_taken(found, address) from None
     except sockets.Taken as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
     except sock_diag.SockDiagMissing as reason:
@@ -159,7 +160,15 @@ def _ways(found: Config) -> dict[str, OnePassword]:
     return ways | ({"onepassword": found.onepassword} if None in names else {})
 
 
-def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
+def _check_port(found: Config, address: tuple[str, int], manager: Manager) -> None:
+    """Raise Stop if a process has bound the port without listening: with SO_REUSEADDR we could bind it all the same."""
+    from mayfly.cli.ports import has_unknown_holder
+
+    if not manager.inherited.port and address[1] and has_unknown_holder(address[1]):
+        raise _port_taken(found, address)
+
+
+def _port_taken(found: Config, address: tuple[str, int]) -> speech.Stop:
     from mayfly.cli.ports import holder
 
     if _is_served():
@@ -171,7 +180,7 @@ def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> s
     )
     if _may_be_another_users(address[1]):
         hints = (_make_new_tokens(found), *hints)
-    message = f"{address[0]}:{address[1]} is taken by {who}" if who else f"{reason}: by a process that does not listen"
+    message = f"{address[0]}:{address[1]} is taken by {who or 'a process that does not listen'}"
     return speech.Stop(speech.FAILED, message, hints=hints)
 
 
@@ -186,10 +195,11 @@ def _is_served() -> bool:
 
 
 def _may_be_another_users(port: int) -> bool:
-    """True unless Linux says that the port is ours. A process that does not listen may be anybody's."""
-    from mayfly.cli.ports import owner
+    """True if Linux says that the port is another user's, or does not say whose. Who does not listen may be anybody."""
+    from mayfly.cli.ports import has_unknown_holder, owner
 
-    return sys.platform == "linux" and owner(port) != os.getuid()
+    uid = owner(port)
+    return has_unknown_holder(port) if uid is None else uid != os.getuid()
 
 
 def _make_new_tokens(found: Config) -> str:
