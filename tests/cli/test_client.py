@@ -1,4 +1,4 @@
-"""The commands' end of the control socket, and what every command makes of what can go wrong there."""
+"""The client of the control socket, and how each command reports its failures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from support.world import World, which
 
 @pytest.fixture(name="path")
 def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the control socket is looked for."""
+    """Where the client looks for the control socket."""
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
     return tmp_path / "control.sock"
 
 
 def test_status_and_body_come_back_as_they_were_sent(path: Path) -> None:
-    """A reply is its status and its bytes."""
+    """A reply has the status and the body of the answer."""
     with daemon(path, sends(response(403, b'{"code":"ApprovalDismissed"}'))):
         reply = client.ask("GET", "/status")
 
@@ -33,7 +33,7 @@ def test_status_and_body_come_back_as_they_were_sent(path: Path) -> None:
 
 
 def test_request_is_one_that_is_not_kept_alive(path: Path) -> None:
-    """HTTP/1.0, so that the daemon closes after its answer."""
+    """The request is HTTP/1.0, so that the daemon closes the connection after its answer."""
     seen: list[bytes] = []
 
     def answer(connection: socket.socket) -> None:
@@ -47,20 +47,20 @@ def test_request_is_one_that_is_not_kept_alive(path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", response(200, b'{"whole":true}')[:-3], b"nonsense\r\n\r\n"])
-def test_answer_that_is_not_whole_is_none(path: Path, raw: bytes) -> None:
-    """A daemon that ends in the middle of an answer has not answered."""
+def test_answer_that_is_not_whole_counts_as_none(path: Path, raw: bytes) -> None:
+    """A daemon that ends in the middle of its answer has not answered."""
     with daemon(path, sends(raw)), pytest.raises(client.NotRunning, match="ended before it had answered"):
         client.ask("GET", "/status")
 
 
 def test_missing_socket_means_that_no_daemon_runs(path: Path) -> None:
-    """No socket, no daemon."""
+    """Without a socket no daemon runs."""
     with pytest.raises(client.NotRunning, match="does not run"):
         client.ask("GET", "/status")
 
 
 def test_socket_that_nobody_listens_on_means_that_no_daemon_runs(path: Path) -> None:
-    """What a killed daemon left behind is no daemon."""
+    """The socket of a killed daemon is left behind, and nobody listens on it."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
 
@@ -69,7 +69,7 @@ def test_socket_that_nobody_listens_on_means_that_no_daemon_runs(path: Path) -> 
 
 
 def test_daemon_that_says_nothing_is_given_up(path: Path) -> None:
-    """Only what waits for a human may wait without end."""
+    """Only a request that waits for a human waits without a time limit."""
     done = threading.Event()
 
     def answer(_connection: socket.socket) -> None:
@@ -82,7 +82,7 @@ def test_daemon_that_says_nothing_is_given_up(path: Path) -> None:
 
 
 def test_another_users_daemon_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever listens must run as we do."""
+    """The process that listens must run as this user."""
     mine = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: mine + 1)
 
@@ -129,7 +129,7 @@ def test_launchds_socket_is_believed_in_a_folder_of_ours(
 
 
 def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
-    """A call can be given to select, so that many are awaited at once."""
+    """A call can be given to `select`, so that a command waits for several answers at once."""
     import select
 
     go = threading.Event()
@@ -157,7 +157,7 @@ def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
     ],
 )
 def test_exit_code_says_who_must_act(body: bytes, exit_code: int) -> None:
-    """A human who is needed is 4, a wrong config 2, all else 1."""
+    """If a human must act the code is 4, for a wrong config 2, for any other failure 1."""
     with pytest.raises(speech.Stop) as stop:
         daemon_calls.body_of(client.Reply(403, body))
 
@@ -165,14 +165,14 @@ def test_exit_code_says_who_must_act(body: bytes, exit_code: int) -> None:
 
 
 def test_answer_that_is_no_json_is_told_by_its_status() -> None:
-    """Whatever comes back, there is a sentence for it."""
+    """An answer without JSON is reported with its status."""
     with pytest.raises(speech.Stop, match="answered 500 without a reason"):
         daemon_calls.body_of(client.Reply(500, b"<html>"))
 
 
 @pytest.mark.parametrize("argv", ["status", "login", "forget", "whoami nsrc", "credential-process nsrc"])
 async def test_without_a_daemon_every_command_says_how_to_start_it(world: World, argv: str) -> None:
-    """No daemon: exit code 3, and a hint that can be pasted."""
+    """Without a daemon the exit code is 3, and the hint can be pasted."""
     ended = await world.run(*argv.split())
 
     assert (3, "") == (ended.code, ended.out)
@@ -183,7 +183,7 @@ async def test_without_a_daemon_every_command_says_how_to_start_it(world: World,
 
 @pytest.mark.parametrize("argv", ["login nsrx", "forget nsrx", "whoami nsrx", "credential-process nsrx"])
 async def test_unknown_profile_is_answered_with_the_nearest(world: World, argv: str) -> None:
-    """A slip of the pen is wrong usage, and costs nobody a prompt."""
+    """A misspelt profile is wrong usage, and raises no prompt."""
     async with world.serve():
         ended = await world.run(*argv.split())
 
@@ -193,7 +193,7 @@ async def test_unknown_profile_is_answered_with_the_nearest(world: World, argv: 
 
 
 async def test_name_that_cannot_be_one_never_stands_in_a_request(world: World) -> None:
-    """A profile cannot bring a path or a header along."""
+    """A profile's name can bring no path and no header into a request."""
     async with world.serve():
         ended = await world.run("whoami", "nsrc/../../status HTTP/1.0\r\nX: y")
 
@@ -202,7 +202,7 @@ async def test_name_that_cannot_be_one_never_stands_in_a_request(world: World) -
 
 
 async def test_whoami_prints_what_the_aws_cli_prints(world: World) -> None:
-    """Byte for byte, so that scripts can change from the one to the other."""
+    """The output is the same byte for byte, so that scripts can use either."""
     async with world.serve():
         await world.run("aws-config", "--write")
         ours = await world.run("whoami", "nsrc")
