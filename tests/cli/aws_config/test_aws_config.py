@@ -1,4 +1,4 @@
-"""`mayfly aws-config`: the block in `~/.aws/config`, and what real SDKs make of it."""
+"""`mayfly aws-config`: the block in `~/.aws/config`, and real SDKs that use it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def unmarked(text: str) -> str:
 
 
 @given(LINES.map(unmarked), ENTRY_LISTS)
-def test_whatever_stood_there_still_stands_there(text: str, entries: list[Entry]) -> None:
-    """A file without our block keeps every byte, and gets nothing but an empty line and the block."""
+def test_a_file_without_our_block_is_kept(text: str, entries: list[Entry]) -> None:
+    """It keeps each byte, and gets an empty line and the block at its end."""
     merged = merge(text, entries)
     added = merged.text.removeprefix(text)
 
@@ -58,8 +58,8 @@ def test_whatever_stood_there_still_stands_there(text: str, entries: list[Entry]
 
 
 @given(LINES.map(unmarked), LINES.map(unmarked), ENTRY_LISTS, ENTRY_LISTS)
-def test_whatever_stands_around_the_block_stays(before: str, after: str, old: list[Entry], new: list[Entry]) -> None:
-    """A block that is there is replaced where it is."""
+def test_the_text_around_the_block_is_kept(before: str, after: str, old: list[Entry], new: list[Entry]) -> None:
+    """An old block is replaced in its place."""
     head = before + "\n" if before else ""
     merged = merge(head + (block(old) or f"{BEGIN}\n{END}\n") + after, new)
 
@@ -68,7 +68,7 @@ def test_whatever_stands_around_the_block_stays(before: str, after: str, old: li
 
 @given(LINES, ENTRY_LISTS)
 def test_second_merge_changes_nothing(text: str, entries: list[Entry]) -> None:
-    """Written twice is written once; and marks that are not as we left them are refused, not guessed at."""
+    """Merging twice gives the same as once; a block without its begin or end is refused."""
     try:
         first = merge(text, entries)
     except Unmergeable:
@@ -79,7 +79,7 @@ def test_second_merge_changes_nothing(text: str, entries: list[Entry]) -> None:
 
 
 def test_block_is_what_the_cli_reads() -> None:
-    """A section a profile, `default` without the word profile."""
+    """Each profile has a section; that of `default` is without the word profile."""
     reader = configparser.RawConfigParser()
     reader.read_string(block(ENTRIES))
 
@@ -93,7 +93,7 @@ def test_block_is_what_the_cli_reads() -> None:
     "head", ["[profile nsrc]", "[ profile  nsrc ]", '[profile "nsrc"]', "[profile 'nsrc'] # mine", "\t[profile nsrc]"]
 )
 def test_profile_of_the_users_own_is_left_alone(head: str) -> None:
-    """However it is written: what somebody else has made keeps its name."""
+    """A section of the user keeps its name and its text, however it is written."""
     text = f"{head}\nregion = eu-west-1\n"
     merged = merge(text, ENTRIES)
 
@@ -103,7 +103,7 @@ def test_profile_of_the_users_own_is_left_alone(head: str) -> None:
 
 
 def test_profile_that_left_the_config_leaves_the_block() -> None:
-    """What mayfly wrote, mayfly takes away."""
+    """A profile that is no longer configured is removed from the block."""
     before = merge("", ENTRIES).text
     merged = merge(before, ENTRIES[:1])
 
@@ -112,13 +112,13 @@ def test_profile_that_left_the_config_leaves_the_block() -> None:
 
 @pytest.mark.parametrize("text", [f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{BEGIN}\n{END}\n"])
 def test_marks_that_are_not_as_we_left_them_are_refused(text: str) -> None:
-    """Where a block begins or ends is never guessed."""
+    """If the block's begin or end is missing, doubled or misplaced, nothing is changed."""
     with pytest.raises(Unmergeable):
         merge(text, ENTRIES)
 
 
 def test_static_keys_are_seen_and_other_sections_are_not() -> None:
-    """Keys in the credentials file win over a process; a region does not."""
+    """Static keys win over a credential_process; a region does not."""
     assert {"nsrc"} == sections.keys_in("[nsrc]\nAWS_Access_Key_ID = x\n[other]\nregion = y\n#aws_access_key_id=z\n")
 
 
@@ -126,7 +126,7 @@ def test_static_keys_are_seen_and_other_sections_are_not() -> None:
     "folder", ["/run/user/1000/mayfly", "/Users/c/Library/Application Support/mayfly/run", "/tmp/100%/ü=1"]
 )
 def test_process_line_means_the_same_to_a_splitter_and_to_a_shell(tmp_path: Path, folder: str) -> None:
-    """botocore splits it and runs it, Go and JS hand it to sh: both end in the same words for curl."""
+    """botocore splits the line, Go and JS give it to sh: curl gets the same words."""
     import subprocess
 
     line = process_line(f"{folder}/control.sock", (f"{folder}/mayfly",), "nsrc")
@@ -146,7 +146,7 @@ def test_process_line_means_the_same_to_a_splitter_and_to_a_shell(tmp_path: Path
 
 @pytest.mark.parametrize("letter", "'\"`$\\!;#\n\x85\u202e\u2028\udcff")
 def test_path_that_cannot_be_quoted_for_all_is_refused(letter: str) -> None:
-    """Rather no line than one that some SDK reads as another."""
+    """No line is written that some SDK would read differently."""
     with pytest.raises(Unquotable):
         process_line(f"/tmp/{letter}/control.sock", ("/usr/bin/mayfly",), "nsrc")
 
@@ -163,7 +163,7 @@ def backups_of(world: World) -> list[Path]:
 
 
 async def use(world: World, *, path: str = "") -> list[Ended]:
-    """Who boto3 and the AWS CLI are with the profile, in an environment that knows nothing of mayfly's endpoint."""
+    """The user that boto3 and the AWS CLI are with the profile, without the endpoint's variables."""
     env = {"PATH": path}
     cli = ("--profile", "nsrc", "sts", "get-caller-identity", "--output", "text", "--query", "Arn")
     return [
@@ -180,7 +180,7 @@ def path_without_curl(world: World) -> str:
 
 
 async def test_sdks_use_the_profile_through_curl(world: World) -> None:
-    """boto3 and the AWS CLI are the vault's user, with the command out of reach."""
+    """boto3 and the AWS CLI are the vault's user by curl alone, without the command."""
     async with world.serve():
         await world.run("aws-config", "--write")
         config = aws_config_of(world)
@@ -192,7 +192,7 @@ async def test_sdks_use_the_profile_through_curl(world: World) -> None:
 
 
 async def test_sdks_use_the_profile_without_curl(world: World) -> None:
-    """Where there is no curl, the command does it."""
+    """Without curl, the command gives the credentials."""
     async with world.serve():
         await world.run("aws-config", "--write")
         ended = await use(world, path=path_without_curl(world))
@@ -201,7 +201,7 @@ async def test_sdks_use_the_profile_without_curl(world: World) -> None:
 
 
 async def test_curl_takes_no_proxy_and_no_curlrc(world: World) -> None:
-    """Whatever curl is told elsewhere, it goes to the socket."""
+    """Neither a proxy nor ~/.curlrc changes curl's request to the socket."""
     (world.home / ".curlrc").write_text("max-time = 0.001\ninclude\n")
     async with world.serve():
         await world.run("aws-config", "--write")
@@ -215,7 +215,7 @@ async def test_curl_takes_no_proxy_and_no_curlrc(world: World) -> None:
 
 
 async def test_sdk_shows_what_mayfly_says(world: World) -> None:
-    """A failure reaches the person as mayfly's own sentence, and no body of curl's is taken for credentials."""
+    """An SDK shows mayfly's own error, and takes no output of curl for credentials."""
     await world.run("aws-config", "--write")
     ended = await use(world)
 
@@ -225,7 +225,7 @@ async def test_sdk_shows_what_mayfly_says(world: World) -> None:
 
 
 async def test_printed_block_has_a_profile_for_each_of_the_config(world: World) -> None:
-    """With its region, where the config says one."""
+    """Each profile has the region that the config names."""
     world.write_toml(SEED_TOML + 'region = "eu-central-1"\n')
     ended = await world.run("aws-config")
 
@@ -235,7 +235,7 @@ async def test_printed_block_has_a_profile_for_each_of_the_config(world: World) 
 
 
 async def test_profile_without_a_region_gets_one(world: World) -> None:
-    """SDKs look for it in the profile alone: the usual one, or that of [default], unless that is our own."""
+    """It is the fallback, or the region of the user's own [default], because SDKs look in the profile alone."""
     usual = await world.run("aws-config")
     config = aws_config_of(world)
     config.parent.mkdir()
@@ -260,7 +260,7 @@ async def test_malformed_region_is_refused_and_not_repeated(world: World, region
 
 
 async def test_new_file_is_this_users_alone(world: World) -> None:
-    """0600 in a 0700 folder, and no backup of nothing."""
+    """It has mode 0600 in a 0700 folder, and no backup."""
     ended = await world.run("aws-config", "--write")
     config = aws_config_of(world)
 
@@ -270,7 +270,7 @@ async def test_new_file_is_this_users_alone(world: World) -> None:
 
 
 async def test_second_write_says_that_nothing_changed(world: World) -> None:
-    """And makes no backup."""
+    """The second write makes no backup."""
     await world.run("aws-config", "--write")
     before = aws_config_of(world).read_bytes()
     ended = await world.run("aws-config", "--write")
@@ -280,7 +280,7 @@ async def test_second_write_says_that_nothing_changed(world: World) -> None:
 
 
 async def test_change_keeps_mode_link_and_a_backup(world: World) -> None:
-    """A file that lives among somebody's dotfiles stays there, and what it was can be had back."""
+    """The file behind a link is replaced, with its mode, and its old text is backed up."""
     real = world.home / "dotfiles/aws config"
     real.parent.mkdir()
     real.write_bytes(b"[profile old]\r\nregion = x \xff\r\n")
@@ -298,7 +298,7 @@ async def test_change_keeps_mode_link_and_a_backup(world: World) -> None:
 
 
 async def test_name_that_is_taken_is_reported_and_the_rest_is_written(world: World) -> None:
-    """Exit code 1, and the way out."""
+    """The exit code is 1, the way out is named, and the other profiles are written."""
     world.write_toml(SEED_TOML + SEED_TOML.replace("profiles.nsrc", "profiles.default"))
     config = aws_config_of(world)
     config.parent.mkdir()
@@ -314,7 +314,7 @@ async def test_name_that_is_taken_is_reported_and_the_rest_is_written(world: Wor
 
 
 async def test_keys_that_would_win_are_reported(world: World) -> None:
-    """Every SDK takes static keys before it runs a process."""
+    """SDKs take static keys before they run a process."""
     credentials = world.home / ".aws/credentials"
     credentials.parent.mkdir()
     credentials.write_text("[nsrc]\naws_access_key_id = mine\n")
@@ -325,7 +325,7 @@ async def test_keys_that_would_win_are_reported(world: World) -> None:
 
 
 async def test_aws_config_file_names_another_place(world: World) -> None:
-    """AWS_CONFIG_FILE is honoured, as the SDKs do."""
+    """AWS_CONFIG_FILE is used, as by the SDKs."""
     elsewhere = world.folder / "elsewhere/config"
     ended = await world.run("aws-config", "--write", env={"AWS_CONFIG_FILE": str(elsewhere)})
 
@@ -334,7 +334,7 @@ async def test_aws_config_file_names_another_place(world: World) -> None:
 
 
 async def test_broken_marks_change_nothing(world: World) -> None:
-    """A file that we do not understand is left as it is."""
+    """A file with a broken block is left as it is."""
     config = aws_config_of(world)
     config.parent.mkdir()
     config.write_text(f"{BEGIN}\n[profile mine]\n")
@@ -345,7 +345,7 @@ async def test_broken_marks_change_nothing(world: World) -> None:
 
 
 async def test_file_that_cannot_be_written_is_told(world: World) -> None:
-    """No traceback for what can be expected."""
+    """A file that cannot be written is an error in a line, without a traceback."""
     aws_config_of(world).parent.write_text("")
     ended = await world.run("aws-config", "--write")
 

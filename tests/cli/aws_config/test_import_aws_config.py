@@ -1,4 +1,4 @@
-"""`mayfly import-aws-config`: what becomes of a `~/.aws`, and what is said of the rest."""
+"""`mayfly import-aws-config`: the config made from `~/.aws`, and the notes on what is left out."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _planned(config: str, credentials: str = CREDENTIALS) -> tuple[Tree, list[st
 
 
 def test_profiles_become_profiles() -> None:
-    """Keys become references, roles keep what AssumeRole takes, and a device that a role names is its source's."""
+    """Keys become references, roles keep AssumeRole's parameters, and a role's MFA device goes to its source."""
     profiles, _ = _planned(CONFIG)
 
     assert {
@@ -150,7 +150,7 @@ def test_profiles_become_profiles() -> None:
 
 
 def test_what_is_left_out_is_said() -> None:
-    """Every profile that cannot be taken over has its line with the reason, and so has every change."""
+    """Each profile that is left out, and each change, has a line with the reason."""
     assert NOTES == _planned(CONFIG)[1]
 
 
@@ -186,14 +186,14 @@ def _keys_of(name: str, *lines: str) -> str:
     ],
 )
 def test_names_are_such_that_mayfly_takes_them(config: str, credentials: str, names: list[str]) -> None:
-    """Sections are read as the CLI reads them; a name that Mayfly would refuse becomes one that it takes."""
+    """Sections are read as the CLI reads them; a name that Mayfly would refuse is changed."""
     profiles, _ = _planned(config, credentials)
     assert names == list(profiles)
 
 
 @pytest.mark.parametrize("seconds", ["899", "-1", "long", "9999999"])
 def test_a_duration_that_cannot_be_is_left_out(seconds: str) -> None:
-    """Less than AWS takes, or no number."""
+    """It is less than AWS takes, or no number."""
     config = f"[profile r]\nrole_arn={ROLES}/X\nsource_profile=work\nduration_seconds={seconds}\n"
     profiles, notes = _planned(config)
 
@@ -201,8 +201,8 @@ def test_a_duration_that_cannot_be_is_left_out(seconds: str) -> None:
     assert "r: left out duration_seconds, which is less than AWS takes, or no number" in notes
 
 
-def test_comments_behind_values_are_none_of_them() -> None:
-    """As most SDKs see it, and it is said, because the CLI does not; a # within a value is a part of it."""
+def test_comments_after_values_are_left_out() -> None:
+    """Most SDKs leave them out, and the CLI does not, so there is a note; a # within a value belongs to it."""
     config = (
         f"[profile r]\nrole_arn={ROLES}/X ; mine\nsource_profile=work  # theirs\n"
         "region = eu-west-1   # Ireland\nexternal_id = a#b\noutput = json # not ours\nduration_seconds = # none\n"
@@ -218,8 +218,8 @@ def test_comments_behind_values_are_none_of_them() -> None:
     ] == [note for note in notes if note.startswith("r: ")]
 
 
-def test_of_a_source_with_keys_and_a_role_the_keys_count() -> None:
-    """As botocore has it: only whoever asks for the source itself gets its role."""
+def test_a_source_with_keys_and_a_role_means_its_keys() -> None:
+    """As for botocore, only a client of the source itself gets its role."""
     config = (
         f"[profile both]\nrole_arn={ROLES}/Both\nsource_profile=work\nmfa_serial={SERIAL}\n"
         f"[profile top]\nrole_arn={ROLES}/Top\nsource_profile=both\nduration_seconds=7200\n"
@@ -234,8 +234,8 @@ def test_of_a_source_with_keys_and_a_role_the_keys_count() -> None:
     assert "each" == profiles["top"]["mfa"]
 
 
-def test_a_device_that_is_not_its_sources_is_left_out_and_said() -> None:
-    """Keys have one device here; whose role has another would be asked for the wrong code in silence."""
+def test_a_device_other_than_the_sources_is_left_out_with_a_note() -> None:
+    """Keys have one device in our config, whose codes would be wrong for a role with another device."""
     other = f"mfa_serial={SERIAL}-other\n"
     config = (
         f"[profile work]\nmfa_serial={SERIAL}\n"
@@ -251,15 +251,15 @@ def test_a_device_that_is_not_its_sources_is_left_out_and_said() -> None:
     ]
 
 
-def test_without_a_device_the_item_is_to_tell_it() -> None:
-    """Where no profile names the MFA device, it is a field of the item."""
+def test_without_a_device_the_item_names_it() -> None:
+    """If no profile names the MFA device, it is a field of the item."""
     profiles, _ = _planned("")
     assert f"{ITEM}/mfa serial" == profiles["work"]["mfa_id"]
 
 
 @pytest.mark.parametrize("text", ["no section\n", f"[a]\n{SECRET}\n  = x\n= y\n", "[a\n", f"[a]\n{SECRET}\n"])
 def test_what_cannot_be_read_is_not_repeated(text: str) -> None:
-    """The error names the line, and not what stands there."""
+    """The error names the line's number, and not its text."""
     with pytest.raises(Unreadable) as caught:
         profiles_in("", text)
     assert SECRET not in str(caught.value)
@@ -282,7 +282,7 @@ async def _imported(world: World, *argv: str, config: str = CONFIG, credentials:
 
 
 async def test_an_imported_config_works(tmp_path: Path) -> None:
-    """What is written is private, holds no key, is a config that serves, and gets credentials for every profile."""
+    """The file is private and has no key, and a daemon with it gets credentials for each profile."""
     roles = [Role(name=name, external_id="ab" if name == "Admin" else None) for name in ("Admin", "Deep")]
     async with inhabited(tmp_path, ["ann"], roles) as world:
         ann = world.vault.state()["items"][-1]
@@ -305,7 +305,7 @@ async def test_an_imported_config_works(tmp_path: Path) -> None:
 
 
 async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
-    """The config on stdout; on stderr what was left out, the fields, and that the keys are to leave their file."""
+    """The config is on stdout; the notes, the fields, and the advice to delete the keys are on stderr."""
     ended = await _imported(world, "--item", f"work={ITEM}/")
 
     assert (1, False) == (ended.code, world.config.exists())
@@ -322,7 +322,7 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
 
 
 async def test_what_serve_would_refuse_is_not_written(world: World) -> None:
-    """Every problem is an error, and the way on is said."""
+    """Each problem is an error, and the next step is named."""
     ended = await _imported(world, "--item", ITEM, "--write")
 
     assert (1, "", False) == (ended.code, ended.out, world.config.with_name("config.toml").exists())
@@ -331,7 +331,7 @@ async def test_what_serve_would_refuse_is_not_written(world: World) -> None:
 
 
 async def test_a_file_of_windows_is_read(world: World) -> None:
-    """It begins with a byte order mark, and its lines end otherwise."""
+    """A byte order mark and CRLF are read."""
     ended = await _imported(
         world, "--item", ITEM, config="", credentials="\ufeff" + _keys_of("work").replace("\n", "\r\n")
     )
@@ -352,7 +352,7 @@ async def test_a_config_that_is_there_stays(world: World) -> None:
 
 
 async def test_an_item_that_nobody_named_is_asked_for(world: World) -> None:
-    """At a terminal; the answer stands in the config."""
+    """It is asked for at a terminal, and the answer is in the config."""
     _aws(world)
     parent, terminal = pty.openpty()
     os.write(parent, f"{ITEM}\n".encode())
