@@ -4,6 +4,7 @@ import asyncio
 import os
 import plistlib
 import socket
+import subprocess
 import sys
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -142,7 +143,8 @@ async def test_linux_asks_the_display_session(programs: Path) -> None:
     assert Scene(presence=LOCKED) == await LinuxDesk(lambda: NOON).scene()
     words = calls.read_text().split()
     assert ["show-user", str(os.getuid())] == words[:2]
-    assert ["show-session", "c2"] == words[4:6]
+    assert "show-session" == words[4]
+    assert ["--", "c2"] == words[-2:]
 
 
 @pytest.mark.parametrize("script", ["exit 0", "echo; exit 0", "echo c2; exit 1"])
@@ -176,11 +178,54 @@ async def test_linux_tells(programs: Path) -> None:
     """A notification is title and text, as arguments and not as a script."""
     calls = put(programs, "notify-send", "exit 0")
     await LinuxDesk(lambda: NOON).tell("Mayfly", 'terraform wants "nsrc"; $(id)')
-    assert ["--app-name=mayfly", "Mayfly", 'terraform wants "nsrc"; $(id)'] == calls.read_text().splitlines()[-3:]
+    words = calls.read_text().splitlines()
+    assert ["--app-name=mayfly", "--", "Mayfly", 'terraform wants "nsrc"; $(id)'] == words[-4:]
+
+
+@pytest.mark.parametrize(
+    ("text", "linux", "mac"),
+    [
+        ("-x wants nsrc", "-x wants nsrc", "-x wants nsrc"),
+        ("<b>a & b</b>", "&lt;b&gt;a &amp; b&lt;/b&gt;", "<b>a & b</b>"),
+        ("a \\033]0;x \\n", "a \\\\033]0;x \\\\n", "a \\033]0;x \\n"),
+        ("\x1b]52;c;eA==\x07 \x9b\u202e\u2066\u2028\u2029\r\n\0", "?]52;c;eA==? ????????", "?]52;c;eA==? ????????"),
+        ('" & (do shell script "id") & "', '" &amp; (do shell script "id") &amp; "', '" & (do shell script "id") & "'),
+        ("терминал 東京", "терминал 東京", "терминал 東京"),
+        ("lone \udcff", "lone ?", "lone ?"),
+    ],
+)
+async def test_a_notification_is_text_and_nothing_else(programs: Path, text: str, linux: str, mac: str) -> None:
+    """No option, no markup, no escape of C, no AppleScript, and nothing that steers a terminal."""
+    notify = put(programs, "notify-send", "exit 0")
+    osascript = put(programs, "osascript", "exit 0")
+    await LinuxDesk(lambda: NOON).tell(text, text)
+    await MacDesk(lambda: NOON).tell(text, text)
+
+    assert ["--", mac, linux] == notify.read_text().splitlines()[-3:]
+    assert ["--", mac, mac] == osascript.read_text().splitlines()[-3:]
+
+
+ASCII = """
+import asyncio, sys
+from mayfly.desk.linux import LinuxDesk
+from mayfly.shared.clock import Clock
+assert "ascii" == sys.getfilesystemencoding(), sys.getfilesystemencoding()
+asyncio.run(LinuxDesk(Clock()).tell("Mayfly", "\\u0442\\u0435\\u0440 caf\\xe9 wants nsrc"))
+"""
+
+
+def test_a_name_in_another_script_is_shown_in_every_locale(programs: Path) -> None:
+    """notify-send takes UTF-8 alone, also where the locale's encoding has no such letters."""
+    calls = put(programs, "notify-send", "exit 0")
+    env = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", ASCII], env=env, capture_output=True, text=True, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "тер café wants nsrc" == calls.read_text().splitlines()[-1]
 
 
 async def test_macos_asks_and_tells(programs: Path) -> None:
-    """ioreg for who is there, osascript to tell them, with quotes that hold."""
+    """ioreg for who is there, osascript to tell them, with the text as an argument of the script."""
     (programs / "root").write_text(root_entry({"kCGSSessionUserIDKey": os.getuid()} | LOCK))
     put(
         programs,
@@ -192,8 +237,10 @@ async def test_macos_asks_and_tells(programs: Path) -> None:
     await desk.tell("Mayfly", 'a "quoted" \\ text')
     assert (LOCKED, None) == ((await desk.scene()).presence, await desk.caller(1))
     assert [
-        "-e",
-        'display notification "a \\"quoted\\" \\\\ text" with title "Mayfly"',
+        *("-e", "on run argv"),
+        *("-e", "display notification (item 2 of argv) with title (item 1 of argv)"),
+        *("-e", "end run"),
+        *("--", "Mayfly", 'a "quoted" \\ text'),
     ] == calls.read_text().splitlines()
 
 

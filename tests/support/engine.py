@@ -18,6 +18,7 @@ from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Exchange, PromptCheck
+from mayfly.daemon.log_events import EVENTS
 from mayfly.session import Session
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.credentials import Credentials
@@ -238,19 +239,24 @@ class Desk:
 
 
 class Log:
-    """Keeps what is logged."""
+    """Keeps what is logged; an event or a field that the table does not list is a fault."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
 
     def info(self, event: str, **facts: Any) -> None:
-        self.lines.append(("info", event, facts))
+        self._keep("info", event, facts)
 
     def warning(self, event: str, **facts: Any) -> None:
-        self.lines.append(("warning", event, facts))
+        self._keep("warning", event, facts)
 
     def error(self, event: str, **facts: Any) -> None:
-        self.lines.append(("error", event, facts))
+        self._keep("error", event, facts)
+
+    def _keep(self, level: str, event: str, facts: dict[str, Any]) -> None:
+        unlisted = facts.keys() - EVENTS[event].keys() - {"exc_info"}
+        assert not unlisted, f"{event}: not in mayfly.daemon.log_events: {unlisted}"
+        self.lines.append((level, event, facts))
 
     def told(self, event: str) -> list[dict[str, Any]]:
         return [facts for _, name, facts in self.lines if name == event]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import os
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from mayfly.desk.programs import ask
 from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import printable
 
 
 # curl or mayfly, and the shell that has started it; and one to spare.
@@ -37,12 +39,12 @@ class LinuxDesk:
         if not session.strip():
             return Presence.PRESENT
         wanted = [f"--property={name}" for name in _PROPERTIES]
-        printed = await ask("loginctl", "show-session", session.strip(), *wanted)
+        printed = await ask("loginctl", "show-session", *wanted, "--", session.strip())
         return None if printed is None else presence_from(printed, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
-        """By notify-send, which speaks to whatever notification service the session has."""
-        await ask("notify-send", "--app-name=mayfly", title, text)
+        """By notify-send, which speaks to the session's notification service."""
+        await ask("notify-send", "--app-name=mayfly", "--", printable(title), _body(text))
 
     async def caller(self, inode: int) -> Caller | None:
         """By the links in /proc/PID/fd, in a thread, because there are many."""
@@ -62,6 +64,15 @@ def presence_from(properties: str, now: datetime) -> Presence:
     if told.get("IdleHint") == "yes" and since.isdecimal() and now.timestamp() - int(since) / 1e6 >= AWAY_SECONDS:
         return Presence.AWAY
     return Presence.PRESENT
+
+
+def _body(text: str) -> str:
+    """A text as notify-send shows it unchanged.
+
+    A notification's body is markup (Desktop Notifications Specification), and notify-send resolves the escapes of C in
+    it: it would make an ESC of `\\033` (g_strcompress in libnotify, tools/notify-send.c).
+    """
+    return html.escape(printable(text), quote=False).replace("\\", "\\\\")
 
 
 def _find_caller(inode: int) -> Caller | None:
@@ -105,6 +116,5 @@ def _parent(folder: Path) -> Path:
 
 
 def _program(folder: Path) -> str:
-    """A process calls itself what it likes, in any bytes: nothing of it may steer a terminal, or fail to be told."""
-    name = (folder / "comm").read_bytes().decode(errors="replace").strip()
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    """The name that a process gives itself, in any bytes."""
+    return printable((folder / "comm").read_bytes().decode(errors="replace").strip())

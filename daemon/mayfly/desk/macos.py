@@ -14,6 +14,15 @@ from typing import Any
 
 from mayfly.desk.programs import ask
 from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import printable
+
+
+# osascript(1): each -e is a line of the script, and what follows the options is `argv`.
+_SCRIPT = (
+    *("-e", "on run argv"),
+    *("-e", "display notification (item 2 of argv) with title (item 1 of argv)"),
+    *("-e", "end run"),
+)
 
 
 class MacDesk:
@@ -34,8 +43,8 @@ class MacDesk:
         return None if console is None else presence_from(console, events or "", os.getuid())
 
     async def tell(self, title: str, text: str) -> None:
-        """By a notification of the script runner."""
-        await ask("osascript", "-e", f"display notification {_quoted(text)} with title {_quoted(title)}")
+        """By a notification of osascript. Title and text are arguments of the script, and never a part of it."""
+        await ask("osascript", *_SCRIPT, "--", printable(title), printable(text))
 
     async def caller(self, inode: int) -> Caller | None:
         """Not to be found out without privileges."""
@@ -77,8 +86,3 @@ def _console_users(console: str) -> list[dict[str, Any]]:
     except (ExpatError, plistlib.InvalidFileException) as reason:
         raise ValueError(str(reason)) from None
     return [user for user in root.get("IOConsoleUsers", []) if isinstance(user, dict)]
-
-
-def _quoted(text: str) -> str:
-    """A text as AppleScript has it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

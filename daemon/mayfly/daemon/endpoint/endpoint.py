@@ -92,7 +92,7 @@ class Endpoint:
 
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
-        self._audit.meet(_inode(request))
+        self._audit.start_lookup(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
         dialect = dialect_of(agent, request.version)
         try:
