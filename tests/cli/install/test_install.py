@@ -349,6 +349,27 @@ async def test_environment_d_names_the_tokens_file_and_no_token(manager: UserMan
     assert manager.world.token() not in written
 
 
+async def test_a_home_may_have_any_name(unmanaged: SystemdWorld) -> None:
+    """A blank, quotes, `&`, brackets and a backslash in the home's path hinder neither `install` nor the service.
+
+    Nor does a variable with such a value: the manager has it, so there is no warning.
+    """
+    odd = unmanaged.home.with_name('a "b" & it\'s [c] (d) \\e')
+    unmanaged.config = odd / unmanaged.config.relative_to(unmanaged.home)
+    unmanaged.home = unmanaged.home.rename(odd)
+    async with unmanaged.log_in() as manager:
+        proxy = {"NO_PROXY": 'it\'s "a" $b\\c ü, d'}
+        await manager.run("systemctl", "--user", "import-environment", "NO_PROXY", env=proxy)
+        ended = await manager.mayfly("install", "--now", "--config", str(unmanaged.config), env=proxy)
+        assert 0 == ended.code, ended.err
+        served = await manager.world.get()
+        removed = await manager.mayfly("uninstall")
+
+    assert (200, 0) == (served.status, removed.code)
+    assert "the service does not have this shell's" not in ended.err
+    assert [] == list(manager.units.iterdir())
+
+
 async def test_without_a_manager_the_reason_is_told(unmanaged: SystemdWorld) -> None:
     """Where the user's manager does not run (su, cron), `install` fails with a way out, and writes nothing."""
     ended = await unmanaged.run("install", "--now", env={"XDG_RUNTIME_DIR": str(unmanaged.folder)})
