@@ -141,7 +141,10 @@ def _exit_code(error: dict[str, Any]) -> int:
 
 def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
-        return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
+        from shlex import quote
+
+        hint = f"see whose it is: ls -l {quote(str(paths.control_socket()))}"
+        return speech.Stop(speech.FAILED, str(reason), hints=(hint,))
     from mayfly.cli import ports, target
 
     port = target.expected_port()

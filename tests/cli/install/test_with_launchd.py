@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import plistlib
+import shlex
 import stat
 import sys
 
@@ -35,14 +36,15 @@ DOMAIN = launchd._domain()
 
 @pytest.fixture(name="home")
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin/launchctl"
-    program.parent.mkdir()
+    home = tmp_path / "it's home"
+    program = home / "bin/launchctl"
+    program.parent.mkdir(parents=True)
     program.write_text(LAUNCHCTL)
     program.chmod(0o755)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "mayfly/run"))
-    return tmp_path
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(home / "mayfly/run"))
+    return home
 
 
 @pytest.fixture(name="values")
@@ -194,7 +196,8 @@ def test_what_launchctl_refuses_is_told(home: Path, values: Values) -> None:
     """launchctl's own words reach the user."""
     (home / "bin/launchctl").write_text("#!/bin/sh\necho 'Bootstrap failed: 5: Input/output error' >&2\nexit 5\n")
 
-    with pytest.raises(speech.Stop, match="Bootstrap failed"):
+    with pytest.raises(speech.Stop, match="Bootstrap failed") as stop:
         with_launchd.install(values, now=True, dry_run=False)
+    assert (f"plutil -lint {shlex.quote(str(launchd.agent()))}",) == stop.value.hints
     assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", "1")
     assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", None)

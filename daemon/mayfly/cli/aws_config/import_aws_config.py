@@ -9,6 +9,7 @@ import sys
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from mayfly.cli import speech
 from mayfly.cli.aws_config import sections
@@ -158,7 +159,9 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
         raise speech.Stop(
             speech.FAILED,
             *problems,
-            hints=(f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {path}",),
+            hints=(
+                f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {quote(str(path))}",
+            ),
         )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

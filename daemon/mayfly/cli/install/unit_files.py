@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from mayfly.cli import speech
 from mayfly.service import files, systemd
@@ -26,7 +27,7 @@ def put(path: Path, text: str) -> bool:
         speech.warning(f"{path} is kept as it is: {why}")
         if path.suffix in {".service", ".socket"}:
             speech.hint(f"to change a unit: systemctl --user edit {path.name}")
-        speech.hint(f"to have ours: rm '{path}' && mayfly install")
+        speech.hint(f"to have ours: rm {quote(str(path))} && mayfly install")
         return False
     if not text:
         remove(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from mayfly.cli import speech
 from mayfly.cli.install.unit_files import put
@@ -89,4 +90,4 @@ def _remove_empty(folder: Path) -> None:
 def _must(problem: str) -> None:
     if problem:
         lines = [f"launchctl: {line}" for line in problem.splitlines()]
-        raise speech.Stop(speech.FAILED, *lines, hints=(f"plutil -lint '{launchd.agent()}'",))
+        raise speech.Stop(speech.FAILED, *lines, hints=(f"plutil -lint {quote(str(launchd.agent()))}",))
