@@ -1,4 +1,4 @@
-"""What `install` is told about paths: none of them can write a line of its own into a unit."""
+"""`install` and paths with odd characters: no path can write a line of its own into a unit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ODD = ["a\rb", "a\nExecStart=evil", "a\x1b[31mb", "a\x85b", "a\u2028b", "a\u202e
 
 @pytest.fixture(name="home")
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a config, and programs that only say where they are."""
+    """A home with a config, and programs that record that they were run."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path}/bin")
     for name in ("XDG_CONFIG_HOME", "MAYFLY_CONFIG", "MAYFLY_LISTEN"):

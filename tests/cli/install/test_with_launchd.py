@@ -1,4 +1,4 @@
-"""The agent's installation, against a `launchctl` that writes down what it is told."""
+"""`install` and `uninstall` with launchd, against a `launchctl` that records its calls."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def _values(home: Path) -> Values:
 
 
 def calls(home: Path) -> list[str]:
-    """What launchctl was told since the last time, but for questions."""
+    """The calls of launchctl since the last time, without `print`."""
     path = home / "calls"
     lines = path.read_text().splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
     return [line for line in lines if not line.startswith("print ")]
 
 
-def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> None:
-    """The property list is written, and launchd takes it over and starts it; a second time it only starts it."""
+def test_the_agent_is_written_and_loaded(home: Path, values: Values) -> None:
+    """The property list is written, loaded and started; a second `install` only starts it."""
     with_launchd.install(values, now=True, dry_run=False)
     first = calls(home)
     with_launchd.install(values, now=True, dry_run=False)
@@ -80,8 +80,8 @@ def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> No
     assert [f"kickstart {DOMAIN}/io.mayfly.daemon"] == calls(home)
 
 
-def test_a_changed_agent_is_taken_over_anew(home: Path, values: Values) -> None:
-    """On another address launchd forgets the old agent before it takes over the new one."""
+def test_a_changed_agent_is_loaded_again(home: Path, values: Values) -> None:
+    """With another address, the old agent is unloaded before the new one is loaded."""
     with_launchd.install(values, now=True, dry_run=False)
     calls(home)
     moved = Values(python=values.python, listen=("127.0.0.1", 9171), home=values.home)
@@ -91,7 +91,7 @@ def test_a_changed_agent_is_taken_over_anew(home: Path, values: Values) -> None:
 
 
 def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was edited by hand is not replaced, and that is said."""
+    """A property list that was edited by hand is not replaced, which is said."""
     with_launchd.install(values, now=False, dry_run=False)
     launchd.agent().write_text(launchd.agent().read_text().replace("<integer>10<", "<integer>99<"))
     with_launchd.install(values, now=False, dry_run=False)
@@ -113,7 +113,7 @@ def test_a_dry_run_only_shows(home: Path, values: Values, capsys: pytest.Capture
 
 
 def test_uninstall_leaves_nothing(home: Path, values: Values) -> None:
-    """launchd forgets the agent, and its property list is gone; a second time there is nothing."""
+    """The agent is unloaded and its property list removed; a second time there is no service."""
     with_launchd.install(values, now=True, dry_run=False)
     calls(home)
 
@@ -159,7 +159,7 @@ def test_uninstall_keeps_what_is_not_ours(home: Path, values: Values, capsys: py
 
 
 def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
-    """A property list without our line stays where it is."""
+    """A property list without our stamp is not removed."""
     launchd.agent().parent.mkdir(parents=True)
     launchd.agent().write_text("<plist/>")
 
@@ -170,7 +170,7 @@ def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
 def test_the_whole_command_on_a_mac(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`install` judges its options by the platform, shows what it would set, and lets the runtime folder be."""
+    """`install` takes macOS's options, shows what it would set, and does not warn of MAYFLY_RUNTIME_DIR."""
     monkeypatch.setattr(sys, "platform", "darwin")
     config = home / "mayfly.toml"
     config.write_text(SEED_TOML)
