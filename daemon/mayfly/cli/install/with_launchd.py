@@ -9,7 +9,7 @@ from shlex import quote
 from mayfly.cli import speech
 from mayfly.cli.install.unit_files import put
 from mayfly.service import files, launchd, units
-from mayfly.service.files import Standing
+from mayfly.service.files import FileState
 from mayfly.service.units import Values
 from mayfly.shared import paths
 
@@ -26,7 +26,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     launchd.log_file().parent.mkdir(parents=True, exist_ok=True)
     # launchd creates the sockets, but not their folder.
     paths.make_runtime_dir()
-    is_kept = files.standing(launchd.agent(), text).is_kept
+    is_kept = files.file_state(launchd.agent(), text).is_kept
     is_changed = put(launchd.agent(), text)
     if not is_changed and not is_kept:
         speech.say("the agent is installed already: nothing is to be changed")
@@ -44,12 +44,12 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
 def uninstall() -> list[Path] | None:
     """Unload the agent and remove it; the files that are kept, or None if there was no agent."""
     path = launchd.agent()
-    standing = files.standing(path)
+    state = files.file_state(path)
     if launchd.is_loaded():
         _must(launchd.bootout())
-    if standing is Standing.ABSENT:
+    if state is FileState.ABSENT:
         return None
-    if standing is Standing.FOREIGN:
+    if state is FileState.FOREIGN:
         speech.warning(f"{path} is kept: it is not ours")
         return [path]
     path.unlink()

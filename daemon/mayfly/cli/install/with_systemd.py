@@ -12,7 +12,7 @@ from pathlib import Path
 from mayfly.cli import client, speech
 from mayfly.cli.install import unit_files
 from mayfly.service import files, sandbox, systemd, units
-from mayfly.service.files import Standing
+from mayfly.service.files import FileState
 from mayfly.service.units import Values
 from mayfly.shared import paths
 from mayfly.shared.errors import MayflyError
@@ -40,11 +40,11 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     open_before = systemd.listens() if systemd.is_active(systemd.SOCKETS[0]) else None
     is_open = _is_open(values.listen, open_before, now=now)
     wanted[systemd.drop_in()] = _drop_in(texts[systemd.SERVICE], values)
-    standings = [files.standing(path, text) for path, text in wanted.items()]
-    is_kept = any(standing.is_kept for standing in standings)
+    states = [files.file_state(path, text) for path, text in wanted.items()]
+    is_kept = any(state.is_kept for state in states)
     changed = [path for path, text in wanted.items() if unit_files.put(path, text)]
     # systemd must read units that were edited by hand, too.
-    if changed or Standing.AGED in standings or (now and is_kept):
+    if changed or FileState.SAME_SETTINGS in states or (now and is_kept):
         systemd.reload()
     fresh = systemd.enable()
     if not changed and not fresh and not is_kept:
@@ -64,7 +64,7 @@ def uninstall() -> list[Path] | None:
     """Close the sockets, end the services, remove the units; the files that are kept, or None if there were none."""
     mine = [systemd.folder() / name for name in units.SYSTEMD]
     extras = [systemd.drop_in(), systemd.environment_file()]
-    there = [path for path in (*mine, *extras) if files.standing(path) is not Standing.ABSENT]
+    there = [path for path in (*mine, *extras) if files.file_state(path) is not FileState.ABSENT]
     try:
         loaded = systemd.loaded()
     except systemd.Refused:
@@ -85,7 +85,7 @@ def uninstall() -> list[Path] | None:
     systemd.reload()
     systemd.forget_failures()
     shutil.rmtree(Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly", ignore_errors=True)
-    return [path for path in there if files.standing(path) is not Standing.ABSENT]
+    return [path for path in there if files.file_state(path) is not FileState.ABSENT]
 
 
 def environment_file(variables: Mapping[str, str]) -> dict[Path, str]:
@@ -136,7 +136,7 @@ def _is_open(address: tuple[str, int], open_now: set[str] | None, *, now: bool) 
     if open_now is not None and shown in open_now:
         # False if the unit was moved there under an open socket, and has not been opened yet.
         return who is not None
-    is_theirs = files.standing(systemd.folder() / systemd.SOCKETS[0]).is_kept
+    is_theirs = files.file_state(systemd.folder() / systemd.SOCKETS[0]).is_kept
     if open_now is not None and not now and not is_theirs:
         raise speech.Stop(
             speech.FAILED,
