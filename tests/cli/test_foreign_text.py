@@ -16,6 +16,7 @@ from mayfly.cli import speech
 from mayfly.cli.main import main
 from mayfly.cli.status_page import page
 from mayfly.demo.output import Output
+from mayfly.service import files
 from support.control import daemon, response
 from support.world import SEED_TOML, World
 
@@ -213,4 +214,19 @@ async def test_what_a_config_is_made_of_is_utf_8_in_every_locale(world: World) -
 
     assert 'mfa_id            = "…\\U0000202e"' in ended.out.splitlines()
     assert [] == foreign(ended.out)
+    assert "Traceback" not in ended.err
+
+
+async def test_a_manager_that_speaks_another_encoding_is_understood(world: World) -> None:
+    """systemd prints UTF-8, whatever the locale of the command is."""
+    unit = world.home / ".config/systemd/user/mayfly.service"
+    files.write(unit, files.stamped("[Service]\n"))
+    systemctl = world.op.with_name("systemctl")
+    systemctl.write_text("#!/bin/sh\nprintf 'ActiveState=active\\nStatusText=not serving: a\\033\\342\\200\\246\\n'\n")
+    systemctl.chmod(0o755)
+
+    ended = await world.run_program(sys.executable, "-m", "mayfly", "status", env=LATIN)
+
+    assert (3, "") == (ended.code, ended.out)
+    assert "mayfly: error: the service says: not serving: a?" in ended.err
     assert "Traceback" not in ended.err

@@ -112,6 +112,7 @@ def _launchctl(*words: str) -> str:
             (shutil.which("launchctl") or "/bin/launchctl", *words),
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=CALL_SECONDS,
             check=False,
         )

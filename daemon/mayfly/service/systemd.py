@@ -175,6 +175,7 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
             (shutil.which("systemctl") or "/usr/bin/systemctl", "--user", *words),
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=CALL_SECONDS,
             check=False,
             env=variables(),
