@@ -332,6 +332,19 @@ def test_a_client_of_ours_with_that_port_is_no_holder() -> None:
 
 @linux_only
 @root_only
+async def test_our_daemon_on_another_port_excuses_no_other_user(world: World) -> None:
+    """`serve` on the usual port says whose that is, though our control socket is answered."""
+    async with world.serve("--listen", "127.0.0.1:0"):
+        old = world.token()
+        async with other_user("127.0.0.1", world.port):
+            ended = await world.run("serve")
+
+    assert (1, True) == (ended.code, "all tokens are new" in ended.err)
+    assert old != world.token()
+
+
+@linux_only
+@root_only
 async def test_a_command_without_a_daemon_names_the_other_user_on_its_port(world: World) -> None:
     """Under systemd the socket fails then, and no daemon runs that could say so; `rotate` works without a daemon."""
     await world.run("env", "nsrc")

@@ -169,14 +169,15 @@ def _check_port(found: Config, address: tuple[str, int], manager: Manager) -> No
 def _port_taken(found: Config, address: tuple[str, int]) -> speech.Stop:
     from mayfly.cli.ports import holder
 
-    if _is_served():
+    may_be_another_users = _may_be_another_users(address[1])
+    if not may_be_another_users and _is_served():
         return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
     who = holder(address[1])
     hints: tuple[str, ...] = (
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
         "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
-    if _may_be_another_users(address[1]):
+    if may_be_another_users:
         hints = (_make_new_tokens(found), *hints)
     message = f"{address[0]}:{address[1]} is taken by {who or 'a process that does not listen'}"
     return speech.Stop(speech.FAILED, message, hints=hints)
