@@ -1,19 +1,21 @@
-"""`mayfly credential-process`: a profile's credentials in the shape that `credential_process` wants."""
+"""`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them."""
 
 from __future__ import annotations
 
 import argparse
 
-from mayfly.cli import daemon_calls, speech, squatters
+from mayfly.cli import daemon_calls, ports, speech, target
+from mayfly.shared.text import printable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument("profile", metavar="PROFILE")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print what the daemon has, however long a human takes to approve."""
-    squatters.refuse_squatted(squatters.usual_port(given.config))
-    print(daemon_calls.about(given.profile, "GET", "process", "{}", answer_seconds=None).decode())
+    """Print the daemon's credentials, however long a human takes to approve."""
+    ports.refuse_other_users(target.expected_port(given.config))
+    body = daemon_calls.ask_about(given.profile, "GET", "process", "{}", answer_seconds=None)
+    print(printable(body.decode(errors="replace")))
     return speech.DONE

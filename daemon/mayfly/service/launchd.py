@@ -112,6 +112,7 @@ def _launchctl(*words: str) -> str:
             (programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words),
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=CALL_SECONDS,
             check=False,
         )

@@ -102,6 +102,7 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
             ),
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=PROBE_SECONDS,
             check=False,
             env=systemd.variables(),
