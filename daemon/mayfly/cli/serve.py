@@ -109,7 +109,16 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
     async def serve() -> None:
         clock = Clock()
         desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
-        daemon = Daemon(found, address, logger, manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        daemon = Daemon(
+            found,
+            address,
+            logger,
+            manager,
+            clock=clock,
+            desk=desk,
+            is_sealed=given.sealed,
+            given_config=given.config,
+        )
         await daemon.serve(on_ready=_say_where)
 
     try:
