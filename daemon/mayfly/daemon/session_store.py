@@ -10,8 +10,9 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.service.manager import Manager
 
 
-# Sessions that change within this time are stored once more at its end, not once each.
-STORE_SECONDS = 0.1
+# Sessions that change within this time are stored once more at its end, not once each. It is short, so that a session
+# that somebody has just dropped by `mayfly forget` does not outlive a `kill -9`.
+STORE_SECONDS = 0.02
 
 
 class SessionStore:
