@@ -5,7 +5,7 @@ import asyncio
 from typing import Any
 
 from mayfly.daemon.events import QUEUE_LENGTH, Events
-from support.engine import Log
+from support.stage import Log
 
 
 async def begin(events: Events) -> tuple[Any, "asyncio.Task[Any]"]:

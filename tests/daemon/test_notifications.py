@@ -13,7 +13,7 @@ import pytest
 from mayfly.daemon.events import Events
 from mayfly.daemon.notifications import Notifications, notice
 from mayfly.shared.desk import Caller, Scene
-from support.engine import Log
+from support.stage import Log
 from support.world import SEED_TOML, World
 
 

@@ -1,4 +1,4 @@
-"""How the desk asks the platform's own programs."""
+"""The platform's programs, run for the desk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly.shared.desk import ANSWER_SECONDS
 
 
 async def ask(program: str, *arguments: str) -> str | None:
-    """What a program of the platform prints; None if it is not there, fails, or takes too long.
+    """The output of a program; None if it is absent, fails, or takes longer than ANSWER_SECONDS.
 
     Arguments are passed as UTF-8 in every locale, because notify-send refuses other bytes (libnotify,
     tools/notify-send.c), and a name in Cyrillic has none in Latin-1.

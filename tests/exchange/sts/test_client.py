@@ -15,8 +15,8 @@ from mayfly.exchange.sts import client as sts
 from mayfly.exchange.sts.client import Keys, Sts
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.errors import AwsError, AwsFailed, AwsUnreachable
-from support.engine import TestLoop
 from support.odd_sts import OddSts, http
+from support.stage import TestLoop
 from support.world import free_port
 
 
