@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from botocore.session import Session as BotocoreSession
+
 from mayfly.config.model import Config
 from mayfly.exchange.onepassword.items import Item
+from mayfly.exchange.sts.answers import parse_instant
 from mayfly.exchange.sts.identity import verify
 from mayfly.exchange.sts.roles import Roles
 from mayfly.exchange.sts.sessions import Sessions
@@ -439,3 +442,16 @@ async def test_a_role_of_another_account_is_told_as_such() -> None:
         result = await _call(sts, "AssumeRole")
 
     assert "AccountMismatch" == type(result.outcome).__name__
+
+
+def test_sts_is_spoken_to_in_xml() -> None:
+    """botocore uses the query protocol, whose documents are checked. If this fails, see `check_document`."""
+    assert "query" == BotocoreSession().get_service_model("sts").resolved_protocol
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-11-28T04:00:00Z", "2026-11-28T04:00:00.000Z", "2026-11-28T05:00:00+01:00", 1795838400.0]
+)
+def test_an_instant_is_read_in_the_forms_of_aws(value: str | float) -> None:
+    """XML has a text with a zone, JSON a number."""
+    assert datetime(2026, 11, 28, 4, tzinfo=UTC) == parse_instant(value)
