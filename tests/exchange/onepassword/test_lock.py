@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from collections.abc import Iterator
@@ -114,6 +115,26 @@ def test_a_clock_set_back_waits_for_nothing_but_the_next_step(lock: OpLock, stil
     lock.wait_for_fresh_codes([MINE])
 
     assert 0 == still.waited_seconds
+
+
+@pytest.mark.parametrize(("steps_back", "waits"), [(0, 1), (1, 2), (2, 3), (3, 0)])
+def test_a_clock_set_back_to_a_step_that_was_sent_waits(
+    lock: OpLock, still: StillClock, steps_back: int, waits: int
+) -> None:
+    """The code may be of this step or of the one before: a clock set back to either, or just before, waits for both."""
+    lock.note_sent([MINE])
+    sent = still.step
+    still.seconds -= steps_back * CODE_SECONDS
+    lock.wait_for_fresh_codes([MINE])
+
+    assert sent - steps_back + waits == still.step
+
+
+def test_the_step_before_is_written_down_too(lock: OpLock, path: Path, still: StillClock) -> None:
+    """`op` may have made the code just before the step ended."""
+    lock.note_sent([MINE])
+
+    assert {" op://V/I/totp?attribute=otp": [still.step - 1, still.step]} == json.loads(path.read_text())
 
 
 def test_the_file_holds_numbers_and_references_and_stays_small(lock: OpLock, path: Path, still: StillClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 
@@ -26,7 +27,9 @@ from support.exchange import (
     sts_called,
     until,
     waits_for_a_step,
+    with_onepassword,
 )
+from support.odd_sts import OddSts, http
 from support.world import SEED_TOML, World
 
 
@@ -93,6 +96,24 @@ async def test_a_code_that_sts_has_seen_is_followed_by_one_of_the_next_step(
     assert ["Credentials"] == verdicts
     assert 2 == len(world.vault.calls()) == len(_outcomes(world))
     assert "ok" == _outcomes(world)[1]
+
+
+async def test_a_code_that_was_redirected_is_used(world: World, clock: Clock) -> None:
+    """It went to somebody: a new one is tried, in the next step, and the host that was named sees neither."""
+    env = clock.rule(world)
+    async with OddSts(b"").open() as elsewhere:
+        redirect = http("", "307 Temporary Redirect", f"Location: {elsewhere.url}/")
+        async with OddSts(redirect).open() as sts, exchange(world, env | {"AWS_ENDPOINT_URL_STS": sts.url}) as process:
+            await put(process, login(world))
+            await until(lambda: sts.requests)
+            clock.jump(CODE_SECONDS)
+            ended = await answer(process)
+
+    error = ended.error()
+    codes = {code for request in sts.requests for code in re.findall(rb"TokenCode=\d{6}", request)}
+    assert ("AwsFailed", "AWS STS gave no usable answer: it redirects (HTTP 307)") == (error.code, error.message)
+    assert (2, 2, []) == (len(sts.requests), len(codes), elsewhere.requests)
+    assert 2 == len(world.vault.calls())
 
 
 async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:
@@ -288,3 +309,14 @@ async def test_a_runtime_folder_open_to_others_is_refused(world: World) -> None:
 
     assert {"nsrc": "ConfigInvalid"} == ended.verdicts
     assert [] == world.vault.calls()
+
+
+async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
+    """Two exchanges for two accounts take turns, and waiting for a turn does not count against the limit."""
+    with_onepassword(world, "timeout_seconds = 4")
+    world.vault.update(prompt={"delay_s": 1.5, "answer": "reject"}, auth={"session_key": "per-process"})
+
+    ended = await asyncio.gather(*(ask(world, login(world)) for _ in range(3)))
+
+    assert [{"nsrc": "ApprovalDismissed"}] * 3 == [one.verdicts for one in ended]
+    assert 1 == world.vault.state()["overlap"]["max"]

@@ -169,3 +169,27 @@ async def test_the_endpoint_tells_whose_a_role_is(tmp_path: Path) -> None:
             tree = json.loads((await world.get("/credentials/Admin")).body)
 
     assert ("058264411872", f"{ROLES}/Admin") == (tree["AccountId"], tree["RoleArn"])
+
+
+async def test_a_narrow_twin_has_a_token_and_credentials_of_its_own(tmp_path: Path) -> None:
+    """The twin's token opens the twin alone, and what it gets is confined by the policy; nor is it the other way."""
+    async with inhabited(tmp_path, ["ann"], [Role(name="Admin")]) as world:
+        readonly = 'policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]'
+        narrow = role("ann-readonly", "ann", f"policy = '{POLICY}'", readonly, arn=f"{ROLES}/Admin")
+        world.write_toml(keys("ann") + role("Admin", "ann") + narrow)
+        async with world.serve():
+            replies = await fetch_all(world, ["Admin", "ann-readonly"])
+            token = world.token("ann-readonly")
+            crossed = [
+                await world.get("/credentials/Admin", token=token),
+                await world.get("/credentials/ann", token=token),
+                await world.get("/credentials/ann-readonly", token=world.token("Admin")),
+            ]
+        wide, confined = calls_of(world, "AssumeRole")
+
+    assert [200, 200] == [reply.status for reply in replies.values()]
+    assert [401, 401, 401] == [reply.status for reply in crossed]
+    assert replies["Admin"].body != replies["ann-readonly"].body
+    if "Policy" in wide.parameters:
+        wide, confined = confined, wide
+    assert {"Policy", "PolicyArns.member.1.arn"} == confined.parameters.keys() - wide.parameters.keys()

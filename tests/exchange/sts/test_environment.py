@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
-import sys
-
-from asyncio.subprocess import DEVNULL
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from mayfly.config.sts_endpoint import followed_endpoint
-from mayfly.exchange.sts.location import seal_environment
+from mayfly.exchange.sts.environment import seal_environment
 from mayfly.shared import wire
-from support.exchange import PATIENCE_SECONDS, answer, ask, exchange, login, put, role_profile, sts_called
+from support.exchange import ask, login, role_profile
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
@@ -173,58 +166,3 @@ async def test_the_date_of_sts_is_passed_on(world: World) -> None:
     [call] = world.sts.calls
     assert result.aws_at is not None
     assert abs(result.aws_at - call.at) < timedelta(seconds=2)
-
-
-# What the kernel is told
-
-
-async def _in_flight(world: World, process: asyncio.subprocess.Process) -> None:
-    await put(process, login(world))
-    await sts_called(world)
-
-
-def _limits(pid: int) -> str:
-    return Path(f"/proc/{pid}/limits").read_text()
-
-
-async def test_core_dumps_are_off_while_it_runs(world: World) -> None:
-    """No core file of the exchange, whoever set the limit before."""
-    world.sts.faults.then("hang")
-    async with exchange(world) as process:
-        await _in_flight(world, process)
-        limits = _limits(process.pid)
-        process.terminate()
-        await answer(process)
-
-    [line] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
-    assert ["0", "0"] == line.split()[4:6]
-
-
-# Root may read everything; without its capabilities it is a user like others.
-NO_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid() == 0 else ()
-
-
-async def _readable(process: asyncio.subprocess.Process, name: str) -> bool:
-    """Whether another process of the same user can read that of the exchange."""
-    reader = await asyncio.create_subprocess_exec(
-        *(*NO_RIGHTS, "cat", f"/proc/{process.pid}/{name}"), stdout=DEVNULL, stderr=DEVNULL
-    )
-    return await reader.wait() == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv, of util-linux")
-async def test_after_op_nobody_of_the_same_user_can_look_inside(world: World) -> None:
-    """From the moment that `op` has ended, neither environment nor memory maps nor descriptors can be read."""
-    world.sts.faults.then("hang")
-    names = ("environ", "maps")
-    async with exchange(world, prefix=NO_RIGHTS) as process:
-        async with asyncio.timeout(PATIENCE_SECONDS):  # it is setpriv's own, and so root's, for a moment yet
-            while not all([await _readable(process, name) for name in names]):
-                await asyncio.sleep(0.01)
-        await _in_flight(world, process)
-        after = [await _readable(process, name) for name in names]
-        process.terminate()
-        await answer(process)
-
-    assert [False, False] == after

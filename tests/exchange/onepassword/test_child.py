@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
 
 from typing import Any
 
 import pytest
 
-from mayfly.shared import wire
+from mayfly.exchange.onepassword.child import Child, Flooded
 from support.exchange import (
     alive_of,
-    answer,
     ask,
-    exchange,
     key_profile,
     login,
-    program,
-    put,
     stand_in,
-    sts_called,
-    until,
-    waits_for_a_lock,
     with_onepassword,
 )
-from support.world import World
+from support.world import PATIENCE_SECONDS, World
 
 
 # A child that ends well, and its grandchild that holds all three pipes in a session of its own.
@@ -156,6 +146,36 @@ async def test_hundreds_of_items_are_no_flood(world: World) -> None:
     assert {"ItemValueInvalid"} == set(ended.verdicts.values())
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(("beyond", "is_flooded"), [(0, False), (1, True)])
+def test_output_up_to_the_cap_is_read(stream: str, beyond: int, *, is_flooded: bool) -> None:
+    """One byte more, on either stream, and it is a flood."""
+    cap_bytes = 100_000
+    script = f"import sys; sys.{stream}.write('x' * {cap_bytes + beyond})"
+    with Child(
+        (sys.executable, "-I", "-c", script), environment={}, limit_seconds=PATIENCE_SECONDS, cap_bytes=cap_bytes
+    ) as child:
+        if is_flooded:
+            with pytest.raises(Flooded):
+                child.printed()
+        else:
+            assert cap_bytes == len(getattr(child.printed(), stream))
+
+
+@pytest.mark.parametrize(
+    ("beyond", "told"),
+    [(0, "op printed 1 values for 4 references"), (1, "op printed more than any set of values can be")],
+)
+async def test_the_cap_on_what_op_prints(world: World, beyond: int, told: str) -> None:
+    """64 kB, and a kilobyte for each reference."""
+    stand_in(world, f"print('x' * {64 * 1024 + 4 * 1024 + beyond}, end='')")
+
+    error = (await ask(world, login(world))).error()
+
+    assert "OnePasswordGarbled" == error.code
+    assert error.message.startswith(told)
+
+
 @pytest.mark.slow
 async def test_an_op_that_ignores_sigterm_is_killed(world: World) -> None:
     """Whoever does not end when asked is made to."""
@@ -207,171 +227,3 @@ mfa_id = "op://{name}/{name}/{name}m{number}"
 
     assert {"OnePasswordHung"} == set(ended.verdicts.values())
     assert 100 == len(ended.verdicts)
-
-
-@pytest.mark.parametrize("state", [{"hang": True}, {"prompt": {"answer": "ignore"}}, {"network": "hang"}])
-async def test_sigterm_ends_op_too(world: World, state: dict[str, Any]) -> None:
-    """An exchange that is asked to end in the middle of a prompt takes the prompt along, and says nothing."""
-    world.vault.update(**state)
-    async with exchange(world) as process:
-        await put(process, login(world))
-        await until(lambda: world.vault.state()["calls"] and alive_of(world))
-        process.terminate()
-        ended = await answer(process)
-
-    assert (128 + signal.SIGTERM, b"", "") == ended
-    assert [] == alive_of(world)
-
-
-async def test_sigterm_ends_an_exchange_that_waits_for_its_turn(world: World) -> None:
-    """Waiting for another exchange's `op` can be broken off."""
-    world.vault.update(hang=True)
-    async with exchange(world) as first, exchange(world) as second:
-        await put(first, login(world))
-        await until(lambda: world.vault.state()["calls"] == 1)
-        await put(second, login(world))
-        await until(lambda: waits_for_a_lock(second.pid))
-        second.terminate()
-        ended = await answer(second)
-        first.terminate()
-        await answer(first)
-
-    assert 128 + signal.SIGTERM == ended.code
-    assert 1 == world.vault.state()["overlap"]["max"]
-
-
-async def test_sigterm_ends_an_exchange_that_waits_for_sts(world: World) -> None:
-    """A call under way is broken off, quietly."""
-    world.sts.faults.then("hang")
-    async with exchange(world) as process:
-        await put(process, login(world))
-        await sts_called(world)
-        process.terminate()
-        ended = await answer(process)
-
-    assert (128 + signal.SIGTERM, b"", "") == ended
-
-
-async def test_asking_again_does_not_hurry_the_end(world: World) -> None:
-    """A second signal cannot break off the ending of `op`."""
-    world.vault.update(hang=True)
-    async with exchange(world) as process:
-        await put(process, login(world))
-        await until(world.vault.calls)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            process.send_signal(number)
-        ended = await answer(process)
-
-    assert 128 + signal.SIGTERM == ended.code or ended.code in {128 + signal.SIGINT, 128 + signal.SIGHUP}
-    assert [] == alive_of(world)
-
-
-async def test_sigterm_ends_a_token_command_too(world: World) -> None:
-    """Whatever the exchange started ends with it."""
-    command = program(world.home / "token-command", "#!/bin/sh\ntouch $HOME/started\nsleep 60 & sleep 60\n")
-    with_onepassword(world, f'token_command = ["{command}"]')
-    async with exchange(world) as process:
-        await put(process, login(world))
-        await until((world.home / "started").exists)
-        process.terminate()
-        ended = await answer(process)
-
-    assert 128 + signal.SIGTERM == ended.code
-    assert [] == alive_of(world)
-
-
-async def test_inherited_signal_dispositions_change_nothing(world: World) -> None:
-    """Even started with SIGCHLD ignored and SIGTERM blocked, a failing `op` is seen to fail."""
-    world.vault.update(prompt={"answer": "reject"})
-    script = (
-        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
-        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.execv(sys.executable, sys.argv[1:])"
-    )
-    program_words = ("python", "-I", "-m", "mayfly.exchange", "--config", str(world.config))
-
-    ended = await world.run_program("python", "-c", script, *program_words, stdin=wire.request_bytes(login(world)))
-
-    [line] = ended.out.encode().splitlines()
-    assert "ApprovalDismissed" == type(wire.parse_result(line).outcome).__name__
-
-
-REAPER = """
-import os, subprocess, sys, time
-from mayfly.exchange import descendants
-descendants.adopt_orphans()
-subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 60 & setsid sleep 60 & sleep 60"])
-if os.fork() == 0:
-    os._exit(0)
-descendants.kill_descendants()
-try:
-    os.waitpid(-1, os.WNOHANG)
-except ChildProcessError:
-    print("alone")
-descendants.kill_descendants()
-"""
-
-
-async def test_whoever_was_started_or_adopted_is_killed_and_reaped(world: World) -> None:
-    """After `kill_descendants` there is no child, alive or dead; with none it does nothing."""
-    ended = await world.run_program("python", "-c", REAPER)
-
-    assert (0, "alone", "") == (ended.code, ended.out.strip().splitlines()[-1], ended.err)
-
-
-async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
-    """Two exchanges for two accounts take turns, and waiting for a turn does not count against the limit."""
-    with_onepassword(world, "timeout_seconds = 4")
-    world.vault.update(prompt={"delay_s": 1.5, "answer": "reject"}, auth={"session_key": "per-process"})
-
-    ended = await asyncio.gather(*(ask(world, login(world)) for _ in range(3)))
-
-    assert [{"nsrc": "ApprovalDismissed"}] * 3 == [one.verdicts for one in ended]
-    assert 1 == world.vault.state()["overlap"]["max"]
-
-
-async def test_with_a_daemon_that_is_killed_its_prompt_ends(world: World) -> None:
-    """Whoever answered it would have done so in vain, and the next daemon's login would wait behind it."""
-    world.vault.update(prompt={"answer": "ignore"})
-    async with world.serve() as daemon:
-        asking = asyncio.create_task(world.get())
-        await until(lambda: world.vault.state()["prompts"])
-        os.kill(daemon.pid, signal.SIGKILL)
-        await asyncio.gather(asking, return_exceptions=True)
-        await until(lambda: not alive_of(world))
-
-
-AT_A_BAD_MOMENT = """
-import os, signal, sys, time
-from mayfly.exchange import program
-
-def ask_to_end():
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0)
-
-class Destructor:
-    def __del__(self):
-        ask_to_end()
-
-def swallow():
-    try:
-        ask_to_end()
-    except BaseException:
-        pass
-
-def in_an_import():
-    sys.path.insert(0, os.environ["HOME"])
-    open(os.environ["HOME"] + "/broken_off.py", "w").write("import __main__; __main__.swallow()")
-    import broken_off
-
-program._get_ready()
-{moment}
-time.sleep(60)
-"""
-
-
-@pytest.mark.parametrize("moment", ["Destructor()", "swallow()", "in_an_import()"])
-async def test_an_order_to_end_is_not_lost(world: World, moment: str) -> None:
-    """Wherever it comes: Python drops what a destructor raises, and an import may catch it or stop on its own lock."""
-    ended = await world.run_program(sys.executable, "-c", AT_A_BAD_MOMENT.replace("{moment}", moment))
-
-    assert 128 + signal.SIGTERM == ended.code

@@ -15,12 +15,13 @@ from mayfly.exchange.sts import client as sts
 from mayfly.exchange.sts.client import Keys, Sts
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.errors import AwsError, AwsFailed, AwsUnreachable
+from support.odd_sts import OddSts, http
 from support.stage import TestLoop
 from support.world import free_port
 
 
 KEYS = Keys(access_key_id="AKIAEXAMPLE000000001", secret_access_key="made-up")
-TWO = StsLocation(region="eu-central-1", others=("eu-west-1",))
+TWO = StsLocation(region="eu-central-1", fallback_regions=("eu-west-1",))
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HOSTS = ["sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"]
 
@@ -102,7 +103,7 @@ async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypa
             await reader.read()
 
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(sts, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(sts, "RETRY_SECONDS", 0)
     async with _server(serve, port), _sts() as caller:
         errors = [await _error(caller, TWO)]
         # By now certificates have been read, so that no time but the proxy's is measured.
@@ -112,3 +113,31 @@ async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypa
 
     assert [AwsUnreachable] * 2 == [type(error) for error in errors]
     assert HOSTS * 2 == hosts
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "address"),
+    [
+        ("http", "127.0.0.1", "127.0.0.1"),
+        ("http", "localhost", "127.0.0.1"),
+        ("http", "LocalHost", "127.0.0.1"),
+        ("http", "[::1]", "::1"),
+        ("https", "127.0.0.1", "127.0.0.1"),
+        ("https", "127.0.0.2", "127.0.0.2"),
+        ("https", "localhost", "127.0.0.1"),
+        ("https", "[::1]", "::1"),
+    ],
+)
+async def test_loopback_is_called_without_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, host: str, address: str
+) -> None:
+    """Code and key id never pass a proxy on their way to this machine, whatever it calls itself."""
+    async with OddSts(http("", "500 Odd")).open() as proxy, OddSts(http("", "500 Odd")).open(address) as here:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        url = f"{scheme}://{host}:{here.url.rpartition(':')[2]}"
+        monkeypatch.setattr(sts, "RETRY_SECONDS", 0)
+        async with _sts() as caller:
+            await _error(caller, StsLocation(region="eu-central-1", endpoint_url=url))
+
+    assert (0, True) == (proxy.connections, here.connections > 0)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from mayfly.demo.op.vault import Vault
 from mayfly.shared import wire
 from mayfly.shared.errors import ConfigChanged
 from mayfly.shared.wire import Request
@@ -21,8 +20,6 @@ from support.exchange import (
     ask,
     digest,
     exchange,
-    fields_of,
-    key_profile,
     login,
     program,
     role_profile,
@@ -264,76 +261,41 @@ async def test_an_exchange_without_a_reader_ends(world: World) -> None:
     assert (1, b"", "") == ended
 
 
-async def test_one_broken_item_fails_alone(world: World) -> None:
-    """One bad reference fails a whole `op inject`: the others are asked for again, each by itself."""
-    world.write_toml(SEED_TOML + key_profile("lost", item="No Such Item"))
-
-    ended = await ask(world, login(world, "lost", "nsrc"))
-
-    assert {"lost": "ItemNotFound", "nsrc": "Credentials"} == ended.verdicts
-    assert "op://NSRC/No Such Item" in ended.error("lost").message
+HOSTILE = "\x1b]0;t\x07\x9b2J\u202e\u2028\r"
 
 
-FAULTS = [
-    ({"mfa_id": ""}, "ItemValueInvalid", "1Password has nothing in op://NSRC/Odd/mfa_id"),
-    ({"secret_access_key": "one line\nand another"}, "OnePasswordGarbled", "to op://NSRC/Odd"),
-    ({}, "OnePasswordUnknown", "op://NSRC/Odd/totp"),
-]
-# Says something that nobody has heard, about one item.
-PUZZLES = """
-import subprocess, sys
-asked = sys.stdin.read()
-if "/Odd/" in asked:
-    sys.exit("could not read secret 'op://NSRC/Odd/totp': it is a puzzle")
-sys.exit(subprocess.run([REAL, *sys.argv[1:]], input=asked.encode()).returncode)
-"""
+async def test_no_text_of_others_steers_a_terminal(world: World) -> None:
+    """Neither what `op` says nor the name of a file has more in an error than printable characters."""
+    world.write_toml()
+    stand_in(world, f"import sys\nsys.exit('odd' + {HOSTILE!r})")
+    by_op = await ask(world, login(world))
+    folder = world.home / f"x{HOSTILE}"
+    folder.mkdir()
+    missing_bundle = await ask(world, login(world), {"AWS_CA_BUNDLE": str(folder / "ca.pem")})
+    asked = login(world)
+    world.config = world.config.rename(folder / "config.toml")
+    world.config.write_text(SEED_TOML + "\n# changed\n")
+    changed = await ask(world, asked)
+
+    assert ["OnePasswordUnknown", "AwsUnreachable", "ConfigChanged"] == [
+        ended.error().code for ended in (by_op, missing_bundle, changed)
+    ]
+    for ended in (by_op, missing_bundle, changed):
+        assert ended.error().sentence().isprintable()
+    assert "odd" in by_op.error().message
+    assert "ca.pem" in missing_bundle.error().message
+    assert "config.toml" in changed.error().message
 
 
-@pytest.mark.parametrize(("fields", "verdict", "words"), FAULTS)
-async def test_whatever_is_wrong_in_an_item_is_its_own(
-    world: World, fields: dict[str, str], verdict: str, words: str
-) -> None:
-    """An empty field, a line break, and what `op` has never said before: the others are asked for by themselves."""
-    world.vault.add_item("Odd", fields_of(Vault()) | fields)
-    world.write_toml(key_profile("odd", item="Odd") + SEED_TOML)
-    if not fields:
-        stand_in(world, PUZZLES)
+@pytest.mark.parametrize(("text", "told"), [(None, "No such file or directory"), ("made up", "holds no certificate")])
+async def test_a_bundle_that_will_not_do_is_told_by_its_name(world: World, text: str | None, told: str) -> None:
+    """Which file it is, and why no call can be made with it, in words."""
+    bundle = world.home / "ca.pem"
+    if text:
+        bundle.write_text(text)
+    error = (await ask(world, login(world), {"AWS_CA_BUNDLE": str(bundle)})).error()
 
-    ended = await ask(world, login(world, "odd", "nsrc"))
-
-    assert {"odd": verdict, "nsrc": "Credentials"} == ended.verdicts
-    assert words in ended.error("odd").message
-
-
-async def test_after_a_dismissed_prompt_nobody_else_is_asked(world: World) -> None:
-    """Somebody who says no in the middle of several items is not asked again for the next."""
-    world.write_toml(key_profile("lost", item="Lost") + SEED_TOML + key_profile("more", more="duration_seconds = 3600"))
-    world.vault.update(auth={"session_key": "per-process"}, script=[{}, {}, {"prompt": {"answer": "reject"}}])
-
-    ended = await ask(world, login(world, "lost", "nsrc", "more"))
-
-    assert {"lost": "ItemNotFound", "nsrc": "ApprovalDismissed", "more": "ApprovalDismissed"} == ended.verdicts
-    assert 3 == len(world.vault.calls())
-
-
-async def test_an_item_that_holds_something_else_is_told_without_its_value(world: World) -> None:
-    """A value of the wrong shape is named by its reference and never repeated."""
-    vault = Vault()
-    world.vault.add_item("Odd", fields_of(vault) | {"access_key_id": "hunter2"})
-    world.write_toml(SEED_TOML + key_profile("odd", item="Odd"))
-
-    ended = await ask(world, login(world, "nsrc", "odd"))
-
-    assert {"nsrc": "Credentials", "odd": "ItemValueInvalid"} == ended.verdicts
-    assert "op://NSRC/Odd/access_key_id" in ended.error("odd").message
-    assert b"hunter2" not in ended.out
-
-
-async def test_an_sts_that_does_not_answer_disturbs_nobody(world: World) -> None:
-    """Where nothing listens at STS, nobody is asked for a fingerprint."""
-    await world.sts.down()
-
-    ended = await ask(world, login(world))
-
-    assert {"nsrc": "AwsUnreachable"} == ended.verdicts
-    assert [] == world.vault.calls()
+    assert "AwsUnreachable" == error.code
+    assert f"AWS STS cannot be called: {bundle}" in error.message
+    assert told in error.message
+    assert [] == world.sts.calls

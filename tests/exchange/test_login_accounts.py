@@ -12,7 +12,7 @@ from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
 from support.exchange import alive_of, program
 from support.nursery import MAYFLY
-from support.people import ROLES, calls_of, fetch_all, inhabited, keys, role, user_in
+from support.people import fetch_all, keys, role, user_in
 from support.world import SEED_ACCOUNT, World
 
 
@@ -96,30 +96,3 @@ async def test_a_way_that_is_broken_is_broken_alone(tmp_path: Path, broken: str)
     assert {name: "ConfigInvalid"} == {way: tree["code"] for way, tree in failed.items()}
     assert f"{world.folder}/secret/{broken}" in failed[name]["message"]
     assert 0 == ways.vaults[name].state()["calls"]
-
-
-POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}'
-
-
-async def test_a_narrow_twin_has_a_token_and_credentials_of_its_own(tmp_path: Path) -> None:
-    """The twin's token opens the twin alone, and what it gets is confined by the policy; nor is it the other way."""
-    async with inhabited(tmp_path, ["ann"], [Role(name="Admin")]) as world:
-        readonly = 'policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]'
-        narrow = role("ann-readonly", "ann", f"policy = '{POLICY}'", readonly, arn=f"{ROLES}/Admin")
-        world.write_toml(keys("ann") + role("Admin", "ann") + narrow)
-        async with world.serve():
-            replies = await fetch_all(world, ["Admin", "ann-readonly"])
-            token = world.token("ann-readonly")
-            crossed = [
-                await world.get("/credentials/Admin", token=token),
-                await world.get("/credentials/ann", token=token),
-                await world.get("/credentials/ann-readonly", token=world.token("Admin")),
-            ]
-        wide, confined = calls_of(world, "AssumeRole")
-
-    assert [200, 200] == [reply.status for reply in replies.values()]
-    assert [401, 401, 401] == [reply.status for reply in crossed]
-    assert replies["Admin"].body != replies["ann-readonly"].body
-    if "Policy" in wide.parameters:
-        wide, confined = confined, wide
-    assert {"Policy", "PolicyArns.member.1.arn"} == confined.parameters.keys() - wide.parameters.keys()
