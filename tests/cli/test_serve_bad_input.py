@@ -383,3 +383,16 @@ def test_a_port_without_permission_needs_another_port() -> None:
     reason = sockets.Taken("127.0.0.1:80 cannot be listened on: Permission denied")
 
     assert 'choose another port in the config: listen = "127.0.0.1:PORT"' == serve._next_step(reason)
+
+
+async def test_folders_on_path_that_cannot_be_trusted_are_named(world: World) -> None:
+    """`serve` says from where it runs no program, and serves."""
+    loose = world.folder / "loose"
+    loose.mkdir()
+    loose.chmod(0o777)
+    async with world.serve(env={"PATH": f"{loose}::{world.env['PATH']}"}) as daemon:
+        text = daemon.log_text
+
+    assert "mayfly: warning: '' on PATH is not an absolute path: no program is run from there\n" in text
+    why = f"{loose} on PATH: {loose} is writable by others: chmod go-w {loose}"
+    assert f"mayfly: warning: {why}: no program is run from there\n" in text

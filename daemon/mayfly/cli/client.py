@@ -76,10 +76,10 @@ class Call:
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Call:
     """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
 
-    Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if the socket's name is
-    too long for the system.
+    Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
+    change the socket's folder, or its name is too long for the system.
     """
-    path = paths.control_socket()
+    path = paths.trusted_control_socket()
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mayfly.cli import speech
-from mayfly.shared import address, paths
+from mayfly.shared import address, paths, users
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import printable
 
@@ -44,6 +44,9 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
+    # Only in the namespace that systemd has made for the unit.
+    if given.sealed and manager.is_systemd:
+        users.trust_unmapped_root()
     try:
         return _serve(given, manager, logger)
     except ConfigInvalid as problem:
@@ -90,15 +93,25 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
     address = _address(given.listen, found)
     # The sealed unit does not see every folder. The exchange, which runs `op`, judges the program anyway.
     if not given.sealed:
+        _warn_of_skipped_folders()
         _check_ops(found)
         _check_port(found, address, manager)
-    for text in found.warnings:
+    for text in (*found.warnings, *filter(None, [paths.overlooked_config(given.config)])):
         speech.warning(text)
 
     async def serve() -> None:
         clock = Clock()
         desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
-        daemon = Daemon(found, address, logger, manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        daemon = Daemon(
+            found,
+            address,
+            logger,
+            manager,
+            clock=clock,
+            desk=desk,
+            is_sealed=given.sealed,
+            given_config=given.config,
+        )
         await daemon.serve(on_ready=_say_where)
 
     try:
@@ -130,6 +143,13 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
     except ValueError as reason:
         source = "MAYFLY_LISTEN" if given is None else "--listen"
         raise speech.Stop(speech.WRONG_USAGE, f"{source}: {reason}") from None
+
+
+def _warn_of_skipped_folders() -> None:
+    from mayfly.shared import programs
+
+    for line in programs.skipped_folders(os.environ):
+        speech.warning(f"{line}: no program is run from there")
 
 
 def _check_ops(found: Config) -> None:

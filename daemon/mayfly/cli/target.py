@@ -16,6 +16,7 @@ from mayfly.cli import speech
 from mayfly.cli.aws_config import regions
 from mayfly.config import document
 from mayfly.config.document import Document
+from mayfly.config.region import region_of
 from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid
 
@@ -39,7 +40,7 @@ def find(config: str | None, profile: str | None) -> Target:
     """
     found = document.read(paths.config_file(config))
     name = _chosen(found, profile)
-    return Target(name, _port(found), regions.configured(found, name), regions.fallback(found, name))
+    return Target(name, _port(found), region_of(found, name), regions.fallback(found, name))
 
 
 def expected_port(config: str | None = None) -> int:

@@ -60,7 +60,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "approval.wanted": {"profile": word, "inode": number, "pid": number},
     "audit.limited": {"times": number},
     "config.refused": {"reason": text},
-    "config.reloaded": {"profiles": number},
+    "config.reloaded": {"path": text, "profiles": number},
     "credentials.handed_out": {
         "profile": word,
         "pid": number,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from mayfly.shared import programs
 
 
 CALL_SECONDS = 60
@@ -28,8 +29,17 @@ class Refused(Exception):
 
 
 def is_here() -> bool:
-    """Whether this machine has `systemctl`."""
-    return shutil.which("systemctl") is not None
+    """True if systemd's command is on PATH, also where it may not be run: then `call` says why."""
+    try:
+        programs.find("systemctl", os.environ)
+    except programs.NotFound as reason:
+        return bool(reason.distrusted)
+    return True
+
+
+def program(name: str) -> Path:
+    """The path of a command of systemd's; raises programs.NotFound."""
+    return programs.find(name, os.environ, [f"/usr/bin/{name}"])
 
 
 def folder() -> Path:
@@ -172,7 +182,7 @@ def _word(*words: str) -> str:
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            (shutil.which("systemctl") or "/usr/bin/systemctl", "--user", *words),
+            (program("systemctl"), "--user", *words),
             capture_output=True,
             text=True,
             errors="surrogateescape",
@@ -180,5 +190,7 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
             check=False,
             env=variables(),
         )
+    except programs.NotFound as reason:
+        raise Refused(str(reason)) from None
     except (OSError, subprocess.TimeoutExpired) as reason:
         raise Refused(f"systemctl cannot be run ({type(reason).__name__})") from None

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mayfly
+
 from mayfly.cli.aws_config import sections
 from mayfly.cli.aws_config.sections import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
 from support.clients import ARN
@@ -192,12 +194,74 @@ async def test_sdks_use_the_profile_through_curl(world: World) -> None:
 
 
 async def test_sdks_use_the_profile_without_curl(world: World) -> None:
-    """Without curl, the command gives the credentials."""
+    """Without curl, or if its file is gone, the command gives the credentials."""
     async with world.serve():
         await world.run("aws-config", "--write")
-        ended = await use(world, path=path_without_curl(world))
+        config = aws_config_of(world)
+        gone = config.read_text().replace("curl' -q", "gone' -q")
+        config.write_text(gone)
+        ended = await use(world)
+        bare = await world.run("aws-config", env={"PATH": path_without_curl(world)})
+        config.write_text(bare.out)
+        ended += await use(world)
 
-    assert [(0, f"{ARN}\n", "")] * 2 == [tuple(end) for end in ended]
+    assert [(0, f"{ARN}\n", "")] * 4 == [tuple(end) for end in ended]
+    assert ("gone' -q" in gone, False) == (True, "curl" in bare.out)
+    assert "mayfly: warning: curl is not on PATH: the profiles work without it, more slowly" in bare.err
+
+
+async def test_a_curl_that_others_can_replace_is_not_written(world: World) -> None:
+    """The line has the whole path of the first curl that no other user can change."""
+    loose, sound = world.folder / "loose", world.folder / "sound"
+    for folder in (loose, sound):
+        folder.mkdir()
+        (folder / "curl").write_text("#!/bin/sh\n")
+        (folder / "curl").chmod(0o755)
+    loose.chmod(0o777)
+
+    written = await world.run("aws-config", env={"PATH": f".:{loose}:{sound}"})
+    alone = await world.run("aws-config", env={"PATH": f"{loose}"})
+
+    assert (0, True, False) == (written.code, f"'{sound}/curl' -q" in written.out, str(loose) in written.out)
+    assert (0, False) == (alone.code, "curl" in alone.out)
+    assert f"warning: {loose}/curl cannot be trusted: {loose} is writable by others" in alone.err
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+async def test_no_line_leads_through_a_folder_that_others_can_write(world: World, mode: int) -> None:
+    """A stranger could put a socket of theirs there, and curl would believe it."""
+    shared = world.folder / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    env = {"MAYFLY_RUNTIME_DIR": f"{shared}/run"}
+
+    ended = [await world.run(*argv, env=env) for argv in (("aws-config",), ("aws-config", "--write"), ("env",))]
+
+    line = f"mayfly: error: {shared} is writable by others: chmod go-w {shared}\n"
+    assert [(2, "", line)] * 3 == [tuple(end) for end in ended]
+    assert ([], False) == (list(shared.iterdir()), aws_config_of(world).exists())
+
+
+async def test_without_a_script_the_current_folder_is_not_run(world: World, tmp_path: Path) -> None:
+    """`python -m mayfly` would run ./mayfly of somebody's repository: the line says -P."""
+    repository = tmp_path / "repository"
+    (repository / "mayfly").mkdir(parents=True)
+    for name in ("__init__", "__main__"):
+        (repository / f"mayfly/{name}.py").write_text(f"print('planted'); open('{tmp_path}/sung', 'w')\n")
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    package = str(Path(mayfly.__file__).parents[1])
+    path = ":".join([package, *(entry for entry in sys.path if "site-packages" in entry)])
+    env = {"PYTHONPATH": path, "PATH": "/usr/bin:/bin"}
+
+    written = await world.run_program(str(python), "-P", "-m", "mayfly", "aws-config", env=env)
+    lines = [line for line in written.out.splitlines() if line.startswith("credential_process = ")]
+    (repository / "process.sh").write_text(lines[0].removeprefix("credential_process = "))
+    ended = await world.run_program("sh", "-c", f"cd {repository} && sh process.sh", env=env)
+
+    assert f"exec '{python}' '-P' '-m' 'mayfly' credential-process nsrc" in lines[0]
+    assert (3, "", False) == (ended.code, ended.out, (tmp_path / "sung").exists())
 
 
 async def test_curl_takes_no_proxy_and_no_curlrc(world: World) -> None:

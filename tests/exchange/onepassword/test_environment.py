@@ -106,3 +106,31 @@ async def test_a_token_command_that_fails_is_told(world: World, script: str, ver
     assert {"nsrc": verdict} == ended.verdicts
     assert complaint in ended.error().message
     assert [] == world.vault.calls()
+
+
+async def test_a_token_command_from_a_folder_that_others_can_write_is_not_run(world: World) -> None:
+    """The next of that name on PATH is run; where there is no other one, the reason is told."""
+    world.vault.update(mode="service", service_token="ops_made_up")
+    (world.home / "loose").mkdir()
+    (world.home / "sound").mkdir()
+    planted = program(world.home / "loose/teller", f"#!/bin/sh\ntouch {world.home}/sung\necho ops_planted\n")
+    planted.parent.chmod(0o777)
+    with_onepassword(world, 'token_command = ["teller"]')
+    path = f"{world.op.parent}:{planted.parent}:{world.home}/sound:/usr/bin:/bin"
+
+    refused = (await ask(world, login(world), {"PATH": path})).error()
+    program(world.home / "sound/teller", "#!/bin/sh\necho ops_made_up\n")
+    ended = await ask(world, login(world), {"PATH": path})
+
+    assert "ConfigInvalid" == refused.code
+    assert refused.message.startswith(f"token_command: {planted} cannot be trusted: {planted.parent} is writable")
+    assert ({"nsrc": "Credentials"}, False) == (ended.verdicts, (world.home / "sung").exists())
+
+
+async def test_a_token_command_by_a_relative_path_is_not_run(world: World) -> None:
+    """It would be another program in each folder."""
+    with_onepassword(world, 'token_command = ["./teller"]')
+
+    error = (await ask(world, login(world))).error()
+
+    assert "token_command: ./teller: must be an absolute path, or a name that is looked up on PATH" == error.message

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+
+from pathlib import Path
+
+import pytest
 
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.totp import code_of
@@ -199,3 +206,21 @@ async def test_an_op_that_is_no_program_is_told(world: World) -> None:
     error = (await ask(world, login(world))).error()
 
     assert ("OnePasswordMissing", f"{world.home}/op cannot be run: Exec format error") == (error.code, error.message)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
+async def test_a_folder_on_path_that_may_not_be_entered_is_passed_over(world: World, open_folder: Path) -> None:
+    """As root's folders on the PATH that `su` leaves behind: `op` is looked for in the next ones."""
+    closed, op = open_folder / "closed", program(open_folder / "bin/op", "")
+    closed.mkdir(mode=0o700)
+    for place in (op, op.parent):
+        place.chmod(0o755)
+    script = (
+        "import os; from mayfly.config.model import OnePassword; from mayfly.exchange.onepassword.op import find_op; "
+        "print(find_op(OnePassword(), os.environ))"
+    )
+    as_other = ("setpriv", "--reuid=4242", "--regid=4242", "--clear-groups", "--", sys.executable, "-c", script)
+
+    ended = await world.run_program(*as_other, env={"PATH": f"{closed}:{op.parent}:/usr/bin:/bin"})
+
+    assert (0, f"{op}\n", "") == tuple(ended)

@@ -15,7 +15,8 @@ from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.sections import Entry
 from mayfly.config import document
 from mayfly.config.document import Document
-from mayfly.shared import paths
+from mayfly.config.region import region_of
+from mayfly.shared import paths, programs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +42,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for each configured profile; raises sections.Unquotable, ConfigInvalid."""
-    socket, command = str(paths.control_socket()), own_command()
+    """An entry for each configured profile; raises sections.Unquotable, or ConfigInvalid for an untrusted folder."""
+    socket, command, curl = str(paths.trusted_control_socket()), own_command(), _curl()
     return [
-        Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name))
+        Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name, curl=curl))
         for name, region in _regions(found, _text()).items()
     ]
 
@@ -71,7 +72,17 @@ def own_command() -> tuple[str, ...]:
     for candidate in (called, beside):
         if candidate.name == "mayfly" and candidate.is_file():
             return (str(candidate),)
-    return (sys.executable, "-m", "mayfly")
+    # -P: a folder called mayfly in the current folder is not this package.
+    return (sys.executable, "-P", "-m", "mayfly")
+
+
+def _curl() -> str | None:
+    """The curl to write into the line; None, with a warning, where there is none that nobody else can change."""
+    try:
+        return str(programs.find("curl", os.environ))
+    except programs.NotFound as reason:
+        speech.warning(f"{reason}: the profiles work without it, more slowly")
+        return None
 
 
 def _regions(found: Document, text: str) -> dict[str, str]:
@@ -80,10 +91,8 @@ def _regions(found: Document, text: str) -> dict[str, str]:
     If the config names none, it is that of [default], as in a shell without a profile, or the fallback.
     """
     default = shadows.region_in(sections.foreign(text))
-    return {
-        name: regions.configured(found, name) or default or regions.fallback(found, name)
-        for name in found.tables("profiles")
-    }
+    names = found.tables("profiles")
+    return {name: region_of(found, name) or default or regions.fallback(found, name) for name in names}
 
 
 def _text() -> str:

@@ -1,4 +1,4 @@
-"""The region of a profile's clients: the configured one, or a fallback, because most SDKs fail without a region."""
+"""The region of a profile's clients if neither config nor user names one: most SDKs fail without a region."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ import re
 from collections.abc import Iterator
 
 from mayfly.config.document import Document, Tree
-from mayfly.shared.errors import ConfigInvalid
+from mayfly.config.region import is_region
 
 
 DEFAULT = "us-east-1"
-
-
-def is_region(value: object) -> bool:
-    """True if `value` can be a region's name. It goes into shells and into `~/.aws/config`."""
-    return isinstance(value, str) and re.fullmatch(r"[a-z0-9-]+", value) is not None
-
-
-def configured(found: Document, name: str) -> str | None:
-    """The region of the profile `name`, or None; raises ConfigInvalid if it cannot be one, and does not repeat it."""
-    region = found.tables("profiles")[name].get("region")
-    if region is None:
-        return None
-    if not is_region(region):
-        raise ConfigInvalid(f"{found.where('profiles', name, 'region')}: is no region")
-    return str(region)
 
 
 def fallback(found: Document, name: str) -> str:

@@ -48,16 +48,19 @@ class Merged(NamedTuple):
     removed: list[str]
 
 
-def process_line(socket: str, command: Sequence[str], profile: str) -> str:
-    """The `credential_process` for `profile`: curl on the control socket, else the command, which explains a failure.
+def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str | None = "curl") -> str:
+    """The `credential_process` for `profile`: `curl` on the control socket, else the command, which explains a failure.
 
-    botocore splits the line as a POSIX shell does and runs `sh`; the other SDKs give it to `sh -c`. Raises Unquotable.
+    Without `curl` it is the command alone. botocore splits the line as a POSIX shell does and runs `sh`; the other SDKs
+    give it to `sh -c`. Raises Unquotable.
     """
     target = f"{_PLACE}{_plain(profile, _NAME)}"
-    # -q: no ~/.curlrc. Only connecting has a time limit, because an answer may wait for a human.
-    curl = f"curl -q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)} {target} 2>/dev/null"
     fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
-    return f'sh -c "{curl} || {fallback}"'
+    if curl is None:
+        return f'sh -c "{fallback}"'
+    # -q: no ~/.curlrc. Only connecting has a time limit, because an answer may wait for a human.
+    options = f"-q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)}"
+    return f'sh -c "{_quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
 
 
 def block(entries: Iterable[Entry]) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from mayfly.cli.aws_config.places import config_file, credentials_file
-from mayfly.cli.aws_config.regions import is_region
+from mayfly.config.region import is_region
 
 
 # Keys that give credentials. A region or an output format does no harm.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from mayfly.cli.install import desktop
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
-from mayfly.shared import address, paths
+from mayfly.shared import address, paths, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import printable
 
@@ -129,6 +128,14 @@ def _op_folders(found: Config | None) -> tuple[str, ...]:
     return tuple(folders)
 
 
+def _own_name() -> str | None:
+    """The command's name, if a shell finds it by that; else None."""
+    try:
+        return programs.find("mayfly", os.environ).name
+    except programs.NotFound:
+        return None
+
+
 def _say_how_to_use(given: str | None) -> None:
     """Say the line for each shell's start-up file, and the command for IDEs."""
     from shlex import quote
@@ -139,7 +146,7 @@ def _say_how_to_use(given: str | None) -> None:
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
         return
-    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
+    command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file needs an absolute path: a shell may start in any folder.
     config = f" --config {quote(str(path))}" if given else ""
     profile = f" {quote(names[0])}" if len(names) > 1 else ""
