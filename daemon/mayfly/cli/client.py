@@ -77,7 +77,7 @@ def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECO
     """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
 
     Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
-    change the socket's folder, or the socket's name is too long for the system.
+    change the socket's folder, or its name is too long for the system.
     """
     path = paths.trusted_control_socket()
     sock = _connected(path)

@@ -1,4 +1,4 @@
-"""Service accounts and Connect: exactly one way to authenticate, and its token is guarded."""
+"""Service accounts and Connect: `op` has exactly one way to authenticate, and the token is protected."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_connect_is_host_and_token_alone(world: World) -> None:
     ],
 )
 async def test_a_token_file_that_will_not_do_is_told(world: World, text: str, mode: int, complaint: str) -> None:
-    """A token that others can read, or that is none, is refused before `op` runs, and not repeated."""
+    """A token that others can read, or that is malformed, is refused before `op` runs, and never repeated."""
     with_onepassword(world, f'token_file = "{_token_file(world, text, mode)}"')
 
     ended = await ask(world, login(world))
@@ -97,7 +97,7 @@ async def test_a_token_file_that_is_missing_is_told(world: World) -> None:
     ],
 )
 async def test_a_token_command_that_fails_is_told(world: World, script: str, verdict: str, complaint: str) -> None:
-    """A `token_command` that fails, floods or hangs ends by the limit, with its children."""
+    """A `token_command` that fails, floods or hangs is ended within its limit, with its children."""
     command = program(world.home / "token-command", f"#!/bin/sh\n{script}\n")
     with_onepassword(world, f'token_command = ["{command}"]\ntimeout_seconds = 1')
 

@@ -65,11 +65,11 @@ def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict
     return chosen | {"OP_SERVICE_ACCOUNT_TOKEN": token}
 
 
-def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
-    command = _program_and_arguments(way, of)
-    limit_seconds = min(TOKEN_COMMAND_SECONDS, way.timeout_seconds)
+def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> str:
+    command = _program_and_arguments(onepassword, environ)
+    limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
-        with Child(command, environment=of, limit_seconds=limit_seconds) as child:
+        with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
             printed = child.printed()
     except Hung:
         raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
@@ -82,10 +82,10 @@ def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
     return _token(printed.stdout, f"token_command {command[0]}")
 
 
-def _program_and_arguments(way: OnePassword, of: Mapping[str, str]) -> tuple[str, ...]:
-    name, *arguments = way.token_command or ()
+def _program_and_arguments(onepassword: OnePassword, environ: Mapping[str, str]) -> tuple[str, ...]:
+    name, *arguments = onepassword.token_command or ()
     try:
-        return (str(programs.find(name, of)), *arguments)
+        return (str(programs.find(name, environ)), *arguments)
     except programs.NotFound as reason:
         raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 

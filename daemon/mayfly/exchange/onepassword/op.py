@@ -21,18 +21,18 @@ VALUE_CAP_BYTES = 1024
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
 
-def find_op(way: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
+def find_op(onepassword: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
-    `table` is where the way stands in the config. Raises OnePasswordMissing, or ConfigInvalid where the only ones there
-    are could have been put there by somebody else.
+    `table` is the name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could
+    have put there every `op` that is found.
     """
     try:
-        return str(programs.find(way.op or "op", environ, USUAL_PLACES))
+        return str(programs.find(onepassword.op or "op", environ, USUAL_PLACES))
     except programs.NotFound as reason:
         if reason.distrusted:
             raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
-        if way.op:
+        if onepassword.op:
             raise _missing(str(reason), table) from None
         skipped = "".join(f"; skipped: {line}" for line in reason.skipped)
         raise _missing(f"op, the 1Password CLI, is neither on PATH nor in the usual places{skipped}", table) from None
