@@ -1,7 +1,7 @@
 """The client of the control socket: one request and its answer, on one connection.
 
-Law: only our own daemon is believed. The process at the other end must run as this user, whoever made the socket.
-Few imports: `credential-process` is called by every `aws` command.
+Law: only our own daemon is believed. The process at the other end must run as this user; the owner of the socket's file
+does not count. Few imports: `credential-process` is called by every `aws` command.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def _service_state() -> tuple[tuple[str, ...], str]:
 
 
 def _how_to_start() -> str:
-    """How the service is started if it is installed, else the daemon."""
+    """The command that starts the service if it is installed, else the daemon."""
     import sys
 
     from mayfly.service import files, launchd, systemd

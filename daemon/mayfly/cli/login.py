@@ -73,7 +73,7 @@ def worst(failures: Sequence[speech.Stop]) -> int:
 
 
 class PromptWait:
-    """How long the exchange waits before it starts `op`, because a code is sent once.
+    """Seconds that the exchange waits before it starts `op`, because a code is sent once.
 
     The codes that were sent are read before the login is asked for: later its own codes are among them.
     """

@@ -80,7 +80,7 @@ def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: C
 
 
 def _change_of(given: str | None) -> Callable[[], bool]:
-    """Whether the config is another one than now."""
+    """A function that returns True once the config file has changed."""
     named = given or os.environ.get("MAYFLY_CONFIG")
     places = [Path(named)] if named else [paths.config_dir() / name for name in paths.CONFIG_NAMES]
 
@@ -232,7 +232,7 @@ def _is_served() -> bool:
 
 
 def _may_be_another_users(port: int) -> bool:
-    """True if Linux says that the port is another user's, or does not say whose. Who does not listen may be anybody."""
+    """True if the port is another user's, or its owner is unknown, as for a port that is only bound."""
     from mayfly.cli.ports import has_unknown_holder, owner
 
     uid = owner(port)

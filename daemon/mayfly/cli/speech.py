@@ -69,6 +69,6 @@ def print_json(tree: Any, *, indent: int) -> None:
 
 
 def print_file(text: str) -> None:
-    """Print a file's text, in UTF-8 whatever the locale is."""
+    """Print a file's text in UTF-8, also in another locale."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(errors="surrogateescape"))

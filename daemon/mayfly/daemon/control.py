@@ -86,7 +86,7 @@ class Control:
         pattern, profile = _pattern(request.path)
         method, route = self._routes.get(pattern, ("", None))
         if route is None:
-            return refusal(404, "NotFound", "there is nothing here")
+            return refusal(404, "NotFound", "unknown path")
         if request.method != method:
             return refusal(405, "MethodNotAllowed", f"only {method} is answered here", headers=f"Allow: {method}\r\n")
         if profile is not None and profile not in self._keeper.config.profiles:

@@ -6,7 +6,7 @@ To add an event, or a field to one: add a line to EVENTS and choose a kind for e
 - `word`: a name from the config, or a constant of ours (an error's code, a cause, a version)
 - `words`: several of them, or their number
 - `key_id`: an access key id; its last four are shown
-- `text`: anything else. Only these pass the redaction: whatever a library, a program or a person wrote
+- `text`: anything else. Only these pass the redaction: all text that a library, a program or a person wrote
 
 `exc_info` becomes the field `exception`. A test compares the table with every call in the daemon. At run time an
 unlisted field is left out and named in `unlisted`; of an unlisted event only the name is logged, as `log.unlisted`.

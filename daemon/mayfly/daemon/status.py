@@ -107,7 +107,7 @@ def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now:
         return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
     if session.last_error:
         return _next_try(session, session.last_error, policy, now)
-    if not session.is_kept(policy):
+    if not session.is_renewed_by_clock(policy):
         is_empty = phase is Phase.EMPTY
         return (
             "a client's first request, or 'mayfly login', gets credentials"

@@ -110,7 +110,7 @@ def _find_process(pid: int) -> Caller | None:
 
 
 def _passes_on(folder: Path) -> bool:
-    """Whether it is `mayfly credential-process`, a curl to the control socket, or the shell that starts them."""
+    """True for `mayfly credential-process`, a curl to the control socket, and the shell that starts them."""
     line = (folder / "cmdline").read_bytes()
     return b"credential-process" in line or b"control.sock" in line
 

@@ -31,7 +31,7 @@ class FileState(Enum):
 
     @property
     def is_kept(self) -> bool:
-        """Whether the file is not ours to replace or remove."""
+        """True if the file is not ours to replace or remove."""
         return self in {FileState.EDITED, FileState.FOREIGN}
 
 

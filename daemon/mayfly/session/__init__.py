@@ -4,7 +4,7 @@
     record.py    what has happened to them
     session.py   whether they are to be renewed now
     backoff.py   what a failure means for the next attempt
-    demand.py    what asks for credentials, who is present, how a session is kept
+    demand.py    what asks for credentials, and the rules for renewing a session (always, while-used, on-demand)
     codes.py     which one-time password may be sent
 
 Laws:

@@ -123,6 +123,15 @@ class ScreenLocked(OurError, _HumanMustAct):
 
     default_hint = "unlock the screen and try again"
 
+    def __init__(
+        self,
+        message: str = "the screen is locked, so nobody is asked",
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retry_after_seconds=retry_after_seconds)
+
 
 class ExchangePending(OurError, _MayPass):
     """The client's patience is at its end, and nobody is asked for anything; the exchange goes on."""

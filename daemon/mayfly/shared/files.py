@@ -29,7 +29,7 @@ def read_plain_file(path: Path, limit_bytes: int, *, follow_link: bool = True) -
     """All bytes of the plain file at `path`; raises OSError, NotPlain or TooLarge.
 
     Nothing that is no plain file is opened or waited for. On a file system that does not answer (a network home whose
-    server is gone) this call waits as long as that lasts, whatever its flags: a daemon reads in a thread.
+    server is gone) this call waits as long as that lasts, O_NONBLOCK or not: a daemon reads in a thread.
     """
     with BufferedReader(open_plain_file(path, follow_link=follow_link)) as file:
         content = file.read(limit_bytes + 1)

@@ -96,7 +96,7 @@ def make_runtime_dir() -> Path:
 def _make(folder: Path) -> None:
     if folder.is_symlink() or folder.exists():
         return
-    # Another user could put a folder of theirs in the place of one that is made in a folder of theirs.
+    # Another user could replace a folder that is made in their folder.
     _check_way(folder)
     for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
         # 0700 also for the parents: the XDG base directory specification asks for it.

@@ -95,7 +95,7 @@ def made_before() -> list[str]:
 
 
 def renewed_at_ns() -> int:
-    """When a token was last made or replaced, by the file system's clock; 0 where there are none."""
+    """The time when a token was last made or replaced, by the file system's clock; 0 if there are none."""
     try:
         return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
     except OSError:

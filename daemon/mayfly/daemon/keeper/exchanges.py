@@ -1,6 +1,6 @@
 """One exchange from start to end: launched, asked, and its results entered in the ledger.
 
-Law: every session that an exchange has been given is answered before the exchange is over, whatever happens.
+Law: every session that an exchange has been given is answered before the exchange is over, even after a fault.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Exchanges:
             raise checks.stopping()
         names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
         if not any(self._wanted.may_pass_lock(name) for name in names) and await self._presence.is_locked():
-            raise ScreenLocked("the screen was locked before 1Password could ask")
+            raise ScreenLocked
 
     # Entering results
 
@@ -199,7 +199,7 @@ class Exchanges:
         return error
 
     def _is_about_another_config(self, outcome: object, asked: Asked) -> bool:
-        """Whether the exchange refused a config that has been replaced since. The session is then asked for again."""
+        """True if the exchange refused a config that has been replaced since. The session is then asked for again."""
         is_refused = isinstance(outcome, ConfigChanged | ConfigInvalid)
         return is_refused and asked.config.digest != self._ledger.config.digest
 

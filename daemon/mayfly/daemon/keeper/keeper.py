@@ -120,14 +120,14 @@ class Keeper:
             raise error
 
     def asks_human(self, profile: str) -> bool:
-        """Whether a renewal for the profile would need a person's approval now."""
+        """True if a renewal for the profile would need a person's approval now."""
         return (
             profile in self.config.profiles
             and self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
         )
 
     async def identify(self, profile: str) -> Identity:
-        """The identity of the profile's session, from AWS; raises a MayflyError where there is none, or AWS refuses."""
+        """The identity of the profile's session, from AWS; raises a MayflyError if there is none, or AWS refuses."""
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
         return await self._verification.identity(self._ledger.name_of(profile), credentials)
 
@@ -144,7 +144,7 @@ class Keeper:
         await self.look()
 
     def age_seconds(self, profile: str) -> float:
-        """How old the profile's session is; 0 where there is none."""
+        """The age of the profile's session in seconds; 0 if there is none."""
         if profile not in self.config.profiles:
             return 0
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
@@ -188,7 +188,7 @@ class Keeper:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any session is asked for or wanted, and not yet there."""
+        """True while a renewal is requested or running."""
         return self._renewals.is_starting or bool(self._wanted)
 
     def wind_up(self) -> None:

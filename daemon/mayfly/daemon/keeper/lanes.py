@@ -1,4 +1,4 @@
-"""How wanted sessions are got: logins by one lane, roles by the other, in as few exchanges as possible.
+"""Gets the wanted sessions: logins by one lane, roles by the other, in as few exchanges as possible.
 
 Single flight: a session that is wanted twice is got once, and all its clients wait for the same answer.
 """
@@ -108,7 +108,7 @@ class Lanes:
         await self._tasks.end()
 
     def _start(self) -> None:
-        """Start whatever can be started now."""
+        """Start all logins and roles that can start now."""
         if not self._exchanges.is_closed:
             self._roles.fail_without_source()
             self._logins.start()

@@ -37,7 +37,7 @@ class Outcomes:
         skew_seconds = checks.plausible_skew(skew_seconds, credentials, asked_seconds=profile.duration_seconds, now=now)
         checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
         if self._ledger[name].forgotten:
-            return ExchangeFailed(f"{name} was forgotten while it was on its way", hint="ask again")
+            return ExchangeFailed(f"{name} was forgotten during the renewal", hint="ask again")
         asks_human = self._ledger.policy(name, now).asks_human
         session = self._ledger[name].issued(
             credentials,

@@ -1,7 +1,7 @@
 """Starting renewals: asks the core whether the clock, a client or a person may have new credentials now.
 
-Law: what starts a renewal runs in a task of the engine's own. A client that goes away, or whose patience ends, takes
-back nothing but its own waiting.
+Law: a renewal is started in a task of the engine's own. If a client goes away, or its patience ends, only its wait is
+cancelled, not the renewal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Asking(NamedTuple):
-    """Who asks for new credentials, and for which profile. `override`: a person's `--through-lock`."""
+    """A wish for new credentials: the profile, and who asks. `override`: a person's `--through-lock`."""
 
     profile: str
     trigger: Trigger
@@ -35,7 +35,7 @@ class Asking(NamedTuple):
 
 
 class Started(NamedTuple):
-    """What a client or a person waits for, and the origin of the session that it was started for."""
+    """The answer that a client or a person waits for, and the origin of the session that it was started for."""
 
     answer: Answer
     origin: str | None
@@ -66,7 +66,7 @@ class Renewals:
 
     @property
     def is_starting(self) -> bool:
-        """Whether somebody has asked for credentials, and it is not yet decided whether they may have them."""
+        """True while it is not yet decided whether a client or a person that has asked may have credentials."""
         return self._starting > 0
 
     def start(self, asking: Asking) -> asyncio.Future[Started]:
@@ -74,7 +74,7 @@ class Renewals:
         started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
 
         def ended(task: asyncio.Task[None]) -> None:
-            """Answer, whatever has become of the task: it may not even have begun when the engine ends."""
+            """Answer even if the task failed or was cancelled: it may not have begun when the engine ends."""
             self._starting -= 1
             if not started.done():
                 fault = ExchangeFailed("nothing was started, by a fault of mayfly's own")

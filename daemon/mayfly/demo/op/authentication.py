@@ -80,7 +80,7 @@ def _service(call: Call) -> None:
 
 
 def _is_accepted(call: Call, mode: str, variable: str) -> bool:
-    """Whether the world is in this mode and accepts the token in `variable`."""
+    """True if the world is in this mode and accepts the token in `variable`."""
     return call.state.get("mode") == mode and call.state.get(f"{mode}_token") in {None, call.environment[variable]}
 
 
@@ -125,7 +125,7 @@ def _session_key(call: Call) -> str:
 
 
 def _is_authorized(call: Call, grant: str) -> bool:
-    """Whether this session has an authorization that is neither idle, too old, nor revoked by a lock."""
+    """True if this session has an authorization that is neither idle, too old, nor revoked by a lock."""
     with op_state.changing(call.path) as state:
         auth = state.setdefault("auth", {})
         if call.table("app").get("locked"):
