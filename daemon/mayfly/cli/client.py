@@ -105,9 +105,7 @@ def _connected(path: Path) -> socket.socket:
     except BaseException as reason:
         sock.close()
         if isinstance(reason, OSError) and reason.errno is None:
-            # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
-            why = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
-            raise ConfigInvalid(f"{path}: cannot be connected to: {why}") from None
+            raise ConfigInvalid(f"{path}: cannot be connected to: {paths.SOCKET_PATH_TOO_LONG}") from None
         raise
     return sock
 

@@ -56,7 +56,7 @@ class _StreamExchange:
         self._writer = writer
 
     async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
-        wanted = set(request.profiles) | set(request.sessions if request.kind == "verify" else ())
+        wanted = set(request.subjects)
         is_silent = True
         try:
             self._writer.write(wire.request_bytes(request))

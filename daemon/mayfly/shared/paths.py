@@ -18,6 +18,9 @@ from mayfly.shared.users import could_be_anyone, user_name
 
 CONFIG_NAMES = ("config.toml", "config.json")
 
+# For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
+SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+
 
 def config_file(given: str | None = None) -> Path:
     """The config in force: given, `$MAYFLY_CONFIG`, or the first that exists in the usual folder.

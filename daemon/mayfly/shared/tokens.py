@@ -7,8 +7,6 @@ overwritten after use; only the commands that hand a token out make a `str` of i
 
 from __future__ import annotations
 
-import os
-
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.files import NotPlain, open_plain_file
+from mayfly.shared.files import NotPlain, open_plain_file, write_whole_file
 from mayfly.shared.trust import check_private
 
 
@@ -118,21 +116,13 @@ def _new_token() -> bytearray:
 
 
 def _write(path: Path, *, replace: bool) -> None:
-    """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a new token. Without `replace` the second of two writers gets FileExistsError."""
     token = _new_token()
     try:
         # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
-        with FileIO(descriptor, "w") as file:
-            file.write(token)
-        if replace:
-            draft.rename(path)
-        else:
-            path.hardlink_to(draft)
+        write_whole_file(path, token, replaces=replace)
     finally:
         _erase(token)
-        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytearray:
