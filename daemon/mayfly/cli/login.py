@@ -46,7 +46,7 @@ def run(given: argparse.Namespace) -> int:
         for name in names
     }
     answered = _as_they_come(calls, wait, ", even if the screen is locked" if given.through_lock else "")
-    failures = [failure for name, call in answered if (failure := _tell(name, call))]
+    failures = [failure for name, call in answered if (failure := _report(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)
     return worst(failures)
@@ -134,7 +134,7 @@ def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None, addition
     return seconds or None
 
 
-def _tell(name: str, call: client.Call) -> speech.Stop | None:
+def _report(name: str, call: client.Call) -> speech.Stop | None:
     """Say what became of one profile; its failure, if it failed."""
     try:
         seconds = json.loads(daemon_calls.answer(call, name))["expires_in_seconds"]

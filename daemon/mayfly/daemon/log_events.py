@@ -103,10 +103,10 @@ UNLISTED = "log.unlisted"
 
 
 def admitted(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The event as it may be logged and told: `{"event": name, …fields}`."""
+    """The event as the log and other listeners get it: `{"event": name, …fields}`."""
     kinds = EVENTS.get(event)
     if kinds is None:
         return {"event": UNLISTED, "name": text(event)}
-    told = {"event": event} | {name: kinds[name](value) for name, value in facts.items() if name in kinds}
+    line = {"event": event} | {name: kinds[name](value) for name, value in facts.items() if name in kinds}
     unlisted = sorted(facts.keys() - kinds.keys())
-    return told | ({"unlisted": [text(name) for name in unlisted]} if unlisted else {})
+    return line | ({"unlisted": [text(name) for name in unlisted]} if unlisted else {})

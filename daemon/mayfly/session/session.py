@@ -1,11 +1,11 @@
 """Decides whether the credentials of a session are renewed now. The laws are in the folder's docstring.
 
 Theory of operation. A session's phase is derived from its credentials and the clock, never stored. Three triggers ask
-for new credentials: the clock, a client, a person. `wants` says whether a trigger may have them now. The answer depends
-on whether the renewal raises a prompt. A renewal without a prompt costs nothing and happens early. A prompt is raised
-only while somebody is present; after a refusal, only for a person, or for a client after a growing delay, or for the
-clock at few moments. Every method is level-triggered: it answers for `now` alone, so a second call answers alike, and a
-call after a night's sleep is right. The clock that is asked for `now` never runs backwards (`clock.Clock`).
+for new credentials: the clock, a client, a person. `may_renew` says whether a trigger may have them now. The answer
+depends on whether the renewal raises a prompt. A renewal without a prompt costs nothing and happens early. A prompt is
+raised only while somebody is present; after a refusal, only for a person, or for a client after a growing delay, or for
+the clock at few moments. Every method is level-triggered: it answers for `now` alone, so a second call answers alike,
+and a call after a night's sleep is right. The clock that is asked for `now` never runs backwards (`clock.Clock`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WARNINGS_SECONDS = (15 * 60, 5 * 60)
 class Session(Record):
     """A profile's temporary credentials, with the decisions on their renewal."""
 
-    def wants(
+    def may_renew(
         self,
         policy: RefreshPolicy,
         trigger: Trigger,
@@ -92,7 +92,7 @@ class Session(Record):
         )
 
     def refusal(self, policy: RefreshPolicy, scene: Scene) -> MayflyError | None:
-        """The reason why `wants` was False: the locked screen, or else the last failure."""
+        """The reason why `may_renew` was False: the locked screen, or else the last failure."""
         if policy.asks_human and scene.presence is Presence.LOCKED:
             return ScreenLocked()
         return self.last_error

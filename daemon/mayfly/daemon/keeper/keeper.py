@@ -1,4 +1,4 @@
-"""The engine's front: what the endpoint, the control socket and the clock ask for."""
+"""The engine's front: the calls of the endpoint, the control socket and the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.checks import no_longer_there
+from mayfly.daemon.keeper.common_errors import profile_changed
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
@@ -115,7 +115,7 @@ class Keeper:
         started = await asyncio.shield(self._renewals.start(asking))
         error = await asyncio.shield(started.answer)
         if started.origin and self.config.origins.get(asking.profile) != started.origin:
-            raise no_longer_there(asking.profile)
+            raise profile_changed(asking.profile)
         if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
             raise error
 
@@ -246,7 +246,7 @@ class Keeper:
     def _usable(self, profile: str) -> Credentials | None:
         """Live credentials for the profile; raises ConfigChanged where a reload has taken the profile out."""
         if profile not in self.config.profiles:
-            raise no_longer_there(profile)
+            raise profile_changed(profile)
         return self._ledger[self._ledger.name_of(profile)].usable(self._clock())
 
     def _status_of(self, profile: str, now: datetime) -> ProfileStatus:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper import checks
+from mayfly.daemon.keeper import common_errors
 from mayfly.daemon.keeper.exchanges import Exchanges
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.login_lane import LoginLane
@@ -69,7 +69,7 @@ class Lanes:
     def want(self, name: str) -> Answer:
         """Want the session; it is got together with others that are wanted at the same time. Returns its answer."""
         if self._is_refused(name):
-            return answered(checks.stopping())
+            return answered(common_errors.stopping())
         answer = self.wanted.add(name, self._ledger.kind(name))
         self._exchanges.debounce.restart()
         self._logins.start()
@@ -85,7 +85,7 @@ class Lanes:
         new_names = self._ledger.current_names(before, self.wanted.names)
         for name in self.wanted.names:
             if name not in new_names:
-                self.wanted.answer(name, checks.no_longer_there(name))
+                self.wanted.answer(name, common_errors.profile_changed(name))
         self.wanted.rename(new_names, lambda name: self._ledger.current_name(before, name))
         self._start()
 
@@ -104,7 +104,7 @@ class Lanes:
         """Answer every client, and end every exchange."""
         self._exchanges.is_closed = True
         for name in self.wanted.names:
-            self.wanted.answer(name, checks.stopping())
+            self.wanted.answer(name, common_errors.stopping())
         await self._tasks.end()
 
     def _start(self) -> None:

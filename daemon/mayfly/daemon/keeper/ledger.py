@@ -46,7 +46,7 @@ class Ledger:
         for name in names:
             self._by_origin.setdefault(config.origins[name], []).append(name)
         for old, new in self.current_names(before, sessions).items():
-            is_otherwise = _circumstances(before, old) != _circumstances(config, new)
+            is_otherwise = _call_settings(before, old) != _call_settings(config, new)
             self._sessions[new] = sessions[old].failures_cleared() if is_otherwise else sessions[old].config_adopted()
 
     def current_names(self, config: Config, names: Iterable[str]) -> dict[str, str]:
@@ -78,7 +78,7 @@ class Ledger:
         return {name: self._stored(name, now) for name in self.names}
 
     def _stored(self, name: str, now: datetime) -> StoredSession:
-        circumstances = _digest(_circumstances(self.config, name))
+        circumstances = _digest(_call_settings(self.config, name))
         return StoredSession(self.config.origins[name], self[name].to_keep(self.policy(name, now)), circumstances)
 
     def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
@@ -95,7 +95,7 @@ class Ledger:
             best = max(rows, key=lambda other: (rows[other].session.usable(now) is not None, other == name), default="")
             if best:
                 recalled = rows[best].session.recalled(now)
-                is_alike = rows[best].circumstances == _digest(_circumstances(self.config, name))
+                is_alike = rows[best].circumstances == _digest(_call_settings(self.config, name))
                 self._sessions[name] = recalled if is_alike else recalled.failures_cleared()
         return [name for name in self.names if self[name].usable(now)]
 
@@ -183,7 +183,7 @@ class Ledger:
             self[link] = self[link].asked_by_person()
 
 
-def _circumstances(config: Config, name: str) -> list[object]:
+def _call_settings(config: Config, name: str) -> list[object]:
     """The settings for calling STS and `op`. A session does not depend on these, but a failure may come from them."""
     links = [config.profiles[link] for link in config.ancestry(name)]
     return [*((link.region, link.sts_region) for link in links), config.onepassword_of(name)]

@@ -60,7 +60,7 @@ class LoginLane:
         """
         is_last = True
 
-        def pass_on() -> None:
+        def start_next_login() -> None:
             nonlocal is_last
             if is_last:
                 is_last = False
@@ -68,12 +68,12 @@ class LoginLane:
 
         try:
             if not is_first:
-                await self._look_around()
+                await self._drop_logins()
             while self._wanted.is_queued(Kind.LOGIN) and is_last:
-                await self._exchanges.run(self._compose, prepare=self._drop_lapsed, on_idle=pass_on)
+                await self._exchanges.run(self._compose, prepare=self._drop_lapsed, on_idle=start_next_login)
                 self._on_end()
                 if is_last:
-                    await self._look_around()
+                    await self._drop_logins()
         finally:
             self._wait_for_code()
             if is_last:
@@ -105,7 +105,7 @@ class LoginLane:
 
     # Between two logins
 
-    async def _look_around(self) -> None:
+    async def _drop_logins(self) -> None:
         """Drop logins that must no longer prompt."""
         self._wait_for_code()
         for name, error in refused(self._ledger, self._wanted.code_users()).items():

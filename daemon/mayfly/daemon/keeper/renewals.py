@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.checks import no_longer_there, stopping
+from mayfly.daemon.keeper.common_errors import profile_changed, stopping
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
@@ -89,7 +89,7 @@ class Renewals:
         if name in self._waking or name in self._wanted:
             return
         now = self._clock()
-        if self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now):
+        if self._ledger[name].may_renew(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now):
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, asking))
 
@@ -103,7 +103,7 @@ class Renewals:
         return answer
 
     def _want_anew(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None) -> Answer | None:
-        is_wanted = self._ledger[name].wants(
+        is_wanted = self._ledger[name].may_renew(
             self._ledger.policy(name, now),
             trigger,
             self._presence.scene,
@@ -170,7 +170,7 @@ class Renewals:
     def _name_of(self, profile: str) -> str:
         """The session that serves the profile now; raises ConfigChanged where a reload has taken the profile out."""
         if profile not in self._ledger.config.profiles:
-            raise no_longer_there(profile)
+            raise profile_changed(profile)
         return self._ledger.name_of(profile)
 
     def _refused(self, name: str) -> Answer:
