@@ -362,7 +362,7 @@ async def test_a_command_without_a_daemon_names_the_other_user_on_its_port(world
 
 @linux_only
 @root_only
-async def test_off_works_whoever_has_the_port(world: World) -> None:
+async def test_off_works_with_any_owner_of_the_port(world: World) -> None:
     """A shell can always be set back."""
     async with other_user("127.0.0.1", world.port):
         assert 0 == (await world.run("env", "--off")).code

@@ -72,7 +72,7 @@ def test_jitter_only_makes_it_earlier(jitter: float, earlier: float) -> None:
 
 
 def test_jitter_never_eats_a_short_life() -> None:
-    """Credentials of a minute are not due when they come, whatever the jitter."""
+    """Credentials of a minute are not due when they come, with any jitter."""
     assert Phase.FRESH is issued(60, jitter_seconds=60).phase(MACHINE, NOON)
 
 
@@ -468,7 +468,7 @@ SET_UP_WRONG = [AccessDenied("no"), ItemNotFound("no item"), OnePasswordUnknown(
 
 
 @pytest.mark.parametrize("error", SET_UP_WRONG)
-def test_where_nobody_is_asked_the_clock_tries_whatever_it_was(error: MayflyError) -> None:
+def test_where_nobody_is_asked_the_clock_retries_after_every_error(error: MayflyError) -> None:
     """A service account is retried after every kind of error: 60 s, doubling to 30 min."""
     session, waits = Session(), []
     for _ in range(7):
@@ -681,7 +681,7 @@ def test_a_slept_over_alarm_is_one() -> None:
         (issued(used=False), "while-used", False),
     ],
 )
-def test_the_end_is_told_to_those_who_expect_more(session: Session, mode: str, is_told: bool) -> None:
+def test_the_end_is_announced_if_more_is_expected(session: Session, mode: str, is_told: bool) -> None:
     """No warning for credentials that are unused, or renewed on demand, unless a renewal failed."""
     policy = attrs.evolve(HUMAN, mode=mode)
     assert is_told == (session.warning_seconds(policy, at(EIGHT_HOURS - 600)) is not None)

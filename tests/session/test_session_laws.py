@@ -236,7 +236,7 @@ def test_nobody_is_handed_a_short_life(
 
 @given(st.lists(st.integers(0, 10)))
 def test_no_code_goes_out_twice(now_steps: list[int]) -> None:
-    """Law 5: whatever the clock shows, every code that is sent is of a later step than all before it."""
+    """Law 5: with any time on the clock, every code that is sent is of a later step than all before it."""
     sent: list[int] = []
     for now_step in now_steps:
         sent.append(first_usable_step(sent[-1] if sent else None, now_step))

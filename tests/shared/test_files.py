@@ -22,7 +22,7 @@ def test_a_plain_file_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_file_over_its_limit_is_refused(tmp_path: Path) -> None:
-    """Whatever size it claims: no more than the limit and a byte is taken into memory."""
+    """No more than the limit and a byte is read into memory, whether the file is large or only claims to be."""
     path = tmp_path / "file"
     path.write_bytes(b"x" * 11)
     with pytest.raises(TooLarge, match="is larger than 10 bytes"):

@@ -21,7 +21,7 @@ _DAYS = {"Thu": 0, "Fri": 1, "Sat": 2, "Sun": 3, "Mon": 4, "Tue": 5}
 class Act(NamedTuple):
     """At a time, something is done; `sleeps_until` is for a lid that is closed.
 
-    Whoever leaves `waits` for the end of what is under way: nobody goes while 1Password asks.
+    A user who leaves `waits` for renewals under way to end: nobody goes while 1Password asks.
     """
 
     at: datetime
