@@ -1,4 +1,4 @@
-"""How commands speak to people: on stderr, in lowercase, a line for each fact, and a next step that can be pasted.
+"""The voice of the commands: on stderr, in lowercase, a line for each fact, and a next step that can be pasted.
 
 Law: a text may come from a daemon, from `op` or from a file: no character of it steers the terminal or begins a line.
 """

@@ -178,14 +178,14 @@ def seconds(low: int, high: int | None = None) -> Callable[[Any], int]:
 
 
 def refresh_mode(value: Any) -> RefreshMode:
-    """When a session is renewed before it expires."""
+    """`always`, `while-used` or `on-demand`: whether the clock renews a session before it expires."""
     if value not in REFRESH_MODES:
         raise ValueError(f"must be one of {', '.join(REFRESH_MODES)}")
     return RefreshMode(value)
 
 
 def mfa_mode(value: Any) -> MfaMode:
-    """How a role uses MFA: with a code of its own, or not at all."""
+    """`each`: a role is assumed with a code of its own. Without this key it uses none."""
     if value not in MFA_MODES:
         raise ValueError('must be "each", or left out')
     return MfaMode(value)

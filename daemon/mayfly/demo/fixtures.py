@@ -1,4 +1,4 @@
-"""What the demo's stage needs: an account, a config, a folder, a port, and an environment without the user's own."""
+"""Fixtures of the demo's stage: an account, a config, a folder, a port, and an environment without the user's own."""
 
 from __future__ import annotations
 

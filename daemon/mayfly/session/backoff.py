@@ -29,7 +29,7 @@ _MOST_DOUBLINGS = 16
 
 
 class ByItself(Enum):
-    """When the clock may retry. For clients only the delay counts, for people nothing."""
+    """The times when the clock may retry. A client waits for the delay only; a person waits for nothing."""
 
     AFTER_DELAY = "after the delay"
     WHILE_ALIVE = "after the delay, while the credentials live"
@@ -38,7 +38,7 @@ class ByItself(Enum):
 
 
 def by_itself(error: MayflyError, policy: RefreshPolicy) -> ByItself:
-    """When the clock may retry after `error`."""
+    """The times when the clock may retry after `error`."""
     if not _may_prompt(error, policy):
         return ByItself.AFTER_DELAY
     if _is_no(error):

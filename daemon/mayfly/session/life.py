@@ -1,4 +1,4 @@
-"""How long temporary credentials live, and which phase of their life they are in."""
+"""The life of temporary credentials: their end, their phase, and whether the clock renews them (`while-used`)."""
 
 from __future__ import annotations
 

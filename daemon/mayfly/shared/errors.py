@@ -46,7 +46,7 @@ class MayflyError(Exception):
         return type(self).__name__
 
     def sentence(self) -> str:
-        """What happened and what to do, as one line for a person."""
+        """The message and the hint, as one line for a person."""
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
     @classmethod
