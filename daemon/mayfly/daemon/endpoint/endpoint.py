@@ -13,7 +13,15 @@ from aiohttp import hdrs, web
 
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused
-from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
+from mayfly.daemon.endpoint.dialects import (
+    EVERY_SECONDS,
+    FIRST_BYTE_SECONDS,
+    FIRST_SPACES_SECONDS,
+    INTERIM,
+    SPACES,
+    Dialect,
+    dialect_of,
+)
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
@@ -28,7 +36,7 @@ _CHUNKED_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-_SPACE_CHUNK = b"1\r\n \r\n"
+_SPACE_CHUNK = b"%x\r\n%b\r\n" % (SPACES, b" " * SPACES)
 
 
 class Endpoint:
@@ -94,7 +102,7 @@ class Endpoint:
         agent = request.headers.get(hdrs.USER_AGENT, "")
         self._audit.meet(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
-        dialect = dialect_of(agent, request.version)
+        dialect = dialect_of(request.headers, request.version)
         try:
             if dialect is Dialect.WHITE_SPACE:
                 return await self._wait_in_white_space(request, work)
@@ -137,7 +145,7 @@ class Endpoint:
 
     async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
         """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
-        done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
+        done, _ = await asyncio.wait([work], timeout=FIRST_SPACES_SECONDS)
         if done:
             return work.result()
         transport = request.transport
