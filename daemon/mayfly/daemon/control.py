@@ -92,7 +92,7 @@ class Control:
         except MayflyError as error:
             # It may be the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
-            return told(error)
+            return told(error, profile or "")
 
     async def _show_status(self, _question: Question) -> Answer:
         return json_answer(200, self._status())
@@ -157,15 +157,15 @@ def _place(path: str) -> tuple[str, str | None]:
             return path, None
 
 
-def told(error: MayflyError) -> Answer:
-    """An error with all that a command needs to speak of it and to choose its exit code."""
+def told(error: MayflyError, profile: str = "") -> Answer:
+    """An error about `profile` with all that a command needs to speak of it and to choose its exit code."""
     problems = list(error.problems) if isinstance(error, ConfigInvalid) else []
     return json_answer(
         error.http_status,
         {
             "code": error.code,
             "message": error.message,
-            "hint": error.hint,
+            "hint": error.hint_for(profile) if profile else error.hint,
             "needs_human": error.needs_human,
             "problems": problems,
         },

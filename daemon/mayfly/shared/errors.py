@@ -45,6 +45,10 @@ class MayflyError(Exception):
         """The class's name, as it stands in answers and logs."""
         return type(self).__name__
 
+    def hint_for(self, profile: str) -> str:
+        """The next step, with `profile` named in the command."""
+        return self.hint.replace("'mayfly login'", f"'mayfly login {profile}'")
+
     def sentence(self) -> str:
         """What happened and what to do, as one line for a person."""
         return f"{self.message}: {self.hint}" if self.hint else self.message

@@ -15,6 +15,9 @@ from typing import NamedTuple
 BEGIN = "# >>> mayfly: what stands here is rewritten by 'mayfly aws-config --write' >>>"
 END = "# <<< mayfly <<<"
 
+# Go and Kotlin end a process after 60 s, Rust after 21: early enough for all of them to show what the command says.
+CURL_SECONDS = 15
+
 # What means the same, or nothing, between single quotes inside double ones to shlex (botocore), to sh (Go, JS, Java,
 # Rust), and to the INI readers, of which some take " #" and " ;" for a comment.
 _PLAIN_PATH = re.compile(r"[^\x00-\x1f\x7f'\"`$\\!;#]+")
@@ -55,8 +58,9 @@ def process_line(socket: str, command: Sequence[str], profile: str) -> str:
     Raises Unquotable.
     """
     target = f"{_PLACE}{_plain(profile, _NAME)}"
-    # -q: no ~/.curlrc. No time limit but for connecting: an answer may wait for a human.
-    curl = f"curl -q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)} {target} 2>/dev/null"
+    # -q: no ~/.curlrc. An answer may wait for a human: after 15 s the command asks again, which says so on stderr.
+    limits = f"--connect-timeout 2 --max-time {CURL_SECONDS}"
+    curl = f"curl -q -sf --noproxy '*' {limits} --unix-socket {_quoted(socket)} {target} 2>/dev/null"
     fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
     return f'sh -c "{curl} || {fallback}"'
 

@@ -123,7 +123,7 @@ class Endpoint:
         except MayflyError as error:
             # It is the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
-            return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
+            return _told(error, hint=error.hint_for(profile))
         try:
             # The token may have been rotated meanwhile.
             self._checks.run(request)
