@@ -15,7 +15,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What this command takes."""
     parser.add_argument("profile", metavar="PROFILE", nargs="?", help="may be left out where there is only one")
     parser.add_argument("--shell", choices=shells.SHELLS, help="whose words to use (default: by $SHELL)")
-    parser.add_argument("--token-file", action="store_true", help="name the token's file instead of the token")
+    parser.add_argument(
+        "--token-file",
+        action="store_true",
+        help="for object_store, polars and deltalake: name the token's file, not the token (old SDKs read none)",
+    )
     parser.add_argument("--off", action="store_true", help="undo it")
 
 

@@ -27,7 +27,11 @@ TEXTS = {
     "BrowserRequest": {"web pages are not answered"},
     "ForwardedRequest": {"forwarded requests are not answered"},
     "DoubledAuthorization": {"send the token once"},
-    "Unauthorized": {'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'},
+    "Unauthorized": {
+        'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew',
+        "no token was sent (older SDKs read no AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE):"
+        ' eval "$(mayfly env PROFILE)" anew, without --token-file',
+    },
 }
 CAUSES = {"malformed", "method", "target", "host", "browser", "forwarded", "body", "authorization", "token"}
 USUAL_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}

@@ -64,6 +64,16 @@ _UNAUTHORIZED = Refusal(
     "token",
     refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
 )
+# Says nothing of the profile, so that it tells nobody which there are.
+_NO_TOKEN = Refusal(
+    "token",
+    refusal(
+        401,
+        "Unauthorized",
+        "no token was sent (older SDKs read no AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE):"
+        ' eval "$(mayfly env PROFILE)" anew, without --token-file',
+    ),
+)
 
 
 class Checks:
@@ -88,13 +98,18 @@ class Checks:
         self._check_marks(headers)
         if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
             raise Refused(_BODY)
-        tokens = headers.getall(hdrs.AUTHORIZATION, ())
-        if len(tokens) > 1:
+        if len(headers.getall(hdrs.AUTHORIZATION, ())) > 1:
             raise Refused(_DOUBLED)
         profile = path[1]
-        if profile is not None and not (tokens and self._opens(tokens[0], profile)):
-            raise Refused(_UNAUTHORIZED)
+        if profile is not None:
+            self._check_token(headers.get(hdrs.AUTHORIZATION), profile)
         return profile
+
+    def _check_token(self, token: str | None, profile: str) -> None:
+        if not token:
+            raise Refused(_NO_TOKEN)
+        if not self._opens(token, profile):
+            raise Refused(_UNAUTHORIZED)
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())
