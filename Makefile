@@ -31,6 +31,9 @@ bench: .venv/ready ## measure what has a budget, side by side
 soak: .venv/ready ## days of use in minutes, on a fast clock (needs Debian's faketime)
 	@$(BIN)/python -m tests.soak
 
+sdks: .venv/ready ## wait for a human of 20 s with real SDKs (go, node, java, cargo: skipped where missing)
+	@$(BIN)/python -m tests.sdks
+
 clean: ## take away what the above have made
 	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -49,4 +52,4 @@ clean: ## take away what the above have made
 	@$(PIP) install --constraint constraints.txt --group test --group check
 	@touch $@
 
-.PHONY: help demo test format bench soak clean
+.PHONY: help demo test format bench soak sdks clean

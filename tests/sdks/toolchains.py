@@ -85,11 +85,12 @@ def go() -> Built:
 def old_go() -> Built:
     """Go's own HTTP client with Terraform's User-Agent: an older Go ends a request after five interim answers."""
     program, folder = _program("go"), _copied("go_net_http")
-    env = {"GOFLAGS": " ", "GO111MODULE": "off"}
     toolchain = next((name for name in OLD_GO if _is_there(program, name)), None)
     if toolchain is None:
         raise Missing(f"none of {', '.join(OLD_GO)} can be fetched")
-    _build(program, "build", "-o", "client", "main.go", cwd=folder, env=env | {"GOTOOLCHAIN": toolchain})
+    _build(program, "build", "-o", "client", ".", cwd=folder, env={"GOFLAGS": " ", "GOTOOLCHAIN": toolchain})
+    built_by = _run((program, "version", "client"), folder, None, FETCH_SECONDS).stdout
+    assert toolchain in built_by, f"not built by {toolchain}: {built_by}"
     return Built(toolchain, (str(folder / "client"),), {})
 
 

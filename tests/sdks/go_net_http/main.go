@@ -1,5 +1,5 @@
 // Asks for credentials once, as Terraform's S3 backend does (its User-Agent, and what Go's transport adds), and prints
-// the access key ID. Without modules, so that a very old Go builds it.
+// the access key ID. Needs no other module, so that a very old Go builds it.
 package main
 
 import (
