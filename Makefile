@@ -1,52 +1,61 @@
-# What there is to do here. A fresh machine needs python3 (3.11 or newer, with venv), make and git.
+# The project's tasks. A fresh machine needs python3 (3.11 or newer, with venv), make and git.
+# For another Python, with an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
 
 PYTHON ?= python3
-BIN := .venv/bin
-# What has been compiled is kept, the tests with their asserts too: each of pytest's workers would do it anew.
+VENV ?= .venv
+BIN := $(VENV)/bin
+# `make test COVERAGE=no` runs the tests without measuring coverage.
+COVERAGE ?= yes
+PYTEST := pytest -q -n 4 --dist worksteal
+# Bytecode is kept, also that of the tests: otherwise each of pytest's workers compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
 
-demo: .venv/installed ## see the whole of Mayfly at work: no 1Password, no AWS
+demo: $(VENV)/installed ## see all of Mayfly at work, without 1Password and AWS
 	@$(BIN)/mayfly demo --once
 
-test: .venv/ready ## all checks and all tests
+test: $(VENV)/ready ## all checks and all tests
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
+ifeq ($(COVERAGE),yes)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q -n 4 --dist worksteal
+	@$(BIN)/coverage run -m $(PYTEST)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+else
+	@$(BIN)/python -m $(PYTEST)
+endif
 
-format: .venv/ready ## put the code in shape
+format: $(VENV)/ready ## format the code
 	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
 
-bench: .venv/ready ## measure what has a budget, side by side
+bench: $(VENV)/ready ## measure everything that has a budget
 	@$(BIN)/python -m tests.bench
 
-soak: .venv/ready ## days of use in minutes, on a fast clock (needs Debian's faketime)
+soak: $(VENV)/ready ## days of use in minutes, on a fast clock (needs Debian's faketime)
 	@$(BIN)/python -m tests.soak
 
-sdks: .venv/ready ## wait for a human of 20 s with real SDKs (go, node, java, cargo: skipped where missing)
+sdks: $(VENV)/ready ## wait for a human of 20 s with real SDKs (go, node, java, cargo: skipped where missing)
 	@$(BIN)/python -m tests.sdks
 
-clean: ## take away what the above have made
-	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+clean: ## remove everything that the tasks above have made
+	rm -rf .venv .venv-* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-.venv/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mayfly needs python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
-	@test -x $(BIN)/python || { echo "making .venv …"; $(PYTHON) -m venv .venv; }
+	@test -x $(BIN)/python || { echo "making $(VENV) …"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing mayfly and the libraries that it needs …"
 	@$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
-.venv/ready: .venv/installed
-	@echo "updating pip in .venv …"
+$(VENV)/ready: $(VENV)/installed
+	@echo "updating pip in $(VENV) …"
 	@$(PIP) install --constraint constraints.txt 'pip>=25.1'
 	@echo "installing the tests' and checks' tools …"
 	@$(PIP) install --constraint constraints.txt --group test --group check

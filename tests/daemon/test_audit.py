@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mayfly.daemon.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, UNSEEN_PER_MINUTE, Audit, family
+from mayfly.daemon.audit import LAST_FEW, LOOKUPS_PER_SECOND, REMEMBERED, WITHOUT_LOOKUP_PER_MINUTE, Audit, product
 from mayfly.daemon.events import Events
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from mayfly.shared.desk import Caller, Scene
@@ -31,6 +31,7 @@ class Desk:
         self.asked: list[int] = []
         self.open = asyncio.Event()
         self.open.set()
+        self.fault: Exception | None = None
 
     async def scene(self) -> Scene:
         return Scene()
@@ -40,9 +41,13 @@ class Desk:
     async def caller(self, inode: int) -> Caller | None:
         self.asked.append(inode)
         await self.open.wait()
+        if self.fault:
+            raise self.fault
         return self.callers.get(inode)
 
     async def process(self, pid: int) -> Caller | None:
+        if self.fault:
+            raise self.fault
         return self.processes.get(pid)
 
 
@@ -55,6 +60,8 @@ class Log:
     def info(self, event: str, **facts: object) -> None:
         self.rows.append({"event": event} | facts)
 
+    error = info
+
 
 class Desktop:
     """An audit with everything around it; `now` moves by hand."""
@@ -62,11 +69,12 @@ class Desktop:
     def __init__(self) -> None:
         self.desk, self.log, self.now = Desk(), Log(), NOW
         self.suspected: list[str] = []
+        self.profiles = {"nsrc": 12.4, "other": 12.4}
         self.audit = Audit(
             self.desk,
             Events(self.log),
             clock=lambda: self.now,
-            age_seconds=lambda _profile: 12.4,
+            age_seconds=lambda profile: self.profiles[profile],
             suspect=self.suspected.append,
         )
 
@@ -75,7 +83,7 @@ class Desktop:
 
 
 async def test_a_fetch_is_told_with_its_process() -> None:
-    """Profile, pid, program, the agent's family and the age of the session, and nothing else."""
+    """Profile, pid, program, the agent's product and the age of the session, and nothing else."""
     at = Desktop()
     at.desk.callers[7] = Caller(42, "terraform")
 
@@ -138,7 +146,7 @@ async def test_many_names_are_no_flood_of_lines() -> None:
     for number in range(1000):
         await at.audit.note("nsrc", f"agent{number}", number)
 
-    assert LOOKUPS_PER_SECOND + UNSEEN_PER_MINUTE + len((1, 10, 100)) == len(at.log.rows)
+    assert LOOKUPS_PER_SECOND + WITHOUT_LOOKUP_PER_MINUTE + len((1, 10, 100)) == len(at.log.rows)
 
 
 async def test_a_command_is_told_with_its_process() -> None:
@@ -178,10 +186,38 @@ async def test_a_slow_desk_makes_no_suspicion(monkeypatch: pytest.MonkeyPatch) -
     at.later(5)
     at.desk.open.set()
     async with asyncio.timeout(5):
-        while at.audit._tasks:
+        while at.audit._tasks._tasks:
             await asyncio.sleep(0)
 
     assert ([], 1) == (at.suspected, len(at.log.rows))
+
+
+async def test_a_profile_that_is_gone_meanwhile_hides_no_hand_out() -> None:
+    """While the desk looks, a reload drops the profile: the hand-out is noted with the age that it had."""
+    at = Desktop()
+    at.desk.open.clear()
+    await at.audit.note("nsrc", "curl/8", 7)
+    at.profiles.clear()
+    at.desk.open.set()
+    async with asyncio.timeout(5):
+        while not at.log.rows:
+            await asyncio.sleep(0)
+
+    assert [("credentials.handed_out", 12)] == [(row["event"], row.get("session_age_seconds")) for row in at.log.rows]
+
+
+async def test_a_desk_that_fails_hides_no_hand_out() -> None:
+    """The client is noted without its program, the fault is logged, and nothing else ends."""
+    at = Desktop()
+    at.desk.fault = UnicodeEncodeError("latin-1", "терминал", 0, 8, "ordinal not in range(256)")
+    at.audit.start_lookup(6)
+    await at.audit.note("nsrc", "curl/8", 7)
+    await at.audit.note("nsrc", "credential_process", None, pid=42)
+    await asyncio.sleep(0)
+
+    told = [(row["pid"], row["agent"]) for row in at.log.rows if row["event"] == "credentials.handed_out"]
+    assert [(None, "curl"), (42, "credential_process")] == told
+    assert 3 == len([row for row in at.log.rows if row["event"] == "task.failed"])
 
 
 async def test_what_is_remembered_has_a_bound() -> None:
@@ -192,11 +228,11 @@ async def test_what_is_remembered_has_a_bound() -> None:
 
     assert 3 * REMEMBERED == len(at.log.rows)
     assert LAST_FEW == len(at.audit.last)
-    assert len(at.audit._told) <= REMEMBERED
+    assert len(at.audit._logged_at) <= REMEMBERED
     for inode in range(REMEMBERED):
-        at.audit._known[inode] = None
+        at.audit._callers[inode] = None
     await at.audit.note("nsrc", "", REMEMBERED)
-    assert 1 == len(at.audit._known)
+    assert 1 == len(at.audit._callers)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +251,7 @@ async def test_what_is_remembered_has_a_bound() -> None:
 )
 def test_an_agent_is_known_by_its_first_word(agent: str, name: str) -> None:
     """Whatever a client calls itself, the log gets one plain word."""
-    assert name == family(agent)
+    assert name == product(agent)
 
 
 async def test_a_token_that_is_a_clients_name_is_not_told(world: World) -> None:

@@ -5,7 +5,7 @@ import asyncio
 from typing import Any
 
 from mayfly.daemon.events import QUEUE_LENGTH, Events
-from support.engine import Log
+from support.stage import Log
 
 
 async def begin(events: Events) -> tuple[Any, "asyncio.Task[Any]"]:
@@ -44,18 +44,18 @@ async def test_who_does_not_keep_up_loses_the_oldest() -> None:
     events = Events(Log())
     listener, first = await begin(events)
     for number in range(QUEUE_LENGTH + 10):
-        events.info("tick", number=number)
+        events.info("audit.limited", times=number)
     await first
-    events.info("tick", number="last")
-    rest = [(await anext(listener))["number"] for _ in range(QUEUE_LENGTH)]
-    assert (11, "last") == (rest[0], rest[-1])
+    events.info("audit.limited", times=-1)
+    rest = [(await anext(listener))["times"] for _ in range(QUEUE_LENGTH)]
+    assert (11, -1) == (rest[0], rest[-1])
 
 
 async def test_who_leaves_is_forgotten() -> None:
     """A listener that is closed gets nothing any more, and nothing is kept for it."""
     events = Events(Log())
     listener, first = await begin(events)
-    events.info("one")
+    events.info("daemon.draining")
     await first
     await listener.aclose()
     assert set() == events._queues
@@ -65,7 +65,25 @@ async def test_close_lets_everybody_go() -> None:
     """The end of the daemon is the end of every stream."""
     events = Events(Log())
     listener, first = await begin(events)
-    events.info("one")
+    events.info("daemon.draining")
     events.close()
     heard = [await first, *[told async for told in listener]]
-    assert [{"event": "one"}] == heard
+    assert [{"event": "daemon.draining"}] == heard
+
+
+async def test_listeners_hear_what_the_log_says() -> None:
+    """Of a key id the last four, of a text no secret, of fields those that are listed."""
+    events = Events(Log())
+    listener, first = await begin(events)
+    events.info("session.refreshed", profile="nsrc", access_key_id="ASIAIOSFODNN7EXAMPLE", skew_seconds=0)
+    events.warning("config.refused", reason="the code is 371946\x1b[31m")
+
+    assert {
+        "event": "session.refreshed",
+        "profile": "nsrc",
+        "access_key_id": "ASIA…MPLE",
+        "skew_seconds": 0,
+    } == await first
+    assert {"event": "config.refused", "reason": "the code is [redacted]\N{REPLACEMENT CHARACTER}[31m"} == await anext(
+        listener
+    )

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from mayfly.daemon.notifications import notice
+from mayfly.daemon.events import Events
+from mayfly.daemon.notifications import Notifications, notice
+from mayfly.shared.desk import Caller, Scene
+from support.stage import Log
 from support.world import SEED_TOML, World
 
 
@@ -44,7 +47,7 @@ def _lines(log: Path) -> list[str]:
     return log.read_text().splitlines()
 
 
-async def test_a_prompt_is_announced_with_whoever_asked(world: World) -> None:
+async def test_a_prompt_is_announced_with_the_program_that_asked(world: World) -> None:
     """The notification names the program and the profile, and no secret."""
     told = put_on_path(world, "notify-send")
     world.vault.update(prompt={"answer": "ignore"})
@@ -55,7 +58,7 @@ async def test_a_prompt_is_announced_with_whoever_asked(world: World) -> None:
         assert 200 == (await asking).status
 
     program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
-    assert f"--app-name=mayfly Mayfly {program} wants nsrc" == line
+    assert f"--app-name=mayfly -- Mayfly {program} wants nsrc" == line
     assert world.token() not in line
 
 
@@ -67,7 +70,7 @@ async def test_a_prompt_for_credential_process_names_who_runs_it(world: World) -
         (line,) = await lines(told, 1)
 
     program = Path("/proc/self/comm").read_text().strip()  # noqa: ASYNC240 - /proc does not block
-    assert f"--app-name=mayfly Mayfly {program} by {program} wants nsrc" == line
+    assert f"--app-name=mayfly -- Mayfly {program} by {program} wants nsrc" == line
 
 
 async def test_nobody_is_told_who_does_not_want_to_be(world: World) -> None:
@@ -105,6 +108,75 @@ async def test_nobody_is_asked_through_a_locked_screen(world: World) -> None:
     assert [] == world.vault.calls()
     assert "" == told.read_text()
     assert "show-user" in asked.read_text()
+
+
+class FailingDesk:
+    """Fails with each fault once, then shows what it is told."""
+
+    def __init__(self, *faults: Exception) -> None:
+        self.faults = list(faults)
+        self.told: list[str] = []
+
+    async def scene(self) -> Scene:
+        return Scene()
+
+    async def tell(self, title: str, text: str) -> None:
+        del title
+        if self.faults:
+            raise self.faults.pop()
+        self.told.append(text)
+
+    async def caller(self, inode: int) -> Caller | None:
+        raise OSError(f"no process for {inode}")
+
+    async def process(self, pid: int) -> Caller | None:
+        return Caller(pid, "терминал")
+
+
+async def test_a_notification_that_fails_ends_nothing() -> None:
+    """Whatever goes wrong is logged with its traceback, and the next notification is shown."""
+    log = Log()
+    events = Events(log)
+    desk = FailingDesk(UnicodeEncodeError("latin-1", "терминал", 0, 8, "no"), RuntimeError("out of luck"))
+    running = asyncio.create_task(Notifications(events, desk, is_wanted=lambda: True).run())
+    await asyncio.sleep(0)
+    for inode, pid in ((0, 42), (7, 0), (0, 42), (0, 42)):
+        events.info("approval.wanted", profile="nsrc", inode=inode, pid=pid)
+    async with asyncio.timeout(5):
+        while not desk.told:
+            await asyncio.sleep(0)
+        events.close()
+        await running
+
+    assert ["терминал wants nsrc"] == desk.told
+    faults = [type(facts["exc_info"]) for facts in log.told("task.failed")]
+    assert [RuntimeError, OSError, UnicodeEncodeError] == faults
+
+
+ASKING = """
+import socket, sys
+open("/proc/self/comm", "w", encoding="utf-8").write("терм <b>")
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as client:
+    client.sendall("\\r\\n".join(sys.stdin.read().splitlines() + ["", ""]).encode())
+    while client.recv(4096):
+        pass
+"""
+
+
+async def test_a_program_with_a_foreign_name_is_announced_in_every_locale(world: World) -> None:
+    """The locale's encoding lacks the letters of its name: the notification is shown, and the daemon serves on."""
+    told = put_on_path(world, "notify-send")
+    request = "GET /credentials/nsrc HTTP/1.1\nHost: 127.0.0.1\nAuthorization: {}\nConnection: close"
+    async with world.serve(env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}) as daemon:
+        stdin = request.format(world.token()).encode()
+        asking = await world.run_program(sys.executable, "-c", ASKING, str(world.port), stdin=stdin)
+        assert (0, "") == (asking.code, asking.err)
+        (line,) = await lines(told, 1)
+        assert 200 == (await world.get()).status
+        assert [] == daemon.events("task.failed")
+        assert 0 == await daemon.end()
+
+    assert "--app-name=mayfly -- Mayfly терм &lt;b&gt; wants nsrc" == line
 
 
 @pytest.mark.parametrize(

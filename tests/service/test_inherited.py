@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.service.fd_store import sealed
-from mayfly.service.inherited import take
+import mayfly
+
+from mayfly.service.fd_store import sealed_memfd
+from mayfly.service.inherited import take_inherited
 from mayfly.service.manager import Manager
 from mayfly.service.notify import Notifier
 from support.world import World
@@ -36,15 +39,15 @@ def environment(count: int, names: str = "") -> dict[str, str]:
 
 
 def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> None:
-    """Port, control socket, netlink socket and kept memory are found whatever their order."""
+    """Port, control socket, netlink socket and stored memfd are found in any order."""
     unix = socket.socket(socket.AF_UNIX)
     unix.bind(str(tmp_path / "control.sock"))
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
     inet = socket.socket(socket.AF_INET)
-    hand_over(first, sealed(b"kept"), netlink.detach(), unix.detach(), inet.detach())
+    hand_over(first, sealed_memfd(b"kept"), netlink.detach(), unix.detach(), inet.detach())
     environ = environment(4, "sessions:a:b:c")
 
-    found = take(environ, 7, first=first)
+    found = take_inherited(environ, 7, first=first)
 
     assert {"HOME": "/"} == environ
     assert found.port is not None
@@ -57,7 +60,7 @@ def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> 
             found.sock_diag.fileno(),
         )
         assert not os.get_inheritable(found.port.fileno())
-    assert {"sessions": first} == found.kept
+    assert {"sessions": first} == found.stored
     manager = Manager(found, Notifier(), None)
     assert b"kept" == manager.restore()
     assert b"" == manager.restore()
@@ -65,26 +68,26 @@ def test_sockets_are_told_apart_by_what_they_are(first: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("change", [{"LISTEN_PID": "8"}, {"LISTEN_FDS": "many"}, {"LISTEN_PID": ""}])
 def test_what_is_meant_for_another_is_left_alone(first: int, change: dict[str, str]) -> None:
-    """Where LISTEN_PID is not ours, or LISTEN_FDS no number, nothing is touched; the variables are gone."""
+    """If LISTEN_PID is not ours, or LISTEN_FDS no number, no descriptor is touched; the variables are removed."""
     inet = socket.socket(socket.AF_INET)
     hand_over(first, inet.detach())
     environ = environment(1) | change
 
-    found = take(environ, 7, first=first)
+    found = take_inherited(environ, 7, first=first)
 
     os.close(first)
     assert found.port is None
     assert {"HOME": "/"} == environ
 
 
-def test_what_nobody_asked_for_is_closed(first: int) -> None:
-    """A second port and a pipe are closed, not kept."""
+def test_a_second_port_and_a_pipe_are_closed(first: int) -> None:
+    """A second port and a pipe are closed."""
     reading, writing = os.pipe()
     os.close(writing)
     ports = [socket.socket(socket.AF_INET).detach() for _ in range(2)]
     hand_over(first, reading, *ports)
 
-    found = take(environment(3), 7, first=first)
+    found = take_inherited(environment(3), 7, first=first)
 
     assert found.port is not None
     found.port.close()
@@ -94,14 +97,14 @@ def test_what_nobody_asked_for_is_closed(first: int) -> None:
 
 
 def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
-    """A closed descriptor is no descriptor, and a socket for datagrams no port: the others count."""
+    """A listed descriptor that is closed is skipped, and a datagram socket is closed: the others count."""
     hand_over(first, socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach())
     os.dup2(0, first + 2)
     os.close(first + 2)
     port = socket.socket(socket.AF_INET)
     os.dup2(port.detach(), first + 1)
 
-    found = take(environment(3), 7, first=first)
+    found = take_inherited(environment(3), 7, first=first)
 
     assert found.port is not None
     with closing(found.port):
@@ -110,37 +113,60 @@ def test_what_is_not_there_or_no_port_is_passed_over(first: int) -> None:
         os.fstat(first)
 
 
-# Becomes the daemon, with a socket that it has opened as a service manager would.
+# Opens the port and, if it has a path, the control socket, as a service manager would; then becomes the daemon.
 OPENER = """
-import os, socket, sys
-sock = socket.socket()
-sock.bind((sys.argv[1], int(sys.argv[2])))
-if sock.fileno() != 3:
-    os.dup2(sock.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
-os.execv(sys.argv[3], sys.argv[3:])
+import fcntl, os, socket, sys
+host, port, path, *program = sys.argv[1:]
+opened = [socket.create_server((host, int(port)))]
+if path:
+    opened.append(socket.socket(socket.AF_UNIX))
+    opened[1].bind(path)
+    opened[1].listen()
+aside = [fcntl.fcntl(sock, fcntl.F_DUPFD, 9) for sock in opened]
+for number, descriptor in enumerate(aside, 3):
+    os.dup2(descriptor, number)
+    os.set_inheritable(number, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(opened))}
+os.execv(program[0], program)
 """
 
 
 async def test_a_port_that_others_could_reach_is_refused(world: World) -> None:
-    """Whoever has opened it: the daemon serves on 127.0.0.1 or not at all."""
+    """The daemon refuses an inherited port on another address than 127.0.0.1."""
     opener = (sys.executable, "-c", OPENER)
     serve = (sys.executable, "-m", "mayfly", "serve")
 
-    ended = await world.run_program(*opener, "0.0.0.0", str(world.port), *serve)
+    ended = await world.run_program(*opener, "0.0.0.0", str(world.port), "", *serve)
 
     assert 2 == ended.code
     assert f"mayfly: error: the service manager has opened 0.0.0.0:{world.port}, and mayfly serves on" in ended.err
     assert "Traceback" not in ended.err
-    async with world.serve(prefix=(*opener, "127.0.0.1", str(world.port)), env={"MAYFLY_LISTEN": "127.0.0.1:1"}):
+    async with world.serve(prefix=(*opener, "127.0.0.1", str(world.port), ""), env={"MAYFLY_LISTEN": "127.0.0.1:1"}):
         assert 200 == (await world.get()).status
 
 
-def test_without_names_nothing_is_recalled(first: int) -> None:
-    """Kept memory of another name than ours is closed, and not believed."""
-    hand_over(first, sealed(b"kept"))
+async def test_a_control_socket_that_was_handed_over_stays(world: World) -> None:
+    """A daemon that ends leaves the manager's control socket at its path, for the next daemon."""
+    path = world.run_dir / "control.sock"
+    path.parent.mkdir(mode=0o700)
+    opener = (sys.executable, "-c", OPENER, "127.0.0.1", str(world.port), str(path))
+    async with world.serve(prefix=opener):
+        assert 200 == (await world.get()).status
 
-    assert b"" == Manager(take(environment(1, "others"), 7, first=first), Notifier(), None).restore()
+    assert path.is_socket()
+
+
+def test_nothing_is_served_by_a_call_that_removes_its_socket() -> None:
+    """asyncio's Unix servers remove their path when they close (Python 3.13): ours are all made by `create_server`."""
+    sources = Path(mayfly.__file__).parent.rglob("*.py")
+
+    assert [] == [str(path) for path in sources if re.search(r"\w_unix_server\(", path.read_text())]
+
+
+def test_without_names_nothing_is_recalled(first: int) -> None:
+    """A stored memfd under another name is closed and not read."""
+    hand_over(first, sealed_memfd(b"kept"))
+
+    assert b"" == Manager(take_inherited(environment(1, "others"), 7, first=first), Notifier(), None).restore()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(first)

@@ -1,4 +1,4 @@
-"""launchd's activation, against a library that plays its part."""
+"""launchd's sockets, from a library that stands in for launchd's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ class Library:
 
 
 def test_both_sockets_are_taken_and_the_array_is_freed() -> None:
-    """Port and control socket come by their names; one too many is closed, and launchd's memory given back."""
+    """Port and control socket come by their names; a second port is closed, and launchd's array freed."""
     port, extra, control = socket.socket(), socket.socket(), socket.socket(socket.AF_UNIX)
     numbers = port.detach(), extra.detach(), control.detach()
     library = Library(port=[numbers[0], numbers[1]], control=[numbers[2]])
@@ -58,9 +59,51 @@ def test_both_sockets_are_taken_and_the_array_is_freed() -> None:
 
 
 def test_without_launchd_nothing_is_asked() -> None:
-    """In a terminal, and where launchd knows no such socket, there is nothing to inherit."""
+    """In a terminal, and if launchd has no such socket, nothing is inherited."""
     library = Library()
 
     assert launchd.inherited({}, None).port is None
     assert launchd.inherited({"XPC_SERVICE_NAME": launchd.LABEL}, library).port is None
     assert [] == library.freed
+
+
+# Unloads the agent as launchctl does: it returns at once, and the agent goes some questions later.
+LAUNCHCTL = """\
+#!/bin/sh
+case "$1" in
+  bootout) echo 3 > "$HOME/questions"; {end} ;;
+  print)
+    left=$(cat "$HOME/questions" 2>/dev/null || echo always)
+    test "$left" = always && exit 0
+    test "$left" -gt 0 || {{ echo "Could not find service" >&2; exit 113; }}
+    echo $((left - 1)) > "$HOME/questions" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "complaint"),
+    [
+        ("exit 0", ""),
+        ("echo 'Boot-out failed: 36: Operation now in progress' >&2; exit 36", ""),
+        ("echo 'Boot-out failed: 3: No such process' >&2; echo 0 > $HOME/questions; exit 3", ""),
+        ("echo 'Boot-out failed: 1: Operation not permitted' >&2; rm $HOME/questions; exit 1", "not permitted"),
+        ("rm $HOME/questions; exit 0", f"launchd has not ended {launchd.LABEL} within"),
+    ],
+)
+def test_bootout_waits_until_the_agent_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, complaint: str
+) -> None:
+    """launchctl returns earlier than the agent ends, and a bootstrap fails until then: so `bootout` waits."""
+    program = tmp_path / "bin/launchctl"
+    program.parent.mkdir()
+    program.write_text(LAUNCHCTL.format(end=end))
+    program.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(launchd, "BOOTOUT_SECONDS", 1)
+
+    said = launchd.bootout()
+
+    assert (complaint in said) if complaint else not said
+    assert bool(complaint) == launchd.is_loaded()

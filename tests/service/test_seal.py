@@ -1,9 +1,10 @@
-"""What the sealed daemon can reach, and who can reach the exchange."""
+"""What a hostile daemon can reach from behind its seal, and which processes can reach the exchange."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 
 from contextlib import suppress
@@ -13,56 +14,9 @@ from typing import Any
 from support.managers import ROOT, UserManager
 
 
-# Run in the place of the daemon, behind its seal.
-HOSTILE = """
-import contextlib, ctypes, json, os, pathlib, signal, socket, subprocess, sys
+HOSTILE = Path(__file__).with_name("hostile.py")
 
-def tried(what):
-    try:
-        return repr(what())
-    except BaseException as reason:
-        return type(reason).__name__
-
-home, folder, name, loopback, outside, engine = sys.argv[1:]
-libc = ctypes.CDLL(None, use_errno=True)
-
-def through_listener(host, port):
-    sock = next(s for s in (socket.socket(fileno=os.dup(fd)) for fd in (3, 4, 5)) if s.family == socket.AF_INET)
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-    sock.connect((host, int(port)))
-
-found = {
-    "inet": tried(lambda: socket.socket(socket.AF_INET)),
-    "inet6": tried(lambda: socket.socket(socket.AF_INET6)),
-    "netlink": tried(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)),
-    "outside address": tried(lambda: through_listener("198.51.100.1", 80)),
-    "loopback": tried(lambda: through_listener("127.0.0.1", loopback)),
-    "systemd-run": subprocess.run(["systemd-run", "--user", "true"], capture_output=True).returncode,
-    "private": tried(lambda: socket.socket(socket.AF_UNIX).connect(f"/run/user/{os.getuid()}/systemd/private")),
-    "bus": tried(lambda: socket.socket(socket.AF_UNIX).connect(f"/run/user/{os.getuid()}/bus")),
-    "abstract": tried(lambda: socket.socket(socket.AF_UNIX).connect("\\0" + name)),
-    "write home": tried(lambda: pathlib.Path(home, ".bashrc").write_text("x")),
-    "write tmp": tried(lambda: pathlib.Path("/tmp/mayfly-hostile").write_text("x")),
-    "read config": tried(lambda: bool(next(pathlib.Path(home, ".config/mayfly").iterdir()).read_text())),
-    "others": tried(lambda: os.readlink(f"/proc/{outside}/exe")),
-    "signal": tried(lambda: os.kill(int(outside), 0)),
-    "signal to a thread": tried(lambda: libc.tgkill(int(outside), int(outside), 0)),
-    "signal by a pidfd": tried(lambda: signal.pidfd_send_signal(os.pidfd_open(int(outside)), 0)),
-    "trace": tried(lambda: libc.ptrace(16, int(outside), 0, 0)),
-    "namespace": tried(lambda: libc.unshare(0x10000000)),
-    "network": os.readlink("/proc/self/ns/net"),
-    "engine": tried(lambda: socket.socket(socket.AF_UNIX).connect(engine)),
-    "write shm": tried(lambda: pathlib.Path("/dev/shm/mayfly-hostile").write_text("x")),
-    "write mqueue": tried(lambda: pathlib.Path("/dev/mqueue/mayfly-hostile").write_text("x")),
-    "run": sorted(os.listdir("/run")),
-    "capabilities": [line for line in open("/proc/self/status") if line.startswith(("CapBnd", "CapEff", "NoNewPrivs"))],
-    "runtime": sorted(os.listdir(f"/run/user/{os.getuid()}")),
-}
-pathlib.Path(folder, "found.json").write_text(json.dumps(found))
-"""
-
-# Run in the place of the exchange: leaves a process behind that hides from its process group.
+# Runs in the place of the exchange, and leaves a process behind that has left its process group.
 LEAKY = """
 import os, sys, time
 if os.fork() == 0:
@@ -79,11 +33,12 @@ time.sleep(float(sys.argv[1]))
 
 
 async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
-    """What a hostile program finds in the daemon's place."""
+    """The findings of the hostile program, run in the daemon's place."""
     await manager.install()
     script = manager.world.folder / "hostile.py"
     loopback = manager.world.sts.url.rpartition(":")[2]
-    script.write_text(HOSTILE)
+    shutil.copy(HOSTILE, script)
+    manager.world.own(manager.uid)
     folder = f"/run/user/{manager.uid}/mayfly"
     name = f"mayfly-test-{manager.world.port}"
     await manager.run("systemd-run", "--user", "--quiet", "--unit=outside", "sleep", "600")
@@ -113,45 +68,98 @@ async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
 
 
 def network() -> str:
-    """The network that this process is in."""
+    """The network namespace of this process."""
     return str(Path("/proc/self/ns/net").readlink())
 
 
+def check_system_calls(found: dict[str, Any]) -> None:
+    """Every call that could open a socket, reach another process or use a key is refused, by whatever number."""
+    assert {"EPERM"} == {*found["calls"].values(), found["trace"]}
+    # The call numbers of another architecture end the process, where the kernel has that architecture.
+    assert found["x32"] in {"SIGSYS", "ENOSYS", "not here"}
+    assert found["i386"] in {"SIGSYS", "SIGSEGV", "ENOSYS", "not here"}
+    assert "refused" == found["memfd"]
+    assert "TimeoutError" == found["descriptor"]
+    assert {"OSError"} == {found[name] for name in ("inet", "inet6", "netlink", "vsock", "packet")}
+    assert "PermissionError" == found["network of the listener"]
+    assert {"PermissionError", "EPERM"} == {found["signal"], found["signal to a thread"]}
+    assert found["write memory"] in {"PermissionError", "FileNotFoundError"}
+    assert "-1" == found["namespace"]
+    assert "NoNewPrivs:\t1" in found["capabilities"]
+    # Known holes of the seal: see docs/service.md.
+    assert ("None", "True") == (found["loopback"], found["signal by an owner"])
+    assert found["limits"].startswith("(")
+
+
 async def test_a_hostile_daemon_opens_no_socket_and_starts_nothing_outside(manager: UserManager) -> None:
-    """Behind the seal is no network, no socket of others, no signal to send, and nothing but our folder to write."""
+    """Behind the seal there is no new network socket, no socket of others, and only our folder can be written."""
     found = await behind_the_seal(manager)
 
-    assert {"OSError"} == {found[name] for name in ("inet", "inet6", "netlink", "outside address")}
-    assert "None" == found["loopback"]  # the seal's known hole: see docs/service.md
+    check_system_calls(found)
+    assert "OSError" == found["outside address"]
     assert 0 != found["systemd-run"]
     assert {"FileNotFoundError"} == {found["private"], found["bus"]}
     assert "ConnectionRefusedError" == found["abstract"]
     assert {"OSError"} == {found["write home"], found["write tmp"]}
     assert "True" == found["read config"]
     assert found["others"] in {"PermissionError", "FileNotFoundError"}
-    assert "-1" == found["namespace"]
-    assert ["CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n"] == found["capabilities"]
+    assert ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] == found["capabilities"]
     assert ["mayfly", "systemd"] == found["runtime"]
     assert ["user"] == found["run"]
     assert "FileNotFoundError" == found["engine"]
     assert {"OSError"} == {found["write shm"], found["write mqueue"]}
-    assert {"PermissionError"} == {found["signal"], found["signal by a pidfd"]}
-    assert {"-1"} == {found["signal to a thread"], found["trace"]}
 
 
 async def test_an_ordinary_users_hostile_daemon_opens_no_socket_either(ordinary: UserManager) -> None:
-    """What an ordinary user's machine always gives: a network of its own, no signals, no namespace, no new rights."""
+    """Every machine gives an ordinary user the filter of system calls and, where user namespaces are, no network."""
     found = await behind_the_seal(ordinary)
 
-    assert {"OSError"} == {found[name] for name in ("inet", "inet6", "netlink")}
+    check_system_calls(found)
     assert network() != found["network"]
-    assert {"PermissionError"} == {found["signal"], found["signal by a pidfd"]}
-    assert {"-1"} == {found["signal to a thread"], found["namespace"]}
-    assert "NoNewPrivs:\t1\n" in found["capabilities"]
+
+
+# Tells systemd that another process is the service's, and goes on.
+IMPOSTOR = """
+import os, socket, sys, time
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.connect(os.environ["NOTIFY_SOCKET"])
+sock.send(b"MAINPID=" + sys.argv[1].encode())
+sock.send(b"STATUS=told")
+time.sleep(600)
+"""
+
+
+async def start_impostor(manager: UserManager) -> int:
+    """Start a hostile daemon that claims the process of another service as its own; returns that process."""
+    await manager.install()
+    script = manager.world.folder / "impostor.py"
+    script.write_text(IMPOSTOR)
+    await manager.run("systemd-run", "--user", "--quiet", "--unit=outside", "sleep", "600")
+    outside = await manager.main_pid("outside.service")
+    start = f"ExecStart={manager.python} -I {script} {outside}"
+    manager.lay_over("50-impostor", "Type=exec", "WatchdogSec=0", "ExecStart=", start, units=("mayfly.service",))
+    await manager.systemctl("daemon-reload")
+    await manager.systemctl("start", "mayfly.socket", "mayfly.service")
+    return outside
+
+
+async def test_an_ordinary_users_systemd_believes_no_claim_to_another_process(ordinary: UserManager) -> None:
+    """MAINPID= of a process outside of the service is refused, so a hostile daemon cannot have that process ended."""
+    outside = await start_impostor(ordinary)
+    await ordinary.until("mayfly.service", "StatusText", "told")
+
+    assert await ordinary.main_pid() not in {0, outside}
+
+
+async def test_roots_systemd_believes_a_claim_to_another_process(manager: UserManager) -> None:
+    """A known hole, of root's own service alone: systemd believes MAINPID= of a root process (docs/threats.md)."""
+    outside = await start_impostor(manager)
+
+    await manager.until("mayfly.service", "MainPID", str(outside))
 
 
 async def test_the_exchange_answers_only_the_daemon(manager: UserManager) -> None:
-    """Whoever else connects to the exchange's socket is hung up on, whatever it asks, and nobody is prompted."""
+    """The exchange closes a connection of any other process, and starts no prompt."""
     await manager.install("--now")
     program = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{}\\n');"
@@ -168,7 +176,7 @@ async def test_the_exchange_answers_only_the_daemon(manager: UserManager) -> Non
 
 
 def running(manager: UserManager, word: str) -> list[str]:
-    """The command lines with this word, of all processes of the manager's world."""
+    """The command lines with this word, of all processes in the manager's process namespace."""
     lines = []
     for path in manager.seen("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
@@ -178,7 +186,7 @@ def running(manager: UserManager, word: str) -> list[str]:
 
 
 async def leak(manager: UserManager, seconds: float, *lines: str) -> bytes:
-    """Have a leaky exchange started by a connection, and wait until it has ended; what it said."""
+    """Start a leaky exchange by a connection, and wait until it has ended; returns its output."""
     await manager.install()
     script = manager.world.folder / "leaky.py"
     script.write_text(LEAKY)
@@ -196,7 +204,7 @@ async def leak(manager: UserManager, seconds: float, *lines: str) -> bytes:
 
 
 async def test_an_exchange_has_a_cgroup_that_ends_whole(manager: UserManager) -> None:
-    """A grandchild that left its session ends with its exchange: each has a control group of its own."""
+    """A grandchild that left its session ends with its exchange, which has its own control group."""
     said = await leak(manager, 0)
 
     assert b"/mayfly-exchange@" in said
@@ -204,7 +212,7 @@ async def test_an_exchange_has_a_cgroup_that_ends_whole(manager: UserManager) ->
 
 
 async def test_an_exchange_that_hangs_is_killed_whole(manager: UserManager) -> None:
-    """At its time limit an exchange ends with all that it has started."""
+    """At its time limit an exchange is killed with every process that it started."""
     await leak(manager, 600, "RuntimeMaxSec=1", "TimeoutStopSec=1")
 
     assert [] == running(manager, "leaky.py")

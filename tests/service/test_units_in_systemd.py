@@ -1,4 +1,4 @@
-"""The service, installed under a real `systemd --user`: what it does in a life."""
+"""The service, installed under a real `systemd --user`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_the_first_request_after_log_in_starts_the_daemon(unmanaged: Syste
 
 
 async def test_an_ordinary_user_is_served(ordinary: UserManager) -> None:
-    """An ordinary user has the same service, with as much of the seal as the machine gives; what is missing is said."""
+    """An ordinary user is served across a kill; `install` says which parts of the seal the machine lacks."""
     said = (await ordinary.install("--now")).err
     first = await ordinary.fetch()
     before = await ordinary.main_pid()
@@ -36,7 +36,7 @@ async def test_an_ordinary_user_is_served(ordinary: UserManager) -> None:
 
 
 async def test_another_user_is_turned_away(ordinary: UserManager) -> None:
-    """Inside the seal, too, the daemon knows whose process asks: root's gets nothing, whatever token it has."""
+    """The sealed daemon, too, knows a client's user: root's gets nothing, even with a valid token."""
     await ordinary.install("--now")
 
     refused = await ordinary.world.get()
@@ -47,7 +47,7 @@ async def test_another_user_is_turned_away(ordinary: UserManager) -> None:
 
 
 async def test_sessions_outlive_a_kill_and_a_restart_but_not_a_stop(manager: UserManager) -> None:
-    """`kill -9` and a restart cost nobody a prompt and refuse no request; after a stop nothing is left."""
+    """`kill -9` and a restart cost no prompt and refuse no request; a stop empties the store."""
     await manager.install("--now")
     world = manager.world
     first = await world.get()
@@ -66,7 +66,7 @@ async def test_sessions_outlive_a_kill_and_a_restart_but_not_a_stop(manager: Use
 
 
 async def test_what_is_forgotten_stays_forgotten(manager: UserManager) -> None:
-    """What `mayfly forget` has dropped is not found again after `kill -9`."""
+    """A session that `mayfly forget` has dropped is not recalled after `kill -9`."""
     await manager.install("--now")
     await manager.world.get()
     before = await manager.main_pid()
@@ -81,7 +81,7 @@ async def test_what_is_forgotten_stays_forgotten(manager: UserManager) -> None:
 
 
 async def test_a_changed_config_gets_no_strangers_session(manager: UserManager) -> None:
-    """A session that was kept for other references than are configured now is dropped."""
+    """A session that was kept for other references than the config has now is dropped."""
     await manager.install("--now")
     await manager.world.get()
     before = await manager.main_pid()
@@ -95,7 +95,7 @@ async def test_a_changed_config_gets_no_strangers_session(manager: UserManager) 
 
 
 async def test_a_daemon_killed_in_the_middle_of_an_exchange_leaves_nothing_behind(manager: UserManager) -> None:
-    """With the daemon its exchange ends, and op with it; the next request is served by new ones."""
+    """When the daemon is killed its exchange ends with op; the next request starts a new exchange."""
     await manager.install("--now")
     world = manager.world
     world.vault.update(prompt={"delay_s": 60})
@@ -117,7 +117,7 @@ async def test_a_daemon_killed_in_the_middle_of_an_exchange_leaves_nothing_behin
 
 
 async def test_a_loop_that_hangs_is_restarted(manager: UserManager) -> None:
-    """A daemon that does not come round within the watchdog's time is killed and started again, with its sessions."""
+    """A daemon whose loop misses the watchdog's time is killed and restarted, with its sessions."""
     await manager.install()
     manager.lay_over("50-watchdog", "WatchdogSec=1s", units=("mayfly.service",))
     await manager.systemctl("daemon-reload")
@@ -132,8 +132,8 @@ async def test_a_loop_that_hangs_is_restarted(manager: UserManager) -> None:
     assert before != await manager.main_pid()
 
 
-async def test_a_daemon_that_comes_round_is_left_alone(manager: UserManager) -> None:
-    """The loop feeds the watchdog in time, also where nothing happens."""
+async def test_an_idle_daemon_feeds_the_watchdog(manager: UserManager) -> None:
+    """An idle daemon feeds the watchdog in time."""
     await manager.install()
     manager.lay_over("50-watchdog", "WatchdogSec=600ms", units=("mayfly.service",))
     await manager.systemctl("daemon-reload")
@@ -149,7 +149,7 @@ async def test_a_daemon_that_comes_round_is_left_alone(manager: UserManager) -> 
 
 
 async def test_a_reload_takes_over_the_config_and_says_so(manager: UserManager) -> None:
-    """`systemctl reload` and `mayfly reload` have the config read; a bad one is refused, and the daemon goes on."""
+    """`systemctl reload` and `mayfly reload` take over the config; a bad one is refused, and the daemon goes on."""
     manager.world.write_toml()
     await manager.install("--now")
     before = await manager.main_pid()
@@ -173,7 +173,7 @@ async def test_a_reload_takes_over_the_config_and_says_so(manager: UserManager) 
 
 
 async def test_a_bad_config_is_waited_for(manager: UserManager) -> None:
-    """A daemon whose config is bad says so where systemd shows it, and serves as soon as it is mended."""
+    """A daemon with a bad config says so in systemd's status line, and serves once the config is mended."""
     await manager.install()
     good = manager.world.config.read_text()
     manager.world.config.write_text("{")
@@ -190,7 +190,7 @@ async def test_a_bad_config_is_waited_for(manager: UserManager) -> None:
 
 
 async def test_status_knows_the_service(manager: UserManager) -> None:
-    """`mayfly status` says by whom the daemon runs; and, where it does not, that it is installed."""
+    """`mayfly status` names systemd as the manager; while the daemon is stopped, it says how to start it."""
     await manager.install("--now")
     running = await manager.mayfly("status")
     await manager.systemctl("stop", "mayfly.socket", "mayfly.service")
@@ -203,7 +203,7 @@ async def test_status_knows_the_service(manager: UserManager) -> None:
 
 
 async def test_a_restart_in_a_prompt_asks_nobody_twice(manager: UserManager) -> None:
-    """A daemon that is told to end waits for the human whom it has asked, and the next one has what came."""
+    """A daemon that is told to end waits for the prompt on the screen, and the next one has the session."""
     await manager.install("--now")
     world = manager.world
     world.vault.update(prompt={"answer": "ignore"})

@@ -10,7 +10,6 @@ from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import (
     AccessDenied,
-    ApprovalDismissed,
     ApprovalIgnored,
     AwsFailed,
     AwsThrottled,
@@ -27,12 +26,11 @@ from mayfly.shared.errors import (
     ScreenLocked,
     SessionEnded,
 )
-from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NOON, at, credentials, issued
+from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, at, credentials, issued
 
 
 EIGHT_HOURS = 8 * HOUR
 CLOCK, CLIENT, PERSON = Trigger.CLOCK, Trigger.CLIENT, Trigger.PERSON
-NO = ApprovalDismissed("somebody said no")
 OVER = SessionEnded("AWS says it is over")
 
 
@@ -69,7 +67,7 @@ def test_window(policy: RefreshPolicy, life: float, window: float) -> None:
 
 @pytest.mark.parametrize(("jitter", "earlier"), [(0, 0), (17.5, 17.5), (60, 60), (3600, 60)])
 def test_jitter_only_makes_it_earlier(jitter: float, earlier: float) -> None:
-    """Jitter widens the window, by a minute at most."""
+    """Jitter widens the window by a minute at most."""
     assert 75 * 60 + earlier == issued(EIGHT_HOURS, jitter_seconds=jitter).window_seconds(MACHINE)
 
 
@@ -113,7 +111,7 @@ def test_an_expired_session_is_never_served(second: float, is_usable: bool) -> N
 
 @pytest.mark.parametrize("skew", [-3600, -30, 0, 30, 3600])
 def test_skew_is_added_to_the_clock_that_judges(skew: float) -> None:
-    """By whatever our clock is wrong, the life that AWS gave is the same, and ends when AWS says."""
+    """However wrong our clock is, the credentials have the life that AWS gave, and end when AWS ends them."""
     session = Session().issued(credentials(at(EIGHT_HOURS + skew)), skew_seconds=skew, jitter_seconds=0, now=NOON)
     assert (EIGHT_HOURS, 1, Phase.EXPIRED) == (
         session.life_seconds(),
@@ -141,7 +139,7 @@ def phased(phase: Phase, *, used: bool) -> tuple[Session, float]:
 # Who asks, in which mode of which kind, in front of whom, in which phases of a session in use gets new credentials.
 ALL, NONE = "EMPTY FRESH DUE EXPIRED", ""
 WHO_MAY = [
-    (PERSON, mode, asks, scene, ALL)
+    (PERSON, mode, asks, scene, NONE if asks and scene is LOCKED else ALL)
     for mode in ("always", "while-used", "on-demand")
     for asks in (True, False)
     for scene in (HERE, AWAY, LOCKED)
@@ -172,7 +170,7 @@ WHO_MAY = [
 
 @pytest.mark.parametrize(("trigger", "mode", "asks_human", "scene", "phases"), WHO_MAY)
 def test_whom_to_disturb(trigger: Trigger, mode: str, asks_human: bool, scene: Scene, phases: str) -> None:
-    """A person always may, a client when something is due, the clock only what is kept; nobody through a lock."""
+    """A person may at any time, a client when something is due, the clock only what is kept; nobody through a lock."""
     policy = RefreshPolicy(mode=mode, asks_human=asks_human)
     wanted = []
     for phase in Phase:
@@ -182,15 +180,22 @@ def test_whom_to_disturb(trigger: Trigger, mode: str, asks_human: bool, scene: S
     assert phases == " ".join(wanted)
 
 
+@pytest.mark.parametrize("trigger", Trigger)
+def test_through_a_lock_only_a_person_may_be_asked(trigger: Trigger) -> None:
+    """`--through-lock` counts for a person, and never for a client or the clock."""
+    wanted = issued().wants(HUMAN, trigger, LOCKED, at(EIGHT_HOURS), through_lock=True)
+    assert (trigger is PERSON) == wanted
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_what_nobody_used_is_not_renewed_by_itself(phase: Phase) -> None:
-    """`while-used` lets go of what was not fetched in its life."""
+    """In mode `while-used` a session that nobody fetched is not renewed."""
     session, second = phased(phase, used=False)
     assert not session.wants(HUMAN, CLOCK, HERE, at(second))
 
 
 def test_what_was_due_behind_a_lock_is_asked_for_at_the_unlock() -> None:
-    """In use, due, and locked for a night: the first look after the unlock asks."""
+    """A session in use was due behind a lock: the clock prompts at the first look after the unlock."""
     morning = at(20 * HOUR)
     assert (False, True) == (
         issued().wants(HUMAN, CLOCK, LOCKED, morning),
@@ -199,7 +204,7 @@ def test_what_was_due_behind_a_lock_is_asked_for_at_the_unlock() -> None:
 
 
 def test_forgotten_comes_back_only_when_asked_for() -> None:
-    """Nothing that was forgotten is got by the clock, even in mode always; a fetch lifts that."""
+    """The clock does not renew a forgotten session, even in mode `always`, until a client fetches it."""
     forgotten = issued().forgot()
     assert (False, True, True) == (
         forgotten.wants(MACHINE, CLOCK, HERE, at(1)),
@@ -209,7 +214,7 @@ def test_forgotten_comes_back_only_when_asked_for() -> None:
 
 
 def test_rejected_credentials_are_gone_and_wanted() -> None:
-    """What AWS refuses is not served for another second."""
+    """Rejected credentials are dropped at once, and wanted again."""
     rejected = issued().rejected(OVER, HUMAN, at(HOUR))
     assert (None, True, True, False) == (
         rejected.usable(at(HOUR)),
@@ -221,7 +226,7 @@ def test_rejected_credentials_are_gone_and_wanted() -> None:
 
 @pytest.mark.parametrize(("policy", "waits"), [(HUMAN, [300, 600, 1200, 1800, 1800]), (MACHINE, [5, 10, 20, 40, 80])])
 def test_who_is_rejected_again_and_again_waits(policy: RefreshPolicy, waits: list[float]) -> None:
-    """A session that AWS does not take soon after it was made is replaced at once; the next such one is a failure."""
+    """The first session rejected soon after its issue is replaced at once; from the second on there is a delay."""
     session, now, found = issued().rejected(OVER, policy, NOON), NOON, []
     assert session.wants(policy, CLIENT, HERE, NOON)
     session = session.issued(credentials(at(EIGHT_HOURS)), skew_seconds=0, jitter_seconds=0, now=now)
@@ -238,7 +243,7 @@ def test_who_is_rejected_again_and_again_waits(policy: RefreshPolicy, waits: lis
 
 
 def test_a_rejection_after_a_good_life_starts_anew() -> None:
-    """What AWS took for a while, and what was renewed in its time, wipes out the rejections before."""
+    """A session that AWS accepted for a while, or a renewal in time, resets the count of rejections."""
     again = (
         issued()
         .rejected(OVER, HUMAN, at(1))
@@ -253,7 +258,7 @@ def test_a_rejection_after_a_good_life_starts_anew() -> None:
 
 
 def test_a_person_wipes_out_rejections() -> None:
-    """`mayfly login` starts anew."""
+    """`mayfly login` resets the count of rejections."""
     assert Session(issued_at=NOON) == issued(used=False).rejected(OVER, HUMAN, at(1)).asked_by_person()
 
 
@@ -271,15 +276,15 @@ def test_a_person_wipes_out_rejections() -> None:
     ],
 )
 def test_the_desk_is_asked_only_when_it_matters(error: MayflyError | None, second: float, heeds: bool) -> None:
-    """Who is there matters where somebody may be asked by themselves, now or when they come back."""
+    """Presence matters where the clock may prompt now, or when somebody returns."""
     session = issued().failed(error, HUMAN, jitter=0, now=NOON) if error else issued()
-    assert heeds == session.heeds_scene(HUMAN, at(second))
+    assert heeds == session.needs_presence(HUMAN, at(second))
 
 
 @pytest.mark.parametrize("session", [Session(), issued(used=False)])
 def test_what_is_not_kept_does_not_look_who_is_there(session: Session) -> None:
     """An idle profile costs no look at the desk."""
-    assert not session.heeds_scene(HUMAN, at(EIGHT_HOURS + 1))
+    assert not session.needs_presence(HUMAN, at(EIGHT_HOURS + 1))
 
 
 # After a no
@@ -295,7 +300,7 @@ HUMAN_ERRORS = [
 
 @pytest.mark.parametrize("error", HUMAN_ERRORS)
 def test_after_a_no_nothing_happens_by_itself(error: MayflyError) -> None:
-    """From a no inside the window to the last five minutes the clock asks for nothing, nor after the end."""
+    """After a refusal inside the window the clock does not prompt until five minutes before the end, nor after it."""
     refused = failing(issued(), error, after=DUE)
     seconds = [
         second for second in range(int(DUE), int(EIGHT_HOURS) + 7200) if refused.wants(HUMAN, CLOCK, HERE, at(second))
@@ -311,21 +316,21 @@ def test_the_last_chance_is_one(error: MayflyError) -> None:
 
 
 def test_the_last_chance_is_not_missed_because_clients_have_to_wait() -> None:
-    """However often clients were told no, and so have to wait beyond the end: five minutes before it, once more."""
+    """However long clients must wait after refusals, the clock prompts once more five minutes before the end."""
     pestered = failing(issued(), NO, times=9, after=EIGHT_HOURS - 400)
     now = at(EIGHT_HOURS - 300)
     assert (False, True) == (pestered.wants(HUMAN, CLIENT, HERE, now), pestered.wants(HUMAN, CLOCK, HERE, now))
 
 
 def test_the_last_chance_leaves_a_breath() -> None:
-    """A no seconds before the last five minutes is not answered by another prompt at once."""
+    """A refusal seconds before the last five minutes is not followed by another prompt at once."""
     refused = failing(issued(), NO, after=EIGHT_HOURS - 301)
     wanted = [left for left in range(300, 0, -1) if refused.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
     assert 271 == wanted[0]
 
 
 def test_the_last_chance_is_not_for_the_absent() -> None:
-    """Nobody there, no prompt: neither away nor locked."""
+    """No prompt while nobody is present, or the screen is locked."""
     refused = failing(issued(), NO, after=DUE)
     assert [False, False] == [refused.wants(HUMAN, CLOCK, scene, at(EIGHT_HOURS - 200)) for scene in (AWAY, LOCKED)]
 
@@ -340,7 +345,7 @@ def test_the_last_chance_is_not_for_the_absent() -> None:
     ],
 )
 def test_what_nobody_saw_is_shown_once_more_at_the_unlock(error: MayflyError, is_asked: bool) -> None:
-    """Who comes back is asked what nobody answered, once; what was dismissed was answered."""
+    """A prompt that nobody saw is shown once more after an unlock; a dismissed one is not."""
     unlocked, later = Scene(unlocked_at=at(DUE + 500)), Scene(unlocked_at=at(DUE + 700))
     once = failing(issued(), error, after=DUE)
     twice = once.failed(error, HUMAN, jitter=0, now=at(DUE + 560), unlocked_at=unlocked.unlocked_at)
@@ -353,7 +358,7 @@ def test_what_nobody_saw_is_shown_once_more_at_the_unlock(error: MayflyError, is
 
 
 def test_what_was_ignored_before_the_unlock_is_shown_at_it_however_often() -> None:
-    """Clients' prompts that nobody saw are not the one that is shown to whoever comes back; credentials start anew."""
+    """Only the clock's prompt after an unlock counts as shown again; new credentials reset that."""
     error, unlocked_at = ApprovalIgnored("a minute went by"), at(EIGHT_HOURS + 600)
     ignored = failing(issued(), error, times=3, after=EIGHT_HOURS + 60)
     shown = ignored.failed(error, HUMAN, jitter=0, now=at(EIGHT_HOURS + 660), unlocked_at=unlocked_at)
@@ -365,7 +370,7 @@ def test_what_was_ignored_before_the_unlock_is_shown_at_it_however_often() -> No
 
 
 def test_a_no_of_hours_ago_does_not_count() -> None:
-    """A login that its own person dismissed while all was fresh does not keep them from being asked in time."""
+    """A person dismissed their own early login: the renewal is prompted for in time all the same."""
     refused = failing(issued(), NO, after=HOUR)
     assert (False, True) == (
         refused.wants(HUMAN, CLOCK, HERE, at(DUE - 1)),
@@ -374,7 +379,7 @@ def test_a_no_of_hours_ago_does_not_count() -> None:
 
 
 def test_a_no_of_minutes_ago_counts_until_an_hour_is_over() -> None:
-    """Who was dismissed as somebody's company, ten minutes before it was due, is not asked for again when it is."""
+    """A session whose shared login was dismissed ten minutes before it was due is not prompted for when it is."""
     refused = failing(issued(16 * HOUR), NO, after=16 * HOUR - 1800)
     first = next(
         second for second in range(0, 1800, 10) if refused.wants(HUMAN, CLOCK, HERE, at(16 * HOUR - 1800 + second))
@@ -384,7 +389,7 @@ def test_a_no_of_minutes_ago_counts_until_an_hour_is_over() -> None:
 
 
 def test_the_last_chance_of_a_role_is_its_base_s_once() -> None:
-    """A base that ended after a no is asked for five minutes before the role above it ends, and not twice."""
+    """A base that expired after a refusal is prompted for once, five minutes before the role above it ends."""
     refused = failing(issued(), NO, after=DUE)
     end = at(9 * HOUR)
     twice = failing(refused, NO, after=9 * HOUR - 299)
@@ -411,17 +416,17 @@ def test_clients_after_a_no_wait_twice_as_long_each_time() -> None:
 
 @pytest.mark.parametrize(("after", "is_wanted"), [(0, False), (29.9, False), (30, True), (9999, True)])
 def test_clients_wait_out_the_delay(after: float, is_wanted: bool) -> None:
-    """A client's try is made when the delay is over, not before."""
+    """A client's attempt is made when the delay is over, and not before."""
     refused = failing(Session(), NO, after=0)
     assert is_wanted == refused.wants(HUMAN, CLIENT, HERE, at(after))
 
 
 def test_a_person_tries_at_once_and_starts_anew() -> None:
-    """`mayfly login` waits for nothing, and what failed before no longer counts."""
+    """`mayfly login` tries at once, and earlier failures no longer count."""
     refused = failing(issued().forgot(), NO, times=5, after=0)
     anew = refused.asked_by_person()
     assert (True, 30, False, None) == (
-        refused.wants(HUMAN, PERSON, LOCKED, at(1)),
+        refused.wants(HUMAN, PERSON, HERE, at(1)),
         failing(anew, NO, after=1).retry_after_seconds,
         anew.forgotten,
         anew.retry_not_before_at(),
@@ -429,7 +434,7 @@ def test_a_person_tries_at_once_and_starts_anew() -> None:
 
 
 def test_success_starts_anew() -> None:
-    """New credentials wipe out what failed before them, but not who uses them."""
+    """New credentials reset the failures, but not the use."""
     again = failing(issued(), NO, times=3, after=DUE).issued(
         credentials(at(2 * EIGHT_HOURS)), skew_seconds=0, jitter_seconds=0, now=at(DUE + 60)
     )
@@ -462,7 +467,7 @@ SET_UP_WRONG = [AccessDenied("no"), ItemNotFound("no item"), OnePasswordUnknown(
 
 @pytest.mark.parametrize("error", SET_UP_WRONG)
 def test_where_nobody_is_asked_the_clock_tries_whatever_it_was(error: MayflyError) -> None:
-    """An item can be mended, and a hiccup passes: 60 s, doubling to 30 min, without a word from anybody."""
+    """A service account is retried after every kind of error: 60 s, doubling to 30 min."""
     session, waits = Session(), []
     for _ in range(7):
         session = session.failed(error, MACHINE, jitter=0.5, now=NOON)
@@ -475,7 +480,7 @@ def test_where_nobody_is_asked_the_clock_tries_whatever_it_was(error: MayflyErro
 
 
 def test_what_nobody_has_recorded_is_tried_again_on_demand() -> None:
-    """An unknown text of op is not repeated by the clock."""
+    """The clock does not retry after an unknown text of op."""
     session = failing(issued(), OnePasswordUnknown("?"), after=DUE)
     assert (False, False, True) == (
         session.wants(HUMAN, CLOCK, HERE, at(DUE + 9999)),
@@ -486,7 +491,7 @@ def test_what_nobody_has_recorded_is_tried_again_on_demand() -> None:
 
 @pytest.mark.parametrize(("policy", "first"), [(MACHINE, 5), (HUMAN, 30)])
 def test_what_may_pass_is_retried_by_itself(policy: RefreshPolicy, first: float) -> None:
-    """A retryable error backs off from 5 s where nobody is asked, from 30 s where somebody is, to 30 min."""
+    """The delay after a retryable error begins at 5 s without a prompt, at 30 s with one, and grows to 30 min."""
     session, waits = Session(), []
     for _ in range(12):
         session = session.failed(AwsThrottled("slow down"), policy, jitter=0, now=NOON)
@@ -504,7 +509,7 @@ def test_what_may_pass_is_retried_by_itself(policy: RefreshPolicy, first: float)
     ],
 )
 def test_an_outage_is_over_within_a_minute(error: MayflyError, policy: RefreshPolicy, longest: float) -> None:
-    """Where trying asks nobody for a fingerprint, it goes on every minute, or its end would be noticed late."""
+    """An attempt without a prompt is made every minute during an outage, so that its end is noticed."""
     session = issued()
     for _ in range(12):
         session = session.failed(error, policy, jitter=0, now=at(EIGHT_HOURS + 5))
@@ -524,7 +529,7 @@ def test_what_nobody_waits_for_is_spread(jitter: float, wait: float) -> None:
     + [(AwsUnreachable("no network"), HUMAN, left) for left in (100, 10, 2)],
 )
 def test_a_retry_always_comes_before_the_end(error: MayflyError, policy: RefreshPolicy, left: float) -> None:
-    """However often it failed, half of what is left is the longest wait while anything is left."""
+    """However often it failed, the delay is at most half of the remaining life."""
     session = issued()
     for _ in range(12):
         session = session.failed(error, policy, jitter=0, now=at(EIGHT_HOURS - left))
@@ -532,32 +537,32 @@ def test_a_retry_always_comes_before_the_end(error: MayflyError, policy: Refresh
 
 
 def test_the_last_five_minutes_are_not_filled_with_prompts() -> None:
-    """What failed there was the try before the end: the next one doubles on."""
+    """An attempt in the last five minutes was the last before the end: the delay goes on doubling."""
     assert 240 == failing(issued(), AwsFailed("500"), times=4, after=EIGHT_HOURS - 290).retry_after_seconds
 
 
 @pytest.mark.parametrize("error", [OnePasswordGarbled("?"), AwsFailed("500"), AwsThrottled("slow down")])
 def test_what_comes_after_a_prompt_is_tried_by_the_clock_while_anything_lives(error: MayflyError) -> None:
-    """Each try may cost a fingerprint: once all has ended, only a client's demand is worth one."""
+    """Each attempt may raise a prompt: after the end only a client's request makes one."""
     session = failing(issued(), error, after=EIGHT_HOURS - 200)
     wanted = [left for left in range(200, -7200, -10) if session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
     assert (170, 10, True) == (wanted[0], wanted[-1], session.wants(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 1)))
 
 
 def test_a_network_that_is_down_costs_no_prompt() -> None:
-    """It is found out before `op` is run, so the clock goes on after the end."""
+    """An unreachable AWS is found out before `op` runs, so the clock retries also after the end."""
     session = failing(issued(), AwsUnreachable("no network"), after=EIGHT_HOURS + 5)
     assert session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 65))
 
 
 def test_after_the_end_a_retry_takes_its_time() -> None:
-    """What has ended cannot be saved by hurrying."""
+    """After the end the delay is not cut."""
     assert 60 == failing(issued(), AwsThrottled("slow down"), times=2, after=EIGHT_HOURS + 5).retry_after_seconds
 
 
 @pytest.mark.parametrize("error", [OnePasswordRateLimited, AwsThrottled])
 def test_a_party_that_says_when_is_listened_to(error: type[MayflyError]) -> None:
-    """retry_after_seconds is honoured to the second, even beyond the end."""
+    """retry_after_seconds is kept to the second, even beyond the end."""
     session = failing(issued(), error("later", retry_after_seconds=4000), times=3, after=DUE)
     assert (4000, at(DUE + 4000)) == (session.retry_after_seconds, session.retry_not_before_at())
 
@@ -572,13 +577,13 @@ def test_a_party_that_is_impatient_is_not_heard() -> None:
 
 
 def test_a_changed_config_is_no_error_once_it_is_taken_over() -> None:
-    """ConfigChanged ends with the reload; what 1Password said does not."""
+    """ConfigChanged is cleared by the reload; an error of 1Password is not."""
     changed, refused = failing(Session(), ConfigChanged("it is"), after=0), failing(Session(), NO, after=0)
     assert (Session(), refused) == (changed.config_adopted(), refused.config_adopted())
 
 
 def test_why_nothing_can_be_done() -> None:
-    """A client is told of the lock where that is what stands in the way, otherwise of the last failure."""
+    """A client is told that the screen is locked where that is the reason, or else the last failure."""
     refused = failing(Session(), NO, after=0)
     through_lock = refused.refusal(HUMAN, LOCKED)
     assert (ScreenLocked, NO, NO, None) == (
@@ -606,16 +611,16 @@ def test_why_nothing_can_be_done() -> None:
     ],
 )
 def test_who_comes_along(life: float, second: float, comes: bool) -> None:
-    """In use, due within the hour, and not just come."""
-    assert comes == issued(life).may_come_along(HUMAN, at(second))
+    """A session joins if it is in use, due within the hour, and not new."""
+    assert comes == issued(life).may_join_login(HUMAN, at(second))
 
 
 @pytest.mark.parametrize(
     "session", [Session(), issued(used=False), issued().forgot(), failing(issued(), NO, after=DUE)]
 )
 def test_who_stays_at_home(session: Session) -> None:
-    """Nobody is taken along who is not in use, or has to wait."""
-    assert not session.may_come_along(HUMAN, at(DUE))
+    """A session does not join if it is not in use, or if its delay is not over."""
+    assert not session.may_join_login(HUMAN, at(DUE))
 
 
 # Doubt and alarm
@@ -633,7 +638,7 @@ def test_doubts_are_seldom() -> None:
 
 
 def test_doubts_are_as_seldom_of_the_next_ones() -> None:
-    """New credentials, and what AWS did not take, do not reset the five minutes."""
+    """Neither new nor rejected credentials reset the five minutes."""
     doubted = issued().verified(at(10))
     renewed = doubted.issued(credentials(at(9 * HOUR)), skew_seconds=0, jitter_seconds=0, now=at(20))
     replaced = doubted.rejected(OVER, HUMAN, at(15)).issued(
@@ -645,25 +650,25 @@ def test_doubts_are_as_seldom_of_the_next_ones() -> None:
 
 
 def test_what_aws_has_refused_is_doubted_while_it_lives() -> None:
-    """Due or not; but not after its end."""
+    """Credentials that AWS refused are verified, also when due, but not after their end."""
     seconds = (10, DUE, EIGHT_HOURS)
     assert [True, True, False] == [issued().may_verify(HUMAN, at(second), is_refused=True) for second in seconds]
 
 
 def test_the_end_is_told_twice() -> None:
-    """At 15 and at 5 minutes before the end of what is in use, each once."""
+    """Credentials in use are announced 15 and 5 minutes before the end, each once."""
     session, told = issued(), []
     for left in range(1200, -60, -10):
-        mark = session.alarm_seconds(HUMAN, at(EIGHT_HOURS - left))
+        mark = session.warning_seconds(HUMAN, at(EIGHT_HOURS - left))
         if mark is not None:
             told.append((left, mark))
-            session = session.alarmed(mark)
+            session = session.warned(mark)
     assert [(900, 900), (300, 300)] == told
 
 
 def test_a_slept_over_alarm_is_one() -> None:
-    """Who wakes three minutes before the end is told once."""
-    assert 300 == issued().alarm_seconds(HUMAN, at(EIGHT_HOURS - 180))
+    """After a sleep until three minutes before the end there is one warning."""
+    assert 300 == issued().warning_seconds(HUMAN, at(EIGHT_HOURS - 180))
 
 
 @pytest.mark.parametrize(
@@ -675,9 +680,9 @@ def test_a_slept_over_alarm_is_one() -> None:
     ],
 )
 def test_the_end_is_told_to_those_who_expect_more(session: Session, mode: str, is_told: bool) -> None:
-    """What nobody uses, and what is renewed on demand, ends in silence, unless renewing it failed."""
+    """No warning for credentials that are unused, or renewed on demand, unless a renewal failed."""
     policy = attrs.evolve(HUMAN, mode=mode)
-    assert is_told == (session.alarm_seconds(policy, at(EIGHT_HOURS - 600)) is not None)
+    assert is_told == (session.warning_seconds(policy, at(EIGHT_HOURS - 600)) is not None)
 
 
 # Looking again
@@ -699,7 +704,7 @@ def test_the_end_is_told_to_those_who_expect_more(session: Session, mode: str, i
     ],
 )
 def test_look_again(session: Session, second: float, seconds: float) -> None:
-    """At every boundary on the dot, and otherwise within half a minute."""
+    """The next look is at the next boundary, or in half a minute."""
     assert seconds == pytest.approx(session.look_again_seconds(HUMAN, at(second)))
 
 
@@ -713,5 +718,5 @@ def test_a_code_goes_out_once(last: int | None, now: int, first: int) -> None:
 
 
 def test_presence_has_three_words() -> None:
-    """What cannot be known is no fourth one: it counts as present."""
+    """Presence has three values; unknown counts as PRESENT."""
     assert Scene().presence is Presence.PRESENT

@@ -11,60 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import (
-    AccessDenied,
-    ApprovalDismissed,
-    ApprovalIgnored,
-    AwsThrottled,
-    AwsUnknown,
-    MayflyError,
-    OnePasswordHung,
-    OnePasswordLocked,
-    OnePasswordRateLimited,
-    OnePasswordUnknown,
-)
+from mayfly.shared.errors import ApprovalDismissed, AwsUnknown, MayflyError, OnePasswordHung
 from support.engine import HERE, HOUR, NOON, at, credentials
+from support.laws import A_STEP, ERRORS, SOME_TIME, Sources, changed
 
 
 pytestmark = pytest.mark.laws
 
-ERRORS: list[MayflyError] = [
-    ApprovalDismissed("no"),
-    ApprovalIgnored("nobody"),
-    OnePasswordLocked("locked"),
-    AwsThrottled("slow down"),
-    OnePasswordHung("no end"),
-    OnePasswordRateLimited("later", retry_after_seconds=600),
-    AccessDenied("not you"),
-    OnePasswordUnknown("?"),
-]
-SECONDS = st.one_of(st.floats(0, 90), st.floats(0, 3600), st.floats(0, 40 * HOUR))
 LIVES = st.one_of(st.floats(900, 3600), st.floats(2700, 36 * HOUR)).map(round)
 
 
-class Sources:
-    """Two clocks: one that somebody may set, and one that nobody can."""
-
-    def __init__(self) -> None:
-        self.true_seconds = 0.0
-        self.wall_offset_seconds = 0.0
-
-    def wall(self) -> datetime:
-        return at(self.true_seconds + self.wall_offset_seconds)
-
-    def seconds(self) -> float:
-        return self.true_seconds
-
-    def clock(self) -> Clock:
-        return Clock(self.wall, self.seconds)
-
-
 class AnyLife(RuleBasedStateMachine):
-    """A session through whatever may happen to it, played as the keeper plays it."""
+    """A session through any events, driven as the keeper drives it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +42,7 @@ class AnyLife(RuleBasedStateMachine):
     @initialize(
         mode=st.sampled_from(["always", "while-used", "on-demand"]),
         asks_human=st.booleans(),
-        offset=st.floats(-7200, 7200),
+        offset=A_STEP,
     )
     def begin(self, mode: str, asks_human: bool, offset: float) -> None:
         self.policy = RefreshPolicy(mode=mode, asks_human=asks_human)
@@ -87,26 +50,23 @@ class AnyLife(RuleBasedStateMachine):
         self.clock = self.sources.clock()
 
     def enter(self, session: Session) -> None:
-        """Every value that there ever was is remembered as it was."""
+        """Remember every value as it was."""
         self.session = session
         self.past.append((session, attrs.asdict(session, recurse=False)))
 
     # What the world does
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=SOME_TIME)
     def time_passes(self, seconds: float) -> None:
         self.sources.true_seconds += seconds
 
-    @rule(seconds=st.floats(-7200, 7200))
+    @rule(seconds=A_STEP)
     def somebody_sets_the_clock(self, seconds: float) -> None:
         self.sources.wall_offset_seconds += seconds
 
     @rule(presence=st.sampled_from(Presence))
     def somebody_comes_or_goes(self, presence: Presence) -> None:
-        was_locked = self.scene.presence is Presence.LOCKED
-        is_unlock = was_locked and presence is not Presence.LOCKED
-        unlocked_at = self.clock() if is_unlock else self.scene.unlocked_at
-        self.scene = Scene(presence=presence, unlocked_at=unlocked_at)
+        self.scene = changed(self.scene, presence, self.clock())
 
     @rule()
     def a_client_fetches(self) -> None:
@@ -116,6 +76,12 @@ class AnyLife(RuleBasedStateMachine):
     def somebody_forgets(self) -> None:
         self.enter(self.session.forgot())
         self.was_refused_in_time = False
+
+    @rule()
+    def the_daemon_restarts(self) -> None:
+        """The next process takes the session over, and the laws go on."""
+        kept = unpack(pack({"nsrc": StoredSession("", self.session.to_keep(self.policy))}))
+        self.enter(kept["nsrc"].session.recalled(self.clock()) if kept else Session())
 
     @rule()
     def aws_refuses(self) -> None:
@@ -130,24 +96,33 @@ class AnyLife(RuleBasedStateMachine):
         jitter=st.floats(0, 60),
         error=st.one_of(st.none(), st.sampled_from(ERRORS)),
         takes=st.floats(0, 100),
+        through_lock=st.booleans(),
     )
-    def attempt(self, trigger: Trigger, life: int, jitter: float, error: MayflyError | None, takes: float) -> None:
+    def attempt(
+        self,
+        trigger: Trigger,
+        life: int,
+        jitter: float,
+        error: MayflyError | None,
+        takes: float,
+        through_lock: bool,
+    ) -> None:
         now = self.clock()
         if trigger is Trigger.PERSON:
             self.enter(self.session.asked_by_person())
-        if not self.session.wants(self.policy, trigger, self.scene, now):
+        if not self.session.wants(self.policy, trigger, self.scene, now, through_lock=through_lock):
             return
-        self.check_attempt(trigger, now)
+        self.check_attempt(trigger, now, through_lock)
         self.sources.true_seconds += takes
         if error:
             self.fail(error, jitter / 60)
         else:
             self.issue(life, jitter)
 
-    def check_attempt(self, trigger: Trigger, now: datetime) -> None:
-        """Nobody is asked through a lock but by a person; after a no the clock asks once more at most."""
+    def check_attempt(self, trigger: Trigger, now: datetime, through_lock: bool) -> None:
+        """Only `--through-lock` prompts through a lock; after a refusal the clock prompts once more at most."""
         if self.policy.asks_human and self.scene.presence is Presence.LOCKED:
-            assert Trigger.PERSON is trigger
+            assert (Trigger.PERSON, True) == (trigger, through_lock)
         if trigger is Trigger.CLOCK:
             assert not self.session.forgotten
             assert self.policy.mode != "on-demand"
@@ -174,7 +149,7 @@ class AnyLife(RuleBasedStateMachine):
             self.was_refused_in_time = False
 
     def cut_seconds(self) -> float:
-        """What fails in the last five minutes, and asks somebody, was the try before the end."""
+        """The remaining life below which a delay is not cut."""
         return 300 if self.policy.asks_human else 1
 
     def issue(self, life: int, jitter: float) -> None:
@@ -203,7 +178,7 @@ class AnyLife(RuleBasedStateMachine):
 
     @invariant()
     def no_boundary_is_overslept(self) -> None:
-        """Until it is time to look again, nothing changes by the clock alone."""
+        """Until the next look, the passing of time changes no decision."""
         now = self.clock()
         rest = self.session.look_again_seconds(self.policy, now)
         assert 0 < rest <= LOOK_AGAIN_SECONDS
@@ -215,7 +190,7 @@ class AnyLife(RuleBasedStateMachine):
         return (
             self.session.phase(self.policy, now),
             *(self.session.wants(self.policy, trigger, self.scene, now) for trigger in Trigger),
-            self.session.alarm_seconds(self.policy, now),
+            self.session.warning_seconds(self.policy, now),
         )
 
 
@@ -275,7 +250,7 @@ TICKS = st.lists(st.tuples(st.floats(0, 12 * HOUR), st.floats(-2 * HOUR, 2 * HOU
 
 @given(TICKS)
 def test_the_clock_never_runs_back_and_never_runs_slow(ticks: list[tuple[float, float]]) -> None:
-    """Whatever somebody sets the wall clock to, at least as much time goes by as really does."""
+    """However the wall clock is set, at least as much time passes as really does."""
     sources = Sources()
     clock = sources.clock()
     before = clock()
@@ -296,7 +271,7 @@ def shown(change: Callable[[Sources], None]) -> float:
 
 
 def test_a_clock_that_is_set_forward_is_believed() -> None:
-    """A step forward ends credentials earlier, which is safe."""
+    """A step forward shortens lives, which is safe."""
 
     def change(sources: Sources) -> None:
         sources.wall_offset_seconds = 3600
@@ -305,7 +280,7 @@ def test_a_clock_that_is_set_forward_is_believed() -> None:
 
 
 def test_a_clock_that_is_set_back_is_not_believed() -> None:
-    """A step back lengthens nobody's life: real time goes on from where it was."""
+    """A step back lengthens no life: time goes on from where it was."""
 
     def change(sources: Sources) -> None:
         sources.wall_offset_seconds = -3600
@@ -315,7 +290,7 @@ def test_a_clock_that_is_set_back_is_not_believed() -> None:
 
 
 def test_a_night_asleep_counts() -> None:
-    """Nine hours with the lid closed are nine hours."""
+    """Nine hours of suspend count as nine hours."""
 
     def change(sources: Sources) -> None:
         sources.true_seconds = 9 * HOUR
@@ -324,7 +299,7 @@ def test_a_night_asleep_counts() -> None:
 
 
 def test_the_real_clock_is_the_wall_clock() -> None:
-    """Without sources of the test's own, it shows the time of day, in UTC."""
+    """Without given sources the clock shows the time of day in UTC."""
     before = datetime.now(NOON.tzinfo)
     now = Clock()()
     assert before <= now <= datetime.now(NOON.tzinfo)

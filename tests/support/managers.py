@@ -1,4 +1,4 @@
-"""A world with a real `systemd --user` in it: what is installed there runs as it would at home."""
+"""A world with a real `systemd --user`: a service that is installed there runs as on a user's machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.world import PATIENCE_SECONDS, Ended, World, measured
 SCRIPT = Path(__file__).with_name("user-systemd")
 REPOSITORY = Path(mayfly.__file__).parents[2]
 ROOT = 0
-# A user that no machine has: as an ordinary one, it may do nothing that takes a capability.
+# A user id that no machine has. It stands for an ordinary user, who has no capabilities.
 SOMEBODY = 54321
 
 FETCH = """
@@ -33,7 +33,7 @@ SERVICES = ("mayfly.service", "mayfly-exchange@.service", "mayfly-desk.service")
 
 
 def missing() -> str:
-    """Why there can be no manager here; "" if there can."""
+    """The reason why no manager can run on this machine; "" if one can."""
     if os.getuid() != 0:
         return "needs root, to make a user manager of its own"
     if not Path("/lib/systemd/systemd").exists():
@@ -42,7 +42,7 @@ def missing() -> str:
 
 
 class UserManager:
-    """A running manager of the user `uid`, and how to do things under it."""
+    """A running manager of the user `uid`, with the actions of that user."""
 
     def __init__(self, world: World, uid: int, inside: int, python: Path) -> None:
         self.world = world
@@ -53,15 +53,15 @@ class UserManager:
 
     @property
     def runtime_dir(self) -> Path:
-        """The user's own, as it can be seen from out here."""
+        """The user's runtime folder, as the test sees it."""
         return self.seen(f"/run/user/{self.uid}")
 
     def seen(self, path: str) -> Path:
-        """A path of the manager's world, as it can be seen from out here."""
+        """A path inside the manager's mount namespace, as the test sees it."""
         return Path(f"/proc/{self._inside}/root{path}")
 
     async def run(self, *argv: str, env: dict[str, str] | None = None) -> Ended:
-        """Run a program as in a terminal of the user's; `env` is laid over, an empty value takes away."""
+        """Run a program as in the user's terminal. `env` adds variables; an empty value removes one."""
         followed = {} if self.uid else measured()
         mine = (
             self.world.env
@@ -85,7 +85,7 @@ class UserManager:
         return await self.run(str(self.python), "-I", "-m", "mayfly", *argv, env=env)
 
     async def fetch(self, profile: str = "nsrc") -> dict[str, Any]:
-        """The credentials, as a program of the user's gets them."""
+        """The credentials, fetched by a program of the user."""
         ended = await self.run(
             *(str(self.python), "-I", "-c", FETCH, f"{self.world.url}/credentials/{profile}", self.world.token(profile))
         )
@@ -93,7 +93,7 @@ class UserManager:
         return dict(json.loads(ended.out))
 
     async def systemctl(self, *words: str) -> str:
-        """What `systemctl --user` prints; it must succeed."""
+        """The output of `systemctl --user`, which must succeed."""
         ended = await self.run("systemctl", "--user", *words)
         assert 0 == ended.code, ended.err
         return ended.out.strip()
@@ -105,14 +105,14 @@ class UserManager:
         return int(await self.property(unit, "MainPID"))
 
     async def until(self, unit: str, name: str, *wanted: str) -> str:
-        """Wait until a unit's property has one of these values."""
+        """Wait until a unit's property has one of these values; returns the value."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (found := await self.property(unit, name)) not in wanted:
                 await asyncio.sleep(0.05)
         return found
 
     async def anew(self, before: int) -> int:
-        """The daemon's process, as soon as it is another one than `before`, and serves."""
+        """Wait until another process than `before` serves as the daemon; returns its pid."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (found := await self.main_pid()) in {0, before}:
                 await asyncio.sleep(0.05)
@@ -120,14 +120,14 @@ class UserManager:
         return found
 
     async def install(self, *argv: str) -> Ended:
-        """`mayfly install`, and what the services say goes to a file."""
+        """`mayfly install`; the services' standard error goes to files, which `log` reads."""
         self.lay_over("99-log", "StandardError=append:{log}")
         ended = await self.mayfly("install", *argv)
         assert 0 == ended.code, ended.err
         return ended
 
     def lay_over(self, name: str, *lines: str, units: tuple[str, ...] = SERVICES) -> None:
-        """Lines for the [Service] part of these units, as a drop-in; the manager must be told to reload."""
+        """Write a drop-in with these lines of [Service] for each unit. Takes effect at the next daemon-reload."""
         for unit in units:
             log = self.world.folder / f"{unit}.log"
             text = "\n".join(("[Service]", *lines)).replace("{log}", str(log)) + "\n"
@@ -141,13 +141,13 @@ class UserManager:
         return path.read_text() if path.exists() else ""
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """The daemon's events of that name, so far."""
+        """The daemon's events of that name so far."""
         rows = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
         return [row for row in rows if row["event"] == name]
 
 
 class SystemdWorld(World):
-    """A world whose runtime folder is a manager's."""
+    """A world in which users can log in to a systemd manager."""
 
     manager: UserManager
 
@@ -165,7 +165,7 @@ class SystemdWorld(World):
 
     @asynccontextmanager
     async def log_in(self, uid: int = ROOT, python: Path | None = None) -> AsyncIterator[UserManager]:
-        """A manager of the user's, from log-in to log-out."""
+        """The user's manager, from log-in to log-out. `python` runs the commands; default: this interpreter."""
         self.own(uid)
         needed = dict.fromkeys(map(str, (sys.base_prefix, sys.prefix, REPOSITORY, self.folder)))
         hidden = {"MAYFLY_RUNTIME_DIR", "MAYFLY_LISTEN", "XDG_CONFIG_HOME"}
@@ -189,7 +189,7 @@ class SystemdWorld(World):
 
 
 def _first_inside(script: int) -> int:
-    """The first process of the namespaces: the grandchild of the script."""
+    """The first process inside the namespaces: the grandchild of the script."""
     unshare = _only_child(script)
     return _only_child(unshare)
 

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mayfly.daemon.log_events import UNLISTED
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
 
@@ -282,7 +283,10 @@ class Served:
         if self.process.returncode is None:
             self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.process.wait()
+            code = await self.process.wait()
+        unlisted = [row for row in self.events() if "unlisted" in row or row["event"] == UNLISTED]
+        assert [] == unlisted, "an event or a field is missing in mayfly.daemon.log_events"
+        return code
 
 
 def parse_reply(raw: bytes) -> Reply:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mayfly.cli import speech
 from mayfly.shared import address, paths
@@ -33,11 +33,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    from mayfly.daemon import log
+
+    with log.opened(sys.stderr) as logger:
+        return _run(given, logger)
+
+
+def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
     try:
-        return _serve(given, manager)
+        return _serve(given, manager, logger)
     except ConfigInvalid as problem:
         reason = speech.Stop(speech.WRONG_USAGE, *problem.problems)
     except speech.Stop as stop:
@@ -67,11 +74,11 @@ def _wait_for_change(given: str | None) -> None:
         time.sleep(1)
 
 
-def _serve(given: argparse.Namespace, manager: Manager) -> int:
+def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
     import asyncio
 
     from mayfly.config.load import load
-    from mayfly.daemon import log, sockets
+    from mayfly.daemon import sockets
     from mayfly.daemon.daemon import Daemon
     from mayfly.daemon.remote_desk import RemoteDesk
     from mayfly.desk import desk_here
@@ -89,7 +96,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     async def serve() -> None:
         clock = Clock()
         desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
-        daemon = Daemon(found, address, log.open_log(), manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        daemon = Daemon(found, address, logger, manager, clock=clock, desk=desk, is_sealed=given.sealed)
         await daemon.serve(on_ready=_say_where)
 
     try:
@@ -101,16 +108,7 @@ def _serve(given: argparse.Namespace, manager: Manager) -> int:
     except sock_diag.SockDiagMissing as reason:
         hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
         raise speech.Stop(speech.FAILED, str(reason), hints=(hint,)) from None
-    _let_go_of_log()
     return speech.DONE
-
-
-def _let_go_of_log() -> None:
-    """Lines that nobody takes are no reason to have failed: Python would end with 120 for what it still holds."""
-    try:
-        sys.stderr.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _say_where(shown: str) -> None:

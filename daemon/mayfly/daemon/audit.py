@@ -1,7 +1,7 @@
-"""Who got what: one event for each process and profile in a minute, and the last few for `mayfly status`.
+"""Which process got which profile: one event a minute for each pair, and the last few hand-outs for `mayfly status`.
 
-The process is found through the socket's inode while the client still waits, because afterwards it may be gone; clients
-that come in great numbers are answered first and looked at less: then they are told by their agent alone.
+The process is found by its socket's inode while the client still waits, because it may end with the answer. Of clients
+in great numbers not every process is looked up. The others are noted by their agent alone.
 """
 
 from __future__ import annotations
@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.log_counter import LogCounter
+from mayfly.daemon.tasks import Tasks
 from mayfly.shared.desk import Caller, Desk
+from mayfly.shared.text import printable
 
 
 REPEAT_SECONDS = 60
-# Clients of one process that start together are no sign of anything; SDKs fetch again at once after a refusal.
+# A process may start several clients at once. A fetch later than that repeats an earlier one, as SDKs do when AWS has
+# refused their credentials.
 TOGETHER_SECONDS = 0.2
 LOOKUPS_PER_SECOND = 5
-UNSEEN_PER_MINUTE = 20
-# A look takes 3 ms, and some 12 among thousands of descriptors. A client that has its answer may be gone before it is
-# found: so on a busy machine the look is waited for, and no longer where the desk is no help.
+WITHOUT_LOOKUP_PER_MINUTE = 20
+# Finding the client's process takes 3 ms, or 12 ms among thousands of open descriptors. The client may end as soon as
+# it has its answer, so the answer waits for the look-up, but no longer than this.
 PATIENCE_SECONDS = 0.1
 AGENT_LETTERS = 32
 LAST_FEW = 10
@@ -32,7 +35,7 @@ REMEMBERED = 1024
 
 
 class Fetch(NamedTuple):
-    """One hand-out: which program got which profile, and when."""
+    """One hand-out: a program got a profile's credentials at an instant. None: not known."""
 
     profile: str
     pid: int | None
@@ -41,11 +44,20 @@ class Fetch(NamedTuple):
     at: datetime
 
 
+class _HandOut(NamedTuple):
+    """What is known of a hand-out when it happens: by the time the process is found, a reload may drop the profile."""
+
+    profile: str
+    agent: str
+    at: datetime
+    session_age_seconds: int
+
+
 class Audit:
     """Notes hand-outs.
 
-    `age_seconds` tells how old a profile's session is; `suspect` hears of a process that fetches it again within a
-    minute.
+    `age_seconds` returns the age of a profile's session. `suspect` is called with a profile that one process fetches
+    again within a minute: AWS may have refused the credentials.
     """
 
     def __init__(
@@ -62,109 +74,103 @@ class Audit:
         self._clock = clock
         self._age_seconds = age_seconds
         self._suspect = suspect
-        self._told: dict[tuple[str, int | str], datetime] = {}
-        self._known: dict[int, Caller | None] = {}
-        self._lookups: deque[float] = deque(maxlen=LOOKUPS_PER_SECOND)
-        self._unseen: deque[float] = deque(maxlen=UNSEEN_PER_MINUTE)
+        self._logged_at: dict[tuple[str, int | str], datetime] = {}
+        self._callers: dict[int, Caller | None] = {}
+        self._lookups_at: deque[float] = deque(maxlen=LOOKUPS_PER_SECOND)
+        self._without_lookup_at: deque[float] = deque(maxlen=WITHOUT_LOOKUP_PER_MINUTE)
         self._left_out = LogCounter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(events)
         self.last: deque[Fetch] = deque(maxlen=LAST_FEW)
 
-    def meet(self, inode: int | None) -> None:
-        """A client at the socket `inode` will have to wait for its credentials: look meanwhile who it is."""
-        if inode is not None and inode not in self._known and self._may_look():
-            self._spawn(self._find(inode))
+    def start_lookup(self, inode: int | None) -> None:
+        """Look up the client at the socket `inode` while it waits for its credentials."""
+        if inode is not None and inode not in self._callers and self._may_look_up():
+            self._tasks.spawn(self._look_up(inode))
 
     async def note(self, profile: str, user_agent: str, inode: int | None, *, pid: int = 0) -> None:
-        """A client, at the socket `inode` or the process `pid`, is being given `profile`.
+        """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`.
 
-        Returns soon, whatever the desk does.
+        Returns within PATIENCE_SECONDS, also where the desk is slow or fails.
         """
-        agent, at = family(user_agent), self._clock()
-        if inode is not None and inode in self._known:
-            self._enter(profile, self._known[inode], agent, at)
+        given = _HandOut(profile, product(user_agent), self._clock(), round(self._age_seconds(profile)))
+        if inode is not None and inode in self._callers:
+            self._log(given, self._callers[inode])
         elif inode is None and not pid:
-            self._enter(profile, None, agent, at)
-        elif self._may_look():
-            look = (
-                self._look(profile, agent, inode, at) if inode is not None else self._look_up(profile, agent, pid, at)
-            )
-            await asyncio.wait([self._spawn(look)], timeout=PATIENCE_SECONDS)
+            self._log(given, None)
+        elif self._may_look_up():
+            work = self._log_client(given, inode) if inode is not None else self._log_process(given, pid)
+            await asyncio.wait([self._tasks.spawn(work)], timeout=PATIENCE_SECONDS)
         else:
-            self._enter_unseen(profile, agent, at)
+            self._log_without_lookup(given)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    async def _log_client(self, given: _HandOut, inode: int) -> None:
+        # A desk that fails is logged by the tasks. The hand-out is noted all the same.
+        try:
+            await self._look_up(inode)
+        finally:
+            self._log(given, self._callers.get(inode))
 
-    async def _look(self, profile: str, agent: str, inode: int, at: datetime) -> None:
-        await self._find(inode)
-        self._enter(profile, self._known.get(inode), agent, at)
+    async def _log_process(self, given: _HandOut, pid: int) -> None:
+        """Without suspicion: a shell that runs a command twice is no sign of a refusal."""
+        caller = Caller(pid, "unknown")
+        try:
+            caller = await self._desk.process(pid) or caller
+        finally:
+            self._log(given, caller, is_suspect=False)
 
-    async def _look_up(self, profile: str, agent: str, pid: int, at: datetime) -> None:
-        """A shell that runs a command twice is no sign of a refusal: so nobody is suspected."""
-        caller = await self._desk.process(pid)
-        self._enter(profile, caller or Caller(pid, "unknown"), agent, at, is_suspect=False)
-
-    async def _find(self, inode: int) -> None:
+    async def _look_up(self, inode: int) -> None:
         caller = await self._desk.caller(inode)
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[inode] = caller
+        if len(self._callers) >= REMEMBERED:
+            self._callers.clear()
+        self._callers[inode] = caller
 
-    def _may_look(self) -> bool:
-        """At most a few look-ups a second: each walks through /proc."""
+    def _may_look_up(self) -> bool:
+        """True a few times a second: each look-up walks through /proc."""
         seconds = asyncio.get_running_loop().time()
-        if len(self._lookups) == LOOKUPS_PER_SECOND and seconds - self._lookups[0] < 1:
+        if len(self._lookups_at) == LOOKUPS_PER_SECOND and seconds - self._lookups_at[0] < 1:
             return False
-        self._lookups.append(seconds)
+        self._lookups_at.append(seconds)
         return True
 
-    def _enter_unseen(self, profile: str, agent: str, at: datetime) -> None:
-        """There is no time to look who it is: it is told all the same, and what is not told is counted."""
-        seconds = asyncio.get_running_loop().time()
-        has_room = len(self._unseen) < UNSEEN_PER_MINUTE or seconds - self._unseen[0] >= REPEAT_SECONDS
-        if has_room and self._enter(profile, None, agent, at):
-            self._unseen.append(seconds)
+    def _log_without_lookup(self, given: _HandOut) -> None:
+        """Log the hand-outs to clients that are not looked up, up to a number each minute; count the others."""
+        seconds, earlier = asyncio.get_running_loop().time(), self._without_lookup_at
+        has_room = len(earlier) < WITHOUT_LOOKUP_PER_MINUTE or seconds - earlier[0] >= REPEAT_SECONDS
+        if has_room and self._log(given, None):
+            earlier.append(seconds)
             return
         if times := self._left_out.count():
             self._events.info("audit.limited", times=times)
 
-    def _enter(self, profile: str, caller: Caller | None, agent: str, at: datetime, *, is_suspect: bool = True) -> bool:
-        """Whether it is told: once a minute, for each process, or each agent where the process is not known."""
-        key = (profile, caller.pid if caller else agent)
-        before = self._told.get(key)
-        since = (at - before).total_seconds() if before else REPEAT_SECONDS
+    def _log(self, given: _HandOut, caller: Caller | None, *, is_suspect: bool = True) -> bool:
+        """Log a hand-out once a minute for each process, or each agent if the process is not known; whether it did."""
+        key = (given.profile, caller.pid if caller else given.agent)
+        before = self._logged_at.get(key)
+        since = (given.at - before).total_seconds() if before else REPEAT_SECONDS
         if since < REPEAT_SECONDS:
             if caller and is_suspect and since >= TOGETHER_SECONDS:
-                self._suspect(profile)
+                self._suspect(given.profile)
             return False
-        if len(self._told) >= REMEMBERED:
-            self._told.clear()
-        self._told[key] = at
-        pid, program = (caller.pid, _printable(caller.program)) if caller else (None, None)
-        self.last.append(Fetch(profile, pid, program, agent, at))
+        if len(self._logged_at) >= REMEMBERED:
+            self._logged_at.clear()
+        self._logged_at[key] = given.at
+        pid, program = (caller.pid, printable(caller.program)) if caller else (None, None)
+        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at))
         self._events.info(
             "credentials.handed_out",
-            profile=profile,
+            profile=given.profile,
             pid=pid,
             program=program,
-            agent=agent,
-            session_age_seconds=round(self._age_seconds(profile)),
+            agent=given.agent,
+            session_age_seconds=given.session_age_seconds,
         )
         return True
 
 
-def _printable(program: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in program)
-
-
-def family(user_agent: str) -> str:
+def product(user_agent: str) -> str:
     """The first product of a User-Agent without its version: `aws-cli/2.36.7 …` is aws-cli.
 
-    No program has a name as long as a token, of which no part is to be told: the redaction knows only whole ones.
+    A name as long as a token is "unknown". It may be one, and the redaction would miss a part of it.
     """
     first = user_agent.split(" ", 1)[0].split("/", 1)[0]
     if len(first) > AGENT_LETTERS:

@@ -64,6 +64,7 @@ class Daemon:
         self._is_sealed = is_sealed
         self._events = Events(log)
         self._clock = clock
+        self._desk = desk
         self._started_at = self._clock()
         self._grants = Grants()
         outside = manager.inherited.sock_diag
@@ -103,7 +104,7 @@ class Daemon:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the address that is listened on."""
         _close_up()
         async with contextlib.AsyncExitStack() as life:
-            self._keeper.restore(self._manager.restore())
+            self._keeper.restore(self._manager.restore() if self._manager.is_systemd else None)
             # From the first connection to the last, a signal is ours to hear.
             life.enter_context(self._signals())
             await self._bind(life)
@@ -262,7 +263,7 @@ class Daemon:
 
     def _notes(self) -> list[str]:
         configured = self._keeper.config.listen
-        notes = self._manager.notes()
+        notes = self._manager.notes() + self._desk.notes()
         if not is_as_on_disk(self._keeper.config):
             notes.append(f"{self._keeper.config.source} has changed since it was read: 'mayfly reload'; {UNTIL_THEN}")
         if self._manager.inherited.port and configured not in {None, self._shown()}:

@@ -1,4 +1,4 @@
-"""What happens, told once: to the log, and to whoever listens on the control socket."""
+"""Events: each goes to the log, and to all who listen (`GET /events`, the notifications)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from mayfly.daemon.log_events import admitted
+
 
 QUEUE_LENGTH = 256
 
@@ -14,7 +16,7 @@ Queue = asyncio.Queue[dict[str, Any] | None]
 
 
 class Events:
-    """The daemon's log, and its listeners: one that does not keep up loses the oldest events, and delays nobody."""
+    """The log and the listeners. A listener that does not keep up loses the oldest events, and delays nobody."""
 
     def __init__(self, log: Any) -> None:
         self._log = log
@@ -26,16 +28,16 @@ class Events:
         self._publish(event, facts)
 
     def warning(self, event: str, **facts: Any) -> None:
-        """Something went wrong, and was expected to now and then."""
+        """Something went wrong, as happens now and then."""
         self._log.warning(event, **facts)
         self._publish(event, facts)
 
     def error(self, event: str, **facts: Any) -> None:
-        """A fault of ours: for the log alone."""
+        """A fault of ours. Only the log hears of it, since it may carry a traceback."""
         self._log.error(event, **facts)
 
     async def listen(self) -> AsyncIterator[dict[str, Any]]:
-        """Every event from now on, as `{"event": name, …facts}`, until `close`."""
+        """Every event from now until `close`, as `{"event": name, …fields}`: the fields that the log has, too."""
         queue: Queue = asyncio.Queue(QUEUE_LENGTH)
         self._queues.add(queue)
         try:
@@ -45,11 +47,12 @@ class Events:
             self._queues.discard(queue)
 
     def close(self) -> None:
-        """Let every listener go."""
+        """End every `listen`."""
         self._put(None)
 
     def _publish(self, event: str, facts: dict[str, Any]) -> None:
-        self._put({"event": event} | facts)
+        if self._queues:
+            self._put(admitted(event, facts))
 
     def _put(self, told: dict[str, Any] | None) -> None:
         for queue in self._queues:

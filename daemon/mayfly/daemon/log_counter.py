@@ -1,4 +1,4 @@
-"""Counts events that may come in floods, so that few of them become log lines."""
+"""Thins out log lines: of events that come in floods, a few are logged."""
 
 from __future__ import annotations
 

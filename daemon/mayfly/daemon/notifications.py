@@ -1,15 +1,18 @@
-"""Tells the people in front of the screen what they would want to know, and no more.
+"""Notifications on the user's screen, unless the config says `notify = false`. Never a secret.
 
-Who asked, when a client's request raises a prompt; that a profile in use could not be renewed; that it ends in 15 and
-in 5 minutes. Never a secret, and nothing where the config says `notify = false`.
+Shown are: which program asked, when a client's request raises a prompt; that a profile in use could not be renewed; and
+that its session ends in 15 and in 5 minutes.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from collections.abc import Callable
 from typing import Any
 
 from mayfly.daemon.events import Events
+from mayfly.daemon.tasks import Tasks
 from mayfly.shared.desk import Caller, Desk
 
 
@@ -17,19 +20,26 @@ TITLE = "Mayfly"
 
 
 class Notifications:
-    """Listens to `events` and speaks through the desk while `is_wanted` says so."""
+    """Listens to `events`, and shows notifications by the desk while `is_wanted` returns True."""
 
     def __init__(self, events: Events, desk: Desk, *, is_wanted: Callable[[], bool]) -> None:
         self._events = events
         self._desk = desk
         self._is_wanted = is_wanted
+        self._tasks = Tasks(events)
 
     async def run(self) -> None:
-        """Tell, until the events end."""
-        async for event in self._events.listen():
-            text = await self._text(event) if self._is_wanted() else None
-            if text:
-                await self._desk.tell(TITLE, text)
+        """Show one notification after the other, until the events end. One that fails is logged as `task.failed`."""
+        try:
+            async for event in self._events.listen():
+                await asyncio.wait([self._tasks.spawn(self._tell(event))])
+        finally:
+            await self._tasks.end()
+
+    async def _tell(self, event: dict[str, Any]) -> None:
+        text = await self._text(event) if self._is_wanted() else None
+        if text:
+            await self._desk.tell(TITLE, text)
 
     async def _text(self, event: dict[str, Any]) -> str | None:
         if event["event"] == "approval.wanted":
@@ -44,7 +54,7 @@ class Notifications:
 
 
 def notice(event: dict[str, Any]) -> str | None:
-    """What a person is told about an event that needs no further asking, or None."""
+    """The notification for an event, if its fields alone make one; else None."""
     if event["event"] == "session.ending":
         minutes = max(1, round(event["left_seconds"] / 60))
         return f"{event['profile']} ends in {minutes} min: run 'mayfly login {event['profile']}'"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,19 @@ class RemoteDesk:
         self._path = path
         self._clock = clock
         self._history = PresenceHistory()
+        self._problem = ""
+        self._failed_socket: tuple[int, int] | None = None
+
+    def notes(self) -> list[str]:
+        """For `mayfly status`: why the desk does not answer, and what to do.
+
+        Judged by the last question, unless the socket is a new one since then.
+        """
+        found = _socket_id(self._path)
+        problem = self._problem if found and found == self._failed_socket else ""
+        if not found:
+            problem = f"{self._path} is no socket"
+        return [f"the desk does not answer: {problem}; systemctl --user restart mayfly-desk.socket"] if problem else []
 
     async def scene(self) -> Scene:
         """As the desk sees it."""
@@ -50,15 +63,40 @@ class RemoteDesk:
 
     async def _ask(self, question: dict[str, Any]) -> Any:
         """The answer; None where there is none."""
-        with suppress(OSError, TimeoutError, ValueError):
+        try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE_BYTES)
-                try:
-                    writer.write(json.dumps(question).encode() + b"\n")
-                    return json.loads(await reader.readline())
-                finally:
-                    writer.close()
+                answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")
+        except TimeoutError:
+            self._note_problem(f"no answer within {PATIENCE_SECONDS:g} s")
+        except ValueError:
+            self._note_problem("its answer cannot be read")
+        except OSError as reason:
+            self._note_problem(f"{self._path}: {reason.strerror or type(reason).__name__}")
+        else:
+            self._problem = ""
+            return answer
         return None
+
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem
+        self._failed_socket = _socket_id(self._path)
+
+    async def _exchange_lines(self, question: bytes) -> Any:
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE_BYTES)
+        try:
+            writer.write(question)
+            return json.loads(await reader.readline())
+        finally:
+            writer.close()
+
+
+def _socket_id(path: Path) -> tuple[int, int] | None:
+    """Tells the socket at `path` from one made later; None if there is no socket."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return (facts.st_ino, facts.st_ctime_ns) if stat.S_ISSOCK(facts.st_mode) else None
 
 
 def _caller(told: Any) -> Caller | None:

@@ -1,4 +1,4 @@
-"""What runs beside everything else, until it or the daemon ends."""
+"""Background tasks of the daemon. A fault in one is logged, and ends nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly.daemon.events import Events
 
 
 class Tasks:
-    """Holds on to tasks, and logs those that end by a fault of ours."""
+    """Holds references to tasks (asyncio holds only weak ones), and logs those that fail as `task.failed`."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

@@ -1,4 +1,4 @@
-"""The desk: what needs the user's session but no secret. It knows who asks and who is there, and notifies."""
+"""The desk: finds a client's process, says whether the user is present, shows notifications. It has no secrets."""
 
 from __future__ import annotations
 

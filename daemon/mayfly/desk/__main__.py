@@ -1,6 +1,7 @@
 """The desk as a program: `python -I -m mayfly.desk`, started by systemd with the socket on which it answers.
 
-Only this user is answered. When nobody has asked for a while, it ends; the next question starts it again.
+It answers processes of its own user only. After `IDLE_SECONDS` without a question it ends; systemd starts it again at
+the next connection.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket
 import sys
 
 from mayfly.desk import desk_here
-from mayfly.desk.answers import answered
+from mayfly.desk.answers import answer_to
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import MAX_LINE_BYTES, LocalDesk
 from mayfly.shared.peer import is_ours, unix_peer
@@ -23,7 +24,7 @@ SOCKET = 3
 
 
 def main() -> int:
-    """Answer until nobody asks. 0: done; 2: there is no socket."""
+    """Answer until idle. Returns the exit code: 0, or 2 if there is no socket."""
     if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or os.environ.pop("LISTEN_FDS", "") != "1":
         print("mayfly.desk: error: systemd starts this: mayfly install", file=sys.stderr)  # noqa: T201 - a program
         return 2
@@ -34,7 +35,7 @@ def main() -> int:
 
 
 async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> None:
-    """Answer on a listening socket until nobody has asked for `idle_seconds`."""
+    """Answer on a listening socket until `idle_seconds` have passed without a connection."""
     asked = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,14 +44,15 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
             if _is_ours(writer.get_extra_info("socket")):
                 async with asyncio.timeout(QUESTION_SECONDS):
                     line = await reader.readline()
-                writer.write(await answered(desk, line))
+                writer.write(await answer_to(line, desk))
                 await writer.drain()
         except (OSError, TimeoutError, ValueError, TypeError, KeyError):
-            pass  # whoever does not ask properly is not answered
+            pass  # a malformed question gets no answer
         finally:
             writer.close()
 
-    async with await asyncio.start_unix_server(answer, sock=sock, limit=MAX_LINE_BYTES):
+    # The socket's path is systemd's. start_unix_server of Python 3.13 and newer removes it when the server closes.
+    async with await asyncio.start_server(answer, sock=sock, limit=MAX_LINE_BYTES):
         while True:
             try:
                 async with asyncio.timeout(idle_seconds):

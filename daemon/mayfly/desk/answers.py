@@ -1,4 +1,4 @@
-"""The desk's side of its socket: a question read, and answered."""
+"""The desk's side of the protocol: one question, one answer, each a line of JSON."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from mayfly.shared.desk import LocalDesk
 
 
-async def answered(desk: LocalDesk, line: bytes) -> bytes:
-    """The answer to the question in `line`; raises ValueError, TypeError or KeyError if there is none in it."""
+async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
+    """The answer to the question in `line`; raises ValueError, TypeError or KeyError if `line` is no question."""
     question = json.loads(line)
-    told: Any = None
+    answer: Any = None
     match question["question"]:
         case "scene":
             presence = await desk.presence()
-            told = presence and presence.value
+            answer = presence and presence.value
         case "tell":
             await desk.tell(str(question["title"]), str(question["text"]))
         case "caller":
-            told = await desk.caller(int(question["inode"]))
+            answer = await desk.caller(int(question["inode"]))
         case "process":
-            told = await desk.process(int(question["pid"]))
+            answer = await desk.process(int(question["pid"]))
         case _:
             raise ValueError("no such question")
-    return json.dumps(told).encode() + b"\n"
+    return json.dumps(answer).encode() + b"\n"

@@ -1,8 +1,9 @@
-"""The desk on Linux: logind for who is there, notify-send to tell them, /proc for who is asking."""
+"""The desk on Linux: presence by logind, notifications by notify-send, a client's process by /proc."""
 
 from __future__ import annotations
 
 import asyncio
+import html
 import os
 
 from collections.abc import Callable
@@ -11,61 +12,76 @@ from pathlib import Path
 
 from mayfly.desk.programs import ask
 from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import printable
 
 
-# curl or mayfly, and the shell that has started it; and one to spare.
+# How many processes may stand between the program that wants credentials and the connection: curl or mayfly, the shell
+# that has started it, and one to spare.
 GO_BETWEENS = 3
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")
 
 
 class LinuxDesk:
-    """Asks the programs of the user's session."""
+    """Runs programs of the user's session."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._history = PresenceHistory()
 
+    def notes(self) -> list[str]:
+        """None: it runs in the process that asks, so it always answers."""
+        return []
+
     async def scene(self) -> Scene:
-        """By logind's hints, which the desktop's screen saver and idle watcher set."""
+        """By logind's hints: the desktop sets LockedHint and IdleHint."""
         return self._history.scene(await self.presence(), self._clock())
 
     async def presence(self) -> Presence | None:
-        """None where logind is too busy to say, as after a suspend, or is not there."""
+        """None if logind does not answer in time, as after a suspend, or is absent."""
         session = await ask("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value")
         if session is None:
             return None
         if not session.strip():
             return Presence.PRESENT
         wanted = [f"--property={name}" for name in _PROPERTIES]
-        printed = await ask("loginctl", "show-session", session.strip(), *wanted)
+        printed = await ask("loginctl", "show-session", *wanted, "--", session.strip())
         return None if printed is None else presence_from(printed, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
-        """By notify-send, which speaks to whatever notification service the session has."""
-        await ask("notify-send", "--app-name=mayfly", title, text)
+        """By notify-send, which speaks to the session's notification service."""
+        await ask("notify-send", "--app-name=mayfly", "--", printable(title), _body(text))
 
     async def caller(self, inode: int) -> Caller | None:
-        """By the links in /proc/PID/fd, in a thread, because there are many."""
+        """By the links in /proc/PID/fd. Runs in a thread: there may be thousands of links."""
         return await asyncio.to_thread(_find_caller, inode)
 
     async def process(self, pid: int) -> Caller | None:
-        """By /proc/PID, and its parents'."""
+        """By /proc/PID and the /proc entries of its parents."""
         return await asyncio.to_thread(_find_process, pid)
 
 
 def presence_from(properties: str, now: datetime) -> Presence:
-    """Who is there, by what `loginctl show-session` prints; `IdleSinceHint` is in microseconds since the epoch."""
-    told = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
-    if told.get("LockedHint") == "yes":
+    """The presence in the output of `loginctl show-session`. `IdleSinceHint` is in microseconds since the epoch."""
+    hints = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
+    if hints.get("LockedHint") == "yes":
         return Presence.LOCKED
-    since = told.get("IdleSinceHint", "0")
-    if told.get("IdleHint") == "yes" and since.isdecimal() and now.timestamp() - int(since) / 1e6 >= AWAY_SECONDS:
+    since = hints.get("IdleSinceHint", "0")
+    if hints.get("IdleHint") == "yes" and since.isdecimal() and now.timestamp() - int(since) / 1e6 >= AWAY_SECONDS:
         return Presence.AWAY
     return Presence.PRESENT
 
 
+def _body(text: str) -> str:
+    """A text as notify-send shows it unchanged.
+
+    A notification's body is markup (Desktop Notifications Specification), and notify-send resolves the escapes of C in
+    it: it would make an ESC of `\\033` (g_strcompress in libnotify, tools/notify-send.c).
+    """
+    return html.escape(printable(text), quote=False).replace("\\", "\\\\")
+
+
 def _find_caller(inode: int) -> Caller | None:
-    """The first process of ours that has the socket open."""
+    """The first process of this user that has the socket with this inode open."""
     wanted = f"socket:[{inode}]"
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -79,32 +95,31 @@ def _find_caller(inode: int) -> Caller | None:
 
 
 def _find_process(pid: int) -> Caller | None:
-    """As `aws by curl`, where the process that asks is not the one that wants."""
-    asking = Path("/proc", str(pid))
+    """Named `aws by curl` if aws has started the curl that connected."""
+    connected = Path("/proc", str(pid))
     try:
-        wanting = asking
+        wanting = connected
         for _ in range(GO_BETWEENS):
             if not _passes_on(wanting) or _parent(wanting).stat().st_uid != os.getuid():
                 break
             wanting = _parent(wanting)
-        by = f" by {_program(asking)}" if wanting != asking else ""
+        by = f" by {_program(connected)}" if wanting != connected else ""
         return Caller(int(wanting.name), _program(wanting) + by)
     except (OSError, ValueError):
         return None
 
 
 def _passes_on(folder: Path) -> bool:
-    """Whether it is `mayfly credential-process`, a curl to the control socket, or the shell that starts the two."""
+    """Whether it is `mayfly credential-process`, a curl to the control socket, or the shell that starts them."""
     line = (folder / "cmdline").read_bytes()
     return b"credential-process" in line or b"control.sock" in line
 
 
 def _parent(folder: Path) -> Path:
-    # proc_pid_stat(5): the fourth field; the second is the name, in parentheses, and may have any in it.
+    # proc_pid_stat(5): the fourth field. The second is the name in parentheses, and may itself contain parentheses.
     return folder.with_name((folder / "stat").read_bytes().rpartition(b")")[2].split()[1].decode())
 
 
 def _program(folder: Path) -> str:
-    """A process calls itself what it likes, in any bytes: nothing of it may steer a terminal, or fail to be told."""
-    name = (folder / "comm").read_bytes().decode(errors="replace").strip()
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    """The name that a process gives itself, in any bytes."""
+    return printable((folder / "comm").read_bytes().decode(errors="replace").strip())

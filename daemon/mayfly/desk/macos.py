@@ -1,6 +1,6 @@
-"""The desk on macOS: the I/O registry for who is there, osascript to tell them.
+"""The desk on macOS: presence by the I/O registry, notifications by osascript.
 
-Written from Apple's documentation and public reports, and not run on a Mac by us (see docs/platforms.md).
+Written from Apple's documentation and public reports. Not yet run on a Mac (see docs/platforms.md).
 """
 
 from __future__ import annotations
@@ -14,50 +14,63 @@ from typing import Any
 
 from mayfly.desk.programs import ask
 from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import printable
+
+
+# osascript(1): each -e is a line of the script, and what follows the options is `argv`.
+_SCRIPT = (
+    *("-e", "on run argv"),
+    *("-e", "display notification (item 2 of argv) with title (item 1 of argv)"),
+    *("-e", "end run"),
+)
 
 
 class MacDesk:
-    """Asks the programs of the console session."""
+    """Runs programs of the console session."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._history = PresenceHistory()
+
+    def notes(self) -> list[str]:
+        """None: it runs in the process that asks, so it always answers."""
+        return []
 
     async def scene(self) -> Scene:
         """By the screen lock of this user's session, and the time since the last key or mouse event."""
         return self._history.scene(await self.presence(), self._clock())
 
     async def presence(self) -> Presence | None:
-        """None where the registry cannot be read."""
+        """None if the registry cannot be read."""
         console = await ask("ioreg", "-n", "Root", "-d", "1", "-a")
         events = await ask("ioreg", "-c", "IOHIDSystem", "-d", "4")
         return None if console is None else presence_from(console, events or "", os.getuid())
 
     async def tell(self, title: str, text: str) -> None:
-        """By a notification of the script runner."""
-        await ask("osascript", "-e", f"display notification {_quoted(text)} with title {_quoted(title)}")
+        """By a notification of osascript. Title and text are arguments of the script, and never a part of it."""
+        await ask("osascript", *_SCRIPT, "--", printable(title), printable(text))
 
     async def caller(self, inode: int) -> Caller | None:
-        """Not to be found out without privileges."""
+        """None: macOS does not tell it without privileges."""
         del inode
         return None
 
     async def process(self, pid: int) -> Caller | None:
-        """By what `ps` prints."""
+        """By `ps`."""
         name = await ask("ps", "-p", str(pid), "-o", "comm=")
         return Caller(pid, name.strip().rpartition("/")[2]) if name else None
 
 
 def presence_from(console: str, events: str, uid: int) -> Presence | None:
-    """Who is there, by what `ioreg` printed of the root entry (as XML) and of IOHIDSystem (idle time in nanoseconds).
+    """The presence in the output of `ioreg`: the root entry as XML, and IOHIDSystem with the idle time in nanoseconds.
 
-    None where the root entry cannot be read. Others may be logged in beside `uid`, each with a lock of their own.
+    None if the root entry cannot be read. Other users than `uid` may be logged in, each with a screen lock.
     """
     try:
         users = _console_users(console)
     except (ValueError, TypeError, AttributeError):
         return None
-    # The key is there only while the screen is locked.
+    # The key exists only while the screen is locked.
     if any(user.get("kCGSSessionUserIDKey") == uid and user.get("CGSSessionScreenIsLocked") for user in users):
         return Presence.LOCKED
     idle = re.search(r'"HIDIdleTime"\s*=\s*(\d+)', events)
@@ -67,7 +80,7 @@ def presence_from(console: str, events: str, uid: int) -> Presence | None:
 
 
 def _console_users(console: str) -> list[dict[str, Any]]:
-    """The sessions with a screen; none where nobody is logged in. Raises what a text does that is no such entry."""
+    """The sessions with a screen; raises ValueError, TypeError or AttributeError if the text is no such entry."""
     import plistlib  # of macOS alone
 
     from xml.parsers.expat import ExpatError
@@ -77,8 +90,3 @@ def _console_users(console: str) -> list[dict[str, Any]]:
     except (ExpatError, plistlib.InvalidFileException) as reason:
         raise ValueError(str(reason)) from None
     return [user for user in root.get("IOConsoleUsers", []) if isinstance(user, dict)]
-
-
-def _quoted(text: str) -> str:
-    """A text as AppleScript has it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""How the desk asks the platform's own programs."""
+"""The platform's programs, run for the desk."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from mayfly.shared.desk import ANSWER_SECONDS
 
 
 async def ask(program: str, *arguments: str) -> str | None:
-    """What a program of the platform prints; None if it is not there, fails, or takes too long."""
+    """The output of a program; None if it is absent, fails, or takes longer than ANSWER_SECONDS.
+
+    Arguments are passed as UTF-8 in every locale, because notify-send refuses other bytes (libnotify,
+    tools/notify-send.c), and a name in Cyrillic has none in Latin-1.
+    """
     found = shutil.which(program)
     if found is None:
         return None
     try:
         process = await asyncio.create_subprocess_exec(
             found,
-            *arguments,
+            *(argument.encode(errors="replace") for argument in arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in an argument
         return None
     out = None
     try:
@@ -31,7 +35,7 @@ async def ask(program: str, *arguments: str) -> str | None:
             async with asyncio.timeout(ANSWER_SECONDS):
                 out, _ = await process.communicate()
     finally:
-        # Also where whoever asks has gone: nothing is left running.
+        # No program is left running, also if the question was cancelled.
         if process.returncode is None:
             process.kill()
             await process.wait()

@@ -1,7 +1,8 @@
-"""What systemd keeps for us over a restart: bytes in a sealed memfd, in its file descriptor store.
+"""Bytes that systemd keeps for the service over a restart: in a sealed memfd, in its file descriptor store.
 
-No file is written. Memory may be swapped out, as all of ours may. A stop of the unit empties the store, a restart, a
-crash and `kill -9` do not (systemd.service(5), FileDescriptorStoreMax=; seen with systemd 252). Linux.
+No file is written. Memory may be swapped out, as all of the daemon's memory may. A restart, a crash and `kill -9` leave
+the store as it is; a stop of the unit empties it (systemd.service(5), FileDescriptorStoreMax=; seen with systemd 252).
+Linux only.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ _ADD_SEALS, _GET_SEALS = 1033, 1034
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8
 
 
-def put(notifier: Notifier, content: bytes) -> bool:
-    """Have `content` kept, in place of what was; nothing is kept of no content. Whether systemd could be told so."""
-    # It is told twice, and may be too busy for either.
-    if not notifier.drop(NAME):
+def store(notifier: Notifier, content: bytes) -> bool:
+    """Replace what systemd keeps by `content`; b"" only empties the store. False if systemd was too busy to be told."""
+    # Two messages, each of which may fail.
+    if not notifier.remove_descriptors(NAME):
         return False
     if not content:
         return True
-    descriptor = sealed(content)
+    descriptor = sealed_memfd(content)
     try:
-        return notifier.keep(NAME, descriptor)
+        return notifier.store_descriptor(NAME, descriptor)
     finally:
         os.close(descriptor)
 
 
-def sealed(content: bytes) -> int:
-    """A new memfd with `content`, which nobody can change any more."""
+def sealed_memfd(content: bytes) -> int:
+    """A new memfd with `content`, sealed so that no process can change it any more."""
     descriptor = os.memfd_create(f"mayfly-{NAME}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         with open(descriptor, "wb", closefd=False) as file:
@@ -49,8 +50,11 @@ def sealed(content: bytes) -> int:
     return descriptor
 
 
-def taken(descriptor: int) -> bytes | None:
-    """What a sealed memfd holds, and the descriptor is closed; None for what is none of ours."""
+def read_and_close(descriptor: int) -> bytes | None:
+    """The content of a sealed memfd; None for any other descriptor, which the daemon cannot have stored.
+
+    A file without seals could still be changed by another process, also while the daemon reads it.
+    """
     try:
         with suppress(OSError):
             if fcntl.fcntl(descriptor, _GET_SEALS) & _SEALS == _SEALS:

@@ -1,6 +1,6 @@
-"""The descriptors that systemd has opened for us, or kept: sd_listen_fds(3), by its protocol and without its library.
+"""The descriptors that systemd has opened or kept for the daemon: sd_listen_fds(3), without its library.
 
-They are told apart by what they are, not by their place: their order varies.
+The descriptors are told apart by their kind: their order varies.
 """
 
 from __future__ import annotations
@@ -19,51 +19,55 @@ FIRST = 3
 
 @attrs.define(kw_only=True)
 class Inherited:
-    """What there was: the port, the control socket, a netlink socket for sock_diag, and what was kept, by name."""
+    """The port, the control socket, a netlink socket for sock_diag, and the stored memfds by name."""
 
     port: socket.socket | None = None
     control: socket.socket | None = None
     sock_diag: socket.socket | None = None
-    kept: dict[str, int] = attrs.field(factory=dict)
+    stored: dict[str, int] = attrs.field(factory=dict)
 
 
-def take(environ: MutableMapping[str, str], pid: int, *, first: int = FIRST) -> Inherited:
-    """What was handed to process `pid`; the variables are taken out of `environ`, the descriptors from our children."""
+def take_inherited(environ: MutableMapping[str, str], pid: int, *, first: int = FIRST) -> Inherited:
+    """The descriptors for process `pid`. Removes the variables from `environ`, so that no child believes them.
+
+    No child inherits the descriptors. Any that the daemon has no use for are closed.
+    """
     found = Inherited()
-    for name, descriptor in _handed(environ, pid, first):
+    for name, descriptor in _listed(environ, pid, first):
         try:
             mode = os.fstat(descriptor).st_mode
         except OSError:
-            continue  # told of, and not there
+            continue  # listed, but not open
         os.set_inheritable(descriptor, False)
         if stat.S_ISSOCK(mode):
-            _place(found, socket.socket(fileno=descriptor))
+            _assign(found, socket.socket(fileno=descriptor))
         elif stat.S_ISREG(mode):
-            found.kept[name] = descriptor
+            found.stored[name] = descriptor
         else:
             os.close(descriptor)
     return found
 
 
-def _handed(environ: MutableMapping[str, str], pid: int, first: int) -> Iterator[tuple[str, int]]:
-    whose, count, names = (environ.pop(f"LISTEN_{what}", "") for what in ("PID", "FDS", "FDNAMES"))
-    if whose != str(pid) or not count.isdigit():
+def _listed(environ: MutableMapping[str, str], pid: int, first: int) -> Iterator[tuple[str, int]]:
+    """Name and number of each descriptor in the environment; none if they are for another process."""
+    receiver, count, names = (environ.pop(f"LISTEN_{what}", "") for what in ("PID", "FDS", "FDNAMES"))
+    if receiver != str(pid) or not count.isdigit():
         return
-    told = names.split(":")
+    given = names.split(":")
     for index in range(int(count)):
-        yield told[index] if index < len(told) else "", first + index
+        yield given[index] if index < len(given) else "", first + index
 
 
-def _place(found: Inherited, sock: socket.socket) -> None:
-    """A socket goes where its family says; one too many, or of another kind, is closed."""
-    places: dict[tuple[int, int], str] = {
+def _assign(found: Inherited, sock: socket.socket) -> None:
+    """Assign a socket by its family and type. A second one of a kind, and any other socket, is closed."""
+    kinds: dict[tuple[int, int], str] = {
         (socket.AF_INET, socket.SOCK_STREAM): "port",
         (socket.AF_UNIX, socket.SOCK_STREAM): "control",
     }
     if hasattr(socket, "AF_NETLINK"):
-        places |= {(socket.AF_NETLINK, kind): "sock_diag" for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW)}
-    place = places.get((sock.family, sock.type))
-    if place and getattr(found, place) is None:
-        setattr(found, place, sock)
+        kinds |= {(socket.AF_NETLINK, kind): "sock_diag" for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW)}
+    name = kinds.get((sock.family, sock.type))
+    if name and getattr(found, name) is None:
+        setattr(found, name, sock)
     else:
         sock.close()

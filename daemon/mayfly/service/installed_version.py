@@ -1,4 +1,4 @@
-"""Whether another version lies on disk than the one that runs: after `pip install -U`, until the daemon starts anew."""
+"""The version on disk. After `pip install -U` it differs from the running one until the daemon restarts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import mayfly
 
 
-class Installed:
-    """The package on disk. It is read only when its file is another one."""
+class InstalledVersion:
+    """Reads the version from the package's file, and only when that file has changed."""
 
     def __init__(self, path: Path = Path(mayfly.__file__), running: str = mayfly.__version__) -> None:
         self._path = path
@@ -18,8 +18,8 @@ class Installed:
         self._seen: tuple[int, ...] | None = None
         self._on_disk = running
 
-    def other_version(self) -> str | None:
-        """The version on disk, where it is not the one that runs; None, too, while it cannot be read."""
+    def other_than_running(self) -> str | None:
+        """The version on disk if it differs from the running one; None if it does not, or cannot be read."""
         facts = self._facts()
         if facts and facts != self._seen:
             self._seen = facts

@@ -1,6 +1,6 @@
-"""launchd, on macOS: the sockets that it has opened for us, and the agent by which it knows us.
+"""launchd, on macOS: the sockets that it opens for the daemon, and the daemon's agent.
 
-Written from launch(3), launchd.plist(5) and launchctl(1), and not run on a Mac by us: see docs/service.md.
+Written from launch(3), launchd.plist(5) and launchctl(1). Not yet run on a Mac: see docs/service.md.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -20,17 +21,23 @@ from mayfly.service.inherited import Inherited
 
 LABEL = "io.mayfly.daemon"
 CALL_SECONDS = 30
+# launchd kills an agent that has not ended 20 s after SIGTERM: launchd.plist(5), ExitTimeOut.
+BOOTOUT_SECONDS = 25
+LOOK_AGAIN_SECONDS = 0.1
+
+# EINPROGRESS of macOS, as launchctl prints it: "Boot-out failed: 36: Operation now in progress".
+_IN_PROGRESS = " 36: "
 
 
 def inherited(environ: MutableMapping[str, str], library: Any = None) -> Inherited:
-    """The port and the control socket, where launchd has started us."""
+    """The port and the control socket, if launchd has started this process."""
     if environ.get("XPC_SERVICE_NAME") != LABEL:
         return Inherited()
     return Inherited(port=_only(activated("port", library)), control=_only(activated("control", library)))
 
 
 def activated(name: str, library: Any = None) -> list[int]:
-    """The descriptors of the sockets called `name` in the property list; none where launchd says no."""
+    """The descriptors of the sockets called `name` in the property list; none if launchd refuses."""
     system = library or ctypes.CDLL(None)
     descriptors, count = ctypes.POINTER(ctypes.c_int)(), ctypes.c_size_t(0)
     refusal = system.launch_activate_socket(name.encode(), ctypes.byref(descriptors), ctypes.byref(count))
@@ -42,44 +49,55 @@ def activated(name: str, library: Any = None) -> list[int]:
 
 
 def _only(descriptors: list[int]) -> socket.socket | None:
-    """The first as a socket; the others, which nobody asked for, are closed."""
+    """The first descriptor as a socket. Closes the others: the property list asks for one."""
     for other in descriptors[1:]:
         os.close(other)
     return socket.socket(fileno=descriptors[0]) if descriptors else None
 
 
 def agent() -> Path:
-    """Where the property list is."""
+    """The path of the property list."""
     return Path.home() / "Library/LaunchAgents" / f"{LABEL}.plist"
 
 
 def log_file() -> Path:
-    """Where the daemon's words go."""
+    """The path of the daemon's log."""
     return Path.home() / "Library/Logs/mayfly/mayfly.log"
 
 
 def bootstrap() -> str:
-    """Have launchd take over the property list; what it says where it does not."""
+    """Have launchd load the property list. Returns its complaint; "" if it succeeded."""
     return _launchctl("bootstrap", _domain(), str(agent()))
 
 
 def bootout() -> str:
-    """Have launchd end the agent and forget it; what it says where it does not."""
-    return _launchctl("bootout", f"{_domain()}/{LABEL}")
+    """Have launchd end the agent and unload it, and wait until it is gone. Returns the complaint; "" if it is gone.
+
+    launchctl returns earlier, also with EINPROGRESS (36), and a bootstrap before the agent is gone fails.
+    """
+    complaint = _launchctl("bootout", f"{_domain()}/{LABEL}")
+    until = time.monotonic() + BOOTOUT_SECONDS
+    while is_loaded():
+        if complaint and _IN_PROGRESS not in complaint:
+            return complaint
+        if time.monotonic() > until:
+            return f"launchd has not ended {LABEL} within {BOOTOUT_SECONDS} s"
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return ""
 
 
 def kickstart() -> str:
-    """Have launchd start the agent now."""
+    """Have launchd start the agent now. Returns its complaint; "" if it succeeded."""
     return _launchctl("kickstart", f"{_domain()}/{LABEL}")
 
 
 def setenv(name: str, value: str | None) -> str:
-    """Set a variable for every program that the session starts from now on, or unset it."""
+    """Set a variable for every program that the session starts from now on; None unsets it."""
     return _launchctl("unsetenv", name) if value is None else _launchctl("setenv", name, value)
 
 
 def is_loaded() -> bool:
-    """Whether launchd knows the agent."""
+    """Whether launchd has loaded the agent."""
     return not _launchctl("print", f"{_domain()}/{LABEL}")
 
 
@@ -88,7 +106,7 @@ def _domain() -> str:
 
 
 def _launchctl(*words: str) -> str:
-    """What it complains of; "" if it did as it was told."""
+    """The complaint of `launchctl`; "" if it succeeded."""
     try:
         ended = subprocess.run(
             (shutil.which("launchctl") or "/bin/launchctl", *words),

@@ -1,7 +1,8 @@
-"""What of the daemon's seal this machine can do for an ordinary user: tried once, at the installation.
+"""Which parts of the daemon's seal this machine supports for an ordinary user: tried once, by `mayfly install`.
 
-Some kernels and containers give no user namespace, or none that may mount. Then the service would end with
-226/NAMESPACE or 218/CAPABILITIES before its first line; so what cannot be had is taken back in a drop-in, and said.
+Some kernels and containers allow no user namespaces, or no mounts in them. systemd would then end the service with
+226/NAMESPACE or 218/CAPABILITIES before it runs. So the install writes a drop-in that takes back the unsupported parts,
+and says so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from mayfly.service import systemd
 
 PROBE_SECONDS = 30
 
-# Groups that stand and fall together, the ones that fail most often first: directives, with what takes them back.
+# Directives that need the same thing of the kernel, each with the value that takes it back. First the groups that most
+# often fail.
 _PROC = {"ProtectProc": "default", "ProcSubset": "all"}
 _MOUNTS = {
     "TemporaryFileSystem": "",
@@ -32,7 +34,7 @@ _MOUNTS = {
     "PrivateTmp": "no",
     "PrivateDevices": "no",
     "PrivateMounts": "no",
-    # It mounts message queues of its own.
+    # systemd mounts separate message queues for it.
     "PrivateIPC": "no",
     "ProtectControlGroups": "no",
     "ProtectKernelLogs": "no",
@@ -55,9 +57,9 @@ GROUPS = (_PROC, _MOUNTS, _NETWORK, _USERS, _CALLS)
 
 
 def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
-    """What of `unit` must be taken back here, so that `command` can be run: each directive, with the value for that.
+    """The directives of `unit` with which this machine cannot run `command`, each with the value that takes it back.
 
-    Raises systemd.Refused where not even the bare command can be run.
+    Raises systemd.Refused if systemd cannot run the command without the seal either.
     """
     seal = list(directives(unit))
     for count in range(len(GROUPS) + 1):
@@ -69,7 +71,7 @@ def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
 
 
 def directives(unit: str) -> Iterator[tuple[str, str]]:
-    """Every line of the unit that seals: the directive's name, and the whole of it as `systemd-run -p` takes it."""
+    """The unit's sealing directives: each name, and the whole line in the form that `systemd-run -p` takes."""
     sealing = {name for group in GROUPS for name in group} | {"NoNewPrivileges", "SystemCallErrorNumber"}
     runtime_dir = systemd.variables().get("XDG_RUNTIME_DIR", "")
     for name, value in re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE):
@@ -78,13 +80,13 @@ def directives(unit: str) -> Iterator[tuple[str, str]]:
 
 
 def drop_in(left_out: dict[str, str]) -> str:
-    """The drop-in's text."""
+    """The text of the drop-in that takes these directives back."""
     lines = (f"{name}={value}" for name, value in left_out.items())
-    return "\n".join(("# What this machine cannot do for an ordinary user's service.", "[Service]", *lines, ""))
+    return "\n".join(("# What this machine does not support in an ordinary user's service.", "[Service]", *lines, ""))
 
 
 def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
-    """Why a service with these directives cannot run the command; "" if it can."""
+    """The reason why a service with these directives cannot run the command; "" if it can."""
     options = [word for text in seal for word in ("-p", text)]
     try:
         ended = subprocess.run(

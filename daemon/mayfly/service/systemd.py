@@ -1,6 +1,6 @@
-"""systemd's manager of one user: where it reads units, and how it is told to.
+"""systemd's user manager: the folders from which it reads units, and `systemctl --user`.
 
-Law: never root's, never the system's. Whatever it refuses is a `Refused` with its own words.
+Law: always the user's manager, never the system's. Any refusal is a `Refused` with systemd's own words.
 """
 
 from __future__ import annotations
@@ -23,44 +23,44 @@ _LIST_ALL = ("list-units", "--all", "--full", "--plain", "--no-legend")
 
 
 class Refused(Exception):
-    """systemd, or its command, does not do as it is told."""
+    """systemd refused, or its command could not be run."""
 
 
 def is_here() -> bool:
-    """Whether this machine has systemd's command at all."""
+    """Whether this machine has `systemctl`."""
     return shutil.which("systemctl") is not None
 
 
 def folder() -> Path:
-    """Where a user's own units are (systemd.unit(5), "User Unit Search Path")."""
+    """The folder of the user's own units (systemd.unit(5), "User Unit Search Path")."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".config") / "systemd/user"
 
 
 def drop_in() -> Path:
-    """What this machine cannot do is taken back here."""
+    """The drop-in that takes back the parts of the seal that this machine does not support."""
     return folder() / f"{SERVICE}.d" / "10-this-machine.conf"
 
 
 def environment_file() -> Path:
-    """What every program of the session finds in its environment, from the next log-in on (environment.d(5))."""
+    """Variables for every program of the session, from the next log-in on (environment.d(5))."""
     return folder().parents[1] / "environment.d" / "50-mayfly.conf"
 
 
 def check_manager() -> None:
-    """Raise Refused where the user's manager does not run, or reads its units elsewhere."""
+    """Raise Refused if the user's manager does not run, or reads units from another folder."""
     paths = _value("UnitPath").split()
     if str(folder()) not in paths:
         raise Refused(f"systemd does not read units in {folder()}: is XDG_CONFIG_HOME the same for it?")
 
 
 def reload() -> None:
-    """Have the manager read its units."""
+    """Have the manager read all units anew."""
     call("daemon-reload")
 
 
 def enable() -> list[str]:
-    """Have the sockets opened at log-in; those for which that is new."""
+    """Have the manager open the sockets at log-in. Returns the sockets that were not enabled before."""
     fresh = [name for name in SOCKETS if _word("is-enabled", name) != "enabled"]
     if fresh:
         call("enable", *fresh)
@@ -68,19 +68,19 @@ def enable() -> list[str]:
 
 
 def disable(names: Sequence[str]) -> None:
-    """Have these opened at log-in no more."""
+    """Have the manager no longer open these sockets at log-in."""
     if names:
         call("disable", *names)
 
 
 def dangling() -> list[Path]:
-    """The links that enable sockets of ours whose unit has gone."""
+    """The links that enable sockets of ours whose unit file is gone."""
     links = [folder() / "sockets.target.wants" / name for name in SOCKETS]
     return [link for link in links if link.is_symlink() and not link.exists()]
 
 
 def loaded() -> list[str]:
-    """The units of ours that the manager knows, whether their files are there or not."""
+    """The units of ours that the manager knows, also those whose files are gone."""
     rows = [line.split() for line in call(*_LIST_ALL, *SOCKETS, *SERVICES, EXCHANGES).splitlines()]
     return [name for name, load, active, *_ in rows if load != "not-found" or active != "inactive"]
 
@@ -88,52 +88,53 @@ def loaded() -> list[str]:
 def start(*, anew: bool, service_anew: bool, is_awaited: bool = True) -> None:
     """Open the sockets and start the daemon.
 
-    `anew`: what is open is closed first; `service_anew`: only the daemon restarts; `is_awaited`: until it is ready.
+    `anew`: close the sockets and end the services first, with the kept sessions; `service_anew`: restart the daemon
+    alone; `is_awaited`: wait until the daemon is ready.
     """
     if anew:
         stop((*SOCKETS, *SERVICES, EXCHANGES))
     call("start", *SOCKETS)
-    patience = () if is_awaited else ("--no-block",)
-    call("restart" if service_anew and not anew else "start", *patience, SERVICE)
+    waiting = () if is_awaited else ("--no-block",)
+    call("restart" if service_anew and not anew else "start", *waiting, SERVICE)
 
 
 def stop(names: Sequence[str]) -> None:
-    """Close these sockets and end these services, with what they keep."""
+    """Close these sockets and end these services, with the sessions that systemd keeps for them."""
     if names:
         call("stop", *names)
 
 
 def forget_failures() -> None:
-    """Leave nothing in the manager's memory."""
+    """Have the manager forget failures of our units."""
     for pattern in ("mayfly*.service", "mayfly*.socket"):
         call("reset-failed", pattern)
 
 
 def listens() -> set[str]:
-    """Every address in the socket unit that the manager has read, whether it is open or not."""
+    """All addresses of the socket unit, as the manager has read it: open or not."""
     return {line.rpartition(" ")[0] for line in call("show", "--property=Listen", "--value", SOCKETS[0]).splitlines()}
 
 
 def is_active(name: str) -> bool:
-    """Whether a unit runs, or is being started or ended."""
+    """Whether a unit runs, starts or ends."""
     return _word("is-active", name) in {"active", "activating", "reloading", "deactivating"}
 
 
 def status_text() -> str | None:
-    """The line in which the daemon says how it is, while it runs or is being started; None while it does neither."""
+    """The daemon's own status line while it runs or starts; None otherwise."""
     shown = call("show", "--property=ActiveState", "--property=StatusText", SERVICE)
     found = dict(line.partition("=")[::2] for line in shown.splitlines())
     return found.get("StatusText", "") if found.get("ActiveState") in {"active", "activating", "reloading"} else None
 
 
 def environment() -> dict[str, str]:
-    """The variables that the manager gives to its services."""
+    """The environment variables that the manager gives to its services."""
     lines = call("show-environment").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def call(*words: str) -> str:
-    """What `systemctl --user` prints; raises Refused."""
+    """The output of `systemctl --user`; raises Refused if it fails."""
     ended = _run(*words)
     if ended.returncode:
         raise Refused(ended.stderr.strip() or f"systemctl --user {words[0]} ended with {ended.returncode}")
@@ -141,7 +142,7 @@ def call(*words: str) -> str:
 
 
 def variables() -> dict[str, str]:
-    """Our environment, with which systemd's commands find the manager even where su or cron has cleared it."""
+    """Our environment, and XDG_RUNTIME_DIR if su or cron has cleared it: systemd's commands need it."""
     found = dict(os.environ)
     usual = f"/run/user/{os.getuid()}"
     if not found.get("XDG_RUNTIME_DIR") and Path(usual).is_dir():

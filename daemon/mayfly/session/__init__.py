@@ -1,22 +1,26 @@
-"""The life of one run of temporary credentials: the pure core.
+"""A profile's session of temporary credentials: the pure core.
 
-    life.py      how long credentials live, and where in their life they stand
-    session.py   what may happen to them, what has happened
-    backoff.py   what a failure means for the next try
-    codes.py     which one-time code may go out
+    life.py      how long the credentials live, and which phase they are in
+    record.py    what has happened to them
+    session.py   whether they are to be renewed now
+    backoff.py   what a failure means for the next attempt
+    demand.py    what asks for credentials, who is present, how a session is kept
+    codes.py     which one-time password may be sent
 
 Laws:
-1. Whatever decides *when* lives in this room, and only here.
-2. This room cannot read a clock, wait, or speak to anyone: `now` is an argument, and so is who is there.
+1. Every decision about *when* is made in this folder, and nowhere else.
+2. This folder cannot read a clock, wait, or speak to anyone: `now` is an argument, and so is who is present.
 3. A transition takes the old session and returns a new one.
 4. An expired credential is never handed out.
-5. A one-time code that STS has accepted or refused never goes out again (`first_usable_step`; the exchange applies it).
+5. A one-time password that STS has accepted or refused is never sent again (`first_usable_step`; the exchange applies
+   it).
 """
 
 from mayfly.session.backoff import LAST_CHANCE_SECONDS
 from mayfly.session.codes import CODE_PERIOD_SECONDS, first_usable_step
 from mayfly.session.life import Phase
-from mayfly.session.session import LOOK_AGAIN_SECONDS, MAX_JITTER_SECONDS, Session
+from mayfly.session.record import MAX_JITTER_SECONDS
+from mayfly.session.session import LOOK_AGAIN_SECONDS, Session
 
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""What a failure means for the next try: who may make it, and after how long.
+"""What a failure means for the next attempt: who may make it, and after which delay.
 
-The measure is what a try costs. Where nobody is asked it costs nothing, so the clock tries whatever it was, ever more
-seldom: an item and AWS are mended without a word to us. Where somebody is asked, each try may be a prompt.
+Without a human prompt an attempt is free, so the clock retries after every kind of error, with exponential back-off:
+1Password and AWS may be mended without notice. Where each attempt may raise a prompt, the kind of error decides.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ LAST_CHANCE_SECONDS = 5 * 60
 OUTAGE_RETRY_SECONDS = 60
 REJECTED_RETRY_SECONDS = 5 * 60
 
-# No connection, or an answer that is none.
+# No connection, or no usable answer.
 _OUTAGES = (AwsFailed, AwsUnreachable, OnePasswordOffline)
 _MOST_DOUBLINGS = 16
 
 
 class ByItself(Enum):
-    """When the clock may make the next try; clients and people may make theirs whatever it says."""
+    """When the clock may retry. For clients only the delay counts, for people nothing."""
 
     AFTER_DELAY = "after the delay"
     WHILE_ALIVE = "after the delay, while the credentials live"
-    AT_FEW_MOMENTS = "at few moments, because somebody has said no"
+    AT_FEW_MOMENTS = "at few moments, because a person refused or did not answer"
     NEVER = "never"
 
 
 def by_itself(error: MayflyError, policy: RefreshPolicy) -> ByItself:
-    """When the clock may try again after `error`."""
+    """When the clock may retry after `error`."""
     if not _may_prompt(error, policy):
         return ByItself.AFTER_DELAY
     if _is_no(error):
@@ -47,39 +47,40 @@ def by_itself(error: MayflyError, policy: RefreshPolicy) -> ByItself:
 
 
 def was_seen(error: MayflyError | None) -> bool:
-    """Whether somebody saw the prompt, and has answered it."""
+    """Whether a person saw the prompt, and answered it."""
     return isinstance(error, ApprovalDismissed)
 
 
 def delay_seconds(
     error: MayflyError, policy: RefreshPolicy, *, failures: int, jitter: float, left_seconds: float
 ) -> float:
-    """How long clients, and the clock where it may try, wait after so many failures in a row.
+    """The delay after so many failures in a row: for clients, and for the clock where it may retry.
 
-    It doubles, and is cut so that a try comes before the end; whoever asked us to stay away longer, is heard.
+    It doubles with each failure, and is cut so that an attempt comes before the end. A longer delay that the other
+    party asked for (`retry_after_seconds` of the error) is kept.
     """
     first, most = _first_seconds(error, policy), _most_seconds(error, policy)
     delay = min(first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), most)
     if by_itself(error, policy) in {ByItself.AFTER_DELAY, ByItself.WHILE_ALIVE} and error.retryable:
-        # A try in the last five minutes was the one before the end: no more prompts are pressed into what is left.
+        # A prompt in the last five minutes was the last one: no further prompts are squeezed in before the end.
         is_cut = left_seconds > (LAST_CHANCE_SECONDS if _may_prompt(error, policy) else 1)
         delay = min(delay * (1 - jitter / 2), left_seconds / 2 if is_cut else delay)
     return max(delay, error.retry_after_seconds or 0)
 
 
 def rejected_delay_seconds(policy: RefreshPolicy, rejections: int) -> float:
-    """How long to wait after two or more sessions in a row that AWS would not take soon after it had made them."""
+    """The delay after two or more sessions in a row that AWS rejected soon after issuing them."""
     first = REJECTED_RETRY_SECONDS if policy.asks_human else _machine_seconds(policy)
     return min(first * 2.0 ** min(rejections - 2, _MOST_DOUBLINGS), policy.retry_max_seconds)
 
 
 def _may_prompt(error: MayflyError, policy: RefreshPolicy) -> bool:
-    """Whether a try may cost a fingerprint. That AWS cannot be reached is found out before `op` is run."""
+    """Whether an attempt may raise a prompt. The exchange finds out before it runs `op` that AWS cannot be reached."""
     return policy.asks_human and not isinstance(error, AwsUnreachable)
 
 
 def _is_no(error: MayflyError) -> bool:
-    """A prompt that stood there until our own time limit was over, has not been answered either."""
+    """Whether a person refused, or did not answer, be it until 1Password's time limit or until ours."""
     return error.needs_human or isinstance(error, OnePasswordHung)
 
 
@@ -94,6 +95,6 @@ def _machine_seconds(policy: RefreshPolicy) -> float:
 
 
 def _most_seconds(error: MayflyError, policy: RefreshPolicy) -> float:
-    """Where a try asks nobody and burdens nobody, credentials are back a minute after the network is."""
+    """The longest delay. An attempt during an outage costs nothing, so it is made every minute, to notice the end."""
     is_free = isinstance(error, _OUTAGES) and not _may_prompt(error, policy)
     return OUTAGE_RETRY_SECONDS if is_free else policy.retry_max_seconds

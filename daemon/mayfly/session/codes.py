@@ -1,4 +1,4 @@
-"""Which one-time code may go out (law 5)."""
+"""Which one-time password may be sent (law 5)."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ CODE_PERIOD_SECONDS = 30
 
 
 def first_usable_step(last_step: int | None, now_step: int) -> int:
-    """The first 30 s step whose code may go out, after `last_step` was sent."""
+    """The first 30 s step whose one-time password may be sent, after that of `last_step` was sent."""
     return now_step if last_step is None else max(now_step, last_step + 1)

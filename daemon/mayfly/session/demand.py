@@ -1,4 +1,4 @@
-"""What asks for new credentials, and how a session is kept: the arguments of the core."""
+"""The arguments of the core: what asks for new credentials, who is present, and how a session is kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Trigger(Enum):
 
 
 class Requester(NamedTuple):
-    """The process that asks: by the inode of its socket or by its pid; 0 is unknown."""
+    """The process that asks: the inode of its socket, or its process id. 0 where it is not known."""
 
     inode: int = 0
     pid: int = 0
@@ -32,10 +32,7 @@ NOBODY = Requester()
 
 @attrs.frozen(kw_only=True)
 class RefreshPolicy:
-    """How a session is kept: `mode` is always, while-used or on-demand.
-
-    `asks_human` where each login may cost a fingerprint.
-    """
+    """How a session is kept: `mode` is always, while-used or on-demand; `asks_human`: a renewal may raise a prompt."""
 
     mode: str
     asks_human: bool
@@ -44,5 +41,5 @@ class RefreshPolicy:
 
     @property
     def window_seconds(self) -> float:
-        """The widest refresh window: Java v2 asks an hour ahead, botocore a quarter."""
+        """The widest refresh window. The SDK for Java v2 refreshes 60 minutes ahead, botocore 15."""
         return HUMAN_WINDOW_SECONDS if self.asks_human else MACHINE_WINDOW_SECONDS

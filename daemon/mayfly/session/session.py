@@ -1,16 +1,16 @@
-"""What may happen to one run of credentials, and what has happened. The laws are the room's.
+"""Whether the credentials of a session are to be renewed now. The laws are in the folder's docstring.
 
-Theory of operation. A session's phase is derived from its credentials and the clock, never stored. Three things can
-ask for new credentials: the clock, a client, a person; `wants` says whether this one may have them now. What it
-answers depends on whether somebody would have to put down a finger. A machine's refresh costs nothing and happens
-early; a person is asked only while they are there, and after a "no" only by themselves or by a client's request, ever
-more seldom. Every method is level-triggered: called twice it says the same, called after a night's sleep it says what
-is right now. The clock that feeds it never runs backwards (`clock.Clock`).
+Theory of operation. A session's phase is derived from its credentials and the clock, never stored. Three triggers ask
+for new credentials: the clock, a client, a person. `wants` says whether a trigger may have them now. The answer depends
+on whether the renewal raises a prompt. A renewal without a prompt costs nothing and happens early. A prompt is raised
+only while somebody is present; after a refusal, only for a person, or for a client after a growing delay, or for the
+clock at few moments. Every method is level-triggered: it answers for `now` alone, so a second call answers alike, and a
+call after a night's sleep is right. The clock that is asked for `now` never runs backwards (`clock.Clock`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import attrs
 
@@ -18,45 +18,21 @@ from mayfly.session import backoff
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
 from mayfly.session.codes import CODE_PERIOD_SECONDS
 from mayfly.session.demand import RefreshPolicy, Trigger
-from mayfly.session.life import Life, Phase
-from mayfly.shared.credentials import Credentials
+from mayfly.session.life import Phase
+from mayfly.session.record import VERIFY_AGAIN_SECONDS, Record
 from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import ConfigChanged, ConfigInvalid, MayflyError, ScreenLocked
+from mayfly.shared.errors import MayflyError, ScreenLocked
 
 
-COMPANY_SECONDS = 60 * 60
-COMPANY_MIN_AGE_SECONDS = 5 * 60
-MAX_JITTER_SECONDS = 60
+JOIN_WINDOW_SECONDS = 60 * 60
+JOIN_MIN_AGE_SECONDS = 5 * 60
 LOOK_AGAIN_SECONDS = 30
-NOTED_SECONDS = 1
-ALARMS_SECONDS = (15 * 60, 5 * 60)
-VERIFY_AGAIN_SECONDS = 5 * 60
-# Longer than the time between two questions to AWS, or a loop of rejections would not be known for one.
-SOON_SECONDS = 2 * VERIFY_AGAIN_SECONDS
+WARNINGS_SECONDS = (15 * 60, 5 * 60)
 
 
 @attrs.frozen(kw_only=True)
-class Session(Life):
-    """One run of credentials, and what has happened to it.
-
-    `failed_at` is by our clock, `retry_after_seconds` counts from it; `was_reshown`: what nobody saw was shown again;
-    `rejections` are the sessions in a row, up to this one, that AWS would not take soon after it had made them.
-    """
-
-    failed_at: datetime | None = None
-    retry_after_seconds: float = 0
-    consecutive_failures: int = 0
-    last_error: MayflyError | None = None
-    was_reshown: bool = False
-    rejections: int = 0
-    verified_at: datetime | None = None
-    alarmed_seconds: float | None = None
-
-    def retry_not_before_at(self) -> datetime | None:
-        """When the next try by clock or client may be, or None if nothing has failed."""
-        return self.failed_at + timedelta(seconds=self.retry_after_seconds) if self.failed_at else None
-
-    # What may happen
+class Session(Record):
+    """A profile's temporary credentials, with the decisions on their renewal."""
 
     def wants(
         self,
@@ -66,23 +42,25 @@ class Session(Life):
         now: datetime,
         *,
         needed_until: datetime | None = None,
+        through_lock: bool = False,
     ) -> bool:
-        """Whether new credentials are to be got now, on behalf of `trigger`.
+        """Whether `trigger` may have new credentials now.
 
-        `needed_until` is when what stands on these, and is in use, ends.
+        `needed_until` is when the first role in use ends that stands on this session. `through_lock`: the person may be
+        prompted through a locked screen.
         """
         if trigger is Trigger.PERSON:
-            return True
+            return through_lock or not policy.asks_human or scene.presence is not Presence.LOCKED
         if self.phase(policy, now) is Phase.FRESH:
             return False
         if policy.asks_human and not self._may_disturb(trigger, scene, now):
             return False
         if trigger is Trigger.CLIENT:
-            return not self._cools(self.retry_after_seconds, now)
+            return not self.is_cooling_off(self.retry_after_seconds, now)
         return self.is_kept(policy) and self._renews_by_itself(policy, scene, now, needed_until)
 
     def retries_by_itself_at(self, policy: RefreshPolicy, now: datetime) -> datetime | None:
-        """When the clock alone makes up for what failed; None where it does not, or at moments that are not known."""
+        """When the clock retries after a failure; None where it does not, or at moments that cannot be told ahead."""
         if self.last_error is None or not self.is_kept(policy):
             return None
         when = backoff.by_itself(self.last_error, policy)
@@ -90,67 +68,67 @@ class Session(Life):
             return self.retry_not_before_at()
         return None
 
-    def heeds_scene(self, policy: RefreshPolicy, now: datetime) -> bool:
-        """Whether it can matter to the clock who is there now, or who comes back."""
+    def needs_presence(self, policy: RefreshPolicy, now: datetime) -> bool:
+        """True if presence affects the next attempt of the clock, so that the desk must be asked."""
         if not policy.asks_human or not self.is_kept(policy) or self.phase(policy, now) is Phase.FRESH:
             return False
         if self.last_error is None or backoff.by_itself(self.last_error, policy) is ByItself.AT_FEW_MOMENTS:
             return True
         return self.retries_by_itself_at(policy, now) is not None
 
-    def may_come_along(self, policy: RefreshPolicy, now: datetime) -> bool:
-        """Whether these join a login of the same account that happens anyway.
+    def may_join_login(self, policy: RefreshPolicy, now: datetime) -> bool:
+        """Whether the session is renewed along with another login of the same account, which prompts anyway.
 
-        In use, due within the hour, and not just come; nor just refused, for whose code may be used up, makes wait.
+        It must be in use, due within the hour, and not new. A session whose attempt has just failed is left out: its
+        one-time password may be used up, and the login would wait for the next one.
         """
         age = (now - self.issued_at).total_seconds() if self.issued_at else 0
         until_due = self.left_seconds(now) - self.window_seconds(policy)
         return (
             self.is_in_use()
-            and not self._cools(max(self.retry_after_seconds, CODE_PERIOD_SECONDS), now)
-            and until_due <= COMPANY_SECONDS
-            and age >= min(COMPANY_MIN_AGE_SECONDS, self.life_seconds() / 10)
+            and not self.is_cooling_off(max(self.retry_after_seconds, CODE_PERIOD_SECONDS), now)
+            and until_due <= JOIN_WINDOW_SECONDS
+            and age >= min(JOIN_MIN_AGE_SECONDS, self.life_seconds() / 10)
         )
 
     def refusal(self, policy: RefreshPolicy, scene: Scene) -> MayflyError | None:
-        """What to tell a client for whom nothing can be done now."""
+        """Why no new credentials are got now: the locked screen, or else the last failure."""
         if policy.asks_human and scene.presence is Presence.LOCKED:
             return ScreenLocked("the screen is locked, so nobody is asked")
         return self.last_error
 
     def may_verify(self, policy: RefreshPolicy, now: datetime, *, is_refused: bool = False) -> bool:
-        """Whether to ask AWS about credentials that seem not to be good; seldom, because it is a guess.
+        """Whether to ask AWS if it still accepts the credentials: every five minutes at most, because it is a guess.
 
-        Who comes back for what is due has a reason for that; `is_refused`: AWS itself has given cause for doubt.
+        A client that returns early is suspicious only while the credentials are FRESH: in the window it has a reason.
+        `is_refused`: AWS itself refused a call with the credentials, so any live credentials are suspicious.
         """
         since = (now - self.verified_at).total_seconds() if self.verified_at else VERIFY_AGAIN_SECONDS
         is_doubtful = self.usable(now) is not None if is_refused else self.phase(policy, now) is Phase.FRESH
         return is_doubtful and since >= VERIFY_AGAIN_SECONDS
 
-    def alarm_seconds(self, policy: RefreshPolicy, now: datetime) -> float | None:
-        """How long before their end the people who use these credentials are to be told now, if they are."""
+    def warning_seconds(self, policy: RefreshPolicy, now: datetime) -> float | None:
+        """The warning that is due now, in seconds before the end of credentials in use, or None."""
         left, window = self.left_seconds(now), self.window_seconds(policy)
         given = self.alarmed_seconds or float("inf")
-        due = [mark for mark in ALARMS_SECONDS if 0 < left <= mark <= window and mark < given]
+        due = [mark for mark in WARNINGS_SECONDS if 0 < left <= mark <= window and mark < given]
         expected = self.is_in_use() and (policy.mode != "on-demand" or self.last_error is not None)
         return min(due) if due and expected else None
 
     def look_again_seconds(self, policy: RefreshPolicy, now: datetime) -> float:
-        """How long nothing can change by the clock alone, at most half a minute."""
+        """How long the passing of time alone changes no decision: half a minute at most."""
         left = self.left_seconds(now)
-        ends = (self.window_seconds(policy), LAST_CHANCE_SECONDS, *ALARMS_SECONDS, 0)
+        ends = (self.window_seconds(policy), LAST_CHANCE_SECONDS, *WARNINGS_SECONDS, 0)
         marks = [left - end for end in ends]
         if self.failed_at:
             ago = (now - self.failed_at).total_seconds()
-            marks += [delay - ago for delay in (self.retry_after_seconds, policy.retry_min_seconds, COMPANY_SECONDS)]
+            marks += [
+                delay - ago for delay in (self.retry_after_seconds, policy.retry_min_seconds, JOIN_WINDOW_SECONDS)
+            ]
         return min([LOOK_AGAIN_SECONDS, *(mark for mark in marks if mark > 0)])
 
-    def _cools(self, delay_seconds: float, now: datetime) -> bool:
-        """Whether the last failure is not `delay_seconds` past."""
-        return self.failed_at is not None and (now - self.failed_at).total_seconds() < delay_seconds
-
     def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime) -> bool:
-        """Never through a locked screen; somebody who is away only for a client that has nothing left."""
+        """Whether the scene allows a prompt. With nobody there, only for a client that has no live credentials."""
         if scene.presence is Presence.AWAY:
             return trigger is Trigger.CLIENT and self.usable(now) is None
         return scene.presence is Presence.PRESENT
@@ -166,129 +144,27 @@ class Session(Life):
         return retry_at is not None and retry_at <= now
 
     def _asks_again(self, policy: RefreshPolicy, scene: Scene, now: datetime, needed_until: datetime | None) -> bool:
-        """After a "no": once more, at one of few moments, however long clients must wait by then."""
-        if self._cools(policy.retry_min_seconds, now):
+        """After a refusal the clock prompts again, whatever the delay for clients, at three moments alone.
+
+        Five minutes before the end; once after an unlock, if nobody saw the prompt; and where the refusal is more than
+        an hour old and came before the refresh window.
+        """
+        if self.is_cooling_off(policy.retry_min_seconds, now):
             return False
         if any(self._is_last_chance(end, now) for end in (self.ends_at(), needed_until) if end):
             return True
-        if self._unlocked_since_failure(scene.unlocked_at) and not self.was_reshown:
+        if self.is_unlocked_since_failure(scene.unlocked_at) and not self.was_reshown:
             return True
-        return self._failed_long_before_due(policy, now) and not self._cools(self.retry_after_seconds, now)
+        return self._failed_long_before_due(policy, now) and not self.is_cooling_off(self.retry_after_seconds, now)
 
     def _failed_long_before_due(self, policy: RefreshPolicy, now: datetime) -> bool:
-        """A "no" of hours ago, to somebody's own login, is no answer to what is asked now."""
-        if self.failed_at is None or self._cools(COMPANY_SECONDS, now):
+        """Whether the refusal answered an early login of a person, more than an hour ago, and not this renewal."""
+        if self.failed_at is None or self.is_cooling_off(JOIN_WINDOW_SECONDS, now):
             return False
         return self.left_seconds(self.failed_at) > self.window_seconds(policy)
 
     def _is_last_chance(self, end: datetime, now: datetime) -> bool:
-        """Five minutes before the end, once: no try has been made since then."""
+        """Whether the last five minutes before `end` have begun, and no attempt has been made in them."""
         left = (end - now).total_seconds()
         left_at_failure = (end - (self.failed_at or now)).total_seconds()
         return 0 < left <= LAST_CHANCE_SECONDS < left_at_failure
-
-    def _unlocked_since_failure(self, unlocked_at: datetime | None) -> bool:
-        """A prompt that nobody saw is shown once more to whoever comes back; one that was dismissed, was seen."""
-        if backoff.was_seen(self.last_error):
-            return False
-        return bool(unlocked_at and self.failed_at and unlocked_at > self.failed_at)
-
-    # What has happened
-
-    def issued(self, credentials: Credentials, *, skew_seconds: float, jitter_seconds: float, now: datetime) -> Session:
-        """New credentials came. Jitter takes a tenth of a short life at most, or they would be due when they come."""
-        fresh = Session(
-            credentials=credentials,
-            issued_at=now,
-            skew_seconds=skew_seconds,
-            last_fetched_at=self.last_fetched_at,
-            verified_at=self.verified_at,
-            rejections=0 if self.credentials else self.rejections,
-        )
-        most = min(MAX_JITTER_SECONDS, fresh.life_seconds() / 10)
-        return attrs.evolve(fresh, jitter_seconds=min(jitter_seconds, most))
-
-    def failed(
-        self,
-        error: MayflyError,
-        policy: RefreshPolicy,
-        *,
-        jitter: float,
-        now: datetime,
-        unlocked_at: datetime | None = None,
-    ) -> Session:
-        """An attempt ended without credentials.
-
-        `jitter` from 0 to 1 spreads what nobody waits for; `unlocked_at`: who was there when it was made.
-        """
-        failures = self.consecutive_failures + 1
-        left = self.left_seconds(now)
-        return attrs.evolve(
-            self,
-            failed_at=now,
-            consecutive_failures=failures,
-            last_error=error,
-            was_reshown=self.was_reshown or self._unlocked_since_failure(unlocked_at),
-            retry_after_seconds=backoff.delay_seconds(
-                error, policy, failures=failures, jitter=jitter, left_seconds=left
-            ),
-        )
-
-    def fetched(self, now: datetime) -> Session:
-        """A client was given the credentials, or waits for them; noted to the second, because it is said so often."""
-        last = self.last_fetched_at
-        if last and self.is_in_use() and not self.forgotten and 0 <= (now - last).total_seconds() < NOTED_SECONDS:
-            return self
-        return attrs.evolve(self, last_fetched_at=now, forgotten=False)
-
-    def forgot(self) -> Session:
-        """Somebody wants them gone; nothing comes back by itself."""
-        return Session(forgotten=True)
-
-    def rejected(self, error: MayflyError, policy: RefreshPolicy, now: datetime) -> Session:
-        """AWS does not take these credentials any more: they are gone, and who used them still wants some.
-
-        Where it has hardly ever taken those before them either, the next ones may fare no better: that is a failure
-        like others.
-        """
-        gone = Session(issued_at=self.issued_at, last_fetched_at=self.last_fetched_at, verified_at=self.verified_at)
-        if self.issued_at and (now - self.issued_at).total_seconds() >= SOON_SECONDS:
-            return gone
-        rejections = self.rejections + 1
-        if rejections == 1:
-            return attrs.evolve(gone, rejections=rejections)
-        return attrs.evolve(
-            gone,
-            failed_at=now,
-            consecutive_failures=rejections,
-            rejections=rejections,
-            last_error=error,
-            retry_after_seconds=backoff.rejected_delay_seconds(policy, rejections),
-        )
-
-    def verified(self, now: datetime) -> Session:
-        """AWS was asked about these credentials, or is being asked."""
-        return attrs.evolve(self, verified_at=now)
-
-    def alarmed(self, seconds: float) -> Session:
-        """The people who use these credentials were told, `seconds` before their end."""
-        return attrs.evolve(self, alarmed_seconds=seconds)
-
-    def config_adopted(self) -> Session:
-        """The config was read again, and is sound: that it had changed, or was not, is no error any more."""
-        return self.absolved() if isinstance(self.last_error, ConfigChanged | ConfigInvalid) else self
-
-    def absolved(self) -> Session:
-        """What failed before no longer counts: its cause is gone."""
-        return attrs.evolve(
-            self,
-            failed_at=None,
-            retry_after_seconds=0,
-            consecutive_failures=0,
-            last_error=None,
-            was_reshown=False,
-        )
-
-    def asked_by_person(self) -> Session:
-        """A person takes the matter in hand."""
-        return attrs.evolve(self.absolved(), forgotten=False, rejections=0)

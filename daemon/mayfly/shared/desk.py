@@ -1,6 +1,6 @@
-"""The desk as the daemon sees it: what it can be asked, what it answers, and how both cross a socket.
+"""The desk as the daemon sees it: its questions and answers.
 
-Over a socket each connection carries one question and one answer, each one line of JSON.
+Over a socket each connection carries one question and one answer, each a line of JSON.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ class Presence(Enum):
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """What the desk sees: the user's presence, and when the screen was last unlocked."""
+    """The user's presence, and the time of the last unlock of the screen."""
 
     presence: Presence = Presence.PRESENT
     unlocked_at: datetime | None = None
 
 
 class Caller(NamedTuple):
-    """The process at the other end of a connection."""
+    """The process that holds the other end of a connection."""
 
     pid: int
     program: str
 
 
 class Desk(Protocol):
-    """The user's session: what can be asked of it."""
+    """The questions that the user's session can answer."""
+
+    def notes(self) -> list[str]:
+        """What a person should know of the desk itself, for `mayfly status`."""
 
     async def scene(self) -> Scene:
         """The presence now. While it is unknown, the last known one; at first PRESENT."""
@@ -57,14 +60,14 @@ class Desk(Protocol):
 
 
 class LocalDesk(Desk, Protocol):
-    """A desk inside the session, which can also say that it does not know."""
+    """A desk that runs in the session. It can also say that the presence is unknown."""
 
     async def presence(self) -> Presence | None:
-        """The presence now; None if the platform does not tell in time."""
+        """The presence now; None if the platform does not say in time."""
 
 
 class PresenceHistory:
-    """Remembers the last known presence and the last unlock between two questions."""
+    """The last known presence, and the time of the last unlock."""
 
     def __init__(self) -> None:
         self._last = Presence.PRESENT

@@ -4,7 +4,7 @@
     ├── OurError              Mayfly, its config, its machine
     │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing
     │   ├── ApprovalPending · ScreenLocked
-    │   └── ExchangeFailed
+    │   └── ExchangePending · ExchangeFailed
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
     │   ├── AccountNotFound · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
@@ -126,6 +126,12 @@ class ScreenLocked(OurError, _HumanMustAct):
     """Nobody is asked through a locked screen."""
 
     default_hint = "unlock the screen and try again"
+
+
+class ExchangePending(OurError, _MayPass):
+    """The client's patience is at its end, and nobody is asked for anything; the exchange goes on."""
+
+    default_hint = "ask again"
 
 
 class ExchangeFailed(OurError, _MayPass):

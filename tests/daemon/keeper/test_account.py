@@ -6,14 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from support.engine import ACCOUNT, Stage, config, credentials, key, login, on_stage, outcome
+from support.engine import ACCOUNT, config, credentials, key
+from support.stage import Stage, login, on_stage, outcome
 
 
 @pytest.mark.parametrize(
     ("account_id", "words"), [(None, "an unknown account"), ("1" * 12, f"account {'1' * 12}")], ids=["unknown", "other"]
 )
 def test_no_account_but_the_configured_one_is_kept(account_id: str | None, words: str) -> None:
-    """Where the config names an account, another is refused, and so is one that nobody tells."""
+    """If the config names an account, credentials of another or an unknown account are refused."""
 
     async def play(stage: Stage) -> None:
         brought = credentials(stage.now() + timedelta(hours=8), account_id=account_id)
@@ -27,7 +28,7 @@ def test_no_account_but_the_configured_one_is_kept(account_id: str | None, words
 
 
 def test_nobody_asks_for_an_account_that_is_not_configured() -> None:
-    """Without account_id credentials of an unknown account are as good as others."""
+    """Without account_id in the config, credentials of an unknown account are taken."""
 
     async def play(stage: Stage) -> None:
         brought = credentials(stage.now() + timedelta(hours=8), account_id=None)

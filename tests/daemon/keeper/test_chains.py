@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator
 
 from mayfly.shared.errors import AccessDenied
 from mayfly.shared.wire import Request, Result
-from support.engine import LOCKED, Asked, Stage, code, config, fetch, key, outcome, role, staged
+from support.engine import LOCKED, config, key, role
+from support.stage import Asked, Stage, code, fetch, outcome, staged
 
 
 FORK = config(a=key(), mid=role("a", "mid"), left=role("mid", "left"), right=role("mid", "right"))
 
 
 def one_by_one(stage: Stage, hanging: str = "") -> None:
-    """Have results come a second apart, and one long after."""
+    """Results come a second apart, and that of `hanging` long after."""
 
     async def ask(request: Request, _leave: object = None) -> AsyncIterator[Result]:
         stage.asked.append(Asked(stage.now(), request, stage.scene.presence, stage.loop.time()))
@@ -28,7 +29,7 @@ def one_by_one(stage: Stage, hanging: str = "") -> None:
 
 @staged(FORK)
 async def test_a_link_of_two_chains_is_assumed_once(stage: Stage) -> None:
-    """While one exchange gets it, the second chain waits for it, and stands on it then."""
+    """While one exchange gets the shared role, the second chain waits for it, and is then assumed from it."""
     await fetch(stage, "a")
     left = asyncio.ensure_future(fetch(stage, "left"))
     await asyncio.sleep(0.5)
@@ -41,7 +42,7 @@ async def test_a_link_of_two_chains_is_assumed_once(stage: Stage) -> None:
 
 @staged(FORK)
 async def test_a_link_that_comes_with_a_login_is_assumed_once(stage: Stage) -> None:
-    """Also if the second chain is wanted while the first login is under way, and its session is there already."""
+    """The same where the first chain comes with a login, whose session is there already."""
     one_by_one(stage)
     left = asyncio.ensure_future(fetch(stage, "left"))
     await asyncio.sleep(0.5)
@@ -52,7 +53,7 @@ async def test_a_link_that_comes_with_a_login_is_assumed_once(stage: Stage) -> N
 
 @staged(FORK)
 async def test_whoever_waits_for_a_link_waits_for_nothing_else(stage: Stage) -> None:
-    """The link has come, and the first chain's end hangs: the second one goes on."""
+    """The shared role has come, and the end of the first chain hangs: the second chain goes on."""
     await fetch(stage, "a")
 
     one_by_one(stage, hanging="left")
@@ -68,7 +69,7 @@ TWO_BASES = config(a=key(), hangs=role("a", "hangs"), b=key("b"), other=key("oth
 
 @staged(TWO_BASES)
 async def test_a_role_that_hangs_holds_up_no_login(stage: Stage) -> None:
-    """It came along with a login: as soon as that is over, whoever is next has their turn."""
+    """A role that came along with a login hangs: the next login starts all the same."""
     one_by_one(stage, hanging="hangs")
     hanging = asyncio.ensure_future(fetch(stage, "hangs"))
     await asyncio.sleep(0.5)
@@ -80,7 +81,7 @@ async def test_a_role_that_hangs_holds_up_no_login(stage: Stage) -> None:
 
 @staged(config(a=key(), hangs=role("a", "hangs"), b=key("b")))
 async def test_behind_a_lock_nobody_is_next(stage: Stage) -> None:
-    """Before the next login somebody looks whether the screen is still open, also while roles are on their way."""
+    """Before the next login the screen is checked, also while roles of the last one hang."""
     one_by_one(stage, hanging="hangs")
     hanging = asyncio.ensure_future(fetch(stage, "hangs"))
     await asyncio.sleep(0.5)
@@ -94,7 +95,7 @@ async def test_behind_a_lock_nobody_is_next(stage: Stage) -> None:
 
 @staged(FORK)
 async def test_a_link_that_fails_is_told_to_both_chains(stage: Stage) -> None:
-    """Who waited for it tries for themselves, once."""
+    """The second chain, which waited for the shared role, makes one attempt of its own."""
     await fetch(stage, "a")
     stage.outcomes["mid"] = AccessDenied("not you")
     left = asyncio.ensure_future(outcome(fetch(stage, "left")))

@@ -2,12 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from support.engine import HOUR, Stage, config, fetch, key, outcome, role, staged
+from support.engine import HOUR, WITH_ROLE, config, key
+from support.stage import Stage, fetch, on_stage, outcome, staged
 
 
-WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
 DRAIN_SECONDS = 5
 
 
@@ -21,7 +23,7 @@ async def drained(stage: Stage) -> float:
 
 @staged(WITH_ROLE)
 async def test_what_is_on_its_way_is_waited_for(stage: Stage) -> None:
-    """A human who is at the prompt is not asked in vain; as soon as the answer is there, nothing is waited for."""
+    """The daemon waits for the answer to a prompt on the screen, and no longer than that."""
     stage.takes_seconds = 3
     waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
     await asyncio.sleep(1)
@@ -35,7 +37,7 @@ async def test_what_is_on_its_way_is_waited_for(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_prompt_that_takes_too_long_is_not_waited_for(stage: Stage) -> None:
-    """After five seconds the end comes first, and whoever waits is told."""
+    """After five seconds the daemon ends, and the waiting client is told."""
     stage.takes_seconds = 60
     work = asyncio.ensure_future(stage.keeper.run())
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
@@ -50,7 +52,7 @@ async def test_a_prompt_that_takes_too_long_is_not_waited_for(stage: Stage) -> N
 
 @staged(WITH_ROLE)
 async def test_nobody_is_asked_any_more(stage: Stage) -> None:
-    """Once the end has begun neither a client nor a person nor the clock raises a prompt, or announces one."""
+    """Once the daemon winds up, no client, person or clock raises or announces a prompt."""
     await fetch(stage, "nsrc")
     stage.stepped_seconds = 8 * HOUR
     work = asyncio.ensure_future(stage.keeper.run())
@@ -64,6 +66,25 @@ async def test_nobody_is_asked_any_more(stage: Stage) -> None:
     assert 1 == len(stage.log.told("approval.wanted"))
 
 
+@pytest.mark.parametrize("passes", [0, 1, 2, 10])
+def test_a_client_that_waits_for_the_desk_is_told_of_the_end(passes: int) -> None:
+    """The daemon ends before the desk has said who is present: the client learns that, and nothing of a fault."""
+
+    async def play(stage: Stage) -> None:
+        stage.scene_takes_seconds = 5
+        work = asyncio.ensure_future(stage.keeper.run())
+        await asyncio.sleep(1)
+        waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        work.cancel()
+
+        assert "the daemon is stopping" == (await waiting).message
+        assert [] == stage.asked
+
+    on_stage(WITH_ROLE, play)
+
+
 @staged(config(nsrc=key(onepassword="robot")))
 async def test_who_needs_nobody_is_still_served(stage: Stage) -> None:
     """A login that asks no human may begin in the last seconds."""
@@ -73,3 +94,17 @@ async def test_who_needs_nobody_is_still_served(stage: Stage) -> None:
     await drained(stage)
 
     assert isinstance(await fetching, Credentials)
+
+
+@staged(WITH_ROLE)
+async def test_a_daemon_that_stops_answers_who_waits(stage: Stage) -> None:
+    """At the end every client is told, no exchange goes on, and none is started."""
+    work = asyncio.ensure_future(stage.keeper.run())
+    waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("nsrc", "admin", "nsrc")]
+    await asyncio.sleep(0.5)
+    work.cancel()
+    results = await asyncio.gather(*waiting)
+    late = await outcome(fetch(stage, "nsrc"))
+    assert ["stopping"] * 4 == [result.message.split()[-1] for result in (*results, late)]
+    assert ([], 1) == (stage.busy, stage.launched)
+    assert [] == stage.log.told("session.refresh_failed")

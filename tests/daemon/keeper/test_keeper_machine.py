@@ -14,49 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mayfly.config.model import Config
-from mayfly.shared.clock import Clock
-from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import (
-    AccessDenied,
-    ApprovalDismissed,
-    ApprovalIgnored,
-    AwsThrottled,
-    ExchangeFailed,
-    MayflyError,
-    OnePasswordHung,
-    OnePasswordLocked,
-)
+from mayfly.shared.desk import Presence
+from mayfly.shared.errors import ApprovalDismissed, ExchangeFailed, MayflyError
 from mayfly.shared.wire import Request, Result
-from support.engine import (
-    HERE,
-    HOUR,
-    LOCKED,
-    Answer,
-    Asked,
-    Stage,
-    TestLoop,
-    at,
-    code,
-    config,
-    fetch,
-    key,
-    login,
-    outcome,
-    role,
-    staged,
-)
+from support.engine import HERE, HOUR, LOCKED, config, key, role
+from support.laws import A_STEP, A_WHILE, ERRORS, Sources, changed
+from support.stage import Answer, Asked, Stage, TestLoop, code, fetch, login, outcome, staged
 
 
 pytestmark = pytest.mark.laws
 
-ERRORS: list[MayflyError] = [
-    ApprovalDismissed("no"),
-    ApprovalIgnored("nobody"),
-    OnePasswordLocked("locked"),
-    AwsThrottled("slow down"),
-    OnePasswordHung("no end"),
-    AccessDenied("not you"),
-]
 HOUSE = config(nsrc=key(), admin=role("nsrc"), deep=role("admin"), work=key("work", onepassword="work"), twin=key())
 WITHOUT_WORK = config("d2", nsrc=key(), admin=role("nsrc"), deep=role("admin", "other"), twin=key())
 TWIN_FIRST = config(
@@ -64,17 +31,16 @@ TWIN_FIRST = config(
 )
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
-SECONDS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 1800))
 PATIENCE_SECONDS = 900
 
 
 class SettableStage(Stage):
-    """A stage whose wall clock somebody may set; what the engine sees of it is what the daemon sees, a `Clock`."""
+    """A stage whose wall clock may be set; the engine sees it through a `Clock`, as in the daemon."""
 
     def __init__(self, found: Any) -> None:
-        self.set_seconds = 0.0
         super().__init__(found)
-        self.clock = Clock(lambda: at(self.true_seconds() + self.set_seconds), self.true_seconds)
+        self.sources = Sources(self.true_seconds)
+        self.clock = self.sources.clock()
 
     def now(self) -> datetime:
         return self.clock()
@@ -84,13 +50,13 @@ class SettableStage(Stage):
 
 
 class AnyDay(RuleBasedStateMachine):
-    """A keeper that runs, and whatever may come upon it."""
+    """A running keeper, and everything that may happen to it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=TestLoop)
         self.waiting: list[asyncio.Task[Any]] = []
-        self.person_asked_seconds: list[float] = []
+        self.overrides: list[list[float]] = []
 
     @initialize(found=st.sampled_from([HOUSE, ROBOTS]))
     def begin(self, found: Any) -> None:
@@ -126,11 +92,18 @@ class AnyDay(RuleBasedStateMachine):
         assert got.expiration > self.stage.aws_now(), "expired credentials were handed out"
         return got
 
-    @rule(profile=NAMES)
-    def a_person_logs_in(self, profile: str) -> None:
+    @rule(profile=NAMES, through_lock=st.booleans())
+    def a_person_logs_in(self, profile: str, through_lock: bool) -> None:
         if self.knows(profile):
-            self.person_asked_seconds.append(self.stage.loop.time())
-            self.wait_for(login(self.stage, profile))
+            self.wait_for(self.through_lock(profile) if through_lock else login(self.stage, profile))
+
+    async def through_lock(self, profile: str) -> Any:
+        lasts = [self.stage.loop.time()]
+        self.overrides.append(lasts)
+        try:
+            return await login(self.stage, profile, through_lock=True)
+        finally:
+            lasts.append(self.stage.loop.time())
 
     @rule(profile=NAMES)
     def somebody_forgets(self, profile: str) -> None:
@@ -162,7 +135,7 @@ class AnyDay(RuleBasedStateMachine):
 
     # What the world does
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=A_WHILE)
     def time_passes(self, seconds: float) -> None:
         self.act(asyncio.sleep(seconds))
 
@@ -170,18 +143,16 @@ class AnyDay(RuleBasedStateMachine):
     def the_laptop_sleeps(self, seconds: float) -> None:
         self.stage.stepped_seconds += seconds
 
-    @rule(seconds=st.floats(-7200, 7200))
+    @rule(seconds=A_STEP)
     def somebody_sets_the_clock(self, seconds: float) -> None:
-        self.stage.set_seconds += seconds
+        self.stage.sources.wall_offset_seconds += seconds
 
     @rule(presence=st.sampled_from(Presence))
     def somebody_comes_or_goes(self, presence: Presence) -> None:
-        was_locked = self.stage.scene.presence is Presence.LOCKED
-        is_unlock = was_locked and presence is not Presence.LOCKED
-        unlocked_at = self.stage.now() if is_unlock else self.stage.scene.unlocked_at
+        scene = changed(self.stage.scene, presence, self.stage.now())
         # What was decided a moment ago is under way; from then on, what is seen now counts.
         self.act(asyncio.sleep(2))
-        self.stage.scene = Scene(presence=presence, unlocked_at=unlocked_at)
+        self.stage.scene = scene
         self.act(asyncio.sleep(2))
 
     @rule(profile=NAMES, error=st.one_of(st.none(), st.sampled_from(ERRORS)))
@@ -245,13 +216,16 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_asked_through_a_lock(self) -> None:
-        """A prompt at a locked screen is a person's own doing (or began before the screen was locked)."""
+        """A prompt at a locked screen is for a person's `--through-lock`, while that very request lasts."""
         if not hasattr(self, "stage"):
             return
         for asked in self.stage.logins()[self.seen :]:
             if self.is_prompt(asked) and asked.scene is Presence.LOCKED:
-                assert any(0 <= asked.loop_seconds - seconds < 300 for seconds in self.person_asked_seconds)
+                assert any(self.lasts(override, asked.loop_seconds) for override in self.overrides)
         self.seen = len(self.stage.logins())
+
+    def lasts(self, override: list[float], seconds: float) -> bool:
+        return override[0] <= seconds and (len(override) == 1 or seconds <= override[1])
 
     def is_prompt(self, asked: Asked) -> bool:
         config = self.stage.keeper.config
@@ -260,7 +234,7 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_beyond_its_end(self) -> None:
-        """By AWS's own clock, whatever somebody has set ours to."""
+        """By AWS's own clock, whatever our clock is set to."""
         if not hasattr(self, "stage"):
             return
         now, ledger = self.stage.now(), self.stage.keeper._ledger
@@ -273,7 +247,7 @@ class AnyDay(RuleBasedStateMachine):
             assert [] == self.stage.log.told("task.failed")
 
     def teardown(self) -> None:
-        """Every waiter ends: with credentials, or with an error for a person to read."""
+        """Every client is answered, with credentials or with a MayflyError."""
         if not hasattr(self, "stage"):
             return
 
@@ -297,12 +271,12 @@ TestAnyDay.settings = settings(max_examples=50, stateful_step_count=30)
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_a_clock_that_is_set_by_an_hour_lengthens_no_life(seconds: float) -> None:
-    """Set while credentials are held, either way: at their end they are gone, and new ones come."""
+    """The clock is set while credentials are held: they still end when AWS ends them, and new ones come."""
 
     async def whole() -> None:
         stage = SettableStage(config(nsrc=key()))
         old = await fetch(stage, "nsrc")
-        stage.set_seconds = seconds
+        stage.sources.wall_offset_seconds = seconds
         stage.stepped_seconds = 8 * HOUR - 1
         assert stage.keeper.take("nsrc") is (old if seconds < 0 else None)
         stage.stepped_seconds += 2

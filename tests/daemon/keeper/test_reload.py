@@ -12,31 +12,127 @@ from mayfly.config.model import Config, OnePassword
 from mayfly.config.values import FilePath, LimitSeconds
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
-from support.engine import (
-    HOUR,
-    LOCKED,
-    Stage,
-    at,
-    code,
-    config,
-    credentials,
-    fetch,
-    key,
-    login,
-    on_stage,
-    outcome,
-    role,
-    staged,
-)
+from support.engine import CHAIN, DUE, HOUR, LOCKED, ONE, WITH_ROLE, at, config, credentials, key, role
+from support.stage import Stage, code, fetch, login, on_stage, outcome, staged
 
 
-ONE = config(a=key())
-WITH_ROLE = config(a=key(), admin=role("a"))
-WITH_TWIN = config("d2", twin=key(name="T"), a=key(), admin=role("a"))
+WITH_TWIN = config("d2", twin=key(name="T"), nsrc=key(), admin=role("nsrc"))
 
 
 def digests(stage: Stage) -> list[str]:
     return [asked.request.digest for asked in stage.asked]
+
+
+# What goes on, and what ends
+
+OTHER = config("d2", nsrc=key("other"))
+
+
+@staged(config(a=key("a"), b=key("b"), gone=key("gone")))
+async def test_a_reload_keeps_what_did_not_change(stage: Stage) -> None:
+    """A session goes on if nothing has changed that it is made from. Title and refresh mode do not count."""
+    for name in ("a", "b", "gone"):
+        await fetch(stage, name)
+    stage.keeper.adopt(config("d2", a=key("a", name="A", refresh="on-demand"), b=key("b", duration_seconds=3600)))
+    assert (True, None) == (stage.keeper.take("a") is not None, stage.keeper.take("b"))
+    assert ["a", "b"] == [row.profile for row in stage.keeper.status()]
+
+
+@staged(CHAIN)
+async def test_a_base_is_in_use_when_a_role_above_it_was_fetched(stage: Stage) -> None:
+    """A client that fetches a role uses every session below it."""
+    await fetch(stage, "deep")
+    stage.stepped_seconds = DUE + 60
+    await login(stage, "nsrc")
+    before = stage.keeper.status()[0].in_use
+    await fetch(stage, "deep")
+    assert (False, True) == (before, stage.keeper.status()[0].in_use)
+
+
+@staged(CHAIN)
+async def test_a_reload_ends_what_stands_on_what_changed(stage: Stage) -> None:
+    """A role above other keys is another role."""
+    await fetch(stage, "deep")
+    stage.keeper.adopt(config("d2", nsrc=key("other"), admin=role("nsrc"), deep=role("admin", "deep")))
+    assert [None] * 3 == [stage.keeper.take(name) for name in ("nsrc", "admin", "deep")]
+
+
+@pytest.mark.parametrize(
+    "after", [OTHER, config("d2", other=key("other")), config("d2", base=key("other"), nsrc=role("base"))]
+)
+def test_a_reload_on_the_way_refuses_what_comes(after: Config) -> None:
+    """Credentials that were got with the old config are not served under the new one; the waiting client asks again."""
+
+    async def play(stage: Stage) -> None:
+        waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+        await asyncio.sleep(0.5)
+        stage.keeper.adopt(after)
+        refused = await waiting
+        await asyncio.sleep(2)
+        rows = {row.profile: (row.phase, row.in_flight, row.last_error) for row in stage.keeper.status()}
+        assert ("ConfigChanged", "ask again") == (code(refused), refused.hint)
+        assert {("empty", False, None)} == set(rows.values())
+
+    on_stage(ONE, play)
+
+
+@staged(ONE)
+async def test_a_reload_on_the_way_and_asked_again(stage: Stage) -> None:
+    """A client that asks after the reload waits for the exchange of the new config."""
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(OTHER)
+    got = await fetch(stage, "nsrc")
+    assert (["d1", "d2"], "ConfigChanged") == ([asked.request.digest for asked in stage.asked], code(await waiting))
+    assert got == stage.keeper.take("nsrc")
+
+
+@pytest.mark.parametrize("profile", ["nsrc", "admin"])
+def test_a_reload_before_anything_was_asked(profile: str) -> None:
+    """A profile is removed while its exchange starts: its client is told, and nothing is asked for it."""
+
+    async def play(stage: Stage) -> None:
+        waiting = asyncio.ensure_future(outcome(fetch(stage, profile)))
+        await asyncio.sleep(0.001)
+        stage.keeper.adopt(config("d2", other=key("other")))
+        assert "ConfigChanged" == code(await waiting)
+        await asyncio.sleep(1)
+        assert [] == stage.asked
+        await fetch(stage, "other")
+
+    on_stage(WITH_ROLE, play)
+
+
+@staged(ONE)
+async def test_a_reload_during_the_look(stage: Stage) -> None:
+    """A profile is removed during the look at the desk: its client is told."""
+    stage.scene_takes_seconds = 1
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", other=key("other")))
+    assert "ConfigChanged" == code(await waiting)
+
+
+@staged(ONE)
+async def test_a_reload_while_a_client_wakes_what_is_due(stage: Stage) -> None:
+    """A profile is removed between a fetch and the look at the desk: nothing is started."""
+    await fetch(stage, "nsrc")
+    stage.stepped_seconds, stage.scene_takes_seconds = DUE + 60, 1
+    stage.keeper.take("nsrc")
+    await asyncio.sleep(0.5)
+    stage.keeper.adopt(config("d2", other=key("other")))
+    await asyncio.sleep(2)
+    assert (1, []) == (len(stage.asked), stage.log.told("task.failed"))
+
+
+@staged(ONE)
+async def test_a_config_that_changed_is_mended_by_a_reload(stage: Stage) -> None:
+    """The exchange refused a config that had changed on disk: after the reload there is no delay."""
+    stage.outcomes["nsrc"] = ConfigChanged("it has changed")
+    refused = await outcome(fetch(stage, "nsrc"))
+    del stage.outcomes["nsrc"]
+    stage.keeper.adopt(config("d2", nsrc=key()))
+    assert ("ConfigChanged", "Credentials") == (code(refused), code(await outcome(fetch(stage, "nsrc"))))
 
 
 # Sessions are found again by what they are made from
@@ -44,16 +140,16 @@ def digests(stage: Stage) -> list[str]:
 
 @staged(WITH_ROLE)
 async def test_a_twin_that_comes_before_it_takes_no_session_away(stage: Stage) -> None:
-    """What two profiles share is called after the first; the session goes on under its new name, and the role above."""
-    before = [await fetch(stage, name) for name in ("a", "admin")]
+    """A shared session is named after the first profile: it goes on under the new name, and so does its role."""
+    before = [await fetch(stage, name) for name in ("nsrc", "admin")]
     stage.keeper.adopt(WITH_TWIN)
-    assert [*before, before[0]] == [stage.keeper.take(name) for name in ("a", "admin", "twin")]
+    assert [*before, before[0]] == [stage.keeper.take(name) for name in ("nsrc", "admin", "twin")]
     assert 2 == len(stage.asked)
 
 
-@staged(config(a=key(), b=key(), admin=role("a"), same=role("b")))
+@staged(config(nsrc=key(), b=key(), admin=role("nsrc"), same=role("b")))
 async def test_a_twin_that_goes_leaves_the_session_to_the_other(stage: Stage) -> None:
-    """The session was called after the one that is gone; two roles alike keep what each of them has."""
+    """The session was named after the removed profile; two equal roles each keep their own session."""
     before = {name: await fetch(stage, name) for name in ("b", "admin", "same")}
     stage.keeper.adopt(config("d2", b=key(), admin=role("b"), same=role("b")))
     assert before == {name: stage.keeper.take(name) for name in before}
@@ -64,37 +160,39 @@ async def test_a_twin_that_goes_leaves_the_session_to_the_other(stage: Stage) ->
 
 @staged(WITH_ROLE)
 async def test_another_region_costs_no_session(stage: Stage) -> None:
-    """It is for clients, and says where STS is asked; a session is good in all of them."""
-    before = [await fetch(stage, name) for name in ("a", "admin")]
-    moved = config("d2", a=key(region="eu-west-1", sts_region=("eu-west-1",)), admin=role("a", region="us-west-2"))
+    """A session is valid in every region, so another region does not end it."""
+    before = [await fetch(stage, name) for name in ("nsrc", "admin")]
+    moved = config(
+        "d2", nsrc=key(region="eu-west-1", sts_region=("eu-west-1",)), admin=role("nsrc", region="us-west-2")
+    )
     stage.keeper.adopt(moved)
-    assert before == [stage.keeper.take(name) for name in ("a", "admin")]
+    assert before == [stage.keeper.take(name) for name in ("nsrc", "admin")]
 
 
 def test_another_op_costs_no_session() -> None:
-    """Which one is run, and for how long, makes no other session of what it opens; another account does."""
+    """Another `op` or time limit does not change the session; another 1Password account does."""
     before = OnePassword(op=FilePath("/opt/op"), account=Text("mine"))
     after = attrs.evolve(before, op=None, timeout_seconds=LimitSeconds(30))
 
     async def play(stage: Stage) -> None:
-        got = [await fetch(stage, name) for name in ("a", "admin")]
+        got = [await fetch(stage, name) for name in ("nsrc", "admin")]
         stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d2", onepassword=after))
-        assert got == [stage.keeper.take(name) for name in ("a", "admin")]
+        assert got == [stage.keeper.take(name) for name in ("nsrc", "admin")]
         stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d3", onepassword=OnePassword(account=Text("other"))))
-        assert [None, None] == [stage.keeper.take(name) for name in ("a", "admin")]
+        assert [None, None] == [stage.keeper.take(name) for name in ("nsrc", "admin")]
 
     on_stage(attrs.evolve(WITH_ROLE, onepassword=before), play)
 
 
 @staged(WITH_ROLE)
 async def test_what_failed_with_one_op_may_succeed_with_another(stage: Stage) -> None:
-    """Whoever mends `op` or its time limit, and reloads, is not told of the old failure any more."""
-    stage.outcomes["a"] = OnePasswordMissing("no op")
-    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "a")))
-    del stage.outcomes["a"]
-    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "a")))
+    """After a reload with another `op` or time limit the old failure no longer counts."""
+    stage.outcomes["nsrc"] = OnePasswordMissing("no op")
+    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "nsrc")))
+    del stage.outcomes["nsrc"]
+    assert "OnePasswordMissing" == code(await outcome(fetch(stage, "nsrc")))
     stage.keeper.adopt(attrs.evolve(WITH_ROLE, digest="d2", onepassword=OnePassword(timeout_seconds=LimitSeconds(30))))
-    assert "Credentials" == code(await outcome(fetch(stage, "a")))
+    assert "Credentials" == code(await outcome(fetch(stage, "nsrc")))
 
 
 @pytest.mark.parametrize(("region", "codes"), [("eu-west-1", ["Credentials"]), (None, ["AwsUnreachable"])])
@@ -102,23 +200,23 @@ def test_what_failed_somewhere_may_succeed_elsewhere(region: str | None, codes: 
     """With another region a failure no longer counts; with the same one it does."""
 
     async def play(stage: Stage) -> None:
-        stage.outcomes["a"] = AwsUnreachable("no such host")
-        await outcome(fetch(stage, "a"))
-        del stage.outcomes["a"]
-        stage.keeper.adopt(config("d2", a=key(region=region)))
-        assert codes == [code(await outcome(fetch(stage, "a")))]
+        stage.outcomes["nsrc"] = AwsUnreachable("no such host")
+        await outcome(fetch(stage, "nsrc"))
+        del stage.outcomes["nsrc"]
+        stage.keeper.adopt(config("d2", nsrc=key(region=region)))
+        assert codes == [code(await outcome(fetch(stage, "nsrc")))]
 
     on_stage(ONE, play)
 
 
 def test_a_session_comes_back_after_a_restart_under_another_name() -> None:
-    """The snapshot is read by what its sessions are made from, too."""
+    """The snapshot finds sessions by what they are made from, not by name."""
 
     async def play(stage: Stage) -> None:
-        before = [await fetch(stage, name) for name in ("a", "admin")]
+        before = [await fetch(stage, name) for name in ("nsrc", "admin")]
         next_life = Stage(WITH_TWIN)
         next_life.keeper.restore(stage.keeper.snapshot())
-        assert [*before, before[0]] == [next_life.keeper.take(name) for name in ("a", "admin", "twin")]
+        assert [*before, before[0]] == [next_life.keeper.take(name) for name in ("nsrc", "admin", "twin")]
 
     on_stage(WITH_ROLE, play)
 
@@ -128,14 +226,14 @@ def test_a_session_comes_back_after_a_restart_under_another_name() -> None:
 
 @pytest.mark.parametrize("seconds", [0.001, 0.5])
 def test_who_waits_goes_on_waiting_under_another_name(seconds: float) -> None:
-    """Whether the exchange only starts or is under way: it is one exchange, and all have what came of it."""
+    """Whether the exchange is starting or under way, it serves all clients under the new names."""
 
     async def play(stage: Stage) -> None:
-        waiting = [asyncio.ensure_future(fetch(stage, name)) for name in ("a", "admin")]
+        waiting = [asyncio.ensure_future(fetch(stage, name)) for name in ("nsrc", "admin")]
         await asyncio.sleep(seconds)
         stage.keeper.adopt(WITH_TWIN)
         got = [*(await asyncio.gather(*waiting)), await fetch(stage, "twin")]
-        assert [stage.keeper.take(name) for name in ("a", "admin", "twin")] == got
+        assert [stage.keeper.take(name) for name in ("nsrc", "admin", "twin")] == got
         assert (1, False) == (len(stage.asked), stage.keeper.is_busy)
 
     on_stage(WITH_ROLE, play)
@@ -143,20 +241,20 @@ def test_who_waits_goes_on_waiting_under_another_name(seconds: float) -> None:
 
 @staged(ONE)
 async def test_what_was_got_for_a_profile_serves_whoever_is_made_so_now(stage: Stage) -> None:
-    """The profile became a role above what it was: who waited asks again, and the session is where it belongs."""
-    waiting = asyncio.ensure_future(outcome(fetch(stage, "a")))
+    """The profile became a role above its old self: its client asks again, and the session belongs to the base."""
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
-    stage.keeper.adopt(config("d2", base=key(), a=role("base")))
+    stage.keeper.adopt(config("d2", base=key(), nsrc=role("base")))
     refused = await waiting
     assert ("ConfigChanged", "ask again") == (code(refused), refused.hint)
-    assert (True, None) == (stage.keeper.take("base") is not None, stage.keeper.take("a"))
+    assert (True, None) == (stage.keeper.take("base") is not None, stage.keeper.take("nsrc"))
 
 
 @staged(ONE)
 async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
-    """What was on its way for it comes for the twin; its own client learns that it is gone."""
-    stage.script = lambda _: [stage.result("a", credentials(at(HOUR)))]
-    waiting = asyncio.ensure_future(outcome(fetch(stage, "a")))
+    """The session comes for the twin; the client of the removed profile is told."""
+    stage.script = lambda _: [stage.result("nsrc", credentials(at(HOUR)))]
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", twin=key()))
     assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("twin") is not None)
@@ -164,31 +262,31 @@ async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: Stage) -> None:
-    """It comes under its new name; who asked by the old one learns that it is gone."""
-    await fetch(stage, "a")
+    """The role comes under its new name; the client of the old name is told."""
+    await fetch(stage, "nsrc")
     waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
     await asyncio.sleep(0.001)
-    stage.keeper.adopt(config("d2", a=key(), boss=role("a")))
+    stage.keeper.adopt(config("d2", nsrc=key(), boss=role("nsrc")))
     assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("boss") is not None)
 
 
-@staged(config(first=key("first", onepassword="work"), a=key()))
+@staged(config(first=key("first", onepassword="work"), nsrc=key()))
 async def test_what_a_person_wants_they_want_under_another_name(stage: Stage) -> None:
-    """A lock that comes before its turn is in nobody's way, still."""
-    waiting = [asyncio.ensure_future(login(stage, name)) for name in ("first", "a")]
+    """`--through-lock` still holds for a queued login after a reload has renamed it."""
+    waiting = [asyncio.ensure_future(login(stage, name, through_lock=True)) for name in ("first", "nsrc")]
     await asyncio.sleep(0.5)
-    stage.keeper.adopt(config("d2", first=key("first", onepassword="work"), twin=key(), a=key()))
+    stage.keeper.adopt(config("d2", first=key("first", onepassword="work"), twin=key(), nsrc=key()))
     stage.scene = LOCKED
     await asyncio.gather(*waiting)
     assert ["d1", "d2"] == digests(stage)
 
 
-@staged(config(a=key(), deploy=role("a", mfa="each")))
+@staged(config(nsrc=key(), deploy=role("nsrc", mfa="each")))
 async def test_who_waits_for_the_next_code_gets_it_under_another_name(stage: Stage) -> None:
-    """A role that waits for its turn is not forgotten when it is called otherwise."""
-    waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("a", "deploy")]
+    """A role that waits for a one-time password is renamed, and comes all the same."""
+    waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("nsrc", "deploy")]
     await asyncio.sleep(0.5)
-    stage.keeper.adopt(config("d2", a=key(), release=role("a", mfa="each")))
+    stage.keeper.adopt(config("d2", nsrc=key(), release=role("nsrc", mfa="each")))
     assert ["Credentials", "ConfigChanged"] == [code(each) for each in await asyncio.gather(*waiting)]
     await asyncio.sleep(60)
     assert (True, False) == (stage.keeper.take("release") is not None, stage.keeper.is_busy)
@@ -198,7 +296,7 @@ async def test_who_waits_for_the_next_code_gets_it_under_another_name(stage: Sta
 
 
 class Disk:
-    """The file: an exchange refuses whatever the daemon has read of another one."""
+    """The config on disk: an exchange refuses requests with another digest."""
 
     def __init__(self, stage: Stage, digest: str, refusal: MayflyError) -> None:
         self.digest = digest
@@ -219,26 +317,26 @@ REFUSALS = [ConfigChanged("it has changed"), ConfigInvalid("it is not sound")]
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_mended_config_is_served_at_once(refusal: MayflyError) -> None:
-    """What was refused on account of the file counts no more when a sound one is taken over."""
+    """A refusal because of the file no longer counts once a sound file is taken over."""
 
     async def play(stage: Stage) -> None:
         disk = Disk(stage, "d0", refusal)
-        refused = await outcome(fetch(stage, "a"))
+        refused = await outcome(fetch(stage, "nsrc"))
         disk.digest = "d2"
-        stage.keeper.adopt(config("d2", a=key()))
-        assert [refusal.code, "Credentials"] == [code(refused), code(await outcome(fetch(stage, "a")))]
+        stage.keeper.adopt(config("d2", nsrc=key()))
+        assert [refusal.code, "Credentials"] == [code(refused), code(await outcome(fetch(stage, "nsrc")))]
 
     on_stage(ONE, play)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize("name", ["a", "admin"])
+@pytest.mark.parametrize("name", ["nsrc", "admin"])
 def test_a_reload_behind_a_request_is_no_failure(name: str, refusal: MayflyError) -> None:
-    """The exchange has read the new file before the daemon has: what it refuses is asked for again by the new one."""
+    """The exchange has read the new file before the daemon has: the refused sessions are asked for again."""
 
     async def play(stage: Stage) -> None:
         if name == "admin":
-            await fetch(stage, "a")
+            await fetch(stage, "nsrc")
         Disk(stage, "d2", refusal)
         waiting = asyncio.ensure_future(outcome(fetch(stage, name)))
         await asyncio.sleep(0.5)
@@ -251,9 +349,9 @@ def test_a_reload_behind_a_request_is_no_failure(name: str, refusal: MayflyError
 
 @staged(ONE)
 async def test_what_is_asked_again_is_not_asked_for_ever(stage: Stage) -> None:
-    """The file has changed once more: now it is for somebody to reload it."""
+    """The file has changed once more: the client is told, and the request is not repeated for ever."""
     Disk(stage, "d3", REFUSALS[0])
-    waiting = asyncio.ensure_future(outcome(fetch(stage, "a")))
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
     stage.keeper.adopt(WITH_TWIN)
     assert ("ConfigChanged", ["d1", "d2"]) == (code(await waiting), digests(stage))
@@ -274,11 +372,11 @@ async def test_what_is_asked_again_is_not_asked_for_ever(stage: Stage) -> None:
 def test_of_those_who_share_a_session_the_one_who_wants_most_has_it_so(
     modes: tuple[str | None, str | None], renews: bool
 ) -> None:
-    """Always before while-used (here the default), and that before on-demand, whoever comes first in the file."""
-    shared: Config = config(a=key(refresh=modes[0]), b=key(refresh=modes[1]))
+    """`always` wins over `while-used` (here the default), and that over `on-demand`, in any order."""
+    shared: Config = config(nsrc=key(refresh=modes[0]), b=key(refresh=modes[1]))
 
     async def play(stage: Stage) -> None:
-        await fetch(stage, "a")
+        await fetch(stage, "nsrc")
         stage.stepped_seconds = 8 * HOUR - 600
         await stage.keeper.look()
         await asyncio.sleep(5)

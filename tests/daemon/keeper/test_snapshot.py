@@ -9,14 +9,15 @@ import pytest
 
 from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import Session
-from support.engine import HOUR, Stage, config, fetch, issued, key, role, staged
+from support.engine import HOUR, config, issued, key, role
+from support.stage import Stage, fetch, staged
 
 
-KEPT = StoredSession("origin", issued().alarmed(900))
+KEPT = StoredSession("origin", issued().warned(900))
 
 
 def test_what_is_packed_is_unpacked() -> None:
-    """Credentials, times, skew and what was told come back as they were; what is empty is not kept."""
+    """Credentials, times, skew and warnings come back as they were; an empty session is not kept."""
     session = KEPT.session
     assert {"nsrc": StoredSession("origin", session)} == unpack(
         pack({"nsrc": KEPT, "none": StoredSession("origin", Session())})
@@ -25,7 +26,7 @@ def test_what_is_packed_is_unpacked() -> None:
 
 
 def test_an_aws_that_seemed_behind_does_not_lengthen_a_life() -> None:
-    """The skew of an earlier clock is believed only where it ends the life earlier."""
+    """The skew by an earlier clock counts only if it shortens the life."""
     skews = []
     for skew in (-3600.0, 3600.0):
         kept = StoredSession("origin", attrs.evolve(KEPT.session, skew_seconds=skew))
@@ -34,7 +35,7 @@ def test_an_aws_that_seemed_behind_does_not_lengthen_a_life() -> None:
 
 
 def test_what_an_earlier_version_kept_has_no_partition() -> None:
-    """It is taken over all the same: nobody is to be asked again for that."""
+    """Such a session is taken over all the same, and costs no prompt."""
     tree = json.loads(pack({"nsrc": KEPT}))
     del tree["sessions"]["nsrc"]["credentials"]["partition"]
     assert {"nsrc": KEPT} == unpack(json.dumps(tree).encode())
@@ -75,7 +76,7 @@ ROW = ("sessions", "nsrc")
     ],
 )
 def test_what_is_not_whole_is_dropped(raw: bytes) -> None:
-    """Another format or shape is nobody's session."""
+    """Another format or shape is dropped."""
     assert {} == unpack(raw)
 
 
@@ -93,7 +94,7 @@ AFTERWARDS: list[tuple[Any, float, list[str]]] = [
 
 @pytest.mark.parametrize(("after", "seconds", "names"), AFTERWARDS)
 def test_who_comes_back_after_a_restart(after: Any, seconds: float, names: list[str]) -> None:
-    """Sessions that live and whose makings are the same; they are told of, and served without an exchange."""
+    """Live sessions that are made from the same are recalled, logged, and served without an exchange."""
 
     @staged(MADE)
     async def play(stage: Stage) -> None:
@@ -109,7 +110,7 @@ def test_who_comes_back_after_a_restart(after: Any, seconds: float, names: list[
 
 
 def test_every_change_of_credentials_is_heard_of() -> None:
-    """`on_change` is what keeps the snapshot up to date: it hears of new credentials, and of nothing else."""
+    """`on_change` keeps the snapshot up to date: it is called for new and dropped credentials, not for a fetch."""
 
     @staged(config(nsrc=key()))
     async def play(stage: Stage) -> None:

@@ -15,7 +15,7 @@ from mayfly.exchange.sts import client as sts
 from mayfly.exchange.sts.client import Keys, Sts
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.errors import AwsError, AwsFailed, AwsUnreachable
-from support.engine import TestLoop
+from support.stage import TestLoop
 from support.world import free_port
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mayfly.cli import speech
 from mayfly.cli.install.systemd import put
 from mayfly.service import files, launchd, units
-from mayfly.service.files import Standing
+from mayfly.service.files import FileState
 from mayfly.service.units import Values
 from mayfly.shared import paths
 
@@ -24,7 +24,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     launchd.log_file().parent.mkdir(parents=True, exist_ok=True)
     # launchd makes sockets, and no folders for them.
     paths.make_runtime_dir()
-    is_kept = files.standing(launchd.agent(), text).is_kept
+    is_kept = files.file_state(launchd.agent(), text).is_kept
     is_changed = put(launchd.agent(), text)
     if not is_changed and not is_kept:
         speech.say("the agent is installed already: nothing is to be changed")
@@ -42,12 +42,12 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
 def uninstall() -> list[Path] | None:
     """Have launchd forget the agent, and take it away; what is kept, or None where there was none."""
     path = launchd.agent()
-    standing = files.standing(path)
+    standing = files.file_state(path)
     if launchd.is_loaded():
         _must(launchd.bootout())
-    if standing is Standing.ABSENT:
+    if standing is FileState.ABSENT:
         return None
-    if standing is Standing.FOREIGN:
+    if standing is FileState.FOREIGN:
         speech.warning(f"{path} is kept: it is not ours")
         return [path]
     path.unlink()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mayfly.cli import client, speech
 from mayfly.service import files, sandbox, systemd, units
-from mayfly.service.files import Standing
+from mayfly.service.files import FileState
 from mayfly.service.units import Values
 from mayfly.shared import paths
 from mayfly.shared.errors import MayflyError
@@ -39,11 +39,11 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
     open_before = systemd.listens() if systemd.is_active(systemd.SOCKETS[0]) else None
     is_open = _is_open(values.listen, open_before, now=now)
     wanted[systemd.drop_in()] = _drop_in(texts[systemd.SERVICE], values)
-    standings = [files.standing(path, text) for path, text in wanted.items()]
+    standings = [files.file_state(path, text) for path, text in wanted.items()]
     is_kept = any(standing.is_kept for standing in standings)
     changed = [path for path, text in wanted.items() if put(path, text)]
     # Also what was edited by hand is in force only once it has been read.
-    if changed or Standing.AGED in standings or (now and is_kept):
+    if changed or FileState.SAME_SETTINGS in standings or (now and is_kept):
         systemd.reload()
     fresh = systemd.enable()
     if not changed and not fresh and not is_kept:
@@ -63,7 +63,7 @@ def uninstall() -> list[Path] | None:
     """Close the sockets, end the services, take the units away; what is kept, or None where there was nothing."""
     mine = [systemd.folder() / name for name in units.SYSTEMD]
     extras = [systemd.drop_in(), systemd.environment_file()]
-    there = [path for path in (*mine, *extras) if files.standing(path) is not Standing.ABSENT]
+    there = [path for path in (*mine, *extras) if files.file_state(path) is not FileState.ABSENT]
     try:
         loaded = systemd.loaded()
     except systemd.Refused:
@@ -84,7 +84,7 @@ def uninstall() -> list[Path] | None:
     systemd.reload()
     systemd.forget_failures()
     shutil.rmtree(Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly", ignore_errors=True)
-    return [path for path in there if files.standing(path) is not Standing.ABSENT]
+    return [path for path in there if files.file_state(path) is not FileState.ABSENT]
 
 
 def put(path: Path, text: str) -> bool:
@@ -92,13 +92,13 @@ def put(path: Path, text: str) -> bool:
 
     A new version's name is not anything.
     """
-    standing, version = files.standing(path, text), files.version_of(path)
-    if standing is Standing.AGED:
+    standing, version = files.file_state(path, text), files.version_of(path)
+    if standing is FileState.SAME_SETTINGS:
         files.write(path, text)
-    if standing in {Standing.SAME, Standing.AGED} or (standing is Standing.ABSENT and not text):
+    if standing in {FileState.CURRENT, FileState.SAME_SETTINGS} or (standing is FileState.ABSENT and not text):
         return False
     if standing.is_kept:
-        why = "it has been edited by hand" if standing is Standing.EDITED else "it is not ours"
+        why = "it has been edited by hand" if standing is FileState.EDITED else "it is not ours"
         speech.warning(f"{path} is kept as it is: {why}")
         if path.suffix in {".service", ".socket"}:
             speech.hint(f"to change a unit: systemctl --user edit {path.name}")
@@ -108,7 +108,7 @@ def put(path: Path, text: str) -> bool:
         _remove(path)
         return True
     files.write(path, text)
-    speech.say(f"replaced {path}, of mayfly {version}" if standing is Standing.STALE else f"wrote {path}")
+    speech.say(f"replaced {path}, of mayfly {version}" if standing is FileState.OUTDATED else f"wrote {path}")
     return True
 
 
@@ -121,7 +121,7 @@ def environment_file(variables: Mapping[str, str]) -> dict[Path, str]:
 def show(wanted: Mapping[Path, str]) -> None:
     """Print what would be written, and what stands there."""
     for path, text in wanted.items():
-        print(f"# {path}: {files.standing(path, text).value}\n{text}")
+        print(f"# {path}: {files.file_state(path, text).value}\n{text}")
 
 
 def _drop_in(unit: str, values: Values) -> str:
@@ -166,7 +166,7 @@ def _is_open(address: tuple[str, int], open_now: set[str] | None, *, now: bool) 
     if open_now is not None and shown in open_now:
         # Or it was moved there under an open socket, and nobody has opened it yet.
         return who is not None
-    is_theirs = files.standing(systemd.folder() / systemd.SOCKETS[0]).is_kept
+    is_theirs = files.file_state(systemd.folder() / systemd.SOCKETS[0]).is_kept
     if open_now is not None and not now and not is_theirs:
         raise speech.Stop(
             speech.FAILED,
@@ -205,7 +205,7 @@ def _compare_environments() -> None:
 
 
 def _remove(path: Path) -> None:
-    if files.standing(path) is Standing.FOREIGN:
+    if files.file_state(path) is FileState.FOREIGN:
         speech.warning(f"{path} is kept: it is not ours")
         return
     path.unlink(missing_ok=True)

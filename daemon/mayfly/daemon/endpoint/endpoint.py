@@ -28,7 +28,7 @@ from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
-from mayfly.shared.errors import ApprovalPending, MayflyError
+from mayfly.shared.errors import ApprovalPending, ExchangePending, MayflyError
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -100,7 +100,7 @@ class Endpoint:
 
     async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
-        self._audit.meet(_inode(request))
+        self._audit.start_lookup(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
         dialect = dialect_of(request.headers, request.version)
         try:
@@ -119,7 +119,7 @@ class Endpoint:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         except TimeoutError:
-            return _told(ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile)))
+            return _told(self._pending(profile))
         except MayflyError as error:
             # It is the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
@@ -130,6 +130,12 @@ class Endpoint:
         except Refused as refused:
             return self._refused(refused)
         return await self._hand_out(request, profile, agent, credentials)
+
+    def _pending(self, profile: str) -> MayflyError:
+        """What to tell a client whose patience has ended."""
+        if self._keeper.asks_human(profile):
+            return ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile))
+        return ExchangePending(f"the credentials are not there after {self._keeper.config.cold_wait_seconds:g} s")
 
     async def _keep_alive(
         self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes, *, first_seconds: float

@@ -1,19 +1,23 @@
-"""The engine: keeps the sessions, and calls the exchange.
+"""The engine: keeps the sessions, and is the only caller of the exchange.
 
-    keeper.py    what the faces and the clock ask
-    lanes.py     what is wanted and under way, by which exchange
-    batches.py   what goes into one exchange
-    turns.py     one code of a device a step
-    outcomes.py  what came of an exchange, entered in the ledger
-    checks.py    what is looked at before a result is believed
-    doubts.py    whether AWS takes what is held
-    snapshot.py  the sessions as bytes, to be kept over a restart
-    ledger.py    the sessions, and what stands on what
-    lookout.py   who is there
-    gathering.py waiting for those who come together
-    tasks.py     what runs beside everything else
+    keeper.py        what the endpoint, the control socket and the clock ask for
+    lanes.py         how wanted sessions are got
+    wanted.py        the table of wanted sessions
+    login_lane.py    logins, one after the other
+    role_lane.py     roles on live sessions, all at once
+    batches.py       what goes into one exchange
+    code_queue.py    which logins wait for the next one-time password
+    exchanges.py     one exchange from start to end, and its results
+    outcomes.py      entering new credentials and failures in the ledger
+    checks.py        what is checked before a result is believed
+    verification.py  asking AWS whether it still accepts a session
+    ledger.py        the sessions, and which session stands on which
+    snapshot.py      the sessions as bytes, to be kept over a restart
+    presence.py      who is in front of the screen
+    debounce.py      waiting for clients that start together
+    idle_timer.py    what is done when an exchange has been silent for a while
 
-It decides nothing about *when*: that is `mayfly.session`.
+Nothing here decides *when*: that is `mayfly.session`.
 """
 
 from mayfly.daemon.keeper.keeper import Keeper

@@ -1,4 +1,4 @@
-"""What is looked at before a result is believed, and the words for what stands in the way."""
+"""Checks of a result before it is entered, and errors that several places raise."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AccountMismatch, ConfigChanged, ExchangeFailed
 
 
-# The `Date` header has whole seconds and the answer has been on its way: less than this is no skew.
+# The `Date` header has whole seconds, and the answer took time to arrive: a difference below this is no skew.
 SKEW_NOISE_SECONDS = 2
 LIFE_NOISE_SECONDS = 60
 
 
 def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) -> float:
-    """AWS's clock minus ours: the least that explains an answer stamped `aws_at` between `asked_at` and `now`.
+    """AWS's clock minus ours: the smallest skew that explains an answer dated `aws_at`, given between `asked_at` and
+    `now`.
 
-    The answer may have waited to be read, while a human took their time or the laptop slept: that is no skew, and
-    taking it for one would lengthen the credentials' life.
+    The answer may have waited to be read, because other profiles took longer or the laptop slept. That wait is no skew:
+    counted as one, it would lengthen the credentials' life.
     """
     if aws_at is None:
         return 0
@@ -29,33 +30,33 @@ def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) 
 
 
 def plausible_skew(skew_seconds: float, credentials: Credentials, *, asked_seconds: float, now: datetime) -> float:
-    """The skew, but not one by which the credentials lived longer than was asked for: AWS never gives more."""
+    """The skew, corrected where it would give the credentials a longer life than was asked for: AWS never does."""
     return max(skew_seconds, (credentials.expiration - now).total_seconds() - asked_seconds - LIFE_NOISE_SECONDS)
 
 
 def check_account(credentials: Credentials, wanted: str | None) -> None:
-    """Raise AccountMismatch where credentials are of another account than `wanted`, or of nobody knows which."""
+    """Raise AccountMismatch if the credentials are of another account than `wanted`, or of an unknown one."""
     if wanted and credentials.account_id != wanted:
         account = f"account {credentials.account_id}" if credentials.account_id else "an unknown account"
         raise AccountMismatch(f"these credentials are of {account}, and the config wants {wanted}")
 
 
 def check_life(credentials: Credentials, *, skew_seconds: float, now: datetime) -> None:
-    """Raise ExchangeFailed where credentials have no life left."""
+    """Raise ExchangeFailed if the credentials have expired."""
     if (credentials.expiration - now).total_seconds() <= skew_seconds:
         raise ExchangeFailed("the exchange brought credentials that have already ended")
 
 
 def not_started(reason: OSError) -> ExchangeFailed:
-    """No exchange, for a reason of the system's."""
+    """The system does not start an exchange."""
     return ExchangeFailed(f"the exchange cannot be started: {reason.strerror or type(reason).__name__}")
 
 
 def stopping() -> ExchangeFailed:
-    """Nothing is got any more."""
+    """The daemon ends, and starts no renewal any more."""
     return ExchangeFailed("the daemon is stopping", hint="ask again when it runs")
 
 
 def no_longer_there(name: str) -> ConfigChanged:
-    """What `name` stood for when it was asked for is not what is configured now."""
+    """A reload has changed or removed the profile since it was asked for."""
     return ConfigChanged(f"{name} was changed in the config, or taken out, while it was on its way", hint="ask again")

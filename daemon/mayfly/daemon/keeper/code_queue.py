@@ -1,14 +1,12 @@
-"""One code of a device a step: whoever wants a second one gives way, and comes back with the next.
+"""Which logins must wait, because AWS takes a one-time password once and another login uses the current one.
 
-A courtesy to all others who want to log in, since an exchange that waits for a code lets nobody pass. That no code goes
-out twice is the exchange's own law.
+A courtesy to all other logins: an exchange that waits for the next one-time password lets nobody pass. That no password
+goes out twice is the exchange's own law.
 """
 
 from __future__ import annotations
 
-import asyncio
-
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
@@ -17,43 +15,28 @@ from mayfly.session import CODE_PERIOD_SECONDS
 from mayfly.shared.errors import MayflyError
 
 
-class CodeQueue:
-    """Who waits for the next step, each with the name that has its device in this one."""
+def code_users(config: Config, names: Collection[str], wanted: Collection[str]) -> dict[str, str]:
+    """Of `names`: the roles with a code of their own that must wait, each with the session whose turn it is.
 
-    def __init__(self) -> None:
-        self.waiting: dict[str, str] = {}
+    Sessions in `wanted` go before those that only come along, and sessions with keys before roles.
+    """
+    roles = [name for name in names if config.chain(name) != config.ancestry(name)]
+    first: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (name not in wanted, name in roles)):
+        first.setdefault(config.keys_of(name).otp, name)
+    return {name: other for name in roles if (other := first[config.keys_of(name).otp]) != name}
 
-    def pick(self, config: Config, names: Collection[str], wanted: Collection[str]) -> list[str]:
-        """`names` without the roles whose code another of them will use; those that are wanted wait from now on."""
-        roles = [name for name in names if config.chain(name) != config.ancestry(name)]
-        first: dict[str, str] = {}
-        for name in sorted(names, key=lambda name: (name not in wanted, name in roles)):
-            first.setdefault(config.keys_of(name).otp, name)
-        later = {name: other for name in roles if (other := first[config.keys_of(name).otp]) != name}
-        picked = [name for name in names if name not in later]
-        rest = {name: other for name, other in self.waiting.items() if name not in picked}
-        self.waiting = rest | {name: other for name, other in later.items() if name in wanted}
-        return picked
 
-    def refused(self, ledger: Ledger) -> dict[str, MayflyError]:
-        """Who need not wait, because somebody has said no to the one before; and with what."""
-        errors = {
-            name: ledger[first].last_error for name, first in self.waiting.items() if name in ledger and first in ledger
-        }
-        told = {name: error for name, error in errors.items() if error and error.needs_human}
-        for name in told:
-            del self.waiting[name]
-        return told
+def refused(ledger: Ledger, waiting: Mapping[str, str | None]) -> dict[str, MayflyError]:
+    """Of the sessions in `waiting`: those whose code user was refused by a person, each with that error.
 
-    def give_up(self, names: Collection[str]) -> None:
-        """These wait no more: they are gone, or called otherwise."""
-        self.waiting = {name: first for name, first in self.waiting.items() if name not in names}
+    A person who has just said no is not asked again for the same MFA device.
+    """
+    users = {name: user for name, user in waiting.items() if user and user in ledger}
+    errors = {name: ledger[user].last_error for name, user in users.items()}
+    return {name: error for name, error in errors.items() if error and error.needs_human}
 
-    def call_back(self, now: datetime, come: Callable[[list[str]], object]) -> None:
-        """Have whoever waits `come` when this step is over."""
-        if self.waiting:
-            left_seconds = CODE_PERIOD_SECONDS - now.timestamp() % CODE_PERIOD_SECONDS
-            asyncio.get_running_loop().call_later(left_seconds, self._end_wait, tuple(self.waiting), come)
 
-    def _end_wait(self, names: tuple[str, ...], come: Callable[[list[str]], object]) -> None:
-        come([name for name in names if self.waiting.pop(name, None)])
+def next_code_seconds(now: datetime) -> float:
+    """How long until the next one-time password."""
+    return CODE_PERIOD_SECONDS - now.timestamp() % CODE_PERIOD_SECONDS

@@ -1,30 +1,30 @@
-"""Waiting for those who come together with the first."""
+"""Waiting for clients that start together, so that one exchange serves them all."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-# Clients that start together are served by one exchange: it waits this long after the last of them. That costs nothing,
-# because meanwhile its interpreter starts, and imports, for at least as long.
+# How long an exchange waits after the last client before it is asked. That costs nothing, because its interpreter takes
+# at least as long to start and to import.
 QUIET_SECONDS = 0.04
-MAX_GATHER_SECONDS = 0.25
+MAX_DEBOUNCE_SECONDS = 0.25
 
 
 class Debounce:
-    """Knows when the last one came."""
+    """Knows when the last session was wanted."""
 
     def __init__(self) -> None:
         self._last_seconds = 0.0
 
-    def note(self) -> None:
-        """Somebody came."""
+    def restart(self) -> None:
+        """A session is wanted: begin the quiet time anew."""
         self._last_seconds = asyncio.get_running_loop().time()
 
-    async def over(self) -> None:
-        """Wait until nobody has come for a moment, or for as long as it is bearable."""
+    async def wait(self) -> None:
+        """Wait until the quiet time is over, MAX_DEBOUNCE_SECONDS at most."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + MAX_GATHER_SECONDS
+        until = loop.time() + MAX_DEBOUNCE_SECONDS
         while True:
             rest = min(self._last_seconds + QUIET_SECONDS, until) - loop.time()
             if rest <= 0:

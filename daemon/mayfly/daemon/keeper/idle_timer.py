@@ -1,4 +1,4 @@
-"""What is to be done once nothing has been heard for a while."""
+"""A call that is made once an exchange has been silent for a while."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import asyncio
 from collections.abc import Callable
 
 
-# Results of roles that do not hang follow each other in tenths of a second.
+# Results of roles follow each other within tenths of a second, unless a role hangs.
 SECONDS = 5
 
 
 class IdleTimer:
-    """Has `then` called when SECONDS have gone by since the last `heard`; not after `end`."""
+    """Calls `then` when SECONDS have passed since the last `restart`, unless it was cancelled."""
 
     def __init__(self, then: Callable[[], None]) -> None:
         self._then = then
         self._timer: asyncio.TimerHandle | None = None
 
     def restart(self) -> None:
-        """From now on, wait for the next sound."""
+        """Begin the silence anew."""
         self.cancel()
         self._timer = asyncio.get_running_loop().call_later(SECONDS, self._then)
 
     def cancel(self) -> None:
-        """Wait for nothing any more."""
+        """Make no call."""
         if self._timer:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""What the faces and the clock ask for: answered from memory, or set going."""
+"""The engine's front: what the endpoint, the control socket and the clock ask for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from mayfly.daemon.keeper.checks import no_longer_there
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
+from mayfly.daemon.keeper.wanted import LockOverride
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
-from mayfly.session import LOOK_AGAIN_SECONDS, Phase
+from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.desk import Desk, Scene
-from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.desk import Desk
+from mayfly.shared.errors import ExchangeFailed
 from mayfly.shared.wire import Identity
 
 
@@ -31,7 +33,7 @@ SHORTEST_REST_SECONDS = 0.05
 
 
 class Keeper:
-    """Keeps the sessions of every configured profile; lives in one event loop."""
+    """Keeps the sessions of all configured profiles, in one event loop."""
 
     def __init__(
         self,
@@ -48,8 +50,7 @@ class Keeper:
         self._events = events
         self._tasks = Tasks(events)
         self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks)
-        self._waking: set[str] = set()
-        self._stirred = asyncio.Event()
+        self._look_now = asyncio.Event()
         self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
         )
@@ -58,10 +59,14 @@ class Keeper:
             launch=launch,
             clock=clock,
             events=events,
-            stirred=self._stirred,
+            look_now=self._look_now,
             tasks=self._tasks,
             presence=self._presence,
             verification=self._verification,
+        )
+        self._wanted = self._lanes.wanted
+        self._renewals = Renewals(
+            self._ledger, self._lanes, clock=clock, events=events, presence=self._presence, tasks=self._tasks
         )
 
     @property
@@ -69,31 +74,35 @@ class Keeper:
         """The config in force."""
         return self._ledger.config
 
-    # What the faces ask
+    # For the endpoint and the control socket
 
     def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
-        """What can be handed out now, from memory; asks for fresh ones where these are due.
+        """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
-        Whoever is prompted can be told which program the `requester` is.
+        `requester` is told to the person who is prompted.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
         if credentials is None:
             return None
         self._ledger.note_fetch(name, now)
-        if name not in self._waking and not self._lanes.flight(name) and self._is_due(name, now):
-            self._waking.add(name)
-            self._tasks.spawn(self._wake(name, profile, requester))
+        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester))
         return credentials
 
-    async def obtain(self, profile: str, trigger: Trigger, requester: Requester = NOBODY) -> Credentials:
-        """Fresh credentials, however long they take; raises the MayflyError that stands in the way."""
-        name = self._ledger.name_of(profile)
-        if trigger is Trigger.PERSON:
-            self._ledger.forgive(name)
-        else:
-            await self._note_client(name)
-        await self._fetch(profile, trigger, requester)
+    async def obtain(
+        self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, through_lock: bool = False
+    ) -> Credentials:
+        """Wait for new credentials; raises the MayflyError that stands in the way.
+
+        A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
+        locked screen, until this call ends. Cancelling the call ends the wait, not the renewal.
+        """
+        override = LockOverride() if through_lock else None
+        try:
+            await self._renewed(Asking(profile, trigger, requester, override))
+        finally:
+            if override:
+                override.end()
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
@@ -101,72 +110,101 @@ class Keeper:
             self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
         return credentials
 
+    async def _renewed(self, asking: Asking) -> None:
+        """Wait for the renewal; raises the MayflyError that stands in the way."""
+        started = await asyncio.shield(self._renewals.start(asking))
+        error = await asyncio.shield(started.answer)
+        if started.origin and self.config.origins.get(asking.profile) != started.origin:
+            raise no_longer_there(asking.profile)
+        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
+            raise error
+
+    def asks_human(self, profile: str) -> bool:
+        """Whether a renewal for the profile would need a person's approval now."""
+        return (
+            profile in self.config.profiles
+            and self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
+        )
+
     async def identify(self, profile: str) -> Identity:
-        """Who AWS takes the profile's session for; raises a MayflyError where there is none, or AWS says no."""
+        """The identity of the profile's session, from AWS; raises a MayflyError where there is none, or AWS refuses."""
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
         return await self._verification.identity(self._ledger.name_of(profile), credentials)
 
     def suspect(self, profile: str) -> None:
-        """A client came back so soon that AWS may have refused what it was given: ask AWS, and renew if it says no."""
-        self._verification.note(self._ledger.name_of(profile), is_refused=False)
+        """A client returned so soon that AWS may have refused its credentials: ask AWS, and renew if it refuses.
+
+        Does nothing where a reload has taken the profile out of the config.
+        """
+        if profile in self.config.profiles:
+            self._verification.suspect(self._ledger.name_of(profile), is_refused=False)
 
     async def _on_rejected(self) -> None:
-        self._stirred.set()
+        self._look_now.set()
         await self.look()
 
     def age_seconds(self, profile: str) -> float:
-        """How long the profile's session has been here."""
+        """How old the profile's session is; 0 where there is none."""
+        if profile not in self.config.profiles:
+            return 0
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
         return (self._clock() - issued_at).total_seconds() if issued_at else 0
 
     def forget(self, profiles: Iterable[str]) -> None:
-        """Drop what is in memory; nothing comes back before somebody asks."""
+        """Drop credentials from memory; the clock gets no new ones before somebody asks."""
         for name in {self._ledger.name_of(profile) for profile in profiles}:
             self._ledger[name] = self._ledger[name].forgot()
             self._events.info("session.forgotten", profile=name)
 
     def status(self) -> list[ProfileStatus]:
-        """Every profile as it stands now."""
+        """The status of every profile."""
         now = self._clock()
         return [self._status_of(profile, now) for profile in self.config.profiles]
 
     def adopt(self, config: Config) -> None:
-        """Take over a changed config; sessions of profiles that did not change go on."""
+        """Take over a changed config; the sessions of unchanged profiles go on."""
         before = self._ledger.config
         self._ledger.adopt(config)
         self._lanes.adopt(before)
-        self._stirred.set()
+        self._look_now.set()
 
-    # What outlives the process
+    # The process's beginning and end
 
     def snapshot(self) -> bytes:
         """The sessions, for `restore`; b"" where there are none. A secret."""
-        return pack(self._ledger.snapshot())
+        return pack(self._ledger.snapshot(self._clock()))
 
-    def restore(self, kept: bytes) -> None:
-        """Take back what `snapshot` gave to an earlier process, as far as it is still good."""
+    def restore(self, kept: bytes | None) -> None:
+        """Take over an earlier process's `snapshot`, as far as it still holds.
+
+        None: no service manager keeps a snapshot. Then a person may have refused a prompt of an earlier process, so the
+        clock raises no prompt for a profile before somebody has asked for it.
+        """
+        if kept is None:
+            self._ledger.wait_for_clients()
+            return
         for name in self._ledger.restore(unpack(kept), self._clock()):
             self._events.info("session.recalled", profile=name)
 
     @property
     def is_busy(self) -> bool:
-        """Whether credentials are on their way."""
-        return any(self._lanes.flight(name) for name in self._ledger.names)
+        """Whether any session is asked for or wanted, and not yet there."""
+        return self._renewals.is_starting or bool(self._wanted)
 
     def wind_up(self) -> None:
-        """Disturb nobody any more: who answers late would have answered in vain."""
+        """Raise no prompt any more: the daemon would end before the answer is used."""
         self._lanes.wind_up()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for whatever is on its way, `seconds` at most."""
+        """Wait up to `seconds` for the sessions that are wanted."""
         await self._lanes.drain(seconds)
 
-    # What the clock asks
+    # For the clock
 
     async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
-        """Look after the sessions until cancelled: at least every `tick_seconds`, and never "until" an instant.
+        """Look after the sessions until cancelled, at least every `tick_seconds`; calls `on_look` after each look.
 
-        `on_look` hears of every look that has been taken.
+        It never waits until an instant, so a suspend or a stepped clock needs no special case.
         """
         try:
             while True:
@@ -174,28 +212,28 @@ class Keeper:
                 on_look()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(tick_seconds, self._rest_seconds())):
-                        await self._stirred.wait()
-                        # Results come in swarms, and each stirs: one look at all sessions is enough for many.
+                        await self._look_now.wait()
+                        # Each of many results sets the event: one look at all sessions serves those that come together.
                         await asyncio.sleep(SHORTEST_REST_SECONDS)
-                self._stirred.clear()
+                self._look_now.clear()
         finally:
             await self._lanes.close()
 
     async def look(self) -> None:
-        """Ask the core, for every session, whether the clock alone wants something."""
+        """Ask the core, for every session, whether the clock starts a renewal or a warning is due."""
         ledger, now = self._ledger, self._clock()
-        if any(ledger[name].heeds_scene(ledger.policy(name, now), now) for name in ledger.names):
+        if any(ledger[name].needs_presence(ledger.policy(name, now), now) for name in ledger.names):
             await self._presence.see()
             now = self._clock()
         for name in self._ledger.names:
-            self._want(name, Trigger.CLOCK, now)
-            self._alarm(name, now)
+            self._renewals.want(name, Trigger.CLOCK, now)
+            self._warn_of_end(name, now)
 
-    def _alarm(self, name: str, now: datetime) -> None:
-        """Tell that credentials in use are about to end."""
-        seconds = self._ledger[name].alarm_seconds(self._ledger.policy(name, now), now)
+    def _warn_of_end(self, name: str, now: datetime) -> None:
+        """Announce that credentials in use are about to expire."""
+        seconds = self._ledger[name].warning_seconds(self._ledger.policy(name, now), now)
         if seconds is not None:
-            self._ledger[name] = self._ledger[name].alarmed(seconds)
+            self._ledger[name] = self._ledger[name].warned(seconds)
             left = round(self._ledger[name].left_seconds(now))
             self._events.warning("session.ending", profile=name, left_seconds=left)
 
@@ -205,86 +243,11 @@ class Keeper:
         rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
         return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
 
-    # How it is done
-
-    async def _wake(self, name: str, profile: str, requester: Requester) -> None:
-        """A client was served from what is due: start getting new ones, if it may be."""
-        try:
-            await self._presence.see()
-            if name in self._ledger:
-                self._want_for_client(name, profile, requester)
-        finally:
-            self._waking.discard(name)
-
-    def _is_due(self, name: str, now: datetime) -> bool:
-        """Whether a client may have new ones, if somebody is there to be asked."""
-        return self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now)
-
     def _usable(self, profile: str) -> Credentials | None:
-        """What there is for the profile; raises ConfigChanged where it is not configured any more."""
-        return self._ledger[self._name_of(profile)].usable(self._clock())
-
-    def _name_of(self, profile: str) -> str:
-        """What serves the profile now: a reload may have come while somebody waited."""
+        """Live credentials for the profile; raises ConfigChanged where a reload has taken the profile out."""
         if profile not in self.config.profiles:
             raise no_longer_there(profile)
-        return self._ledger.name_of(profile)
-
-    async def _note_client(self, name: str) -> None:
-        now = self._clock()
-        self._ledger.note_fetch(name, now)
-        if self._ledger.policy(name, now).asks_human:
-            await self._presence.see()
-
-    async def _fetch(self, profile: str, trigger: Trigger, requester: Requester) -> None:
-        """Wait for fresh credentials; a client is content with old ones that live."""
-        name, now, origin = self._name_of(profile), self._clock(), self.config.origins[profile]
-        if trigger is Trigger.CLIENT and self._ledger.phase(name, now) is Phase.FRESH:
-            return
-        is_client = trigger is Trigger.CLIENT
-        if self._want_for_client(name, profile, requester) if is_client else self._want(name, trigger, now):
-            flight = self._lanes.flight(name)
-            error = await asyncio.shield(flight) if flight else None
-            if self.config.origins.get(profile) != origin:
-                raise no_longer_there(profile)
-        else:
-            error = self._refusal(name, now)
-        if error and (trigger is Trigger.PERSON or not self._usable(profile)):
-            raise error
-
-    def _want_for_client(self, name: str, profile: str, requester: Requester) -> bool:
-        """Set going what a client may have, and tell where that raises a prompt: of the profile that it asked for."""
-        now = self._clock()
-        is_prompt = self._ledger.policy(name, now).asks_human and not self._lanes.flight(self._ledger.base(name))
-        is_wanted = self._want(name, Trigger.CLIENT, now)
-        flight = self._lanes.flight(name)
-        if is_prompt and flight and not flight.done():
-            self._events.info("approval.wanted", profile=profile, inode=requester.inode, pid=requester.pid)
-        return is_wanted
-
-    def _want(self, name: str, trigger: Trigger, now: datetime) -> bool:
-        """Set going what `trigger` may have; whether it is on its way."""
-        if trigger is Trigger.PERSON:
-            self._lanes.insist(name)
-        if self._lanes.flight(name):
-            return True
-        policy = self._ledger.policy(name, now)
-        until = self._ledger.needed_until(name, now)
-        if not self._ledger[name].wants(policy, trigger, self._presence.scene, now, needed_until=until):
-            return False
-        if not self._ledger.is_grounded(name, now) and not self._want(self._ledger.base(name), trigger, now):
-            return False
-        self._lanes.want(name)
-        return True
-
-    def _refusal(self, name: str, now: datetime) -> MayflyError:
-        policy = self._ledger.policy(name, now)
-        links = [name, self._ledger.base(name)]
-        for link in links if self._ledger.is_grounded(name, now) else reversed(links):
-            error = self._ledger[link].refusal(policy, self._presence.scene)
-            if error:
-                return error
-        return ExchangeFailed("nothing was tried")
+        return self._ledger[self._ledger.name_of(profile)].usable(self._clock())
 
     def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
         name = self._ledger.name_of(profile)
@@ -292,7 +255,7 @@ class Keeper:
             profile,
             self._ledger[name],
             self._ledger.policy(name, now),
-            ground=None if self._ledger.is_grounded(name, now) else self._ledger[self._ledger.base(name)],
-            in_flight=self._lanes.flight(name) is not None,
+            ground=None if self._ledger.has_source(name, now) else self._ledger[self._ledger.base(name)],
+            in_flight=name in self._wanted,
             now=now,
         )

@@ -1,20 +1,23 @@
-"""The sessions of all profiles: written in one place, read by name, and linked as the config links them."""
+"""The sessions of all profiles: changed in one place, read by name, and linked as the config links them."""
 
 from __future__ import annotations
+
+import hashlib
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.config.values import REFRESH_MODES
-from mayfly.daemon.keeper.snapshot import StoredSession
+from mayfly.daemon.keeper.snapshot import StoredSession, is_to_be_kept
+from mayfly.daemon.keeper.wanted import Kind
 from mayfly.session import Phase, Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.errors import AccessKeyUnknown, MayflyError, SessionEnded
 
 
 class Ledger:
-    """Every session by its name, which is the name of the first profile that it serves."""
+    """Every session, by the name of the first profile that it serves."""
 
     def __init__(self, config: Config, on_change: Callable[[], None] = lambda: None) -> None:
         self.config = config
@@ -23,7 +26,7 @@ class Ledger:
         self.adopt(config)
 
     def adopt(self, config: Config) -> None:
-        """Take over a config. A session goes on where nothing that made it has changed, whatever it is called now."""
+        """Take over a config. A session goes on if nothing has changed that it was made from; its name may change."""
         before, sessions = self.config, self._sessions
         self.config = config
         self._names = {profile: config.session_of(profile) for profile in config.profiles}
@@ -42,19 +45,19 @@ class Ledger:
         self._by_origin: dict[str, list[str]] = {}
         for name in names:
             self._by_origin.setdefault(config.origins[name], []).append(name)
-        for old, new in self.heirs(before, sessions).items():
+        for old, new in self.current_names(before, sessions).items():
             is_otherwise = _circumstances(before, old) != _circumstances(config, new)
-            self._sessions[new] = sessions[old].absolved() if is_otherwise else sessions[old].config_adopted()
+            self._sessions[new] = sessions[old].failures_cleared() if is_otherwise else sessions[old].config_adopted()
 
-    def heirs(self, config: Config, names: Iterable[str]) -> dict[str, str]:
-        """By what sessions were called in `config`: what they are called here, where they are made from the same."""
-        pairs = [(heir, name) for name in names if (heir := self.heir(config, name))]
-        # Of several that could be its ancestor, the one of the same name counts.
-        ancestors = dict(sorted(pairs, key=lambda pair: pair[0] == pair[1]))
-        return {name: heir for heir, name in ancestors.items()}
+    def current_names(self, config: Config, names: Iterable[str]) -> dict[str, str]:
+        """By a session's name in `config`: its name now. Sessions that nothing here is made from alike are left out."""
+        pairs = [(here, name) for name in names if (here := self.current_name(config, name))]
+        # Where several sessions have become one, the session of the same name counts.
+        before = dict(sorted(pairs, key=lambda pair: pair[0] == pair[1]))
+        return {name: here for here, name in before.items()}
 
-    def heir(self, config: Config, name: str) -> str | None:
-        """What a session called `name` in `config` is called here; None where nothing here is made from the same."""
+    def current_name(self, config: Config, name: str) -> str | None:
+        """The name now of the session `name` of `config`, or None where no session is made from the same any more."""
         names = self._by_origin.get(config.origins.get(name, ""), [])
         return name if name in names else next(iter(names), None)
 
@@ -65,25 +68,46 @@ class Ledger:
         return self._sessions[name]
 
     def __setitem__(self, name: str, session: Session) -> None:
-        """The one place where a session changes; `on_change` hears of it where it has other credentials than before."""
+        """Change a session: the only place. Calls `on_change` after changes that a restart must not undo."""
         before, self._sessions[name] = self._sessions[name], session
-        if before.credentials is not session.credentials:
+        if is_to_be_kept(before, session):
             self._on_change()
 
-    def snapshot(self) -> dict[str, StoredSession]:
-        """Every session with its origin, to be kept over a restart."""
-        return {name: StoredSession(self.config.origins[name], session) for name, session in self._sessions.items()}
+    def snapshot(self, now: datetime) -> dict[str, StoredSession]:
+        """Every session, to be kept over a restart."""
+        return {name: self._stored(name, now) for name in self.names}
+
+    def _stored(self, name: str, now: datetime) -> StoredSession:
+        circumstances = _digest(_circumstances(self.config, name))
+        return StoredSession(self.config.origins[name], self[name].to_keep(self.policy(name, now)), circumstances)
 
     def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
-        """Take back what is still good and was made from what is configured now; the names of these sessions."""
-        good = {row.origin: row.session for row in kept.values() if row.session.usable(now)}
-        mine = {name: good[origin] for name in self.names if (origin := self.config.origins[name]) in good}
-        self._sessions |= mine
-        return list(mine)
+        """Take back sessions that are made from what is configured now; the names of those with live credentials.
+
+        A failure no longer counts where 1Password or STS is asked another way than before.
+        """
+        by_origin: dict[str, dict[str, StoredSession]] = {}
+        for name, stored in kept.items():
+            by_origin.setdefault(stored.origin, {})[name] = stored
+        for name in self.names:
+            rows = by_origin.get(self.config.origins[name], {})
+            # Of several alike, live credentials count first, and then the same name.
+            best = max(rows, key=lambda other: (rows[other].session.usable(now) is not None, other == name), default="")
+            if best:
+                recalled = rows[best].session.recalled(now)
+                is_alike = rows[best].circumstances == _digest(_circumstances(self.config, name))
+                self._sessions[name] = recalled if is_alike else recalled.failures_cleared()
+        return [name for name in self.names if self[name].usable(now)]
+
+    def wait_for_clients(self) -> None:
+        """Nothing is known of an earlier process: until a profile is asked for, the clock raises no prompt for it."""
+        for name in self.names:
+            if self.is_base(name) and self.asks_human(name):
+                self._sessions[name] = self[name].forgot()
 
     @property
     def names(self) -> list[str]:
-        """All sessions, each before those that stand on it or not: as configured."""
+        """All sessions, in the order of the config."""
         return list(self._sessions)
 
     def name_of(self, profile: str) -> str:
@@ -91,38 +115,42 @@ class Ledger:
         return self._names[profile]
 
     def chain(self, name: str) -> tuple[str, ...]:
-        """The sessions from the one with keys up to `name`."""
+        """The sessions from the one that needs a login up to `name`."""
         return self._chains[name]
 
     def base(self, name: str) -> str:
-        """The session with keys that `name` finally stands on."""
+        """The session that needs a login, at the bottom of the chain of `name`."""
         return self._chains[name][0]
 
     def is_base(self, name: str) -> bool:
-        """Whether `name` needs a login, and no role."""
+        """Whether `name` is got by a login, and not by AssumeRole from another session."""
         return len(self._chains[name]) == 1
 
+    def kind(self, name: str) -> Kind:
+        """What it takes to get `name`."""
+        return Kind.LOGIN if self.is_base(name) else Kind.ROLE
+
     def live_source(self, name: str, now: datetime) -> str | None:
-        """The nearest session below `name` that is usable."""
+        """The nearest session below `name` that is live, or None."""
         return next((link for link in reversed(self.chain(name)[:-1]) if self[link].usable(now)), None)
 
     def links_above_live(self, name: str, now: datetime) -> tuple[str, ...]:
-        """The roles to assume, one from the other, to get from the nearest live session to `name`."""
+        """The roles to assume, each from the one before, from the nearest live session up to `name`."""
         chain, source = self.chain(name), self.live_source(name, now)
         return chain[chain.index(source) + 1 :] if source else ()
 
-    def is_grounded(self, name: str, now: datetime) -> bool:
-        """Whether `name` can be got without getting another session first."""
+    def has_source(self, name: str, now: datetime) -> bool:
+        """Whether `name` can be got without another session first: by a login, or from a live session."""
         return self.is_base(name) or self.live_source(name, now) is not None
 
     def asks_human(self, name: str) -> bool:
-        """Whether a login for `name` may cost somebody a fingerprint."""
+        """Whether a login for `name` may raise a prompt."""
         return self._asks_human[name]
 
     def policy(self, name: str, now: datetime) -> RefreshPolicy:
-        """A role on a live session needs nobody; whatever needs a login asks whom its 1Password asks."""
+        """How the session is kept. A role on a live session asks nobody; a login asks as its 1Password account does."""
         asks_human = self.asks_human(name) and not self.live_source(name, now)
-        # Of the profiles that it serves, the one that wants most has it so.
+        # Of the profiles that share the session, the strongest mode counts.
         return RefreshPolicy(mode=self._modes[name], asks_human=asks_human)
 
     def phase(self, name: str, now: datetime) -> Phase:
@@ -130,12 +158,12 @@ class Ledger:
         return self[name].phase(self.policy(name, now), now)
 
     def note_fetch(self, name: str, now: datetime) -> None:
-        """A client was given `name`, and so uses all that it stands on."""
+        """A client uses `name`, and with it every session below."""
         for link in self.chain(name):
             self[link] = self[link].fetched(now)
 
     def needed_until(self, name: str, now: datetime) -> datetime | None:
-        """When the first of the roles ends that are above `name`, in use, and outlive it; None where there is none."""
+        """When the first role above `name` ends that is in use and outlives `name`; None where there is none."""
         end = self[name].ends_at()
         used = [role for role in self._above[name] if self[role].is_in_use()]
         kept = [role for role in used if self[role].is_kept(self.policy(role, now))]
@@ -143,19 +171,24 @@ class Ledger:
         return min(ends, default=None)
 
     def reject(self, name: str, refusal: MayflyError, now: datetime) -> None:
-        """AWS does not take the session `name`; roles that were refused on account of it may try the next one."""
+        """AWS no longer accepts the session. Roles that failed because of that may be tried from the next session."""
         self[name] = self[name].rejected(refusal, self.policy(name, now), now)
         for role in self._above[name]:
             if isinstance(self[role].last_error, SessionEnded | AccessKeyUnknown):
-                self[role] = self[role].absolved()
+                self[role] = self[role].failures_cleared()
 
-    def forgive(self, name: str) -> None:
-        """A person asks: what failed before no longer counts."""
+    def clear_failures(self, name: str) -> None:
+        """A person asks for `name`: earlier failures of its whole chain no longer count."""
         for link in self.chain(name):
             self[link] = self[link].asked_by_person()
 
 
 def _circumstances(config: Config, name: str) -> list[object]:
-    """Where STS is asked, and how `op` is run: a session is good whatever these are, but its failure may be theirs."""
+    """How STS and `op` are called. A session does not depend on these, but a failure may come from them."""
     links = [config.profiles[link] for link in config.ancestry(name)]
     return [*((link.region, link.sts_region) for link in links), config.onepassword_of(name)]
+
+
+def _digest(value: object) -> str:
+    """The SHA-256 of a value of plain types."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()

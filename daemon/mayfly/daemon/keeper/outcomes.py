@@ -1,4 +1,4 @@
-"""What came of an exchange, entered in the ledger: new credentials if they are what they should be, or a failure."""
+"""Entering results in the ledger: new credentials, if they pass the checks, or a failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Outcomes:
-    """Enters them, and tells of them."""
+    """Enters results, and logs them."""
 
     def __init__(
         self, ledger: Ledger, *, clock: Callable[[], datetime], events: Events, presence: PresenceWatch
@@ -28,9 +28,9 @@ class Outcomes:
         self._presence = presence
 
     def issued(self, name: str, credentials: Credentials, skew_seconds: float) -> MayflyError | None:
-        """Enter new credentials; what to tell whoever waits, if somebody wants them gone by now.
+        """Enter new credentials. Returns the error for clients if the session was forgotten meanwhile.
 
-        Raises a MayflyError where they are not what they should be.
+        Raises a MayflyError if the credentials do not pass the checks.
         """
         now, profile = self._clock(), self._ledger.config.profiles[name]
         checks.check_account(credentials, profile.account_id)
@@ -56,9 +56,9 @@ class Outcomes:
         return None
 
     def failed(self, name: str, error: MayflyError) -> None:
-        """Enter that an attempt failed. What failed below a role is not held against the role."""
+        """Enter a failed attempt. A role does not fail for the failure of the session below."""
         now = self._clock()
-        if not self._ledger.is_grounded(name, now):
+        if not self._ledger.has_source(name, now):
             return
         session = self._ledger[name].failed(
             error,

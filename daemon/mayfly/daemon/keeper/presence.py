@@ -1,4 +1,4 @@
-"""Who is there, as far as it was seen: one look at the desk for all who want to know at once."""
+"""Who is in front of the screen: one look at the desk serves all callers that want to know at the same time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.shared.desk import Desk, Presence, Scene
 
 
-# A look costs a process or two: whoever asks within this time shares what was seen.
+# A look at the desk costs a process or two, so callers within this time share one.
 SCENE_SECONDS = 1
 
 
@@ -27,7 +27,7 @@ class PresenceWatch:
         self.scene = Scene()
 
     async def see(self) -> Scene:
-        """The scene, not older than a second; a caller that leaves takes nobody's answer along."""
+        """The scene, at most a second old. A caller that is cancelled does not cancel the look for the others."""
         age_seconds = (self._clock() - self._seen_at).total_seconds() if self._seen_at else SCENE_SECONDS
         if self._looking is None and age_seconds >= SCENE_SECONDS:
             self._looking = self._tasks.spawn(self._look())
@@ -36,7 +36,7 @@ class PresenceWatch:
         return self.scene
 
     async def is_locked(self) -> bool:
-        """Whether nobody can be asked, because the screen is locked."""
+        """Whether the screen is locked now, so that nobody may be prompted."""
         return (await self.see()).presence is Presence.LOCKED
 
     async def _look(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether AWS takes a session that seems not to be good: asked seldom, and without a prompt."""
+"""Asking AWS whether it still accepts a session: rarely, and without a prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mayfly.shared.wire import Identity, Request
 
 
 class Verification:
-    """Asks AWS who a session is taken for, and gives up those that it does not take."""
+    """Asks AWS for the identity of a session, and drops sessions that AWS rejects."""
 
     def __init__(
         self,
@@ -35,15 +35,15 @@ class Verification:
         self._tasks = tasks
         self._on_rejected = on_rejected
 
-    def note(self, name: str, *, is_refused: bool) -> None:
-        """The session may not be good; `is_refused`: AWS would not let a role be assumed from it."""
+    def suspect(self, name: str, *, is_refused: bool) -> None:
+        """Ask AWS about the session, unless it was asked lately. `is_refused`: AWS refused AssumeRole from it."""
         now = self._clock()
         if self._ledger[name].may_verify(self._ledger.policy(name, now), now, is_refused=is_refused):
             self._ledger[name] = self._ledger[name].verified(now)
             self._tasks.spawn(self._verify(name))
 
     async def identity(self, name: str, credentials: Credentials) -> Identity:
-        """Who AWS takes the session for; raises the MayflyError that it answers instead."""
+        """The identity of the session; raises the MayflyError that came instead."""
         request = Request(kind="verify", digest=self._ledger.config.digest, profiles=(), sessions={name: credentials})
         outcomes: list[object] = [ExchangeFailed("the exchange ended without an answer")]
         try:
@@ -58,14 +58,15 @@ class Verification:
         raise ExchangeFailed("the exchange answered something else than what was asked")
 
     async def _verify(self, name: str) -> None:
-        suspected = self._usable(name)
+        suspected, config = self._usable(name), self._ledger.config
         try:
             if suspected:
                 await self.identity(name, suspected)
         except (SessionEnded, AccessKeyUnknown) as refusal:
-            if suspected == self._usable(name):
-                self._events.warning("session.rejected", profile=name, code=refusal.code)
-                self._ledger.reject(name, refusal, self._clock())
+            here = self._ledger.current_name(config, name)
+            if here and suspected == self._usable(here):
+                self._events.warning("session.rejected", profile=here, code=refusal.code)
+                self._ledger.reject(here, refusal, self._clock())
                 await self._on_rejected()
         except MayflyError as error:
             self._events.warning("session.unverified", profile=name, code=error.code)

@@ -1,0 +1,210 @@
+"""One exchange from start to end: launched, asked, and its results entered in the ledger.
+
+Law: every session that an exchange has been given is answered before the exchange is over, whatever happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
+from datetime import datetime
+
+from mayfly.daemon.events import Events
+from mayfly.daemon.keeper import checks
+from mayfly.daemon.keeper.batches import Asked, Batch
+from mayfly.daemon.keeper.debounce import Debounce
+from mayfly.daemon.keeper.idle_timer import IdleTimer
+from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.outcomes import Outcomes
+from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.verification import Verification
+from mayfly.daemon.keeper.wanted import WantedSessions
+from mayfly.daemon.launcher import Exchange, Launcher
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import (
+    AccessKeyUnknown,
+    ConfigChanged,
+    ConfigInvalid,
+    ExchangeFailed,
+    MayflyError,
+    ScreenLocked,
+    SessionEnded,
+)
+from mayfly.shared.wire import Request, Result
+
+
+async def _nothing() -> None:
+    """Prepare nothing."""
+
+
+class Exchanges:
+    """Runs exchanges, several at once if need be. Calls `on_result` after each result, while the exchange goes on."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        wanted: WantedSessions,
+        *,
+        launch: Launcher,
+        clock: Callable[[], datetime],
+        events: Events,
+        presence: PresenceWatch,
+        verification: Verification,
+        on_result: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._wanted = wanted
+        self._launch = launch
+        self._clock = clock
+        self._events = events
+        self._presence = presence
+        self._verification = verification
+        self._on_result = on_result
+        self._outcomes = Outcomes(ledger, clock=clock, events=events, presence=presence)
+        self.debounce = Debounce()
+        self.is_winding_up = False
+        self.is_closed = False
+
+    async def run(
+        self,
+        compose: Callable[[], Batch],
+        *,
+        prepare: Callable[[], Awaitable[None]] = _nothing,
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Launch an exchange, ask it for the batch of `compose`, and enter the results.
+
+        `prepare` and `compose` are called when the exchange is ready to be asked. `on_idle` is called if all logins of
+        the batch are done, and its roles have been silent for a while.
+        """
+        batch: Batch | None = None
+        error: MayflyError = ExchangeFailed("the exchange could not be started")
+        try:
+            async with self._launch() as exchange:
+                await self.debounce.wait()
+                await prepare()
+                batch = compose()
+                await self._ask(exchange, batch, on_idle)
+        except OSError as reason:
+            error = checks.not_started(reason)
+        except MayflyError as reason:
+            error = reason
+        finally:
+            if batch is None:
+                self._fail_all(compose().request.profiles, error)
+
+    def _fail_all(self, names: Iterable[str], error: MayflyError) -> None:
+        # ExitStack makes every call, also where one of them fails.
+        with ExitStack() as calls:
+            for name in names:
+                calls.callback(self.fail, name, error)
+
+    def fail(self, name: str, error: MayflyError) -> None:
+        """Enter a failed attempt, and answer the session's clients. Does nothing once the engine is closed."""
+        if self.is_closed:
+            return
+        try:
+            self._outcomes.failed(name, error)
+        finally:
+            self._wanted.answer(name, error)
+
+    async def _ask(self, exchange: Exchange, batch: Batch, on_idle: Callable[[], None]) -> None:
+        """Enter every result as it comes, and an error for each session without a result."""
+        left = dict.fromkeys(batch.request.profiles)
+        asked = Asked(batch.request, self._ledger.config, self._clock())
+        error: MayflyError = ExchangeFailed("the exchange broke off by a fault of mayfly's own")
+        try:
+            self._take(batch)
+            if left:
+                error = await self._hear(exchange, asked, left, on_idle)
+        except OSError as reason:
+            error = ExchangeFailed(f"the exchange broke off: {reason.strerror or type(reason).__name__}")
+        except MayflyError as reason:
+            error = reason
+        finally:
+            # ExitStack makes every call, also where one of them fails.
+            with ExitStack() as calls:
+                for name in () if self.is_closed else left:
+                    calls.callback(self._enter, Result(profile=name, outcome=error), asked)
+
+    def _take(self, batch: Batch) -> None:
+        """Note which sessions this exchange gets, so that no other exchange gets them."""
+        for name in batch.request.profiles:
+            self._wanted.enter_exchange(name, self._ledger.kind(name))
+        for name, code_user in batch.waiting.items():
+            self._wanted.wait_for_code(name, code_user)
+
+    async def _hear(
+        self, exchange: Exchange, asked: Asked, left: dict[str, None], on_idle: Callable[[], None]
+    ) -> MayflyError:
+        """Enter results and remove their names from `left`. Returns the error for sessions without a result."""
+        error = ExchangeFailed("the exchange ended without an answer")
+        logins = {name for name in left if self._ledger.is_base(name)}
+        self._events.info("exchange.started", kind=asked.request.kind, profiles=list(left))
+        idle_timer = IdleTimer(on_idle)
+        try:
+            async for result in exchange.ask(asked.request, lambda: self._check_prompt(asked)):
+                if result.profile not in left:
+                    error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
+                    continue
+                self._enter(result, asked)
+                del left[result.profile]
+                self._on_result()
+                if logins.isdisjoint(left):
+                    idle_timer.restart()
+        finally:
+            idle_timer.cancel()
+        return error
+
+    async def _check_prompt(self, asked: Asked) -> None:
+        """The exchange had to wait before its prompt: raise the error that now forbids the prompt, if any."""
+        if self.is_winding_up:
+            raise checks.stopping()
+        names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
+        if not any(self._wanted.may_pass_lock(name) for name in names) and await self._presence.is_locked():
+            raise ScreenLocked("the screen was locked before 1Password could ask")
+
+    # Entering results
+
+    def _enter(self, result: Result, asked: Asked) -> None:
+        """Enter a result under the session's current name, and answer its clients."""
+        name = self._ledger.current_name(asked.config, result.profile)
+        if name is None:
+            return
+        if self._is_about_another_config(result.outcome, asked):
+            self._wanted.queue(name)
+            return
+        error: MayflyError | None = ExchangeFailed("the result was lost by a fault of mayfly's own")
+        try:
+            error = self._entered(name, result, asked)
+        finally:
+            self._wanted.answer(name, error)
+
+    def _entered(self, name: str, result: Result, asked: Asked) -> MayflyError | None:
+        """Enter a result in the ledger. Returns the error for the session's clients, or None."""
+        try:
+            match result.outcome:
+                case Credentials() as credentials:
+                    skew = checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock())
+                    return self._outcomes.issued(name, credentials, skew)
+                case MayflyError() as told:
+                    error = told
+                case _:
+                    error = ExchangeFailed("the exchange misunderstood")
+        except MayflyError as reason:
+            error = reason
+        if isinstance(error, SessionEnded | AccessKeyUnknown):
+            self._suspect_source(name, asked.request)
+        self._outcomes.failed(name, error)
+        return error
+
+    def _is_about_another_config(self, outcome: object, asked: Asked) -> bool:
+        """Whether the exchange refused a config that has been replaced since. The session is then asked for again."""
+        is_refused = isinstance(outcome, ConfigChanged | ConfigInvalid)
+        return is_refused and asked.config.digest != self._ledger.config.digest
+
+    def _suspect_source(self, name: str, request: Request) -> None:
+        """AWS refused the source session of a role: it may have been revoked, or the role's region is not enabled."""
+        source = self._ledger.live_source(name, self._clock())
+        if source and self._ledger[source].credentials in request.sessions.values():
+            self._verification.suspect(source, is_refused=True)

@@ -1,0 +1,184 @@
+"""Starting renewals: asks the core whether the clock, a client or a person may have new credentials now.
+
+Law: what starts a renewal runs in a task of the engine's own. A client that goes away, or whose patience ends, takes
+back nothing but its own waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from mayfly.daemon.events import Events
+from mayfly.daemon.keeper.checks import no_longer_there, stopping
+from mayfly.daemon.keeper.lanes import Lanes
+from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.wanted import Answer, LockOverride, answered
+from mayfly.daemon.tasks import Tasks
+from mayfly.session import Phase
+from mayfly.session.demand import Requester, Trigger
+from mayfly.shared.desk import Scene
+from mayfly.shared.errors import ExchangeFailed, MayflyError
+
+
+class Asking(NamedTuple):
+    """Who asks for new credentials, and for which profile. `override`: a person's `--through-lock`."""
+
+    profile: str
+    trigger: Trigger
+    requester: Requester
+    override: LockOverride | None = None
+
+
+class Started(NamedTuple):
+    """What a client or a person waits for, and the origin of the session that it was started for."""
+
+    answer: Answer
+    origin: str | None
+
+
+class Renewals:
+    """Starts renewals, on behalf of the clock, clients and people."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lanes: Lanes,
+        *,
+        clock: Callable[[], datetime],
+        events: Events,
+        presence: PresenceWatch,
+        tasks: Tasks,
+    ) -> None:
+        self._ledger = ledger
+        self._lanes = lanes
+        self._wanted = lanes.wanted
+        self._clock = clock
+        self._events = events
+        self._presence = presence
+        self._tasks = tasks
+        self._waking: set[str] = set()
+        self._starting = 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether somebody has asked for credentials, and it is not yet decided whether they may have them."""
+        return self._starting > 0
+
+    def start(self, asking: Asking) -> asyncio.Future[Started]:
+        """Start a renewal for a client or a person, in a task of the engine's own."""
+        started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            """Answer, whatever has become of the task: it may not even have begun when the engine ends."""
+            self._starting -= 1
+            if not started.done():
+                fault = ExchangeFailed("nothing was started, by a fault of mayfly's own")
+                started.set_result(Started(answered(stopping() if task.cancelled() else fault), None))
+
+        self._starting += 1
+        self._tasks.spawn(self._start(asking, started)).add_done_callback(ended)
+        return started
+
+    def wake(self, name: str, asking: Asking) -> None:
+        """A client was given credentials: start a renewal in the background, if they are due and there may be one."""
+        if name in self._waking or name in self._wanted:
+            return
+        now = self._clock()
+        if self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now):
+            self._waking.add(name)
+            self._tasks.spawn(self._wake(name, asking))
+
+    def want(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None = None) -> Answer | None:
+        """Want the session, if `trigger` may have it. Returns its answer, or None."""
+        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override)
+        if answer and trigger is Trigger.PERSON:
+            self._wanted.mark_person(name, override)
+            if not self._ledger.has_source(name, now):
+                self._wanted.mark_person(self._ledger.base(name), override)
+        return answer
+
+    def _want_anew(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None) -> Answer | None:
+        is_wanted = self._ledger[name].wants(
+            self._ledger.policy(name, now),
+            trigger,
+            self._presence.scene,
+            now,
+            needed_until=self._ledger.needed_until(name, now),
+            through_lock=bool(override and override.holds),
+        )
+        if not is_wanted:
+            return None
+        if not self._ledger.has_source(name, now) and not self.want(self._ledger.base(name), trigger, now, override):
+            return None
+        return self._lanes.want(name)
+
+    # Tasks
+
+    async def _start(self, asking: Asking, started: asyncio.Future[Started]) -> None:
+        try:
+            started.set_result(await self._started(asking))
+        except MayflyError as error:
+            started.set_result(Started(answered(error), None))
+
+    async def _started(self, asking: Asking) -> Started:
+        """Look who is present, and want the session; raises ConfigChanged where the profile is gone."""
+        name = self._name_of(asking.profile)
+        if asking.trigger is Trigger.CLIENT:
+            self._ledger.note_fetch(name, self._clock())
+        if self._ledger.policy(name, self._clock()).asks_human and not asking.override:
+            await self._presence.see()
+        name = self._name_of(asking.profile)
+        is_person = asking.trigger is Trigger.PERSON
+        answer = self._for_person(name, asking) if is_person else self._for_client(name, asking)
+        return Started(answer, self._ledger.config.origins[asking.profile])
+
+    def _for_client(self, name: str, asking: Asking) -> Answer:
+        """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
+        if self._ledger.phase(name, self._clock()) is Phase.FRESH:
+            return answered(None)
+        return self._want_for_client(name, asking) or self._refused(name)
+
+    def _for_person(self, name: str, asking: Asking) -> Answer:
+        """The answer for a person. Earlier failures no longer count, unless the locked screen is in the way."""
+        answer = self.want(name, asking.trigger, self._clock(), asking.override)
+        if answer:
+            self._ledger.clear_failures(name)
+        return answer or self._refused(name)
+
+    async def _wake(self, name: str, asking: Asking) -> None:
+        try:
+            await self._presence.see()
+            if name in self._ledger:
+                self._want_for_client(name, asking)
+        finally:
+            self._waking.discard(name)
+
+    def _want_for_client(self, name: str, asking: Asking) -> Answer | None:
+        """Want the session for a client. Logs a prompt under the profile that the client asked for."""
+        now, requester = self._clock(), asking.requester
+        is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
+        answer = self.want(name, Trigger.CLIENT, now)
+        if is_prompt and answer and not answer.done():
+            self._events.info("approval.wanted", profile=asking.profile, inode=requester.inode, pid=requester.pid)
+        return answer
+
+    def _name_of(self, profile: str) -> str:
+        """The session that serves the profile now; raises ConfigChanged where a reload has taken the profile out."""
+        if profile not in self._ledger.config.profiles:
+            raise no_longer_there(profile)
+        return self._ledger.name_of(profile)
+
+    def _refused(self, name: str) -> Answer:
+        """The reason why nothing is started, as an answer."""
+        now = self._clock()
+        policy, base = self._ledger.policy(name, now), self._ledger.base(name)
+        for link in [name, base] if self._ledger.has_source(name, now) else [base, name]:
+            error = self._ledger[link].refusal(policy, self._presence.scene)
+            if error:
+                return answered(error)
+        return answered(ExchangeFailed("nothing was tried"))
