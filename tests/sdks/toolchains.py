@@ -56,7 +56,10 @@ def awscli() -> Built:
 
 def pyarrow() -> Built:
     """The C++ SDK."""
-    wanted, folder = SOURCES / "python/requirements.txt", cache_folder() / f"python-{sys.version_info.major}.{sys.version_info.minor}"
+    wanted, folder = (
+        SOURCES / "python/requirements.txt",
+        cache_folder() / f"python-{sys.version_info.major}.{sys.version_info.minor}",
+    )
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade")
     if _pinned(wanted, r"pyarrow==(\S+)") not in {
         path.name.split("-")[1] for path in folder.glob("pyarrow-*.dist-info")

@@ -165,7 +165,7 @@ def told(error: MayflyError, profile: str = "") -> Answer:
         {
             "code": error.code,
             "message": error.message,
-            "hint": error.hint_for(profile) if profile else error.hint,
+            "hint": error.hint_for(profile),
             "needs_human": error.needs_human,
             "problems": problems,
         },

@@ -80,7 +80,7 @@ def _target(warm: Warm) -> Iterator[Target]:
     assert send(target.port, target.good).startswith(b"HTTP/1.1 200 OK\r\n")
     assert target.resident_mib() < before + 8
     # A client that asks again and again makes the daemon ask AWS, whose stand-in is held up by this very test.
-    assert {"request.refused", "session.unverified"} >= {
+    assert {"client.refused", "request.refused", "session.unverified"} >= {
         row["event"] for row in warm.daemon.events() if row["level"] != "info"
     }
     assert "Traceback" not in warm.daemon.log_text

@@ -46,9 +46,11 @@ class Refusal(NamedTuple):
 class Refused(Exception):
     """A check said no. Made anew for each request: an exception that is raised again keeps all its tracebacks."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, profile: str = "") -> None:
         super().__init__(refusal.cause)
         self.refusal = refusal
+        # What the client asked for, where its token alone was wrong; perhaps no profile at all.
+        self.profile = profile
 
 
 _VERSION = Refusal("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
@@ -107,9 +109,9 @@ class Checks:
 
     def _check_token(self, token: str | None, profile: str) -> None:
         if not token:
-            raise Refused(_NO_TOKEN)
+            raise Refused(_NO_TOKEN, profile)
         if not self._opens(token, profile):
-            raise Refused(_UNAUTHORIZED)
+            raise Refused(_UNAUTHORIZED, profile)
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())

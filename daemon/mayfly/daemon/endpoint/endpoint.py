@@ -22,6 +22,7 @@ from mayfly.daemon.endpoint.dialects import (
     Dialect,
     dialect_of,
 )
+from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
@@ -50,6 +51,7 @@ class Endpoint:
         keeper: Keeper,
         grants: Grants,
         audit: Audit,
+        refused_clients: RefusedClients,
         *,
         port: int,
         clock: Callable[[], datetime],
@@ -59,6 +61,7 @@ class Endpoint:
         self._keeper = keeper
         self._renewed_tokens = renewed_tokens
         self._audit = audit
+        self._refused_clients = refused_clients
         self._on_refusal = on_refusal
         # Weak, so that what is forgotten is forgotten here, too.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
@@ -82,6 +85,8 @@ class Endpoint:
 
     def _refused(self, refused: Refused) -> Answer:
         self._on_refusal(refused.refusal.cause)
+        if refused.profile in self._keeper.config.profiles:
+            self._refused_clients.unauthorized(refused.profile)
         return refused.refusal.answer
 
     async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
@@ -89,6 +94,7 @@ class Endpoint:
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
         await self._audit.note(profile, agent, _inode(request))
+        self._refused_clients.served(profile)
         return self._render(credentials)
 
     def _render(self, credentials: Credentials) -> Answer:
@@ -119,17 +125,22 @@ class Endpoint:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         except TimeoutError:
-            return _told(self._pending(profile))
+            return self._failed(profile, self._pending(profile))
         except MayflyError as error:
             # It is the session's last error, raised for every client: it must not keep all their frames.
             error.__traceback__ = None
-            return _told(error, hint=error.hint_for(profile))
+            return self._failed(profile, error)
         try:
             # The token may have been rotated meanwhile.
             self._checks.run(request)
         except Refused as refused:
             return self._refused(refused)
         return await self._hand_out(request, profile, agent, credentials)
+
+    def _failed(self, profile: str, error: MayflyError) -> Answer:
+        """The answer in the place of credentials, of which the person hears, too."""
+        self._refused_clients.failed(profile, error)
+        return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, profile: str) -> MayflyError:
         """What to tell a client whose patience has ended."""
@@ -183,11 +194,6 @@ def _inode(request: web.BaseRequest) -> int | None:
     """The client's socket, as the kernel numbers it."""
     peer = _connection(request).peer
     return peer.inode if peer else None
-
-
-def _told(error: MayflyError, hint: str | None = None) -> Answer:
-    sentence = f"{error.message}: {hint}" if hint else error.sentence()
-    return refusal(error.http_status, error.code, sentence)
 
 
 def _login(profile: str) -> str:
