@@ -1,4 +1,13 @@
-"""What the tests of the exchange share: a world on a clock that jumps, and ways to ask a real exchange."""
+"""The kit for tests of a real exchange process.
+
+For one request and all results use `ask`, which returns an `Answer` (`verdicts` by profile, `error`, `credentials`).
+To do something while the exchange runs, open it with `exchange`, send the request with `put`, wait with `sts_called`,
+`until` or `waits_for_a_step`, and end with `answer`. `login` and `verification` make requests; `key_profile`,
+`role_profile` and `with_onepassword` write configs; `stand_in` puts a program of the test's in the place of `op`. For a
+second code let a `Clock` rule the processes (`clock.rule(world)`) and jump to the next step instead of waiting 30 s.
+Worlds with several people and roles are in `support.people`, STS's own host names and TLS in `support.tunnel`, and
+answers that no STS would give in `support.odd_sts`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +39,7 @@ from support.world import PATIENCE_SECONDS, SEED_TOML, World
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CODE_SECONDS = 30
 
-# What must never reach an `op`.
+# Variables that must never reach `op`.
 PLANTED = {
     "AWS_PROFILE": "other",
     "AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00",
@@ -53,7 +62,7 @@ PLANTED = {
 
 
 class Clock:
-    """The time of STS, and of the processes that were told of it: the real one, moved by whole jumps."""
+    """The time of STS and of the processes that run on it: the real time, moved by jumps."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "faketime"
@@ -69,11 +78,11 @@ class Clock:
         beside.replace(self._file)
 
     def next_step(self) -> None:
-        """Go where every step has most of its time before it."""
+        """Jump to the first second of the next time step."""
         self.jump(CODE_SECONDS - self().timestamp() % CODE_SECONDS + 1)
 
     def rule(self, world: World) -> dict[str, str]:
-        """What puts a process on this clock; `op` is told by a shim, since no such variable may reach it."""
+        """The variables that put a process on this clock; `op` gets them by a shim: its environment is a list."""
         if not FAKETIME.exists():
             pytest.skip("needs libfaketime, Debian's package faketime")
         variables = {
@@ -88,7 +97,7 @@ class Clock:
 
 
 class Answer(NamedTuple):
-    """How an exchange ended, and what it said."""
+    """How an exchange ended: its exit code, standard output and standard error."""
 
     code: int
     out: bytes
@@ -103,7 +112,7 @@ class Answer(NamedTuple):
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """By profile: the code of its error, or what came instead."""
+        """By profile: the code of its error, or the type of its result."""
         return {
             name: outcome.code if isinstance(outcome, MayflyError) else type(outcome).__name__
             for name, outcome in self.outcomes.items()
@@ -139,7 +148,7 @@ Exchange = asyncio.subprocess.Process | Hatchling
 async def exchange(
     world: World, env: dict[str, str] | None = None, prefix: tuple[str, ...] = (), *, from_scratch: bool = False
 ) -> AsyncIterator[Exchange]:
-    """An exchange that waits to be asked, started by the words of `prefix`; gone after the block."""
+    """An exchange that waits for its request; `prefix` is a command that becomes it. Killed after the block."""
     words = ("--config", str(world.config))
     process: Exchange
     if EXCHANGE.takes(env) and not (prefix or from_scratch):
@@ -171,7 +180,7 @@ async def ask(
 
 
 async def answer(process: Exchange, request: Request | bytes = b"") -> Answer:
-    """What it says to `request`, or, where it was asked before, to that."""
+    """Send `request` (nothing, if `put` has sent one) and wait for the exchange to end."""
     raw = _asking(request) if isinstance(request, Request) else request
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate(raw)
@@ -180,12 +189,12 @@ async def answer(process: Exchange, request: Request | bytes = b"") -> Answer:
 
 
 def _asking(request: Request) -> bytes:
-    """The request of a daemon that always lets it prompt."""
+    """The request of a daemon that always permits a prompt."""
     return wire.request_bytes(request) + wire.YOU_MAY * 8
 
 
 async def put(process: Exchange, request: Request) -> None:
-    """Ask, and do not wait for the answer."""
+    """Send the request, and do not wait for results."""
     assert process.stdin is not None
     process.stdin.write(_asking(request))
     await process.stdin.drain()
@@ -198,21 +207,21 @@ async def sts_called(world: World) -> None:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait for something that another process does."""
+    """Wait until `holds` is true, for something that another process does."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():
             await asyncio.sleep(0.01)
 
 
 def waits_for_a_lock(pid: int) -> bool:
-    """Whether the process is held up by another's lock on a file (proc_locks(5))."""
+    """True if the process waits for another's lock on a file (proc_locks(5))."""
     return any("->" in row and f" {pid} " in row for row in Path("/proc/locks").read_text().splitlines())
 
 
 async def waits_for_a_step(world: World, process: Exchange, calls: int = 0) -> None:
-    """Wait until the exchange has the lock and sleeps, as it does for the next step; or until it has ended.
+    """Wait until the exchange holds op.lock and sleeps, as it does until the next step, or until it has ended.
 
-    `calls` of `op` have ended by then.
+    By then `op` must have been called `calls` times.
     """
     place = Path(f"/proc/{process.pid}/wchan")
 
@@ -223,7 +232,7 @@ async def waits_for_a_step(world: World, process: Exchange, calls: int = 0) -> N
 
 
 def is_locked(world: World) -> bool:
-    """Whether somebody holds op.lock."""
+    """True if an exchange holds op.lock."""
     try:
         with (world.run_dir / "op.lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -243,13 +252,13 @@ def program(path: Path, text: str) -> Path:
 
 
 def stand_in(world: World, text: str) -> None:
-    """Put a Python program before the world's `op`, which it finds as `REAL`."""
+    """Replace the world's `op` by a Python program, which finds the replaced one as `REAL`."""
     real = world.op.rename(world.op.with_name("real-op"))
     program(world.op, f"#!{sys.executable} -I\nREAL = {str(real)!r}\n{text}")
 
 
 def with_onepassword(world: World, text: str = "", profiles: str = SEED_TOML) -> None:
-    """A config whose [onepassword] has the lines `text`."""
+    """Write a config whose [onepassword] table has the lines `text`."""
     world.write_toml(f"[onepassword]\n{text}\n{profiles}")
 
 
@@ -270,7 +279,7 @@ def role_profile(name: str, role_arn: str, source: str = "nsrc") -> str:
 
 
 def alive_of(world: World) -> list[str]:
-    """The command lines of all processes that have this world's folder in their environment, or live in it."""
+    """The command lines of all processes with this world's folder in their environment, or as their current folder."""
     mark = str(world.folder).encode()
     found = []
     for place in Path("/proc").glob("[0-9]*"):
@@ -292,7 +301,7 @@ def as_bytes(tree: Any) -> bytes:
 
 
 def fields_of(vault: Vault) -> dict[str, str]:
-    """What the seed's item holds."""
+    """The fields of an item with the keys of `vault`."""
     return {
         "access_key_id": vault.access_key_id,
         "secret_access_key": vault.secret_access_key,

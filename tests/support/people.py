@@ -1,4 +1,4 @@
-"""What the tests of many accounts and roles share: worlds with as many people, items and roles as a test wants."""
+"""The kit for tests with several people, items, accounts or roles: `inhabited` makes their world."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECOND = f'[onepasswords.second]\naccount = "{SECOND_ACCOUNT}"\n'
 
 
 def user_in(vault: Vault, name: str, account_id: str = SEED_ACCOUNT) -> User:
-    """A user of the AWS account, whose keys and device are in an item of the same name."""
+    """A user of the AWS account whose keys and device are in an item of the same name, which is added to the vault."""
     keys = Vault(mfa_id=f"arn:aws:iam::{account_id}:mfa/{name}")
     fields = {
         "access_key_id": keys.access_key_id,
@@ -44,7 +44,7 @@ def user_in(vault: Vault, name: str, account_id: str = SEED_ACCOUNT) -> User:
 
 
 def keys(name: str, *lines: str, item: str = "", vault: str = VAULT) -> str:
-    """A profile with keys, by the item of its own name."""
+    """A profile with keys, from the item of the profile's name unless `item` names another."""
     where = f"op://{vault}/{item or name}"
     references = {field: f"{where}/{field}" for field in ("access_key_id", "secret_access_key", "mfa_id")}
     texts = [f'{key} = "{value}"' for key, value in (references | {"otp": f"{where}/totp"}).items()]
@@ -52,7 +52,7 @@ def keys(name: str, *lines: str, item: str = "", vault: str = VAULT) -> str:
 
 
 def role(name: str, source: str, *lines: str, arn: str = "") -> str:
-    """A profile with a role, by default that of its own name."""
+    """A profile with a role, the one of the profile's name unless `arn` names another."""
     head = [f"[profiles.{name}]", f'source_profile = "{source}"', f'role_arn = "{arn or f"{ROLES}/{name}"}"']
     return "\n".join([*head, *lines, "", ""])
 
@@ -61,7 +61,7 @@ def role(name: str, source: str, *lines: str, arn: str = "") -> str:
 async def inhabited(
     folder: Path, people: Iterable[str], roles: Sequence[Role] = (), clock: Clock | None = None
 ) -> AsyncIterator[World]:
-    """A world whose vault has an item for each of `people`, whose STS knows them, and which two accounts can open."""
+    """A world whose vault has an item for each of `people`, whose STS knows them, and whose `op` knows two accounts."""
     world = World(folder, MAYFLY)
     users = tuple(user_in(world.vault, name) for name in people)
     first = world.vault.state()["accounts"][0]
@@ -78,13 +78,13 @@ def calls_of(world: World, action: str) -> list[Call]:
 
 
 def counts(world: World) -> tuple[int, int, int]:
-    """How often op ran, how many sessions and how many roles AWS was asked for."""
+    """How often `op` ran, and how often STS was called for a session and for a role."""
     state = world.vault.state()
     return state["calls"], world.sts.calls_of("GetSessionToken"), world.sts.calls_of("AssumeRole")
 
 
 async def fetch_all(world: World, names: Iterable[str]) -> dict[str, Reply]:
-    """Every profile's credentials, asked for at once."""
+    """Fetch the credentials of every profile, all at once."""
     names = list(names)
     return dict(zip(names, await asyncio.gather(*(world.get(f"/credentials/{name}") for name in names)), strict=True))
 
@@ -94,12 +94,12 @@ def keys_in(replies: dict[str, Reply]) -> dict[str, str]:
 
 
 def life_seconds(reply: Reply, now: datetime) -> float:
-    """How long the credentials in an answer have to live."""
+    """How long from `now` until the credentials in an answer expire."""
     return (datetime.fromisoformat(reply.json["Expiration"]) - now).total_seconds()
 
 
 def early(world: World) -> str:
-    """A way to 1Password whose `op` waits for a word, and a profile that goes that way."""
+    """A 1Password table whose `op` waits for the file early/go, and a profile `early` that uses it."""
     op = program(
         world.folder / "early/op",
         f'#!/bin/sh\nuntil [ -e {world.folder}/early/go ]; do sleep 0.05; done\nexec {world.op} "$@"\n',
@@ -110,9 +110,10 @@ def early(world: World) -> str:
 async def fetch_together(
     world: World, daemon: Served, names: Iterable[str], times: int = 1
 ) -> list[asyncio.Task[dict[str, Reply]]]:
-    """Ask for all of `names` while another login is under way, which ends when all are known to wait.
+    """Fetch all of `names` while the login of `early` runs, and let that one end once all the others are seen to wait.
 
-    So that they come together, however slow the machine is. That login has an `op`, a session and an exchange, too.
+    So they arrive together, however slow the machine is. The login of `early` counts as one `op`, one session and one
+    exchange.
     """
     first = asyncio.create_task(world.get("/credentials/early"))
     await daemon.event("exchange.started")
@@ -127,6 +128,6 @@ async def fetch_together(
 
 
 async def rows_of(world: World) -> list[dict[str, Any]]:
-    """What `mayfly status` tells of every profile."""
+    """The rows of `mayfly status`, one a profile."""
     rows: list[dict[str, Any]] = json.loads((await world.run("status", "--json")).out)["profiles"]
     return rows

@@ -1,4 +1,4 @@
-"""A proxy that believes to be AWS: it takes whatever host is asked for, ends TLS, and passes on to the world's STS."""
+"""A proxy that plays AWS: it accepts a CONNECT to any host, ends TLS itself, and forwards to the world's STS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.world import World
 
 
 class Tunnel:
-    """`hosts` are those that were asked for, in this order; those in `closed` cannot be reached."""
+    """`hosts` lists the hosts of all CONNECTs in their order; a CONNECT to a host in `closed` fails."""
 
     def __init__(self, world: World, *names: str) -> None:
         self.hosts: list[str] = []
@@ -33,7 +33,7 @@ class Tunnel:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Tunnel]:
-        """Listening, with `env` for those who shall go through it."""
+        """Listen for the block; `env` has the variables that send a process through the tunnel."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         self.env = {
@@ -74,7 +74,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _certificate(folder: Path, names: tuple[str, ...]) -> Path:
-    """A key, and a certificate for these names that is its own authority."""
+    """A file with a key and a self-signed certificate for these names."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
     now = datetime.now(UTC)

@@ -55,7 +55,7 @@ class Control:
         events: Events,
         audit: Audit,
         *,
-        status: Callable[[], dict[str, Any]],
+        status: Callable[[], Awaitable[dict[str, Any]]],
         reload: Callable[[], Awaitable[None]],
         take_over_tokens: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
@@ -95,7 +95,7 @@ class Control:
             return told(error, profile or "")
 
     async def _show_status(self, _question: Question) -> Answer:
-        return json_answer(200, self._status())
+        return json_answer(200, await self._status())
 
     async def _listen(self, _question: Question) -> Answer:
         return Stream(self._events)

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from mayfly import __version__
-from mayfly.config.load import is_as_on_disk
 from mayfly.config.model import Config
 from mayfly.daemon import sockets, status
 from mayfly.daemon.admission import Admission
@@ -26,7 +25,8 @@ from mayfly.daemon.http.server import CONNECTIONS, Handler, Server
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
-from mayfly.daemon.reload import UNTIL_THEN, Reload
+from mayfly.daemon.reload import UNTIL_THEN, Reload, config_notes
+from mayfly.daemon.threads import DaemonThread
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.shared import hardening, paths
@@ -41,6 +41,7 @@ from mayfly.shared.tokens import ensure_tokens
 DRAIN_SECONDS = 5
 FINISH_REQUESTS_SECONDS = 0.3
 KEEP_SECONDS = 0.1
+LOOK_AT_DISK_SECONDS = 2
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -57,8 +58,14 @@ class Daemon:
         clock: Clock,
         desk: Desk,
         is_sealed: bool = False,
+        given_config: str | None = None,
     ) -> None:
-        """`manager` is what has started us; `is_sealed`: exchange and desk are services of their own."""
+        """`manager` is what has started us; `is_sealed`: exchange and desk are services of their own.
+
+        `given_config` is the config that was named on the command line; each reload looks for it by the same rule.
+        """
+        self._given_config = given_config
+        self._disk = DaemonThread()
         self._address = address
         self._is_address_configured = address == listen_address(None, found.listen)
         self._manager = manager
@@ -76,7 +83,7 @@ class Daemon:
         )
         self._keeper = Keeper(
             found,
-            launch=unit_launcher(paths.exchange_socket()) if is_sealed else child_launcher(found.source),
+            launch=unit_launcher(paths.exchange_socket()) if is_sealed else child_launcher(self._config_in_force),
             desk=desk,
             clock=self._clock,
             events=self._events,
@@ -95,6 +102,7 @@ class Daemon:
             self._keeper,
             self._grants,
             self._events,
+            find_config=lambda: paths.config_file(given_config),
             on_start=manager.reloading,
             on_end=lambda: manager.ready(self._summary()),
         )
@@ -243,7 +251,7 @@ class Daemon:
 
     # Tell
 
-    def _status(self) -> dict[str, Any]:
+    async def _status(self) -> dict[str, Any]:
         from mayfly.config.detours import detours  # the first look at `status` pays for it, not the start
 
         return status.tree(
@@ -255,7 +263,7 @@ class Daemon:
                 started_at=self._started_at,
                 observed_at=self._clock(),
                 service=self._manager.name,
-                notes=self._notes(),
+                notes=await self._notes(),
                 detours=detours(self._keeper.config, os.environ),
                 refusals=self._admission.refusals,
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
@@ -263,11 +271,13 @@ class Daemon:
             )
         )
 
-    def _notes(self) -> list[str]:
+    async def _notes(self) -> list[str]:
         configured = self._keeper.config.listen
-        notes = self._manager.notes() + self._desk.notes()
-        if not is_as_on_disk(self._keeper.config):
-            notes.append(f"{self._keeper.config.source} has changed since it was read: 'mayfly reload'; {UNTIL_THEN}")
+        try:
+            notes = await self._disk.run(self._notes_from_disk, LOOK_AT_DISK_SECONDS)
+        except TimeoutError:
+            notes = [f"{self._keeper.config.source} cannot be read: its disk does not answer; {UNTIL_THEN}"]
+        notes += self._desk.notes()
         if self._manager.inherited.port and configured not in {None, self._shown()}:
             notes.append(f"the config says listen = {configured}: 'mayfly install --now' moves the service there")
         elif self._has_moved():
@@ -275,6 +285,12 @@ class Daemon:
                 f"the config has another listen than {self._shown()}: start 'mayfly serve' anew to move it there"
             )
         return notes
+
+    def _notes_from_disk(self) -> list[str]:
+        return [*self._manager.notes(), *config_notes(self._keeper.config, self._given_config)]
+
+    def _config_in_force(self) -> str:
+        return self._keeper.config.source
 
     def _has_moved(self) -> bool:
         """Whether a daemon that is started now as this one was would listen elsewhere."""

@@ -94,8 +94,8 @@ def _expected(result: Result, wanted: set[str]) -> Result:
     return result
 
 
-def child_launcher(config_source: str) -> Launcher:
-    """A launcher of child processes that read the config at `config_source` themselves."""
+def child_launcher(config_source: Callable[[], str]) -> Launcher:
+    """A launcher of child processes that read the config themselves, from the file that is in force then."""
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Exchange]:
@@ -105,7 +105,7 @@ def child_launcher(config_source: str) -> Launcher:
             "-m",
             "mayfly.exchange",
             "--config",
-            config_source,
+            config_source(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd="/",

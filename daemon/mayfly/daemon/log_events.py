@@ -61,7 +61,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "audit.limited": {"times": number},
     "client.refused": {"profile": word, "code": word, "reason": text, "hint": text},
     "config.refused": {"reason": text},
-    "config.reloaded": {"profiles": number},
+    "config.reloaded": {"path": text, "profiles": number},
     "credentials.handed_out": {
         "profile": word,
         "pid": number,

@@ -53,7 +53,7 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
 
 
 def _bind_patiently(sock: socket.socket, address: tuple[str, int]) -> None:
-    """What a shell that starts now tries at the port (cli/squatters.py) is over in microseconds."""
+    """What a shell that starts now tries at the port (cli/ports.py) is over in microseconds."""
     for _ in range(TRIES):
         try:
             sock.bind(address)

@@ -1,4 +1,4 @@
-"""The exchange: a process that lives for seconds, and the only place where permanent keys and one-time codes ever are.
+"""The exchange: a process that lives for seconds, and the only one that ever holds long-term access keys and codes.
 
-It takes no orders: a request names profiles, and everything else comes from the config that the exchange reads itself.
+A request only names profiles. Everything else comes from the config, which the exchange reads itself.
 """

@@ -1,4 +1,4 @@
-"""The exchange as a process. Who lives for seconds has nothing to collect, and looking for it makes imports slower."""
+"""The exchange as a process. It lives for seconds, so garbage collection would only make its imports slower."""
 
 import gc
 import sys

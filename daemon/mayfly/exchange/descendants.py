@@ -22,12 +22,12 @@ _POLL_SECONDS = 0.005
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant that loses its own, so that none can hide from `kill_descendants`."""
+    """Become the parent of every descendant that loses its own, so that `kill_descendants` finds it."""
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def wait_for_children(within_seconds: float) -> None:
-    """Reap children as they end, until there is none."""
+    """Reap children as they end, until none is left or the time is over."""
     end = time.monotonic() + within_seconds
     with suppress(ChildProcessError):
         while time.monotonic() < end:
@@ -36,10 +36,10 @@ def wait_for_children(within_seconds: float) -> None:
 
 
 def kill_descendants(within_seconds: float = 2) -> None:
-    """Kill and reap whatever this process has started and adopted.
+    """Kill and reap every process that this one has started or adopted.
 
-    It looks again until nobody is left, because whoever is killed leaves its own children to us. It gives up on those
-    that cannot be killed (another user's, or stuck in the kernel).
+    It looks again until none is left, because the children of a killed process become ours. It gives up on processes
+    that cannot be killed: another user's, or stuck in the kernel.
     """
     end = time.monotonic() + within_seconds
     while (children := _children()) and time.monotonic() < end:
@@ -49,7 +49,7 @@ def kill_descendants(within_seconds: float = 2) -> None:
 
 
 def _kill(pid: int) -> bool:
-    """Whether the child is gone."""
+    """True if the child is gone."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
     try:

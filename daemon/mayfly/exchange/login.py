@@ -1,8 +1,8 @@
-"""A login: the lock, one `op` for all items of an account, one call with a code for each, and a second code at most.
+"""A login: the lock, one `op` for all items of an account, one call with a code for each item, one more code at most.
 
-The order is what makes it fast and safe: wait for fresh codes, start and feed `op`, import aiobotocore while a human
-looks at the prompt, read and check, write down the step, send. A code goes to STS once: where STS refused it, or may
-have seen it, `op` is asked anew, in the next step, if the daemon lets us prompt by then.
+The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
+while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
+once. If STS refused it, or may have seen it, `op` is run again in the next step, if the daemon permits a prompt then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock
 from mayfly.exchange.onepassword.op import Op
 from mayfly.exchange.prompt_permission import PromptPermission
-from mayfly.exchange.sts.location import StsLocation, check_reachable, elsewhere, sts_location
+from mayfly.exchange.sts.location import StsLocation, locations_in_other_partitions, sts_location
+from mayfly.exchange.sts.reachability import check_reachable
 from mayfly.shared import hardening
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
@@ -39,12 +40,12 @@ from mayfly.shared.wire import Emit, Result
 if TYPE_CHECKING:
     from mayfly.exchange.sts.sessions import Sessions
 
-CODES_EACH = 2
-PUZZLES_MOST = 2
+CODES_PER_PROFILE = 2
+MAX_UNCLEAR_ERRORS = 2
 
-# After these a code counts as used, and a fresh one may do.
-_CODE_IS_SPENT = (MfaCodeRefused, AwsFailed)
-# One bad reference fails a whole `op inject`, and says nothing of the other items. So may what nobody has recorded yet.
+# After these the code counts as used, and a new one may succeed.
+_CODE_IS_USED = (MfaCodeRefused, AwsFailed)
+# One bad reference fails a whole `op inject` and tells nothing about the other items. So may a text that nobody knows.
 _OF_ONE_ITEM = (
     ItemNotFound,
     FieldNotFound,
@@ -58,99 +59,102 @@ _OF_ONE_ITEM = (
 
 
 class Login:
-    """One login of profiles that need a code, all of one way to 1Password."""
+    """One login of profiles that need a code, all of one [onepassword] table."""
 
     def __init__(
         self,
         config: Config,
-        way: OnePassword,
+        onepassword: OnePassword,
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
         emit: Emit,
         permission: PromptPermission,
     ) -> None:
         self._config = config
-        self._way = way
+        self._onepassword = onepassword
         self._environ = environ
         self._clock = clock
         self._emit = emit
         self._permission = permission
-        self._left: dict[str, int] = {}
-        self._fresh: dict[str, Credentials] = {}
-        self._used: set[Device] = set()
-        self._serials: dict[str, str] = {}
-        self._puzzles = 0
+        # The profiles without a result so far, each with the number of codes that it may still use.
+        self._codes_left: dict[str, int] = {}
+        self._new_credentials: dict[str, Credentials] = {}
+        self._devices_used: set[Device] = set()
+        self._mfa_serials: dict[str, str] = {}
+        self._unclear_errors = 0
         self._codes_sent: set[str] = set()
         self._sessions: Sessions | None = None
 
     def run(self, names: Iterable[str]) -> Iterator[dict[str, Credentials]]:
-        """Log in to each of `names`, and emit a result for each as it comes; yields what each step of codes brought.
+        """Log in to each of `names` and emit each result as it comes. Yields the new credentials after each time step.
 
-        Between the steps the lock is let go, so that whoever stands on what there is need not wait for the next.
+        The lock is released between the steps, so that roles above the new sessions need not wait for the next step.
         """
-        # A session goes before the roles that want a code of the same device for themselves: more stands on it.
-        self._left = dict.fromkeys(sorted(names, key=self._is_role), CODES_EACH)
+        # Sessions come before roles that want a code of the same device: more profiles depend on a session.
+        self._codes_left = dict.fromkeys(sorted(names, key=self._is_role), CODES_PER_PROFILE)
         with oplock.held(self._clock) as lock:
-            self._settle_unreachable(tuple(self._left))
-            self._step(lock)
-        yield self._fresh
-        while self._left:
+            self._fail_unreachable(tuple(self._codes_left))
+            self._run_step(lock)
+        yield self._new_credentials
+        while self._codes_left:
             with oplock.held(self._clock) as lock:
-                self._step(lock)
-            yield self._fresh
+                self._run_step(lock)
+            yield self._new_credentials
 
     def _is_role(self, name: str) -> bool:
         return isinstance(self._config.profiles[name], RoleProfile)
 
-    def _step(self, lock: OpLock) -> None:
-        """One code of each device at most."""
-        self._fresh = {}
-        self._used = set()
-        if self._left:
-            self._try(lock, tuple(self._left))
+    def _run_step(self, lock: OpLock) -> None:
+        """Use at most one code of each device."""
+        self._new_credentials = {}
+        self._devices_used = set()
+        if self._codes_left:
+            self._try(lock, tuple(self._codes_left))
 
-    def _settle(self, result: Result) -> None:
-        """Tell what came, unless a second code may do better."""
+    def _conclude(self, result: Result) -> None:
+        """Emit the result, unless another code may bring a better one."""
         name = result.profile
-        self._left[name] -= 1
-        if self._left[name] and isinstance(result.outcome, _CODE_IS_SPENT):
+        self._codes_left[name] -= 1
+        if self._codes_left[name] and isinstance(result.outcome, _CODE_IS_USED):
             return
-        del self._left[name]
+        del self._codes_left[name]
         if isinstance(result.outcome, Credentials):
-            self._fresh[name] = result.outcome
+            self._new_credentials[name] = result.outcome
         self._emit(result)
 
     def _fail(self, names: Iterable[str], error: MayflyError) -> None:
         for name in names:
-            self._settle(Result(profile=name, outcome=error))
+            self._conclude(Result(profile=name, outcome=error))
 
-    def _settle_unreachable(self, names: tuple[str, ...]) -> None:
-        """Some need not be asked for: nobody is to put down a finger for an STS that does not answer."""
-        if not self._way.asks_human:
+    def _fail_unreachable(self, names: tuple[str, ...]) -> None:
+        """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
+        if not self._onepassword.asks_human:
             return
-        doubts = {places: self._doubt(*places) for places in {self._places(name) for name in names}}
+        locations = {name: self._locations(name) for name in names}
+        errors = {pair: _reachability_error(*pair, self._environ) for pair in set(locations.values())}
         for name in names:
-            doubt = doubts[self._places(name)]
-            if doubt:
-                self._fail([name], doubt)
+            error = errors[locations[name]]
+            if error:
+                self._fail([name], error)
 
-    def _doubt(self, where: StsLocation, instead: tuple[StsLocation, ...]) -> MayflyError | None:
-        try:
-            check_reachable(where, self._environ, instead)
-        except MayflyError as error:
-            return error
-        return None
+    def _locations(self, name: str) -> tuple[StsLocation, tuple[StsLocation, ...]]:
+        """Where the profile's STS is, and where it may be instead as long as the item has not been read."""
+        location = sts_location(self._config, name, self._environ)
+        return location, locations_in_other_partitions(self._config, name, self._environ)
 
     def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
-        """Settle `names` but those whose code another of them has used; the error that would meet others, too."""
+        """Conclude `names`, except those whose device another one has used in this step.
+
+        Returns an error that every further `op` would meet too, if there was one.
+        """
         lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
         try:
-            values = self._inject(names)
+            values = self._read_values(names)
         except _OF_ONE_ITEM as error:
             if len(names) > 1:
-                return self._one_by_one(lock, names)
+                return self._try_one_by_one(lock, names)
             self._fail(names, error)
-            return error if self._is_beyond_items(error) else None
+            return error if self._concerns_all_items(error) else None
         except MayflyError as error:
             self._fail(names, error)
             return error
@@ -158,49 +162,45 @@ class Login:
         self._send(lock, {name: self._item(name, values) for name in names})
         return None
 
-    def _is_beyond_items(self, error: MayflyError) -> bool:
-        """Whether what nobody understands is hardly an item's: a person is not to be asked for each of them."""
-        self._puzzles += isinstance(error, OnePasswordUnknown | OnePasswordGarbled)
-        return self._way.asks_human and self._puzzles >= PUZZLES_MOST
+    def _concerns_all_items(self, error: MayflyError) -> bool:
+        """True once unclear errors repeat where each `op` prompts a person: it is hardly the items' fault."""
+        self._unclear_errors += isinstance(error, OnePasswordUnknown | OnePasswordGarbled)
+        return self._onepassword.asks_human and self._unclear_errors >= MAX_UNCLEAR_ERRORS
 
-    def _one_by_one(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
-        """Each by an `op` of its own, until one fails for a reason that will meet the others too."""
+    def _try_one_by_one(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
+        """Run an `op` for each profile, until one fails with an error that the others would meet too."""
         for name in names:
-            # Its next code is for the next step: here all the others would wait for it.
-            error = self._try(lock, (name,)) if self._used.isdisjoint(self._devices(name)) else None
+            # A device that was used in this step waits for the next one; waiting here would hold up all the others.
+            error = self._try(lock, (name,)) if self._devices_used.isdisjoint(self._devices(name)) else None
             if error:
-                self._fail([other for other in names if other in self._left], error)
+                self._fail([other for other in names if other in self._codes_left], error)
                 return error
         return None
 
     def _devices(self, name: str) -> list[Device]:
-        """The device behind the codes of `name`, by all that it is known by: two items may be one, by other words."""
+        """The MFA device of `name` under every name it has, because two items may hold the same device."""
         keys = self._config.keys_of(name)
-        serial = self._serials.get(name) or ("" if keys.mfa_id.startswith("op://") else keys.mfa_id)
-        return [Device(self._way.account or "", keys.otp), *([Device.of_serial(serial)] if serial else [])]
-
-    def _places(self, name: str) -> tuple[StsLocation, tuple[StsLocation, ...]]:
-        """Where its STS is, and where else as long as nobody has looked into the item."""
-        where = sts_location(self._config, name, self._environ)
-        return where, elsewhere(self._config, name, self._environ)
+        serial = self._mfa_serials.get(name) or ("" if keys.mfa_id.startswith("op://") else keys.mfa_id)
+        device = Device(self._onepassword.account or "", keys.otp)
+        return [device, *([Device.of_serial(serial)] if serial else [])]
 
     # 1Password
 
-    def _inject(self, names: tuple[str, ...]) -> dict[str, str]:
-        """The value of every reference of `names`, the codes last, because they age."""
+    def _read_values(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The value of every secret reference of `names`. The codes are read last, because they expire."""
         profiles = [self._config.keys_of(name) for name in names]
         keys = dict.fromkeys(reference for profile in profiles for reference in profile.references()[:-1])
         codes = dict.fromkeys(profile.otp for profile in profiles)
         name = profiles[0].onepassword
         table = f"onepasswords.{name}" if name else "onepassword"
-        if self._way.asks_human:
+        if self._onepassword.asks_human:
             self._permission.check()
-        with Op(self._way, (*keys, *codes), self._environ, table) as op:
-            self._get_ready_meanwhile(names[0])
+        with Op(self._onepassword, (*keys, *codes), self._environ, table) as op:
+            self._import_aiobotocore(names[0])
             return op.values()
 
-    def _get_ready_meanwhile(self, name: str) -> None:
-        """While `op` waits for its human: an import that ran first would double the cold time."""
+    def _import_aiobotocore(self, name: str) -> None:
+        """Import it while `op` waits for the person: importing it first would double the time of a cold login."""
         if self._sessions is None:
             from mayfly.exchange.sts.sessions import Sessions
 
@@ -213,33 +213,44 @@ class Login:
             item = item_from(profile, [values[reference] for reference in profile.references()])
         except MayflyError as error:
             return error
-        self._serials[name] = item.mfa_serial
+        self._mfa_serials[name] = item.mfa_serial
         if item.token_code in self._codes_sent:
             return MfaCodeRefused("1Password gives the same one-time password again in the next 30 seconds")
         return item
 
-    def _one_a_code(self, items: Mapping[str, Item]) -> dict[str, Item]:
-        """The first item of each code: several profiles may stand on one MFA device."""
-        first: dict[str, str] = {}
-        for name, item in items.items():
-            first.setdefault(item.token_code, name)
-        return {name: items[name] for name in first.values()}
-
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Settle what STS answers to every sound item. A code counts as sent from here on, whatever comes of it."""
+        """Call STS for every valid item. From here on a code counts as sent, whatever STS answers."""
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)
-        sound = {name: item for name, item in items.items() if isinstance(item, Item)}
-        spent = [name for name, item in sound.items() if lock.is_spent(Device.of_serial(item.mfa_serial))]
-        self._used |= {device for name in spent for device in self._devices(name)}
-        self._fail(spent, MfaCodeRefused("the one-time password of this MFA device has just been used"))
-        ready = self._one_a_code({name: item for name, item in sound.items() if name not in spent})
+        valid = {name: item for name, item in items.items() if isinstance(item, Item)}
+        used = [name for name, item in valid.items() if lock.is_spent(Device.of_serial(item.mfa_serial))]
+        self._devices_used |= {device for name in used for device in self._devices(name)}
+        self._fail(used, MfaCodeRefused("the one-time password of this MFA device has just been used"))
+        ready = _first_of_each_code({name: item for name, item in valid.items() if name not in used})
         devices = {device for name in ready for device in self._devices(name)}
-        self._used |= devices
+        self._devices_used |= devices
         lock.note_sent(devices)
         self._codes_sent |= {item.token_code for item in ready.values()}
-        assert self._sessions is not None  # noqa: S101 - for mypy: made while op was under way
-        self._sessions.get(ready, self._settle)
+        assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
+        self._sessions.start(ready, self._conclude)
+
+
+def _reachability_error(
+    location: StsLocation, alternatives: tuple[StsLocation, ...], environ: Mapping[str, str]
+) -> MayflyError | None:
+    try:
+        check_reachable(location, environ, alternatives)
+    except MayflyError as error:
+        return error
+    return None
+
+
+def _first_of_each_code(items: Mapping[str, Item]) -> dict[str, Item]:
+    """One item for each code: several profiles may use the same MFA device."""
+    first: dict[str, str] = {}
+    for name, item in items.items():
+        first.setdefault(item.token_code, name)
+    return {name: items[name] for name in first.values()}

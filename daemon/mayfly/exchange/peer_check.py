@@ -1,12 +1,14 @@
-"""Who asks: our parent, through pipes; or, where systemd has started us for a connection, the daemon's unit.
+"""Who may ask: our parent, through pipes, or, if systemd started us for a connection, a process of the daemon's unit.
 
-Whoever reaches the socket of the exchange could have a person asked for a fingerprint. That is kept from programs that
-are locked in and have found a way to this path; a program that can start others can start an exchange anyway.
+A process that reaches the socket of the exchange could have a person prompted. This check keeps out programs that are
+confined and have found a way to the socket. It does not keep out a program that may start others, or write to control
+groups outside of its own: such a program can start an exchange, or enter the daemon's unit.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -20,19 +22,21 @@ from mayfly.shared.peer import is_ours, unix_peer
 
 
 UNIT = "mayfly.service"
-GLANCE_SECONDS = 0.5
+POLL_SECONDS = 0.5
+
+_OWN_UNIT = re.compile(r"mayfly-exchange@.*\.service")
 
 
 def may_ask(descriptor: int) -> bool:
-    """Whether the other end of our standard input may ask."""
+    """True if the process at the other end of our standard input may ask."""
     pid = _peer_pid(descriptor)
-    return pid is None or pid == os.getppid() or UNIT in units_of(pid)
+    return pid is None or pid == os.getppid() or is_of_daemons_unit(pid)
 
 
 def end_with_peer(descriptor: int) -> None:
-    """End, as by SIGTERM, with whoever asks: a prompt that nobody listens to any more would be answered in vain.
+    """End, as by SIGTERM, once the client is gone: nobody should answer a prompt whose result nobody reads.
 
-    The daemon's unit hangs up; a daemon that was killed is no longer our parent.
+    Under systemd the daemon's end of the connection closes; a parent that was killed is no longer our parent.
     """
     pid, parent = _peer_pid(descriptor), os.getppid()
     is_child = pid is None or pid == parent
@@ -40,7 +44,7 @@ def end_with_peer(descriptor: int) -> None:
     def watch() -> None:
         if is_child:
             while os.getppid() == parent:
-                time.sleep(GLANCE_SECONDS)
+                time.sleep(POLL_SECONDS)
         else:
             poll = select.poll()
             poll.register(descriptor, select.POLLRDHUP)
@@ -50,15 +54,52 @@ def end_with_peer(descriptor: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def units_of(pid: int, proc: Path = Path("/proc")) -> set[str]:
-    """The units that a process is in: the last parts of its control groups' names (cgroups(7), /proc/PID/cgroup)."""
+def is_of_daemons_unit(pid: int, proc: Path = Path("/proc")) -> bool:
+    """True if the process is in the control group of mayfly.service of the service manager that started us.
+
+    The whole path counts, not its last part: a unit to which systemd has delegated its control group may make groups of
+    any name in it. On cgroup version 1 a process is in several hierarchies (cgroups(7)), of which systemd uses one or
+    two; it must be in the daemon's group in each one in which we are in the group of our own unit.
+    """
+    own, peer = _control_groups(proc / "self"), _control_groups(proc / str(pid))
+    managers = {hierarchy: _manager_of_exchange(path) for hierarchy, path in own.items()}
+    used = {hierarchy: manager for hierarchy, manager in managers.items() if manager is not None}
+    return bool(used) and all(_is_daemon_of(manager, peer.get(hierarchy, "")) for hierarchy, manager in used.items())
+
+
+def _control_groups(process: Path) -> dict[str, str]:
+    """The paths of a process's control groups in the hierarchies that systemd may use, by the hierarchy's name."""
     try:
-        lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+        rows = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
     except OSError:
-        return set()
-    # Of the many hierarchies of cgroup v1, systemd's own counts; of v2 there is only one.
-    ours = [line.split(":", 2)[2] for line in lines if line.startswith("0::") or ":name=systemd:" in line]
-    return {path.rpartition("/")[2] for path in ours} - {""}
+        return {}
+    # Version 2 has number 0 and no name.
+    return {name: path for number, name, path in rows if (number, name) == ("0", "") or name == "name=systemd"}
+
+
+def _manager_of_exchange(path: str) -> str | None:
+    """The control group of our service manager, from that of our unit; None if `path` is not that of our unit."""
+    *above, unit = path.split("/")
+    if not _OWN_UNIT.fullmatch(unit):
+        return None
+    while above and above[-1].endswith(".slice"):
+        above.pop()
+    return "/".join(above)
+
+
+def _is_daemon_of(manager: str, path: str) -> bool:
+    """True for the daemon's unit below the control group `manager`, in any slice (systemd.slice(5))."""
+    if not path.startswith(f"{manager}/"):
+        return False
+    *slices, unit = path.removeprefix(f"{manager}/").split("/")
+    parent = ""
+    for name in slices:
+        stem = name.removesuffix(".slice")
+        # The slice a-b.slice is always in a.slice.
+        if stem == name or not stem or stem.rpartition("-")[0] != parent:
+            return False
+        parent = stem
+    return unit == UNIT
 
 
 def _peer_pid(descriptor: int) -> int | None:

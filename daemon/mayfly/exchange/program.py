@@ -1,6 +1,6 @@
-"""The exchange: one request on standard input, one line a profile on standard output, then gone.
+"""The exchange: reads one request from standard input, writes one line a profile to standard output, and ends.
 
-`python -I -m mayfly.exchange [--config FILE]`. The only orders it knows are in the config file, which it reads itself.
+`python -I -m mayfly.exchange [--config FILE]`. The config file alone says what it runs and calls; it reads it itself.
 """
 
 from __future__ import annotations
@@ -22,32 +22,35 @@ from mayfly.exchange import descendants, peer_check
 from mayfly.exchange.login import Login
 from mayfly.exchange.onepassword import child
 from mayfly.exchange.prompt_permission import PromptPermission
-from mayfly.exchange.sts.location import seal_environment
+from mayfly.exchange.sts.environment import seal_environment
 from mayfly.shared import hardening, paths, wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.shared.text import printable
 from mayfly.shared.wire import Emit, Request, Result
 
 
 def main() -> int:
-    """Run one exchange. 0: every profile got a result, or nothing was asked; 1: nobody listens; 2: this is no request,
-    or not from the daemon, or from one of another version, which is told so.
+    """Run one exchange, and return its exit code.
 
-    Whatever way it ends, what it has started ends with it.
+    0: every profile got a result, or there was no request. 1: the daemon no longer listens. 2: the request is
+    malformed, or does not come from the daemon, or comes from a daemon of another version, which is told so.
+
+    Every process that the exchange has started ends with it.
     """
-    _get_ready()
+    _prepare_process()
     if not peer_check.may_ask(STDIN):
-        _complain(f"only {peer_check.UNIT} may ask")
+        _print_error(f"only {peer_check.UNIT} may ask")
         return 2
     try:
         config_name, request = _config_named(sys.argv[1:]), _request()
     except wire.OtherVersion as other:
-        _complain("the daemon is of another version: restart it")
+        _print_error("the daemon is of another version: restart it")
         with suppress(BrokenPipeError):
             _write(other.answer())
         return 2
-    except _REFUSED:
-        _complain("this is no request")
+    except _MALFORMED:
+        _print_error("this is no request")
         return 2
     try:
         if request:
@@ -57,24 +60,24 @@ def main() -> int:
         return 1
     finally:
         descendants.kill_descendants()
-        # What botocore leaves behind would be gone through once more, for 80 ms in which secrets live on and the next
-        # login waits.
+        # At exit Python would collect botocore's garbage once more. That takes 80 ms, in which secrets stay in memory
+        # and the next login waits.
         gc.freeze()
     return 0
 
 
 STDIN = 0
 
-# What a malformed request, or a wrong command line, raises.
-_REFUSED = (ValueError, TypeError, KeyError, RecursionError)
+# What a malformed request or command line raises.
+_MALFORMED = (ValueError, TypeError, KeyError, RecursionError)
 
 
-def _get_ready() -> None:
-    """Of the environment, take nothing that could lead elsewhere; of the signals, what a child of anybody may have."""
+def _prepare_process() -> None:
+    """Seal the environment against other endpoints, and undo the signal settings of the parent."""
     hardening.forbid_core_dumps()
     seal_environment(os.environ)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in _ENDINGS:
+    for number in _END_SIGNALS:
         signal.signal(number, _end)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
@@ -90,7 +93,7 @@ def _config_named(argv: list[str]) -> str | None:
 
 
 def _request() -> Request | None:
-    """What is asked; None where whoever opened us has closed again."""
+    """The request; None if the client closed its end without one."""
     line = sys.stdin.buffer.readline(wire.MAX_REQUEST_BYTES + 1)
     return wire.parse_request(line) if line else None
 
@@ -99,9 +102,10 @@ def _answer(request: Request, config_name: str | None) -> None:
     wanted = dict.fromkeys(request.subjects)
 
     def emit(result: Result) -> None:
-        # A role may need a link that nobody asked for.
+        # A chain may need a role in the middle that was not asked for.
         if result.profile in wanted:
             del wanted[result.profile]
+            _clean(result.outcome)
             _write(wire.result_bytes(result))
 
     error = _run(request, config_name, emit) or ExchangeFailed("the exchange found nothing to say")
@@ -109,8 +113,14 @@ def _answer(request: Request, config_name: str | None) -> None:
         emit(Result(profile=name, outcome=error))
 
 
+def _clean(outcome: object) -> None:
+    """Leave only printable characters in an error: a person reads it, and `op`, AWS and paths may be quoted in it."""
+    if isinstance(outcome, MayflyError):
+        outcome.message, outcome.hint = printable(outcome.message), printable(outcome.hint)
+
+
 def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError | None:
-    """Do what is asked; the error that is to be told for every profile without a result of its own."""
+    """Carry out the request. Returns an error that holds for every profile without a result of its own."""
     try:
         _KINDS[request.kind](request, _config(request, config_name), emit)
     except MayflyError as error:
@@ -118,9 +128,9 @@ def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError |
     except BrokenPipeError:
         raise
     except Exception as bug:  # noqa: BLE001 - a traceback could show a secret, and the daemon waits for an answer
-        place = f"{type(bug).__name__} at {_place(bug)}"
-        _complain(place)
-        return ExchangeFailed(f"the exchange failed ({place})", hint="please report this")
+        place = _place(bug)
+        _print_error(f"{type(bug).__name__} at {place}")
+        return ExchangeFailed(f"the exchange failed at {place}", hint="please report this, with the daemon's log")
     return None
 
 
@@ -134,21 +144,22 @@ def _config(request: Request, config_name: str | None) -> Config:
 
 
 def _login(request: Request, config: Config, emit: Emit) -> None:
-    """What needs a code by `op`, one way to 1Password after the other; after each step of codes the roles above."""
+    """Log in with codes from `op`, one [onepassword] table after the other; after each time step assume the roles."""
     bases = {name: config.session_of(config.base_of(name)) for name in request.profiles}
 
-    def tell(result: Result) -> None:
+    def emit_with_roles_above(result: Result) -> None:
         above = [name for name, base in bases.items() if base == result.profile]
         for name in above if isinstance(result.outcome, MayflyError) else ():
             emit(Result(profile=name, outcome=result.outcome))
         emit(result)
 
-    permission = PromptPermission(_ask_leave, _now)
-    for way in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
-        names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == way)
-        for fresh in Login(config, way, os.environ, _now, tell, permission).run(names):
-            roles = [name for name, base in bases.items() if name != base and base in fresh]
-            _assume_all(roles, {**request.sessions, **fresh}, config, emit)
+    permission = PromptPermission(_ask_permission, _now)
+    for onepassword in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
+        names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == onepassword)
+        login = Login(config, onepassword, os.environ, _now, emit_with_roles_above, permission)
+        for new_credentials in login.run(names):
+            roles = [name for name, base in bases.items() if name != base and base in new_credentials]
+            _assume_all(roles, {**request.sessions, **new_credentials}, config, emit)
 
 
 def _assume(request: Request, config: Config, emit: Emit) -> None:
@@ -182,42 +193,42 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ask_leave() -> None:
-    """Ask the daemon whether a prompt may still come. Where it says nothing, nobody listens to us any more."""
+def _ask_permission() -> None:
+    """Ask the daemon whether a prompt may still come. No answer means that the daemon no longer listens."""
     _write(wire.MAY_I)
     if sys.stdin.buffer.readline(len(wire.YOU_MAY)) != wire.YOU_MAY:
         raise BrokenPipeError
 
 
 def _write(line: bytes) -> None:
-    """The whole line, unbuffered: what stands in a buffer when nobody listens any more would be complained about."""
+    """Write the whole line, unbuffered: Python would print an error for a buffer that it cannot flush at exit."""
     while line:
         line = line[os.write(1, line) :]
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     with suppress(OSError):
         os.write(2, f"mayfly.exchange: error: {text}\n".encode())
 
 
 def _place(bug: BaseException) -> str:
-    """Where it happened: file and line, which show no value."""
+    """File and line of the exception: its text could show a value."""
     trace = bug.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
 
 
-_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def _end(number: int, _frame: object) -> NoReturn:
-    """Asked to end: take along what was started, and go; asking again does not hurry it.
+    """On a signal to end: end every process that was started, then exit. A second signal changes nothing.
 
-    Nothing is raised for it: Python drops what is raised in a destructor, and an import that is broken off can stop on
-    its own lock.
+    It raises no exception: Python drops one that is raised in a destructor, and an import that is interrupted by one
+    can block on its own lock.
     """
-    for other in _ENDINGS:
+    for other in _END_SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     child.end_all()
     os._exit(128 + number)

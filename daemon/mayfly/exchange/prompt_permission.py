@@ -1,4 +1,7 @@
-"""Leave to prompt: the daemon saw an open screen when it asked us; after a wait, or a sleep, it has to look again."""
+"""Permission to prompt a person.
+
+The daemon saw an unlocked screen when it sent its request. After a wait, or a sleep of the laptop, it must look again.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,23 @@ from collections.abc import Callable
 from datetime import datetime
 
 
-GOOD_FOR_SECONDS = 1
+VALID_SECONDS = 1
 
 
 class PromptPermission:
-    """What the daemon lets us do: for a second from when it asked, and again whenever `ask` has returned.
+    """The daemon's permission to prompt a person, which is valid for a second from its request on.
 
-    `ask` raises where the daemon does not say yes.
+    `ask` asks the daemon for it again, and raises if the daemon does not say yes.
     """
 
     def __init__(self, ask: Callable[[], None], clock: Callable[[], datetime]) -> None:
         self._ask = ask
-        # The wall's: unlike a monotonic clock it goes on while a laptop sleeps.
+        # The wall clock: unlike a monotonic one it goes on while a laptop sleeps.
         self._clock = clock
         self._given_at = clock()
 
     def check(self) -> None:
-        """Be sure that somebody may be prompted now."""
-        if abs((self._clock() - self._given_at).total_seconds()) > GOOD_FOR_SECONDS:
+        """Return once a person may be prompted."""
+        if abs((self._clock() - self._given_at).total_seconds()) > VALID_SECONDS:
             self._ask()
             self._given_at = self._clock()

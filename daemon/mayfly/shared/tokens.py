@@ -6,7 +6,6 @@ A token opens one profile. Its file is created by the first process that needs i
 from __future__ import annotations
 
 import os
-import stat
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
 from mayfly.shared.trust import check_private
 
 
@@ -34,7 +34,7 @@ def ensure_token(profile: str) -> str:
 def rotate_token(profile: str) -> str:
     """A new token for `profile`. The old one opens nothing as soon as the daemon has read the new one.
 
-    Replaces whatever is at the token's path. Raises ConfigInvalid if that is impossible.
+    Replaces anything at the token's path. Raises ConfigInvalid if that is impossible.
     """
     return _token(profile, renew=True)
 
@@ -44,7 +44,7 @@ def _token(profile: str, *, renew: bool) -> str:
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         check_private(path.parent, 0o700)
-        # Another process may create the first token at the same time: then that one counts.
+        # Another process may create the first token at the same time: then its token counts.
         with suppress(FileExistsError):
             if renew or not path.exists():
                 _write(path, new_token(), replace=renew)
@@ -59,7 +59,7 @@ def ensure_tokens(profiles: Iterable[str]) -> dict[str, str]:
 
 
 def readable_tokens(profiles: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The same, as far as they are to be had; and why not, by profile."""
+    """The tokens that can be read or made, and for each other profile the reason."""
     found, problems = {}, {}
     for profile in profiles:
         try:
@@ -70,7 +70,7 @@ def readable_tokens(profiles: Iterable[str]) -> tuple[dict[str, str], dict[str, 
 
 
 def made_before() -> list[str]:
-    """The profiles that have a token already."""
+    """The profiles that have a token file."""
     folder = paths.runtime_dir() / "tokens"
     try:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -79,7 +79,7 @@ def made_before() -> list[str]:
 
 
 def renewed_at_ns() -> int:
-    """When a token was made or replaced last, by the clock of the file system; 0 where there are none."""
+    """When a token was last made or replaced, by the file system's clock; 0 where there are none."""
     try:
         return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
     except OSError:
@@ -94,7 +94,7 @@ def new_token() -> str:
 
 
 def _write(path: Path, token: str, *, replace: bool) -> None:
-    """Whole or not at all; with `replace` off, the first of two writers wins and the other gets FileExistsError."""
+    """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
     import secrets
 
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -113,11 +113,12 @@ def _write(path: Path, token: str, *, replace: bool) -> None:
 
 def _read(path: Path) -> str:
     check_private(path, 0o600)
-    # A FIFO would keep every shell waiting.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123 - the flags
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ConfigInvalid(f"{path} is no file: remove it")
-        token = file.read(MAX_BYTES).decode("latin-1").strip()
+    try:
+        token = read_plain_file(path, MAX_BYTES, follow_link=False).decode("latin-1").strip()
+    except NotPlain:
+        raise ConfigInvalid(f"{path} is no file: remove it") from None
+    except TooLarge:
+        token = ""
     if len(token) < 32 or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
     return token

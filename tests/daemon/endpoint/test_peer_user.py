@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,14 +68,6 @@ async def stranger(uid: int, place: str, request: bytes, host: str = "127.0.0.1"
     out, _ = await process.communicate(request)
     assert 0 == process.returncode
     return out
-
-
-@pytest.fixture(name="open_folder")
-def _open_folder() -> Iterator[Path]:
-    """A folder that every user can reach."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @as_root

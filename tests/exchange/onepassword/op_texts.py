@@ -228,6 +228,10 @@ UNKNOWN = (
     ("odd: AKIAIOSFODNN7EXAMPLE", "odd: …"),
     ("odd: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "odd: …"),
     ("odd: code 123456 was made", "odd: code … was made"),
+    ("odd: AKIAIOSF\x00ODNN7EXAMPLE", "odd: …"),
+    ("odd: code 123\u200b456 was made", "odd: code … was made"),
+    ("odd\rand more", "odd"),
+    ("odd\u2028and more", "odd"),
     ("odd\x07\x1b]0;title\x07 bell", "odd]0;title bell"),
     ("panic: runtime error: invalid memory address", "panic: runtime error: invalid memory address"),
 )

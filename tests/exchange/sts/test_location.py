@@ -1,8 +1,6 @@
-"""Where STS is: by region, by ARN, by what botocore's data knows, and elsewhere if nobody answers there."""
+"""Where STS is: by region, by ARN, by botocore's data, and in a fallback region."""
 
 from __future__ import annotations
-
-import socket
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,7 @@ from botocore.session import Session as BotocoreSession
 
 from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role
-from mayfly.exchange.sts.location import StsLocation, check_reachable, elsewhere, sts_location
-from mayfly.shared.errors import AwsUnreachable
+from mayfly.exchange.sts.location import StsLocation, locations_in_other_partitions, sts_location
 from mayfly.shared.partitions import partition_named, partition_with, partitions, sts_host
 from support.configs import keys as key_table
 from support.configs import loaded
@@ -41,7 +38,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("partition", "region", "host"), PLACES)
 async def test_every_partition_has_its_own_sts(tmp_path: Path, partition: str, region: str, host: str) -> None:
-    """Over real TLS: the region's host, or where none is configured that of the partition in the item's MFA device."""
+    """Over real TLS: the region's host, or without a region the host of the partition in the ARN of the MFA device."""
     world = World(tmp_path, MAYFLY)
     serial = f"arn:{partition}:iam::{SEED_ACCOUNT}:mfa/ann"
     world.vault = Vault(mfa_id=serial)
@@ -71,7 +68,7 @@ async def _login_through(tunnel: Tunnel, world: World, *profiles: str) -> dict[s
 
 @pytest.mark.parametrize("closed", [{FIRST}, {SECOND}, set()])
 async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_path: Path, closed: set[str]) -> None:
-    """No connection: the same code goes to the next region. One that answers is enough, and nobody asks the other."""
+    """Without a connection the same code goes to the next region. Once a region answers, no other is called."""
     world = World(tmp_path, MAYFLY)
     account = Account(
         account_id=SEED_ACCOUNT,
@@ -92,7 +89,7 @@ async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_
 
 
 async def test_after_a_code_was_sent_the_region_stays(tmp_path: Path, clock: Clock) -> None:
-    """A region that takes the code and fails is asked again, with the next code; the second region is not for that."""
+    """A region that accepted the code and failed is called again, with the next code; the second region is not."""
     world = World(tmp_path, MAYFLY)
     account = Account(account_id=SEED_ACCOUNT, users=(user_in(world.vault, "ann"),))
     async with EmbeddedSts(account, clock=clock) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
@@ -122,7 +119,7 @@ async def test_where_no_region_answers_it_is_said_of_all(tmp_path: Path) -> None
     assert [] == world.sts.calls
 
 
-def _place(tables: dict[str, Tree], name: str, partition: str = "", **environ: str) -> StsLocation:
+def _location(tables: dict[str, Tree], name: str, partition: str = "", **environ: str) -> StsLocation:
     return sts_location(loaded({"profiles": tables}), name, environ, partition)
 
 
@@ -142,7 +139,7 @@ INHERITANCE: list[tuple[dict[str, Tree], StsLocation]] = [
     ({"p": role_table(mfa="each")}, StsLocation(region="eu-central-1")),
     (
         {"p": role_table(), "base": key_table(sts_region=["eu-central-1", "eu-west-1"])},
-        StsLocation(region="eu-central-1", others=("eu-west-1",)),
+        StsLocation(region="eu-central-1", fallback_regions=("eu-west-1",)),
     ),
     (
         {"p": role_table(), "base": key_table(sts_region=["us-east-1", "us-east-2"], sts_endpoint_url="https://sts")},
@@ -151,20 +148,22 @@ INHERITANCE: list[tuple[dict[str, Tree], StsLocation]] = [
 ]
 
 
-@pytest.mark.parametrize(("tables", "where"), INHERITANCE)
-def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(tables: dict[str, Tree], where: StsLocation) -> None:
-    """Its own sts_region, its own region, then those of what it stands on; else the partition in the nearest ARN."""
-    assert where == _place({"base": BASE} | tables, "p")
+@pytest.mark.parametrize(("tables", "location"), INHERITANCE)
+def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(
+    tables: dict[str, Tree], location: StsLocation
+) -> None:
+    """A profile's own sts_region, its own region, then those of its source profile; else the partition in an ARN."""
+    assert location == _location({"base": BASE} | tables, "p")
 
 
 def test_the_item_tells_the_partition_where_nothing_else_does() -> None:
-    """The partition of a device's ARN that stands in the item counts like that of one in the config."""
-    assert "cn-northwest-1" == _place({"p": key_table()}, "p", partition="aws-cn").region
-    assert "us-east-1" == _place({"p": key_table(region="us-east-1")}, "p", partition="aws-cn").region
+    """The partition of a device's ARN counts the same from the item as from the config."""
+    assert "cn-northwest-1" == _location({"p": key_table()}, "p", partition="aws-cn").region
+    assert "us-east-1" == _location({"p": key_table(region="us-east-1")}, "p", partition="aws-cn").region
 
 
 def test_sts_is_where_botocore_would_look_for_it() -> None:
-    """In every region of every partition that botocore knows, by its own rules."""
+    """The host of STS is botocore's own in every region that botocore knows."""
     session = BotocoreSession()
     regions = [region for found in partitions() for region in found.regions if not region.endswith("-global")]
     nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
@@ -175,83 +174,9 @@ def test_sts_is_where_botocore_would_look_for_it() -> None:
 
 
 def test_what_fits_no_partition_is_taken_for_the_usual_one() -> None:
-    """A new region is of the partition whose regions are named like it; a new partition is not guessed at."""
+    """A new region belongs to the partition whose regions are named like it; a new partition is not guessed."""
     assert ["aws", "aws-cn", "aws"] == [partition_with(name).name for name in ("us-east-99", "cn-new-1", "xx-yy-1")]
     assert "us-east-1" == partition_named("aws-next").first_region == partition_named("").first_region
-
-
-class Network:
-    """Hosts that answer, and who was asked."""
-
-    def __init__(self, *answering: str) -> None:
-        self.answering = answering
-        self.asked: list[tuple[str, int]] = []
-
-    def connect(self, address: tuple[str, int], _timeout: float) -> socket.socket:
-        self.asked.append(address)
-        if address[0] not in self.answering:
-            raise OSError
-        return socket.socket()
-
-
-@pytest.mark.parametrize(
-    ("place", "answering", "asked"),
-    [
-        (StsLocation(region="eu-central-1"), [FIRST], [(FIRST, 443)]),
-        (StsLocation(region="eu-central-1", others=("eu-west-1",)), [FIRST, SECOND], [(FIRST, 443)]),
-        (StsLocation(region="eu-central-1", others=("eu-west-1",)), [SECOND], [(FIRST, 443), (SECOND, 443)]),
-        (StsLocation(region="eu-central-1", endpoint_url="http://localhost:99"), ["localhost"], [("localhost", 99)]),
-        (StsLocation(region="eu-central-1", endpoint_url="https://sts"), ["sts"], [("sts", 443)]),
-        (StsLocation(region="eu-central-1", endpoint_url="http://localhost"), ["localhost"], [("localhost", 80)]),
-    ],
-)
-def test_one_region_that_answers_is_enough_to_ask_somebody(
-    monkeypatch: pytest.MonkeyPatch, place: StsLocation, answering: list[str], asked: list[tuple[str, int]]
-) -> None:
-    """Before a human is asked, the regions are tried in their order until one can be reached."""
-    network = Network(*answering)
-    monkeypatch.setattr(socket, "create_connection", network.connect)
-    check_reachable(place, {})
-
-    assert asked == network.asked
-
-
-def test_where_none_answers_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An AwsUnreachable names every region; behind a proxy only the proxy could tell, so nobody tries."""
-    network = Network()
-    monkeypatch.setattr(socket, "create_connection", network.connect)
-    place = StsLocation(region="eu-central-1", others=("eu-west-1",))
-    with pytest.raises(AwsUnreachable, match="sts in eu-central-1 or eu-west-1"):
-        check_reachable(place, {})
-    check_reachable(place, {"https_proxy": "http://127.0.0.1:1"})
-
-    assert [(FIRST, 443), (SECOND, 443)] == network.asked
-
-
-@pytest.mark.parametrize("answering", ["sts.cn-northwest-1.amazonaws.com.cn", "sts.us-gov-west-1.amazonaws.com"])
-def test_where_only_the_item_knows_the_partition_any_of_them_will_do(
-    monkeypatch: pytest.MonkeyPatch, answering: str
-) -> None:
-    """From inside a partition there may be no way to us-east-1: that is no reason not to look into the item."""
-    network = Network(answering)
-    monkeypatch.setattr(socket, "create_connection", network.connect)
-    found = loaded({"profiles": {"p": key_table()}})
-    check_reachable(sts_location(found, "p", {}), {}, elsewhere(found, "p", {}))
-
-    assert ("sts.us-east-1.amazonaws.com", 443) == network.asked[0]
-    assert (answering, 443) in network.asked
-
-
-def test_where_no_partition_answers_the_item_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network is down, wherever STS is: the usual place is named, and each was tried once."""
-    network = Network()
-    monkeypatch.setattr(socket, "create_connection", network.connect)
-    found = loaded({"profiles": {"p": key_table()}})
-    with pytest.raises(AwsUnreachable, match="sts in us-east-1"):
-        check_reachable(sts_location(found, "p", {}), {}, elsewhere(found, "p", {}))
-
-    assert {(sts_host(partition.first_region), 443) for partition in partitions()} == set(network.asked)
-    assert len(partitions()) == len(network.asked)
 
 
 TOLD: list[tuple[dict[str, Any], dict[str, str]]] = [
@@ -267,5 +192,5 @@ TOLD: list[tuple[dict[str, Any], dict[str, str]]] = [
 
 @pytest.mark.parametrize(("table", "environ"), TOLD)
 def test_a_place_that_is_told_is_the_only_one(table: dict[str, Any], environ: dict[str, str]) -> None:
-    """Where a region, an endpoint or an ARN stands in the config, no other partition is tried."""
-    assert () == elsewhere(loaded({"profiles": {"base": key_table(), "p": table}}), "p", environ)
+    """With a region, an endpoint or an ARN in the config, no other partition is tried."""
+    assert () == locations_in_other_partitions(loaded({"profiles": {"base": key_table(), "p": table}}), "p", environ)

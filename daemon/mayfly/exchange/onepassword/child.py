@@ -1,7 +1,7 @@
-"""A child process, with a text to read and a time limit: started, fed, watched, read, and gone with all it has started.
+"""A child process with a text on its standard input, a time limit and a limit on its output.
 
-Whatever it does (hang, flood, close its pipes and stay, leave children behind that hold them), `printed` returns or
-raises within the limit, and after the `with` block nothing of it lives on.
+The child may hang, flood, close its pipes and stay, or leave children behind that hold the pipes open. In every case
+`printed` returns or raises within the time limit, and no process of the child's outlives the `with` block.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from mayfly.exchange import descendants
 
 
 TERM_GRACE_SECONDS = 3
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 _CHUNK_BYTES = 16 * 1024
 
 
 class Hung(Exception):
-    """It did not end in time."""
+    """The child did not end within its time limit."""
 
 
 class Flooded(Exception):
-    """It printed more than its cap."""
+    """The child printed more than `cap_bytes`."""
 
 
 class Printed(NamedTuple):
-    """How it ended: its exit code (negative: the signal), what it printed, and how long it took."""
+    """How the child ended: its exit code (negative: the signal), what it printed, and how long it ran."""
 
     exit_code: int
     stdout: bytes
@@ -43,7 +43,7 @@ class Printed(NamedTuple):
 
 
 class Child:
-    """A running child, in a session of its own and without a terminal. Raises OSError where it cannot be started."""
+    """A running child, in a session of its own and without a terminal. Raises OSError if it cannot be started."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class Child:
     ) -> None:
         self._limit_seconds = limit_seconds
         self._cap_bytes = cap_bytes
-        self._unsent = text
-        self._taken = {"stdout": bytearray(), "stderr": bytearray()}
+        self._input_left = text
+        self._output = {"stdout": bytearray(), "stderr": bytearray()}
         descendants.adopt_orphans()
         self._started = time.monotonic()
         self._process = subprocess.Popen(
@@ -70,7 +70,7 @@ class Child:
             cwd="/",
             start_new_session=True,
         )
-        _alive.append(self)
+        _running.append(self)
         assert self._process.stdin is not None  # noqa: S101 - for mypy: it was made with a pipe
         self._stdin = self._process.stdin
         os.set_blocking(self._stdin.fileno(), False)
@@ -80,46 +80,47 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Whatever still runs is asked to end, then made to."""
+        """End the child and all its descendants: SIGTERM first, then SIGKILL."""
         if self._process.poll() is None:
             self.signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(TERM_GRACE_SECONDS)
         self.signal(signal.SIGKILL)
         descendants.kill_descendants()
-        _alive.remove(self)
+        _running.remove(self)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()
 
     def printed(self) -> Printed:
-        """How it ended, once it has; raises Hung or Flooded."""
+        """Wait for the child to end; raises Hung or Flooded."""
         with selectors.DefaultSelector() as selector:
-            for name in self._taken:
+            for name in self._output:
                 selector.register(getattr(self._process, name), selectors.EVENT_READ, name)
             if not self._stdin.closed:
                 selector.register(self._stdin, selectors.EVENT_WRITE, "stdin")
-            while not self._is_read(selector):
-                if self._left_seconds() <= 0:
+            while not self._is_done_reading(selector):
+                if self._seconds_left() <= 0:
                     raise Hung
         try:
-            exit_code = self._process.wait(max(0.0, self._left_seconds()))
+            exit_code = self._process.wait(max(0.0, self._seconds_left()))
         except subprocess.TimeoutExpired:
             raise Hung from None
         seconds = time.monotonic() - self._started
-        return Printed(exit_code, bytes(self._taken["stdout"]), bytes(self._taken["stderr"]), seconds)
+        return Printed(exit_code, bytes(self._output["stdout"]), bytes(self._output["stderr"]), seconds)
 
-    def _is_read(self, selector: selectors.BaseSelector) -> bool:
-        """Serve what is ready; whether both streams are at their end, or hold nothing though the child has ended.
+    def _is_done_reading(self, selector: selectors.BaseSelector) -> bool:
+        """Serve the pipes that are ready. True once there is nothing more to read.
 
-        A daemon that it left behind may hold them open for ever.
+        That is at the end of both outputs, or when the child has ended and its pipes are empty: a daemon that the child
+        left behind may hold them open for ever.
         """
         has_ended = self._process.poll() is not None
-        ready = selector.select(0 if has_ended else LOOK_SECONDS)
+        ready = selector.select(0 if has_ended else POLL_SECONDS)
         for key, _ in ready:
             self._serve(selector, key)
-        is_silent = has_ended and not any(key.data in self._taken for key, _ in ready)
-        return is_silent or not any(key.data in self._taken for key in selector.get_map().values())
+        is_silent = has_ended and not any(key.data in self._output for key, _ in ready)
+        return is_silent or not any(key.data in self._output for key in selector.get_map().values())
 
     def _serve(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
         if key.data == "stdin":
@@ -128,41 +129,41 @@ class Child:
                 selector.unregister(key.fileobj)
             return
         chunk = os.read(key.fd, _CHUNK_BYTES)
-        self._taken[key.data] += chunk
+        self._output[key.data] += chunk
         if not chunk:
             selector.unregister(key.fileobj)
-        elif len(self._taken[key.data]) > self._cap_bytes:
+        elif len(self._output[key.data]) > self._cap_bytes:
             raise Flooded
 
     def _feed(self) -> None:
-        """As much as the pipe takes, and at the end of the text the end of the file, for which it waits."""
+        """Write as much as the pipe takes. Close it after the text, because the child reads up to the end of file."""
         try:
-            while self._unsent:
-                self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent) :]
+            while self._input_left:
+                self._input_left = self._input_left[os.write(self._stdin.fileno(), self._input_left) :]
         except BlockingIOError:
             return
         except BrokenPipeError:
-            pass  # it does not want to read; its own words, or its silence, tell why
+            pass  # the child does not read its input; its output says why
         self._stdin.close()
 
-    def _left_seconds(self) -> float:
+    def _seconds_left(self) -> float:
         return self._limit_seconds - (time.monotonic() - self._started)
 
     def signal(self, number: int) -> None:
-        """To it and to whoever is in its group."""
-        # Nobody may be left in the group (macOS says so with EPERM).
+        """Send a signal to the child's process group."""
+        # The group may be empty by now (macOS says so with EPERM).
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
 
-_alive: list[Child] = []
+_running: list[Child] = []
 
 
 def end_all() -> None:
-    """End every child as its block would, and what they have started: for who leaves from within a signal's handler."""
-    for child in _alive:
+    """End every child and its descendants, as their `with` blocks would. For a signal handler that exits at once."""
+    for child in _running:
         child.signal(signal.SIGTERM)
     descendants.wait_for_children(TERM_GRACE_SECONDS)
-    for child in _alive:
+    for child in _running:
         child.signal(signal.SIGKILL)
     descendants.kill_descendants()

@@ -1,4 +1,4 @@
-"""What `op` finds in its environment: an allow-list, and exactly one way to authenticate."""
+"""The environment of `op`: an allow-list of variables, and exactly one way to authenticate."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from pathlib import Path
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import trust
+from mayfly.shared import programs, trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
+from mayfly.shared.files import Unreadable, read_plain_file
 
 
 TOKEN_COMMAND_SECONDS = 30
+TOKEN_FILE_BYTES = 64 * 1024
 _TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
 
-# What `op` needs to find its app, its config and its language; nothing of AWS, no session of another terminal, no debug
-# switch.
+# `op` needs these to find the app, its config and its language. No AWS variable, no `op` session of another terminal
+# and no debug switch is among them.
 _PASSED_ON = (
     "HOME",
     "PATH",
@@ -45,33 +47,47 @@ _PASSED_ON = (
 )
 
 
-def environment(way: OnePassword, of: Mapping[str, str]) -> dict[str, str]:
-    """The environment of `op` for this way to 1Password; raises ConfigInvalid or OnePasswordHung without its token."""
-    chosen = {name: of[name] for name in _PASSED_ON if name in of} | {"OP_CACHE": "false"}
-    if way.mode == "desktop":
+def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of `op` for this [onepassword] table, taken from `environ`.
+
+    Raises ConfigInvalid or OnePasswordHung if its token cannot be had.
+    """
+    chosen = {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
+    if onepassword.mode == "desktop":
         return chosen
     # Without these two op reads the desktop app's settings first, and on macOS can hang there.
     chosen |= {"OP_LOAD_DESKTOP_APP_SETTINGS": "false", "OP_BIOMETRIC_UNLOCK_ENABLED": "false"}
-    if way.mode == "connect":
-        token = _token_in_file(way.connect_token_file)
-        return chosen | {"OP_CONNECT_HOST": str(way.connect_host), "OP_CONNECT_TOKEN": token}
-    token = _token_by_command(way, of) if way.token_command else _token_in_file(way.token_file)
+    if onepassword.mode == "connect":
+        token = _token_in_file(onepassword.connect_token_file)
+        return chosen | {"OP_CONNECT_HOST": str(onepassword.connect_host), "OP_CONNECT_TOKEN": token}
+    by_command = onepassword.token_command is not None
+    token = _token_by_command(onepassword, environ) if by_command else _token_in_file(onepassword.token_file)
     return chosen | {"OP_SERVICE_ACCOUNT_TOKEN": token}
 
 
-def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
-    command = tuple(way.token_command or ())
-    limit_seconds = min(TOKEN_COMMAND_SECONDS, way.timeout_seconds)
+def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> str:
+    command = _program_and_arguments(onepassword, environ)
+    limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
-        with Child(command, environment=of, limit_seconds=limit_seconds) as child:
+        with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
             printed = child.printed()
     except Hung:
         raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
-    except (OSError, Flooded) as reason:
-        raise ConfigInvalid(f"token_command {command[0]} failed ({type(reason).__name__})") from None
+    except Flooded:
+        raise ConfigInvalid(f"token_command {command[0]} printed far more than a token") from None
+    except OSError as reason:
+        raise ConfigInvalid(f"token_command {command[0]} cannot be run: {reason.strerror}") from None
     if printed.exit_code:
         raise ConfigInvalid(f"token_command {command[0]} failed (exit code {printed.exit_code})")
     return _token(printed.stdout, f"token_command {command[0]}")
+
+
+def _program_and_arguments(onepassword: OnePassword, environ: Mapping[str, str]) -> tuple[str, ...]:
+    name, *arguments = onepassword.token_command or ()
+    try:
+        return (str(programs.find(name, environ)), *arguments)
+    except programs.NotFound as reason:
+        raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 
 
 def _token_in_file(name: str | None) -> str:
@@ -85,7 +101,9 @@ def _token_in_file(name: str | None) -> str:
             problems.append(f"{path} is no file")
         if problems:
             raise ConfigInvalid(*problems)
-        return _token(path.read_bytes(), str(path))
+        return _token(read_plain_file(path, TOKEN_FILE_BYTES), str(path))
+    except Unreadable as reason:
+        raise ConfigInvalid(f"{path} {reason}") from None
     except OSError as reason:
         raise ConfigInvalid(f"{path}: the token cannot be read: {reason.strerror}") from None
 

@@ -1,4 +1,4 @@
-"""What comes out of an item: checked before it is used, and never repeated in a complaint."""
+"""The values of an item: checked before they are used, and never repeated in an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mayfly.shared.errors import ItemValueInvalid
 
 @attrs.frozen(kw_only=True)
 class Item:
-    """Permanent keys, the MFA device's serial, and a code that has just been made."""
+    """A long-term access key, the serial of the MFA device, and a current one-time password."""
 
     access_key_id: str = attrs.field(repr=False)
     secret_access_key: str = attrs.field(repr=False)
@@ -23,10 +23,10 @@ class Item:
 
 
 def item_from(profile: KeyProfile, values: Sequence[str]) -> Item:
-    """The item behind `profile` from the values of its references, in their order; raises ItemValueInvalid."""
+    """The item of `profile`, from the values of its references in their order; raises ItemValueInvalid."""
     found = dict(zip(profile.references(), values, strict=True))
     return Item(
-        access_key_id=_checked(found, profile.access_key_id, r"AKIA[A-Z0-9]{16}", "a permanent access key id (AKIA…)"),
+        access_key_id=_checked(found, profile.access_key_id, r"AKIA[A-Z0-9]{16}", "a long-term access key id (AKIA…)"),
         secret_access_key=_checked(found, profile.secret_access_key, r"[A-Za-z0-9/+]{40}", "a secret access key"),
         mfa_serial=_checked(
             found | {profile.mfa_id: found.get(profile.mfa_id, profile.mfa_id)},

@@ -1,10 +1,10 @@
-"""One `op` at a time, and one code once: both held by `op.lock` in the runtime folder.
+"""`op.lock` in the runtime folder: one `op` runs at a time, and each code is sent once.
 
-The lock is taken before `op` starts and let go when STS has answered. The file keeps, for each device, the 30 s steps
-whose codes may have gone out: numbers, references and devices' serials, no secret. All of them and not the last alone,
-because a clock that was wrong comes by its steps again. They are written down *before* a code is sent, so that a crash
-counts as sent. A file that cannot be read counts as "just now": waiting for one step is cheap, a code sent twice is
-not.
+The lock is taken before `op` starts and released when STS has answered. The file keeps, for each device, the 30 s time
+steps whose codes may have been sent: numbers, secret references and serials of devices, no secret. It keeps all steps
+and not only the last one, because a clock that was wrong reaches the same steps again. A step is written down *before*
+its code is sent, so that after a crash the code counts as sent. A file that cannot be parsed counts as "sent just now":
+waiting for one step costs little, and sending a code twice costs the login.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEVICES_KEPT = 256
 RESERVED_BYTES = 4096
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
-# The row that counts for every device, where it cannot be known what was sent.
+# The row that holds for every device, for a file that cannot be parsed.
 _ANY = ""
 
 Clock = Callable[[], datetime]
@@ -41,7 +41,7 @@ Rows = dict[str, list[int]]
 class Device(NamedTuple):
     """A source of codes: the 1Password account (empty: the default one) and the `otp` reference in it.
 
-    Or, where the item has told it, the serial of the MFA device itself, by whatever way it was reached.
+    Or, once the item has been read, the serial of the MFA device itself, which is the same in every account and item.
     """
 
     account: str
@@ -54,7 +54,7 @@ class Device(NamedTuple):
 
 
 class OpLock:
-    """The right to run `op` and to send codes; made by `held`. `wait` takes seconds."""
+    """The right to run `op` and to send codes; made by `held`. `wait` is called with seconds."""
 
     def __init__(self, descriptor: int, clock: Clock, wait: Wait = time.sleep, *, path: str = "op.lock") -> None:
         self._descriptor = descriptor
@@ -64,23 +64,23 @@ class OpLock:
         self._codes_since = self._step()
 
     def reserve(self) -> None:
-        """Be sure that there is room to write, before somebody is asked for a code that could not go out."""
+        """Make sure that there is room to write, before a person is prompted for a code that could not be sent."""
         raw = os.pread(self._descriptor, MAX_FILE_BYTES, 0)
         self._write(raw or b"{}", RESERVED_BYTES)
 
     def wait_for_fresh_codes(self, devices: Iterable[Device]) -> None:
-        """Wait until every device is in a step whose code was not sent; in slices, because the clock may jump."""
+        """Wait until the code of every device is one that was not sent. Waits in slices, because the clock may jump."""
         sent = _sent(self._read(), devices)
         while _first_usable(sent, self._step()) > self._step():
-            self._wait(min(WAIT_SLICE_SECONDS, self._left_of_step_seconds()))
+            self._wait(min(WAIT_SLICE_SECONDS, self._seconds_left_in_step()))
         self._codes_since = self._step()
 
     def is_spent(self, device: Device) -> bool:
-        """Whether a code of `device` may have gone out already, where it was made since the last wait was over."""
+        """True if a code of `device` that was made since the last wait may have been sent already."""
         return _first_usable(_sent(self._read(), [device]), self._codes_since) > self._codes_since
 
     def note_sent(self, devices: Iterable[Device]) -> None:
-        """Write down that codes are about to go out: of this step, or of the one that ended since `op` made them."""
+        """Write down that codes are about to be sent: of this step, or of the one that ended since `op` made them."""
         rows, now = self._read(), self._step()
         for key in map(_key, devices):
             rows[key] = [*rows.pop(key, ()), now - 1, now][-STEPS_KEPT:]
@@ -102,12 +102,12 @@ class OpLock:
     def _step(self) -> int:
         return int(self._clock().timestamp()) // CODE_PERIOD_SECONDS
 
-    def _left_of_step_seconds(self) -> float:
+    def _seconds_left_in_step(self) -> float:
         return CODE_PERIOD_SECONDS - self._clock().timestamp() % CODE_PERIOD_SECONDS + 0.01
 
 
 def left_seconds(raw: bytes, devices: Iterable[Device], now: datetime) -> float:
-    """How long it is from `now` until codes of all `devices` may go out, by the file's bytes. Pure."""
+    """How long from `now` until codes of all `devices` may be sent, by the content of the file."""
     at = now.timestamp()
     step = int(at) // CODE_PERIOD_SECONDS
     first = _first_usable(_sent(_rows(raw, step), devices), step)
@@ -115,7 +115,7 @@ def left_seconds(raw: bytes, devices: Iterable[Device], now: datetime) -> float:
 
 
 def _rows(raw: bytes, step: int) -> Rows:
-    """The steps by device; where that cannot be known, `step` for every one."""
+    """The steps of each device; if the file cannot be parsed, `step` for every device."""
     try:
         rows = {key: [int(step) for step in steps] for key, steps in json.loads(raw or b"{}").items()}
     except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
@@ -128,7 +128,7 @@ def _sent(rows: Rows, devices: Iterable[Device]) -> set[int]:
 
 
 def _first_usable(sent: Iterable[int], now: int) -> int:
-    # A clock that was set back waits for the next step, and not for the future that it came from.
+    # After a clock was set back, steps that are still to come do not count: nobody waits until the future is over.
     return first_usable_step(max((step for step in sent if step <= now + 1), default=None), now)
 
 
@@ -138,9 +138,9 @@ def _key(device: Device) -> str:
 
 @contextmanager
 def held(clock: Clock, wait: Wait = time.sleep) -> Iterator[OpLock]:
-    """The lock, once everybody before us has let it go; the file is ours alone and no link.
+    """Wait for the lock and hold it for the block. The file belongs to this user alone and is no symbolic link.
 
-    Raises ConfigInvalid where the runtime folder or the file in it cannot be used.
+    Raises ConfigInvalid if the runtime folder or the file in it cannot be used.
     """
     path = paths.make_runtime_dir() / "op.lock"
     try:

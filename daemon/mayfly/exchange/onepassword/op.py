@@ -1,20 +1,17 @@
-"""One `op inject` for all references of one way to 1Password: found, asked, and answered for.
+"""One `op inject` for all secret references of one [onepassword] table.
 
-What `op` prints never leaves this file unless it is what was asked for.
+Output of `op` leaves this file only as the values of the references. Errors never repeat it.
 """
 
 from __future__ import annotations
 
-import os
-
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Self
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
-from mayfly.exchange.onepassword.environment import environment
-from mayfly.shared import trust
+from mayfly.exchange.onepassword.environment import op_environment
+from mayfly.shared import programs
 from mayfly.shared.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
 
 
@@ -24,36 +21,21 @@ VALUE_CAP_BYTES = 1024
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
 
-def find_op(way: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
+def find_op(onepassword: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
-    `table` is where the way stands in the config. Raises OnePasswordMissing, or ConfigInvalid where the only ones there
-    are could have been put there by somebody else.
+    `table` is the name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could
+    have put there every `op` that is found.
     """
-    if way.op:
-        places, otherwise = [Path(way.op)], f"{way.op}: there is no such program"
-    else:
-        folders = [Path(entry) for entry in environ.get("PATH", "").split(":") if entry.startswith("/")]
-        places = [folder / "op" for folder in folders] + [Path(place) for place in USUAL_PLACES]
-        otherwise = "op, the 1Password CLI, is neither on PATH nor in the usual places"
-    found = _trusted(places)
-    if not found:
-        raise _missing(otherwise, table)
-    return found
-
-
-def _trusted(places: Iterable[Path]) -> str | None:
-    doubts: list[str] = []
-    for place in places:
-        if not place.is_file() or not os.access(place, os.X_OK):
-            continue
-        problems = trust.trust_problems(place)
-        if not problems:
-            return str(place)
-        doubts += [f"op at {place} cannot be trusted: {problem}" for problem in problems]
-    if doubts:
-        raise ConfigInvalid(*dict.fromkeys(doubts))
-    return None
+    try:
+        return str(programs.find(onepassword.op or "op", environ, USUAL_PLACES))
+    except programs.NotFound as reason:
+        if reason.distrusted:
+            raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
+        if onepassword.op:
+            raise _missing(str(reason), table) from None
+        skipped = "".join(f"; skipped: {line}" for line in reason.skipped)
+        raise _missing(f"op, the 1Password CLI, is neither on PATH nor in the usual places{skipped}", table) from None
 
 
 def _missing(message: str, table: str) -> OnePasswordMissing:
@@ -61,14 +43,14 @@ def _missing(message: str, table: str) -> OnePasswordMissing:
 
 
 def template(references: Iterable[str]) -> bytes:
-    """One enclosed reference a line: enclosed, because a bare one would end at its first blank or '='."""
+    """The input of `op inject`: one reference a line, in braces. A bare one would end at its first blank or '='."""
     return "".join(f"{{{{ {reference} }}}}\n" for reference in references).encode()
 
 
 def _lines(text: str, count: int) -> list[str]:
-    """The lines of `text`, and of the empty ones at its end as many as make `count`.
+    """The lines of `text`. Of the empty lines at its end only as many stay as `count` needs.
 
-    Whether op ends its output with a line break of its own is not documented, and the last value may be empty.
+    The last value may be empty, and 1Password does not document whether `op` adds a line break at the end.
     """
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     while len(lines) > count and not lines[-1]:
@@ -77,20 +59,22 @@ def _lines(text: str, count: int) -> list[str]:
 
 
 class Op:
-    """One running `op inject`. Made started and fed; `values` waits for it, and after the `with` block it is gone."""
+    """A running `op inject`, started and fed. `values` waits for it; after the `with` block it has ended."""
 
-    def __init__(self, way: OnePassword, references: tuple[str, ...], environ: Mapping[str, str], table: str) -> None:
-        self._limit_seconds = way.timeout_seconds
+    def __init__(
+        self, onepassword: OnePassword, references: tuple[str, ...], environ: Mapping[str, str], table: str
+    ) -> None:
+        self._limit_seconds = onepassword.timeout_seconds
         self._references = references
         self._table = table
-        program = find_op(way, environ, table)
-        account = ("--account", way.account) if way.account else ()
+        program = find_op(onepassword, environ, table)
+        account = ("--account", onepassword.account) if onepassword.account else ()
         try:
             self._child = Child(
                 (program, "--cache=false", "--no-color", *account, "inject"),
                 text=template(references),
-                environment=environment(way, environ),
-                limit_seconds=way.timeout_seconds,
+                environment=op_environment(onepassword, environ),
+                limit_seconds=onepassword.timeout_seconds,
                 cap_bytes=OUTPUT_CAP_BYTES + len(references) * VALUE_CAP_BYTES,
             )
         except OSError as reason:
@@ -103,7 +87,7 @@ class Op:
         self._child.__exit__(*reason)
 
     def values(self) -> dict[str, str]:
-        """The value of each reference, which may be empty; raises an OnePasswordError."""
+        """The value of each reference, which may be empty; waits for `op`, and raises an OnePasswordError."""
         try:
             printed = self._child.printed()
         except Hung:
@@ -115,15 +99,14 @@ class Op:
             raise OnePasswordGarbled("op printed more than any set of values can be") from None
         # Before 2.32.1 op could fail with exit code 0.
         if printed.exit_code != 0 or (printed.stderr and not printed.stdout):
-            from mayfly.exchange.onepassword.refusals import (
-                from_op,  # a table of patterns that nobody needs who was let in
-            )
+            # Imported here: a login that succeeds does not need its table of patterns.
+            from mayfly.exchange.onepassword.refusals import from_op
 
             raise from_op(printed.stderr, self._references, elapsed_seconds=printed.seconds)
         return self._checked(printed)
 
     def _checked(self, printed: Printed) -> dict[str, str]:
-        """Each line with its reference. A line too many or too few would give values to the wrong ones."""
+        """The line of each reference. With a line too many or too few, values would go to the wrong references."""
         try:
             found = _lines(printed.stdout.decode(), len(self._references))
         except UnicodeDecodeError:
@@ -131,11 +114,11 @@ class Op:
         if len(found) != len(self._references):
             raise OnePasswordGarbled(
                 f"op printed {len(found) if any(found) else 0} values for {len(self._references)} references"
-                + self._of_one_item(),
+                + self._item_named(),
                 hint="update op (before 2.32.1 it hid some errors), and look for line breaks in the item's fields",
             )
         return dict(zip(self._references, found, strict=True))
 
-    def _of_one_item(self) -> str:
+    def _item_named(self) -> str:
         items = {"/".join(reference.split("/")[:4]) for reference in self._references}
         return f" to {items.pop()}" if len(items) == 1 else ""

@@ -1,8 +1,8 @@
-"""What `op` says when it says no, and which of our errors that is.
+"""The errors of `op`, and which of our errors each one becomes.
 
-The texts are no stable interface of 1Password: they were collected from recorded sessions and users' reports of op 2.20
-to 2.40. The first row that matches wins; names in quotes are taken out before, so that an item called "rate limit" is
-not misread.
+The texts are no stable interface of 1Password. They were collected from recorded sessions and users' reports of op 2.20
+to 2.40. The first row that matches wins. Names in quotes are removed before matching, so that an item called "rate
+limit" is not misread.
 """
 
 from __future__ import annotations
@@ -28,14 +28,13 @@ _RETRY_IN = re.compile(
     r"(?:(\d{1,4}) minutes?)?(?: and |, | )?(?:(\d{1,6}) seconds?)?",
     re.IGNORECASE,
 )
-# What could be a value: a run as long as an ID, a key or a token, or the digits of a code.
+# Text that could be a value: as long as an ID, a key or a token, or the six digits of a code.
 _VALUE_LIKE = re.compile(r"[\w/+=-]{16,}|\b\d{6}\b")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 RATE_LIMIT_SECONDS = 15 * 60
 LONGEST_SECONDS = 24 * 3600
 
-# Behind a colon it is a port.
+# A number after a colon is a port, not a status.
 _STATUS = r"(?<![:.\w/-])"
 
 _IGNORED = "nobody answered the 1Password prompt within a minute"
@@ -43,7 +42,7 @@ _IGNORED = "nobody answered the 1Password prompt within a minute"
 _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
     (
         r"isn't an item|could not find item|could not resolve item uuid.*could not find|deleted or archived"
-        # Of one item, 403 and 404 are not about whoever asks.
+        # A 403 or 404 about one item says nothing about the account.
         r"|could not (resolve|get) item.*\(40[34]\)",
         errors.ItemNotFound,
         "1Password finds no such item",
@@ -123,47 +122,49 @@ _ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
 )
 
 
-def from_op(complaint: bytes, references: Sequence[str], *, elapsed_seconds: float) -> MayflyError:
-    """The error for what `op` wrote to stderr, `elapsed_seconds` after it was asked for `references`."""
-    text = _plain(complaint)
+def from_op(stderr: bytes, references: Sequence[str], *, elapsed_seconds: float) -> MayflyError:
+    """The error for the text that `op` wrote to stderr, `elapsed_seconds` after it was asked for `references`."""
+    text = _plain(stderr)
     words = _SINGLE_QUOTED.sub("''", _DOUBLE_QUOTED.sub('""', text))
-    for pattern, leaf, message in _ROWS:
+    for pattern, error, message in _ROWS:
         if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
-            return _made(leaf, message, text, references, elapsed_seconds)
+            return _made(error, message, text, references, elapsed_seconds)
     named = [reference for reference in map(_bare, references) if reference.lower() in text.lower()]
     about = f" (of {max(named, key=len)})" if named else ""
     return errors.OnePasswordUnknown(f"1Password says: {_redacted(words) or 'nothing at all'}{about}")
 
 
 def _made(
-    leaf: type[MayflyError],
+    error: type[MayflyError],
     message: str,
     text: str,
     references: Sequence[str],
     elapsed_seconds: float,
 ) -> MayflyError:
-    if leaf is errors.ApprovalDismissed and elapsed_seconds >= IGNORED_AFTER_SECONDS:
-        # On Linux op says "dismissed" for a prompt that nobody answered, too.
+    if error is errors.ApprovalDismissed and elapsed_seconds >= IGNORED_AFTER_SECONDS:
+        # On Linux op says "dismissed" also for a prompt that nobody answered.
         return errors.ApprovalIgnored(_IGNORED)
-    if leaf is errors.OnePasswordRateLimited:
+    if error is errors.OnePasswordRateLimited:
         seconds = _retry_after_seconds(text)
-        return leaf(message, hint=f"come back in {_span(seconds)}", retry_after_seconds=seconds)
-    if leaf in _PART_AT_FAULT:
-        return leaf(
-            f"{message}: {_guilty(leaf, text, references)}",
+        return error(message, hint=f"come back in {_span(seconds)}", retry_after_seconds=seconds)
+    if error in _PART_AT_FAULT:
+        return error(
+            f"{message}: {_reference_at_fault(error, text, references)}",
             hint="look it up in 1Password, and mend the config or the item",
         )
-    return leaf(message)
+    return error(message)
 
 
-def _plain(complaint: bytes) -> str:
-    return _PREFIX.sub("", _ANSI.sub("", complaint.decode(errors="replace"))).strip()
+def _plain(stderr: bytes) -> str:
+    return _PREFIX.sub("", _ANSI.sub("", stderr.decode(errors="replace"))).strip()
 
 
 def _redacted(words: str) -> str:
-    """The first line, without references, whatever could be a value, and what a terminal would obey."""
-    first_line = _REFERENCE.sub("op://…", words).strip().partition("\n")[0]
-    return _CONTROL.sub("", _VALUE_LIKE.sub("…", first_line))[:200]
+    """The printable characters of the first line, without references and without anything that could be a value."""
+    first_line = "".join(_REFERENCE.sub("op://…", words).strip().splitlines()[:1])
+    # Before the search for values, which such characters could hide.
+    shown = "".join(letter for letter in first_line if letter.isprintable())
+    return _VALUE_LIKE.sub("…", shown)[:200]
 
 
 def _part(number: int) -> Callable[[str], str]:
@@ -180,7 +181,7 @@ def _bare(reference: str) -> str:
 
 _VAULT, _ITEM, _FIELD = _part(2), _part(3), _part(-1)
 
-# Which parts of a reference `op` names when it is at fault, the most telling first.
+# Which parts of a reference `op` names in this error, the most specific first.
 _PART_AT_FAULT: dict[type[MayflyError], tuple[Callable[[str], str], ...]] = {
     errors.VaultNotFound: (_VAULT,),
     errors.ItemNotFound: (_ITEM,),
@@ -191,20 +192,20 @@ _PART_AT_FAULT: dict[type[MayflyError], tuple[Callable[[str], str], ...]] = {
 }
 
 
-def _guilty(leaf: type[MayflyError], text: str, references: Sequence[str]) -> str:
-    """The reference that the text is about: whose line it counts, which it quotes, or of which it names a part.
+def _reference_at_fault(error: type[MayflyError], text: str, references: Sequence[str]) -> str:
+    """The reference that the text is about: by the number of its line, or by the reference or a part of it in the text.
 
-    Where it names nothing that we know, none is blamed.
+    If the text names none of ours, no reference is blamed.
     """
     said = text.lower()
     if re.search(r"does(n't| not) have a one-time password|unable to generate", said):
-        # It names the item, and may mean any field: of what we ask for, only codes can be missed so.
+        # The text names the item only. Of our references just those to codes can fail like this.
         references = [reference for reference in references if "?attribute=otp" in reference]
     bare = [_bare(reference) for reference in references]
     line = re.search(r"parsing error at (\d+):", said)
     if line and 0 < int(line[1]) <= len(bare):
         return bare[int(line[1]) - 1]
-    for part in (_whole, *_PART_AT_FAULT[leaf]):
+    for part in (_whole, *_PART_AT_FAULT[error]):
         named = [reference for reference in bare if part(reference).lower() in said]
         if named:
             return max(named, key=lambda reference: len(part(reference)))
@@ -218,7 +219,7 @@ def _retry_after_seconds(text: str) -> float:
 
 
 def _span(seconds: float) -> str:
-    """In the largest unit of which there are two, rounded up: nobody should come back too early."""
+    """In the largest unit of which it has at least two, rounded up, so that nobody tries too early."""
     length, unit = next(((length, unit) for length, unit in _UNITS if seconds >= 2 * length), (1, "second"))
     number = -(-seconds // length)
     return f"{number:.0f} {unit}{'' if number == 1 else 's'}"

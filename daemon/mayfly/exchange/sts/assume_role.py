@@ -1,4 +1,4 @@
-"""The parameters of AssumeRole, as the config has them."""
+"""The parameters of AssumeRole, from the config."""
 
 from __future__ import annotations
 

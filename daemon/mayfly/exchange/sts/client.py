@@ -1,8 +1,8 @@
-"""STS by aiobotocore: one call, one answer, in our own words.
+"""STS by aiobotocore: one call, one answer, or one of our own errors.
 
-botocore's retries are off: a call may carry a one-time code, and whether that may go out again is not botocore's to
-know. Keys come from the item or the session in hand alone; whatever of AWS stands in the environment or in ~/.aws is
-out of sight (`where.seal_environment`, and a loader that knows botocore's own data only).
+botocore's retries are off. A call may carry a one-time password, and botocore cannot know whether that may be sent
+again. The keys come only from the item or from the session in the request: the environment's AWS_ variables and ~/.aws
+are out of reach (`seal_environment`, and a loader that reads botocore's own data only).
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import random
 import ssl
 
 from asyncio import ensure_future, get_running_loop, sleep, timeout
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Self
 
 import attrs
@@ -27,158 +26,51 @@ from botocore import exceptions as boto
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
-from mayfly.exchange.sts.connection import Connection, TracedSession
-from mayfly.exchange.sts.location import StsLocation, is_loopback, unreachable
+from mayfly.exchange.sts.answers import (
+    Answer,
+    UnusableAnswer,
+    check_date,
+    check_document,
+    date_of,
+    failed,
+    parse_instant,
+)
+from mayfly.exchange.sts.connection import Connection
+from mayfly.exchange.sts.http_session import StsHttpSession, problem_in
+from mayfly.exchange.sts.location import StsLocation
+from mayfly.exchange.sts.reachability import unreachable
 from mayfly.exchange.sts.refusals import from_sts
-from mayfly.shared.credentials import Credentials, account_of, partition_of
+from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AwsFailed, AwsThrottled, AwsUnreachable
+from mayfly.shared.text import printable
 
 
-AT_ONCE = 16
+MAX_CONCURRENT_CALLS = 16
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
-# aiohttp's own limits end neither a proxy that takes CONNECT and is silent, nor an answer that trickles.
+# aiohttp's own limits end neither a proxy that accepts CONNECT and stays silent, nor an answer that trickles in.
 CALL_SECONDS = 40
-PATIENT_TRIES = 4
-# A code ages, and others wait for op.lock.
-PATIENCE_SECONDS = 20
+MAX_TRIES = 4
+# No new try after this time: a one-time password expires, and other exchanges wait for op.lock.
+RETRY_SECONDS = 20
 FIRST_PAUSE_SECONDS = 0.3
 
 
-class _NeverLeft(Exception):
-    """No connection came about, and why: so nobody has seen what was to be sent."""
+class _NeverSent(Exception):
+    """No connection was made, so nobody has seen the request; the text says why."""
 
 
 @attrs.frozen(kw_only=True)
 class Keys:
-    """What signs a call: permanent keys, or temporary ones with their session token."""
+    """What signs a call: a long-term access key, or temporary credentials with their session token."""
 
     access_key_id: str
     secret_access_key: str = attrs.field(repr=False)
     session_token: str | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen(kw_only=True)
-class Answer:
-    """STS's answer as botocore parsed it, and the `Date` it carried."""
-
-    fields: dict[str, Any] = attrs.field(repr=False)
-    aws_at: datetime | None
-
-
-class Sts:
-    """Calls STS, in an `async with` block.
-
-    One botocore session for all calls, because reading its data files is what costs; and in each block one client for
-    all calls with the same keys, because making one costs as much as three calls.
-    """
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        # What botocore and asyncio would say of themselves is for nobody, and could show a secret.
-        logging.disable()
-        self._session = AioSession()
-        # botocore's usual loader would look into ~/.aws/models first, where another endpoint could be written down.
-        own_data = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-        self._session.register_component("data_loader", own_data)
-        self._clock = clock
-        self._clients: dict[tuple[StsLocation, Keys], Any] = {}
-        self._silent: set[StsLocation] = set()
-
-    async def __aenter__(self) -> Self:
-        self._life = AsyncExitStack()
-        return self
-
-    async def __aexit__(self, *reason: object) -> None:
-        self._clients.clear()
-        await self._life.aclose()
-
-    async def warm_up(self, where: StsLocation) -> None:
-        """Read botocore's data files while somebody looks for the fingerprint reader; raises AwsUnreachable."""
-        bundle = os.environ.get("AWS_CA_BUNDLE")
-        try:
-            if bundle:
-                # aiobotocore would find out that it cannot be read with the code in its hand.
-                ssl.create_default_context(cafile=bundle)
-            async with self._new_client(where, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
-                pass
-        except (boto.BotoCoreError, OSError) as reason:
-            raise AwsUnreachable(
-                f"AWS STS cannot be called ({type(reason).__name__})", hint="see AWS_CA_BUNDLE and the proxy variables"
-            ) from None
-
-    async def call(self, where: StsLocation, keys: Keys, operation: str, **parameters: Any) -> Answer:
-        """One call, and again only where it surely did nothing (never left, throttled); raises an AwsError."""
-        pause, end = FIRST_PAUSE_SECONDS, get_running_loop().time() + PATIENCE_SECONDS
-        for _ in range(PATIENT_TRIES - 1):
-            try:
-                return await self._anywhere(where, keys, operation, parameters)
-            except (AwsThrottled, AwsUnreachable):
-                if get_running_loop().time() >= end:
-                    raise
-                await sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
-                pause *= 2
-        return await self._anywhere(where, keys, operation, parameters)
-
-    async def _anywhere(self, where: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
-        """In the first of its regions that answers; what never left one may go to the next, code and all."""
-        why = ""
-        for place in sorted(where.places(), key=self._silent.__contains__):
-            try:
-                return await self._once(place, keys, operation, parameters)
-            except _NeverLeft as reason:
-                self._silent.add(place)
-                why = str(reason)
-        raise unreachable(where, why)
-
-    async def _once(self, where: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
-        connection = Connection()
-        try:
-            client = await self._client(where, keys)
-            async with timeout(CALL_SECONDS):
-                with connection.watched():
-                    fields = await getattr(client, operation)(**parameters)
-        except boto.ClientError as refusal:
-            raise from_sts(refusal.response, parameters, where.region, self._clock()) from None
-        except (boto.BotoCoreError, ResponseParserError, OSError) as reason:
-            if connection.never_stood:
-                raise _NeverLeft(_why(reason)) from None
-            raise AwsFailed(f"AWS STS gave no usable answer ({type(reason).__name__})") from None
-        return Answer(fields=fields, aws_at=date_of(fields))
-
-    async def _client(self, where: StsLocation, keys: Keys) -> Any:
-        """The block's client for calls with `keys`; who comes while it is being made waits for the same one."""
-        if (where, keys) not in self._clients:
-            making = self._life.enter_async_context(self._new_client(where, keys))
-            self._clients[where, keys] = ensure_future(making)
-        return await self._clients[where, keys]
-
-    def _new_client(self, where: StsLocation, keys: Keys) -> Any:
-        return self._session.create_client(
-            "sts",
-            region_name=where.region,
-            endpoint_url=where.endpoint_url,
-            # Plain http on loopback needs no certificates; reading them would cost a thread and 30 ms.
-            verify=False if is_loopback(where.endpoint_url) else None,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-            aws_session_token=keys.session_token,
-            config=AioConfig(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                max_pool_connections=AT_ONCE,
-                retries={"total_max_attempts": 1},
-                parameter_validation=False,
-                http_session_cls=TracedSession,
-            ),
-        )
-
-
-def _why(reason: Exception) -> str:
-    return "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
-
-
 def keys_of(session: Credentials) -> Keys:
-    """A session as what signs a call."""
+    """The keys that sign a call of this session."""
     return Keys(
         access_key_id=session.access_key_id,
         secret_access_key=session.secret_access_key,
@@ -186,32 +78,169 @@ def keys_of(session: Credentials) -> Keys:
     )
 
 
-def credentials_in(answer: Answer, *, arn: str | None, account_from: str) -> Credentials:
-    """The credentials that STS issued; raises AwsFailed where the answer holds none that live.
+class Sts:
+    """Calls STS, in an `async with` block.
 
-    Their account and partition are those in `account_from`, if that is an ARN.
+    All calls share one botocore session, because reading botocore's data files is what costs most. In each block all
+    calls with the same keys share one client, because making a client costs as much as three calls.
     """
-    try:
-        issued = answer.fields["Credentials"]
-        made = Credentials(
-            access_key_id=issued["AccessKeyId"],
-            secret_access_key=issued["SecretAccessKey"],
-            session_token=issued["SessionToken"],
-            expiration=issued["Expiration"].astimezone(UTC).replace(microsecond=0),
-            account_id=account_of(account_from),
-            arn=arn,
-            partition=partition_of(account_from) or None,
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        # No log of botocore's or asyncio's: it could show a secret.
+        logging.disable()
+        self._session = AioSession()
+        # botocore's default loader would look into ~/.aws/models first, where a file could name another endpoint.
+        own_data = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._session.register_component("data_loader", own_data)
+        self._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_instant)
+        self._session.register("before-parse.sts", _check_before_parsing)
+        self._clock = clock
+        self._clients: dict[tuple[StsLocation, Keys], Any] = {}
+        self._unreachable: set[StsLocation] = set()
+
+    async def __aenter__(self) -> Self:
+        self._open_clients = AsyncExitStack()
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        self._clients.clear()
+        await self._open_clients.aclose()
+
+    async def warm_up(self, location: StsLocation) -> None:
+        """Read botocore's data files while the person reaches for the fingerprint reader.
+
+        Raises AwsUnreachable if no call can be made, as with an unreadable AWS_CA_BUNDLE.
+        """
+        _check_bundle(os.environ.get("AWS_CA_BUNDLE"))
+        try:
+            async with self._new_client(location, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
+                pass
+        except (boto.BotoCoreError, OSError):
+            raise _not_callable("the environment's settings cannot be used") from None
+
+    async def call(self, location: StsLocation, keys: Keys, operation: str, **parameters: Any) -> Answer:
+        """One call, repeated only where it certainly had no effect (never sent, throttled); raises an AwsError."""
+        pause, end = FIRST_PAUSE_SECONDS, get_running_loop().time() + RETRY_SECONDS
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return await self._call_a_region(location, keys, operation, parameters)
+            except (AwsThrottled, AwsUnreachable):
+                if get_running_loop().time() >= end:
+                    raise
+                await sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
+                pause *= 2
+        return await self._call_a_region(location, keys, operation, parameters)
+
+    async def _call_a_region(
+        self, location: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]
+    ) -> Answer:
+        """Call the first region that accepts a connection. A code that was never sent may go to the next region."""
+        why = ""
+        for region in sorted(location.each_region(), key=self._unreachable.__contains__):
+            try:
+                return await self._call_once(region, keys, operation, parameters)
+            except _NeverSent as reason:
+                self._unreachable.add(region)
+                why = str(reason)
+        raise unreachable(location, why)
+
+    async def _call_once(self, location: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
+        connection, sent_at = Connection(), self._clock()
+        try:
+            client = await self._client(location, keys)
+            async with timeout(CALL_SECONDS):
+                with connection.watched():
+                    fields = await getattr(client, operation)(**parameters)
+            answer = Answer(fields=fields, aws_at=date_of(fields), received_at=self._clock())
+            check_date(answer, sent_at)
+        except boto.ClientError as refusal:
+            raise from_sts(refusal.response, parameters, location.region, self._clock()) from None
+        except (boto.BotoCoreError, OSError) as reason:
+            if connection.was_never_made:
+                raise _NeverSent(_why_never_sent(reason)) from None
+            raise _no_answer(reason) from None
+        except UnusableAnswer as reason:
+            raise failed(str(reason)) from None
+        except _PARSE_ERRORS:
+            if not connection.was_made:
+                raise
+            raise failed("it cannot be parsed") from None
+        return answer
+
+    async def _client(self, location: StsLocation, keys: Keys) -> Any:
+        """The client of this block for calls with `keys`; concurrent callers wait for the same one."""
+        if (location, keys) not in self._clients:
+            making = self._open_clients.enter_async_context(self._new_client(location, keys))
+            self._clients[location, keys] = ensure_future(making)
+        return await self._clients[location, keys]
+
+    def _new_client(self, location: StsLocation, keys: Keys) -> Any:
+        return self._session.create_client(
+            "sts",
+            region_name=location.region,
+            endpoint_url=location.endpoint_url,
+            # Plain http on loopback needs no certificates, and reading them would cost a thread and 30 ms.
+            verify=False if location.is_plain_loopback() else None,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token=keys.session_token,
+            config=AioConfig(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                max_pool_connections=MAX_CONCURRENT_CALLS,
+                retries={"total_max_attempts": 1},
+                parameter_validation=False,
+                http_session_cls=StsHttpSession,
+                # None is the environment's proxies. On loopback a proxy could read the code and the key id.
+                proxies={} if location.is_loopback() else None,
+            ),
         )
-    except (KeyError, TypeError, AttributeError):
-        raise AwsFailed("AWS STS answered without credentials") from None
-    if answer.aws_at and made.expiration <= answer.aws_at:
-        raise AwsFailed("AWS STS issued credentials that have already ended")
-    return made
 
 
-def date_of(fields: dict[str, Any]) -> datetime | None:
-    """The `Date` header of an answer or a refusal, as an aware instant."""
+def _check_bundle(bundle: str | None) -> None:
+    """Raise AwsUnreachable for a CA bundle that cannot be used.
+
+    aiobotocore would read it only with the first call, when the code is already there.
+    """
+    if not bundle:
+        return
     try:
-        return parsedate_to_datetime(fields["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
-    except (KeyError, TypeError, ValueError):
-        return None
+        ssl.create_default_context(cafile=bundle)
+    except ssl.SSLError:
+        raise _not_callable(f"{printable(bundle)} holds no certificate that can be read") from None
+    except OSError as reason:
+        raise _not_callable(f"{printable(bundle)}: {reason.strerror}") from None
+
+
+def _not_callable(why: str) -> AwsUnreachable:
+    return AwsUnreachable(f"AWS STS cannot be called: {why}", hint="see AWS_CA_BUNDLE and the proxy variables")
+
+
+# What botocore's parsers raise for documents that they do not expect.
+_PARSE_ERRORS = (
+    ResponseParserError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+def _check_before_parsing(operation_model: Any, response_dict: Mapping[str, Any], **_: Any) -> None:
+    # A later botocore may speak another protocol with STS; then only the parts of an answer are checked.
+    if response_dict["status_code"] < 300 and operation_model.service_model.resolved_protocol == "query":
+        check_document(operation_model.name, response_dict["body"])
+
+
+def _no_answer(reason: Exception) -> AwsFailed:
+    problem = problem_in(reason)
+    if problem:
+        return failed(problem)
+    is_late = isinstance(reason, boto.ReadTimeoutError | TimeoutError)
+    return AwsFailed(f"AWS STS gave no answer: {'the time is over' if is_late else 'the connection broke off'}")
+
+
+def _why_never_sent(reason: Exception) -> str:
+    return "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"

@@ -1,6 +1,6 @@
-"""Whether a connection came about for a call: if none did, nobody has seen what was to be sent.
+"""Whether a connection was made for a call: if not, nobody has seen the request.
 
-Errors do not tell: a proxy that hangs up on CONNECT looks like an STS that hangs up on a code. So aiohttp is watched.
+Exceptions do not tell: a proxy that hangs up on CONNECT looks like an STS that hangs up on a code. So we trace aiohttp.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientSession, TraceConfig
 
 
@@ -18,11 +17,14 @@ _current: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
 
 class Connection:
-    """The connection of one call, through a proxy and TLS to its end."""
+    """The connection of one call, through a proxy and TLS to STS.
+
+    A call that has not begun, or is not traced, was neither made nor never made.
+    """
 
     def __init__(self) -> None:
-        # Where nobody watches, a call counts as sent.
-        self.never_stood = False
+        self.was_made = False
+        self.was_never_made = False
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -34,32 +36,29 @@ class Connection:
             _current.reset(token)
 
 
-class TracedSession(AIOHTTPSession):
-    """aiobotocore's HTTP session, watched: aiobotocore offers no other way to aiohttp's traces."""
-
-    async def _get_session(self, proxy_url: str | None) -> ClientSession:
-        session: ClientSession = await super()._get_session(proxy_url)  # type: ignore[misc] # not in its types
-        if _trace not in session.trace_configs:
-            session.trace_configs.append(_trace)
-        return session
+def trace(session: ClientSession) -> None:
+    """Have the session's calls note in their Connection whether one was made."""
+    if _trace not in session.trace_configs:
+        session.trace_configs.append(_trace)
 
 
-async def _begun(*_: Any) -> None:
-    _note(never_stood=True)
+async def _on_request_start(*_: Any) -> None:
+    _note(was_made=False)
 
 
-async def _stands(*_: Any) -> None:
-    _note(never_stood=False)
+async def _on_connection(*_: Any) -> None:
+    _note(was_made=True)
 
 
-def _note(*, never_stood: bool) -> None:
+def _note(*, was_made: bool) -> None:
     connection = _current.get()
     if connection:
-        connection.never_stood = never_stood
+        connection.was_made = was_made
+        connection.was_never_made = not was_made
 
 
 _trace = TraceConfig()
-_trace.on_request_start.append(_begun)
-_trace.on_connection_create_end.append(_stands)
-_trace.on_connection_reuseconn.append(_stands)
+_trace.on_request_start.append(_on_request_start)
+_trace.on_connection_create_end.append(_on_connection)
+_trace.on_connection_reuseconn.append(_on_connection)
 _trace.freeze()

@@ -1,4 +1,4 @@
-"""GetCallerIdentity: who a session is, and so whether AWS still takes it. Needs no permission, no code, and no `op`."""
+"""GetCallerIdentity: whose a session is, and whether AWS still accepts it. It needs no permission, no code, no `op`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
+from mayfly.exchange.sts.answers import caller_identity
 from mayfly.exchange.sts.client import Sts, keys_of
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.wire import Emit, Identity, Request, Result
+from mayfly.shared.wire import Emit, Request, Result
 
 
 async def verify(
@@ -22,22 +23,18 @@ async def verify(
     clock: Callable[[], datetime],
     emit: Emit,
 ) -> None:
-    """Ask AWS about every session in the request, and emit who it is or why AWS refuses it."""
-    caller = Sts(clock)
+    """Ask AWS about every session in the request, and emit its identity or the reason why AWS refuses it."""
+    sts = Sts(clock)
 
-    async def one(name: str, session: Credentials) -> None:
+    async def verify_one(name: str, session: Credentials) -> None:
         try:
-            where = sts_location(config, name, environ, session.partition or "")
-            answer = await caller.call(where, keys_of(session), "get_caller_identity")
-            who = Identity(
-                user_id=str(answer.fields.get("UserId")),
-                account=str(answer.fields.get("Account")),
-                arn=str(answer.fields.get("Arn")),
-            )
+            location = sts_location(config, name, environ, session.partition or "")
+            answer = await sts.call(location, keys_of(session), "get_caller_identity")
+            caller = caller_identity(answer)
         except MayflyError as error:
             emit(Result(profile=name, outcome=error))
         else:
-            emit(Result(profile=name, outcome=who, aws_at=answer.aws_at))
+            emit(Result(profile=name, outcome=caller, aws_at=answer.aws_at))
 
-    async with caller:
-        await asyncio.gather(*(one(*pair) for pair in request.sessions.items()))
+    async with sts:
+        await asyncio.gather(*(verify_one(*pair) for pair in request.sessions.items()))

@@ -1,89 +1,98 @@
 """Where STS is for a profile.
 
-Its region's own endpoint, never the global one, unless the config or the environment names another.
+It is the region's own endpoint, never the global one, unless the config or the environment names another.
 """
 
 from __future__ import annotations
 
 import socket
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 import attrs
 
 from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
-from mayfly.config.sts_endpoint import followed_endpoint
 from mayfly.config.values import is_loopback_url
 from mayfly.shared.credentials import partition_of
-from mayfly.shared.errors import AwsUnreachable
-from mayfly.shared.partitions import partition_named, partitions, sts_host
-
-
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
-
-REACH_SECONDS = 3
+from mayfly.shared.partitions import partition_named, partitions
 
 
 @attrs.frozen(kw_only=True)
 class StsLocation:
-    """A region, and an endpoint if it is not the region's own.
+    """A region, and an endpoint URL where it is not the region's own.
 
-    `others` are the regions to go to where no connection comes about, the first first.
+    `fallback_regions` are tried in this order if no connection to `region` can be made.
     """
 
     region: str
     endpoint_url: str | None = None
-    others: tuple[str, ...] = ()
+    fallback_regions: tuple[str, ...] = ()
 
-    def places(self) -> tuple[StsLocation, ...]:
-        """Each region by itself."""
-        regions = (self.region, *self.others)
+    def each_region(self) -> tuple[StsLocation, ...]:
+        """One location for each region, in the order in which they are tried."""
+        regions = (self.region, *self.fallback_regions)
         return tuple(StsLocation(region=region, endpoint_url=self.endpoint_url) for region in regions)
 
-    def shown(self) -> str:
-        """The place, for a person."""
-        return self.endpoint_url or f"sts in {' or '.join((self.region, *self.others))}"
+    def description(self) -> str:
+        """The location in the words of a message."""
+        return self.endpoint_url or f"sts in {' or '.join((self.region, *self.fallback_regions))}"
+
+    def is_plain_loopback(self) -> bool:
+        """True if calls stay on this machine, without TLS."""
+        return self.endpoint_url is not None and is_loopback_url(self.endpoint_url)
+
+    def is_loopback(self) -> bool:
+        """True if calls stay on this machine, however its address is written; such calls never use a proxy."""
+        return self.endpoint_url is not None and _is_loopback_host(urlsplit(self.endpoint_url).hostname or "")
 
 
 def sts_location(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> StsLocation:
-    """The STS for the profile called `name`, in an environment that `seal_environment` has seen.
+    """The STS for the profile called `name`, in an environment cleaned by `seal_environment`.
 
-    What the profile does not say, the nearest one below it does; where none names a region, it is the first one of the
-    partition in their ARNs, or of `partition`, which the item told.
+    A profile without a region or an endpoint takes that of its source profile. If no profile of the chain names a
+    region, it is the first region of the partition in their ARNs, or else of `partition`, which comes from the item.
     """
-    line = _line(config, name)
-    regions = _named(line) or (partition_named(_partition(line) or partition).first_region,)
-    endpoint_url = _endpoint(line, environ)
-    return StsLocation(region=regions[0], endpoint_url=endpoint_url, others=() if endpoint_url else regions[1:])
+    chain = _chain_downwards(config, name)
+    regions = _configured_regions(chain) or (partition_named(_partition_of_chain(chain) or partition).first_region,)
+    endpoint_url = _endpoint_url(chain, environ)
+    return StsLocation(
+        region=regions[0], endpoint_url=endpoint_url, fallback_regions=() if endpoint_url else regions[1:]
+    )
 
 
-def elsewhere(config: Config, name: str, environ: Mapping[str, str]) -> tuple[StsLocation, ...]:
-    """Where STS may be instead, as long as only the item can tell the partition; nowhere if that is known."""
-    line = _line(config, name)
-    keys = line[-1]
+def locations_in_other_partitions(config: Config, name: str, environ: Mapping[str, str]) -> tuple[StsLocation, ...]:
+    """Where STS may be if the item turns out to belong to another partition.
+
+    Empty if the config or the environment already determines the location.
+    """
+    chain = _chain_downwards(config, name)
+    keys = chain[-1]
     is_in_item = isinstance(keys, KeyProfile) and keys.mfa_id.startswith("op://")
-    if not is_in_item or _endpoint(line, environ) or _named(line) or _partition(line):
+    if not is_in_item or _endpoint_url(chain, environ) or _configured_regions(chain) or _partition_of_chain(chain):
         return ()
     return tuple(StsLocation(region=partition.first_region) for partition in partitions()[1:])
 
 
-def _line(config: Config, name: str) -> list[Profile]:
+def _chain_downwards(config: Config, name: str) -> list[Profile]:
+    """The profile, then its source profile, down to the profile with keys."""
     return [config.profiles[link] for link in reversed(config.ancestry(name))]
 
 
-def _endpoint(line: list[Profile], environ: Mapping[str, str]) -> str | None:
-    url = next((link.sts_endpoint_url for link in line if link.sts_endpoint_url), None)
+def _endpoint_url(chain: list[Profile], environ: Mapping[str, str]) -> str | None:
+    url = next((link.sts_endpoint_url for link in chain if link.sts_endpoint_url), None)
     return url or environ.get("AWS_ENDPOINT_URL_STS")
 
 
-def _partition(line: list[Profile]) -> str:
-    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in line)
+def _partition_of_chain(chain: list[Profile]) -> str:
+    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in chain)
     return next(filter(None, map(partition_of, arns)), "")
 
 
-def _named(line: list[Profile]) -> tuple[str, ...]:
-    return next((found for link in line if (found := _regions(link))), ())
+def _configured_regions(chain: list[Profile]) -> tuple[str, ...]:
+    return next((found for link in chain if (found := _regions(link))), ())
 
 
 def _regions(profile: Profile) -> tuple[str, ...]:
@@ -92,59 +101,20 @@ def _regions(profile: Profile) -> tuple[str, ...]:
     return (profile.region,) if profile.region else ()
 
 
-def seal_environment(environ: MutableMapping[str, str]) -> None:
-    """Take away every AWS_ variable that could bring another account, file or endpoint into a call."""
-    endpoint_url = followed_endpoint(environ.get("AWS_ENDPOINT_URL_STS"))
-    for name in [name for name in environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
-        del environ[name]
-    if endpoint_url:
-        environ["AWS_ENDPOINT_URL_STS"] = endpoint_url
-    environ.update(
-        AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true"
-    )
+def _is_loopback_host(host: str) -> bool:
+    """True for `localhost`, names below it (RFC 6761), and every spelling of an address that leads to this machine."""
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
-def is_loopback(url: str | None) -> bool:
-    """Whether calls stay on this machine, unencrypted."""
-    return url is not None and is_loopback_url(url)
-
-
-def check_reachable(where: StsLocation, environ: Mapping[str, str], instead: Sequence[StsLocation] = ()) -> None:
-    """Raise AwsUnreachable where nothing answers, nor `instead`: then nobody need be asked for a fingerprint.
-
-    Behind a proxy only the proxy could tell, so nothing is checked there.
-    """
-    if any(name.lower() in _PROXIES for name in environ) or any(map(_answers, where.places())):
-        return
-    if not _any_answers(instead):
-        raise unreachable(where, "no connection")
-
-
-def unreachable(where: StsLocation, why: str) -> AwsUnreachable:
-    """The words for a call that never left."""
-    return AwsUnreachable(f"AWS STS cannot be reached at {where.shown()} ({why}): is the network up?")
-
-
-def _any_answers(places: Sequence[StsLocation]) -> bool:
-    """All at once: each may take its time to say nothing."""
-    if not places:
-        return False
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(len(places)) as threads:
-        return any(threads.map(_answers, places))
-
-
-def _answers(place: StsLocation) -> bool:
-    try:
-        socket.create_connection(_host(place), REACH_SECONDS).close()
-    except OSError:
-        return False
-    return True
-
-
-def _host(place: StsLocation) -> tuple[str, int]:
-    if not place.endpoint_url:
-        return sts_host(place.region), 443
-    parts = urlsplit(place.endpoint_url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that `host` is, if it is no name; as the C library reads it, for which 127.1 is one."""
+    with suppress(ValueError):
+        found = ip_address(host)
+        return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
+    with suppress(OSError):
+        return IPv4Address(socket.inet_aton(host))
+    return None

@@ -1,6 +1,6 @@
-"""What STS says when it says no, and which of our errors that is.
+"""STS's refusals, and which of our errors each one becomes.
 
-Codes and texts from the STS API reference, the IAM user guide and users' reports; the first row that matches wins.
+Codes and texts come from the STS API reference, the IAM user guide and users' reports. The first row that matches wins.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import re
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from mayfly.exchange.sts.answers import date_of
 from mayfly.session import CODE_PERIOD_SECONDS
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
@@ -22,11 +22,11 @@ _DEVICE = "AWS does not take the MFA device {device}"
 _CLOCK = "this machine's clock is {skew} AWS's"
 _KEY = "AWS does not know the access key"
 _KEY_HINT = (
-    "it may be deleted or inactive, made a moment ago (try again in a minute), "
+    "it may be deleted or inactive, created a moment ago (try again in a minute), "
     "or the region {region} may not be enabled for this account"
 )
 
-# code, text, error, message, hint (None: the class's own)
+# Code, pattern of the text, error, message, hint (None: the default of the error's class).
 _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
     ("AccessDenied", r"invalid MFA one time pass code", errors.MfaCodeRefused, _CODE, None),
     (
@@ -41,14 +41,14 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         r"with session credentials",
         errors.AccessKeyUnknown,
         "AWS says that the access key in 1Password belongs to temporary credentials",
-        "keep an IAM user's permanent key (AKIA…) in the item",
+        "keep an IAM user's long-term access key (AKIA…) in the item",
     ),
     (
         "AccessDenied",
         "",
         errors.AccessDenied,
         "AWS says access denied for {subject}",
-        "look at the trust policy of the role and the permissions of the user",
+        "check the trust policy of the role and the permissions of the user",
     ),
     ("InvalidClientTokenId", "", errors.AccessKeyUnknown, _KEY, _KEY_HINT),
     (
@@ -63,7 +63,7 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "",
         errors.SecretKeyWrong,
         "the secret access key does not belong to the access key",
-        "look at secret_access_key in the item",
+        "check secret_access_key in the item",
     ),
     (
         "ExpiredToken|ExpiredTokenException|RequestExpired",
@@ -98,13 +98,13 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "",
         errors.RequestInvalid,
         "AWS finds the request for {subject} invalid ({code})",
-        "look at this profile in the config",
+        "check this profile in the config",
     ),
 )
 
 
 def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region: str, now: datetime) -> MayflyError:
-    """The error for a refusal as botocore parsed it, of a call with `parameters`, at `now` by this machine's clock."""
+    """The error for a refusal that botocore parsed, of a call with `parameters`, at `now` by this machine's clock."""
     code = str(response.get("Error", {}).get("Code", ""))
     text = str(response.get("Error", {}).get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -116,15 +116,15 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
         "duration": parameters.get("DurationSeconds", ""),
         "skew": _skew(response, now),
     }
-    for codes, pattern, leaf, message, hint in _ROWS:
+    for codes, pattern, error, message, hint in _ROWS:
         if code in codes.split("|") and re.search(pattern, text, re.IGNORECASE):
-            if leaf is errors.MfaCodeRefused and _is_off(response, now):
-                return leaf(f"{message}, and {_CLOCK.format(**facts)}", hint=errors.ClockSkewed.default_hint)
-            return leaf(message.format(**facts), hint=hint and hint.format(**facts))
+            if error is errors.MfaCodeRefused and _is_clock_off(response, now):
+                return error(f"{message}, and {_CLOCK.format(**facts)}", hint=errors.ClockSkewed.default_hint)
+            return error(message.format(**facts), hint=hint and hint.format(**facts))
     if status >= 500 or status == 0:
         return errors.AwsFailed(f"AWS STS failed (HTTP {status})", hint="it is tried again by itself")
-    word = re.sub(r"[^\w.-]", "", code, flags=re.ASCII)[:64]
-    return errors.AwsUnknown(f"AWS STS refused with {word or f'HTTP {status}'}")
+    shown_code = re.sub(r"[^\w.-]", "", code, flags=re.ASCII)[:64]
+    return errors.AwsUnknown(f"AWS STS refused with {shown_code or f'HTTP {status}'}")
 
 
 def _skew(response: Mapping[str, Any], now: datetime) -> str:
@@ -134,15 +134,12 @@ def _skew(response: Mapping[str, Any], now: datetime) -> str:
     return f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'}"
 
 
-def _is_off(response: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a code of this machine's time is another than the one that AWS expects."""
+def _is_clock_off(response: Mapping[str, Any], now: datetime) -> bool:
+    """True if this machine's clock is so wrong that its codes are not the ones that AWS expects."""
     return abs(_ahead_seconds(response, now) or 0) > CODE_PERIOD_SECONDS
 
 
 def _ahead_seconds(response: Mapping[str, Any], now: datetime) -> int | None:
-    """This machine's clock minus AWS's; None where AWS did not say its time."""
-    try:
-        aws_at = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return round((now - aws_at).total_seconds())
+    """This machine's clock minus AWS's, in seconds; None if the refusal has no `Date`."""
+    aws_at = date_of(response)
+    return round((now - aws_at).total_seconds()) if aws_at else None

@@ -1,8 +1,7 @@
-"""What is got with a code: GetSessionToken, or AssumeRole for a role that wants one of its own.
+"""The calls that carry a code: GetSessionToken, or AssumeRole for a role that wants a code of its own.
 
-Each with the keys and the code of its item, all at once.
-
-Imported only when `op` is under way, because what it imports takes as long as a finger does.
+Each call is signed with the long-term access key of its item; all run at once. Imported only while `op` runs, because
+the import takes as long as a fingerprint does.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from typing import Any
 
 from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.exchange.onepassword.items import Item
-from mayfly.exchange.sts import accounts
+from mayfly.exchange.sts.account_check import with_checked_account
+from mayfly.exchange.sts.answers import assumed_role_arn, issued_credentials
 from mayfly.exchange.sts.assume_role import role_parameters
-from mayfly.exchange.sts.client import Keys, Sts, credentials_in
+from mayfly.exchange.sts.client import Keys, Sts
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import partition_of
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.wire import Result
+from mayfly.shared.wire import Emit, Result
 
 
 class Sessions:
@@ -33,44 +33,48 @@ class Sessions:
         self._sts = Sts(clock)
 
     def warm_up(self, name: str) -> None:
-        """Read what botocore needs for the profile called `name`, before it is needed."""
+        """Read the files that botocore needs for the profile called `name`, before they are needed."""
         asyncio.run(self._sts.warm_up(sts_location(self._config, name, self._environ)))
 
-    def get(self, items: Mapping[str, Item], tell: Callable[[Result], None]) -> None:
-        """Tell a result for every item, by the name of its profile, as it comes."""
-        asyncio.run(self._get_all(items, tell))
+    def start(self, items: Mapping[str, Item], emit: Emit) -> None:
+        """Start a session for every item, and emit each result as it comes; `items` are by the name of the profile."""
+        asyncio.run(self._start_all(items, emit))
 
-    async def _get_all(self, items: Mapping[str, Item], tell: Callable[[Result], None]) -> None:
-        async def get(name: str, item: Item) -> None:
-            tell(await self._get(name, item))
+    async def _start_all(self, items: Mapping[str, Item], emit: Emit) -> None:
+        async def start(name: str, item: Item) -> None:
+            emit(await self._start(name, item))
 
         async with self._sts:
-            await asyncio.gather(*(get(name, item) for name, item in items.items()))
+            await asyncio.gather(*(start(name, item) for name, item in items.items()))
 
-    async def _get(self, name: str, item: Item) -> Result:
+    async def _start(self, name: str, item: Item) -> Result:
         profile = self._config.profiles[name]
-        arn = profile.role_arn if isinstance(profile, RoleProfile) else None
-        operation, parameters = _asked(profile)
+        role_arn = profile.role_arn if isinstance(profile, RoleProfile) else None
+        operation, parameters = _operation_of(profile)
         try:
-            where = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial))
+            location = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial))
             answer = await self._sts.call(
-                where,
+                location,
                 Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
                 operation,
                 **parameters,
                 SerialNumber=item.mfa_serial,
                 TokenCode=item.token_code,
             )
-            account_from = accounts.arn_in(answer.fields, arn or item.mfa_serial)
-            made = credentials_in(answer, arn=arn, account_from=account_from)
-            made = await accounts.checked(made, profile, self._sts, where)
+            credentials = issued_credentials(
+                answer,
+                role_arn=role_arn,
+                account_arn=assumed_role_arn(answer) if role_arn else item.mfa_serial,
+                duration_seconds=profile.duration_seconds,
+            )
+            credentials = await with_checked_account(credentials, profile, self._sts, location)
         except MayflyError as error:
             return Result(profile=name, outcome=error)
-        return Result(profile=name, outcome=made, aws_at=answer.aws_at)
+        return Result(profile=name, outcome=credentials, aws_at=answer.aws_at)
 
 
-def _asked(profile: Profile) -> tuple[str, dict[str, Any]]:
-    """The operation, and its parameters without the code."""
+def _operation_of(profile: Profile) -> tuple[str, dict[str, Any]]:
+    """The operation for the profile, and its parameters without device and code."""
     if isinstance(profile, RoleProfile):
         return "assume_role", role_parameters(profile)
     return "get_session_token", {"DurationSeconds": profile.duration_seconds}

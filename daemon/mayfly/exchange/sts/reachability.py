@@ -1,0 +1,61 @@
+"""Whether STS can be reached, tried before a person is asked for a fingerprint."""
+
+from __future__ import annotations
+
+import socket
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from mayfly.exchange.sts.location import StsLocation
+from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared.partitions import sts_host
+
+
+CONNECT_SECONDS = 3
+
+_PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
+
+
+def check_reachable(
+    location: StsLocation, environ: Mapping[str, str], alternatives: Sequence[StsLocation] = ()
+) -> None:
+    """Raise AwsUnreachable if neither `location` nor any of `alternatives` accepts a connection.
+
+    If a proxy is configured, only loopback is checked, which no proxy stands before: whether the proxy reaches another
+    host, only the proxy knows.
+    """
+    if any(name.lower() in _PROXY_VARIABLES for name in environ) and not location.is_loopback():
+        return
+    if not (any(map(_accepts_connections, location.each_region())) or _any_accepts_connections(alternatives)):
+        raise unreachable(location, "no connection")
+
+
+def unreachable(location: StsLocation, why: str) -> AwsUnreachable:
+    """The error for a call that never left this machine."""
+    return AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why}): is the network up?")
+
+
+def _any_accepts_connections(locations: Sequence[StsLocation]) -> bool:
+    """Tries all at once, because each may take until its time limit."""
+    if not locations:
+        return False
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(locations)) as threads:
+        return any(threads.map(_accepts_connections, locations))
+
+
+def _accepts_connections(location: StsLocation) -> bool:
+    try:
+        socket.create_connection(_host_and_port(location), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _host_and_port(location: StsLocation) -> tuple[str, int]:
+    if not location.endpoint_url:
+        return sts_host(location.region), 443
+    parts = urlsplit(location.endpoint_url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,0 +1,168 @@
+"""The environment cannot lead a call to another account, file or endpoint."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mayfly.config.sts_endpoint import followed_endpoint
+from mayfly.exchange.sts.environment import seal_environment
+from mayfly.shared import wire
+from support.exchange import ask, login, role_profile
+from support.world import SEED_ACCOUNT, SEED_TOML, World
+
+
+DEAD = "http://127.0.0.1:1"
+
+HOSTILE_CONFIG = f"""
+[default]
+aws_access_key_id = AKIAHOSTILEHOSTILE00
+aws_secret_access_key = hostile
+endpoint_url = {DEAD}
+sts_regional_endpoints = legacy
+region = hostile-1
+credential_process = touch {{sung}}
+[profile other]
+credential_process = touch {{sung}}
+endpoint_url = {DEAD}
+"""
+
+
+async def test_nothing_of_aws_in_the_environment_counts(world: World) -> None:
+    """Profiles, keys, endpoints and files of the environment or of ~/.aws are never used."""
+    sung = world.home / "sung"
+    folder = world.home / ".aws"
+    folder.mkdir()
+    for name in ("config", "credentials"):
+        (folder / name).write_text(HOSTILE_CONFIG.format(sung=sung))
+    hostile = {
+        "AWS_PROFILE": "other",
+        "AWS_DEFAULT_PROFILE": "missing",
+        "AWS_ACCESS_KEY_ID": "AKIAHOSTILEHOSTILE00",
+        "AWS_SECRET_ACCESS_KEY": "hostile",
+        "AWS_SESSION_TOKEN": "hostile",
+        "AWS_ENDPOINT_URL": DEAD,
+        "AWS_REGION": "hostile-1",
+        "AWS_CONFIG_FILE": str(folder / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "AWS_DATA_PATH": str(folder),
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": DEAD,
+        "BOTO_CONFIG": str(folder / "config"),
+        "PYTHONPATH": str(folder),
+        "PYTHONWARNINGS": "error",
+    }
+
+    ended = await ask(world, login(world), hostile)
+
+    assert (0, "", {"nsrc": "Credentials"}) == (ended.code, ended.err, ended.verdicts)
+    assert [world.vault.access_key_id] == [call.access_key_id for call in world.sts.calls]
+    assert not sung.exists()
+
+
+async def test_models_of_the_home_are_not_read(world: World) -> None:
+    """`~/.aws/models`, where botocore looks first, cannot change the API or its endpoints."""
+    models = world.home / ".aws/models"
+    (models / "sts/2011-06-15").mkdir(parents=True)
+    (models / "sts/2011-06-15/service-2.json").write_text('{"metadata": {}, "operations": {}}')
+    (models / "sts/2099-01-01").mkdir(parents=True)
+    (models / "sts/2099-01-01/service-2.json").write_text('{"metadata": {}, "operations": {}}')
+    (models / "endpoints.json").write_text("{}")
+
+    ended = await ask(world, login(world))
+
+    assert (0, "", {"nsrc": "Credentials"}) == (ended.code, ended.err, ended.verdicts)
+
+
+async def test_a_profile_names_its_own_sts(world: World) -> None:
+    """`sts_endpoint_url` in the config wins over the environment, also for the roles above the profile."""
+    role = role_profile("admin", f"arn:aws:iam::{SEED_ACCOUNT}:role/Admin")
+    world.write_toml(f'{SEED_TOML}sts_endpoint_url = "{world.sts.url}"\n{role}')
+
+    ended = await ask(world, login(world, "nsrc", "admin"), {"AWS_ENDPOINT_URL_STS": DEAD})
+
+    assert {"nsrc": "Credentials", "admin": "Credentials"} == ended.verdicts
+
+
+@pytest.mark.parametrize(
+    ("url", "is_followed"),
+    [
+        ("http://127.0.0.1:9000", True),
+        ("http://localhost:9000/", True),
+        ("http://[::1]:9000", True),
+        ("https://127.0.0.1:8443", True),
+        ("https://localhost", True),
+        ("https://localhost.example.com", False),
+        ("https://127.0.0.1@example.com", False),
+        ("https://sts.eu-central-1.amazonaws.com", True),
+        ("https://sts.cn-north-1.amazonaws.com.cn", True),
+        ("https://vpce-0123-abcd.sts.eu-central-1.vpce.amazonaws.com", True),
+        ("https://sts-fips.us-east-1.amazonaws.com", True),
+        ("https://sts.eu-central-1.api.aws", True),
+        ("http://sts.eu-central-1.amazonaws.com", False),
+        ("https://example.com", False),
+        ("https://sts.amazonaws.com.example.com", False),
+        ("https://notamazonaws.com", False),
+        ("https://abcdef.execute-api.eu-central-1.amazonaws.com", False),
+        ("https://bucket.s3.amazonaws.com", False),
+        ("https://user@sts.eu-central-1.amazonaws.com", False),
+        ("https://example.com\\@sts.eu-central-1.amazonaws.com", False),
+        ("http://127.0.0.1.example.com", False),
+        ("http://169.254.169.254", False),
+        ("ftp://127.0.0.1", False),
+        ("http://[::1", False),
+        ("sts", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_the_environment_may_name_loopback_or_sts_at_aws(url: str | None, *, is_followed: bool) -> None:
+    """An endpoint from the environment is used if it is on this machine, or https at a host of AWS's STS."""
+    assert (url if is_followed else None) == followed_endpoint(url)
+
+
+async def test_an_endpoint_elsewhere_is_not_followed(world: World) -> None:
+    """AWS_ENDPOINT_URL_STS with another host is ignored."""
+    environ = {"AWS_ENDPOINT_URL_STS": "http://example.com", "AWS_PROFILE": "x", "AWS_CA_BUNDLE": "/ca", "HOME": "/"}
+    seal_environment(environ)
+
+    assert {
+        "HOME": "/",
+        "AWS_CA_BUNDLE": "/ca",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    } == environ
+
+
+async def test_a_missing_ca_bundle_is_told_before_a_code_is_sent(world: World) -> None:
+    """A CA bundle that makes every call impossible is noticed before a code is used."""
+    ended = await ask(world, login(world), {"AWS_CA_BUNDLE": "/nonexistent"})
+
+    assert {"nsrc": "AwsUnreachable"} == ended.verdicts
+    assert "see AWS_CA_BUNDLE and the proxy variables" == ended.error().hint
+    assert ([], "") == (world.sts.calls, ended.err)
+
+
+@pytest.mark.parametrize("clock_skew_seconds", [-1200, 1200])
+async def test_a_wrong_clock_is_told(world: World, clock_skew_seconds: float) -> None:
+    """The error of a clock that is off by more than AWS tolerates says so, in seconds."""
+    world.sts.faults.clock_skew_seconds = clock_skew_seconds
+
+    error = (await ask(world, login(world))).error()
+
+    assert "ClockSkewed" == error.code
+    assert ("ahead of" if clock_skew_seconds < 0 else "behind") in error.message
+
+
+async def test_the_date_of_sts_is_passed_on(world: World) -> None:
+    """The `Date` of the answer tells the daemon how far the clocks are apart."""
+    world.sts.faults.clock_skew_seconds = 20
+    ended = await ask(world, login(world))
+    [result] = [wire.parse_result(line) for line in ended.out.splitlines()]
+
+    [call] = world.sts.calls
+    assert result.aws_at is not None
+    assert abs(result.aws_at - call.at) < timedelta(seconds=2)

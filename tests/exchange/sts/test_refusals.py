@@ -1,0 +1,199 @@
+"""STS's refusals, and the error that each becomes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from mayfly.exchange.sts.refusals import from_sts
+from mayfly.shared import errors
+from mayfly.shared.errors import MayflyError, leaves
+
+
+NOW = datetime(2026, 8, 24, 12, tzinfo=UTC)
+ROLE = "arn:aws:iam::058264411872:role/Admin"
+DEVICE = "arn:aws:iam::058264411872:mfa/carmas"
+PARAMETERS = {"RoleArn": ROLE, "SerialNumber": DEVICE, "DurationSeconds": 43200}
+MFA = "MultiFactorAuthentication failed"
+
+REFUSALS = [
+    ("AccessDenied", f"{MFA} with invalid MFA one time pass code.", 403, errors.MfaCodeRefused, "MFA code"),
+    (
+        "AccessDenied",
+        f"{MFA}, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this "
+        "user.",
+        403,
+        errors.MfaDeviceUnknown,
+        DEVICE,
+    ),
+    (
+        "AccessDenied",
+        f"{MFA}, must provide both MFA serial number and one time pass code.",
+        403,
+        errors.MfaDeviceUnknown,
+        DEVICE,
+    ),
+    (
+        "ValidationError",
+        "1 validation error detected: Value at 'tokenCode' failed to satisfy constraint: Member must have length 6",
+        400,
+        errors.RequestInvalid,
+        ROLE,
+    ),
+    (
+        "ValidationError",
+        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        400,
+        errors.DurationRefused,
+        "duration_seconds = 43200",
+    ),
+    (
+        "ValidationError",
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+        400,
+        errors.DurationRefused,
+        ROLE,
+    ),
+    ("AccessDenied", "Cannot call GetSessionToken with session credentials", 403, errors.AccessKeyUnknown, "temporary"),
+    (
+        "InvalidClientTokenId",
+        "The security token included in the request is invalid.",
+        403,
+        errors.AccessKeyUnknown,
+        "access key",
+    ),
+    ("ExpiredToken", "The security token included in the request is expired", 403, errors.SessionEnded, "expired"),
+    ("ExpiredTokenException", "The security token is expired", 400, errors.SessionEnded, "expired"),
+    ("RequestExpired", "Request has expired.", 400, errors.SessionEnded, "expired"),
+    (
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+        "Key and signing method.",
+        403,
+        errors.SecretKeyWrong,
+        "secret access key",
+    ),
+    (
+        "SignatureDoesNotMatch",
+        "Signature expired: 20240217T171323Z is now earlier than 20240217T173539Z (20240217T175039Z - 15 min.)",
+        403,
+        errors.ClockSkewed,
+        "this machine's clock is 1200 s behind AWS's",
+    ),
+    (
+        "SignatureDoesNotMatch",
+        "Signature not yet current: 20240217T171323Z is still later than 20240217T173539Z",
+        403,
+        errors.ClockSkewed,
+        "this machine's clock is 1200 s behind AWS's",
+    ),
+    ("Throttling", "Rate exceeded", 400, errors.AwsThrottled, "throttled"),
+    ("ThrottlingException", "Rate exceeded", 400, errors.AwsThrottled, "throttled"),
+    (
+        "AccessDenied",
+        f"User: arn:aws:iam::058264411872:user/carmas is not authorized to perform: sts:AssumeRole on resource: {ROLE}",
+        403,
+        errors.AccessDenied,
+        ROLE,
+    ),
+    ("RegionDisabledException", "STS is not activated in this region", 403, errors.RegionDisabled, "eu-south-1"),
+    ("InternalFailure", "The request processing has failed", 500, errors.AwsFailed, "HTTP 500"),
+    ("ServiceUnavailable", "The request has failed", 503, errors.AwsFailed, "HTTP 503"),
+    ("503", "Service Unavailable", 503, errors.AwsFailed, "HTTP 503"),
+    ("", "", 0, errors.AwsFailed, "HTTP 0"),
+    ("Odd\x1b[31mCode", "whatever op://V/I/F", 418, errors.AwsUnknown, "AWS STS refused with Odd31mCode"),
+    ("", "", 404, errors.AwsUnknown, "AWS STS refused with HTTP 404"),
+]
+
+
+def _response(code: str, text: str, status: int, aws_at: datetime | None = None) -> dict[str, Any]:
+    headers = {"date": format_datetime(aws_at, usegmt=True)} if aws_at else {}
+    return {
+        "Error": {"Code": code, "Message": text},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers},
+    }
+
+
+@pytest.mark.parametrize(("code", "text", "status", "leaf", "told"), REFUSALS)
+def test_every_refusal_of_sts_becomes_its_error(
+    code: str, text: str, status: int, leaf: type[MayflyError], told: str
+) -> None:
+    """Each code and text of STS becomes one error, which names the cause and the next step."""
+    response = _response(code, text, status, NOW + timedelta(minutes=20))
+
+    error = from_sts(response, PARAMETERS, "eu-south-1", NOW)
+
+    assert leaf is type(error)
+    assert told in error.message
+    assert "op://" not in error.sentence()
+    assert "\x1b" not in error.sentence()
+
+
+PASSES = {errors.AwsThrottled, errors.AwsFailed, errors.AwsUnreachable, errors.SessionEnded}
+
+
+@pytest.mark.parametrize("leaf", leaves(errors.AwsError))
+def test_what_aws_refuses_needs_no_finger(leaf: type[MayflyError]) -> None:
+    """A refusal that time may cure is 503 and retried, any other is 400; none needs a person."""
+    expected = (503, True, False) if leaf in PASSES else (400, False, False)
+
+    assert expected == (leaf.http_status, leaf.retryable, leaf.needs_human)
+
+
+@pytest.mark.parametrize("number", [number for number, row in enumerate(REFUSALS) if row[3] is not errors.AwsUnknown])
+def test_every_known_refusal_has_a_next_step(number: int) -> None:
+    """Every known refusal has a hint."""
+    code, text, status, _, _ = REFUSALS[number]
+
+    assert from_sts(_response(code, text, status), PARAMETERS, "eu-south-1", NOW).hint
+
+
+def test_a_region_that_may_be_off_is_named() -> None:
+    """InvalidClientTokenId has three causes: the hint has them all, and the region."""
+    error = from_sts(_response("InvalidClientTokenId", "", 403), {}, "eu-south-1", NOW)
+
+    assert "deleted or inactive" in error.hint
+    assert "a moment ago" in error.hint
+    assert "the region eu-south-1 may not be enabled" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("aws_at", "told"),
+    [
+        (NOW - timedelta(hours=1), "3600 s ahead of"),
+        (NOW + timedelta(hours=1), "3600 s behind"),
+        (None, "more than 15 minutes ahead of or behind"),
+    ],
+)
+def test_a_wrong_clock_is_told_in_seconds(aws_at: datetime | None, told: str) -> None:
+    """The error takes the difference of the clocks from STS's `Date`."""
+    response = _response("SignatureDoesNotMatch", "Signature expired: …", 403, aws_at)
+
+    assert f"this machine's clock is {told} AWS's" == from_sts(response, {}, "us-east-1", NOW).message
+
+
+@pytest.mark.parametrize(
+    ("aws_at", "told"),
+    [
+        (NOW + timedelta(seconds=200), ", and this machine's clock is 200 s behind AWS's"),
+        (NOW - timedelta(seconds=31), ", and this machine's clock is 31 s ahead of AWS's"),
+        (NOW + timedelta(seconds=30), ""),
+        (None, ""),
+    ],
+)
+def test_a_refused_code_says_how_far_the_clock_is_off(aws_at: datetime | None, told: str) -> None:
+    """A clock that is off by a code's life makes every code wrong: then the hint is to set the clock."""
+    response = _response("AccessDenied", f"{MFA} with invalid MFA one time pass code.", 403, aws_at)
+
+    error = from_sts(response, PARAMETERS, "us-east-1", NOW)
+    assert (errors.MfaCodeRefused, f"AWS does not take the MFA code{told}") == (type(error), error.message)
+    assert ("set this machine's clock" == error.hint) is bool(told)
+
+
+@pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": None}, "ResponseMetadata": {}}])
+def test_an_answer_without_words_is_a_failure(response: dict[str, Any]) -> None:
+    """A refusal without a code and a text is an AwsFailed."""
+    assert isinstance(from_sts(response, {}, "us-east-1", NOW), errors.AwsFailed)
