@@ -5,7 +5,7 @@ import json
 import attrs
 import pytest
 
-from mayfly.daemon.status import ProfileStatus, Status, tree
+from mayfly.daemon.status import ProfileStatus, Status, as_json
 from mayfly.session import Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.errors import ApprovalDismissed, AwsThrottled, AwsUnreachable, MayflyError, OnePasswordUnknown
@@ -130,7 +130,7 @@ def test_a_status_is_plain_json() -> None:
         **{field.name: None for field in attrs.fields(Status)}
         | {"version": "1", "started_at": NOON, "observed_at": at(1), "profiles": [row(issued())]}
     )
-    shown = json.loads(json.dumps(tree(status)))
+    shown = json.loads(json.dumps(as_json(status)))
     assert ("2026-03-02T12:00:00Z", "2026-03-02T12:00:01Z", "2026-03-02T20:00:00Z") == (
         shown["started_at"],
         shown["observed_at"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -147,16 +148,17 @@ async def test_root_is_let_in_by_config_only(world: World, open_folder: Path, *,
 
 
 @on_linux
-async def test_a_socket_whose_owner_has_gone_is_nobodys(world: World) -> None:
-    """A client that has left before it was accepted is refused, not taken for root or for us."""
+async def test_a_client_that_has_gone_is_nobodys(world: World) -> None:
+    """A client that closed before it was accepted is refused, not taken for root or for us, nor counted as a user."""
     async with world.serve() as daemon:
         os.kill(daemon.pid, signal.SIGSTOP)
         with socket.create_connection(("127.0.0.1", world.port)) as gone:
             gone.sendall(filled(asking(), port=str(world.port), token=world.token()))
         os.kill(daemon.pid, signal.SIGCONT)
 
-        assert "user" == (await daemon.event("request.refused"))["cause"]
-    assert [] == world.vault.calls()
+        assert "gone" == (await daemon.event("request.refused"))["cause"]
+        refusals = json.loads((await world.run("status", "--json")).out)["refusals"]
+    assert ({"gone": 1}, []) == (refusals, world.vault.calls())
 
 
 @contextmanager

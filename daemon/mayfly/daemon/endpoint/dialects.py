@@ -1,13 +1,14 @@
-"""How to keep a client alive while a human looks for the fingerprint reader.
+"""How to keep a client waiting while a human looks for the fingerprint reader.
 
-SDKs give up after 1 to 9 seconds of silence, each in its own way (measured): an interim `100 Continue` resets the
-clock of most. Two kinds need another dialect:
+SDKs give up after 1 to 9 seconds of silence (measured). An interim `100 Continue` resets the timer of most. Two kinds
+need another dialect:
 
 - C++ counts only bytes of a 200 that has begun, and gives up below a byte a second.
-- Go before 1.24 drops a request after five interim answers. Go has no limit of its own, so it gets silence. Tools
-  append names of their own (Terraform's begins with `APN/`), so Go is also recognised by its `Accept-Encoding: gzip`:
-  its transport adds exactly this unless compression is off, and no other SDK does but those on OkHttp, which waits in
-  silence, too. (Node and aiohttp send `gzip, deflate`, urllib and urllib3 `identity`; curl and Java none.)
+- Go before 1.24 drops a request after five interim answers. Go has no time limit of its own, so it gets nothing until
+  the answer is there. Tools put names of their own in front (Terraform's begins with `APN/`), so Go is also recognised
+  by `Accept-Encoding: gzip`: its transport adds exactly this unless compression is off. No other SDK does but those on
+  OkHttp, which needs silence, too. (Node and aiohttp send `gzip, deflate`, urllib and urllib3 `identity`; curl and Java
+  send none.)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from aiohttp import HttpVersion11, hdrs
 from multidict import CIMultiDictProxy
 
 
-# Clients with a limit of one second get their first sign well within it, also where the machine is busy.
+# A client with a limit of one second gets its first bytes well within it, on a busy machine too.
 FIRST_BYTE_SECONDS = 0.5
 EVERY_SECONDS = 0.7
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -28,7 +29,7 @@ SPACES = 64
 
 
 class Dialect(Enum):
-    """What a client takes for a sign of life."""
+    """The bytes that keep a client waiting."""
 
     INTERIM = "100 Continue"
     WHITE_SPACE = "white space before the JSON"
