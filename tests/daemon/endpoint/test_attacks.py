@@ -1,4 +1,4 @@
-"""Whoever can send bytes to the port, sends them: one table, against one daemon."""
+"""Hostile requests, from one table, against one daemon."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ USUAL_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name[:60] for attack in ATTACKS])
-async def test_whatever_is_sent_is_answered_as_the_contract_says(warm: Warm, attack: Attack) -> None:
+async def test_every_request_is_answered_as_the_contract_says(warm: Warm, attack: Attack) -> None:
     """Status, code and headers are the contract's, and the log tells the cause and nothing that was sent."""
     told = len(warm.daemon.log_text)
 

@@ -162,7 +162,7 @@ async def test_cpp_reads_an_error_that_comes_at_once(world: World) -> None:
 
 
 async def test_a_client_that_goes_away_leaves_its_prompt_to_the_next(world: World) -> None:
-    """The exchange goes on without whoever began it, and the next client gets the result."""
+    """The exchange goes on without the client that began it, and the next client gets the result."""
     ignore(world)
     async with world.serve() as daemon:
         async with dial(world.port) as line:
@@ -181,7 +181,7 @@ async def test_a_client_that_goes_away_leaves_its_prompt_to_the_next(world: Worl
 
 
 async def test_a_result_that_nobody_waits_for_is_kept(world: World) -> None:
-    """When all clients have gone, what the human approved is there for whoever comes."""
+    """When all clients have gone, the credentials that the human approved are there for the next one."""
     ignore(world)
     async with world.serve() as daemon:
         async with dial(world.port) as line:
@@ -196,7 +196,7 @@ async def test_a_result_that_nobody_waits_for_is_kept(world: World) -> None:
 
 @pytest.mark.parametrize("dialect", ["", CPP], ids=["interim", "C++"])
 async def test_a_token_that_is_rotated_meanwhile_opens_nothing(world: World, dialect: str) -> None:
-    """Whoever waits with an old token is told so in the end; C++, whose 200 has begun, is cut off."""
+    """A client that waited with an old token gets 401; the connection of C++, whose 200 has begun, is cut."""
     ignore(world)
     async with world.serve() as daemon, dial(world.port) as line:
         send(line, world, *filter(None, [dialect]), "Connection: close")
@@ -239,7 +239,7 @@ async def test_patience_ends_and_the_exchange_goes_on(world: World) -> None:
         ({"network": "offline"}, 503, "OnePasswordOffline", ""),
     ],
 )
-async def test_whoever_cannot_be_served_is_told_why(
+async def test_a_client_that_cannot_be_served_gets_the_reason(
     world: World, change: dict[str, object], status: int, code: str, step: str
 ) -> None:
     """403 where a person must act, 400 where something is set up wrong, 503 where time may help."""
@@ -269,7 +269,7 @@ async def test_a_failure_while_waiting_is_told_after_the_interims(world: World) 
     assert "run 'mayfly login nsrc'" in reply.json["message"]
 
 
-async def test_a_stopping_daemon_answers_whoever_has_come(world: World) -> None:
+async def test_a_stopping_daemon_answers_connected_clients(world: World) -> None:
     """After SIGTERM the human at the prompt is waited for; who came and has not asked may ask, and nobody else."""
     ignore(world)
     health = filled(get("/healthz"), port=str(world.port))
