@@ -73,7 +73,7 @@ def node() -> Built:
     """The JavaScript SDK v3."""
     program, npm = _program("node"), _program("npm")
     folder = _copied("node")
-    _fetch(npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent", cwd=folder)
+    _fetch(npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
     return Built(_pinned(folder / "package.json", r'node": "([^"]+)'), (program, str(folder / "main.js")), {})
 
 
