@@ -72,7 +72,7 @@ async def test_a_fault_elsewhere_does_not_stop_a_token_from_being_rotated(world:
 
 
 async def test_a_reload_of_a_bad_config_takes_the_tokens_over(world: World) -> None:
-    """A token that is rotated by hand and reloaded locks the old one out, too."""
+    """A token that is replaced by hand counts after `reload`, and the old one opens nothing."""
     world.write_toml()
     async with world.serve():
         assert 200 == (await world.get()).status

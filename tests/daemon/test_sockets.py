@@ -60,7 +60,7 @@ def test_in_the_sealed_unit_a_missing_port_is_an_error(monkeypatch: pytest.Monke
 
 
 def test_the_control_socket_is_for_its_user_alone(run_dir: Path) -> None:
-    """0600 in a folder 0700 with any umask, which is left as it was."""
+    """0600 in a folder 0700 under any umask, which stays as it was."""
     before = os.umask(0o002)
     try:
         with sockets.bind_control():

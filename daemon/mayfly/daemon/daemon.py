@@ -18,6 +18,7 @@ from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
+from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.http.acceptor import Acceptor
@@ -163,6 +164,7 @@ class Daemon:
             self._keeper,
             self._grants,
             self._audit,
+            RefusedClients(self._events, self._clock),
             port=self._report.address[1],
             clock=self._clock,
             on_refusal=self._admission.refused,

@@ -9,17 +9,17 @@ from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.errors import MayflyError
 
 
-def next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
+def next_step(profile: str, session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
     """The next thing that happens, or that a person can do."""
     phase = session.phase(policy, now)
     if in_flight:
         return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
     if session.last_error:
-        return _next_try(session, session.last_error, policy, now)
+        return _next_try(profile, session, session.last_error, policy, now)
     if not session.is_renewed_by_clock(policy):
         is_empty = phase is Phase.EMPTY
         return (
-            "a client's first request, or 'mayfly login', gets credentials"
+            f"a client's first request, or 'mayfly login {profile}', gets credentials"
             if is_empty
             else "renewed when a client asks"
         )
@@ -28,10 +28,10 @@ def next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: 
     return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"
 
 
-def _next_try(session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
+def _next_try(profile: str, session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
     retry_at = session.retries_by_itself_at(policy, now)
     if retry_at is None:
-        return error.hint or "tried again when a client asks"
+        return error.hint_for(profile) or "tried again when a client asks"
     left = round((retry_at - now).total_seconds())
     if left > 0:
         return (

@@ -11,6 +11,7 @@ from mayfly.daemon.next_step import next_step
 from mayfly.session import Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.credentials import instant_text
+from mayfly.shared.errors import MayflyError
 
 
 @attrs.frozen(kw_only=True)
@@ -58,8 +59,8 @@ class ProfileStatus:
             in_flight=in_flight,
             in_use=session.is_in_use(),
             retry_not_before_at=session.retry_not_before_at(),
-            last_error={"code": error.code, "message": error.message, "hint": error.hint} if error else None,
-            next_step=next_step(_blocking(session, ground), policy, in_flight=in_flight, now=now),
+            last_error=_error_row(profile, error) if error else None,
+            next_step=next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
         )
@@ -98,3 +99,7 @@ def _json_value(_owner: Any, _field: Any, value: Any) -> Any:
 def _blocking(session: Session, ground: Session | None) -> Session:
     """The session whose error explains why the profile has no credentials."""
     return ground if ground and ground.last_error else session
+
+
+def _error_row(profile: str, error: MayflyError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.hint_for(profile)}

@@ -15,6 +15,9 @@ from typing import NamedTuple
 BEGIN = "# >>> mayfly: what stands here is rewritten by 'mayfly aws-config --write' >>>"
 END = "# <<< mayfly <<<"
 
+# Go and Kotlin end a process after 60 s, Rust after 21: early enough for all of them to show what the command says.
+CURL_SECONDS = 15
+
 # Characters that mean the same between single quotes inside double quotes to shlex (botocore), to sh (Go, JS, Java,
 # Rust) and to readers of INI files, some of which take " #" and " ;" for a comment.
 _PLAIN_PATH = re.compile(r"[^\x00-\x1f\x7f'\"`$\\!;#]+")
@@ -58,8 +61,9 @@ def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str
     fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
     if curl is None:
         return f'sh -c "{fallback}"'
-    # -q: no ~/.curlrc. Only connecting has a time limit, because an answer may wait for a human.
-    options = f"-q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)}"
+    # -q: no ~/.curlrc. An answer may wait for a human: after 15 s the command asks again, and says so on stderr.
+    limits = f"--connect-timeout 2 --max-time {CURL_SECONDS}"
+    options = f"-q -sf --noproxy '*' {limits} --unix-socket {_quoted(socket)}"
     return f'sh -c "{_quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
 
 
