@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AccountMismatch, ConfigChanged, ExchangeFailed
+from mayfly.shared.text import failure_words
 
 
 # The `Date` header has whole seconds, and the answer took time to arrive: a difference below this is no skew.
@@ -49,7 +50,7 @@ def check_life(credentials: Credentials, *, skew_seconds: float, now: datetime) 
 
 def not_started(reason: OSError) -> ExchangeFailed:
     """The system does not start an exchange."""
-    return ExchangeFailed(f"the exchange cannot be started: {reason.strerror or type(reason).__name__}")
+    return ExchangeFailed(f"the exchange cannot be started: {failure_words(reason)}")
 
 
 def stopping() -> ExchangeFailed:

@@ -68,6 +68,10 @@ class OpLock:
         raw = os.pread(self._descriptor, MAX_FILE_BYTES, 0)
         self._write(raw or b"{}", RESERVED_BYTES)
 
+    def must_wait(self, devices: Iterable[Device]) -> bool:
+        """True if the current code of one of the devices was sent already."""
+        return _first_usable(_sent(self._read(), devices), self._step()) > self._step()
+
     def wait_for_fresh_codes(self, devices: Iterable[Device]) -> None:
         """Wait until the code of every device is one that was not sent. Waits in slices, because the clock may jump."""
         sent = _sent(self._read(), devices)
