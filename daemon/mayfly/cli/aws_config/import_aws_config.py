@@ -12,7 +12,6 @@ from pathlib import Path
 from shlex import quote
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import sections
 from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
 from mayfly.config.document import Document
@@ -77,7 +76,7 @@ def _plan() -> Plan:
     credentials = Path(credentials_file(os.environ))
     try:
         plan = make_plan(profiles_in(_text(config), _text(credentials)))
-    except (Unreadable, sections.Unmergeable) as reason:
+    except Unreadable as reason:
         raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
     if not plan.keys:
         for note in plan.notes:

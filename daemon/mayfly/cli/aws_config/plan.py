@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from typing import NamedTuple
 
-from mayfly.cli.aws_config import sections
+from mayfly.cli.aws_config import ini, sections
 
 
 Settings = Mapping[str, str]
@@ -81,13 +81,13 @@ class Plan(NamedTuple):
 
 
 def profiles_in(config: str, credentials: str) -> dict[str, dict[str, str]]:
-    """The settings of each profile; the credentials file wins, and our own block is left out. Raises Unreadable."""
+    """The settings of each profile; the credentials file wins, and our own sections are left out. Raises Unreadable."""
     ours = sections.written(config).profiles
     found: dict[str, dict[str, str]] = {}
     for text, is_config in ((config, True), (credentials, False)):
         for head, settings in _parsed(text).items():
-            name = sections.profile_of(head)
-            is_profile = not is_config or head == "default" or name != head
+            name = ini.profile_of(head)
+            is_profile = not is_config or ini.config_profile(head)
             if is_profile and not (is_config and name in ours):
                 found.setdefault(name, {}).update({key: value for key, value in settings.items() if value})
     return found
