@@ -6,6 +6,7 @@ It reads the body that it is to answer from standard input, and prints its port.
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 
 from collections.abc import AsyncIterator
@@ -14,8 +15,12 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.server import Server
+
+
+_acceptors: list[Acceptor] = []
 
 
 class Reference:
@@ -66,9 +71,9 @@ async def _unchecked(body: bytes) -> int:
     async def answer(_request: web.BaseRequest) -> Answer:
         return ready
 
-    server = Server(answer, admit=lambda _transport: Peer(0, 0), on_fault=lambda _fault: None)
-    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-    return int(listening.sockets[0].getsockname()[1])
+    sock = socket.create_server(("127.0.0.1", 0))
+    _acceptors.append(Acceptor(sock, Server(answer, on_fault=lambda _fault: None), lambda _sock: Peer(0, 0)))
+    return int(sock.getsockname()[1])
 
 
 async def _serve(kind: str, body: bytes) -> None:

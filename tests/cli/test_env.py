@@ -508,3 +508,11 @@ async def test_a_shell_outlives_the_daemon(world: World) -> None:
 
     assert first.pid != second.pid
     assert (0, ARN + "\n") == (ended.code, ended.out)
+
+
+@pytest.mark.parametrize("command", ["env", "exec"])
+async def test_help_says_who_needs_the_token_file(world: World, command: str) -> None:
+    """The three that take no token but from a file."""
+    text = " ".join((await world.run(command, "--help")).out.split())
+
+    assert "--token-file for object_store, polars and deltalake:" in text

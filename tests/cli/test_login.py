@@ -56,6 +56,31 @@ async def test_login_says_that_it_waits_for_a_prompt(world: World) -> None:
     assert (0, "mayfly: waiting for 1Password: approve the prompt for nsrc\n") == (ended.code, ended.err)
 
 
+async def test_a_login_through_the_lock_is_announced(world: World) -> None:
+    """The line about the prompt says that it comes through a locked screen."""
+    world.vault.update(prompt={"delay_s": 0.3})
+    async with world.serve():
+        ended = await world.run("login", "--through-lock", "nsrc")
+
+    line = "mayfly: waiting for 1Password: approve the prompt for nsrc, even if the screen is locked\n"
+    assert (0, line) == (ended.code, ended.err)
+
+
+def test_a_request_is_sent_with_its_body(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The body follows the head, which says how long it is."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
+    sent: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+        for body in (b"", b'{"through_lock": true}'):
+            with client.send("POST", "/profiles/nsrc/login", body=body)._sock, listener.accept()[0] as connection:
+                sent.append(connection.recv(65536))
+
+    head = "POST /profiles/nsrc/login HTTP/1.0\r\nHost: mayfly\r\nContent-Length: {}\r\n\r\n"
+    assert [head.format(0).encode(), head.format(22).encode() + b'{"through_lock": true}'] == sent
+
+
 def note_sent(world: World, *steps: int) -> None:
     """The file that an exchange writes when it sends the codes of these steps."""
     world.run_dir.mkdir(mode=0o700, exist_ok=True)

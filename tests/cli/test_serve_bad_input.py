@@ -380,7 +380,7 @@ def test_on_a_terminal_nothing_is_said_to_be_served_before_it_is(world: World) -
 
 def test_a_port_without_permission_needs_another_port() -> None:
     """The hint for a port below 1024 is to choose another one."""
-    reason = sockets.Taken("127.0.0.1:80 cannot be listened on: Permission denied")
+    reason = sockets.CannotListen("127.0.0.1:80 cannot be listened on: Permission denied")
 
     assert 'choose another port in the config: listen = "127.0.0.1:PORT"' == serve._next_step(reason)
 

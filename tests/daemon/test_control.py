@@ -1,4 +1,4 @@
-"""The control socket, by raw bytes: every route, what is no route, and who may come."""
+"""The control socket, by raw bytes: every route, other paths, and who may connect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest_asyncio
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.nursery import MAYFLY
 from support.raw import Line, Reply, dial_unix
-from support.world import SEED_ACCOUNT, SEED_TOML, Served, World
+from support.world import SEED_ACCOUNT, SEED_TOML, Served, World, free_port
 
 
 ROLE = f"""
@@ -60,7 +60,7 @@ async def _control(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tu
 
 
 async def test_status_tells_all_of_a_profile_and_no_secret(world: World) -> None:
-    """GET /status knows the phase, the end and who fetched; keys are shown by their last four characters."""
+    """GET /status has phase, expiration and last fetch; of a key it shows the last four characters."""
     async with world.serve() as daemon:
         credentials = (await world.get()).json
         reply = await ask(world, "GET", "/status")
@@ -129,10 +129,10 @@ async def test_login_forget_verify_and_process_answer_in_json(world: World) -> N
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_is_no_route_is_told_so(
+async def test_any_other_path_or_method_is_refused(
     control: tuple[World, Served], method: str, target: str, status: int, code: str
 ) -> None:
-    """404 for what is not there, 405 for another method, and nothing is started."""
+    """404 for any other path, 405 for another method, and nothing is started."""
     world, daemon = control
 
     reply = await ask(world, method, target)
@@ -161,8 +161,8 @@ async def test_an_error_has_all_that_a_command_needs(world: World) -> None:
         assert reply.json["needs_human"] is True
 
 
-async def test_events_are_told_as_they_happen(world: World) -> None:
-    """Every listener hears of a login, without a secret; the stream ends with the daemon."""
+async def test_events_are_streamed_as_they_happen(world: World) -> None:
+    """Every listener gets the events of a login, without a secret; the stream ends with the daemon."""
     async with world.serve() as daemon, dial_unix(world.run_dir / "control.sock") as first:
         async with dial_unix(world.run_dir / "control.sock") as second:
             await listening(first)
@@ -177,7 +177,7 @@ async def test_events_are_told_as_they_happen(world: World) -> None:
     assert b"daemon.draining" not in rest.partition(b"\n\n")[0]
 
 
-async def test_a_listener_that_does_not_listen_delays_nobody(world: World) -> None:
+async def test_a_listener_that_does_not_read_delays_nobody(world: World) -> None:
     """Its events are lost, and the daemon neither waits nor grows."""
     async with world.serve(), dial_unix(world.run_dir / "control.sock") as deaf:
         await listening(deaf)
@@ -207,8 +207,8 @@ async def test_there_is_one_daemon_on_a_control_socket(world: World) -> None:
     assert "another mayfly serves already" in ended.err
 
 
-async def test_what_a_dead_daemon_left_is_replaced(world: World) -> None:
-    """A socket that nobody answers on is in nobody's way."""
+async def test_the_socket_of_a_dead_daemon_is_replaced(world: World) -> None:
+    """A control socket that no process listens on is replaced."""
     async with world.serve() as daemon:
         os.kill(daemon.pid, signal.SIGKILL)
         await daemon.process.wait()
@@ -307,3 +307,112 @@ async def test_signals_end_a_daemon_gently_and_then_at_once(world: World) -> Non
         daemon.process.send_signal(signal.SIGCONT)
         assert 1 == await daemon.process.wait()
         await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_a_daemon_that_ends_late_leaves_the_socket_of_the_next(world: World) -> None:
+    """While one daemon waits for its exchange, another takes its place, and is reached when the first has ended."""
+    world.vault.update(prompt={"answer": "ignore"})
+    login = b"POST /profiles/nsrc/login HTTP/1.1\r\nHost: mayfly\r\n\r\n"
+    async with world.serve() as first, dial_unix(world.run_dir / "control.sock") as line:
+        line.send(login)
+        while not world.vault.state()["prompts"]:
+            await asyncio.sleep(0.02)
+        os.kill(first.pid, signal.SIGTERM)
+        await first.event("daemon.draining")
+        world.port = free_port()
+        async with world.serve() as second:
+            is_late = first.process.returncode is None
+            await first.process.wait()
+            status = await ask(world, "GET", "/status")
+
+    assert is_late
+    assert (200, second.pid) == (status.status, status.json["pid"])
+
+
+async def login_with(world: World, body: bytes, *lines: str) -> Reply:
+    """The answer to a login with that body, by default with the length that it has."""
+    head = ["POST /profiles/nsrc/login HTTP/1.1", "Host: mayfly", *(lines or [f"Content-Length: {len(body)}"])]
+    async with dial_unix(world.run_dir / "control.sock") as line:
+        line.send("\r\n".join([*head, "", ""]).encode() + body)
+        return await line.reply()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b" ",
+        b"true",
+        b"null",
+        b"[]",
+        b'[["through_lock", true]]',
+        b'{"through_lock": 1}',
+        b'{"through_lock": "true"}',
+        b'{"through_lock": null}',
+        b'{"through_lock": false}',
+        b'{"through_lock": true, "through_lock": true}',
+        b'{"through_lock": false, "through_lock": true}',
+        b'{"through_lock": true, "profile": "other"}',
+        b'{"Through_lock": true}',
+        b'{"through_lock": true',
+        b'{"through_lock": true} {}',
+        b'\xef\xbb\xbf{"through_lock": true}',
+        '{"through_lock": true}'.encode("utf-16"),
+        b"through_lock=true",
+        b"[" * 1000,
+        b'{"through_lock": true}' + b" " * 1003,
+        b"\xff",
+    ],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_login_with_any_other_body_is_refused(control: tuple[World, Served], body: bytes) -> None:
+    """Anything but `{"through_lock": true}` is 400, and nothing is started."""
+    world, daemon = control
+
+    reply = await login_with(world, body)
+
+    assert (400, "BadRequest") == (reply.status, reply.json["code"])
+    assert ([], []) == (daemon.events("request.failed"), daemon.events("exchange.started"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (["Transfer-Encoding: chunked"], b"zz\r\n"),
+        (["Content-Length: 22", "Content-Encoding: gzip"], b'{"through_lock": true}'[::-1]),
+        (["Content-Length: 100000000"], bytes(2000)),
+    ],
+    ids=["bad chunks", "compressed", "too long"],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_that_cannot_be_read_is_refused(
+    control: tuple[World, Served], lines: list[str], body: bytes
+) -> None:
+    """Bad chunks, a compressed body, and one that is too long, before all of it is there."""
+    world, daemon = control
+
+    assert 400 == (await login_with(world, body, *lines)).status
+    assert [] == daemon.events("request.failed")
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_body_that_does_not_come_is_refused(control: tuple[World, Served]) -> None:
+    """Five seconds, like for a head."""
+    world, daemon = control
+
+    began = asyncio.get_running_loop().time()
+    assert 400 == (await login_with(world, b'{"through', "Content-Length: 22")).status
+    assert 4 < asyncio.get_running_loop().time() - began < 9
+    assert [] == daemon.events("exchange.started")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("body", [b'{"through_lock": true}', b' {\n"through_lock":true } ', b""])
+async def test_a_login_takes_through_lock_or_nothing(world: World, body: bytes, *, chunked: bool) -> None:
+    """By length or in chunks, however it is spaced."""
+    sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked and body else b"0\r\n\r\n" if chunked else body
+    async with world.serve():
+        reply = await login_with(world, sent, *(["Transfer-Encoding: chunked"] if chunked else []))
+
+    assert (200, "nsrc") == (reply.status, reply.json["profile"])

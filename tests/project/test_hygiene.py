@@ -41,6 +41,21 @@ async def test_the_daemon_never_holds_a_permanent_key(world: World) -> None:
     assert {session["SecretAccessKey"]} == seen.found
 
 
+@as_root
+async def test_the_daemon_knows_tokens_by_their_hash(world: World) -> None:
+    """Tokens that no client has sent are nowhere in its memory: not its own, nor those that it has read."""
+    world.write_toml("".join(SEED_TOML.replace("nsrc]", f"p{number}]") for number in range(40)))
+    names = [f"p{number}" for number in range(40)]
+    async with world.serve(from_scratch=True) as daemon:
+        made = {world.token(name) for name in names}
+        assert 0 == (await world.run("rotate", *names)).code
+        read = {world.token(name) for name in names}
+        assert 200 == (await world.get("/credentials/p0")).status
+        seen = process_memory.search(daemon.pid, made | read - {world.token("p0")})
+
+    assert (80, set()) == (len(made | read), seen and seen.found)
+
+
 async def test_no_secret_is_on_a_command_line_or_in_an_environment(world: World) -> None:
     """Of the daemon, of the exchanges for a login and for a role, of op: at any time; nor in a file that is left."""
     world.write_toml(SEED_TOML + ROLE)

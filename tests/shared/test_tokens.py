@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
 import subprocess
 import sys
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -52,10 +54,31 @@ def test_a_token_is_43_characters_for_its_owner_alone(run_dir: Path) -> None:
 
 def test_a_token_stays_what_it_is() -> None:
     """Whoever asks again, or after a restart, gets the same; each profile has its own."""
-    first = tokens.ensure_tokens(["nsrc", "other"])
+    first = [tokens.ensure_token(profile) for profile in ("nsrc", "other")]
 
-    assert first == tokens.ensure_tokens(["nsrc", "other"])
-    assert 2 == len(set(first.values()))
+    assert first == [tokens.ensure_token(profile) for profile in ("nsrc", "other")]
+    assert 2 == len(set(first))
+
+
+def test_tokens_are_base64url_of_random_bits(run_dir: Path) -> None:
+    """Every letter of the alphabet comes up, the last carries 4 bits, and no token comes twice."""
+    made = [tokens.rotate_token("nsrc") for _ in range(200)]
+
+    assert 200 == len(set(made))
+    assert 64 == len(set("".join(token[:-1] for token in made)))
+    assert {32} == {len(base64.urlsafe_b64decode(token + "=")) for token in made}
+    assert set("AEIMQUYcgkosw048") == {token[-1] for token in made}
+
+
+def test_a_digest_is_that_of_the_token(run_dir: Path) -> None:
+    """The daemon asks for digests alone: of tokens that are there, and of those that it makes."""
+    made = tokens.ensure_digests(["nsrc"])
+    (run_dir / "tokens/other").write_text("short")
+    (run_dir / "tokens/other").chmod(0o600)
+
+    assert {"nsrc": sha256(tokens.ensure_token("nsrc").encode()).digest()} == made
+    found, problems = tokens.readable_digests(["nsrc", "other"])
+    assert (made, ["other"]) == (found, list(problems))
 
 
 def test_a_loose_umask_loosens_nothing(run_dir: Path) -> None:
@@ -82,7 +105,7 @@ RACER = """
 import sys
 from mayfly.shared import tokens
 sys.stdin.readline()
-print(*tokens.ensure_tokens(["a", "b"]).values())
+print(tokens.ensure_token("a"), tokens.ensure_token("b"))
 """
 
 

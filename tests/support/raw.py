@@ -1,4 +1,10 @@
-"""Requests as bytes, and answers as they come over the wire: nothing tidies up in between."""
+"""HTTP as bytes, in both directions: for tests of what a request must look like, and of every byte of an answer.
+
+`get` and `asking` make a request (without and with the token) as a template, `filled` puts port and token in, `dial`
+and `dial_unix` connect, and a `Line` sends bytes and reads answers one by one, interim ones too. No HTTP library is in
+between, so a test sees doubled headers, their order, and how a connection ends. A test that only wants an answer takes
+`World.get` instead.
+"""
 
 from __future__ import annotations
 

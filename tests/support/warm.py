@@ -1,4 +1,9 @@
-"""A daemon whose credentials are already in memory."""
+"""A daemon whose credentials are in memory already, shared by all tests of one module.
+
+For tests that send many requests and change nothing in the daemon: `tests/daemon/endpoint/conftest.py` starts one a
+module and gives it as the fixture `warm`; such tests run in the module's event loop (`on_warm`). `fill` puts the port
+and the tokens into a template of `support.raw`.
+"""
 
 from __future__ import annotations
 

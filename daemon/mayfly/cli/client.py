@@ -73,7 +73,7 @@ class Call:
         return Reply(int(words[1]), body)
 
 
-def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Call:
+def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:
     """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
 
     Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
@@ -83,7 +83,8 @@ def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECO
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)
-        sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: mayfly\r\nContent-Length: 0\r\n\r\n".encode())
+        head = f"{method} {target} HTTP/1.0\r\nHost: mayfly\r\nContent-Length: {len(body)}\r\n\r\n"
+        sock.sendall(head.encode() + body)
     except OSError:
         sock.close()
         raise NotRunning(f"the daemon at {path} does not listen") from None

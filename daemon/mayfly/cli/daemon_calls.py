@@ -73,18 +73,20 @@ def ask_about(profile: str, method: str, *target: str, answer_seconds: float | N
 
 
 def send_about(
-    profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS
+    profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS, body: bytes = b""
 ) -> client.Call:
     """The same request, without waiting for its answer; raises Stop, and sends nothing, if `profile` is no name."""
     if not _NAME.fullmatch(profile):
         raise unknown([profile], known_profiles())
-    return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds)
+    return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds, body)
 
 
-def send(method: str, target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> client.Call:
+def send(
+    method: str, target: str, answer_seconds: float | None = client.ANSWER_SECONDS, body: bytes = b""
+) -> client.Call:
     """Send a request without waiting for its answer; raises Stop if no daemon of ours runs."""
     try:
-        return client.send(method, target, answer_seconds=answer_seconds)
+        return client.send(method, target, answer_seconds=answer_seconds, body=body)
     except (client.NotRunning, client.Distrusted) as reason:
         raise _stop(reason) from None
 

@@ -18,7 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("profile", metavar="PROFILE", nargs="?", help="may be left out if there is only one")
     parser.add_argument("--shell", choices=shells.SHELLS, help="the shell to write for (default: by $SHELL)")
-    parser.add_argument("--token-file", action="store_true", help="set the token's file instead of the token")
+    parser.add_argument(
+        "--token-file",
+        action="store_true",
+        help="for object_store, polars and deltalake: set the token's file, not the token (old SDKs read none)",
+    )
     parser.add_argument("--off", action="store_true", help="undo what env has set")
 
 

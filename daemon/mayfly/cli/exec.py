@@ -27,7 +27,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.usage = "mayfly exec [-h] [--config FILE] [--token-file] [--allow-shadow] PROFILE -- CMD ..."
     parser.add_argument("profile", metavar="PROFILE", help="the profile to run it with")
-    parser.add_argument("--token-file", action="store_true", help="set the token's file instead of the token")
+    parser.add_argument(
+        "--token-file",
+        action="store_true",
+        help="for object_store, polars and deltalake: set the token's file, not the token (old SDKs read none)",
+    )
     parser.add_argument("--allow-shadow", action="store_true", help="even if [default] in ~/.aws wins over the profile")
     parser.epilog = "Ends as CMD ends; 127 if there is no such command, 126 if it cannot be run."
 

@@ -27,6 +27,9 @@ TAKES_CONFIG = False
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
+    parser.add_argument(
+        "--through-lock", action="store_true", help="prompt even if the screen is locked, for this login only"
+    )
     parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: every profile without a source")
 
 
@@ -37,10 +40,13 @@ def run(given: argparse.Namespace) -> int:
         daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
         names = dict.fromkeys(given.profiles or without_source(status))
         wait = PromptWait(daemon_calls.config_path(status))
+    body = json.dumps({"through_lock": True}).encode() if given.through_lock else b""
     calls = {
-        name: daemon_calls.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None) for name in names
+        name: daemon_calls.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None, body=body)
+        for name in names
     }
-    failures = [failure for name, call in _as_they_come(calls, wait) if (failure := _tell(name, call))]
+    answered = _as_they_come(calls, wait, ", even if the screen is locked" if given.through_lock else "")
+    failures = [failure for name, call in answered if (failure := _tell(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)
     return worst(failures)
@@ -94,7 +100,9 @@ class PromptWait:
         return left_seconds(self._sent, [Device(*way) for way in ways], now)
 
 
-def _as_they_come(calls: Mapping[str, client.Call], wait: PromptWait) -> Iterator[tuple[str, client.Call]]:
+def _as_they_come(
+    calls: Mapping[str, client.Call], wait: PromptWait, addition: str = ""
+) -> Iterator[tuple[str, client.Call]]:
     """Each profile and its call in the order of the answers; says for what it waits."""
     waiting = dict(calls)
     codes: PromptWait | None = wait
@@ -102,15 +110,15 @@ def _as_they_come(calls: Mapping[str, client.Call], wait: PromptWait) -> Iterato
     while waiting:
         ready = select.select(list(waiting.values()), [], [], quiet_seconds)[0]
         if not ready:
-            quiet_seconds, codes = _say_what_is_awaited(list(waiting), codes), None
+            quiet_seconds, codes = _say_what_is_awaited(list(waiting), codes, addition), None
         for name in [name for name, call in waiting.items() if call in ready]:
             yield name, waiting.pop(name)
 
 
-def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None) -> float | None:
+def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None, addition: str = "") -> float | None:
     """Say whether a person or AWS is waited for; the seconds until there is more to say, if there is.
 
-    `wait` None: it has been said once, and the prompt is on the screen now.
+    `wait` None: it has been said once, and the prompt is on the screen now. `addition` ends a line about a prompt.
     """
     with daemon_calls.understood():
         rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
@@ -118,9 +126,9 @@ def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None) -> float
     others = [name for name in names if name not in human] if wait else []
     seconds = wait.left_seconds(human, datetime.now(UTC)) if wait and human else 0
     if seconds:
-        speech.say(f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s")
+        speech.say(f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s{addition}")
     elif human:
-        speech.say(f"waiting for 1Password: approve the prompt for {', '.join(human)}")
+        speech.say(f"waiting for 1Password: approve the prompt for {', '.join(human)}{addition}")
     if others:
         speech.say(f"waiting for AWS: {', '.join(others)}")
     return seconds or None

@@ -16,8 +16,10 @@ from mayfly.shared.text import printable
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mayfly.config.model import Config, OnePassword
-    from mayfly.daemon.sockets import Taken
+    from mayfly.daemon.sockets import CannotListen
     from mayfly.service.manager import Manager
 
 
@@ -44,6 +46,7 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
+    has_changed = _change_of(given.config)
     # Only in the namespace that systemd has made for the unit.
     if given.sealed and manager.is_systemd:
         users.trust_unmapped_root()
@@ -56,15 +59,28 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.report(reason)
-    manager.status(printable(f"not serving: {reason.errors[0]}"))
-    _wait_for_change(given.config)
-    return code
+    return speech.DONE if _stand_in(manager, reason, logger, has_changed) else code
 
 
-def _wait_for_change(given: str | None) -> None:
-    """Wait until the config has changed, for WAIT_SECONDS at most: systemd starts us again as soon as we end."""
-    import time
+def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: Callable[[], bool]) -> bool:
+    """Wait until the config has changed, for WAIT_SECONDS at most: systemd starts us again as soon as we end.
 
+    True if a signal has ended the wait.
+    """
+    import asyncio
+
+    from mayfly.daemon.stand_in import StandIn
+
+    problems = [printable(problem) for problem in reason.errors]
+
+    async def wait() -> bool:
+        return await StandIn(manager, problems, logger, has_changed=has_changed).run(WAIT_SECONDS)
+
+    return asyncio.run(wait())
+
+
+def _change_of(given: str | None) -> Callable[[], bool]:
+    """Whether the config is another one than now."""
     named = given or os.environ.get("MAYFLY_CONFIG")
     places = [Path(named)] if named else [paths.config_dir() / name for name in paths.CONFIG_NAMES]
 
@@ -72,10 +88,7 @@ def _wait_for_change(given: str | None) -> None:
         return [place.stat().st_mtime_ns if place.exists() else 0 for place in places]
 
     before = look()
-    for _ in range(WAIT_SECONDS):
-        if look() != before:
-            return
-        time.sleep(1)
+    return lambda: look() != before
 
 
 def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
@@ -91,13 +104,7 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
 
     found = load(paths.config_file(given.config))
     address = _address(given.listen, found)
-    # The sealed unit does not see every folder. The exchange, which runs `op`, judges the program anyway.
-    if not given.sealed:
-        _warn_of_skipped_folders()
-        _check_ops(found)
-        _check_port(found, address, manager)
-    for text in (*found.warnings, *filter(None, [paths.overlooked_config(given.config)])):
-        speech.warning(text)
+    _check_machine(given, manager, found, address)
 
     async def serve() -> None:
         clock = Clock()
@@ -118,7 +125,7 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
         asyncio.run(serve())
     except sockets.PortTaken:
         raise _port_taken(found, address) from None
-    except sockets.Taken as reason:
+    except sockets.CannotListen as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
     except sock_diag.SockDiagMissing as reason:
         hint = "Linux's sock_diag is missing, as in gVisor and WSL 1, or a sandbox forbids it: run mayfly outside"
@@ -126,12 +133,30 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
     return speech.DONE
 
 
+def _check_machine(given: argparse.Namespace, manager: Manager, found: Config, address: tuple[str, int]) -> None:
+    """Raise Stop for an `op` that cannot be used, or a port that another process has; print the warnings."""
+    # The sealed unit does not see every folder. The exchange, which runs `op`, judges the program anyway.
+    if not given.sealed:
+        _warn_of_skipped_folders()
+        _check_ops(found)
+        _check_port(found, address, manager)
+    for text in (*found.warnings, *filter(None, [paths.overlooked_config(given.config)])):
+        speech.warning(text)
+
+
+def _warn_of_skipped_folders() -> None:
+    from mayfly.shared import programs
+
+    for line in programs.skipped_folders(os.environ):
+        speech.warning(f"{line}: no program is run from there")
+
+
 def _say_where(shown: str) -> None:
     if sys.stderr.isatty():
         speech.say(f"serving on {shown} until Ctrl-C; 'mayfly install' makes it a service")
 
 
-def _next_step(reason: Taken) -> str:
+def _next_step(reason: CannotListen) -> str:
     """The hint, by whether the control socket or the port is taken."""
     is_ours = "serves already" in str(reason)
     return "mayfly status" if is_ours else 'choose another port in the config: listen = "127.0.0.1:PORT"'
@@ -143,13 +168,6 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
     except ValueError as reason:
         source = "MAYFLY_LISTEN" if given is None else "--listen"
         raise speech.Stop(speech.WRONG_USAGE, f"{source}: {reason}") from None
-
-
-def _warn_of_skipped_folders() -> None:
-    from mayfly.shared import programs
-
-    for line in programs.skipped_folders(os.environ):
-        speech.warning(f"{line}: no program is run from there")
 
 
 def _check_ops(found: Config) -> None:

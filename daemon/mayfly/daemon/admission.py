@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
 
-from asyncio import Transport
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Peer(NamedTuple):
 class Admission:
     """Admits this user's processes, and root's if `allows_root` says so.
 
-    Without `sock_diag` (macOS) the kernel does not say whose a TCP connection is: then the token alone protects.
+    Without `sock_diag` (macOS) the kernel does not name the owner of a TCP connection. There only the token protects.
     """
 
     def __init__(self, sock_diag: SockDiag | None, events: Events, *, allows_root: Callable[[], bool]) -> None:
@@ -34,8 +34,8 @@ class Admission:
         self._allows_root = allows_root
         self._refusals = LogCounter()
 
-    def prove(self, port: int) -> None:
-        """Raise SockDiagMissing if the kernel should know the owner of our own `port`, and does not."""
+    def check_sock_diag(self, port: int) -> None:
+        """Raise SockDiagMissing if this kernel should name the owner of our own `port`, and does not."""
         if self._sock_diag is not None:
             self._sock_diag.prove(port)
 
@@ -49,24 +49,29 @@ class Admission:
         if times := self._refusals.count(cause):
             self._events.warning("request.refused", cause=cause, times=times)
 
-    def tcp(self, transport: Transport) -> Peer | None:
+    def admit_tcp(self, sock: socket.socket) -> Peer | None:
         """The client of a TCP connection; None if it is refused."""
         if self._sock_diag is None:
             return Peer(os.getuid())
-        ours, client = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         try:
-            owner = self._sock_diag.peer(client, ours) if client and ours else None
+            client = sock.getpeername()
         except OSError:
-            owner = None
-        return self._admitted(Peer(owner.uid, inode=owner.inode) if owner else None)
+            return self._refused("gone")
+        try:
+            owner = self._sock_diag.peer(client, sock.getsockname())
+        except OSError:
+            return self._refused("unidentified")
+        # A client that has closed its socket already is nobody's, not another user's.
+        return self._admitted(Peer(owner.uid, inode=owner.inode)) if owner else self._refused("gone")
 
-    def unix(self, transport: Transport) -> Peer | None:
+    def admit_unix(self, sock: socket.socket) -> Peer | None:
         """The client of a connection to the control socket; None if it is refused."""
-        found = unix_peer(transport.get_extra_info("socket"))
-        return self._admitted(Peer(found[1], pid=found[0]) if found else None)
+        found = unix_peer(sock)
+        return self._admitted(Peer(found[1], pid=found[0])) if found else self._refused("unidentified")
 
-    def _admitted(self, peer: Peer | None) -> Peer | None:
-        if peer and is_ours(peer.uid, allow_root=self._allows_root()):
-            return peer
-        self.refused("user")
+    def _admitted(self, peer: Peer) -> Peer | None:
+        return peer if is_ours(peer.uid, allow_root=self._allows_root()) else self._refused("user")
+
+    def _refused(self, cause: str) -> Peer | None:
+        self.refused(cause)
         return None

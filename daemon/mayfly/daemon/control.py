@@ -1,16 +1,17 @@
 """The control socket: the HTTP face for the user's own commands, on a Unix socket that nobody else can open.
 
-GET /status                    what is fresh until when, what is next, what went wrong
-POST /profiles/P/login         fresh credentials now, waiting for the human
-POST /profiles/P/forget        drop them
-POST /profiles/P/verify        who AWS takes the session for
-GET /process/P                 the JSON of credential_process, waiting for the human
-POST /reload                   take over a changed config, and the tokens
-POST /tokens                   take over the tokens alone; which could not be, and why
-GET /events                    what happens, as server-sent events
+GET /status                    each profile's phase, next step and last error
+POST /profiles/P/login         get fresh credentials now; waits for the human
+POST /profiles/P/forget        drop the credentials
+POST /profiles/P/verify        sts get-caller-identity with the profile's session
+GET /process/P                 the JSON of credential_process; waits for the human
+POST /reload                   take over the tokens and a changed config
+POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
+GET /events                    the daemon's events, as server-sent events
 
-The rest is 404, another method 405. Errors carry what a command needs to speak of them: `code`, `message`, `hint`,
-`needs_human`, `problems`.
+A login obeys the lock of the screen. With the body `{"through_lock": true}` it may prompt through the lock, for as long
+as the request lasts. Any other body of a login is 400. Any other path is 404, another method 405. An error carries
+what a command needs for its message and its exit code: `code`, `message`, `hint`, `needs_human`, `problems`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aiohttp import web
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.events import Events
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
+from mayfly.daemon.http.body import BodyInvalid, read_body
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
@@ -34,20 +36,23 @@ from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
-class Question(NamedTuple):
-    """What a route is asked: about which profile, and by which process (0: not known)."""
+class Call(NamedTuple):
+    """One call of a route: the profile in its path ("" if it has none), the caller's pid (0 is unknown)."""
 
     profile: str
     pid: int
+    request: web.BaseRequest
 
 
-Route = tuple[str, Callable[[Question], Awaitable[Answer]]]
+Route = tuple[str, Callable[[Call], Awaitable[Answer]]]
+
+THROUGH_LOCK = '{"through_lock": true}'
 
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
 
 
 class Control:
-    """Answers on the control socket; `status`, `reload` and `take_over_tokens` are the daemon's."""
+    """Answers on the control socket; `status`, `reload_config` and `reload_tokens` do the daemon's part."""
 
     def __init__(
         self,
@@ -56,20 +61,20 @@ class Control:
         audit: Audit,
         *,
         status: Callable[[], Awaitable[dict[str, Any]]],
-        reload: Callable[[], Awaitable[None]],
-        take_over_tokens: Callable[[], Awaitable[dict[str, str]]],
+        reload_config: Callable[[], Awaitable[None]],
+        reload_tokens: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
         self._keeper = keeper
         self._events = events
         self._audit = audit
         self._status = status
-        self._reload = reload
-        self._take_over_tokens = take_over_tokens
+        self._reload_config = reload_config
+        self._reload_tokens = reload_tokens
         self._routes: dict[str, Route] = {
             "/status": ("GET", self._show_status),
-            "/events": ("GET", self._listen),
-            "/reload": ("POST", self._take_over),
-            "/tokens": ("POST", self._renew),
+            "/events": ("GET", self._stream),
+            "/reload": ("POST", self._config),
+            "/tokens": ("POST", self._tokens),
             "/process/P": ("GET", self._process),
             "/profiles/P/login": ("POST", self._login),
             "/profiles/P/forget": ("POST", self._forget),
@@ -78,8 +83,8 @@ class Control:
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
-        place, profile = _place(request.path)
-        method, route = self._routes.get(place, ("", None))
+        pattern, profile = _pattern(request.path)
+        method, route = self._routes.get(pattern, ("", None))
         if route is None:
             return refusal(404, "NotFound", "there is nothing here")
         if request.method != method:
@@ -88,84 +93,103 @@ class Control:
             return refusal(404, "UnknownProfile", f"there is no profile {profile[:64]} in {self._keeper.config.source}")
         try:
             peer = cast(Connection, request.protocol).peer
-            return await route(Question(profile or "", peer.pid if peer else 0))
+            return await route(Call(profile or "", peer.pid if peer else 0, request))
+        except BodyInvalid:
+            return refusal(400, "BadRequest", f"the body of a login is empty, or {THROUGH_LOCK}")
         except MayflyError as error:
-            # It may be the session's last error, raised for every client: it must not keep all their frames.
+            # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
-            return told(error)
+            return error_answer(error, profile or "")
 
-    async def _show_status(self, _question: Question) -> Answer:
+    async def _show_status(self, _call: Call) -> Answer:
         return json_answer(200, await self._status())
 
-    async def _listen(self, _question: Question) -> Answer:
-        return Stream(self._events)
+    async def _stream(self, _call: Call) -> Answer:
+        return EventStream(self._events)
 
-    async def _take_over(self, _question: Question) -> Answer:
-        await self._reload()
+    async def _config(self, _call: Call) -> Answer:
+        await self._reload_config()
         return json_answer(200, {"config": self._keeper.config.source})
 
-    async def _renew(self, _question: Question) -> Answer:
-        return json_answer(200, {"refused": await self._take_over_tokens()})
+    async def _tokens(self, _call: Call) -> Answer:
+        return json_answer(200, {"refused": await self._reload_tokens()})
 
-    async def _process(self, question: Question) -> Answer:
-        profile = question.profile
-        requester = Requester(pid=question.pid)
+    async def _process(self, call: Call) -> Answer:
+        profile = call.profile
+        requester = Requester(pid=call.pid)
         credentials = self._keeper.take(profile, requester) or await self._keeper.obtain(
             profile, Trigger.CLIENT, requester
         )
-        await self._audit.note(profile, "credential_process", None, pid=question.pid)
+        await self._audit.note(profile, "credential_process", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
-    async def _login(self, question: Question) -> Answer:
-        profile = question.profile
-        await self._keeper.obtain(profile, Trigger.PERSON)
-        mine = next(row for row in self._keeper.status() if row.profile == profile)
-        return json_answer(200, {"profile": profile, "expires_in_seconds": mine.expires_in_seconds})
+    async def _login(self, call: Call) -> Answer:
+        profile = call.profile
+        through_lock = await _is_through_lock(call.request)
+        await self._keeper.obtain(profile, Trigger.PERSON, through_lock=through_lock)
+        row = next(row for row in self._keeper.status() if row.profile == profile)
+        return json_answer(200, {"profile": profile, "expires_in_seconds": row.expires_in_seconds})
 
-    async def _forget(self, question: Question) -> Answer:
-        self._keeper.forget([question.profile])
-        return json_answer(200, {"profile": question.profile})
+    async def _forget(self, call: Call) -> Answer:
+        self._keeper.forget([call.profile])
+        return json_answer(200, {"profile": call.profile})
 
-    async def _verify(self, question: Question) -> Answer:
-        return json_answer(200, attrs.asdict(await self._keeper.identify(question.profile)))
+    async def _verify(self, call: Call) -> Answer:
+        return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
 
 
-class Stream(Answer):
-    """Server-sent events, until the listener or the daemon goes."""
+class EventStream(Answer):
+    """Server-sent events, until the client closes or the daemon ends."""
 
     def __init__(self, events: Events) -> None:
         super().__init__(200, b"")
         self._events = events
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Write every event as it comes."""
+        """Write each event as it comes."""
         connection = cast(Connection, request.protocol)
+        connection.is_stream = True
         connection.write(_STREAM_HEAD)
         async for event in self._events.listen():
             connection.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
-            # A listener that does not keep up loses events, and costs no memory.
+            # A client that reads too slowly loses events. Nothing more is written until it has read the last one.
             await request.writer.drain()
         raise ConnectionResetError("the stream has ended")
 
 
-def _place(path: str) -> tuple[str, str | None]:
-    """A path with P in the place of the profile, and the profile (None where it has no place)."""
+async def _is_through_lock(request: web.BaseRequest) -> bool:
+    """True if the body of a login is `THROUGH_LOCK`, False if there is none; raises BodyInvalid for any other."""
+    body = await read_body(request)
+    if not body:
+        return False
+    try:
+        # As pairs, so that a key that comes twice is seen.
+        pairs = json.loads(body.decode(), object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        raise BodyInvalid from None
+    if not isinstance(pairs, tuple) or len(pairs) != 1 or pairs[0][0] != "through_lock" or pairs[0][1] is not True:
+        raise BodyInvalid
+    return True
+
+
+def _pattern(path: str) -> tuple[str, str | None]:
+    """A path with P instead of the profile, and the profile; None if the path has none."""
     match path.split("/"):
-        case ["", "process" | "profiles" as room, profile, *action]:
-            return "/".join(["", room, "P", *action]), profile
+        case ["", "process" | "profiles" as folder, profile, *action]:
+            return "/".join(["", folder, "P", *action]), profile
         case _:
             return path, None
 
 
-def told(error: MayflyError) -> Answer:
-    """An error with all that a command needs to speak of it and to choose its exit code."""
+def error_answer(error: MayflyError, profile: str = "") -> Answer:
+    """An error, about `profile` if there is one, with all that a command needs for its message and its exit code."""
     problems = list(error.problems) if isinstance(error, ConfigInvalid) else []
     return json_answer(
         error.http_status,
         {
             "code": error.code,
             "message": error.message,
-            "hint": error.hint,
+            "hint": error.hint_for(profile),
             "needs_human": error.needs_human,
             "problems": problems,
         },

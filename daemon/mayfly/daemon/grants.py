@@ -29,9 +29,9 @@ class Grants:
     def __init__(self) -> None:
         self._rows: dict[bytes, Grant] = {}
 
-    def replace(self, tokens: Mapping[str, str]) -> None:
-        """Make the grants without end exactly those of `tokens` (token by profile)."""
-        self._rows = {digest(token): Grant(profile) for profile, token in tokens.items()}
+    def replace(self, digests: Mapping[str, bytes]) -> None:
+        """Make the grants without end exactly these (the SHA-256 of a token, by profile)."""
+        self._rows = {found: Grant(profile) for profile, found in digests.items()}
 
     def opens(self, token: str, profile: str, now: datetime) -> bool:
         """True if `token` opens `profile` at `now`. Takes equally long for every token of the same length."""
@@ -42,5 +42,5 @@ class Grants:
 
 
 def digest(token: str) -> bytes:
-    """The SHA-256 of a token as it was sent, whatever bytes those were."""
+    """The SHA-256 of a token as it was sent, even if its bytes are no text."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,8 +1,7 @@
-"""How the daemon gets at an exchange: a process that is started, asked once, listened to, and seen off.
+"""Starts an exchange: a process that gets one request, answers with a line for each profile, and ends.
 
-It is a child of the daemon's, or, where the daemon is sealed off, an instance of systemd's unit for it. An `Exchange`
-is opened before it is known what exactly to ask, because its interpreter takes as long to start as clients take to
-gather.
+It is a child process, or, if the daemon's unit is sealed, an instance of systemd's unit for the exchange. An `Exchange`
+is opened before the request is complete: its interpreter starts while more clients arrive.
 """
 
 from __future__ import annotations
@@ -18,38 +17,39 @@ from typing import Protocol
 
 from mayfly.shared import wire
 from mayfly.shared.errors import ExchangeFailed
+from mayfly.shared.interpreter import isolation_flags
 from mayfly.shared.wire import Request, Result
 
 
-# The exchange keeps its own limits; this one is for an exchange that does not. It covers a wait for another daemon's
-# `op`, two of our own at their longest (600 s each), two steps of codes, and STS's patience.
+# The exchange has its own time limits; this one ends an exchange that ignores them. It covers a wait for another
+# daemon's `op`, two of our own at their longest (600 s each), two waits for the next code, and the calls of STS.
 BACKSTOP_SECONDS = 3600
 TERM_GRACE_SECONDS = 10
 
-# systemd hangs up on whoever is one too many (MaxConnections in mayfly-exchange.socket), so we stay well below, and
-# check_prompt room for those that are being seen off. As many processes is more than a machine should have to bear.
-UNITS_AT_ONCE = 128
+# systemd closes every connection beyond MaxConnections in mayfly-exchange.socket. This limit is well below, because
+# exchanges that are about to end count there, too.
+EXCHANGES_AT_ONCE = 128
 
 
-# Returns where a human may be asked now, and raises the MayflyError that is in the way.
+# Returns if a human may be prompted now; raises the MayflyError that says why not.
 PromptCheck = Callable[[], Awaitable[None]]
 
 
 class Exchange(Protocol):
-    """One exchange that has been opened and not yet asked."""
+    """One exchange that has been opened and has got no request yet."""
 
     def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
-        """Send `request` and yield one result a profile, as they come.
+        """Send `request` and yield the results as they come, one for each profile.
 
-        Raises ExchangeFailed, and whatever `check_prompt` raises.
+        Raises ExchangeFailed, and the MayflyError that `check_prompt` raises.
         """
 
 
 Launcher = Callable[[], AbstractAsyncContextManager[Exchange]]
 
 
-class _Piped:
-    """An exchange at the other end of two streams."""
+class _StreamExchange:
+    """An exchange at the other end of a pair of streams."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -68,13 +68,13 @@ class _Piped:
                         await check_prompt()
                         self._writer.write(wire.YOU_MAY)
                     else:
-                        yield _expected(wire.parse_result(line), wanted)
+                        yield _check_profile(wire.parse_result(line), wanted)
         except TimeoutError:
             raise ExchangeFailed("the exchange did not end") from None
         except ConnectionError:
             raise ExchangeFailed("the exchange ended before it was asked") from None
         if is_silent and wanted:
-            # So does one that takes this for no request, because it is of another version.
+            # An exchange of another version may not understand the request, and ends without an answer.
             hint = "look at the daemon's log; after an upgrade, restart the daemon"
             raise ExchangeFailed("the exchange ended without an answer", hint=hint)
 
@@ -88,45 +88,51 @@ class _Piped:
         return line
 
 
-def _expected(result: Result, wanted: set[str]) -> Result:
+def _check_profile(result: Result, wanted: set[str]) -> Result:
     if result.profile not in wanted:
         raise ExchangeFailed("the exchange answered for a profile that was not asked for")
     return result
 
 
-def child_launcher(config_source: Callable[[], str]) -> Launcher:
-    """A launcher of child processes that read the config themselves, from the file that is in force then."""
+def child_launcher(config_source: Callable[[], str], *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
+    """A launcher of child processes, at most `at_once` at a time, that read the config in force then themselves."""
+    places = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Exchange]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "mayfly.exchange",
-            "--config",
-            config_source(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd="/",
-            # Ctrl-C in the daemon's terminal is the daemon's to hear: it sees its exchange off itself.
-            start_new_session=True,
-            env=_environment(),
-            limit=wire.MAX_LINE_BYTES,
-        )
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for mypy: made with pipes
-        try:
-            yield _Piped(process.stdout, process.stdin)
-        finally:
-            await _see_off(process)
+        async with places:
+            process = await _start(config_source())
+            assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for mypy: made with pipes
+            try:
+                yield _StreamExchange(process.stdout, process.stdin)
+            finally:
+                await _end(process)
 
     return launch
 
 
-def unit_launcher(path: Path, *, at_once: int = UNITS_AT_ONCE) -> Launcher:
-    """A launcher by the socket at `path`: systemd starts an exchange for each connection, and ends all that is its.
+async def _start(config_source: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *isolation_flags(),
+        "-m",
+        "mayfly.exchange",
+        "--config",
+        config_source,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd="/",
+        # Ctrl-C in the terminal must reach the daemon only, which ends its exchange itself.
+        start_new_session=True,
+        env=_environment(),
+        limit=wire.MAX_LINE_BYTES,
+    )
 
-    Whoever comes while there are `at_once` waits. Raises ExchangeFailed where systemd does not listen.
+
+def unit_launcher(path: Path, *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
+    """A launcher by the socket at `path`: systemd starts a unit for each connection, and ends all its processes.
+
+    At most `at_once` exchanges run at a time; the next one waits. Raises ExchangeFailed if systemd does not listen.
     """
     places = asyncio.Semaphore(at_once)
 
@@ -135,9 +141,9 @@ def unit_launcher(path: Path, *, at_once: int = UNITS_AT_ONCE) -> Launcher:
         async with places:
             reader, writer = await _connected(path)
             try:
-                yield _Piped(reader, writer)
+                yield _StreamExchange(reader, writer)
             finally:
-                # An exchange that is not done takes this for the order to end.
+                # An exchange that still works takes a closed connection for the order to end.
                 writer.close()
                 with suppress(OSError):
                     await writer.wait_closed()
@@ -152,14 +158,14 @@ async def _connected(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWr
         raise ExchangeFailed(f"nobody listens on {path}", hint="run 'mayfly install --now'") from None
 
 
-async def _see_off(process: asyncio.subprocess.Process) -> None:
-    """Let it end by itself if it is done, or ask, or make it: it takes `op` along."""
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Wait for a process that has closed its output; otherwise SIGTERM, then SIGKILL. It ends its `op` with it."""
     assert process.stdin is not None  # noqa: S101 - for mypy: made with a pipe
     process.stdin.close()
-    for end in (process.terminate, process.kill):
+    for send_signal in (process.terminate, process.kill):
         if process.returncode is None and not (process.stdout and process.stdout.at_eof()):
             with suppress(ProcessLookupError):
-                end()
+                send_signal()
         with suppress(TimeoutError):
             async with asyncio.timeout(TERM_GRACE_SECONDS):
                 await process.wait()
@@ -167,7 +173,7 @@ async def _see_off(process: asyncio.subprocess.Process) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The daemon's own, less what systemd handed to the daemon alone."""
+    """The daemon's own, without the variables that systemd set for the daemon only."""
     return {
         name: value for name, value in os.environ.items() if not name.startswith(("LISTEN_", "NOTIFY_", "WATCHDOG_"))
     }

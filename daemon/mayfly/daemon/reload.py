@@ -1,4 +1,4 @@
-"""Taking over what has changed on disk: the config, and the tokens."""
+"""Takes over what has changed on disk: the config, and the tokens."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.keeper import Keeper
+from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
-from mayfly.shared.tokens import ensure_tokens, readable_tokens, renewed_at_ns
+from mayfly.shared.tokens import ensure_digests, readable_digests, renewed_at_ns
 
 
 T = TypeVar("T")
 
-# The exchange reads the config itself, and takes no other than ours.
-UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got"
+# The exchange reads the config itself, and refuses to work for a daemon that has read another one.
+UNTIL_RELOAD = "until then what is in memory goes on, and nothing new can be got"
 
 LOOK_AGAIN_SECONDS = 1
-# A disk that does not answer until then does not answer; the commands wait for 10 s.
+# A disk that has not answered by then counts as one that does not answer; commands wait for 10 s.
 DISK_SECONDS = 4
 
 
 class Reload:
-    """Takes over config and tokens. The tokens wait for nothing of the config's.
+    """Reads config and tokens again. The tokens wait for nothing that concerns the config.
 
-    `find_config` says which file is the config, by the rule that every command follows; `on_start` and `on_end` are
-    called when a config is being read, and when one is in force again.
+    `find_config` returns the path of the config, by the rule that every command follows. `on_start` is called when a
+    config is about to be read, `on_end` when one is in force again.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Reload:
         keeper: Keeper,
         grants: Grants,
         events: Events,
+        tasks: Tasks,
         *,
         find_config: Callable[[], Path],
         on_start: Callable[[], None],
@@ -51,108 +53,125 @@ class Reload:
         self._keeper = keeper
         self._grants = grants
         self._events = events
+        self._tasks = tasks
         self._find_config = find_config
         self._on_start = on_start
         self._on_end = on_end
-        self._one_config = asyncio.Lock()
-        # Of two readers at once, the one that read the old tokens could be the last to put them in force.
-        self._one_at_a_time = asyncio.Lock()
+        self._config_lock = asyncio.Lock()
+        # Of two readers of tokens at once, the one that read first could be the last to replace the grants.
+        self._tokens_lock = asyncio.Lock()
         self._config_thread = DaemonThread()
         self._tokens_thread = DaemonThread()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._tokens_of_ns = renewed_at_ns()
+        self._reading: asyncio.Task[dict[str, str]] | None = None
+        self._known_renewal_ns = renewed_at_ns()
         self._read_at_seconds = float("-inf")
 
-    def soon(self) -> None:
-        """For a signal: begin, and leave what may be wrong to the log."""
+    def start(self) -> None:
+        """Start to reload, for SIGHUP. Problems go to the log only."""
+        self._tasks.spawn(self._reload_for_signal())
 
-        async def reload() -> None:
-            with suppress(MayflyError):
-                await self.config()
-
-        task = asyncio.create_task(reload())
-        # asyncio itself holds a task only weakly.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _reload_for_signal(self) -> None:
+        with suppress(MayflyError):
+            await self.config()
 
     async def config(self) -> None:
-        """Take over the config on disk; raises ConfigInvalid, and goes on with the old one, where it is bad.
+        """Take over the tokens and the config on disk. Raises ConfigInvalid if the config is bad: the old one stays.
 
-        New tokens count at once, whatever else is wrong.
+        New tokens count at once, even if the config is bad. A client that goes away does not stop it half-way.
         """
-        await self.tokens()
-        async with self._one_config:
-            self._on_start()
-            try:
-                await self._read()
-            finally:
-                self._on_end()
+        await asyncio.shield(self._tasks.start(self._read_all()))
 
     async def tokens(self) -> dict[str, str]:
-        """Let the tokens on disk be those in force. What is wrong with one, by profile: that profile has none then."""
-        async with self._one_at_a_time:
-            self._tokens_of_ns = renewed_at_ns()
-            profiles = self._keeper.config.profiles
-            tokens, problems = await _from_disk(self._tokens_thread, lambda: readable_tokens(profiles), "the tokens")
-            self._grants.replace(tokens)
+        """Take over the tokens on disk. Returns the problem of each token that cannot be used, by profile.
+
+        A profile whose token cannot be used has none. A client that goes away does not stop it.
+        """
+        self._reading = self._tasks.start(self._read_tokens())
+        return await asyncio.shield(self._reading)
+
+    async def tokens_renewed(self) -> bool:
+        """True if tokens that a client may have been judged by have been replaced by those on disk.
+
+        Nobody may have told us, for example if the tokens' folder was lost and `mayfly env` made new ones. Many
+        clients may come with an unknown token, so the tokens are read once a second at most.
+        """
+        # A disk that does not answer has renewed nothing.
+        with suppress(ConfigInvalid):
+            if self._reading and not self._reading.done():
+                # Tokens are being read now, so the client is judged by those.
+                await asyncio.shield(self._reading)
+                return True
+            if self._may_be_renewed():
+                await self.tokens()
+                return True
+        return False
+
+    def _may_be_renewed(self) -> bool:
+        seconds, renewed_at = asyncio.get_running_loop().time(), renewed_at_ns()
+        # If the folder is missing (0), nobody has made a token, and those in force stay.
+        is_same = renewed_at in {0, self._known_renewal_ns}
+        if is_same or seconds - self._read_at_seconds < LOOK_AGAIN_SECONDS:
+            return False
+        self._read_at_seconds = seconds
+        return True
+
+    async def _read_all(self) -> None:
+        await self.tokens()
+        await self._read_config()
+
+    async def _read_tokens(self) -> dict[str, str]:
+        async with self._tokens_lock:
+            renewed_at = renewed_at_ns()
+            read = partial(readable_digests, self._keeper.config.profiles)
+            digests, problems = await _from_disk(self._tokens_thread, read, "the tokens")
+            self._grants.replace(digests)
+            self._known_renewal_ns = renewed_at
         for profile, reason in problems.items():
             self._events.warning("token.refused", profile=profile, reason=reason)
         return problems
 
-    async def renewed_tokens(self) -> bool:
-        """Whether tokens on disk have become others by themselves, as where their folder was lost; now these count.
-
-        For clients with an unknown one, who may be many: they are read once a second at most.
-        """
-        if self._one_at_a_time.locked():
-            # Somebody reads already: whoever comes meanwhile is judged by what that brings.
-            async with self._one_at_a_time:
-                return True
-        seconds, renewed_at = asyncio.get_running_loop().time(), renewed_at_ns()
-        # Where there is no folder nobody has made a token, and those in force go on.
-        is_same = renewed_at in {0, self._tokens_of_ns}
-        if is_same or seconds - self._read_at_seconds < LOOK_AGAIN_SECONDS:
-            return False
-        self._read_at_seconds = seconds
-        await self.tokens()
-        return True
-
-    async def _read(self) -> None:
-        try:
-            fresh = await _from_disk(self._config_thread, lambda: load(self._find_config()), "the config")
-            await self._put_in_force(fresh)
-        except MayflyError as error:
-            self._events.warning("config.refused", reason=error.message)
-            error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_THEN}"
-            raise
-        self._events.info("config.reloaded", path=fresh.source, profiles=len(fresh.profiles))
+    async def _read_config(self) -> None:
+        async with self._config_lock:
+            self._on_start()
+            try:
+                fresh = await _from_disk(self._config_thread, lambda: load(self._find_config()), "the config")
+                await self._put_in_force(fresh)
+            except MayflyError as error:
+                self._events.warning("config.refused", reason=error.message)
+                error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_RELOAD}"
+                raise
+            finally:
+                self._on_end()
 
     async def _put_in_force(self, fresh: Config) -> None:
-        async with self._one_at_a_time:
-            make = partial(ensure_tokens, fresh.profiles)
-            tokens = await _from_disk(self._tokens_thread, make, "the tokens")
+        """Raises ConfigInvalid if the token of a profile cannot be used."""
+        async with self._tokens_lock:
+            digests = await _from_disk(self._tokens_thread, partial(ensure_digests, fresh.profiles), "the tokens")
             self._keeper.adopt(fresh)
-            self._grants.replace(tokens)
+            self._grants.replace(digests)
+        self._events.info("config.reloaded", path=fresh.source, profiles=len(fresh.profiles))
 
 
 def config_notes(in_force: Config, given: str | None) -> list[str]:
-    """What `status` tells of the files on disk, compared with the config in force; reads them."""
+    """What `status` says of the files on disk, compared with the config in force; reads them."""
     notes = []
     try:
         found = str(paths.config_file(given))
     except ConfigInvalid:
         found = in_force.source
     if found != in_force.source:
-        notes.append(f"the daemon runs on {in_force.source}, and commands read {found}: 'mayfly reload'; {UNTIL_THEN}")
+        notes.append(
+            f"the daemon runs on {in_force.source}, and commands read {found}: 'mayfly reload'; {UNTIL_RELOAD}"
+        )
     elif not is_as_on_disk(in_force):
-        notes.append(f"{in_force.source} has changed since it was read: 'mayfly reload'; {UNTIL_THEN}")
+        notes.append(f"{in_force.source} has changed since it was read: 'mayfly reload'; {UNTIL_RELOAD}")
     if overlooked := paths.overlooked_config(given):
         notes.append(overlooked)
     return notes
 
 
 async def _from_disk(thread: DaemonThread, read: Callable[[], T], what: str) -> T:
-    """What `read` returns; raises ConfigInvalid where the disk does not answer."""
+    """What `read` returns; raises ConfigInvalid if the disk does not answer."""
     try:
         return await thread.run(read, DISK_SECONDS)
     except TimeoutError:

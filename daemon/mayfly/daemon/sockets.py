@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import fcntl
 import os
-import resource
 import socket
 import stat
 import time
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
 
-BACKLOG = 1024
-TRIES = 5
+BIND_TRIES = 5
 TRY_AGAIN_SECONDS = 0.01
-AT_ONCE = 16
-SPARE_DESCRIPTORS = 96
 PROBE_SECONDS = 1
 
+# Device, inode and time of creation. The number of an inode that was freed is soon used again.
+FileIdentity = tuple[int, int, int]
 
-class Taken(Exception):
-    """Somebody else listens there."""
+
+class CannotListen(Exception):
+    """The daemon cannot have the address or the socket that it should listen on."""
 
 
-class PortTaken(Taken):
-    """Somebody else listens on the port."""
+class PortTaken(CannotListen):
+    """Another process has the port."""
 
 
 def bind_port(address: tuple[str, int]) -> socket.socket:
-    """A socket that listens on `address`; raises Taken where that is not to be had."""
+    """A socket that listens on `address`; raises PortTaken, or CannotListen for any other reason."""
     try:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as reason:  # behind the service's seal, where the port should have been handed over
-        raise Taken(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
+    except OSError as reason:  # in the sealed unit, which opens no sockets: systemd should have passed the port
+        raise CannotListen(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        _bind_patiently(sock, address)
-        sock.listen(BACKLOG)
+        _bind(sock, address)
+        sock.listen()
     except OSError as reason:
         sock.close()
-        kind = PortTaken if reason.errno == errno.EADDRINUSE else Taken
+        kind = PortTaken if reason.errno == errno.EADDRINUSE else CannotListen
         raise kind(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
     return sock
 
 
-def _bind_patiently(sock: socket.socket, address: tuple[str, int]) -> None:
-    """What a shell that starts now tries at the port (cli/ports.py) is over in microseconds."""
-    for _ in range(TRIES):
+def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
+    """Bind, and try again a few times: `mayfly env` binds the port for microseconds (cli/ports.py) to look at it."""
+    for _ in range(BIND_TRIES):
         try:
             sock.bind(address)
         except OSError as reason:
@@ -67,24 +65,24 @@ def _bind_patiently(sock: socket.socket, address: tuple[str, int]) -> None:
 
 
 def bind_control() -> socket.socket:
-    """The control socket, 0600 in its 0700 folder; raises Taken where another daemon answers on it.
+    """The control socket, 0600 in its 0700 folder; raises CannotListen if another daemon answers on it.
 
-    What a dead daemon left there is replaced; what is no socket, or a link, never is (ConfigInvalid).
+    Replaces the socket of a daemon that died. Raises ConfigInvalid for anything else at its path, a link too.
     """
     folder, path = paths.make_runtime_dir(), paths.control_socket()
-    with _alone_in(folder):
+    with _locked(folder):
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(path.lstat().st_mode):
                 raise ConfigInvalid(f"{path} is no socket: remove it")
             if _is_answered(path):
-                raise Taken(f"another mayfly serves already: {path} is answered")
+                raise CannotListen(f"another mayfly serves already: {path} is answered")
             path.unlink()
-        return _bound(path)
+        return _bind_unix(path)
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep out other daemons that start: between bind and listen ours would look dead to them."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other daemons from starting in the block: between bind and listen our socket would look dead to them."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -93,12 +91,12 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _bound(path: Path) -> socket.socket:
+def _bind_unix(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
         sock.bind(str(path))
-        sock.listen(BACKLOG)
+        sock.listen()
     except OSError as reason:
         sock.close()
         # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
@@ -109,24 +107,20 @@ def _bound(path: Path) -> socket.socket:
     return sock
 
 
-async def stop_accepting(servers: Iterable[asyncio.Server]) -> None:
-    """Take nobody more, and lose nobody: who is not accepted yet stays in the queue, for whoever else has the socket.
-
-    asyncio accepts in one round of its loop and makes the connection in the next. A server that is closed in between
-    drops it unread, so the socket is left alone first, and closed when all have what is theirs.
-    """
-    loop, closing = asyncio.get_running_loop(), list(servers)
-    for server in closing:
-        for sock in server.sockets:
-            loop.remove_reader(sock.fileno())
-    await asyncio.sleep(0)
-    for server in closing:
-        server.close()
+def control_file() -> FileIdentity | None:
+    """The identity of the file at the control socket's path; None if there is none."""
+    try:
+        facts = paths.control_socket().lstat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
 
 
-def unlink_control() -> None:
-    """Take away the control socket that `bind_control` has made."""
-    paths.control_socket().unlink(missing_ok=True)
+def unlink_control(ours: FileIdentity | None) -> None:
+    """Remove the control socket if it is `ours`: while we drained, another daemon may have put its own there."""
+    with contextlib.suppress(FileNotFoundError), _locked(paths.runtime_dir()):
+        if ours is not None and control_file() == ours:
+            paths.control_socket().unlink()
 
 
 def _is_answered(path: Path) -> bool:
@@ -139,17 +133,3 @@ def _is_answered(path: Path) -> bool:
         except OSError:
             return True
         return True
-
-
-def raise_descriptor_limit() -> None:
-    """As many descriptors as the system allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        # macOS says infinity, and means OPEN_MAX.
-        soft = 10_240 if hard == resource.RLIM_INFINITY else hard
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def places() -> int:
-    """For how many connections there are descriptors, less some for those that come, and for all else."""
-    return max(SPARE_DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)

@@ -1,4 +1,4 @@
-"""What is reported: plain values, made by the keeper, shown by `mayfly status`. No secret is among them."""
+"""The values that `mayfly status` shows: plain data without a secret, made by the keeper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mayfly.shared.errors import MayflyError
 
 @attrs.frozen(kw_only=True)
 class ProfileStatus:
-    """One profile: where its session stands, what comes next, what went wrong."""
+    """One profile: the phase of its session, the next step, the last error."""
 
     profile: str
     phase: str
@@ -43,7 +43,7 @@ class ProfileStatus:
         now: datetime,
         ground: Session | None = None,
     ) -> ProfileStatus:
-        """The status of a session at `now`; `ground` is what must be got first, where that is so."""
+        """The status of a session at `now`; `ground` is the source session if the profile waits for that one."""
         credentials, error = session.credentials, session.last_error
         left = session.left_seconds(now)
         due_in = timedelta(seconds=left - session.window_seconds(policy))
@@ -58,8 +58,8 @@ class ProfileStatus:
             in_flight=in_flight,
             in_use=session.is_in_use(),
             retry_not_before_at=session.retry_not_before_at(),
-            last_error={"code": error.code, "message": error.message, "hint": error.hint} if error else None,
-            next_step=_next_step(_hindered(session, ground), policy, in_flight=in_flight, now=now),
+            last_error=_error_row(profile, error) if error else None,
+            next_step=_next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
         )
@@ -69,7 +69,7 @@ class ProfileStatus:
 class Status:
     """The daemon as a whole.
 
-    `notes` are for somebody to act on; `detours` are what leads calls to AWS another way than usual.
+    `notes` are for a person to act on; `detours` are settings that change the way to AWS, such as proxies.
     """
 
     version: str
@@ -86,31 +86,35 @@ class Status:
     profiles: list[ProfileStatus]
 
 
-def tree(status: Status) -> dict[str, Any]:
-    """A status as JSON has it: instants as texts."""
-    return attrs.asdict(status, value_serializer=_plain)
+def as_json(status: Status) -> dict[str, Any]:
+    """A status as JSON has it: instants become texts."""
+    return attrs.asdict(status, value_serializer=_json_value)
 
 
-def _plain(_owner: Any, _field: Any, value: Any) -> Any:
+def _json_value(_owner: Any, _field: Any, value: Any) -> Any:
     return instant_text(value) if isinstance(value, datetime) else value
 
 
-def _hindered(session: Session, ground: Session | None) -> Session:
-    """The session whose failure stands in the way."""
+def _blocking(session: Session, ground: Session | None) -> Session:
+    """The session whose error explains why the profile has no credentials."""
     return ground if ground and ground.last_error else session
 
 
-def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
-    """What will happen next, and what a person can do about it."""
+def _error_row(profile: str, error: MayflyError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.hint_for(profile)}
+
+
+def _next_step(profile: str, session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
+    """The next thing that happens, or that a person can do."""
     phase = session.phase(policy, now)
     if in_flight:
         return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
     if session.last_error:
-        return _next_try(session, session.last_error, policy, now)
+        return _next_try(profile, session, session.last_error, policy, now)
     if not session.is_kept(policy):
         is_empty = phase is Phase.EMPTY
         return (
-            "a client's first request, or 'mayfly login', gets credentials"
+            f"a client's first request, or 'mayfly login {profile}', gets credentials"
             if is_empty
             else "renewed when a client asks"
         )
@@ -119,10 +123,10 @@ def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now:
     return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"
 
 
-def _next_try(session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
+def _next_try(profile: str, session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
     retry_at = session.retries_by_itself_at(policy, now)
     if retry_at is None:
-        return error.hint or "tried again when a client asks"
+        return error.hint_for(profile) or "tried again when a client asks"
     left = round((retry_at - now).total_seconds())
     if left > 0:
         return (

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from mayfly.daemon.events import Events
+
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -15,13 +18,20 @@ class Tasks:
 
     def __init__(self, events: Events) -> None:
         self._events = events
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start `work` now."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start `work`, whose result or fault the caller awaits: shielded, where the caller may be cancelled."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def end(self) -> None:

@@ -45,9 +45,13 @@ class MayflyError(Exception):
         """The class's name, as it stands in answers and logs."""
         return type(self).__name__
 
-    def sentence(self) -> str:
+    def hint_for(self, profile: str) -> str:
+        """The next step, with `profile` named in the command, if it is about one."""
+        return self.hint.replace("'mayfly login'", f"'mayfly login {profile}'") if profile else self.hint
+
+    def sentence(self, profile: str = "") -> str:
         """What happened and what to do, as one line for a person."""
-        return f"{self.message}: {self.hint}" if self.hint else self.message
+        return f"{self.message}: {self.hint_for(profile)}" if self.hint else self.message
 
     @classmethod
     def named(cls, code: str) -> type[MayflyError]:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 
@@ -30,15 +31,25 @@ def read_plain_file(path: Path, limit_bytes: int, *, follow_link: bool = True) -
     Nothing that is no plain file is opened or waited for. On a file system that does not answer (a network home whose
     server is gone) this call waits as long as that lasts, whatever its flags: a daemon reads in a thread.
     """
-    # Opening a device can have effects, so look first; look again at what was opened.
-    _check(path.stat(follow_symlinks=follow_link))
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow_link else os.O_NOFOLLOW)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - the flags
-        _check(os.fstat(file.fileno()))
+    with BufferedReader(open_plain_file(path, follow_link=follow_link)) as file:
         content = file.read(limit_bytes + 1)
     if len(content) > limit_bytes:
         raise TooLarge(f"is larger than {limit_bytes} bytes")
     return content
+
+
+def open_plain_file(path: Path, *, follow_link: bool = True) -> FileIO:
+    """The plain file at `path`, without a buffer; raises OSError or NotPlain."""
+    # Opening a device can have effects, so look first; look again at what was opened.
+    _check(path.stat(follow_symlinks=follow_link))
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow_link else os.O_NOFOLLOW)
+    file = FileIO(os.open(path, flags))
+    try:
+        _check(os.fstat(file.fileno()))
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _check(facts: os.stat_result) -> None:

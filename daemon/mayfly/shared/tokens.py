@@ -1,6 +1,8 @@
 """The files that hold the profiles' tokens.
 
-A token opens one profile. Its file is created by the first process that needs it, and survives the daemon.
+A token opens one profile. Its file is created by the first process that needs it, and survives the daemon. The daemon
+knows a token by its SHA-256 only. Python cannot erase a `str`, so tokens are made and read in bytearrays, which are
+overwritten after use; only the commands that hand a token out make a `str` of it.
 """
 
 from __future__ import annotations
@@ -9,17 +11,22 @@ import os
 
 from collections.abc import Iterable
 from contextlib import suppress
+from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
+from mayfly.shared.files import NotPlain, open_plain_file
 from mayfly.shared.trust import check_private
 from mayfly.shared.users import daemon_uid, user_name
 
 
-TOKEN_BYTES = 32
+RANDOM_BYTES = 32
+MIN_LETTERS = 32
 MAX_BYTES = 4096
+_BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_WHITE_SPACE = b" \t\r\n\v\f"
 
 
 def token_path(profile: str) -> Path:
@@ -29,7 +36,7 @@ def token_path(profile: str) -> Path:
 
 def ensure_token(profile: str) -> str:
     """The profile's token, made if it is missing; raises ConfigInvalid if others can read it, or it is not a token."""
-    return _token(profile, renew=False)
+    return _as_text(_token(profile, renew=False))
 
 
 def rotate_token(profile: str) -> str:
@@ -37,10 +44,19 @@ def rotate_token(profile: str) -> str:
 
     Replaces anything at the token's path. Raises ConfigInvalid if that is impossible.
     """
-    return _token(profile, renew=True)
+    return _as_text(_token(profile, renew=True))
 
 
-def _token(profile: str, *, renew: bool) -> str:
+def ensure_digest(profile: str) -> bytes:
+    """The SHA-256 of the profile's token. Makes the token if it is missing; raises as `ensure_token` does."""
+    token = _token(profile, renew=False)
+    try:
+        return sha256(token).digest()
+    finally:
+        _erase(token)
+
+
+def _token(profile: str, *, renew: bool) -> bytearray:
     path = paths.make_runtime_dir() / "tokens" / profile
     if daemon_uid() != os.getuid():
         return _of_another_user(path, renew=renew)
@@ -50,13 +66,13 @@ def _token(profile: str, *, renew: bool) -> str:
         # Another process may create the first token at the same time: then its token counts.
         with suppress(FileExistsError):
             if renew or not path.exists():
-                _write(path, new_token(), replace=renew)
+                _write(path, replace=renew)
         return _read(path)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
 
 
-def _of_another_user(path: Path, *, renew: bool) -> str:
+def _of_another_user(path: Path, *, renew: bool) -> bytearray:
     """The token of the user who called sudo, in whose folder root creates and changes nothing."""
     owner = user_name(daemon_uid())
     if renew:
@@ -68,17 +84,17 @@ def _of_another_user(path: Path, *, renew: bool) -> str:
         raise ConfigInvalid(f"{path}: {reason.strerror}: run 'mayfly env' as {owner} first, without sudo") from None
 
 
-def ensure_tokens(profiles: Iterable[str]) -> dict[str, str]:
-    """Token by profile, each made if it is missing."""
-    return {profile: ensure_token(profile) for profile in profiles}
+def ensure_digests(profiles: Iterable[str]) -> dict[str, bytes]:
+    """The SHA-256 of each token by profile; raises ConfigInvalid for the first that cannot be made or read."""
+    return {profile: ensure_digest(profile) for profile in profiles}
 
 
-def readable_tokens(profiles: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The tokens that can be read or made, and for each other profile the reason."""
+def readable_digests(profiles: Iterable[str]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The SHA-256 of each token that can be made or read, and the problem of each other one, by profile."""
     found, problems = {}, {}
     for profile in profiles:
         try:
-            found[profile] = ensure_token(profile)
+            found[profile] = ensure_digest(profile)
         except ConfigInvalid as reason:
             problems[profile] = reason.message
     return found, problems
@@ -101,39 +117,74 @@ def renewed_at_ns() -> int:
         return 0
 
 
-def new_token() -> str:
+def _new_token() -> bytearray:
     """256 random bits in base64url, without padding."""
-    import secrets
+    bits = bytearray(RANDOM_BYTES)
+    with FileIO("/dev/urandom") as source:
+        source.readinto(bits)
+    bits.append(0)
+    token = bytearray(-(-RANDOM_BYTES * 8 // 6))
+    for index in range(len(token)):
+        # Six bits, which are within two bytes.
+        at, shift = divmod(index * 6, 8)
+        token[index] = _BASE64URL[(bits[at] << 8 | bits[at + 1]) >> (10 - shift) & 63]
+    _erase(bits)
+    return token
 
-    return secrets.token_urlsafe(TOKEN_BYTES)
 
-
-def _write(path: Path, token: str, *, replace: bool) -> None:
+def _write(path: Path, *, replace: bool) -> None:
     """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
-    import secrets
-
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    token = _new_token()
     try:
         # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
-        with open(descriptor, "w") as file:  # noqa: PTH123 - the mode
+        with FileIO(descriptor, "w") as file:
             file.write(token)
         if replace:
             draft.rename(path)
         else:
             path.hardlink_to(draft)
     finally:
+        _erase(token)
         draft.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytearray:
     check_private(path, 0o600)
+    content = bytearray(MAX_BYTES + 1)
     try:
-        token = read_plain_file(path, MAX_BYTES, follow_link=False).decode("latin-1").strip()
+        with open_plain_file(path, follow_link=False) as file:
+            length = file.readinto(content)
     except NotPlain:
         raise ConfigInvalid(f"{path} is no file: remove it") from None
-    except TooLarge:
-        token = ""
-    if len(token) < 32 or not token.isascii() or not token.isprintable() or " " in token:
+    token = _stripped(content, length)
+    if length > MAX_BYTES or len(token) < MIN_LETTERS or not all(0x21 <= letter <= 0x7E for letter in token):
+        _erase(token)
         raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
     return token
+
+
+def _stripped(content: bytearray, length: int) -> bytearray:
+    """The first `length` bytes without the white space at both ends; `content` is erased."""
+    start, end = 0, length
+    while start < end and content[start] in _WHITE_SPACE:
+        start += 1
+    while end > start and content[end - 1] in _WHITE_SPACE:
+        end -= 1
+    with memoryview(content) as view:
+        token = bytearray(view[start:end])
+    _erase(content)
+    return token
+
+
+def _as_text(token: bytearray) -> str:
+    try:
+        return token.decode()
+    finally:
+        _erase(token)
+
+
+def _erase(secret: bytearray) -> None:
+    """Overwrite the bytes where they are."""
+    secret[:] = bytes(len(secret))

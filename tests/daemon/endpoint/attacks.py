@@ -1,4 +1,4 @@
-"""The attacks, as data: what is sent, and what must come back."""
+"""The attacks as data: the bytes of a request, and the statuses and codes of the answers."""
 
 from __future__ import annotations
 

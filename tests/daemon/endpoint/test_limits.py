@@ -1,27 +1,22 @@
-"""How many connections there may be, how long one may say nothing, and that honest clients notice none of it."""
+"""The limits of connections, headers and silence, and that honest clients never notice them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-import sys
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from aiohttp import web
-
-from mayfly.daemon.admission import Peer
 from mayfly.daemon.http import connection, server
-from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import IDLE_SECONDS
-from mayfly.daemon.http.server import CONNECTIONS, Server
+from mayfly.daemon.http.places import CONNECTIONS
 from support.raw import PATIENCE_SECONDS, Line, Reply, asking, dial, filled, get, replies
+from support.server import deaf, gone, linux_only
 from support.warm import Warm
 from support.world import World
 
@@ -70,15 +65,15 @@ async def is_cut(sock: socket.socket) -> bool:
 
 @on_warm
 async def test_half_open_connections_keep_nobody_out(warm: Warm) -> None:
-    """With a thousand of them an honest client is served."""
+    """Beside a thousand half-open connections an honest client is served."""
     assert 200 == (await served(warm.world)).status
     async with half_open(warm.world.port, 1000):
         assert 200 == (await served(warm.world)).status
 
 
 @on_warm
-async def test_when_all_places_are_taken_the_oldest_without_headers_goes(warm: Warm) -> None:
-    """One connection too many costs the oldest half-open one its place, and no other."""
+async def test_when_all_places_are_taken_the_oldest_idle_connection_goes(warm: Warm) -> None:
+    """One connection too many closes the oldest idle one, and no other."""
     assert 200 == (await served(warm.world)).status
     async with dial(warm.world.port) as kept:
         kept.send(filled(asking(target="/credentials/nsrc"), port=str(warm.world.port), token=warm.world.token()))
@@ -93,7 +88,7 @@ async def test_when_all_places_are_taken_the_oldest_without_headers_goes(warm: W
 
 
 async def test_a_connection_that_waits_for_a_human_keeps_its_place(world: World) -> None:
-    """Complete headers are worth a place, however many come after."""
+    """A request with complete headers keeps its connection, however many half-open ones follow."""
     world.vault.update(prompt={"answer": "ignore"})
     async with world.serve(), dial(world.port) as waiting:
         waiting.send(filled(asking(), port=str(world.port), token=world.token()))
@@ -107,8 +102,8 @@ async def test_a_connection_that_waits_for_a_human_keeps_its_place(world: World)
 
 @on_warm
 @pytest.mark.slow
-async def test_whoever_says_nothing_is_cut_off(warm: Warm) -> None:
-    """Five seconds to the end of the headers, however they trickle, and between requests."""
+async def test_a_silent_client_is_closed(warm: Warm) -> None:
+    """Five seconds to the end of the headers, even if they trickle, and five between requests."""
     assert 200 == (await served(warm.world)).status
     async with dial(warm.world.port) as mute, dial(warm.world.port) as slow, dial(warm.world.port) as idle:
         idle.send(filled(asking(), port=str(warm.world.port), token=warm.world.token()))
@@ -131,66 +126,15 @@ async def _trickle(line: Line) -> None:
 
 def test_the_limits_are_those_of_the_contract() -> None:
     """2,048 connections, 8 kB a field, 128 headers."""
-    assert (2048, 8192, 128) == (server.CONNECTIONS, server.FIELD_BYTES, server.HEADERS)
-
-
-@asynccontextmanager
-async def serving(
-    handler: Any, *, admit: Any = lambda _transport: Peer(0, 0), places: int = CONNECTIONS
-) -> AsyncIterator[tuple[int, list[Any]]]:
-    """A server of ours around a handler, its port, and what it tells of faults and refusals."""
-    told: list[Any] = []
-    server = Server(handler, admit=admit, on_fault=told.append, on_refusal=told.append, places=places)
-    accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-    try:
-        yield accepting.sockets[0].getsockname()[1], told
-    finally:
-        accepting.close()
-        await server.shutdown(1)
-
-
-async def test_a_fault_of_ours_is_told_to_the_log_and_not_to_the_client() -> None:
-    """A handler that fails is a 500 in the usual JSON, and its exception goes to the log."""
-
-    async def handler(_request: web.BaseRequest) -> Answer:
-        raise RuntimeError("the secret is 42")
-
-    async with serving(handler) as (port, told), dial(port) as line:
-        line.send(get().replace(b"{port}", b"1"))
-        reply = await line.reply()
-
-    assert (500, "InternalError") == (reply.status, json.loads(reply.body)["code"])
-    assert b"42" not in reply.body
-    assert ["the secret is 42"] == [str(fault) for fault in told]
-
-
-async def test_where_nobody_can_be_sent_away_the_newcomer_is() -> None:
-    """When every connection waits for an answer, one more is refused."""
-    arrived, go = asyncio.Semaphore(0), asyncio.Event()
-
-    async def handler(_request: web.BaseRequest) -> Answer:
-        arrived.release()
-        await go.wait()
-        return Answer(200, b"{}")
-
-    async with serving(handler, places=2) as (port, told), dial(port) as first, dial(port) as second:
-        for line in (first, second):
-            line.send(get().replace(b"{port}", b"1"))
-            await arrived.acquire()
-        async with dial(port) as third:
-            assert b"" == await third.rest()
-        go.set()
-        assert [200, 200] == [(await first.reply()).status, (await second.reply()).status]
-
-    assert ["crowded"] == told
+    assert (2048, 8192, 128) == (CONNECTIONS, server.FIELD_BYTES, server.HEADERS)
 
 
 LONG = [f"X-{number}: {'x' * 8000}" for number in range(120)]
 
 
 @on_warm
-async def test_headers_that_are_heaped_up_cost_no_memory(warm: Warm) -> None:
-    """Each field and their number within the limits, and the end never comes: that is cut off, and costs nobody."""
+async def test_headers_without_an_end_cost_no_memory(warm: Warm) -> None:
+    """Headers within the limits of size and number whose end never comes are refused, and cost no memory."""
     assert 200 == (await served(warm.world)).status
     before = resident_mib(warm.daemon.pid)
     heap = get("/x", *LONG).removesuffix(b"\r\n\r\n")
@@ -208,8 +152,8 @@ async def test_headers_that_are_heaped_up_cost_no_memory(warm: Warm) -> None:
 
 @on_warm
 @pytest.mark.parametrize("first", [b"", asking()], ids=["the first", "a later one"])
-async def test_whoever_heaps_up_headers_is_told(warm: Warm, first: bytes) -> None:
-    """32 kB without an end are refused as malformed, also behind a request that was answered."""
+async def test_headers_without_an_end_are_refused(warm: Warm, first: bytes) -> None:
+    """More than 32 kB without an end are refused as malformed, behind an answered request too."""
     before = json.loads((await warm.world.run("status", "--json")).out)["refusals"].get("malformed", 0)
     async with dial(warm.world.port) as line:
         if first:
@@ -223,9 +167,62 @@ async def test_whoever_heaps_up_headers_is_told(warm: Warm, first: bytes) -> Non
     assert before + 1 == after
 
 
+def head_of(warm: Warm, length: int) -> bytes:
+    """A request with the right token whose head has exactly so many bytes, in nine fields."""
+    lines = [f"X-{number}: {'x' * 3500}" for number in range(8)]
+    rest = length - len(warm.fill(asking(*lines, "X-8: ")))
+    return warm.fill(asking(*lines, f"X-8: {'x' * rest}"))
+
+
 @on_warm
-async def test_more_headers_than_any_client_has_are_read(warm: Warm) -> None:
-    """Nearly 32 kB of them, at once or by and by, again and again on one connection."""
+@pytest.mark.parametrize("before", [0, 1, 3], ids=["first", "second", "fourth"])
+@pytest.mark.parametrize("start", [0, 1, 16_384, 32_766, 32_767, 32_768])
+async def test_a_head_has_32_kb_and_not_one_byte_more(warm: Warm, before: int, start: int) -> None:
+    """A head of 32 kB is answered, one of a byte more is refused: at once or in parts, behind other requests too."""
+    assert 200 == (await served(warm.world)).status
+    whole = head_of(warm, connection.HEAD_BYTES)
+    async with dial(warm.world.port) as line:
+        for _ in range(before):
+            line.send(whole)
+            assert 200 == (await line.reply()).status
+        for length, status in ((connection.HEAD_BYTES, 200), (connection.HEAD_BYTES + 1, 400)):
+            sent = head_of(warm, length)
+            line.send(sent[:start])
+            await asyncio.sleep(0.05)
+            line.send(sent[start:])
+            assert status == (await line.reply()).status
+
+
+@on_warm
+@pytest.mark.parametrize(("length", "last"), [(32_768, 200), (32_769, 400)])
+async def test_a_head_that_is_pipelined_has_32_kb_too(warm: Warm, length: int, last: int) -> None:
+    """Requests before it in the same packets are answered, and do not count."""
+    assert 200 == (await served(warm.world)).status
+    async with dial(warm.world.port) as line:
+        line.send(warm.fill(asking()) * 3 + head_of(warm, length))
+        assert [200, 200, 200, last] == [(await line.reply()).status for _ in range(4)]
+
+
+async def test_too_long_a_head_behind_a_request_that_waits_is_refused_after_it(world: World) -> None:
+    """A client that waits for a human gets the answer that is due, and then the refusal."""
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve() as daemon, dial(world.port) as line:
+        request = filled(asking(), port=str(world.port), token=world.token())
+        line.send(request)
+        assert 100 == (await line.reply()).status
+        line.send(get("/x", *LONG[:5]).removesuffix(b"\r\n\r\n"))
+        await asyncio.sleep(0.2)
+        line.send(request)
+        world.vault.update(prompt={"answer": "approve"})
+        statuses = [reply.status for reply in replies(await line.rest())]
+        assert [] == daemon.events("request.failed")
+
+    assert [200, 400] == [status for status in statuses if status != 100]
+
+
+@on_warm
+async def test_nearly_32_kb_of_headers_are_read(warm: Warm) -> None:
+    """Nearly 32 kB of headers, in one packet or several, again and again on one connection."""
     whole = warm.fill(asking(*LONG[:3], *(f"Y-{number}: {'y' * 50}" for number in range(110))))
     assert 30_000 < len(whole) < connection.HEAD_BYTES
     async with dial(warm.world.port) as line:
@@ -270,36 +267,10 @@ def resident_mib(pid: int) -> float:
     return pages * 4096 / 2**20
 
 
-def deaf(port: int, sent: bytes) -> socket.socket:
-    """A client that sends what is taken of so many bytes, and reads nothing."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-    sock.connect(("127.0.0.1", port))
-    sock.settimeout(0.5)
-    with suppress(OSError):
-        sock.sendall(sent)
-    return sock
-
-
-def ends(port: int) -> int:
-    """How many connections to its port a server still has a descriptor for: an orphan has no inode."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] != "0A" and row[9] != "0" for row in rows)
-
-
-async def gone(port: int) -> None:
-    async with asyncio.timeout(30):
-        while ends(port):
-            await asyncio.sleep(0.05)
-
-
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
-
-
 @on_warm
 @linux_only
-async def test_whoever_does_not_read_costs_no_memory(warm: Warm) -> None:
-    """Answers that nobody takes are not heaped up: the connection is cut."""
+async def test_a_client_that_does_not_read_costs_no_memory(warm: Warm) -> None:
+    """Answers that a client does not read are not piled up in memory: the connection is cut."""
     assert 200 == (await served(warm.world)).status
     before = resident_mib(warm.daemon.pid)
     request = filled(get("/x"), port=str(warm.world.port))
@@ -312,54 +283,9 @@ async def test_whoever_does_not_read_costs_no_memory(warm: Warm) -> None:
         sock.close()
 
 
-@linux_only
-@pytest.mark.parametrize("how", ["idle", "malformed", "hung up", "the last"])
-async def test_whoever_does_not_read_is_sent_away_in_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """A little that is not taken, too little to be cut for, holds its place no longer than silence does."""
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.2)
-    monkeypatch.setattr(server, "IDLE_SECONDS", 0.2)
-    large = Answer(200, bytes(8_000_000))
-
-    async def handler(_request: web.BaseRequest) -> Answer:
-        return large
-
-    async with serving(handler) as (port, _), dial(port) as healthy:
-        lines = ["Connection: close"] if how == "the last" else []
-        sock = await asyncio.to_thread(deaf, port, get("/x", *lines).replace(b"{port}", b"1"))
-        # On a machine that is busy it may have been sent away by now.
-        with suppress(OSError):
-            if how == "hung up":
-                sock.shutdown(socket.SHUT_WR)
-            elif how == "malformed":
-                sock.sendall(b"\0\r\n\r\n")
-        healthy.close()
-        await gone(port)
-        sock.close()
-
-
-@linux_only
-async def test_a_house_full_of_those_who_do_not_read_has_room() -> None:
-    """Whoever has been answered and does not take it, goes before an honest client is turned away."""
-    answer = Answer(200, bytes(8_000_000))
-
-    async def handler(request: web.BaseRequest) -> Answer:
-        return answer if request.path == "/large" else Answer(200, b"{}")
-
-    closing = get("/large", "Connection: close").replace(b"{port}", b"1")
-    async with serving(handler, places=3) as (port, told):
-        socks = [await asyncio.to_thread(deaf, port, closing) for _ in range(3)]
-        async with dial(port) as honest:
-            honest.send(get().replace(b"{port}", b"1"))
-            assert 200 == (await honest.reply()).status
-        for sock in socks:
-            sock.close()
-
-    assert ["crowded"] == told
-
-
 @on_warm
-async def test_whoever_says_that_it_asks_no_more_is_answered(warm: Warm) -> None:
-    """A client that closes its half after its requests (`nc -N`) gets all answers, and then the end."""
+async def test_a_client_that_shuts_down_its_sending_side_is_answered(warm: Warm) -> None:
+    """A client that shuts down its sending side after its requests (`nc -N`) gets all answers, then the end."""
     async with dial(warm.world.port) as line:
         line.send(warm.fill(asking() * 3))
         line.writer.write_eof()
@@ -368,8 +294,8 @@ async def test_whoever_says_that_it_asks_no_more_is_answered(warm: Warm) -> None
     assert [200] * 3 == statuses
 
 
-async def test_whoever_asks_no_more_may_wait_for_a_human(world: World) -> None:
-    """The half that is closed does not end what is held open."""
+async def test_a_client_that_shuts_down_its_sending_side_may_wait(world: World) -> None:
+    """It is held open for a human like any other."""
     world.vault.update(prompt={"answer": "ignore"})
     async with world.serve(), dial(world.port) as line:
         line.send(filled(asking(), port=str(world.port), token=world.token()))
@@ -381,7 +307,7 @@ async def test_whoever_asks_no_more_may_wait_for_a_human(world: World) -> None:
 
 @linux_only
 async def test_with_few_descriptors_an_honest_client_is_served(world: World) -> None:
-    """Six hundred half-open connections on 256 descriptors: nobody waits, and the log is not flooded."""
+    """Beside 600 half-open connections on 256 descriptors a client is answered, and the log is not flooded."""
     async with world.serve(prefix=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh")) as daemon:
         assert 200 == (await world.get()).status
         async with half_open(world.port, 600):

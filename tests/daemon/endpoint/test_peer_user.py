@@ -1,8 +1,9 @@
-"""Another user of the machine is refused before a byte is looked at, whatever they have got hold of."""
+"""Another user of the machine is refused before a byte is read, with the right token too."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -89,8 +90,8 @@ async def test_another_user_with_the_right_token_gets_nothing(world: World, host
 
 @as_root
 @on_linux
-async def test_another_user_is_told_so_whatever_they_send(world: World) -> None:
-    """Nothing, no HTTP, or more than is read of them: the answer is there before the end."""
+async def test_another_user_gets_403_for_any_bytes(world: World) -> None:
+    """For no bytes, for bytes that are no HTTP, and for more than is read of a refused client."""
     async with world.serve():
         for request in (b"", b"\0" * 1000, asking("X: " + "x" * 50_000)):
             (refused,) = replies(await stranger(NOBODY, str(world.port), request))
@@ -147,16 +148,17 @@ async def test_root_is_let_in_by_config_only(world: World, open_folder: Path, *,
 
 
 @on_linux
-async def test_a_socket_whose_owner_has_gone_is_nobodys(world: World) -> None:
-    """A client that has left before it was accepted is refused, not taken for root or for us."""
+async def test_a_client_that_has_gone_is_nobodys(world: World) -> None:
+    """A client that closed before it was accepted is refused, not taken for root or for us, nor counted as a user."""
     async with world.serve() as daemon:
         os.kill(daemon.pid, signal.SIGSTOP)
         with socket.create_connection(("127.0.0.1", world.port)) as gone:
             gone.sendall(filled(asking(), port=str(world.port), token=world.token()))
         os.kill(daemon.pid, signal.SIGCONT)
 
-        assert "user" == (await daemon.event("request.refused"))["cause"]
-    assert [] == world.vault.calls()
+        assert "gone" == (await daemon.event("request.refused"))["cause"]
+        refusals = json.loads((await world.run("status", "--json")).out)["refusals"]
+    assert ({"gone": 1}, []) == (refusals, world.vault.calls())
 
 
 @contextmanager
@@ -189,7 +191,7 @@ def test_the_kernel_names_the_owner_of_a_connection(host: str, *, bound: bool) -
 
 
 @on_linux
-def test_whoever_listens_for_both_at_the_clients_port_is_not_the_client() -> None:
+def test_a_listener_at_the_clients_port_is_not_the_client() -> None:
     """The kernel tells of a listener where there is no connection: not one for IPv6 and IPv4 either."""
     diag = SockDiag()
     with socket.socket(socket.AF_INET6) as listener, socket.create_server(("127.0.0.1", 0)) as server:

@@ -14,6 +14,9 @@ NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 _PLACE = "http://mayfly/process/"
 
+# Go and Kotlin end a process after 60 s, Rust after 21: early enough for all of them to show what the command says.
+CURL_SECONDS = 15
+
 # Every form that a version of Mayfly has written; the socket, curl and the command may differ. The oldest has a bare
 # curl and no -P; a machine without curl has the command alone; later ones have a time limit.
 _PATH = f"'{_PLAIN_PATH.pattern}'"
@@ -43,8 +46,9 @@ def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str
     fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
     if curl is None:
         return f'sh -c "{fallback}"'
-    # -q: no ~/.curlrc. Only connecting has a time limit, because an answer may wait for a human.
-    options = f"-q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)}"
+    # -q: no ~/.curlrc. An answer may wait for a human: after 15 s the command asks again, and says so on stderr.
+    limits = f"--connect-timeout 2 --max-time {CURL_SECONDS}"
+    options = f"-q -sf --noproxy '*' {limits} --unix-socket {_quoted(socket)}"
     return f'sh -c "{_quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
 
 

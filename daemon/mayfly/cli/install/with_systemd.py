@@ -16,6 +16,7 @@ from mayfly.service.files import FileState
 from mayfly.service.units import Values
 from mayfly.shared import paths
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.interpreter import isolation_flags
 
 
 # Variables that a shell may have and the manager's services lack.
@@ -98,7 +99,7 @@ def _drop_in(unit: str, values: Values) -> str:
     """The drop-in that turns off those parts of the unit's seal that this machine cannot do; "" if it can do all."""
     folder = Path(systemd.variables().get("XDG_RUNTIME_DIR", "/nonexistent")) / "mayfly"
     folder.mkdir(mode=0o700, exist_ok=True)
-    left_out = sandbox.missing(unit, [values.python, "-I", "-m", "mayfly", "--version"])
+    left_out = sandbox.missing(unit, [values.python, *isolation_flags(), "-m", "mayfly", "--version"])
     if not left_out:
         return ""
     speech.warning(f"this machine cannot seal the service off as it should; left out: {', '.join(left_out)}")

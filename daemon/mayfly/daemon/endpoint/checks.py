@@ -1,13 +1,13 @@
-"""What is refused, and in which order, before anything is looked up or started.
+"""The refusals, in their order, before anything is looked up or started.
 
-The list is the law, and the first that does not fit answers: who is at the other end, and how many there are (both at
-accept); what the parser refuses, and a version that is not HTTP/1.0 or 1.1 (400); method (405); target, byte for byte
-(404); Host, browser marks, forwarding marks (403); a body (400); two tokens (403); exactly one token that opens this
-profile (401). A check looks at the request alone, and says a refusal or nothing. None quotes what was sent.
+The order is the law, and the first check that fails answers: the client's user and the number of connections (both at
+accept); a request that the parser refuses, and a version other than HTTP/1.0 or 1.1 (400); method (405); target, byte
+for byte (404); Host, browser marks, forwarding marks (403); a body (400); two tokens (403); exactly one token that
+opens this profile (401). A check sees the request only. No refusal echoes request data.
 
-What HTTP itself takes for the same passes: white space around a value, one more space or empty line before the target
-or the request, `Content-Length: 0`, `Expect` and `Upgrade` (which a server may overlook; after
-an offer to upgrade the connection is closed).
+Variants that HTTP itself treats alike pass: white space around a value, one more space or empty line before the target
+or the request, `Content-Length: 0`, `Expect` and `Upgrade` (which a server may ignore; after an offer to upgrade the
+connection is closed).
 """
 
 from __future__ import annotations
@@ -25,30 +25,37 @@ from mayfly.daemon.http.answer import Answer, refusal
 
 Headers = CIMultiDictProxy[str]
 
-# A profile's name as the config allows it; without one it is the health check.
+# Group 1 is a profile's name as the config allows it. The health check has none.
 _PATHS = re.compile(r"/credentials/([A-Za-z0-9][A-Za-z0-9._-]{0,63})|/healthz")
 _VERSIONS = (HttpVersion11, HttpVersion10)
-# Names of headers, a line each. Of browsers, what a page cannot set or take away: Fetch metadata, client hints, those
-# of a WebSocket.
+# Both match names of headers, one a line. A page can neither set nor remove a browser's Origin, Referer, Fetch
+# metadata, client hints and WebSocket headers.
 _BROWSER = re.compile(r"^(?:origin|referer|sec-.*)$", re.IGNORECASE | re.MULTILINE)
 _FORWARDING = re.compile(r"^(?:forwarded|x-forwarded-.*|x-real-ip|via)$", re.IGNORECASE | re.MULTILINE)
-# Node's own fetch sends a lone Sec-Fetch-Mode: cors; a browser never sends it without Sec-Fetch-Site.
+# Node's own fetch sends Sec-Fetch-Mode: cors and no other mark. A browser always sends Sec-Fetch-Site with it.
 _NODES_MARK, _NODES_MODE = "Sec-Fetch-Mode", ["cors"]
 
 
+def hosts_of(port: int) -> frozenset[str]:
+    """The values of Host that are ours: others come from names that lead here, and from forwarded ports."""
+    return frozenset(f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}"))
+
+
 class Refusal(NamedTuple):
-    """`answer` is what the client gets, `cause` what is counted."""
+    """An answer to the client, and the cause under which the refusal is counted."""
 
     cause: str
     answer: Answer
 
 
 class Refused(Exception):
-    """A check said no. Made anew for each request: an exception that is raised again keeps all its tracebacks."""
+    """A check failed. Each request gets its own: an exception that is raised twice keeps the tracebacks of both."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, profile: str = "") -> None:
         super().__init__(refusal.cause)
         self.refusal = refusal
+        # What the client asked for, where its token alone was wrong; perhaps no profile at all.
+        self.profile = profile
 
 
 _VERSION = Refusal("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
@@ -64,19 +71,29 @@ _UNAUTHORIZED = Refusal(
     "token",
     refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
 )
+# Says nothing of the profile, so that it tells nobody which there are.
+_NO_TOKEN = Refusal(
+    "token",
+    refusal(
+        401,
+        "Unauthorized",
+        "no token was sent (older SDKs read no AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE):"
+        ' eval "$(mayfly env PROFILE)" anew, without --token-file',
+    ),
+)
 
 
 class Checks:
-    """The ordered list, for one listening port and one table of targets."""
+    """The checks for one endpoint: the values of Host that are ours, and the grants."""
 
     def __init__(self, hosts: Container[str], opens: Callable[[str, str], bool]) -> None:
         self._hosts = hosts
         self._opens = opens
 
     def run(self, request: web.BaseRequest) -> str | None:
-        """The profile that may be handed out, None for the health check; raises Refused."""
-        # The raw message: aiohttp's url would have normalised what came over the wire.
-        message = request._message  # noqa: SLF001 - BaseRequest has no other way to the bytes of the target
+        """The profile that may be handed out; None for the health check. Raises Refused."""
+        # The raw message, because aiohttp's `request.url` normalises the target.
+        message = request._message  # noqa: SLF001 - BaseRequest has no public name for it
         headers = message.headers
         if message.version not in _VERSIONS:
             raise Refused(_VERSION)
@@ -88,13 +105,18 @@ class Checks:
         self._check_marks(headers)
         if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
             raise Refused(_BODY)
-        tokens = headers.getall(hdrs.AUTHORIZATION, ())
-        if len(tokens) > 1:
+        if len(headers.getall(hdrs.AUTHORIZATION, ())) > 1:
             raise Refused(_DOUBLED)
         profile = path[1]
-        if profile is not None and not (tokens and self._opens(tokens[0], profile)):
-            raise Refused(_UNAUTHORIZED)
+        if profile is not None:
+            self._check_token(headers.get(hdrs.AUTHORIZATION), profile)
         return profile
+
+    def _check_token(self, token: str | None, profile: str) -> None:
+        if not token:
+            raise Refused(_NO_TOKEN, profile)
+        if not self._opens(token, profile):
+            raise Refused(_UNAUTHORIZED, profile)
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())

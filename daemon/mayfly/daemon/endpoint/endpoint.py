@@ -12,8 +12,17 @@ from weakref import WeakKeyDictionary
 from aiohttp import hdrs, web
 
 from mayfly.daemon.audit import Audit
-from mayfly.daemon.endpoint.checks import Checks, Refused
-from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
+from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
+from mayfly.daemon.endpoint.dialects import (
+    EVERY_SECONDS,
+    FIRST_BYTE_SECONDS,
+    FIRST_SPACES_SECONDS,
+    INTERIM,
+    SPACES,
+    Dialect,
+    dialect_of,
+)
+from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
@@ -28,13 +37,13 @@ _CHUNKED_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-_SPACE_CHUNK = b"1\r\n \r\n"
+_SPACE_CHUNK = b"%x\r\n%b\r\n" % (SPACES, b" " * SPACES)
 
 
 class Endpoint:
     """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`.
 
-    `renewed_tokens` tells whether other tokens count now than those that a client has just been judged by.
+    `tokens_renewed` reads the tokens on disk if they have changed, and returns True if a client must be judged again.
     """
 
     def __init__(
@@ -42,27 +51,28 @@ class Endpoint:
         keeper: Keeper,
         grants: Grants,
         audit: Audit,
+        refused_clients: RefusedClients,
         *,
         port: int,
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
-        renewed_tokens: Callable[[], Awaitable[bool]],
+        tokens_renewed: Callable[[], Awaitable[bool]],
     ) -> None:
         self._keeper = keeper
-        self._renewed_tokens = renewed_tokens
+        self._tokens_renewed = tokens_renewed
         self._audit = audit
+        self._refused_clients = refused_clients
         self._on_refusal = on_refusal
-        # Weak, so that what is forgotten is forgotten here, too.
+        # Weak, so that credentials that are forgotten do not live on here.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
-        hosts = {f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}")}
-        self._checks = Checks(hosts, lambda token, profile: grants.opens(token, profile, clock()))
+        self._checks = Checks(hosts_of(port), lambda token, profile: grants.opens(token, profile, clock()))
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            if not (refused.refusal.cause == "token" and await self._renewed_tokens()):
+            if not (refused.refusal.cause == "token" and await self._tokens_renewed()):
                 return self._refused(refused)
             return await self.handle(request)
         if profile is None:
@@ -74,17 +84,20 @@ class Endpoint:
 
     def _refused(self, refused: Refused) -> Answer:
         self._on_refusal(refused.refusal.cause)
+        if refused.profile in self._keeper.config.profiles:
+            self._refused_clients.unauthorized(refused.profile)
         return refused.refusal.answer
 
     async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
-        """The answer, and a note of it; raises ConnectionResetError where nobody is there to take it."""
+        """The answer with credentials, noted in the audit; raises ConnectionResetError if the client has gone."""
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
         await self._audit.note(profile, agent, _inode(request))
+        self._refused_clients.served(profile)
         return self._render(credentials)
 
     def _render(self, credentials: Credentials) -> Answer:
-        """The answer with these credentials, made once for each session."""
+        """The answer with these credentials, rendered once for each session."""
         known = self._rendered.get(credentials)
         if known is None:
             known = self._rendered[credentials] = Answer(200, container_body(credentials))
@@ -94,10 +107,10 @@ class Endpoint:
         agent = request.headers.get(hdrs.USER_AGENT, "")
         self._audit.start_lookup(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
-        dialect = dialect_of(agent, request.version)
+        dialect = dialect_of(request.headers, request.version)
         try:
             if dialect is Dialect.WHITE_SPACE:
-                return await self._wait_in_white_space(request, work)
+                return await self._send_white_space(request, work)
             if dialect is Dialect.INTERIM:
                 await self._keep_alive(request, work, INTERIM, first_seconds=FIRST_BYTE_SECONDS)
             return await work
@@ -105,23 +118,28 @@ class Endpoint:
             work.cancel()
 
     async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
-        """The final answer, within the patience that is configured; the exchange outlives it."""
+        """The final answer, after `cold_wait_seconds` at most. The exchange goes on beyond that."""
         requester = Requester(_inode(request) or 0)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         except TimeoutError:
-            return _told(self._pending(profile))
+            return self._failed(profile, self._pending(profile))
         except MayflyError as error:
-            # It is the session's last error, raised for every client: it must not keep all their frames.
+            # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
-            return _told(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
+            return self._failed(profile, error)
         try:
-            # The token may have been rotated meanwhile.
+            # The token may have been rotated while the client waited.
             self._checks.run(request)
         except Refused as refused:
             return self._refused(refused)
         return await self._hand_out(request, profile, agent, credentials)
+
+    def _failed(self, profile: str, error: MayflyError) -> Answer:
+        """The answer in the place of credentials, of which the person hears, too."""
+        self._refused_clients.failed(profile, error)
+        return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, profile: str) -> MayflyError:
         """What to tell a client whose patience has ended."""
@@ -132,7 +150,7 @@ class Endpoint:
     async def _keep_alive(
         self, request: web.BaseRequest, work: asyncio.Future[Answer], sign: bytes, *, first_seconds: float
     ) -> None:
-        """Write `sign` until `work` is done; a client that has gone ends it."""
+        """Write `sign` again and again until `work` is done; raises ConnectionResetError if the client has gone."""
         seconds = first_seconds
         while True:
             done, _ = await asyncio.wait([work], timeout=seconds)
@@ -141,24 +159,24 @@ class Endpoint:
             _connection(request).write(sign)
             seconds = EVERY_SECONDS
 
-    async def _wait_in_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
-        """For C++: a 200 that has begun, and never an error in it, because SDKs would take that for empty keys."""
-        done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
+    async def _send_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
+        """For C++: begin a 200 with white space. No error may follow, because SDKs take an error for empty keys."""
+        done, _ = await asyncio.wait([work], timeout=FIRST_SPACES_SECONDS)
         if done:
             return work.result()
         transport = request.transport
         _connection(request).write(_CHUNKED_HEAD + _SPACE_CHUNK)
         try:
             await self._keep_alive(request, work, _SPACE_CHUNK, first_seconds=EVERY_SECONDS)
-            return Rest(work.result())
+            return LastChunks(work.result())
         except BaseException:
             if transport is not None:
                 transport.abort()
             raise
 
 
-class Rest(Answer):
-    """The rest of a chunked 200 that has begun; raises ConnectionResetError where it would not be one."""
+class LastChunks(Answer):
+    """The end of a chunked 200 that has begun; raises ConnectionResetError for any other status."""
 
     def __init__(self, answer: Answer) -> None:
         if answer.status != 200:
@@ -172,14 +190,9 @@ def _connection(request: web.BaseRequest) -> Connection:
 
 
 def _inode(request: web.BaseRequest) -> int | None:
-    """The client's socket, as the kernel numbers it."""
+    """The inode of the client's socket."""
     peer = _connection(request).peer
     return peer.inode if peer else None
-
-
-def _told(error: MayflyError, hint: str | None = None) -> Answer:
-    sentence = f"{error.message}: {hint}" if hint else error.sentence()
-    return refusal(error.http_status, error.code, sentence)
 
 
 def _login(profile: str) -> str:

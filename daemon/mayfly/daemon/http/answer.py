@@ -14,14 +14,15 @@ from aiohttp.abc import AbstractStreamWriter
 class Channel(Protocol):
     """The part of a connection that an answer needs."""
 
-    answered: int
-
     @property
     def is_last(self) -> bool:
         """True if no further request can follow."""
 
     def write(self, data: bytes) -> None:
         """Send `data`."""
+
+    def note_answer(self) -> None:
+        """One more request has been answered."""
 
     def close(self) -> None:
         """Close once everything is sent."""
@@ -58,7 +59,7 @@ class Answer(web.StreamResponse):
         stays_open = stays_open and not channel.is_last
         whole = self._open if stays_open else self.last
         channel.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
-        channel.answered += 1
+        channel.note_answer()
         if not stays_open:
             channel.close()
         return None

@@ -1,14 +1,14 @@
-"""One client's connection on aiohttp's protocol: admitted at accept, limited in what it may send and leave unread.
+"""One client's connection on aiohttp's protocol, limited in what the client may send and leave unread.
 
 The parser's own refusals are answered by the protocol, not by a handler, so the protocol is replaced here.
 """
 
 from __future__ import annotations
 
-from asyncio import Transport
 from typing import Any, Protocol, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
@@ -16,9 +16,11 @@ from mayfly.daemon.http.answer import refusal
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
-# The limit for all headers of a request together, and for one read, which is how far the last packet may exceed it.
+# The limit for the head of a request (request line, headers and the empty line after them), and for one read. A read
+# is shorter than the limit, so only a head that is open at its start can exceed the limit in it.
 HEAD_BYTES = 32 * 1024
 READ_BYTES = 16 * 1024
+_END_OF_HEAD = b"\r\n\r\n"
 # The limit from the connection to the end of the first request's headers, from one answer to the end of the next
 # request's headers, and for the client to take the last answer.
 IDLE_SECONDS = 5
@@ -26,7 +28,7 @@ IDLE_SECONDS = 5
 UNREAD_BYTES = 16 * 1024
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
-_FOREIGN = refusal(
+FOREIGN = refusal(
     403,
     "ForeignUser",
     "mayfly answers nobody but its own user's processes, and root's with allow_root = true in its config",
@@ -39,12 +41,6 @@ class Owner(Protocol):
 
     refused_connections: RefusedConnections
 
-    def admit(self, transport: Transport) -> Peer | None:
-        """The process at the other end; None if it is refused."""
-
-    def make_room(self) -> bool:
-        """False if there is no place for one more connection."""
-
     def on_refusal(self, cause: str) -> None:
         """A connection or request was refused."""
 
@@ -52,45 +48,72 @@ class Owner(Protocol):
         """A handler failed."""
 
 
+class _RefusingParser:
+    """Takes the place of aiohttp's parser when no more bytes shall be read: the next request is malformed."""
+
+    def feed_data(self, _data: bytes) -> Any:
+        raise BadHttpMessage("the head is too long")
+
+    def message_consumed(self) -> None:
+        """Do nothing: there is no queue."""
+
+    pause_reading = resume_reading = message_consumed
+
+
 class Connection(RequestHandler):
     """One client's connection; `peer` is the process at the other end."""
 
-    __slots__ = ("_head_bytes", "answered", "has_hung_up", "peer")
+    __slots__ = ("_head_bytes", "_idle_since", "_tail", "answered", "awaits_body", "has_hung_up", "is_stream", "peer")
 
-    peer: Peer | None
-
-    def __init__(self, *args: Any, **kw: Any) -> None:
+    def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
         super().__init__(*args, **kw)
+        self.peer = peer
         self.answered = 0
         self.has_hung_up = False
+        self.awaits_body = False
+        self._idle_since = self._loop.time()
+        self.is_stream = False
         self._head_bytes = 0
+        self._tail = b""
 
     def connection_made(self, transport: Any) -> None:
-        """Refuse the connection at once if its process is not admitted, or there is no room."""
-        owner = cast(Owner, self._manager)
+        """Set the limits of reads and unread answers."""
         transport.max_size = READ_BYTES
-        self.peer = owner.admit(transport)
-        if self.peer is None:
-            owner.refused_connections.close(transport, _FOREIGN.last)
-            self._manager = None
-            return
-        if not owner.make_room():
-            transport.abort()
-            self._manager = None
-            return
         transport.set_write_buffer_limits(UNREAD_BYTES)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes from the client. Refuse the connection if a request's head exceeds `HEAD_BYTES`."""
-        known = self._request_count
-        super().data_received(data)
-        if self._request_count != known:
-            self._head_bytes = 0
-        elif self.answered == known:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse()
+        """Read bytes from the client. Refuse a request whose head exceeds `HEAD_BYTES`, and all that follows."""
+        if self._close or self._force_close or isinstance(self._parser, _RefusingParser):
+            return
+        if self._is_head_too_long(data):
+            self._refuse_head()
+        else:
+            super().data_received(data)
+
+    def _is_head_too_long(self, data: bytes) -> bool:
+        """Count the bytes of the head that is open, and then of the one that begins in `data`.
+
+        The bytes of a body count as the beginning of the next head.
+        """
+        seen = self._tail + data
+        first, last = seen.find(_END_OF_HEAD), seen.rfind(_END_OF_HEAD)
+        head_bytes = self._head_bytes + len(data)
+        if first >= 0:
+            open_bytes = len(seen) - last - len(_END_OF_HEAD)
+            head_bytes -= len(seen) - first - len(_END_OF_HEAD)
+            self._head_bytes, self._tail = open_bytes, seen[len(seen) - min(open_bytes, 3) :]
+        else:
+            self._head_bytes, self._tail = head_bytes, seen[-3:]
+        return head_bytes > HEAD_BYTES
+
+    def _refuse_head(self) -> None:
+        """Refuse the connection: at once if no answer is due, otherwise as the next answer."""
+        if self.is_idle:
+            self._refuse()
+        else:
+            self._parser = cast(Any, _RefusingParser())
+            super().data_received(b"-")
 
     def _refuse(self) -> None:
         transport, owner = self.transport, cast("Owner | None", self._manager)
@@ -104,8 +127,18 @@ class Connection(RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """True if every request has been answered, or the connection is about to close."""
-        return self.answered == self._request_count or self._close or self._force_close
+        """True if no request is complete and unanswered, or the connection is about to close."""
+        return self.answered == self._request_count or self.awaits_body or self._close or self._force_close
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """How long the connection has been idle; None if an answer is due."""
+        return self._loop.time() - self._idle_since if self.is_idle else None
+
+    def note_answer(self) -> None:
+        """One more request has been answered."""
+        self.answered += 1
+        self._idle_since = self._loop.time()
 
     @property
     def is_last(self) -> bool:

@@ -1,4 +1,4 @@
-"""aiohttp's low-level server with our connections, and the limits that concern all of them."""
+"""aiohttp's low-level server with our connections, and its places among those of all listeners."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from asyncio import Transport
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, cast
 
@@ -16,12 +16,12 @@ from aiohttp.web_protocol import RequestHandler
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import IDLE_SECONDS, Connection
+from mayfly.daemon.http.places import Guest, Places
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
 Handler = Callable[[web.BaseRequest], Awaitable[Answer]]
 
-CONNECTIONS = 2048
 FIELD_BYTES = 8 * 1024
 HEADERS = 128
 _LOOK_AGAIN_SECONDS = 0.01
@@ -34,36 +34,61 @@ _silent.disabled = True
 class Server(web.Server):
     """A server of `Connection`s.
 
-    `admit` returns the process at the other end of a new connection, or None to refuse it. `on_fault` is called with
-    our own faults, `on_refusal` with the cause of a refusal. `places` is the limit of open connections.
+    An `Acceptor` gives it connections. `on_fault` is called with our own faults, `on_refusal` with the cause of a
+    refusal. Some of the `places` are reserved for this server if it `has_reserve`.
     """
 
     def __init__(
         self,
         handler: Handler,
         *,
-        admit: Callable[[Transport], Peer | None],
         on_fault: Callable[[BaseException | None], None],
         on_refusal: Callable[[str], None] = lambda _cause: None,
-        places: int = CONNECTIONS,
+        places: Places | None = None,
+        has_reserve: bool = False,
     ) -> None:
         super().__init__(cast(Any, handler), handler_cancellation=True)
-        self.admit = admit
         self.on_fault = on_fault
         self.on_refusal = on_refusal
         self.refused_connections = RefusedConnections()
-        self._places = places
+        self.has_reserve = has_reserve
+        self._places = places or Places()
+        self._places.add(self)
+        self._expected = 0
+
+    @property
+    def guests(self) -> Iterator[Guest]:
+        """The open connections, oldest first."""
+        return iter(cast("dict[Guest, Transport]", self._connections))
+
+    @property
+    def count(self) -> int:
+        """The number of connections that are open, or about to be."""
+        return len(self._connections) + self._expected
+
+    def drop(self, guest: Guest) -> None:
+        """Close this connection, and do not count it any more."""
+        self._connections.pop(cast(Connection, guest)).abort()
 
     def make_room(self) -> bool:
-        """Make room for one more connection, by closing the oldest idle one if need be; False if none is idle."""
-        if len(self._connections) < self._places:
+        """Make room for one more connection, by closing another if need be; False if every other has to stay."""
+        if self._places.is_free(self):
             return True
         self.on_refusal("crowded")
-        oldest = next((known for known in self._connections if cast(Connection, known).is_idle), None)
-        if oldest is None:
-            return False
-        self._connections.pop(oldest).abort()
-        return True
+        return self._places.make_room(self)
+
+    def expect(self) -> None:
+        """Count a connection that has been accepted, and is about to be made."""
+        self._expected += 1
+
+    def forget_expected(self) -> None:
+        """An accepted connection could not be made."""
+        self._expected -= 1
+
+    def connection_made(self, handler: RequestHandler, transport: Transport) -> None:
+        """A connection has been made."""
+        self._expected -= 1
+        super().connection_made(handler, transport)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's own name
         """Wait up to `timeout` seconds for the answers that are due, then close every connection."""
@@ -78,10 +103,11 @@ class Server(web.Server):
                 while any(cast(Connection, known).awaits_request for known in self._connections):  # noqa: ASYNC110 - aiohttp has no event for it
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    def __call__(self) -> RequestHandler:
-        """The protocol for one new connection."""
+    def connection_of(self, peer: Peer) -> Connection:
+        """The protocol for one new connection, of the process at its other end."""
         return Connection(
             self,
+            peer=peer,
             loop=self._loop,
             # No access log: aiohttp takes None for "off", which its annotation forgets.
             access_log=cast(Any, None),
@@ -91,5 +117,6 @@ class Server(web.Server):
             max_headers=HEADERS,
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=0,
+            auto_decompress=False,
             tcp_keepalive=False,
         )

@@ -1,8 +1,9 @@
-"""The last moments of a server: who has come, and who has not asked yet."""
+"""A server that is about to end: clients that are connected may still send their request."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.answer import Answer, json_answer
 from mayfly.daemon.http.server import Server
 from support.raw import Line, dial, filled, get, replies
@@ -21,26 +23,28 @@ async def _handle(_request: web.BaseRequest) -> Answer:
 
 @asynccontextmanager
 async def closing() -> AsyncIterator[tuple[Server, Line]]:
-    """A server that accepts nobody any more, and a client that came in time and has said nothing."""
+    """A server that accepts no more connections, and a client that is connected and has sent nothing."""
     faults: list[object] = []
-    server = Server(_handle, admit=lambda _transport: Peer(0, 0), on_fault=faults.append)
-    accepting = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
-    async with dial(accepting.sockets[0].getsockname()[1]) as line:
+    server = Server(_handle, on_fault=faults.append)
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    acceptor = Acceptor(sock, server, lambda _sock: Peer(0, 0))
+    async with dial(port) as line:
         while not server.connections:
             await asyncio.sleep(0)
-        accepting.close()
+        await acceptor.stop()
         yield server, line
     assert [] == faults
 
 
-async def test_whoever_has_come_may_still_ask() -> None:
-    """A server hears out who has come and not asked: the answer comes, and only then does the connection end."""
+async def test_a_connected_client_may_still_send_its_request() -> None:
+    """A server that ends waits for the request of a connected client, answers it, and then closes the connection."""
     async with closing() as (server, line):
-        hearing = asyncio.create_task(server.finish_requests(30))
+        finishing = asyncio.create_task(server.finish_requests(30))
         await asyncio.sleep(0.05)
-        is_patient = not hearing.done()
+        is_patient = not finishing.done()
         line.send(filled(get("/"), port="1"))
-        await hearing
+        await finishing
         server.pre_shutdown()
         await server.shutdown(30)
         found = replies(await line.rest())
@@ -49,8 +53,8 @@ async def test_whoever_has_come_may_still_ask() -> None:
     assert [200] == [reply.status for reply in found]
 
 
-async def test_whoever_says_nothing_is_not_waited_for() -> None:
-    """A client that never asks keeps nobody from leaving."""
+async def test_a_silent_client_is_not_waited_for() -> None:
+    """A client that sends no request does not keep the server from ending."""
     async with closing() as (server, line):
         await server.finish_requests(0.05)
         server.pre_shutdown()

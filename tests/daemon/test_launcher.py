@@ -1,4 +1,4 @@
-"""The launcher by systemd's socket, against a server that plays systemd and the exchange."""
+"""The launcher by systemd's socket, with a server that plays systemd and the exchange."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.daemon.launcher import UNITS_AT_ONCE, unit_launcher
+from mayfly.daemon.launcher import EXCHANGES_AT_ONCE, unit_launcher
 from mayfly.service import units
 from mayfly.shared import wire
 from mayfly.shared.credentials import Credentials
@@ -49,7 +49,7 @@ async def test_one_connection_is_one_exchange(tmp_path: Path) -> None:
     assert [RESULT] == results
 
 
-async def test_an_exchange_that_is_left_is_hung_up_on(tmp_path: Path) -> None:
+async def test_an_exchange_that_gets_no_request_is_closed(tmp_path: Path) -> None:
     """Leaving an exchange that has not been asked closes the connection, which it takes for the order to end."""
     hung_up = asyncio.Event()
 
@@ -65,7 +65,7 @@ async def test_an_exchange_that_is_left_is_hung_up_on(tmp_path: Path) -> None:
 
 
 async def test_no_socket_is_an_exchange_that_cannot_be_started(tmp_path: Path) -> None:
-    """Where systemd does not listen, because the socket is stopped or its file gone, the way out is told."""
+    """If systemd does not listen, because the socket is stopped or its file is gone, the error says what to do."""
     path = tmp_path / "exchange.sock"
     for _ in range(2):
         with pytest.raises(ExchangeFailed) as failure:
@@ -79,8 +79,8 @@ async def test_no_socket_is_an_exchange_that_cannot_be_started(tmp_path: Path) -
             stopped.bind(str(path))
 
 
-async def test_whoever_is_one_too_many_waits(tmp_path: Path) -> None:
-    """systemd would hang up on them; here they wait until somebody is done."""
+async def test_an_exchange_beyond_the_limit_waits(tmp_path: Path) -> None:
+    """systemd would close its connection; the launcher waits until another exchange has ended."""
     launch = unit_launcher(tmp_path / "exchange.sock", at_once=2)
     opened: list[int] = []
 
@@ -104,15 +104,15 @@ async def test_whoever_is_one_too_many_waits(tmp_path: Path) -> None:
 
 
 def test_systemd_takes_more_exchanges_than_the_daemon_opens() -> None:
-    """Those that are being seen off count for systemd, and no more for the daemon."""
+    """Exchanges that are about to end still count for systemd, but no longer for the daemon."""
     limit = re.search(r"^MaxConnections=(\d+)$", units.template("systemd", "mayfly-exchange.socket"), re.MULTILINE)
 
     assert limit
-    assert UNITS_AT_ONCE * 2 <= int(limit[1])
+    assert EXCHANGES_AT_ONCE * 2 <= int(limit[1])
 
 
-async def test_an_exchange_that_says_nothing_is_told_with_what_to_do(tmp_path: Path) -> None:
-    """One of another version takes the request for none, and ends."""
+async def test_an_exchange_without_an_answer_is_an_error_with_a_next_step(tmp_path: Path) -> None:
+    """An exchange of another version may not understand the request, and ends."""
 
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
@@ -127,7 +127,7 @@ async def test_an_exchange_that_says_nothing_is_told_with_what_to_do(tmp_path: P
 
 
 async def test_an_answer_that_is_cut_off_is_no_answer(tmp_path: Path) -> None:
-    """Half a line is not believed."""
+    """An answer without its end of line is an error."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()

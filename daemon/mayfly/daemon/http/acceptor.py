@@ -1,0 +1,141 @@
+"""Accepts connections, refuses those of other users at once, and gives the others to a server.
+
+asyncio's own `create_server` makes a transport for each connection before anybody can look at it, which takes three
+times as long as a refusal here. While another user's processes connect faster than they are refused, the kernel drops
+connections of honest clients, which try again after 1, 2 and 4 seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from collections import deque
+from collections.abc import Callable
+
+from mayfly.daemon.admission import Peer
+from mayfly.daemon.http.connection import FOREIGN
+from mayfly.daemon.http.server import Server
+
+
+# As long as the kernel allows (net.core.somaxconn, 4096 by default).
+BACKLOG = 4096
+# The number of connections that are admitted, and that are looked at, before requests are read again.
+ADMITTED_AT_ONCE = 16
+AT_ONCE = 128
+# Refused clients that get an answer; more are closed without one.
+ANSWERS_PER_SECOND = 32
+# After an error of the system, such as no descriptor being left.
+PAUSE_SECONDS = 0.1
+
+
+class Acceptor:
+    """Accepts on `sock` for `server`. `admit` returns the process at the other end, or None to refuse it.
+
+    While `may_accept` is False, connections stay in the listen queue.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        server: Server,
+        admit: Callable[[socket.socket], Peer | None],
+        *,
+        may_accept: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._sock = sock
+        self._server = server
+        self._admit = admit
+        self._may_accept = may_accept
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_short = False
+        self._answered: deque[float] = deque(maxlen=ANSWERS_PER_SECOND)
+        sock.setblocking(False)
+        sock.listen(BACKLOG)
+        self._start()
+
+    def _start(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._sock, self._accept)
+
+    async def stop(self) -> None:
+        """Stop accepting, without dropping a connection.
+
+        Pending connections stay in the listen queue for the next process that holds the socket.
+        """
+        if self._sock.fileno() < 0:
+            return
+        self._loop.remove_reader(self._sock)
+        if self._pause:
+            self._pause.cancel()
+        self._sock.close()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _accept(self) -> None:
+        if not self._may_accept():
+            self._wait()
+            return
+        admitted = 0
+        for _ in range(AT_ONCE):
+            if admitted == ADMITTED_AT_ONCE:
+                return
+            try:
+                client, _ = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as reason:
+                # Report the error when it begins, not at each try.
+                if not self._is_short:
+                    self._server.on_fault(reason)
+                self._is_short = True
+                self._wait()
+                return
+            self._is_short = False
+            client.setblocking(False)
+            admitted += self._is_admitted(client)
+
+    def _wait(self) -> None:
+        """Try again later: at once, the loop would do nothing else."""
+        self._loop.remove_reader(self._sock)
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._start)
+
+    def _is_admitted(self, client: socket.socket) -> bool:
+        """Give the client to the server, or close its connection."""
+        peer = self._admit(client)
+        if peer is None:
+            self._refuse(client)
+            return False
+        if not self._server.make_room():
+            client.close()
+            return False
+        self._server.expect()
+        self._spawn(client, lambda: self._server.connection_of(peer), self._server.forget_expected)
+        return True
+
+    def _refuse(self, client: socket.socket) -> None:
+        refused, seconds = self._server.refused_connections, self._loop.time()
+        is_crowd = len(self._answered) == ANSWERS_PER_SECOND and seconds - self._answered[0] < 1
+        if is_crowd or not refused.has_room:
+            client.close()
+            return
+        self._answered.append(seconds)
+        self._spawn(client, lambda: refused.protocol(FOREIGN.last), lambda: None)
+
+    def _spawn(
+        self, client: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], on_failure: Callable[[], None]
+    ) -> None:
+        task = self._loop.create_task(self._connect(client, protocol, on_failure))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(
+        self, client: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], on_failure: Callable[[], None]
+    ) -> None:
+        try:
+            await self._loop.connect_accepted_socket(protocol, client)
+        except OSError:  # the client has gone
+            client.close()
+            on_failure()

@@ -1,0 +1,122 @@
+"""Stands in for a daemon that cannot serve, under systemd, until its config changes: every client gets the reason.
+
+systemd holds the sockets, so without a stand-in clients would wait until their patience ends, and `systemctl restart`
+until its own. The stand-in has no tokens and no sessions. It checks a request as the endpoint does, except for the
+token, which it cannot judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiohttp import web
+
+from mayfly.daemon.admission import Admission, Peer
+from mayfly.daemon.control import error_answer
+from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
+from mayfly.daemon.events import Events
+from mayfly.daemon.http.acceptor import Acceptor
+from mayfly.daemon.http.answer import Answer, refusal
+from mayfly.daemon.http.places import Places
+from mayfly.daemon.http.server import Handler, Server
+from mayfly.service.manager import Manager
+from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.sock_diag import SockDiag, SockDiagMissing, sock_diag
+
+
+# A person who has mended the config tries again at once, and must reach the daemon then.
+LOOK_AGAIN_SECONDS = 0.02
+TICK_SECONDS = 1
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HINT = "mend it: the daemon starts by itself then"
+
+
+class StandIn:
+    """Answers on the sockets that systemd has opened, with the problems of a config, until `has_changed` says so."""
+
+    def __init__(self, manager: Manager, problems: Sequence[str], log: Any, *, has_changed: Callable[[], bool]) -> None:
+        self._manager = manager
+        self._problems = problems
+        self._events = Events(log)
+        self._has_changed = has_changed
+        self._places = Places()
+        self._stop = asyncio.Event()
+
+    async def run(self, seconds: float) -> bool:
+        """Stand in for so long at most. True if a signal has ended it."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as life:
+            self._listen(life)
+            self._manager.ready(f"not serving: {self._problems[0]}")
+            until, ticked_at = loop.time() + seconds, 0.0
+            while loop.time() < until and not self._stop.is_set() and not self._has_changed():
+                if loop.time() - ticked_at > TICK_SECONDS:
+                    self._manager.tick()
+                    ticked_at = loop.time()
+                await self._rest()
+            self._manager.stopping()
+        return self._stop.is_set()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    # Answer
+
+    def _listen(self, life: AsyncExitStack) -> None:
+        inherited = self._manager.inherited
+        outside = inherited.sock_diag
+        try:
+            kernel = SockDiag(os.dup(outside.fileno())) if outside else sock_diag()
+            admission = Admission(kernel, self._events, allows_root=lambda: False)
+            if inherited.control:
+                self._accept(life, inherited.control, self._refuse_command, admission.admit_unix)
+            if inherited.port:
+                admission.check_sock_diag(inherited.port.getsockname()[1])
+                self._accept(life, inherited.port, self._refuse_client, admission.admit_tcp)
+                self._checks = Checks(hosts_of(inherited.port.getsockname()[1]), lambda _token, _profile: True)
+        except SockDiagMissing:
+            # Nobody can be told from another user: so nobody is answered.
+            return
+
+    def _accept(self, life: AsyncExitStack, sock: Any, handle: Handler, admit: Callable[[Any], Peer | None]) -> None:
+        server = Server(handle, on_fault=self._on_fault, on_refusal=lambda _cause: None, places=self._places)
+        # A connection that comes after the change is left to the daemon that starts then.
+        acceptor = Acceptor(sock.dup(), server, admit, may_accept=lambda: not self._has_changed())
+        life.push_async_callback(server.shutdown, 0)
+        life.push_async_callback(acceptor.stop)
+
+    async def _refuse_client(self, request: web.BaseRequest) -> Answer:
+        self._check_change()
+        try:
+            profile = self._checks.run(request)
+        except Refused as refused:
+            return refused.refusal.answer
+        if profile is None:
+            return refusal(503, "NotServing", "the daemon waits for its config")
+        return refusal(400, "ConfigInvalid", self._problems[0])
+
+    async def _refuse_command(self, _request: web.BaseRequest) -> Answer:
+        self._check_change()
+        error = ConfigInvalid(*self._problems)
+        error.hint = HINT
+        return error_answer(error)
+
+    def _check_change(self) -> None:
+        """Raise ConnectionResetError on a connection that was kept beyond the change: the client shall connect anew."""
+        if self._has_changed():
+            raise ConnectionResetError("the config has changed")
+
+    def _on_fault(self, fault: BaseException | None) -> None:
+        self._events.error("request.failed", exc_info=fault)

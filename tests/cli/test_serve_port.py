@@ -1,0 +1,110 @@
+"""`mayfly serve` and a port that somebody has, in whichever way: whose it is decides about the tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from support.world import World, free_port
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a socket is")
+root_only = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
+
+# Has a port as another user, with these options, until its stdin ends.
+_STRANGER = """
+import os, socket, sys
+host, port, options, listens = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(), sys.argv[4] == "listens"
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+for option in options:
+    sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
+sock.bind((host, port))
+if listens:
+    sock.listen()
+print("there", flush=True)
+sys.stdin.read()
+"""
+OPTIONS = ["", "SO_REUSEADDR", "SO_REUSEPORT", "SO_REUSEADDR SO_REUSEPORT"]
+
+
+@asynccontextmanager
+async def stranger(port: int, host: str = "127.0.0.1", options: str = "", how: str = "listens") -> AsyncIterator[None]:
+    """Another user's process on the port."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _STRANGER, host, str(port), options, how),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert b"there\n" == await process.stdout.readline()
+    try:
+        yield
+    finally:
+        await process.communicate(b"")
+
+
+@linux_only
+@root_only
+@pytest.mark.parametrize("how", ["listens", "does not listen"])
+@pytest.mark.parametrize("options", OPTIONS, ids=["plain", "address", "port", "both"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])
+async def test_a_port_that_another_user_has_costs_the_tokens(world: World, host: str, options: str, how: str) -> None:
+    """In any way, listening or not, shared or not: nothing is served, and what clients may have sent opens nothing."""
+    await world.run("env", "nsrc")
+    old = world.token()
+    async with stranger(world.port, host, options, how):
+        ended = await world.run("serve")
+
+    assert 1 == ended.code
+    assert f"mayfly: error: 127.0.0.1:{world.port} is taken" in ended.err or "in use: by a process" in ended.err
+    assert "all tokens are new" in ended.err
+    assert old != world.token()
+
+
+@linux_only
+@root_only
+async def test_a_daemon_elsewhere_does_not_excuse_a_stranger(world: World) -> None:
+    """A daemon of ours on another port is no reason to overlook who has the usual one."""
+    async with world.serve("--listen", f"127.0.0.1:{free_port()}"):
+        old = world.token()
+        async with stranger(world.port):
+            ended = await world.run("serve")
+
+    assert 1 == ended.code
+    assert "all tokens are new" in ended.err
+    assert old != world.token()
+
+
+@linux_only
+@pytest.mark.parametrize("how", ["listens", "is our daemon"])
+async def test_a_port_of_our_own_costs_no_tokens(world: World, how: str) -> None:
+    """Another process of this user on the port, a daemon or not, ends `serve` and leaves the tokens as they are."""
+    async with AsyncExitStack() as stack:
+        if how == "listens":
+            await world.run("env", "nsrc")
+            stack.enter_context(socket.create_server(("127.0.0.1", world.port)))
+        else:
+            await stack.enter_async_context(world.serve())
+        old = world.token()
+        ended = await world.run("serve")
+
+    assert (1, old) == (ended.code, world.token())
+    assert "all tokens are new" not in ended.err
+
+
+@linux_only
+async def test_what_closes_on_the_port_costs_no_tokens(world: World) -> None:
+    """A daemon that starts right after another finds connections that are closing, and serves with the same tokens."""
+    async with world.serve():
+        await world.get()
+        old = world.token()
+    async with world.serve():
+        assert 200 == (await world.get(token=old)).status

@@ -1,0 +1,179 @@
+"""Floods of connections, by processes of one's own and of another user: without a token they cost nobody an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mayfly.demo.sts.server import EmbeddedSts, Role
+from support.people import role
+from support.world import PATIENCE_SECONDS, SEED_TOML, World
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="limits descriptors by ulimit, as Linux has it")
+
+# Connects as often as it is told, sends, keeps all open, and opens those anew that were closed.
+_FLOOD = """
+import resource, select, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+count, sent, place = int(sys.argv[1]), sys.argv[2].encode().decode("unicode_escape").encode(), sys.argv[3]
+def dial():
+    sock = socket.socket(socket.AF_UNIX if "/" in place else socket.AF_INET)
+    sock.settimeout(30)
+    sock.connect(place if "/" in place else ("127.0.0.1", int(place)))
+    sock.sendall(sent)
+    return sock
+poll, socks = select.epoll(), {}
+def add():
+    try:
+        sock = dial()
+    except OSError:
+        return
+    socks[sock.fileno()] = sock
+    poll.register(sock, select.EPOLLRDHUP)
+for _ in range(count):
+    add()
+print("there", flush=True)
+while True:
+    for descriptor, _ in poll.poll(1):
+        poll.unregister(descriptor)
+        socks.pop(descriptor).close()
+    if len(socks) < count:
+        add()
+"""
+
+_GET = "GET /credentials/nsrc HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n"
+_EVENTS = "GET /events HTTP/1.1\\r\\nHost: mayfly\\r\\n\\r\\n"
+_LOGIN = "POST /profiles/Slow/login HTTP/1.1\\r\\nHost: mayfly\\r\\n\\r\\n"
+_BODY = "POST /profiles/Slow/login HTTP/1.1\\r\\nHost: mayfly\\r\\nContent-Length: 20\\r\\n\\r\\n"
+FLOODS = {
+    "half-open": [("port", _GET)],
+    "silent": [("port", "")],
+    "refused": [("port", _GET + "\\r\\n")],
+    "events": [("control", _EVENTS)],
+    "half-open commands": [("control", "GET /status")],
+    "commands without their body": [("control", _BODY)],
+    "logins that wait": [("control", _LOGIN)],
+    "everything": [("port", _GET), ("control", _EVENTS), ("control", _LOGIN)],
+}
+
+
+@asynccontextmanager
+async def flood(world: World, kind: str, count: int) -> AsyncIterator[None]:
+    """So many connections of each kind, for as long as the block lasts."""
+    places = {"port": str(world.port), "control": str(world.run_dir / "control.sock")}
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _FLOOD, str(count), sent, places[where]), stdout=asyncio.subprocess.PIPE
+        )
+        for where, sent in FLOODS[kind]
+    ]
+    try:
+        async with asyncio.timeout(3 * PATIENCE_SECONDS):
+            for process in processes:
+                assert process.stdout is not None
+                assert b"there\n" == await process.stdout.readline()
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            await process.wait()
+
+
+# Another user's process, which connects as fast as it can, and keeps or closes its connections.
+_STRANGERS = """
+import os, socket, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+socks = []
+print("there", flush=True)
+while True:
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    socks.append(sock)
+    if len(socks) > int(sys.argv[2]):
+        socks.pop(0).close()
+"""
+
+# A refusal costs 30 microseconds. With a transport of asyncio for each, before anybody looks, it was 75 to 110.
+_REFUSAL_SECONDS = 0.00006
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def refusals(world: World) -> int:
+    counts = json.loads((await world.run("status", "--json")).out)["refusals"]
+    return int(counts.get("user", 0) + counts.get("gone", 0))
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
+@pytest.mark.parametrize("kept", [0, 5000], ids=["closed", "kept"])
+async def test_another_users_flood_costs_little(world: World, kept: int) -> None:
+    """Its connections are refused faster than it makes them, so that the kernel drops none of an honest client."""
+    async with world.serve() as daemon:
+        assert 200 == (await world.get()).status
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _STRANGERS, str(world.port), str(kept)), stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert process.stdout is not None
+            assert b"there\n" == await process.stdout.readline()
+            before, used = await refusals(world), cpu_seconds(daemon.pid)
+            for _ in range(5):
+                assert 200 == (await world.get()).status
+                await asyncio.sleep(0.5)
+            used = cpu_seconds(daemon.pid) - used
+            count = await refusals(world) - before
+        finally:
+            process.kill()
+            await process.wait()
+
+    assert count > 1000
+    assert used / count < _REFUSAL_SECONDS
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [512, 4096])
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, limit: int) -> None:
+    """A client, `mayfly status` and a login, whose exchange must be started, are answered within seconds."""
+    world.write_toml(SEED_TOML + role("Slow", "nsrc") + role("Admin", "nsrc"))
+    async with (
+        EmbeddedSts(world.account(Role(name="Slow"), Role(name="Admin"))) as world.sts,
+        world.serve(prefix=("sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh")) as daemon,
+    ):
+        assert 200 == (await world.get()).status
+        if _LOGIN in {sent for _, sent in FLOODS[kind]}:
+            # What the flood waits for.
+            world.sts.faults.then("hang")
+        async with flood(world, kind, 2100 if limit == 4096 else 700):
+            seconds = await answered(world)
+        assert [] == daemon.events("library.warned")
+
+    assert seconds < 20
+
+
+async def answered(world: World) -> float:
+    """How long it takes until each kind of honest client has been answered."""
+    began = asyncio.get_running_loop().time()
+    for _ in range(3):
+        assert 200 == (await world.get()).status
+        status = await world.run("status")
+        assert (0, "") == (status.code, status.err)
+    login = await world.run("login", "Admin")
+    assert (0, "Admin: fresh") == (login.code, login.out[:12]), login.err
+    return asyncio.get_running_loop().time() - began

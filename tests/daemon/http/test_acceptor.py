@@ -1,0 +1,106 @@
+"""Accepting connections: how many wait, the last ones before a daemon ends, and what the system cannot give."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+
+from typing import Any
+
+import pytest
+
+from aiohttp import web
+
+from mayfly.daemon.admission import Peer
+from mayfly.daemon.http import acceptor as acceptors
+from mayfly.daemon.http.acceptor import ANSWERS_PER_SECOND, BACKLOG, Acceptor
+from mayfly.daemon.http.answer import Answer
+from mayfly.daemon.http.server import Server
+from support.raw import dial, filled, get, replies
+from support.server import serving
+
+
+async def _handle(_request: web.BaseRequest) -> Answer:
+    return Answer(200, b"{}")
+
+
+REQUEST = filled(get("/", "Connection: close"), port="1")
+
+
+def accepting(sock: socket.socket, told: list[Any]) -> tuple[Acceptor, Server]:
+    server = Server(_handle, on_fault=told.append)
+    return Acceptor(sock, server, lambda _sock: Peer(0, 0)), server
+
+
+async def test_as_many_may_wait_as_the_kernel_allows() -> None:
+    """Thousands of clients may connect before one is accepted: the kernel drops none, who would wait for a second."""
+    assert 4096 == BACKLOG
+    async with serving(_handle) as (port, _):
+        # Without a turn of the loop nothing is accepted.
+        clients = [socket.create_connection(("127.0.0.1", port), 0.9) for _ in range(1500)]
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("rounds", range(4))
+async def test_a_client_that_connects_at_the_last_moment_is_answered(rounds: int) -> None:
+    """A client is answered, however far its connection has come when accepting stops.
+
+    One that is not accepted by then is answered by the next daemon, which has the same socket from systemd.
+    """
+    told: list[Any] = []
+    with socket.create_server(("127.0.0.1", 0)) as inherited:
+        first, server = accepting(inherited.dup(), told)
+        clients = [socket.create_connection(inherited.getsockname(), 10) for _ in range(2)]
+        for client in clients:
+            client.sendall(REQUEST)
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await first.stop()
+        second, other = accepting(inherited.dup(), told)
+        answers = []
+        for client in clients:
+            with client:
+                answers.append(await asyncio.to_thread(client.recv, 65536))
+        await second.stop()
+        for one in (server, other):
+            await one.shutdown(1)
+
+    assert [200, 200] == [replies(answer)[0].status for answer in answers]
+    assert [] == told
+
+
+async def test_of_a_crowd_of_other_users_some_get_an_answer() -> None:
+    """A few a second; the others are closed at once, and cost nobody's time."""
+    async with serving(_handle, admit=lambda _sock: None) as (port, _):
+        heard = []
+        for _ in range(ANSWERS_PER_SECOND + 10):
+            async with dial(port) as line:
+                heard.append(await line.rest())
+
+    assert ANSWERS_PER_SECOND == sum(b"ForeignUser" in answer for answer in heard)
+    assert {0, 1} == {len(replies(answer)) for answer in heard}
+
+
+async def test_without_a_descriptor_accepting_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the system is reported, and a client is answered as soon as it has passed."""
+    monkeypatch.setattr(acceptors, "PAUSE_SECONDS", 0.05)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with serving(_handle) as (port, told):
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(REQUEST)
+            taken = os.open(os.devnull, os.O_RDONLY)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (taken, hard))
+            try:
+                while not told:
+                    await asyncio.sleep(0.01)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                os.close(taken)
+            answer = await asyncio.to_thread(client.recv, 65536)
+
+    assert 200 == replies(answer)[0].status
+    assert {errno.EMFILE} == {fault.errno for fault in told}

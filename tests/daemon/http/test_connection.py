@@ -1,0 +1,99 @@
+"""One connection and its limits, with a handler of the test's own behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+
+from contextlib import suppress
+
+import pytest
+
+from aiohttp import web
+
+from mayfly.daemon.http import connection, server
+from mayfly.daemon.http.answer import Answer
+from support.raw import dial, get
+from support.server import deaf, gone, linux_only, serving
+
+
+async def test_a_fault_of_ours_goes_to_the_log_and_not_to_the_client() -> None:
+    """A handler that fails is a 500 in the usual JSON, and its exception goes to the log."""
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        raise RuntimeError("the secret is 42")
+
+    async with serving(handler) as (port, told), dial(port) as line:
+        line.send(get().replace(b"{port}", b"1"))
+        reply = await line.reply()
+
+    assert (500, "InternalError") == (reply.status, json.loads(reply.body)["code"])
+    assert b"42" not in reply.body
+    assert ["the secret is 42"] == [str(fault) for fault in told]
+
+
+async def test_if_no_connection_is_idle_the_newest_is_closed() -> None:
+    """When every connection waits for an answer, one more is refused."""
+    arrived, go = asyncio.Semaphore(0), asyncio.Event()
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        arrived.release()
+        await go.wait()
+        return Answer(200, b"{}")
+
+    async with serving(handler, places=2) as (port, told), dial(port) as first, dial(port) as second:
+        for line in (first, second):
+            line.send(get().replace(b"{port}", b"1"))
+            await arrived.acquire()
+        async with dial(port) as third:
+            assert b"" == await third.rest()
+        go.set()
+        assert [200, 200] == [(await first.reply()).status, (await second.reply()).status]
+
+    assert ["crowded"] == told
+
+
+@linux_only
+@pytest.mark.parametrize("how", ["idle", "malformed", "hung up", "the last"])
+async def test_a_client_that_does_not_read_is_closed_in_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """An answer that stays unread, too little to be cut for at once, keeps the connection for `IDLE_SECONDS`."""
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.2)
+    large = Answer(200, bytes(8_000_000))
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        return large
+
+    async with serving(handler) as (port, _), dial(port) as healthy:
+        lines = ["Connection: close"] if how == "the last" else []
+        sock = await asyncio.to_thread(deaf, port, get("/x", *lines).replace(b"{port}", b"1"))
+        # On a busy machine the server may have closed it by now.
+        with suppress(OSError):
+            if how == "hung up":
+                sock.shutdown(socket.SHUT_WR)
+            elif how == "malformed":
+                sock.sendall(b"\0\r\n\r\n")
+        healthy.close()
+        await gone(port)
+        sock.close()
+
+
+@linux_only
+async def test_clients_that_do_not_read_their_answer_make_room() -> None:
+    """A client that does not read its answer is closed before an honest client is refused."""
+    answer = Answer(200, bytes(8_000_000))
+
+    async def handler(request: web.BaseRequest) -> Answer:
+        return answer if request.path == "/large" else Answer(200, b"{}")
+
+    closing = get("/large", "Connection: close").replace(b"{port}", b"1")
+    async with serving(handler, places=3) as (port, told):
+        socks = [await asyncio.to_thread(deaf, port, closing) for _ in range(3)]
+        async with dial(port) as honest:
+            honest.send(get().replace(b"{port}", b"1"))
+            assert 200 == (await honest.reply()).status
+        for sock in socks:
+            sock.close()
+
+    assert ["crowded"] == told

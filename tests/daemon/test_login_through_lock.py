@@ -1,0 +1,53 @@
+"""A person's login behind a locked screen: refused, unless it is to come through, for that one request."""
+
+from __future__ import annotations
+
+import json
+
+from support.desks import put_program
+from support.raw import dial_unix
+from support.world import SEED_TOML, World
+
+
+OTHER = SEED_TOML.replace("nsrc]", "other]") + "duration_seconds = 7200\n"
+LOCKED = 'case "$1" in show-user) echo 7;; show-session) printf "LockedHint=yes\\nIdleHint=no\\n";; esac'
+
+
+async def login(world: World, body: bytes) -> tuple[int, str]:
+    """Status and code of a login on the control socket."""
+    head = f"POST /profiles/nsrc/login HTTP/1.1\r\nHost: mayfly\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with dial_unix(world.run_dir / "control.sock") as line:
+        line.send(head.encode() + body)
+        reply = await line.reply()
+    return reply.status, json.loads(reply.body).get("code", "")
+
+
+async def test_a_login_obeys_the_lock(world: World) -> None:
+    """By the control socket 403 `ScreenLocked`, by the command exit code 4; nobody is asked."""
+    put_program(world.op.parent, "loginctl", LOCKED)
+    async with world.serve():
+        refused = await login(world, b"")
+        ended = await world.run("login", "nsrc")
+
+    assert (403, "ScreenLocked") == refused
+    assert 4 == ended.code
+    assert "mayfly: error: nsrc: the screen is locked" in ended.err
+    assert [] == world.vault.calls()
+
+
+async def test_through_lock_counts_for_one_request(world: World) -> None:
+    """The login is announced and comes through; the next client's prompt, or login, does not."""
+    world.write_toml(SEED_TOML + OTHER)
+    world.vault.update(prompt={"delay_s": 0.5})
+    put_program(world.op.parent, "loginctl", LOCKED)
+    async with world.serve():
+        ended = await world.run("login", "--through-lock", "nsrc")
+        client = await world.get("/credentials/other")
+        again = await login(world, b"")
+        served = await world.get()
+
+    assert (0, "nsrc: fresh") == (ended.code, ended.out[:11]), ended.err
+    assert "approve the prompt for nsrc, even if the screen is locked\n" in ended.err
+    assert (403, "ScreenLocked") == (client.status, client.json["code"])
+    assert (403, "ScreenLocked") == again
+    assert (200, 1) == (served.status, len(world.vault.calls()))

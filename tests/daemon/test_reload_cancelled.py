@@ -1,0 +1,127 @@
+"""A client that goes away while the daemon reads tokens or the config for it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mayfly.daemon import reload
+from mayfly.daemon.events import Events
+from mayfly.daemon.grants import Grants
+from mayfly.daemon.reload import Reload
+from mayfly.daemon.tasks import Tasks
+from mayfly.shared import tokens
+from support.engine import NOON, config, key
+from support.stage import Log
+
+
+class _Keeper:
+    """A keeper that has one config, and takes over another."""
+
+    def __init__(self) -> None:
+        self.config = config(nsrc=key())
+
+    def adopt(self, fresh: Any) -> None:
+        self.config = fresh
+
+
+class Slow:
+    """A function that returns when it is allowed to."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.began = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, *args: Any) -> Any:
+        self.began.set()
+        assert self.go.wait(30)
+        return self._function(*args)
+
+
+@pytest.fixture(name="keeper")
+def _keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Keeper:
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "run"))
+    return _Keeper()
+
+
+@pytest.fixture(name="grants")
+def _grants(keeper: _Keeper) -> Grants:
+    """The grants of a daemon that has started."""
+    grants = Grants()
+    grants.replace(tokens.ensure_digests(keeper.config.profiles))
+    return grants
+
+
+def reload_of(keeper: _Keeper, grants: Grants) -> Reload:
+    events = Events(Log())
+    return Reload(
+        cast(Any, keeper), grants, events, Tasks(events), find_config=Path, on_start=lambda: None, on_end=lambda: None
+    )
+
+
+async def gone(call: asyncio.Task[Any], slow: Slow) -> None:
+    """The client goes while its call reads, and the reading ends later."""
+    await asyncio.to_thread(slow.began.wait, 30)
+    call.cancel()
+    await asyncio.wait([call])
+    slow.go.set()
+
+
+@pytest.mark.parametrize("way", ["POST /tokens", "an unknown token"])
+async def test_new_tokens_count_although_the_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Grants, way: str
+) -> None:
+    """A client that goes while tokens are read neither leaves the old one open nor the new one shut."""
+    slow = Slow(reload.readable_digests)
+    monkeypatch.setattr(reload, "readable_digests", slow)
+    ours = reload_of(keeper, grants)
+    old = tokens.ensure_token("nsrc")
+    new = tokens.rotate_token("nsrc")
+    work: Any = ours.tokens() if way == "POST /tokens" else ours.tokens_renewed()
+    await gone(asyncio.create_task(work), slow)
+    async with asyncio.timeout(30):
+        while not grants.opens(new, "nsrc", NOON):
+            await asyncio.sleep(0.01)
+
+    assert not grants.opens(old, "nsrc", NOON)
+
+
+async def test_a_config_is_taken_over_although_the_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Grants
+) -> None:
+    """A client that goes while its reload reads the config leaves no half of it undone."""
+    fresh = config(nsrc=key(), more=key("more"))
+    slow = Slow(lambda _path: fresh)
+    monkeypatch.setattr(reload, "load", slow)
+    ours = reload_of(keeper, grants)
+    await gone(asyncio.create_task(ours.config()), slow)
+    async with asyncio.timeout(30):
+        while keeper.config is not fresh:
+            await asyncio.sleep(0.01)
+        await ours.tokens()
+
+    assert grants.opens(tokens.ensure_token("more"), "more", NOON)
+
+
+async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Grants) -> None:
+    """While a config is read that does not come, as from a network home that hangs, a rotated token counts at once."""
+    slow = Slow(lambda _path: keeper.config)
+    monkeypatch.setattr(reload, "load", slow)
+    ours = reload_of(keeper, grants)
+    reloading = asyncio.create_task(ours.config())
+    await asyncio.to_thread(slow.began.wait, 30)
+    new = tokens.rotate_token("nsrc")
+    async with asyncio.timeout(30):
+        problems = await ours.tokens()
+    is_open = grants.opens(new, "nsrc", NOON)
+    slow.go.set()
+    await reloading
+
+    assert ({}, True) == (problems, is_open)
