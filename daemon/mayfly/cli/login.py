@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
         for name in names
     }
     answered = _as_they_come(calls, wait, ", even if the screen is locked" if given.through_lock else "")
-    failures = [failure for name, call in answered if (failure := _tell(name, call))]
+    failures = [failure for name, call in answered if (failure := _report(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)
     return worst(failures)
@@ -74,7 +74,7 @@ def worst(failures: Sequence[speech.Stop]) -> int:
 
 
 class PromptWait:
-    """How long the exchange waits before it starts `op`, because a code is sent once.
+    """Seconds that the exchange waits before it starts `op`, because a code is sent once.
 
     The codes that were sent are read before the login is asked for: later its own codes are among them.
     """
@@ -148,7 +148,7 @@ class _Teller:
         self.quiet_seconds = seconds or (QUIET_SECONDS if human and not is_up else None)
 
 
-def _tell(name: str, call: client.Call) -> speech.Stop | None:
+def _report(name: str, call: client.Call) -> speech.Stop | None:
     """Say what became of one profile; its failure, if it failed."""
     try:
         seconds = json.loads(daemon_calls.answer(call, name))["expires_in_seconds"]

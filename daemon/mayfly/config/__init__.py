@@ -1,4 +1,4 @@
-"""What is configured: the file, its checks, and the values that come out.
+"""The config: the file, its checks, and the values that come out.
 
     document.py      the file, read and parsed into one plain tree
     load.py          turns a document into a `Config`, or tells every problem

@@ -46,8 +46,8 @@ class RemoteDesk:
 
     async def scene(self) -> Scene:
         """As the desk sees it."""
-        told = await self._ask({"question": "scene"})
-        presence = Presence(told) if told in [one.value for one in Presence] else None
+        answer = await self._ask({"question": "scene"})
+        presence = Presence(answer) if answer in [one.value for one in Presence] else None
         return self._history.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
@@ -100,8 +100,8 @@ def _socket_id(path: Path) -> tuple[int, int] | None:
     return (facts.st_ino, facts.st_ctime_ns) if stat.S_ISSOCK(facts.st_mode) else None
 
 
-def _caller(told: Any) -> Caller | None:
-    match told:
+def _caller(answer: Any) -> Caller | None:
+    match answer:
         case [int(pid), str(program)]:
             return Caller(pid, program)
     return None

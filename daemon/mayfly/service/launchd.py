@@ -98,7 +98,7 @@ def setenv(name: str, value: str | None) -> str:
 
 
 def is_loaded() -> bool:
-    """Whether launchd has loaded the agent."""
+    """True if launchd has loaded the agent."""
     return not _launchctl("print", f"{_domain()}/{LABEL}")
 
 

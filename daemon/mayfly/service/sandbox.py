@@ -1,4 +1,4 @@
-"""Which parts of the daemon's seal this machine supports for an ordinary user: tried once, by `mayfly install`.
+"""The parts of the daemon's seal that this machine supports for an ordinary user: tried once, by `mayfly install`.
 
 Some kernels and containers allow no user namespaces, or no mounts in them. systemd would then end the service with
 226/NAMESPACE or 218/CAPABILITIES before it runs. So the install writes a drop-in that takes back the unsupported parts,

@@ -91,7 +91,7 @@ def dangling() -> list[Path]:
 
 
 def loaded() -> list[str]:
-    """The units of ours that the manager knows, also those whose files are gone."""
+    """The units of ours that the manager knows, even if their files are gone."""
     rows = [line.split() for line in call(*_LIST_ALL, *SOCKETS, *SERVICES, EXCHANGES).splitlines()]
     return [name for name, load, active, *_ in rows if load != "not-found" or active != "inactive"]
 
@@ -127,7 +127,7 @@ def listens() -> set[str]:
 
 
 def is_active(name: str) -> bool:
-    """Whether a unit runs, starts or ends."""
+    """True if a unit runs, starts or ends."""
     return _word("is-active", name) in {"active", "activating", "reloading", "deactivating"}
 
 

@@ -54,7 +54,7 @@ class MayflyError(Exception):
         return self.hint.replace("'mayfly login'", f"'mayfly login {profile}'") if profile else self.hint
 
     def sentence(self, profile: str = "") -> str:
-        """What happened and what to do, as one line for a person."""
+        """The message and the hint, as one line for a person."""
         return f"{self.message}: {self.hint_for(profile)}" if self.hint else self.message
 
     @classmethod
@@ -130,6 +130,15 @@ class ScreenLocked(OurError, _HumanMustAct):
     """Nobody is asked through a locked screen."""
 
     default_hint = "unlock the screen and try again"
+
+    def __init__(
+        self,
+        message: str = "the screen is locked, so nobody is asked",
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retry_after_seconds=retry_after_seconds)
 
 
 class ExchangePending(OurError, _MayPass):

@@ -18,6 +18,9 @@ from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_wit
 
 CONFIG_NAMES = ("config.toml", "config.json")
 
+# For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
+SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+
 
 def config_file(given: str | None = None) -> Path:
     """The config in force: given, `$MAYFLY_CONFIG`, or the first that exists in the usual folder.
@@ -112,7 +115,7 @@ def make_runtime_dir() -> Path:
 def _make(folder: Path) -> None:
     if folder.is_symlink() or folder.exists():
         return
-    # Another user could put a folder of theirs in the place of one that is made in a folder of theirs.
+    # Another user could replace a folder that is made in their folder.
     _check_way(folder)
     for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
         # 0700 also for the parents: the XDG base directory specification asks for it.

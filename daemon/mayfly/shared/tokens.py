@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.files import NotPlain, open_plain_file
+from mayfly.shared.files import NotPlain, open_plain_file, write_whole_file
 from mayfly.shared.trust import check_private
 from mayfly.shared.users import daemon_uid, user_name
 
@@ -110,7 +110,7 @@ def made_before() -> list[str]:
 
 
 def renewed_at_ns() -> int:
-    """When a token was last made or replaced, by the file system's clock; 0 where there are none."""
+    """The time when a token was last made or replaced, by the file system's clock; 0 if there are none."""
     try:
         return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
     except OSError:
@@ -133,21 +133,13 @@ def _new_token() -> bytearray:
 
 
 def _write(path: Path, *, replace: bool) -> None:
-    """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a new token. Without `replace` the second of two writers gets FileExistsError."""
     token = _new_token()
     try:
         # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
-        with FileIO(descriptor, "w") as file:
-            file.write(token)
-        if replace:
-            draft.rename(path)
-        else:
-            path.hardlink_to(draft)
+        write_whole_file(path, token, replaces=replace)
     finally:
         _erase(token)
-        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytearray:

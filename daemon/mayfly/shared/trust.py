@@ -1,4 +1,4 @@
-"""Whether another user could change or read what is at a path: one rule for config, tokens, folders and programs."""
+"""Checks whether another user could change or read a path: one rule for config, tokens, folders and programs."""
 
 from __future__ import annotations
 

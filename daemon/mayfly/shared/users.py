@@ -12,7 +12,7 @@ OUTSIDE = "this is a user namespace (Flatpak, bubblewrap, an FHS shell): run may
 
 _UID_MAP = Path("/proc/self/uid_map")
 _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
-# Of the host: all uids but the one that means "no user" (user_namespaces(7)).
+# The host's map: all uids but 2**32 - 1, which means "no user" (user_namespaces(7)).
 _IDENTITY = (0, 0, 2**32 - 1)
 
 
@@ -109,6 +109,6 @@ def trusted_owners() -> set[int]:
 
 
 def namespace_problem() -> str | None:
-    """Why nobody can be told apart in this user namespace; None where that is possible."""
+    """The reason if users cannot be told apart in this user namespace; None if they can."""
     is_unknown = could_be_anyone(os.getuid()) or not (has_root() or overflow_uid() in _roots)
     return OUTSIDE if is_unknown else None

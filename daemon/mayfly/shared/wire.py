@@ -1,4 +1,4 @@
-"""What daemon and exchange say to each other: one JSON document in, one JSON line a profile out.
+"""The protocol between daemon and exchange: one JSON document in, one JSON line for each profile out.
 
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
@@ -74,7 +74,7 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Identity:
-    """Who a session is, in the words of GetCallerIdentity."""
+    """The identity of a session, in the words of GetCallerIdentity."""
 
     user_id: str
     account: str

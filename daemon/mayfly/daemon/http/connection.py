@@ -31,7 +31,7 @@ _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly und
 FOREIGN = refusal(
     403,
     "ForeignUser",
-    "mayfly answers nobody but its own user's processes, and root's with allow_root = true in its config",
+    "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
 )
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
@@ -132,7 +132,7 @@ class Connection(RequestHandler):
 
     @property
     def idle_seconds(self) -> float | None:
-        """How long the connection has been idle; None if an answer is due."""
+        """Seconds since the connection became idle; None if an answer is due."""
         return self._loop.time() - self._idle_since if self.is_idle else None
 
     def note_answer(self) -> None:
