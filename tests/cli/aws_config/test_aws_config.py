@@ -376,7 +376,7 @@ async def test_keys_that_went_with_a_profile_are_named(world: World) -> None:
 
     assert 0 == ended.code
     assert f"mayfly: {config}: removed gone\n" in ended.err
-    assert f"mayfly: warning: {config}: with gone went your endpoint_url" in ended.err
+    assert f"mayfly: warning: {config}: with gone went your endpoint_url: the backup has them\n" in ended.err
     assert "endpoint_url = http://mine" in backups_of(world)[-1].read_text()
     assert ["nsrc"] == await boto3_profiles(world)
 

@@ -158,7 +158,7 @@ def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, b
     if merged.removed:
         speech.say(f"{path}: removed {', '.join(merged.removed)}")
     for name, keys in merged.lost.items():
-        speech.warning(f"{path}: with {name} went your {', '.join(keys)}, which the file as it was before still has")
+        speech.warning(f"{path}: with {name} went your {', '.join(keys)}: the backup has them")
     for name, keys in merged.dropped.items():
         speech.say(f"{path}: took {', '.join(keys)} out of {name}")
     if backup:

@@ -185,8 +185,7 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
 
 def _say_what_is_left(plan: Plan, text: str) -> None:
     """Say what is left: keys that still lie in plain text in ~/.aws, which SDKs take before Mayfly's credentials."""
-    if any(plan.roles) or any(keys.is_elsewhere for keys in plan.keys.values()):
-        speech.hint("then let other programs find mayfly by these profiles: mayfly aws-config --write --replace")
+    speech.hint("when the daemon runs, let programs find it by these profiles: mayfly aws-config --write --replace")
     fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
     speech.say(f"fields of the items: {fields}: if yours have other names, change them there or here")
     names = ", ".join(keys.of for keys in plan.keys.values() if not keys.is_elsewhere)
