@@ -87,6 +87,8 @@ class Login:
         self._unclear_errors = 0
         self._codes_sent: set[str] = set()
         self._sessions: Sessions | None = None
+        # The `op` that has read the values.
+        self._program: str | None = None
 
     def run(self, names: Iterable[str]) -> Iterator[dict[str, Credentials]]:
         """Log in to each of `names` and emit each result as it comes. Yields the new credentials after each time step.
@@ -149,7 +151,9 @@ class Login:
         """Fail all profiles if a code must be waited for, and `op` could then not read it."""
         if names and lock.must_wait([device for name in names for device in self._devices(name)]):
             try:
-                check_version(self._onepassword, self._environ, self._table(names[0]))
+                table = self._table(names[0])
+                if not lock.has_seen_work(find_op(self._onepassword, self._environ, table)):
+                    check_version(self._onepassword, self._environ, table)
             except MayflyError as error:
                 self._fail(names, error)
 
@@ -222,6 +226,7 @@ class Login:
             self._permission.check()
         mark = prompting() if self._onepassword.asks_human else nullcontext()
         with Op(self._onepassword, (*keys, *codes), self._environ, self._table(names[0])) as op, mark:
+            self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
 
@@ -263,7 +268,7 @@ class Login:
         ready = _first_of_each_code({name: item for name, item in valid.items() if name not in used})
         devices = {device for name in ready for device in self._devices(name)}
         self._devices_used |= devices
-        lock.note_sent(devices)
+        lock.note_sent(devices, self._program)
         self._codes_sent |= {item.token_code for item in ready.values()}
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
         self._sessions.start(ready, self._conclude)

@@ -103,7 +103,7 @@ class Op:
         self._onepassword = onepassword
         self._references = references
         self._table = table
-        program = find_op(onepassword, environ, table)
+        self.program = program = find_op(onepassword, environ, table)
         account = ("--account", onepassword.account) if onepassword.account else ()
         try:
             self._child = Child(
