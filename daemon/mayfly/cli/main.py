@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from mayfly import __version__
 from mayfly.cli import speech
+from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -37,6 +38,9 @@ COMMANDS = (
     ("reload", "reload", "have the daemon read its changed config"),
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
 )
+
+# They may work with the daemon of the user who called sudo.
+UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate"}
 
 HELP_WIDTH = 100
 
@@ -165,6 +169,8 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
         given = parser.parse_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
         if not given.command:
             parser.error("the command to run is missing: it follows --")
+    if os.getuid() == 0 and name in UNDER_SUDO:
+        paths.accept_sudo_user()
     return int(module.run(given))
 
 

@@ -23,7 +23,7 @@ from mayfly.cli import speech
 from mayfly.shared import sock_diag
 from mayfly.shared.sock_diag import SocketOwner
 from mayfly.shared.text import printable
-from mayfly.shared.users import user_name
+from mayfly.shared.users import daemon_uid, user_name
 
 
 PROC = Path("/proc")
@@ -68,7 +68,7 @@ def hints(port: int) -> tuple[str, ...]:
 def other_user(port: int) -> str | None:
     """The name of another user who listens at 127.0.0.1:`port`; None if nobody does, or it cannot be known."""
     uid = owner(port)
-    return None if uid is None or uid == os.getuid() else user_name(uid)
+    return None if uid is None or uid == daemon_uid() else user_name(uid)
 
 
 def owner(port: int) -> int | None:

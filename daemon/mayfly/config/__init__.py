@@ -9,6 +9,7 @@
     kinds.py         the kinds of values (text, number, list …)
     assume_role.py   the parameters of AssumeRole
     strict_json.py   JSON without doubled keys
+    network.py       which certificates and which proxy the environment names for calls to AWS
     sts_endpoint.py  which STS endpoint an environment variable may name
     detours.py       settings that send calls to AWS another way, for `status`
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import failure_words
 
 
 # The desk's unit starts, then runs two programs of the platform one after the other.
@@ -71,7 +72,7 @@ class RemoteDesk:
         except ValueError:
             self._note_problem("its answer cannot be read")
         except OSError as reason:
-            self._note_problem(f"{self._path}: {reason.strerror or type(reason).__name__}")
+            self._note_problem(f"{self._path}: {failure_words(reason)}")
         else:
             self._problem = ""
             return answer

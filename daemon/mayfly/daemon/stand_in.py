@@ -30,7 +30,7 @@ from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.sock_diag import SockDiag, SockDiagMissing, sock_diag
 
 
-# A person who has mended the config tries again at once, and must reach the daemon then.
+# A person who has mended the config tries the daemon right after.
 LOOK_AGAIN_SECONDS = 0.02
 TICK_SECONDS = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly.shared import programs
+from mayfly.shared.text import failure_words
 
 
 CALL_SECONDS = 60
@@ -193,4 +194,4 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
     except programs.NotFound as reason:
         raise Refused(str(reason)) from None
     except (OSError, subprocess.TimeoutExpired) as reason:
-        raise Refused(f"systemctl cannot be run ({type(reason).__name__})") from None
+        raise Refused(f"systemctl cannot be run: {failure_words(reason)}") from None

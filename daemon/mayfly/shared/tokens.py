@@ -7,6 +7,8 @@ overwritten after use; only the commands that hand a token out make a `str` of i
 
 from __future__ import annotations
 
+import os
+
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -17,6 +19,7 @@ from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import NotPlain, open_plain_file, write_whole_file
 from mayfly.shared.trust import check_private
+from mayfly.shared.users import daemon_uid, user_name
 
 
 RANDOM_BYTES = 32
@@ -55,6 +58,8 @@ def ensure_digest(profile: str) -> bytes:
 
 def _token(profile: str, *, renew: bool) -> bytearray:
     path = paths.make_runtime_dir() / "tokens" / profile
+    if daemon_uid() != os.getuid():
+        return _of_another_user(path, renew=renew)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         check_private(path.parent, 0o700)
@@ -65,6 +70,18 @@ def _token(profile: str, *, renew: bool) -> bytearray:
         return _read(path)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
+
+
+def _of_another_user(path: Path, *, renew: bool) -> bytearray:
+    """The token of the user who called sudo, in whose folder root creates and changes nothing."""
+    owner = user_name(daemon_uid())
+    if renew:
+        raise ConfigInvalid(f"{path} belongs to {owner}: run 'mayfly rotate' as {owner}, without sudo")
+    try:
+        check_private(path.parent, 0o700)
+        return _read(path)
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: {reason.strerror}: run 'mayfly env' as {owner} first, without sudo") from None
 
 
 def ensure_digests(profiles: Iterable[str]) -> dict[str, bytes]:

@@ -90,9 +90,22 @@ def trust_unmapped_root() -> None:
         _roots.append(overflow_uid())
 
 
+_daemons: list[int] = []
+
+
+def work_with_daemon_of(uid: int) -> None:
+    """From now on take the daemon of the user `uid`, and their files, for this user's. Only for root under sudo."""
+    _daemons.append(uid)
+
+
+def daemon_uid() -> int:
+    """The user of the daemon that this process works with: this user, or under sudo the one who called it."""
+    return _daemons[-1] if _daemons else os.getuid()
+
+
 def trusted_owners() -> set[int]:
     """The uids whose files nobody else can change: this user's and root's."""
-    return {os.getuid(), *_roots}
+    return {os.getuid(), daemon_uid(), *_roots}
 
 
 def namespace_problem() -> str | None:

@@ -161,9 +161,9 @@ def parse_result(line: bytes) -> Result:
         if len(line) > MAX_LINE_BYTES:
             raise ValueError("the line is too long")  # noqa: TRY301 - one way out for all that is malformed
         return _result(json.loads(line))
-    except (ValueError, KeyError, TypeError, RecursionError) as reason:
-        # The reason could quote the line, so only its type is told.
-        raise ExchangeFailed(f"the exchange's answer cannot be read ({type(reason).__name__})") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # The reason could quote the line, and its type would tell a person nothing.
+        raise ExchangeFailed("the exchange's answer cannot be read") from None
 
 
 def _result(tree: Any) -> Result:

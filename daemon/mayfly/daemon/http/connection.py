@@ -28,7 +28,11 @@ IDLE_SECONDS = 5
 UNREAD_BYTES = 16 * 1024
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
-FOREIGN = refusal(403, "ForeignUser", "mayfly answers only processes of its own user")
+FOREIGN = refusal(
+    403,
+    "ForeignUser",
+    "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
+)
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed
+from mayfly.shared.text import failure_words
 
 
 def not_started(reason: OSError) -> ExchangeFailed:
     """For an OSError at the start of an exchange."""
-    return ExchangeFailed(f"the exchange cannot be started: {reason.strerror or type(reason).__name__}")
+    return ExchangeFailed(f"the exchange cannot be started: {failure_words(reason)}")
 
 
 def stopping() -> ExchangeFailed:

@@ -30,6 +30,7 @@ from mayfly.shared.errors import (
     ScreenLocked,
     SessionEnded,
 )
+from mayfly.shared.text import failure_words
 from mayfly.shared.wire import Request, Result
 
 
@@ -118,7 +119,7 @@ class Exchanges:
             if left:
                 error = await self._receive(exchange, asked, left, on_idle)
         except OSError as reason:
-            error = ExchangeFailed(f"the exchange broke off: {reason.strerror or type(reason).__name__}")
+            error = ExchangeFailed(f"the exchange broke off: {failure_words(reason)}")
         except MayflyError as reason:
             error = reason
         finally:
