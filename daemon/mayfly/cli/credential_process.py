@@ -45,7 +45,7 @@ def _say_what_is_awaited(profile: str, call: client.Call) -> None:
 
 
 def _prompt(profile: str) -> tuple[bool, int]:
-    """Whether somebody is asked, and in how many seconds, because a code is sent once; raises Stop."""
+    """True if a person is prompted, and the seconds until then, because a code is sent once; raises Stop."""
     import math
 
     from datetime import UTC, datetime
@@ -62,5 +62,5 @@ def _prompt(profile: str) -> tuple[bool, int]:
 
 
 def _is_answered(call: client.Call, seconds: float) -> bool:
-    """Whether the daemon answers within `seconds`."""
+    """True if the daemon answers within `seconds`."""
     return bool(select.select([call], [], [], seconds)[0])
