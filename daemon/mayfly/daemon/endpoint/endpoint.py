@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
 from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
-from mayfly.daemon.grants import Grants
+from mayfly.daemon.grants import Grants, digest
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
@@ -82,12 +82,12 @@ class Endpoint:
         the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
         after that time the request is handled as a whole.
         """
-        token, requester = request.headers[hdrs.AUTHORIZATION], Requester(_inode(request) or 0)
-        loop = asyncio.get_running_loop()
-        until_seconds = loop.time() + TOGETHER_SECONDS
+        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), Requester(_inode(request) or 0)
+        seconds = asyncio.get_running_loop().time
+        until_seconds = seconds() + TOGETHER_SECONDS
 
         def answer() -> Answer | None:
-            if loop.time() >= until_seconds or not self._opens(token, profile):
+            if seconds() >= until_seconds or not self._grants.still_opens(token, profile, self._clock()):
                 return None
             credentials = self._keeper.take(profile, requester)
             return None if credentials is None else self._render(credentials)
