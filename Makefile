@@ -40,6 +40,9 @@ bench: $(VENV)/ready ## measure everything that has a budget
 soak: $(VENV)/ready ## days of use in minutes, on a fast clock (needs Debian's faketime)
 	@$(BIN)/python -m tests.soak
 
+sdks: $(VENV)/ready ## wait for a human of 20 s with real SDKs (go, node, java, cargo: skipped where missing)
+	@$(BIN)/python -m tests.sdks
+
 clean: ## remove everything that the tasks above have made
 	rm -rf .venv .venv-* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -58,4 +61,4 @@ $(VENV)/ready: $(VENV)/installed
 	@$(PIP) install --constraint constraints.txt --group test --group check
 	@touch $@
 
-.PHONY: help demo test format bench soak clean
+.PHONY: help demo test format bench soak sdks clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import tempfile
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -62,6 +63,14 @@ async def _world(tmp_path: Path) -> AsyncIterator[World]:
     async with EmbeddedSts(world.account()) as sts:
         world.sts = sts
         yield world
+
+
+@pytest.fixture(name="open_folder")
+def _open_folder() -> Iterator[Path]:
+    """A folder that every user can reach; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The commands' end of the control socket, and what every command makes of what can go wrong there."""
+"""The client of the control socket, and how each command reports its failures."""
 
 from __future__ import annotations
 
@@ -7,60 +7,25 @@ import socket
 import sys
 import threading
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from mayfly.cli import client, daemon_calls, speech
+from support.clients import ARN
+from support.control import daemon, response, sends
 from support.world import World, which
-
-
-Answers = Callable[[socket.socket], None]
 
 
 @pytest.fixture(name="path")
 def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the control socket is looked for."""
+    """Where the client looks for the control socket."""
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
     return tmp_path / "control.sock"
 
 
-@contextmanager
-def daemon(path: Path, answer: Answers) -> Iterator[None]:
-    """A server that takes one connection and does with it what `answer` does."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                answer(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield
-        thread.join(timeout=10)
-
-
-def sends(raw: bytes) -> Answers:
-    """An answer of these bytes, after the request."""
-
-    def answer(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(raw)
-
-    return answer
-
-
-def response(status: int, body: bytes) -> bytes:
-    return b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
-
-
 def test_status_and_body_come_back_as_they_were_sent(path: Path) -> None:
-    """A reply is its status and its bytes."""
+    """A reply has the status and the body of the answer."""
     with daemon(path, sends(response(403, b'{"code":"ApprovalDismissed"}'))):
         reply = client.ask("GET", "/status")
 
@@ -68,7 +33,7 @@ def test_status_and_body_come_back_as_they_were_sent(path: Path) -> None:
 
 
 def test_request_is_one_that_is_not_kept_alive(path: Path) -> None:
-    """HTTP/1.0, so that the daemon closes after its answer."""
+    """The request is HTTP/1.0, so that the daemon closes the connection after its answer."""
     seen: list[bytes] = []
 
     def answer(connection: socket.socket) -> None:
@@ -82,20 +47,20 @@ def test_request_is_one_that_is_not_kept_alive(path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", response(200, b'{"whole":true}')[:-3], b"nonsense\r\n\r\n"])
-def test_answer_that_is_not_whole_is_none(path: Path, raw: bytes) -> None:
-    """A daemon that ends in the middle of an answer has not answered."""
+def test_answer_that_is_not_whole_counts_as_none(path: Path, raw: bytes) -> None:
+    """A daemon that ends in the middle of its answer has not answered."""
     with daemon(path, sends(raw)), pytest.raises(client.NotRunning, match="ended before it had answered"):
         client.ask("GET", "/status")
 
 
 def test_missing_socket_means_that_no_daemon_runs(path: Path) -> None:
-    """No socket, no daemon."""
+    """Without a socket no daemon runs."""
     with pytest.raises(client.NotRunning, match="does not run"):
         client.ask("GET", "/status")
 
 
 def test_socket_that_nobody_listens_on_means_that_no_daemon_runs(path: Path) -> None:
-    """What a killed daemon left behind is no daemon."""
+    """The socket of a killed daemon is left behind, and nobody listens on it."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
 
@@ -104,7 +69,7 @@ def test_socket_that_nobody_listens_on_means_that_no_daemon_runs(path: Path) -> 
 
 
 def test_daemon_that_says_nothing_is_given_up(path: Path) -> None:
-    """Only what waits for a human may wait without end."""
+    """Only a request that waits for a human waits without a time limit."""
     done = threading.Event()
 
     def answer(_connection: socket.socket) -> None:
@@ -117,7 +82,7 @@ def test_daemon_that_says_nothing_is_given_up(path: Path) -> None:
 
 
 def test_another_users_daemon_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever listens must run as we do."""
+    """The process that listens must run as this user."""
     mine = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: mine + 1)
 
@@ -125,8 +90,46 @@ def test_another_users_daemon_is_not_believed(path: Path, monkeypatch: pytest.Mo
         client.ask("GET", "/status")
 
 
+@pytest.mark.parametrize(
+    ("platform", "peer", "mode", "is_believed"),
+    [
+        ("darwin", (1, 0), 0o700, True),
+        ("darwin", (1, 0), 0o755, False),
+        ("darwin", (1, 65534), 0o700, False),
+        ("darwin", None, 0o700, False),
+        ("linux", (1, 0), 0o700, False),
+    ],
+)
+def test_launchds_socket_is_believed_in_a_folder_of_ours(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    peer: tuple[int, int] | None,
+    mode: int,
+    *,
+    is_believed: bool,
+) -> None:
+    """On macOS the peer is launchd, which runs as root, until the daemon has called listen().
+
+    Only this user and root can put a socket into a folder that is closed to others.
+    """
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(client, "unix_peer", lambda _sock: peer)
+    if os.getuid() == 0:  # the tests may run as root, who is asked here by somebody else
+        os.chown(path.parent, 12345, -1)
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    path.parent.chmod(mode)
+
+    with daemon(path, sends(response(200, b"{}"))):
+        if is_believed:
+            assert 200 == client.ask("GET", "/status").status
+        else:
+            with pytest.raises(client.Distrusted):
+                client.ask("GET", "/status")
+
+
 def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
-    """A call can be given to select, so that many are awaited at once."""
+    """A call can be given to `select`, so that a command waits for several answers at once."""
     import select
 
     go = threading.Event()
@@ -154,22 +157,22 @@ def test_call_becomes_readable_when_its_answer_is_there(path: Path) -> None:
     ],
 )
 def test_exit_code_says_who_must_act(body: bytes, exit_code: int) -> None:
-    """A human who is needed is 4, a wrong config 2, all else 1."""
+    """If a human must act the code is 4, for a wrong config 2, for any other failure 1."""
     with pytest.raises(speech.Stop) as stop:
-        daemon_calls.checked(client.Reply(403, body))
+        daemon_calls.body_of(client.Reply(403, body))
 
     assert (exit_code, ("no",), ("again",)) == (stop.value.exit_code, stop.value.errors, stop.value.hints)
 
 
 def test_answer_that_is_no_json_is_told_by_its_status() -> None:
-    """Whatever comes back, there is a sentence for it."""
-    with pytest.raises(speech.Stop, match="answered 500 and no reason"):
-        daemon_calls.checked(client.Reply(500, b"<html>"))
+    """An answer without JSON is reported with its status."""
+    with pytest.raises(speech.Stop, match="answered 500 without a reason"):
+        daemon_calls.body_of(client.Reply(500, b"<html>"))
 
 
 @pytest.mark.parametrize("argv", ["status", "login", "forget", "whoami nsrc", "credential-process nsrc"])
 async def test_without_a_daemon_every_command_says_how_to_start_it(world: World, argv: str) -> None:
-    """No daemon: exit code 3, and a hint that can be pasted."""
+    """Without a daemon the exit code is 3, and the hint can be pasted."""
     ended = await world.run(*argv.split())
 
     assert (3, "") == (ended.code, ended.out)
@@ -180,7 +183,7 @@ async def test_without_a_daemon_every_command_says_how_to_start_it(world: World,
 
 @pytest.mark.parametrize("argv", ["login nsrx", "forget nsrx", "whoami nsrx", "credential-process nsrx"])
 async def test_unknown_profile_is_answered_with_the_nearest(world: World, argv: str) -> None:
-    """A slip of the pen is wrong usage, and costs nobody a prompt."""
+    """A misspelt profile is wrong usage, and raises no prompt."""
     async with world.serve():
         ended = await world.run(*argv.split())
 
@@ -190,7 +193,7 @@ async def test_unknown_profile_is_answered_with_the_nearest(world: World, argv: 
 
 
 async def test_name_that_cannot_be_one_never_stands_in_a_request(world: World) -> None:
-    """A profile cannot bring a path or a header along."""
+    """A profile's name can bring no path and no header into a request."""
     async with world.serve():
         ended = await world.run("whoami", "nsrc/../../status HTTP/1.0\r\nX: y")
 
@@ -199,7 +202,7 @@ async def test_name_that_cannot_be_one_never_stands_in_a_request(world: World) -
 
 
 async def test_whoami_prints_what_the_aws_cli_prints(world: World) -> None:
-    """Byte for byte, so that scripts can change from the one to the other."""
+    """The output is the same byte for byte, so that scripts can use either."""
     async with world.serve():
         await world.run("aws-config", "--write")
         ours = await world.run("whoami", "nsrc")
@@ -207,4 +210,4 @@ async def test_whoami_prints_what_the_aws_cli_prints(world: World) -> None:
         theirs = await world.run_program(*argv, env={"AWS_DEFAULT_REGION": "us-east-1"})
 
     assert (0, theirs.out) == (ours.code, ours.out)
-    assert '"Arn": "arn:aws:iam::058264411872:user/carmas"' in ours.out
+    assert f'"Arn": "{ARN}"' in ours.out

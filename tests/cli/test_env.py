@@ -1,4 +1,4 @@
-"""`mayfly env`: what a shell holds after its eval, and that every client then works."""
+"""`mayfly env`: the variables of a shell after its eval, and that clients work with them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,30 @@ from hypothesis import strategies as st
 from mayfly.cli import environment, shells
 from mayfly.cli.target import Target
 from mayfly.demo.op.vault import ITEM, VAULT
-from support.world import SEED_TOML, World, which
+from support.clients import ARN, CLIENTS, HOSTILE, WITH_REGION
+from support.world import SEED_TOML, World
 
 
 TARGET = Target("nsrc", 9170, "eu-central-1")
 NO_REGION = Target("nsrc", 9170)
-USUAL_REGION = Target("nsrc", 9170, usual_region="us-east-1")
-WITH_REGION = SEED_TOML + 'region = "us-east-1"\n'
-ARN = "arn:aws:iam::058264411872:user/carmas"
+FALLBACK_REGION = Target("nsrc", 9170, fallback_region="us-east-1")
 NASTY = 'it\'s \\ "all" $HOME `id` $(id) ; # \u2018\u2019\u201a\u201b %s\n& é!'
 SHOW = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
 
 
 def entered(now: dict[str, str], target: Target = TARGET) -> dict[str, str]:
-    return environment.applied(now, environment.enter(now, target, token="T"))
+    return environment.applied(now, environment.changes_to_set(now, target, token="T"))
 
 
 def left(now: dict[str, str]) -> dict[str, str]:
-    return environment.applied(now, environment.leave(now))
+    return environment.applied(now, environment.changes_to_unset(now))
 
 
-# What is set and unset: pure.
+# The changes, without a shell.
 
 
 def test_a_shell_gets_the_url_the_token_and_the_profile() -> None:
-    """The endpoint's URL is always on 127.0.0.1, and of the two token variables one is set."""
+    """The endpoint's URL is on 127.0.0.1, and one of the two token variables is set."""
     assert {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9170/credentials/nsrc",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": "T",
@@ -49,8 +48,8 @@ def test_a_shell_gets_the_url_the_token_and_the_profile() -> None:
 
 
 def test_a_token_file_stands_in_for_the_token() -> None:
-    """With a token's file, the token itself is unset."""
-    changes = environment.enter({}, NO_REGION, token_file="/run/t")
+    """If the token's file is set, the token is unset."""
+    changes = environment.changes_to_set({}, NO_REGION, token_file="/run/t")
 
     assert "/run/t" == changes["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
     assert changes["AWS_CONTAINER_AUTHORIZATION_TOKEN"] is None
@@ -69,25 +68,25 @@ def test_a_token_file_stands_in_for_the_token() -> None:
     ],
 )
 def test_what_would_win_over_the_endpoint_is_unset(name: str) -> None:
-    """A shadowing variable is gone, not blank."""
+    """A variable that SDKs take before the endpoint is unset, not blank."""
     assert name not in entered({name: "x"})
-    assert name in environment.enter({}, TARGET)
+    assert name in environment.changes_to_set({}, TARGET)
 
 
 def test_a_region_is_set_in_both_of_its_variables() -> None:
-    """SDKs read AWS_REGION, the AWS CLI AWS_DEFAULT_REGION."""
+    """Most SDKs read AWS_REGION; the AWS CLI reads AWS_DEFAULT_REGION."""
     after = entered({"AWS_REGION": "us-west-2"})
 
     assert ("eu-central-1", "eu-central-1") == (after["AWS_REGION"], after["AWS_DEFAULT_REGION"])
 
 
 def test_a_region_of_an_earlier_profile_goes_with_it() -> None:
-    """A profile without a region does not keep the last profile's."""
+    """A profile without a region does not keep the region of the profile before it."""
     assert entered({}, NO_REGION) == entered(entered({}), NO_REGION)
 
 
 def test_a_region_that_the_user_gave_stays() -> None:
-    """Once somebody has given the variable another value, or had ours before us, it is never taken away."""
+    """A region that the user has set is never removed, even if it is the profile's."""
     changed = entered({}) | {"AWS_REGION": "us-west-2"}
     had = {"AWS_DEFAULT_REGION": "eu-central-1"}
 
@@ -96,46 +95,46 @@ def test_a_region_that_the_user_gave_stays() -> None:
     assert had == left(entered(had))
 
 
-def test_the_usual_region_is_set_where_nobody_names_one() -> None:
-    """In both variables, and gone with the profile: it is ours, not the user's."""
-    after = entered({"AWS_REGION": ""}, USUAL_REGION)
+def test_the_fallback_region_is_set_if_there_is_no_other() -> None:
+    """It is set in both variables, and removed with the profile."""
+    after = entered({"AWS_REGION": ""}, FALLBACK_REGION)
 
     assert ("us-east-1", "us-east-1") == (after["AWS_REGION"], after["AWS_DEFAULT_REGION"])
     assert not {"AWS_REGION", "AWS_DEFAULT_REGION"} & set(left(after))
-    assert entered({}, USUAL_REGION) == entered(entered({}), USUAL_REGION)
+    assert entered({}, FALLBACK_REGION) == entered(entered({}), FALLBACK_REGION)
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_the_usual_region_gives_way_to_the_users(name: str) -> None:
-    """Whoever has named a region, in whichever variable, is not contradicted by the other."""
-    after = entered({name: "us-west-2"}, USUAL_REGION)
+def test_the_users_region_wins_over_the_fallback(name: str) -> None:
+    """If the user has set a region in one variable, the other gets no fallback."""
+    after = entered({name: "us-west-2"}, FALLBACK_REGION)
 
     assert {name: "us-west-2"} == {key: value for key, value in after.items() if "REGION" in key}
 
 
-def test_a_mark_that_no_longer_holds_is_dropped() -> None:
-    """Where the user has set the profile's own region, it is the user's from then on."""
+def test_a_region_that_the_user_has_set_since_is_the_users() -> None:
+    """It is so even if it is the next profile's region."""
     moved = entered(entered({}) | {"AWS_REGION": "us-east-1"}, Target("p", 1, "us-east-1"))
 
     assert "us-east-1" == left(moved)["AWS_REGION"]
 
 
 def test_without_a_proxy_nothing_is_said_about_proxies() -> None:
-    """NO_PROXY is touched only where there is a proxy."""
+    """NO_PROXY changes only if there is a proxy."""
     assert {"NO_PROXY": "x"}.items() <= entered({"NO_PROXY": "x"}).items()
     assert "no_proxy" not in entered({"NO_PROXY": "x"})
 
 
 @pytest.mark.parametrize("proxy", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 def test_a_proxy_never_sees_the_token(proxy: str) -> None:
-    """Where a proxy is set, both spellings name this machine."""
+    """If there is a proxy, both spellings of NO_PROXY name this machine."""
     after = entered({proxy: "http://proxy:3128"})
 
     assert ("127.0.0.1,localhost",) * 2 == (after["NO_PROXY"], after["no_proxy"])
 
 
 def test_no_proxy_keeps_what_it_has_and_doubles_nothing() -> None:
-    """Only what is missing is added, and a spelling that is new begins with what the other says."""
+    """Only missing hosts are added; a new variable starts with the hosts of the other spelling."""
     after = entered({"https_proxy": "p", "no_proxy": "corp.example, 127.0.0.1"})
 
     assert "corp.example,127.0.0.1,localhost" == after["no_proxy"]
@@ -143,7 +142,7 @@ def test_no_proxy_keeps_what_it_has_and_doubles_nothing() -> None:
 
 
 def test_no_proxy_for_everything_is_enough() -> None:
-    """`*` is left alone: it means everything only where it stands alone."""
+    """`*` means all hosts only if it stands alone, so nothing is added to it."""
     now = {"https_proxy": "p", "NO_PROXY": "*"}
 
     assert now.items() <= entered(now).items()
@@ -151,7 +150,7 @@ def test_no_proxy_for_everything_is_enough() -> None:
 
 
 def test_what_we_added_to_no_proxy_is_taken_out_again() -> None:
-    """What was added meanwhile stays, and what we made goes whole."""
+    """Hosts that the user has added since stay, and a variable that we have made is unset."""
     now = {"https_proxy": "p", "no_proxy": "127.0.0.1,corp.example"}
     after = entered(now)
     more = after | {"no_proxy": after["no_proxy"] + ",late.example"}
@@ -161,7 +160,7 @@ def test_what_we_added_to_no_proxy_is_taken_out_again() -> None:
 
 
 def test_a_mark_in_no_proxy_follows_what_is_there() -> None:
-    """What the user took out and we add again is ours, what is gone is not."""
+    """A host that we add again is ours, even if the user had it before."""
     after = entered({"https_proxy": "p", "NO_PROXY": "a"})
     again = entered(after | {"NO_PROXY": "a,localhost"})
 
@@ -182,7 +181,7 @@ targets = st.builds(Target, st.just("nsrc"), st.just(1), regions, regions)
 
 @given(variables, targets, targets)
 def test_a_second_eval_changes_nothing(now: dict[str, str], first: Target, second: Target) -> None:
-    """To enter twice is to enter once, whatever was entered before."""
+    """The changes of a profile, applied twice, are the same as applied once."""
     once = entered(entered(now, first), second)
 
     assert once == entered(once, second)
@@ -190,18 +189,18 @@ def test_a_second_eval_changes_nothing(now: dict[str, str], first: Target, secon
 
 @given(variables, targets, targets)
 def test_off_leaves_nothing_of_ours(now: dict[str, str], first: Target, second: Target) -> None:
-    """After two profiles and --off there is no variable that was not there before, and twice off is off."""
+    """After two profiles and --off, no variable is left that was not there before."""
     after = left(entered(entered(now, first), second))
 
     assert set(after) <= set(now)
     assert after == left(after)
 
 
-# How it is written: real shells.
+# The syntax of each shell, in real shells.
 
 
 def shell_command(shell: str, text: str) -> list[str]:
-    """Evaluates `text` twice and shows the environment."""
+    """A command that evaluates `text` twice and prints the environment."""
     script = {
         "fish": f"eval $argv[1]; eval $argv[1]; {SHOW}",
         "pwsh": f"Invoke-Expression $args[0]; Invoke-Expression $args[0]; {SHOW}",
@@ -228,7 +227,7 @@ async def shown(shell: str, text: str, env: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash", "zsh", "fish", "pwsh"])
 async def test_every_shell_takes_every_value(shell: str) -> None:
-    """Whatever stands in a value comes out as it went in, what is unset is gone, and nothing else runs."""
+    """Each value comes out as it went in, unset variables are gone, and nothing else runs."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     family = shell if shell in shells.SHELLS else "posix"
@@ -246,7 +245,7 @@ def test_nothing_to_unset_is_no_unset() -> None:
 
 
 async def test_an_eval_without_quotes_works_too() -> None:
-    """Each statement ends with a semicolon, so that lines can be joined."""
+    """Each statement ends with a semicolon, so that the shell can join lines."""
     text = shells.render("posix", {"GONE": None, "A": "1", "B": "2"}).replace("\n", " ")
 
     found = await shown("sh", text, {"GONE": "x"})
@@ -262,7 +261,7 @@ def test_powershell_doubles_every_quote() -> None:
 
 
 def test_fish_warns_of_a_universal_variable_and_keeps_it() -> None:
-    """A variable of all fish shells may be the only copy of a key: it is not erased, and its owner is told how."""
+    """A universal variable may be the only copy of a key: it is not erased, and the warning says how to."""
     warning = "mayfly: warning: G is universal, and stays: set -eU G"
 
     assert f"set -eg G;\nset -qU G; and echo '{warning}' >&2;\nset -gx A 'it\\'s \\\\';\n" == shells.render(
@@ -280,8 +279,8 @@ def test_json_has_null_for_unset() -> None:
     [("/usr/bin/fish", "fish"), ("/opt/pwsh", "pwsh"), ("/bin/zsh", "posix"), ("", "posix"), (None, "posix")],
 )
 def test_the_shell_is_known_by_its_name(shell: str | None, expected: str) -> None:
-    """$SHELL decides; what is none of fish and PowerShell is taken for sh's family."""
-    assert expected == shells.usual({} if shell is None else {"SHELL": shell})
+    """$SHELL decides; any shell but fish and PowerShell gets the syntax of sh."""
+    assert expected == shells.of_user({} if shell is None else {"SHELL": shell})
 
 
 # The command.
@@ -295,7 +294,7 @@ async def changes(world: World, *argv: str, env: dict[str, str] | None = None) -
 
 
 async def test_env_needs_no_daemon_and_no_name_where_there_is_one(world: World) -> None:
-    """The only profile is the one; its token is made if it is missing, and kept."""
+    """The only profile is used; its token is made if it is missing, and kept."""
     first = await changes(world)
     second = await changes(world, "nsrc")
 
@@ -328,17 +327,17 @@ source_profile = "circle"
         (SEED_TOML + 'region = "a b"\n' + ROLES, "role", "us-east-1"),
     ],
 )
-async def test_a_profile_without_a_region_has_the_usual_one(
+async def test_a_profile_without_a_region_has_the_fallback(
     world: World, config: str, profile: str, region: str
 ) -> None:
-    """Of the nearest profile that it stands on; where none names one, that of its partition in which STS is asked."""
+    """The fallback is the region of the nearest source, else the first region of the partition."""
     world.write_toml(config)
 
     assert region == (await changes(world, profile))["AWS_REGION"]
 
 
 async def test_a_region_in_default_is_the_users(world: World) -> None:
-    """Every SDK takes it where no profile is named: it is not to be overruled by a usual one."""
+    """SDKs take it if no profile is named, so no fallback is set."""
     file = world.home / ".aws/config"
     file.parent.mkdir()
     file.write_text("[default]\nregion = us-west-2\n[profile x]\nregion = x\n")
@@ -349,7 +348,7 @@ async def test_a_region_in_default_is_the_users(world: World) -> None:
 
 
 async def test_env_can_name_the_tokens_file(world: World) -> None:
-    """--token-file gives the path of a file that holds the token and nothing else."""
+    """--token-file sets the path of a file that has the token and nothing else."""
     found = await changes(world, "--token-file")
 
     assert str(world.run_dir / "tokens/nsrc") == found["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
@@ -358,7 +357,7 @@ async def test_env_can_name_the_tokens_file(world: World) -> None:
 
 
 async def test_env_writes_for_the_shell_of_the_user(world: World) -> None:
-    """$SHELL is fish: fish's words; --shell wins over it."""
+    """With fish as $SHELL the output is for fish; --shell wins over $SHELL."""
     by_variable = await world.run("env", env={"SHELL": "/usr/bin/fish"})
     by_option = await world.run("env", "--shell", "posix", env={"SHELL": "/usr/bin/fish"})
 
@@ -367,7 +366,7 @@ async def test_env_writes_for_the_shell_of_the_user(world: World) -> None:
 
 
 async def test_off_needs_no_config(world: World) -> None:
-    """--off works whatever has become of the config, and undoes the region only if it was ours."""
+    """--off works without a config, and removes the region only if we have set it."""
     world.write_toml(WITH_REGION)
     after = await changes(world)
     world.config.unlink()
@@ -380,7 +379,7 @@ async def test_off_needs_no_config(world: World) -> None:
 
 
 async def test_a_path_in_another_encoding_comes_out_as_it_went_in(world: World) -> None:
-    """A runtime folder whose name is no UTF-8 is printed byte for byte."""
+    """The path of a runtime folder that is no UTF-8 is printed byte for byte."""
     folder = os.fsencode(world.folder) + b"/run-\xff"
     env = {name.encode(): value.encode() for name, value in world.env.items()} | {b"MAYFLY_RUNTIME_DIR": folder}
     process = await asyncio.create_subprocess_exec(
@@ -391,7 +390,7 @@ async def test_a_path_in_another_encoding_comes_out_as_it_went_in(world: World) 
 
 
 async def test_on_a_terminal_env_says_how_to_use_it(world: World) -> None:
-    """Whoever runs it by hand learns what to type."""
+    """A user who runs `env` by hand is told the line to type."""
     master, slave = os.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mayfly", "env", "nsrc"), stdout=slave, stderr=asyncio.subprocess.PIPE, env=world.env
@@ -424,8 +423,10 @@ TWO = WITH_REGION + WITH_REGION.replace("nsrc]", "other]")
         ("= nonsense", [], "{}: is not TOML"),
     ],
 )
-async def test_what_cannot_be_is_said_in_a_line(world: World, config: str, argv: list[str], expected: str) -> None:
-    """Wrong usage or config: exit code 2, nothing to eval, and the reason with its file and key."""
+async def test_a_config_that_cannot_be_used_is_reported_in_a_line(
+    world: World, config: str, argv: list[str], expected: str
+) -> None:
+    """The exit code is 2, there is nothing to evaluate, and the reason names file and key."""
     world.write_toml(config)
 
     ended = await world.run("env", *argv, env={"MAYFLY_LISTEN": ""})
@@ -435,7 +436,7 @@ async def test_what_cannot_be_is_said_in_a_line(world: World, config: str, argv:
 
 
 async def test_a_config_elsewhere_can_be_named(world: World) -> None:
-    """--config FILE is read in place of the usual one."""
+    """--config FILE is read in the place of the usual config."""
     other = world.folder / "other.toml"
     other.write_text("[profiles.there]")
 
@@ -443,7 +444,7 @@ async def test_a_config_elsewhere_can_be_named(world: World) -> None:
 
 
 async def test_a_runtime_folder_that_cannot_be_made_is_no_traceback(world: World) -> None:
-    """What stands in the way is said by its path."""
+    """The line names the path that is in the way."""
     world.run_dir.mkdir(mode=0o700)
     (world.run_dir / "tokens").write_text("in the way")
 
@@ -453,33 +454,12 @@ async def test_a_runtime_folder_that_cannot_be_made_is_no_traceback(world: World
     assert ended.err.startswith(f"mayfly: error: {world.run_dir}/tokens/nsrc: cannot be made or read: ")
 
 
-# The whole of it.
-
-CLIENTS = {
-    "aws": f"{which('aws')} sts get-caller-identity --query Arn --output text",
-    "boto3": f"""{sys.executable} -c '
-import boto3
-print(boto3.client("sts").get_caller_identity()["Arn"])'""",
-    "aiobotocore": f"""{sys.executable} -c '
-import asyncio, aiobotocore.session
-async def main():
-    async with aiobotocore.session.get_session().create_client("sts") as sts:
-        print((await sts.get_caller_identity())["Arn"])
-asyncio.run(main())'""",
-}
-HOSTILE = {
-    "AWS_PROFILE": "missing",
-    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "x",
-    "AWS_SESSION_TOKEN": "x",
-    "AWS_REGION": "us-west-2",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nowhere",
-}
+# Clients after an eval.
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_after_an_eval_every_client_is_who_the_vault_says(world: World, client: str) -> None:
-    """In a shell full of other credentials, one eval is enough for an unmodified client."""
+    """In a shell with other credentials, one eval is enough for an unmodified client."""
     world.write_toml(WITH_REGION)
     async with world.serve():
         ended = await world.run_program("sh", "-c", f'eval "$(mayfly env nsrc)"; {CLIENTS[client]}', env=HOSTILE)
@@ -488,7 +468,7 @@ async def test_after_an_eval_every_client_is_who_the_vault_says(world: World, cl
 
 
 async def test_after_an_eval_the_aws_cli_needs_no_region(world: World) -> None:
-    """A config that names none, in a home where nobody has ever named one."""
+    """It works without a region in the config and in the home."""
     async with world.serve():
         ended = await world.run_program("sh", "-c", f'eval "$(mayfly env nsrc)"; {CLIENTS["aws"]}')
 
@@ -496,7 +476,7 @@ async def test_after_an_eval_the_aws_cli_needs_no_region(world: World) -> None:
 
 
 async def test_a_client_of_the_tokens_file_works(world: World) -> None:
-    """--token-file serves the SDKs that read it."""
+    """SDKs that read the token's file work with --token-file."""
     world.write_toml(WITH_REGION)
     async with world.serve():
         script = f'eval "$(mayfly env --token-file)"; {CLIENTS["boto3"]}'
@@ -506,7 +486,7 @@ async def test_a_client_of_the_tokens_file_works(world: World) -> None:
 
 
 async def test_two_shells_share_one_login(world: World) -> None:
-    """Two shells at once cost one op and one session, and each is served."""
+    """Two shells at once run `op` once and get the same session."""
     world.write_toml(WITH_REGION)
     script = f'eval "$(mayfly env nsrc)"; {CLIENTS["boto3"]}'
     async with world.serve():
@@ -518,7 +498,7 @@ async def test_two_shells_share_one_login(world: World) -> None:
 
 
 async def test_a_shell_outlives_the_daemon(world: World) -> None:
-    """What a shell was told before any daemon ran works, and goes on working after a restart."""
+    """The variables that a shell has set before the first daemon work with it, and with the next one."""
     world.write_toml(WITH_REGION)
     told = {name: value or "" for name, value in (await changes(world)).items()}
     async with world.serve() as first:
@@ -528,3 +508,11 @@ async def test_a_shell_outlives_the_daemon(world: World) -> None:
 
     assert first.pid != second.pid
     assert (0, ARN + "\n") == (ended.code, ended.out)
+
+
+@pytest.mark.parametrize("command", ["env", "exec"])
+async def test_help_says_who_needs_the_token_file(world: World, command: str) -> None:
+    """The three that take no token but from a file."""
+    text = " ".join((await world.run(command, "--help")).out.split())
+
+    assert "--token-file for object_store, polars and deltalake:" in text

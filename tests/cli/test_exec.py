@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cli.test_env import ARN, CLIENTS, HOSTILE, WITH_REGION
+from support.clients import ARN, CLIENTS, HOSTILE, WITH_REGION
 from support.world import World
 
 
@@ -23,7 +23,7 @@ async def start(world: World, *argv: str) -> asyncio.subprocess.Process:
 
 
 async def test_a_command_gets_what_env_would_set(world: World) -> None:
-    """exec and env say the same, and the rest of the environment is passed on."""
+    """`exec` sets and unsets the same variables as `env`, and passes the rest of the environment on."""
     world.write_toml(WITH_REGION)
     env = HOSTILE | {"KEPT": "x", "https_proxy": "http://127.0.0.1:1"}
 
@@ -35,7 +35,7 @@ async def test_a_command_gets_what_env_would_set(world: World) -> None:
 
 
 async def test_a_command_can_have_the_tokens_file(world: World) -> None:
-    """--token-file names the file here, too."""
+    """With --token-file the command gets the path of the file, and no token."""
     found = json.loads((await world.run("exec", "nsrc", "--token-file", "--", *SHOW)).out)
 
     assert str(world.run_dir / "tokens/nsrc") == found["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]
@@ -43,7 +43,7 @@ async def test_a_command_can_have_the_tokens_file(world: World) -> None:
 
 
 async def test_a_commands_words_are_its_own(world: World) -> None:
-    """Behind `--` nothing is ours: no option, and no second `--`."""
+    """After `--` no word is parsed: no option, and no second `--`."""
     ended = await world.run(
         *("exec", "nsrc", "--allow-shadow", "--", "sh", "-c", 'echo "$@"', "sh", "--help", "--", "-x"),
     )
@@ -53,12 +53,12 @@ async def test_a_commands_words_are_its_own(world: World) -> None:
 
 @pytest.mark.parametrize("code", [0, 3, 255])
 async def test_an_exit_code_is_the_commands(world: World, code: int) -> None:
-    """exec ends as its command ends."""
+    """`exec` ends with the command's exit code."""
     assert code == (await world.run("exec", "nsrc", "--", "sh", "-c", f"exit {code}")).code
 
 
 async def test_the_command_is_the_process(world: World) -> None:
-    """No process of ours stays: the pid is the command's, and a signal reaches it at once."""
+    """The command replaces our process: it has the same pid, and gets each signal."""
     process = await start(world, "sh", "-c", "echo $$; exec sleep 60")
     assert process.stdout is not None
     pid = int(await process.stdout.readline())
@@ -68,21 +68,21 @@ async def test_the_command_is_the_process(world: World) -> None:
 
 
 async def test_a_command_dies_of_a_broken_pipe(world: World) -> None:
-    """Python's own habit of ignoring SIGPIPE is not handed down."""
+    """The command does not inherit that Python ignores SIGPIPE."""
     ended = await world.run("exec", "nsrc", "--", "sh", "-c", "yes | head -1")
 
     assert (0, "y\n", "") == (ended.code, ended.out, ended.err)
 
 
 async def test_no_such_command_is_127(world: World) -> None:
-    """What is not there is told as shells tell it."""
+    """A command that does not exist ends with the exit code of shells."""
     ended = await world.run("exec", "nsrc", "--", "no-such-command")
 
     assert (127, "mayfly: error: no-such-command: there is no such command\n") == (ended.code, ended.err)
 
 
 async def test_a_command_below_a_file_is_127(world: World) -> None:
-    """A path through a file leads nowhere."""
+    """A path below a file is no command."""
     path = f"{world.config}/x"
 
     assert 127 == (await world.run("exec", "nsrc", "--", path)).code
@@ -90,7 +90,7 @@ async def test_a_command_below_a_file_is_127(world: World) -> None:
 
 @pytest.mark.parametrize(("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")])
 async def test_what_cannot_be_run_is_126(world: World, mode: int, why: str) -> None:
-    """A file that is no program is told by its reason."""
+    """A file that cannot be run is reported with the system's reason."""
     file = world.folder / "no-program"
     file.write_text("not a program\n")
     file.chmod(mode)
@@ -110,7 +110,7 @@ async def test_what_cannot_be_run_is_126(world: World, mode: int, why: str) -> N
     ],
 )
 async def test_wrong_usage_is_answered_by_the_usage(world: World, argv: list[str], error: str) -> None:
-    """Without `--`, a command or a profile: exit code 2, the usage, and what is missing."""
+    """If `--`, the command or the profile is missing, exit code 2, the usage and the missing part are given."""
     ended = await world.run("exec", *argv)
 
     usage = "usage: mayfly exec [-h] [--config FILE] [--token-file] [--allow-shadow] PROFILE -- CMD ..."
@@ -119,7 +119,7 @@ async def test_wrong_usage_is_answered_by_the_usage(world: World, argv: list[str
 
 
 async def test_an_unknown_profile_runs_nothing(world: World) -> None:
-    """The command does not start with no credentials, or another profile's."""
+    """A command never runs without credentials, or with another profile's."""
     ended = await world.run("exec", "nsrx", "--", "echo", "ran")
 
     assert (2, "") == (ended.code, ended.out)
@@ -127,7 +127,7 @@ async def test_an_unknown_profile_runs_nothing(world: World) -> None:
 
 
 async def test_a_client_under_exec_is_who_the_vault_says(world: World) -> None:
-    """The AWS CLI under exec uses the profile, whatever the shell around it holds."""
+    """The AWS CLI under `exec` uses the profile, whatever variables the shell has."""
     world.write_toml(WITH_REGION)
     async with world.serve():
         ended = await world.run("exec", "nsrc", "--", *("sh", "-c", CLIENTS["aws"]), env=HOSTILE)
@@ -151,7 +151,7 @@ LIGHT = HEAVY | {"attr", "attrs", "cattr", "cattrs", "asyncio", "dataclasses", "
     ],
 )
 async def test_a_quick_command_imports_nothing_heavy(world: World, argv: list[str], forbidden: set[str]) -> None:
-    """What runs in every shell start-up, or for every credential, pays only for itself."""
+    """A command of every shell start-up, or of every credential request, imports no module that is slow to import."""
     await world.run("env")
     plain = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
     ended = await world.run_program(sys.executable, "-X", "importtime", "-m", "mayfly", *argv, env=plain)

@@ -38,7 +38,7 @@ def status_of(*names: str, config: str = "/nowhere/config.toml") -> dict[str, ob
 
 
 async def test_login_says_until_when_the_credentials_are_fresh(world: World) -> None:
-    """One op, one STS call, one line."""
+    """A login runs `op` once and prints one line."""
     async with world.serve():
         ended = await world.run("login")
 
@@ -47,8 +47,8 @@ async def test_login_says_until_when_the_credentials_are_fresh(world: World) -> 
     assert 1 == len(world.vault.calls())
 
 
-async def test_login_says_whom_it_waits_for(world: World) -> None:
-    """Whoever sits at another window learns that there is a prompt."""
+async def test_login_says_that_it_waits_for_a_prompt(world: World) -> None:
+    """A user who looks at another window learns that there is a prompt."""
     world.vault.update(prompt={"delay_s": 0.3})
     async with world.serve():
         ended = await world.run("login")
@@ -82,14 +82,14 @@ def test_a_request_is_sent_with_its_body(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def note_sent(world: World, *steps: int) -> None:
-    """What an exchange writes down that sends codes of these steps."""
+    """The file that an exchange writes when it sends the codes of these steps."""
     world.run_dir.mkdir(mode=0o700, exist_ok=True)
     (world.run_dir / "op.lock").write_text(json.dumps({f" op://{VAULT}/{ITEM}/totp?attribute=otp": steps}))
     (world.run_dir / "op.lock").chmod(0o600)
 
 
 async def test_login_says_when_the_prompt_comes(world: World) -> None:
-    """Nobody is to look for a prompt that does not come before the next code."""
+    """Before the next code there is no prompt, and nobody needs to look for it."""
     step = int(datetime.now(UTC).timestamp()) // 30
     note_sent(world, step, step + 1)
     async with world.serve() as daemon:
@@ -105,7 +105,7 @@ async def test_login_says_when_the_prompt_comes(world: World) -> None:
 
 
 def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of the step, by the codes of this device and no other."""
+    """The wait is the rest of the step, by the codes of this device alone."""
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
     other = world.write_toml(SEED_TOML + LOST)
     note_sent(world, 10, 11)
@@ -119,7 +119,7 @@ def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeyp
 
 
 def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """First when it will come, then that it is there."""
+    """The first line says when the prompt comes, the second that it is there."""
     rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
     monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
     monkeypatch.setattr(login, "QUIET_SECONDS", 0.01)
@@ -144,7 +144,7 @@ def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_login_replaces_credentials_that_are_still_fresh(world: World) -> None:
-    """A person who asks starts another exchange, whatever there is in memory."""
+    """`login` starts an exchange, even if the daemon has fresh credentials."""
     async with world.serve() as daemon:
         await world.run("login")
         second = asyncio.create_task(world.run("login"))
@@ -156,7 +156,7 @@ async def test_login_replaces_credentials_that_are_still_fresh(world: World) -> 
 
 
 async def test_dismissed_prompt_needs_a_human(world: World) -> None:
-    """Exit code 4, the cause, and the next step."""
+    """The exit code is 4; the cause and the next step are printed."""
     world.vault.update(prompt={"answer": "deny"})
     async with world.serve():
         ended = await world.run("login")
@@ -166,7 +166,7 @@ async def test_dismissed_prompt_needs_a_human(world: World) -> None:
 
 
 async def test_no_failure_hides_another_profile(world: World) -> None:
-    """Each profile is told of, whatever became of the others."""
+    """The result of each profile is printed, even if another has failed."""
     world.write_toml(SEED_TOML + LOST)
     async with world.serve():
         ended = await world.run("login")
@@ -177,7 +177,7 @@ async def test_no_failure_hides_another_profile(world: World) -> None:
 
 
 async def test_login_without_names_leaves_roles_alone(world: World) -> None:
-    """A role is assumed when somebody asks for it; it has nothing to log in with."""
+    """A role is assumed when a client asks for it, and needs no login."""
     world.write_toml(SEED_TOML + ROLE)
     async with world.serve():
         ended = await world.run("login")
@@ -187,19 +187,19 @@ async def test_login_without_names_leaves_roles_alone(world: World) -> None:
 
 
 def test_all_profiles_are_asked_for_where_the_config_cannot_be_read() -> None:
-    """A config that went away does not keep anybody from logging in."""
+    """Without its config, the daemon's profiles are asked for all the same."""
     assert ["a", "b"] == login.without_source(status_of("a", "b"))
 
 
 def test_a_human_who_is_needed_decides_the_exit_code() -> None:
-    """4 wins over 1, 1 over 0."""
+    """Exit code 4 wins over 1, and 1 over 0."""
     failed, needed = speech.Stop(speech.FAILED), speech.Stop(speech.HUMAN_MUST_ACT)
 
     assert [0, 1, 4] == [login.worst([]), login.worst([failed]), login.worst([failed, needed])]
 
 
 async def test_daemon_that_ends_while_somebody_waits_is_told(world: World) -> None:
-    """Whoever waits for a prompt does not wait for a daemon that is gone."""
+    """`login` does not wait on if the daemon has ended."""
     world.vault.update(prompt={"delay_s": 20.0})
     async with world.serve() as daemon:
         waiting = asyncio.create_task(world.run("login"))
@@ -212,7 +212,7 @@ async def test_daemon_that_ends_while_somebody_waits_is_told(world: World) -> No
 
 
 async def test_forgotten_credentials_are_gone_from_memory(world: World) -> None:
-    """After forget, status knows no key; what AWS issued is another matter, and is told."""
+    """After `forget` the status has no key; it is said that AWS cannot recall what it has issued."""
     async with world.serve():
         await world.run("login")
         ended = await world.run("forget")

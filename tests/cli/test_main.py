@@ -1,4 +1,4 @@
-"""The command line itself: help, version, what is wrong with it, and how a command's ending is told."""
+"""The command line: help, version, wrong usage, exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _cli() -> ModuleType:
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
 def test_help_lists_every_command(cli: ModuleType, capsys: pytest.CaptureFixture[str], word: str) -> None:
-    """Every command is there in one line, within 80 columns, and what exit codes mean."""
+    """The help has a line of at most 80 columns for each command, and explains the exit codes."""
     assert 0 == cli.main([word])
     lines = capsys.readouterr().out.splitlines()
 
@@ -35,12 +35,12 @@ def test_help_lists_every_command(cli: ModuleType, capsys: pytest.CaptureFixture
 
 
 def test_the_version_is_the_packages(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """--version says name and version."""
+    """--version prints name and version."""
     assert (0, f"mayfly {__version__}\n") == (cli.main(["--version"]), capsys.readouterr().out)
 
 
 def test_no_command_is_answered_by_the_help(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing on stdout, the help on stderr, and exit code 2."""
+    """Without a command, the help is printed on stderr, and the exit code is 2."""
     assert 2 == cli.main([])
     out, err = capsys.readouterr()
 
@@ -60,13 +60,13 @@ def test_no_command_is_answered_by_the_help(cli: ModuleType, capsys: pytest.Capt
 def test_an_unknown_command_is_told_in_a_line(
     cli: ModuleType, capsys: pytest.CaptureFixture[str], argv: list[str], line: str
 ) -> None:
-    """The nearest command is named, if one is near."""
+    """The command with the most similar name is suggested, if there is one."""
     assert 2 == cli.main(argv)
     assert line == capsys.readouterr().err.splitlines()[0].removeprefix("mayfly: error: ")
 
 
 def test_a_commands_help_is_its_own(cli: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """`mayfly env --help` tells of env."""
+    """`mayfly env --help` prints the usage of `env`."""
     with pytest.raises(SystemExit) as end:
         cli.main(["env", "--help"])
 
@@ -76,7 +76,7 @@ def test_a_commands_help_is_its_own(cli: ModuleType, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("argv", [["env", "--shell", "csh"], ["env", "a", "b"], ["env", "--tok"]])
 def test_wrong_usage_has_our_voice(cli: ModuleType, capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
-    """The command's usage, one line of error, one hint; options are never guessed."""
+    """Wrong usage prints the command's usage, one error and one hint; abbreviated options are refused."""
     assert 2 == cli.main(argv)
     *usage, error, hint = capsys.readouterr().err.splitlines()
 
@@ -101,7 +101,7 @@ def test_an_ending_has_its_exit_code(
     code: int,
     lines: list[str],
 ) -> None:
-    """What a human must mend is 4, what failed is 1, Ctrl-C is 130; each with its line and its hint."""
+    """If a human must act the code is 4, after a failure 1, after Ctrl-C 130; the line and the hint are printed."""
 
     def run(_: list[str]) -> int:
         raise reason
@@ -113,7 +113,7 @@ def test_an_ending_has_its_exit_code(
 
 
 async def test_a_reader_that_has_gone_is_no_traceback(world: World) -> None:
-    """`mayfly env | true` ends quietly, as a program does that dies of SIGPIPE."""
+    """`mayfly env | true` ends without a word, with the exit code of SIGPIPE."""
     reader, writer = os.pipe()
     os.close(reader)
     process = await asyncio.create_subprocess_exec(
@@ -129,14 +129,14 @@ async def test_a_reader_that_has_gone_is_no_traceback(world: World) -> None:
 def test_a_config_is_not_taken_where_it_has_no_meaning(
     cli: ModuleType, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """Better no option than one that changes nothing."""
+    """A command that ignores the config refuses --config."""
     assert 2 == cli.main([*command.split(), "--config", "/nosuch"])
     assert "unrecognized arguments: --config" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["serve", "env", "aws-config", "rotate", "credential-process nsrc"])
 async def test_a_config_that_is_named_and_not_there_is_an_error(world: World, command: str) -> None:
-    """Nobody else's config is taken instead."""
+    """No other config is used instead."""
     ended = await world.run(*command.split(), "--config", "/nosuch.toml")
 
     assert (2, "") == (ended.code, ended.out)
@@ -148,7 +148,7 @@ COMMANDS = ["--version", "--help", "env --help", "env", "aws-config", "status", 
 
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_closed_output_is_no_traceback(world: World, command: str) -> None:
-    """`>&-`: what would be printed goes nowhere, and nothing else is different."""
+    """With `>&-` the output is dropped, and the command succeeds."""
     async with world.serve():
         out = await world.run_program("sh", "-c", f"mayfly {command} >&-")
         both = await world.run_program("sh", "-c", f"mayfly {command} >&- 2>&-")
@@ -159,18 +159,18 @@ async def test_a_closed_output_is_no_traceback(world: World, command: str) -> No
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="full(4) is Linux's")  # noqa: PTH110
 @pytest.mark.parametrize("command", [*COMMANDS, "login"])
 async def test_a_full_disk_is_told_in_a_line(world: World, command: str) -> None:
-    """Whether it shows at once, or not before the end."""
+    """The error is the same whether the first write fails or the last one, at exit."""
     async with world.serve():
         ended = await world.run_program("sh", "-c", f"mayfly {command} >/dev/full")
 
-    *_, last = ended.err.splitlines()  # login may have said before whom it waits for
+    *_, last = ended.err.splitlines()  # login may have said before for what it waits
     assert (1, "", "mayfly: error: cannot write: No space left on device") == (ended.code, ended.out, last)
     assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("command", ["status", "login", "credential-process nsrc"])
 async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, command: str) -> None:
-    """No socket can be there, and so no daemon."""
+    """The control socket cannot have such a long name: the line names the way out."""
     folder = world.folder / ("deep" * 30)
 
     ended = await world.run(*command.split(), env={"MAYFLY_RUNTIME_DIR": str(folder)})
@@ -185,7 +185,8 @@ async def test_a_runtime_folder_with_too_long_a_name_is_told(world: World, comma
 # Python must be loaded first: that user may not read it.
 AS_NOBODY = """
 import importlib, os, sys
-main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in ("main", "install.uninstall", "install.systemd")]
+names = ("main", "install.uninstall", "install.with_systemd")
+main, *_ = [importlib.import_module(f"mayfly.cli.{name}") for name in names]
 sys.argv = ["mayfly", "uninstall"]
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.exit(main.main())
@@ -194,7 +195,7 @@ sys.exit(main.main())
 
 @pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="needs root, to be somebody else")
 async def test_a_home_that_is_not_ours_is_told(world: World) -> None:
-    """As `sudo -u` leaves it: one line with the place, and no traceback."""
+    """With another user's HOME, as `sudo -u` keeps it, there is one line with the path, and no traceback."""
     closed = world.folder / "closed"
     closed.mkdir(mode=0o700)
 

@@ -1,4 +1,4 @@
-"""The main job, seen from outside: one login, every client."""
+"""`mayfly serve` from outside: one login serves every client."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from support.clients import ARN
 from support.world import PATIENCE_SECONDS, World, which
 
 
 async def test_first_request_gets_a_session_and_the_second_comes_from_memory(world: World) -> None:
-    """One op, one STS call, however often a profile is fetched."""
+    """However often a profile is fetched, `op` runs once and STS is called once."""
     async with world.serve():
         first = await world.get()
         second = await world.get()
@@ -29,7 +30,7 @@ async def test_first_request_gets_a_session_and_the_second_comes_from_memory(wor
 
 
 async def test_a_daemon_drains_and_leaves_nothing(world: World) -> None:
-    """SIGTERM ends the daemon with 0, and its socket is gone; the tokens stay."""
+    """SIGTERM ends the daemon with 0 and removes its socket; the tokens stay."""
     async with world.serve() as daemon:
         code = await daemon.end(signal.SIGTERM)
 
@@ -38,7 +39,7 @@ async def test_a_daemon_drains_and_leaves_nothing(world: World) -> None:
 
 
 async def test_an_unmodified_aws_cli_is_who_the_vault_says(world: World) -> None:
-    """The AWS CLI, pointed at the endpoint by `mayfly env`, is the vault's user."""
+    """For AWS, the AWS CLI with the endpoint's URL and token is the vault's user."""
     async with world.serve():
         ended = await world.run_program(
             which("aws"),
@@ -50,11 +51,11 @@ async def test_an_unmodified_aws_cli_is_who_the_vault_says(world: World) -> None
             },
         )
 
-    assert (0, "arn:aws:iam::058264411872:user/carmas\n") == (ended.code, ended.out)
+    assert (0, f"{ARN}\n") == (ended.code, ended.out)
 
 
-async def test_whoever_read_the_log_may_go(world: World) -> None:
-    """A terminal that is closed, a `| tee` that has ended: clients get their credentials all the same."""
+async def test_a_daemon_outlives_the_reader_of_its_log(world: World) -> None:
+    """After a terminal is closed, or `| tee` has ended, clients still get their credentials."""
     reading, writing = os.pipe()
     async with serving(world, stderr=writing) as daemon:
         with open(reading, encoding="utf-8") as log:  # noqa: ASYNC230, PTH123 - until it has started
@@ -69,7 +70,7 @@ async def test_whoever_read_the_log_may_go(world: World) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
 async def test_a_log_on_a_full_disk_stops_nobody(world: World) -> None:
-    """What cannot be written is lost, and nothing else."""
+    """Log lines that cannot be written are lost, and nothing else is."""
     async with serving(world, stderr=os.open("/dev/full", os.O_WRONLY)) as daemon:
         while True:
             with suppress(ConnectionRefusedError):

@@ -1,4 +1,4 @@
-"""`mayfly serve` with whatever can be wrong: one line for each problem, an exit code, and nothing left behind."""
+"""`mayfly serve` with wrong input: one line for each problem, an exit code, and no files left behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a f
 
 
 async def refused(world: World, *argv: str, code: int, env: dict[str, str] | None = None) -> list[str]:
-    """What `mayfly serve` says when it does not start; that it left nothing is part of it."""
+    """The lines of a `mayfly serve` that does not start; it must leave no files behind."""
     before = listing(world)
     ended = await world.run("serve", *argv, env=env)
 
@@ -40,14 +40,14 @@ async def refused(world: World, *argv: str, code: int, env: dict[str, str] | Non
 
 
 def said(ended: Ended) -> list[str]:
-    """The lines on stderr, each in our voice: there is no traceback and nothing else."""
+    """The lines on stderr; each begins with our name, so there is no traceback."""
     lines = ended.err.splitlines()
     assert [] == [line for line in lines if not line.startswith("mayfly: ")]
     return [line.removeprefix("mayfly: ") for line in lines]
 
 
 def listing(world: World) -> dict[str, int]:
-    """Every file of this world that outlives a daemon, and its inode; tokens may be made by anybody at any time."""
+    """The inode of each file of this world except tokens, which any command may make at any time."""
     found = [
         path for path in world.folder.rglob("*") if "coverage" not in path.name and "__pycache__" not in path.parts
     ]
@@ -55,13 +55,13 @@ def listing(world: World) -> dict[str, int]:
 
 
 def our_name() -> str:
-    """What Linux calls the process that runs these tests."""
+    """The name of the process that runs these tests, as Linux has it."""
     return Path("/proc/self/comm").read_text().strip()
 
 
 @pytest.fixture(name="world")
 def _world(tmp_path: Path) -> Iterator[World]:
-    """A world without STS: nothing here gets so far. Its runtime folder is there, as after the first command."""
+    """A world without STS, which no test here needs. Its runtime folder exists, as after the first command."""
     world = World(tmp_path, MAYFLY)
     for folder in (world.run_dir, world.run_dir / "tokens"):
         folder.mkdir(mode=0o700)
@@ -70,7 +70,7 @@ def _world(tmp_path: Path) -> Iterator[World]:
 
 
 async def test_every_bad_value_in_the_seeds_config_is_one_line(world: World) -> None:
-    """File, key in the file's own words, and what it must be; exit 2. A secret in the wrong place is not repeated."""
+    """Each line has the file, its key, and the value that is expected; exit 2. A misplaced secret is not repeated."""
     wrong = {
         "org_id": "a b",
         "otpp": "x",
@@ -94,7 +94,7 @@ async def test_every_bad_value_in_the_seeds_config_is_one_line(world: World) -> 
 
 
 async def test_every_problem_of_a_file_has_its_line(world: World) -> None:
-    """All at once, and each with its key."""
+    """All problems are reported at once, each with its key."""
     path = world.write_toml(
         SEED_TOML
         + """
@@ -117,7 +117,7 @@ rolename = "x"
 
 
 async def test_a_broken_file_is_told_with_its_place(world: World) -> None:
-    """The parser's own words, with the line."""
+    """The line has the parser's words and the place."""
     world.config.write_text('{\n"aws": {,}\n}')
 
     (line,) = await refused(world, code=2)
@@ -127,7 +127,7 @@ async def test_a_broken_file_is_told_with_its_place(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["usual", "--config", "MAYFLY_CONFIG"])
 async def test_a_missing_config_is_told_with_its_place(world: World, way: str) -> None:
-    """Wherever it was looked for."""
+    """The line names the path that was looked for."""
     world.config.unlink()
     missing = world.home / "none.toml"
     argv = ("--config", str(missing)) if way == "--config" else ()
@@ -139,7 +139,7 @@ async def test_a_missing_config_is_told_with_its_place(world: World, way: str) -
 
 
 async def test_a_config_that_others_can_write_is_told_with_the_remedy(world: World) -> None:
-    """File and folder, each with the command that mends it."""
+    """File and folder are each reported with the command that mends them."""
     world.config.chmod(0o666)
     world.config.parent.chmod(0o777)
 
@@ -150,7 +150,7 @@ async def test_a_config_that_others_can_write_is_told_with_the_remedy(world: Wor
 
 @needs_root
 async def test_a_config_of_somebody_else_is_told_with_the_name(world: World) -> None:
-    """Whoever owns it decides which op is run."""
+    """The owner of the config could choose which `op` is run, so the owner is named."""
     os.chown(world.config, FOREIGN, FOREIGN)
 
     assert [f"error: {world.config} belongs to {user_name(FOREIGN)}: chown it, or move the file"] == await refused(
@@ -159,7 +159,7 @@ async def test_a_config_of_somebody_else_is_told_with_the_name(world: World) -> 
 
 
 async def test_a_port_that_somebody_has_is_told_with_the_name(world: World) -> None:
-    """Program, process and user where /proc tells, and how to go elsewhere; exit 1."""
+    """Program, process and user are named if /proc tells, with a way to another port; exit 1."""
     with socket.create_server(("127.0.0.1", world.port)):
         error, *hints = await refused(world, code=1)
 
@@ -172,7 +172,7 @@ async def test_a_port_that_somebody_has_is_told_with_the_name(world: World) -> N
 
 
 async def test_no_op_at_all_is_told_with_what_to_do(world: World) -> None:
-    """Not a mistake in the config, so exit 1."""
+    """It is no fault of the config, so the exit code is 1."""
     python = Path(sys.executable).parent
 
     assert [
@@ -199,7 +199,7 @@ role_arn = "arn:aws:iam::058264411872:role/Admin"
 
 
 async def test_a_configured_op_that_is_not_there_is_told_with_its_key(world: World) -> None:
-    """Each table's own op, once, however many profiles use it."""
+    """The `op` of each table is reported once, however many profiles use it."""
     path = world.write_toml(SEED_TOML + '[onepassword]\nop = "/nowhere/at/all"\n' + WORK)
 
     assert [
@@ -211,7 +211,7 @@ async def test_a_configured_op_that_is_not_there_is_told_with_its_key(world: Wor
 
 
 async def test_an_op_that_others_can_replace_is_told_with_its_key(world: World) -> None:
-    """It would be given the references and could keep the values: exit 2."""
+    """Another user's program in its place could read the secrets: exit 2."""
     op = world.folder / "loose-op"
     op.write_text("#!/bin/sh\n")
     op.chmod(0o777)
@@ -233,7 +233,7 @@ async def test_an_op_that_others_can_replace_is_told_with_its_key(world: World) 
 async def test_another_address_is_refused_wherever_it_comes_from(
     world: World, source: str, address: str, line: str
 ) -> None:
-    """The line names who said so; exit 2."""
+    """The line names the option, variable or key; exit 2."""
     argv, env, named = (), {}, source
     if source == "--listen":
         argv = ("--listen", address)
@@ -247,7 +247,7 @@ async def test_another_address_is_refused_wherever_it_comes_from(
 
 
 async def test_a_live_daemon_keeps_its_control_socket(world: World) -> None:
-    """A second daemon on another port ends with 1, and the first is still there."""
+    """A second daemon on another port ends with 1, and the first runs on."""
     async with world.serve() as daemon:
         before = (world.run_dir / "control.sock").stat().st_ino
         ended = await world.run("serve", "--listen", "127.0.0.1:0")
@@ -261,8 +261,8 @@ async def test_a_live_daemon_keeps_its_control_socket(world: World) -> None:
     ] == said(ended)
 
 
-async def test_a_port_that_our_own_daemon_has_is_no_reason_to_end_it(world: World) -> None:
-    """By the socket it is known, though the port is what is taken first."""
+async def test_our_own_daemon_on_the_port_is_named(world: World) -> None:
+    """A second daemon on the same port says that another mayfly serves already."""
     async with world.serve():
         ended = await world.run("serve")
 
@@ -271,7 +271,7 @@ async def test_a_port_that_our_own_daemon_has_is_no_reason_to_end_it(world: Worl
 
 
 async def test_a_port_that_cannot_be_had_leaves_no_token(world: World) -> None:
-    """Nothing is made before all is bound."""
+    """No folder and no token is made before all sockets are bound."""
     (world.run_dir / "tokens").rmdir()
     world.run_dir.rmdir()
     with socket.socket() as other:
@@ -284,7 +284,7 @@ async def test_a_port_that_cannot_be_had_leaves_no_token(world: World) -> None:
 
 
 async def test_a_dead_daemons_control_socket_is_replaced(world: World) -> None:
-    """Whoever was killed could not take it away."""
+    """A daemon that was killed leaves its socket behind."""
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(world.run_dir / "control.sock"))
 
@@ -294,8 +294,8 @@ async def test_a_dead_daemons_control_socket_is_replaced(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-async def test_what_is_no_control_socket_stays_where_it_is(world: World, kind: str) -> None:
-    """A link or a plain file at its place is refused, with what to do; exit 2."""
+async def test_a_file_in_the_place_of_the_control_socket_stays(world: World, kind: str) -> None:
+    """A link or a plain file is refused, with the way out; exit 2."""
     path = world.run_dir / "control.sock"
     if kind == "link":
         path.symlink_to(world.home / "elsewhere")
@@ -307,14 +307,14 @@ async def test_what_is_no_control_socket_stays_where_it_is(world: World, kind: s
 
 
 async def test_a_runtime_folder_that_is_open_to_others_is_refused(world: World) -> None:
-    """Tokens are in it; exit 2."""
+    """The folder has the tokens; exit 2."""
     world.run_dir.chmod(0o755)
 
     assert [f"error: {world.run_dir} is open to others: chmod 700 {world.run_dir}"] == await refused(world, code=2)
 
 
 async def test_a_token_that_others_can_read_is_refused(world: World) -> None:
-    """It is no secret any more; exit 2, and the port was never had."""
+    """The token may be known to others; exit 2, and the port is not bound."""
     path = world.run_dir / "tokens/nsrc"
     path.write_text("x" * 43)
     path.chmod(0o644)
@@ -323,7 +323,7 @@ async def test_a_token_that_others_can_read_is_refused(world: World) -> None:
 
 
 async def test_a_runtime_folder_with_too_long_a_name_is_refused(world: World) -> None:
-    """Unix sockets have short names; exit 2, and the way out."""
+    """A Unix socket cannot have such a long name; exit 2, and the way out."""
     world.run_dir = world.folder / ("x" * 100)
 
     ended = await world.run("serve")
@@ -333,8 +333,8 @@ async def test_a_runtime_folder_with_too_long_a_name_is_refused(world: World) ->
     assert [] == [entry.name for entry in world.run_dir.iterdir()]
 
 
-async def test_what_is_allowed_and_will_surprise_is_said(world: World) -> None:
-    """A short duration is a warning, and the daemon starts."""
+async def test_a_value_that_will_surprise_is_a_warning(world: World) -> None:
+    """A short duration is reported, and the daemon starts."""
     world.config.write_text(json.dumps({"aws": seed_tree()["aws"] | {"duration_seconds": 900}}))
 
     async with world.serve() as daemon:
@@ -346,7 +346,7 @@ async def test_what_is_allowed_and_will_surprise_is_said(world: World) -> None:
 
 
 def test_on_a_terminal_it_says_where_it_serves_and_ends_with_ctrl_c(world: World) -> None:
-    """Somebody sits there: they are told the address and the way out, before the log."""
+    """The address, and Ctrl-C as the way to end, are printed before the log."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "mayfly", "serve"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=theirs, env=world.env) as process:
@@ -364,7 +364,7 @@ def test_on_a_terminal_it_says_where_it_serves_and_ends_with_ctrl_c(world: World
 
 
 def test_on_a_terminal_nothing_is_said_to_be_served_before_it_is(world: World) -> None:
-    """Where the port is taken, the first line is the error."""
+    """If the port is taken, the first line is the error."""
     ours, theirs = os.openpty()
     with socket.socket() as other:
         other.bind(("127.0.0.1", world.port))
@@ -378,8 +378,21 @@ def test_on_a_terminal_nothing_is_said_to_be_served_before_it_is(world: World) -
     assert shown.startswith(b"mayfly: error: 127.0.0.1:")
 
 
-def test_a_port_that_may_not_be_had_is_no_question_of_status() -> None:
-    """Below 1024 only another port helps."""
+def test_a_port_without_permission_needs_another_port() -> None:
+    """The hint for a port below 1024 is to choose another one."""
     reason = sockets.CannotListen("127.0.0.1:80 cannot be listened on: Permission denied")
 
     assert 'choose another port in the config: listen = "127.0.0.1:PORT"' == serve._next_step(reason)
+
+
+async def test_folders_on_path_that_cannot_be_trusted_are_named(world: World) -> None:
+    """`serve` says from where it runs no program, and serves."""
+    loose = world.folder / "loose"
+    loose.mkdir()
+    loose.chmod(0o777)
+    async with world.serve(env={"PATH": f"{loose}::{world.env['PATH']}"}) as daemon:
+        text = daemon.log_text
+
+    assert "mayfly: warning: '' on PATH is not an absolute path: no program is run from there\n" in text
+    why = f"{loose} on PATH: {loose} is writable by others: chmod go-w {loose}"
+    assert f"mayfly: warning: {why}: no program is run from there\n" in text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli.durations import clock_time, span
+from mayfly.cli.durations import format_duration, format_time
 from mayfly.cli.status_page import page
 from mayfly.config.detours import detours
 from mayfly.config.load import load
@@ -56,7 +56,7 @@ DISMISSED = {"code": "ApprovalDismissed", "message": "the prompt was dismissed",
 
 
 def test_columns_stand_under_their_headings() -> None:
-    """However long a name is, what belongs together stands together."""
+    """However long a name is, each column is aligned with its heading."""
     assert [
         "PROFILE     PHASE  EXPIRES IN  USED    NEXT",
         "nsrc        fresh  7h 59m      2m ago  renewed by itself",
@@ -65,19 +65,19 @@ def test_columns_stand_under_their_headings() -> None:
 
 
 def test_profile_without_credentials_has_no_time_left_and_no_use() -> None:
-    """Nothing is no number."""
+    """Without credentials there is no number in the table."""
     assert "nsrc     empty  -           never  renewed by itself" == lines(EMPTY)[1]
 
 
 def test_profile_that_has_nothing_but_a_prompt_is_waiting() -> None:
-    """A prompt on somebody's screen is worth more than the word empty."""
+    """The table says that a prompt is on the screen, not that the profile is empty."""
     step = "waiting for 1Password and AWS"
 
     assert f"nsrc     waiting  -           never  {step}" == lines(EMPTY | {"in_flight": True, "next_step": step})[1]
 
 
 def test_error_stands_below_with_its_hint_and_how_long_it_holds() -> None:
-    """What went wrong is said in full, once."""
+    """An error is printed once, in full, below the table."""
     broken = EMPTY | {"last_error": DISMISSED, "retry_not_before_at": "2026-11-22T12:00:30Z"}
 
     assert [
@@ -85,13 +85,13 @@ def test_error_stands_below_with_its_hint_and_how_long_it_holds() -> None:
         "",
         "nsrc: the prompt was dismissed (ApprovalDismissed)",
         "  hint: run 'mayfly login'",
-        "  clients are answered so for another 30s",
+        "  clients get this answer for another 30s",
         "",
     ] == lines(broken)[1:7]
 
 
 def test_wrong_clock_and_the_daemons_notes_are_told() -> None:
-    """What may surprise is not left to be guessed."""
+    """A wrong clock and a proxy are reported."""
     assert [
         "note: this machine's clock is 1m 32s behind AWS's",
         "note: a proxy is used",
@@ -100,7 +100,7 @@ def test_wrong_clock_and_the_daemons_notes_are_told() -> None:
 
 
 def test_page_tells_who_was_given_what_and_what_was_refused() -> None:
-    """The last first; a program that is not known by its agent; nothing that it calls itself steers the terminal."""
+    """The last fetch comes first; an unknown program has its agent's name; no name steers the terminal."""
     given = {"profile": "nsrc", "pid": 42, "program": "terraform", "agent": "aws-sdk-go-v2"}
     fetches = [
         given | {"at": "2026-11-22T11:00:00Z"},
@@ -120,7 +120,7 @@ def test_page_tells_who_was_given_what_and_what_was_refused() -> None:
 
 
 def test_page_ends_with_the_daemon_itself() -> None:
-    """Which version, address and config, and since when."""
+    """Its version, address, config, and the time of its start are there."""
     version, config = lines(row())[-2:]
 
     assert version.startswith("mayfly 0.1.0, http://127.0.0.1:9170, since ")
@@ -129,7 +129,7 @@ def test_page_ends_with_the_daemon_itself() -> None:
 
 
 def test_colour_changes_nothing_but_colour() -> None:
-    """With its escapes taken out, a coloured page is the plain one."""
+    """Without its escape sequences, a coloured page is the plain one."""
     import re
 
     coloured = lines(row(), EMPTY, is_coloured=True)
@@ -151,18 +151,18 @@ def test_colour_changes_nothing_but_colour() -> None:
         (273_600, "3d 4h"),
     ],
 )
-def test_span_has_its_two_largest_units(seconds: int, text: str) -> None:
-    """As people say it."""
-    assert text == span(seconds)
+def test_a_duration_has_its_two_largest_units(seconds: int, text: str) -> None:
+    """A duration is written as people say it."""
+    assert text == format_duration(seconds)
 
 
 def test_time_of_another_day_comes_with_its_day() -> None:
-    """Tomorrow's 08:00 is not mistaken for today's."""
-    assert ["20:00", "Mon 23 Nov, 08:00"] == [clock_time(NOW + timedelta(hours=hours), NOW) for hours in (8, 20)]
+    """08:00 of tomorrow cannot be mistaken for 08:00 of today."""
+    assert ["20:00", "Mon 23 Nov, 08:00"] == [format_time(NOW + timedelta(hours=hours), NOW) for hours in (8, 20)]
 
 
 async def test_json_is_what_the_daemon_says(world: World) -> None:
-    """Nothing is left out for scripts, and a page is not coloured for a pipe."""
+    """`--json` prints the daemon's whole status, and a page for a pipe has no colours."""
     async with world.serve() as daemon:
         ended = await world.run("status", "--json")
         shown = await world.run("status")
@@ -174,8 +174,8 @@ async def test_json_is_what_the_daemon_says(world: World) -> None:
     assert f"config {world.config}" in shown.out.splitlines()
 
 
-def test_what_is_tried_again_by_itself_says_so() -> None:
-    """Below what went wrong stands when the daemon tries again."""
+def test_an_automatic_retry_is_printed_below_its_error() -> None:
+    """The line says when the daemon tries again."""
     error = {"code": "AwsThrottled", "message": "slow down", "hint": ""}
     step = "tried again by itself in 40 s"
     assert f"  {step}" in lines(row(last_error=error, next_step=step))
@@ -187,8 +187,8 @@ def _config(folder: Path, text: str) -> Config:
     return load(file)
 
 
-def test_what_leads_calls_to_aws_elsewhere_is_told(tmp_path: Path) -> None:
-    """By the config or by the environment; of a proxy's address nothing but where it is."""
+def test_detours_of_calls_to_aws_are_named(tmp_path: Path) -> None:
+    """An endpoint, a proxy or certificates from config and environment are named; a proxy's password is not."""
     found = _config(tmp_path, SEED_TOML + 'sts_endpoint_url = "https://sts.example.com/x"\n')
     plain = _config(tmp_path, SEED_TOML)
     environ = {
@@ -212,8 +212,8 @@ def test_what_leads_calls_to_aws_elsewhere_is_told(tmp_path: Path) -> None:
     )
 
 
-async def test_the_daemon_tells_what_leads_elsewhere(world: World) -> None:
-    """As its exchanges have it from its environment."""
+async def test_the_daemon_reports_detours(world: World) -> None:
+    """The daemon reports the detours of its environment, which its exchanges have, too."""
     async with world.serve():
         told = json.loads((await world.run("status", "--json")).out)["detours"]
 

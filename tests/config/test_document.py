@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 from pathlib import Path
 
@@ -139,3 +141,18 @@ def test_the_digest_is_of_the_bytes() -> None:
     assert json.loads(first.raw) == json.loads(second.raw)
     assert first.digest != second.digest
     assert 64 == len(first.digest)
+
+
+def test_reading_the_document_costs_no_attrs(tmp_path: Path) -> None:
+    """A shell start-up reads it in a fresh interpreter: neither attrs nor cattrs is imported, in either format."""
+    (tmp_path / "config.toml").write_text('[profiles.a]\nregion = "eu-west-1"\n')
+    (tmp_path / "config.json").write_text('{"profiles": {"a": {"region": "eu-west-1"}}}')
+    script = (
+        "import sys; from pathlib import Path; from mayfly.config import document; from mayfly.config.region import "
+        "region_of; print(*(region_of(document.read(Path(path)), 'a') for path in sys.argv[1:]), "
+        "*sorted({'attr', 'attrs', 'cattr', 'cattrs'} & set(sys.modules)))"
+    )
+    files = [str(tmp_path / name) for name in ("config.toml", "config.json")]
+    ended = subprocess.run([sys.executable, "-c", script, *files], capture_output=True, text=True, check=True)
+
+    assert "eu-west-1 eu-west-1\n" == ended.stdout

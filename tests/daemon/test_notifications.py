@@ -35,10 +35,10 @@ def put_on_path(world: World, program: str, then: str = "") -> Path:
     return log
 
 
-async def lines(log: Path, count: int) -> list[str]:
-    """The first lines of a log, as soon as they are there."""
+async def lines(log: Path, count: int, words: str = "") -> list[str]:
+    """The first lines of a log, of those with the words, as soon as they are there."""
     async with asyncio.timeout(20):
-        while len(found := _lines(log)) < count:
+        while len(found := [line for line in _lines(log) if words in line]) < count:
             await asyncio.sleep(0.02)
     return found
 
@@ -108,6 +108,76 @@ async def test_nobody_is_asked_through_a_locked_screen(world: World) -> None:
     assert [] == world.vault.calls()
     assert "" == told.read_text()
     assert "show-user" in asked.read_text()
+
+
+async def test_a_refused_client_is_told_once_to_the_person(world: World) -> None:
+    """Many SDKs hide the answer's text. The next step is shown once, and again only after somebody was served."""
+    told = put_on_path(world, "notify-send")
+    world.vault.update(app={"running": False})
+    refused = (
+        "--app-name=mayfly -- Mayfly a program was refused nsrc: the 1Password app is not running, or does not answer:"
+        " start the 1Password app, then run 'mayfly login nsrc'"
+    )
+    async with world.serve() as daemon:
+        assert [403, 403, 403] == [(await world.get()).status for _ in range(3)]
+        world.vault.update(app={"running": True})
+        assert 0 == (await world.run("login", "nsrc")).code
+        assert 200 == (await world.get()).status
+        assert 0 == (await world.run("forget", "nsrc")).code
+        world.vault.update(app={"running": False})
+        assert 403 == (await world.get()).status
+        shown = await lines(told, 2, "was refused")
+
+    assert [refused, refused] == shown
+    assert 2 == len(daemon.events("client.refused"))
+
+
+async def test_a_wrong_token_is_told_once_to_the_person(world: World) -> None:
+    """After `rotate` a program with the old token is named a command; a profile that nobody has is not."""
+    told = put_on_path(world, "notify-send")
+    async with world.serve() as daemon:
+        for token in ("", "wrong", "wrong"):
+            assert 401 == (await world.get(token=token)).status
+            assert 401 == (await world.get("/credentials/nobody", token=token)).status
+            assert 200 == (await world.get()).status
+        shown = await lines(told, 1, "was refused")
+
+    expected = (
+        "--app-name=mayfly -- Mayfly a program was refused nsrc: its token is missing, or counts no longer:"
+        ' eval "$(mayfly env nsrc)" anew where it runs'
+    )
+    assert [expected] == shown
+    assert ["Unauthorized"] == [event["code"] for event in daemon.events("client.refused")]
+
+
+async def test_a_crowd_of_refused_clients_is_one_notification(world: World) -> None:
+    """Neither the screen nor the log has a line for each."""
+    told = put_on_path(world, "notify-send")
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve() as daemon:
+        crowd = [asyncio.create_task(world.get()) for _ in range(30)]
+        while not world.vault.state()["prompts"]:
+            await asyncio.sleep(0.02)
+        world.vault.update(prompt={"answer": "dismiss"})
+        assert {403} == {(await client).status for client in crowd}
+        shown = await lines(told, 1, "was refused nsrc")
+
+    assert 1 == len(shown)
+    assert 1 == len(daemon.events("client.refused"))
+
+
+async def test_refusals_are_not_shown_to_whoever_wants_no_notifications(world: World) -> None:
+    """`notify = false` holds for them, too; the log has them."""
+    told = put_on_path(world, "notify-send")
+    world.write_toml("notify = false\n" + SEED_TOML)
+    world.vault.update(app={"running": False})
+    async with world.serve() as daemon:
+        assert 403 == (await world.get()).status
+        event = await daemon.event("client.refused")
+
+    assert ("nsrc", "OnePasswordNotRunning") == (event["profile"], event["code"])
+    assert "start the 1Password app, then run 'mayfly login nsrc'" == event["hint"]
+    assert "" == told.read_text()
 
 
 class FailingDesk:
@@ -197,6 +267,10 @@ async def test_a_program_with_a_foreign_name_is_announced_in_every_locale(world:
         ({"event": "session.refresh_failed", "profile": "nsrc", "in_use": True, "failures": 2, "reason": "no"}, None),
         ({"event": "session.refresh_failed", "profile": "nsrc", "in_use": False, "failures": 1, "reason": "no"}, None),
         ({"event": "session.refreshed", "profile": "nsrc"}, None),
+        (
+            {"event": "client.refused", "profile": "nsrc", "code": "AwsFailed", "reason": "no answer", "hint": ""},
+            "a program was refused nsrc: no answer",
+        ),
     ],
 )
 def test_what_is_worth_a_notification(event: dict[str, Any], text: str | None) -> None:

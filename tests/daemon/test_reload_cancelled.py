@@ -61,7 +61,9 @@ def _grants(keeper: _Keeper) -> Grants:
 
 def reload_of(keeper: _Keeper, grants: Grants) -> Reload:
     events = Events(Log())
-    return Reload(cast(Any, keeper), grants, events, Tasks(events), on_start=lambda: None, on_end=lambda: None)
+    return Reload(
+        cast(Any, keeper), grants, events, Tasks(events), find_config=Path, on_start=lambda: None, on_end=lambda: None
+    )
 
 
 async def gone(call: asyncio.Task[Any], slow: Slow) -> None:

@@ -72,7 +72,7 @@ async def test_a_token_is_rotated_whatever_is_wrong_elsewhere(world: World, wron
 
 
 async def test_a_reload_of_a_bad_config_takes_the_tokens_over(world: World) -> None:
-    """Whoever rotates by hand and reloads has locked the old token out, too."""
+    """A token that is replaced by hand counts after `reload`, and the old one opens nothing."""
     world.write_toml()
     async with world.serve():
         assert 200 == (await world.get()).status

@@ -57,7 +57,11 @@ def test_an_empty_session_has_no_times() -> None:
 def test_what_went_wrong_is_told_in_its_words() -> None:
     """Code, message and hint of the last failure, and when a client may try again."""
     shown = row(issued().failed(NO, HUMAN, jitter=0, now=NOON))
-    expected = {"code": "ApprovalDismissed", "message": NO.message, "hint": NO.hint}
+    expected = {
+        "code": "ApprovalDismissed",
+        "message": NO.message,
+        "hint": "run 'mayfly login nsrc' when you are ready",
+    }
     assert (expected, at(30)) == (shown.last_error, shown.retry_not_before_at)
 
 
@@ -80,8 +84,8 @@ DUE = 8 * HOUR - 600
     [
         (Session(), HUMAN, True, 0, "1Password and AWS"),
         (Session(), MACHINE, True, 0, "waiting for AWS"),
-        (refused(NO), HUMAN, False, 0, NO.hint),
-        (refused(NO, second=DUE), HUMAN, False, DUE, NO.hint),
+        (refused(NO), HUMAN, False, 0, NO.hint_for("nsrc")),
+        (refused(NO, second=DUE), HUMAN, False, DUE, NO.hint_for("nsrc")),
         (refused(HINTLESS, second=DUE), HUMAN, False, DUE, "tried again by itself in 30 s"),
         (refused(HINTLESS, second=DUE), HUMAN, False, DUE + 30, "tried again as soon as somebody is there"),
         (refused(HINTLESS, second=DUE), HUMAN, False, 8 * HOUR + 1, "tried again when a client asks"),
@@ -117,7 +121,7 @@ def test_what_stands_on_a_refused_login_says_so() -> None:
     """A role above a session that has ended waits for what that one waits for."""
     ended = refused(NO, second=DUE)
     shown = ProfileStatus.of("admin", issued(), HUMAN, in_flight=False, now=at(8 * HOUR), ground=ended)
-    assert (NO.hint, None) == (shown.next_step, shown.last_error)
+    assert (NO.hint_for("admin"), None) == (shown.next_step, shown.last_error)
 
 
 def test_a_status_is_plain_json() -> None:

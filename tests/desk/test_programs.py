@@ -59,3 +59,33 @@ async def test_who_stops_asking_leaves_nothing_running(programs: Path) -> None:
     await asyncio.gather(asking, return_exceptions=True)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+def loosen(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize("name", ["loginctl", "notify-send"])
+async def test_a_program_that_others_can_replace_is_not_asked(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One in a folder that another user can write is passed over for the next on PATH."""
+    planted = put_program(programs, name, "echo planted")
+    real = tmp_path / "real"
+    real.mkdir()
+    put_program(real, name, "echo real")
+    loosen(programs)
+    monkeypatch.setenv("PATH", f"{programs}:.:{real}")
+
+    assert ("real\n", False) == (await ask(name), planted.exists())
+
+
+async def test_a_program_of_the_current_folder_is_not_asked(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The current folder may be somebody's repository."""
+    planted = put_program(tmp_path, "loginctl", "echo planted")
+    monkeypatch.setenv("PATH", f".::{programs}")
+    monkeypatch.chdir(tmp_path)
+
+    assert (None, False) == (await ask("loginctl"), planted.exists())

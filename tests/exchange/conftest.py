@@ -15,7 +15,7 @@ from support.world import World
 
 @pytest.fixture(name="world")
 async def _world(tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
-    """A home, a vault, an STS with roles; afterwards no process of it may live."""
+    """A home, a vault and an STS with roles. After the test no process of the world may be left."""
     world = World(tmp_path, MAYFLY)
     async with EmbeddedSts(world.account(Role(name="Admin"), Role(name="Reader")), clock=clock) as sts:
         world.sts = sts

@@ -1,4 +1,4 @@
-"""No process that the exchange has started, or adopted, is left."""
+"""The exchange leaves no process behind that it has started or adopted."""
 
 from __future__ import annotations
 

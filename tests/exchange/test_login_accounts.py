@@ -1,4 +1,4 @@
-"""Several ways to 1Password at once, and narrow twins of wide roles."""
+"""Several 1Password tables in one config."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONNECT_TOKEN = "made-up-connect-token"
 
 
 class Ways:
-    """Four ways to 1Password, each with a stand-in `op` and a vault of its own."""
+    """Four 1Password tables, each with a stand-in `op` and a vault of its own."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -58,8 +58,10 @@ class Ways:
 
 
 async def test_all_ways_to_1password_work_side_by_side(tmp_path: Path) -> None:
-    """Desktop app, service accounts by file and by command, and Connect in one config: each opens its own profiles,
-    by its own `op`, with its own token and nobody else's."""
+    """Desktop app, service accounts by file and by command, and Connect in one config.
+
+    Each opens its own profiles, by its own `op` and with its own token alone.
+    """
     world = World(tmp_path, MAYFLY)
     ways = Ways(world)
     account = Account(account_id=SEED_ACCOUNT, users=tuple(ways.users), roles=(Role(name="Admin"),))
@@ -81,7 +83,7 @@ async def test_all_ways_to_1password_work_side_by_side(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["file", "teller", "server"])
 async def test_a_way_that_is_broken_is_broken_alone(tmp_path: Path, broken: str) -> None:
-    """A token that cannot be had is told of its own profiles, by the name of its file or program; the rest works."""
+    """A missing token fails the profiles of its own table, by the name of its file or program; the others work."""
     world = World(tmp_path, MAYFLY)
     ways = Ways(world)
     name = {"file": "robot", "teller": "helper", "server": "server"}[broken]

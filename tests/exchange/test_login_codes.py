@@ -1,4 +1,4 @@
-"""One code, once: across tries, exchanges, crashes and clocks that jump."""
+"""Each code is sent once: across tries, exchanges, crashes and clocks that jump."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _outcomes(world: World) -> list[str]:
 
 
 async def test_two_exchanges_never_send_one_code_twice(world: World, clock: Clock) -> None:
-    """The second waits for the next step before it starts `op`, though the first is long gone."""
+    """The second waits for the next step before it starts `op`, although the first has ended."""
     env = clock.rule(world)
     first = await ask(world, login(world), env)
     async with exchange(world, env) as process:
@@ -61,7 +61,7 @@ async def test_two_exchanges_never_send_one_code_twice(world: World, clock: Cloc
 
 
 async def test_two_exchanges_at_once_send_two_codes(world: World, clock: Clock) -> None:
-    """Of two that start together one waits; never do two `op` run."""
+    """Of two that start together one waits; two `op` never run at the same time."""
     env = clock.rule(world)
     asked = [asyncio.create_task(ask(world, login(world), env)) for _ in range(2)]
     await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +87,7 @@ async def _after_the_first_call(world: World, clock: Clock, env: dict[str, str],
 async def test_a_code_that_sts_has_seen_is_followed_by_one_of_the_next_step(
     world: World, clock: Clock, fault: Fault
 ) -> None:
-    """Refused, or perhaps used: `op` is asked once more, in the next step, and never is the same code sent again."""
+    """After a code that was refused or may be used, `op` runs once more in the next step, for another code."""
     env = clock.rule(world)
     world.sts.faults.then(fault)
 
@@ -99,7 +99,7 @@ async def test_a_code_that_sts_has_seen_is_followed_by_one_of_the_next_step(
 
 
 async def test_a_code_that_was_redirected_is_used(world: World, clock: Clock) -> None:
-    """It went to somebody: a new one is tried, in the next step, and the host that was named sees neither."""
+    """A redirected code was seen, so a new one is tried in the next step; the host in the redirect gets neither."""
     env = clock.rule(world)
     async with OddSts(b"").open() as elsewhere:
         redirect = http("", "307 Temporary Redirect", f"Location: {elsewhere.url}/")
@@ -117,7 +117,7 @@ async def test_a_code_that_was_redirected_is_used(world: World, clock: Clock) ->
 
 
 async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:
-    """There is exactly one more try."""
+    """A login tries a second code, and no third one."""
     env = clock.rule(world)
     world.sts.faults.then("invalid-mfa", "invalid-mfa")
 
@@ -126,7 +126,7 @@ async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:
 
 
 async def test_a_second_prompt_needs_the_daemons_leave(world: World, clock: Clock) -> None:
-    """Half a minute later the screen may be locked: it asks, and does not prompt where the daemon hangs up instead."""
+    """The screen may be locked by then: the exchange asks, and does not prompt if the daemon hangs up instead."""
     env = clock.rule(world)
     world.sts.faults.then("invalid-mfa")
 
@@ -146,7 +146,7 @@ async def test_a_second_prompt_needs_the_daemons_leave(world: World, clock: Cloc
 async def test_a_second_prompt_does_not_come_behind_a_lock(
     world: World, clock: Clock, is_locked: str, status: int, prompts: int
 ) -> None:
-    """The daemon looks again: at a screen that was locked since the first prompt there is nobody to be asked."""
+    """The daemon looks again: behind a screen that was locked since the first prompt nobody is prompted."""
     session = world.folder / "session"
     session.write_text("LockedHint=no\nIdleHint=no\n")
     program(world.op.parent / "loginctl", f'#!/bin/sh\n[ "$1" = show-user ] && echo 7 || cat {session}\n')
@@ -164,7 +164,7 @@ async def test_a_second_prompt_does_not_come_behind_a_lock(
 
 
 async def test_an_op_that_repeats_its_code_is_not_believed(world: World, clock: Clock) -> None:
-    """Where the next step brings the same digits, they stay here."""
+    """If `op` gives the same digits in the next step, they are not sent."""
     env = clock.rule(world)
     world.vault.update(same_code=True)
     world.sts.faults.then("invalid-mfa")
@@ -175,7 +175,7 @@ async def test_an_op_that_repeats_its_code_is_not_believed(world: World, clock: 
 
 @pytest.mark.parametrize("item", [ITEM, "Copy"])
 async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Clock, item: str) -> None:
-    """The first is told at once; the second, by whatever item, waits for the next step, and gets a code of its own."""
+    """The first has its result at once; the second, from the same item or another, waits for a code of its own."""
     env = clock.rule(world)
     world.vault.add_item("Copy", fields_of(world.vault))
     world.write_toml(SEED_TOML + key_profile("twin", item, more="duration_seconds = 3600"))
@@ -198,7 +198,7 @@ async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Cl
 async def test_a_device_in_two_items_sends_each_code_once(
     world: World, clock: Clock, is_serial_configured: bool, calls: int
 ) -> None:
-    """By whatever words its items are found: the second waits for the next step, before `op` if the config tells."""
+    """With one device in two items, the second waits for the next step, before `op` if the config has the serial."""
     world.vault.add_item("Copy", fields_of(world.vault))
     copy = key_profile("copy", item="Copy")
     if is_serial_configured:
@@ -218,7 +218,7 @@ async def test_a_device_in_two_items_sends_each_code_once(
 
 
 async def test_throttling_sends_the_same_code_again(world: World) -> None:
-    """What STS did not look at is not used: no second `op`."""
+    """A throttled code was not used, so `op` does not run again."""
     world.sts.faults.then("throttle", "throttle")
 
     ended = await ask(world, login(world))
@@ -230,7 +230,7 @@ async def test_throttling_sends_the_same_code_again(world: World) -> None:
 
 @pytest.mark.slow
 async def test_throttling_without_end_is_told(world: World) -> None:
-    """After four tries STS is throttled, and 1Password was asked once."""
+    """After four throttled calls the error is shown, and `op` ran once."""
     world.sts.faults.then("throttle", "throttle", "throttle", "throttle")
 
     ended = await ask(world, login(world))
@@ -240,7 +240,7 @@ async def test_throttling_without_end_is_told(world: World) -> None:
 
 
 async def test_a_connection_that_fails_sends_the_same_code_again(world: World) -> None:
-    """What never left is not used: no second `op`."""
+    """A code that was never sent is not used, so `op` does not run again."""
     world.vault.update(mode="service")
     token = world.home / "token"
     token.write_text("ops_made_up")
@@ -258,7 +258,7 @@ async def test_a_connection_that_fails_sends_the_same_code_again(world: World) -
 
 
 async def test_a_crash_after_sending_counts_as_sent(world: World, clock: Clock) -> None:
-    """The step is on disk before the code is on its way."""
+    """The step is on disk before the code is sent."""
     env = clock.rule(world)
     world.sts.faults.then("hang")
     async with exchange(world, env) as process:
@@ -279,7 +279,7 @@ async def test_a_crash_after_sending_counts_as_sent(world: World, clock: Clock) 
 
 
 async def test_an_op_lock_that_is_a_link_is_refused(world: World) -> None:
-    """The lock file is ours alone."""
+    """The lock file may be no symbolic link."""
     world.run_dir.mkdir(mode=0o700)
     (world.run_dir / "op.lock").symlink_to(world.home / "elsewhere")
 
@@ -292,7 +292,7 @@ async def test_an_op_lock_that_is_a_link_is_refused(world: World) -> None:
 
 @pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
 async def test_where_no_step_can_be_written_down_nobody_is_asked(world: World) -> None:
-    """A full disk is found out before `op` starts, and told by the file's name."""
+    """A full disk is noticed before `op` starts, and the error names the file."""
     async with exchange(world, prefix=("prlimit", "--fsize=0")) as process:
         ended = await answer(process, login(world))
 
@@ -302,7 +302,7 @@ async def test_where_no_step_can_be_written_down_nobody_is_asked(world: World) -
 
 
 async def test_a_runtime_folder_open_to_others_is_refused(world: World) -> None:
-    """Nobody else may enter the folder of the lock."""
+    """The folder of the lock must be closed to other users."""
     world.run_dir.mkdir(mode=0o755)
 
     ended = await ask(world, login(world))
@@ -312,7 +312,7 @@ async def test_a_runtime_folder_open_to_others_is_refused(world: World) -> None:
 
 
 async def test_two_at_once_are_one_op_at_a_time(world: World) -> None:
-    """Two exchanges for two accounts take turns, and waiting for a turn does not count against the limit."""
+    """Exchanges take turns, and the wait for a turn does not count against the time limit of `op`."""
     with_onepassword(world, "timeout_seconds = 4")
     world.vault.update(prompt={"delay_s": 1.5, "answer": "reject"}, auth={"session_key": "per-process"})
 

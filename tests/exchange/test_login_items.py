@@ -1,4 +1,4 @@
-"""What is wrong in one item, or with one prompt, and whom else it concerns."""
+"""An error in one item, or of one prompt, and which other profiles it affects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.world import SEED_TOML, World
 
 
 async def test_one_broken_item_fails_alone(world: World) -> None:
-    """One bad reference fails a whole `op inject`: the others are asked for again, each by itself."""
+    """One bad reference fails a whole `op inject`; the other items are then read one by one."""
     world.write_toml(SEED_TOML + key_profile("lost", item="No Such Item"))
 
     ended = await ask(world, login(world, "lost", "nsrc"))
@@ -38,7 +38,7 @@ sys.exit(subprocess.run([REAL, *sys.argv[1:]], input=asked.encode()).returncode)
 async def test_whatever_is_wrong_in_an_item_is_its_own(
     world: World, fields: dict[str, str], verdict: str, words: str
 ) -> None:
-    """An empty field, a line break, and what `op` has never said before: the others are asked for by themselves."""
+    """After an empty field, a line break or an unknown text of `op`, the other items are read one by one."""
     world.vault.add_item("Odd", fields_of(Vault()) | fields)
     world.write_toml(key_profile("odd", item="Odd") + SEED_TOML)
     if not fields:
@@ -51,7 +51,7 @@ async def test_whatever_is_wrong_in_an_item_is_its_own(
 
 
 async def test_after_a_dismissed_prompt_nobody_else_is_asked(world: World) -> None:
-    """Somebody who says no in the middle of several items is not asked again for the next."""
+    """A prompt that is dismissed between several items is not followed by another one."""
     world.write_toml(key_profile("lost", item="Lost") + SEED_TOML + key_profile("more", more="duration_seconds = 3600"))
     world.vault.update(auth={"session_key": "per-process"}, script=[{}, {}, {"prompt": {"answer": "reject"}}])
 
@@ -76,7 +76,7 @@ async def test_an_item_that_holds_something_else_is_told_without_its_value(world
 
 @pytest.mark.parametrize("env", [{}, {"HTTP_PROXY": "http://127.0.0.1:1"}, {"all_proxy": "http://127.0.0.1:1"}])
 async def test_an_sts_that_does_not_answer_disturbs_nobody(world: World, env: dict[str, str]) -> None:
-    """Where nothing listens at STS, nobody is asked for a fingerprint; on loopback whatever proxy there is."""
+    """Nobody is prompted if nothing listens at STS; on loopback also with a proxy configured."""
     await world.sts.down()
 
     ended = await ask(world, login(world), env)

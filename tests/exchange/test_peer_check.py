@@ -96,7 +96,7 @@ def _proc(folder: Path, own: str, peer: str) -> Path:
 
 @pytest.mark.parametrize(("own", "peer"), DAEMONS.values(), ids=DAEMONS.keys())
 def test_the_daemons_unit_is_known_by_its_whole_path(tmp_path: Path, own: str, peer: str) -> None:
-    """mayfly.service of the manager that has started this exchange, in whatever slice."""
+    """The daemon is mayfly.service of the manager that started this exchange, in any slice."""
     assert peer_check.is_of_daemons_unit(7, _proc(tmp_path, own, peer))
 
 
@@ -115,7 +115,7 @@ def test_a_process_that_has_gone_is_in_no_unit(tmp_path: Path) -> None:
 
 
 def test_pipes_come_from_whoever_has_started_us() -> None:
-    """What is no socket was put there by our parent."""
+    """Only our parent can have put a pipe there."""
     reading, writing = os.pipe()
 
     assert peer_check.may_ask(reading)
@@ -124,7 +124,7 @@ def test_pipes_come_from_whoever_has_started_us() -> None:
 
 
 def test_a_network_socket_may_not_ask() -> None:
-    """Nobody asks through anything but a Unix socket."""
+    """The only sockets that may ask are Unix sockets."""
     with socket.socket() as sock:
         assert not peer_check.may_ask(sock.fileno())
 
@@ -139,7 +139,7 @@ def test_a_process_that_is_neither_parent_nor_daemon_may_not_ask() -> None:
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
 @pytest.mark.parametrize(("user", "may_ask"), [(0, True), (65534, False)])
 def test_another_user_may_not_ask(tmp_path: Path, user: int, *, may_ask: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even from the daemon's unit, nor as our parent."""
+    """Another user may not ask, not even from the daemon's unit or as our parent."""
     # Nobody but systemd could put us there.
     monkeypatch.setattr(peer_check, "is_of_daemons_unit", bool)
     path = tmp_path / "exchange.sock"
@@ -156,7 +156,7 @@ def test_another_user_may_not_ask(tmp_path: Path, user: int, *, may_ask: bool, m
 
 
 async def test_an_exchange_with_a_stranger_ends_at_once(tmp_path: Path) -> None:
-    """An exchange whose standard input is a stranger's socket does not read what stands there."""
+    """An exchange whose standard input is a stranger's socket does not read the request."""
     path = tmp_path / "exchange.sock"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -226,7 +226,7 @@ async def test_a_delegated_group_called_like_the_daemon_may_not_ask(ordinary: Us
 
 
 async def test_the_daemon_may_ask(ordinary: UserManager) -> None:
-    """Under a real systemd: credentials come."""
+    """Under a real systemd the daemon gets credentials."""
     await ordinary.install("--now")
 
     assert "AccessKeyId" in await ordinary.fetch()

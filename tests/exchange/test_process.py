@@ -35,7 +35,7 @@ from support.world import PATIENCE_SECONDS, World
 
 @pytest.mark.parametrize("state", [{"hang": True}, {"prompt": {"answer": "ignore"}}, {"network": "hang"}])
 async def test_sigterm_ends_op_too(world: World, state: dict[str, Any]) -> None:
-    """An exchange that is asked to end in the middle of a prompt takes the prompt along, and says nothing."""
+    """An exchange that gets SIGTERM during a prompt ends the prompt too, and prints nothing."""
     world.vault.update(**state)
     async with exchange(world) as process:
         await put(process, login(world))
@@ -48,7 +48,7 @@ async def test_sigterm_ends_op_too(world: World, state: dict[str, Any]) -> None:
 
 
 async def test_sigterm_ends_an_exchange_that_waits_for_its_turn(world: World) -> None:
-    """Waiting for another exchange's `op` can be broken off."""
+    """SIGTERM ends an exchange that waits for another exchange's `op`."""
     world.vault.update(hang=True)
     async with exchange(world) as first, exchange(world) as second:
         await put(first, login(world))
@@ -65,7 +65,7 @@ async def test_sigterm_ends_an_exchange_that_waits_for_its_turn(world: World) ->
 
 
 async def test_sigterm_ends_an_exchange_that_waits_for_sts(world: World) -> None:
-    """A call under way is broken off, quietly."""
+    """SIGTERM ends a call of STS without a word."""
     world.sts.faults.then("hang")
     async with exchange(world) as process:
         await put(process, login(world))
@@ -77,7 +77,7 @@ async def test_sigterm_ends_an_exchange_that_waits_for_sts(world: World) -> None
 
 
 async def test_asking_again_does_not_hurry_the_end(world: World) -> None:
-    """A second signal cannot break off the ending of `op`."""
+    """A second signal does not interrupt the ending of `op`."""
     world.vault.update(hang=True)
     async with exchange(world) as process:
         await put(process, login(world))
@@ -91,7 +91,7 @@ async def test_asking_again_does_not_hurry_the_end(world: World) -> None:
 
 
 async def test_sigterm_ends_a_token_command_too(world: World) -> None:
-    """Whatever the exchange started ends with it."""
+    """A token_command and its children end with the exchange."""
     command = program(world.home / "token-command", "#!/bin/sh\ntouch $HOME/started\nsleep 60 & sleep 60\n")
     with_onepassword(world, f'token_command = ["{command}"]')
     async with exchange(world) as process:
@@ -105,7 +105,7 @@ async def test_sigterm_ends_a_token_command_too(world: World) -> None:
 
 
 async def test_inherited_signal_dispositions_change_nothing(world: World) -> None:
-    """Even started with SIGCHLD ignored and SIGTERM blocked, a failing `op` is seen to fail."""
+    """An exchange that was started with SIGCHLD ignored and SIGTERM blocked still notices that `op` fails."""
     world.vault.update(prompt={"answer": "reject"})
     script = (
         "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
@@ -120,7 +120,7 @@ async def test_inherited_signal_dispositions_change_nothing(world: World) -> Non
 
 
 async def test_with_a_daemon_that_is_killed_its_prompt_ends(world: World) -> None:
-    """Whoever answered it would have done so in vain, and the next daemon's login would wait behind it."""
+    """A prompt of a killed daemon ends: its answer would be lost, and the next daemon's login would wait behind it."""
     world.vault.update(prompt={"answer": "ignore"})
     async with world.serve() as daemon:
         asking = asyncio.create_task(world.get())
@@ -161,7 +161,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize("moment", ["Destructor()", "swallow()", "in_an_import()"])
 async def test_an_order_to_end_is_not_lost(world: World, moment: str) -> None:
-    """Wherever it comes: Python drops what a destructor raises, and an import may catch it or stop on its own lock."""
+    """SIGTERM ends the exchange also in a destructor, in an import, and where every exception is caught."""
     ended = await world.run_program(sys.executable, "-c", AT_A_BAD_MOMENT.replace("{moment}", moment))
 
     assert 128 + signal.SIGTERM == ended.code
@@ -180,7 +180,7 @@ def _limits(pid: int) -> str:
 
 
 async def test_core_dumps_are_off_while_it_runs(world: World) -> None:
-    """No core file of the exchange, whoever set the limit before."""
+    """The exchange sets its limit for core files to zero."""
     world.sts.faults.then("hang")
     async with exchange(world) as process:
         await _in_flight(world, process)
@@ -197,7 +197,7 @@ NO_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.getuid()
 
 
 async def _readable(process: asyncio.subprocess.Process, name: str) -> bool:
-    """Whether another process of the same user can read that of the exchange."""
+    """True if another process of the same user can read this file of the exchange."""
     reader = await asyncio.create_subprocess_exec(
         *(*NO_RIGHTS, "cat", f"/proc/{process.pid}/{name}"), stdout=DEVNULL, stderr=DEVNULL
     )
@@ -207,7 +207,7 @@ async def _readable(process: asyncio.subprocess.Process, name: str) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv, of util-linux")
 async def test_after_op_nobody_of_the_same_user_can_look_inside(world: World) -> None:
-    """From the moment that `op` has ended, neither environment nor memory maps nor descriptors can be read."""
+    """Once `op` has ended, another process cannot read the environment and the memory maps of the exchange."""
     world.sts.faults.then("hang")
     names = ("environ", "maps")
     async with exchange(world, prefix=NO_RIGHTS) as process:

@@ -1,4 +1,4 @@
-"""The exchange takes no orders: whatever a request says, only what the config names is run or read."""
+"""The exchange takes no orders: a request cannot make it run or read anything that the config does not name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Tree = dict[str, Any]
 
 
 class Canary:
-    """An `op` and an endpoint that nobody may touch."""
+    """An `op` and an endpoint that must not be used."""
 
     def __init__(self, folder: Path) -> None:
         self._sung = folder / "canary-sang"
@@ -117,7 +117,7 @@ NOT_A_REQUEST: dict[str, Callable[[Tree, Canary], bytes]] = {
 
 @pytest.mark.parametrize("name", NOT_A_REQUEST)
 async def test_what_is_no_request_ends_the_exchange(world: World, canary: Canary, name: str) -> None:
-    """Whatever is not exactly a request: exit 2, one line on stderr, nothing run and nobody called."""
+    """Anything but a well-formed request ends with 2 and one line on stderr; nothing is run or called."""
     ended = await ask(world, NOT_A_REQUEST[name](_tree(world), canary), canary.env)
 
     assert (2, b"", NO_REQUEST) == ended
@@ -126,7 +126,7 @@ async def test_what_is_no_request_ends_the_exchange(world: World, canary: Canary
 
 @pytest.mark.parametrize("version", [1, 3])
 async def test_a_daemon_of_another_version_is_told_to_be_restarted(world: World, canary: Canary, version: int) -> None:
-    """After an upgrade the old daemon runs on, and its exchanges are new ones: nothing is run, and it can read why."""
+    """After an upgrade the old daemon starts new exchanges: they run nothing, and answer in its own version why."""
     ended = await ask(world, as_bytes(_tree(world) | {"version": version}), canary.env)
 
     (answer,) = [json.loads(line) for line in ended.out.splitlines()]
@@ -159,7 +159,7 @@ REFUSED: dict[str, tuple[Callable[[Tree], Tree], dict[str, str]]] = {
 async def test_what_the_config_does_not_allow_is_refused_for_each_profile(
     world: World, canary: Canary, name: str
 ) -> None:
-    """A request that does not fit the config gets a typed error a profile, exit 0, and nothing is run."""
+    """A request that does not fit the config gets an error for each profile, exit 0, and nothing is run."""
     change, verdicts = REFUSED[name]
 
     ended = await ask(world, as_bytes(change(_tree(world))), canary.env)
@@ -169,7 +169,7 @@ async def test_what_the_config_does_not_allow_is_refused_for_each_profile(
 
 
 async def test_a_changed_config_says_what_to_do(world: World) -> None:
-    """Where the file is not the daemon's any more, the error names the file and the command."""
+    """If the file has changed since the daemon read it, the error names the file and the command to run."""
     asked = login(world)
     world.write_toml()
     world.config.write_text(world.config.read_text() + "\n# changed\n")
@@ -184,7 +184,7 @@ async def test_a_changed_config_says_what_to_do(world: World) -> None:
 
 
 async def test_only_what_the_config_names_is_run(world: World, canary: Canary) -> None:
-    """With `op` in the config, another `op` first on PATH and another endpoint in the environment stay untouched."""
+    """With `op` in the config, another `op` on PATH and another endpoint in the environment are not used."""
     world.write_toml(f'[onepassword]\nop = "{world.op}"\n{SEED_TOML}')
 
     ended = await ask(world, login(world), canary.env | {"PATH": f"{canary.op.parent}:/usr/bin:/bin"})
@@ -195,7 +195,7 @@ async def test_only_what_the_config_names_is_run(world: World, canary: Canary) -
 
 
 async def test_a_broken_config_is_told_in_its_own_words(world: World) -> None:
-    """A config that became invalid is told with file and key, as at the start of the daemon."""
+    """The error of a config that became invalid names file and key, as `serve` does."""
     world.write_toml(SEED_TOML + 'colour = "red"\n')
 
     ended = await ask(world, login(world))
@@ -205,19 +205,19 @@ async def test_a_broken_config_is_told_in_its_own_words(world: World) -> None:
 
 
 async def test_nobody_who_asks_is_nobody_to_answer(world: World) -> None:
-    """An exchange that is opened and closed unasked ends well and says nothing."""
+    """An exchange without a request ends with 0 and prints nothing."""
     assert (0, b"", "") == await ask(world, b"")
 
 
 async def test_another_command_line_is_refused(world: World) -> None:
-    """A mistyped option never leads to another config."""
+    """An unknown option is refused; it never leads to another config."""
     ended = await world.run_program("python", "-I", "-m", "mayfly.exchange", "--conf", str(world.config))
 
     assert (2, "", NO_REQUEST) == ended
 
 
 async def test_a_role_brings_nobody_that_was_not_asked_for(world: World) -> None:
-    """A login for a chain's last role answers for that role alone."""
+    """A login for the last role of a chain has a result for that role alone."""
     arn = f"arn:aws:iam::{SEED_ACCOUNT}:role"
     world.write_toml(SEED_TOML + role_profile("admin", f"{arn}/Admin") + role_profile("top", f"{arn}/Reader", "admin"))
 
@@ -228,7 +228,7 @@ async def test_a_role_brings_nobody_that_was_not_asked_for(world: World) -> None
 
 
 async def test_a_role_on_a_twin_shares_the_session(world: World) -> None:
-    """Two profiles with the same keys are one login, also for a role that stands on the second."""
+    """Two profiles with the same keys are one login, also for a role above the second one."""
     twin = SEED_TOML.replace("profiles.nsrc", "profiles.twin")
     world.write_toml(SEED_TOML + twin + role_profile("admin", f"arn:aws:iam::{SEED_ACCOUNT}:role/Admin", "twin"))
 
@@ -239,7 +239,7 @@ async def test_a_role_on_a_twin_shares_the_session(world: World) -> None:
 
 
 async def test_sessions_in_hand_are_verified_without_op(world: World) -> None:
-    """A verify asks AWS alone, and tells who it is, or that AWS says no."""
+    """A verify only calls AWS, and its result is an identity or AWS's refusal."""
     session = (await ask(world, login(world))).credentials()
     asked = Request(kind="verify", digest=digest(world), profiles=(), sessions={"nsrc": session})
     before = await ask(world, asked)
@@ -252,7 +252,7 @@ async def test_sessions_in_hand_are_verified_without_op(world: World) -> None:
 
 
 async def test_an_exchange_without_a_reader_ends(world: World) -> None:
-    """Where the daemon is gone, the exchange ends by itself, quietly."""
+    """If the daemon is gone, the exchange ends without a word."""
     async with exchange(world, from_scratch=True) as process:
         transport = process._transport.get_pipe_transport(1)  # type: ignore[attr-defined] # there is no public way
         transport.close()
@@ -265,7 +265,7 @@ HOSTILE = "\x1b]0;t\x07\x9b2J\u202e\u2028\r"
 
 
 async def test_no_text_of_others_steers_a_terminal(world: World) -> None:
-    """Neither what `op` says nor the name of a file has more in an error than printable characters."""
+    """An error that quotes `op` or the name of a file has only printable characters."""
     world.write_toml()
     stand_in(world, f"import sys\nsys.exit('odd' + {HOSTILE!r})")
     by_op = await ask(world, login(world))
@@ -289,7 +289,7 @@ async def test_no_text_of_others_steers_a_terminal(world: World) -> None:
 
 @pytest.mark.parametrize(("text", "told"), [(None, "No such file or directory"), ("made up", "holds no certificate")])
 async def test_a_bundle_that_will_not_do_is_told_by_its_name(world: World, text: str | None, told: str) -> None:
-    """Which file it is, and why no call can be made with it, in words."""
+    """The error names the file and says in words why it cannot be used."""
     bundle = world.home / "ca.pem"
     if text:
         bundle.write_text(text)

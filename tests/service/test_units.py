@@ -31,6 +31,16 @@ def test_a_config_that_is_not_the_usual_one_is_named() -> None:
     assert '-m mayfly.exchange --config "/home/carmas/my config.toml"\n' in found["mayfly-exchange@.service"]
 
 
+def test_an_installation_for_the_user_alone_keeps_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `pip install --user` the units leave out the flag that hides the user's site-packages."""
+    assert "/opt/mayfly/bin/python -I -m mayfly.exchange\n" in units.systemd(VALUES)["mayfly-exchange@.service"]
+    monkeypatch.setattr(units, "isolation_flags", lambda: ("-E", "-P"))
+
+    for name in ("mayfly.service", "mayfly-exchange@.service", "mayfly-desk.service"):
+        assert "/opt/mayfly/bin/python -E -P -m mayfly" in units.systemd(VALUES)[name]
+    assert ["-E", "-P", "-m"] == plistlib.loads(units.launchd(VALUES).encode())["ProgramArguments"][1:4]
+
+
 def test_a_folder_with_op_is_looked_at_first() -> None:
     """The folders of `op` come first on the services' PATH."""
     found = units.systemd(attrs.evolve(VALUES, op_folders=("/opt/op",)))

@@ -184,7 +184,9 @@ async def test_a_bad_config_is_waited_for(manager: UserManager) -> None:
             await asyncio.sleep(0.05)
 
     manager.world.config.write_text(good)
-    await manager.until("mayfly.service", "ActiveState", "active")
+    async with asyncio.timeout(20):
+        while "profiles on " not in await manager.property("mayfly.service", "StatusText"):
+            await asyncio.sleep(0.05)
 
     assert 200 == (await manager.world.get()).status
 

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from mayfly.shared import address, paths, trust, users
+from mayfly.shared import paths, users
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -174,194 +171,55 @@ def test_a_runtime_folder_of_somebody_else_is_refused(monkeypatch: pytest.Monkey
     assert f"{tmp_path}/run belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR" == str(refusal.value)
 
 
-@pytest.fixture(name="config")
-def _config(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o755)
-    folder = tmp_path / "folder"
-    folder.mkdir(mode=0o755)
-    put(folder / "config.toml").chmod(0o644)
-    return folder / "config.toml"
-
-
-def test_a_file_of_ours_in_folders_of_ours_is_trusted(config: Path) -> None:
-    """Under a sticky /tmp too, where nobody can replace what is another's."""
-    assert [] == trust.trust_problems(config)
-    config.parent.chmod(0o1777)
-    assert [] == trust.trust_problems(config)
-
-
-@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
-def test_a_file_that_others_can_write_is_told_with_its_remedy(config: Path, mode: int) -> None:
-    """The line ends with the command that mends it."""
-    config.chmod(mode)
-
-    assert [f"{config} is writable by others: chmod go-w {config}"] == trust.trust_problems(config)
-
-
-def test_the_remedy_can_be_pasted(tmp_path: Path) -> None:
-    """Blanks in a path are quoted in the command, as macOS has them."""
-    path = put(tmp_path / "Application Support/config.toml")
-    path.chmod(0o666)
-
-    assert [f"{path} is writable by others: chmod go-w '{path}'"] == trust.trust_problems(path)
-
-
-def test_a_folder_above_that_others_can_write_is_told(config: Path) -> None:
-    """Who can rename in a folder can replace what is in it."""
-    config.parent.chmod(0o775)
-
-    assert [f"{config.parent} is writable by others: chmod go-w {config.parent}"] == trust.trust_problems(config)
-
-
-@needs_root
-def test_what_macos_s_administrators_may_write_is_trusted_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Homebrew makes its folders so, and whoever is in that group may become root; everybody else is not."""
-    os.chown(config.parent, 0, trust.MACOS_ADMIN_GID)
-    config.parent.chmod(0o775)
-    assert [] != trust.trust_problems(config)
-
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert [] == trust.trust_problems(config)
-    config.parent.chmod(0o777)
-    assert [] != trust.trust_problems(config)
-
-
-@needs_root
-def test_what_belongs_to_somebody_else_is_told_with_the_name(config: Path) -> None:
-    """Files and folders of another user, even if nobody else can write them: the owner can."""
-    name = users.user_name(FOREIGN)
-    os.chown(config, FOREIGN, FOREIGN)
-    os.chown(config.parent, FOREIGN, FOREIGN)
-
-    assert [
-        f"{config.parent} belongs to {name}: chown it, or move the file",
-        f"{config} belongs to {name}: chown it, or move the file",
-    ] == trust.trust_problems(config)
-
-
-def test_a_linked_config_is_checked_where_it_really_is(config: Path, tmp_path: Path) -> None:
-    """A link into a loose folder, or to a loose file, is as loose as that."""
-    link = tmp_path / "link.toml"
-    link.symlink_to(config)
-    assert [] == trust.trust_problems(link)
-
-    config.chmod(0o666)
-    config.parent.chmod(0o777)
-    assert [
-        f"{config.parent} is writable by others: chmod go-w {config.parent}",
-        f"{config} is writable by others: chmod go-w {config}",
-    ] == trust.trust_problems(link)
-
-
-def test_every_link_on_the_way_is_checked(config: Path, tmp_path: Path) -> None:
-    """A link that leads through a loose folder to a sound file can be led elsewhere tomorrow."""
+@pytest.mark.parametrize("mode", [0o777, 0o773, 0o770])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_runtime_folder_in_a_folder_that_others_can_write_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int, *, is_there: bool
+) -> None:
+    """Another user could put theirs in its place: it is neither made nor used, nor is a socket in it believed."""
     loose = tmp_path / "loose"
     loose.mkdir()
-    loose.chmod(0o777)
-    (loose / "between").symlink_to(config)
-    (tmp_path / "link.toml").symlink_to("folder/../loose/between")
+    (loose / "between").mkdir(mode=0o755)
+    if is_there:
+        (loose / "between/run").mkdir(mode=0o700)
+    loose.chmod(mode)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(loose / "between/run"))
 
-    assert [f"{loose} is writable by others: chmod go-w {loose}"] == trust.trust_problems(tmp_path / "link.toml")
+    for use in (paths.make_runtime_dir, paths.trusted_control_socket):
+        with pytest.raises(ConfigInvalid) as refusal:
+            use()
+        assert f"{loose} is writable by others: chmod go-w {loose}" == str(refusal.value)
+    assert is_there == (loose / "between/run").exists()
+
+
+def test_a_runtime_folder_in_a_sticky_folder_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in /tmp: only its owner can replace it."""
+    tmp_path.chmod(0o1777)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "run"))
+
+    assert tmp_path / "run" == paths.make_runtime_dir()
+    assert tmp_path / "run/control.sock" == paths.trusted_control_socket()
 
 
 @needs_root
-def test_a_link_of_somebody_else_is_not_followed_in_trust(config: Path) -> None:
-    """In a sticky folder nobody can replace our files, but a link of theirs stays theirs."""
-    link = config.with_name("link.toml")
-    link.symlink_to(config)
-    os.chown(link, FOREIGN, FOREIGN, follow_symlinks=False)
+def test_a_runtime_folder_in_somebody_elses_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its owner may do anything there, whatever the modes say."""
+    theirs = tmp_path / "theirs"
+    (theirs / "run").mkdir(mode=0o700, parents=True)
+    os.chown(theirs, FOREIGN, FOREIGN)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(theirs / "run"))
 
-    name = users.user_name(FOREIGN)
-    assert [f"{link} belongs to {name}: chown it, or move the file"] == trust.trust_problems(link)
-
-
-def test_links_in_a_ring_come_to_an_end(tmp_path: Path) -> None:
-    """What leads nowhere is not distrusted for ever: reading it will fail."""
-    (tmp_path / "a").symlink_to("b")
-    (tmp_path / "b").symlink_to("a")
-
-    assert [] == trust.trust_problems(tmp_path / "a")
+    with pytest.raises(ConfigInvalid, match=f"{theirs} belongs to"):
+        paths.make_runtime_dir()
 
 
-def test_what_is_not_there_has_the_trust_of_its_folders(config: Path) -> None:
-    """A missing file is another error's business, a loose folder is not."""
-    missing = config.with_name("none.toml")
-    assert [] == trust.trust_problems(missing)
-
-    config.parent.chmod(0o777)
-    assert 1 == len(trust.trust_problems(missing))
-
-
-def test_roots_files_are_trusted_where_root_has_no_number(tmp_path: Path) -> None:
-    """In a user namespace without a root, as that of a sealed daemon, root's files belong to the overflow user."""
-    uid_map = tmp_path / "uid_map"
-    assert set() == users.roots_other_uids(uid_map)
-
-    uid_map.write_text("         0          0 4294967295\n")
-    assert set() == users.roots_other_uids(uid_map)
-
-    uid_map.write_text("      1000       1000          1\n")
-    assert {65534} == users.roots_other_uids(uid_map)
-
-
-def test_a_user_without_a_name_is_a_number() -> None:
-    """Containers have such users."""
-    assert ("root", "uid 4000000") == (users.user_name(0), users.user_name(4_000_000))
-
-
-NOT_OURS = "is not on 127.0.0.1: mayfly listens nowhere else"
-NO_ADDRESS = "must be 127.0.0.1:PORT: mayfly listens nowhere else"
-BAD_ADDRESSES = [
-    *(
-        (text, f"{text!r} {NOT_OURS}")
-        for text in ("0.0.0.0:80", "localhost:9170", "[::1]:9170", "10.0.0.1:1", "::1:80")
-    ),
-    *((text, NO_ADDRESS) for text in ("", ":9170", "9170", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1")),
-    *((text, NO_ADDRESS) for text in ("127.0.0.1:9170 ", "127.0.0.1:+1", "127.0.0.1:٣", "127.0.0.1:0009170")),
-    *((f"127.0.0.1:{port}", f"'127.0.0.1:{port}' has no port between 0 and 65535") for port in (65536, 999_999)),
-]
-
-
-@pytest.mark.parametrize(("text", "line"), BAD_ADDRESSES)
-def test_an_address_that_is_not_ours_is_refused(text: str, line: str) -> None:
-    """Anything but 127.0.0.1 and a port, whatever it is called elsewhere."""
-    with pytest.raises(ValueError, match="127") as refusal:
-        address.parse_address(text)
-
-    assert line == str(refusal.value)
-
-
-@given(st.integers(0, 65535))
-def test_every_port_is_an_address(port: int) -> None:
-    """0 is the port that the system chooses."""
-    assert ("127.0.0.1", port) == address.parse_address(f"127.0.0.1:{port}")
-
-
-@given(st.text())
-def test_no_text_is_more_than_refused(text: str) -> None:
-    """An address is parsed or refused with ValueError, whatever stands there."""
+def test_folders_above_the_runtime_folder_are_made_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever the umask, so that what is made is trusted afterwards."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "a/b/run"))
+    before = os.umask(0)
     try:
-        host, _ = address.parse_address(text)
-    except ValueError:
-        host = "127.0.0.1"
-    assert "127.0.0.1" == host
+        paths.make_runtime_dir()
+    finally:
+        os.umask(before)
 
-
-def test_the_address_is_given_then_the_variable_then_configured_then_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty variable says nothing; an empty --listen is a mistake."""
-    assert ("127.0.0.1", 2) == address.listen_address(None, "127.0.0.1:2")
-    monkeypatch.setenv("MAYFLY_LISTEN", "127.0.0.1:3")
-    assert ("127.0.0.1", 3) == address.listen_address(None, "127.0.0.1:2")
-    assert ("127.0.0.1", 4) == address.listen_address("127.0.0.1:4", "127.0.0.1:2")
-    with pytest.raises(ValueError, match="must be"):
-        address.listen_address("", None)
-    monkeypatch.setenv("MAYFLY_LISTEN", "")
-    assert ("127.0.0.1", 9170 + os.getuid() % 1000) == address.listen_address(None, None)
-
-
-@pytest.mark.parametrize(("uid", "port"), [(0, 9170), (501, 9671), (1000, 9170), (1999, 10169)])
-def test_each_user_has_a_port_of_its_own(monkeypatch: pytest.MonkeyPatch, uid: int, port: int) -> None:
-    """9170 and the uid's last three digits: two users of a machine do not collide."""
-    monkeypatch.setattr(os, "getuid", lambda: uid)
-
-    assert ("127.0.0.1", port) == address.default_address()
+    assert [0o700] * 3 == [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/run")]

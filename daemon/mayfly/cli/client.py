@@ -1,12 +1,13 @@
-"""The other end of the control socket: one request, one connection, and an answer as JSON.
+"""The client of the control socket: one request and its answer, on one connection.
 
-Law: nobody else's daemon is believed. The process at the other end must run as this user, whoever made the socket.
-stdlib only, and little of it: `credential-process` is called by every `aws` command.
+Law: only our own daemon is believed. The process at the other end must run as this user, whoever made the socket.
+Few imports: `credential-process` is called by every `aws` command.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
 import time
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.peer import is_ours, unix_peer
+from mayfly.shared.trust import check_private
 from mayfly.shared.users import user_name
 
 
@@ -26,11 +28,11 @@ class NotRunning(Exception):
 
 
 class Distrusted(Exception):
-    """Whoever answers on the control socket is not this user."""
+    """Another user's process answers on the control socket."""
 
 
 class Reply:
-    """An HTTP status, and the body that came with it."""
+    """An HTTP status and its body."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
@@ -38,18 +40,18 @@ class Reply:
 
 
 class Call:
-    """A request that has been sent and waits for its answer; `select` takes it as it is."""
+    """A request that has been sent; it can be given to `select`, which waits for the answer."""
 
     def __init__(self, sock: socket.socket, path: Path) -> None:
         self._sock = sock
         self._path = path
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable as soon as the answer comes."""
+        """The descriptor that becomes readable when the answer comes."""
         return self._sock.fileno()
 
     def reply(self) -> Reply:
-        """Wait for the answer; raises NotRunning where the daemon ends, or is too slow, before it has given one."""
+        """Wait for the answer; raises NotRunning if the daemon ends before it has answered, or is too slow."""
         received = bytearray()
         try:
             with self._sock:
@@ -58,7 +60,7 @@ class Call:
         except TimeoutError:
             raise NotRunning(f"the daemon at {self._path} does not answer") from None
         except ConnectionError:
-            pass  # what has come so far shows whether it is whole
+            pass  # `_parse` sees whether the answer is whole
         return self._parse(bytes(received))
 
     def _parse(self, received: bytes) -> Reply:
@@ -66,18 +68,18 @@ class Call:
         first, *lines = head.split(b"\r\n")
         length = next((line[15:] for line in lines if line.lower().startswith(b"content-length:")), b"")
         words = first.split()
-        if len(words) < 2 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
+        if len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
             raise NotRunning(f"the daemon at {self._path} ended before it had answered")
         return Reply(int(words[1]), body)
 
 
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:
-    """Ask the daemon for `target`, without waiting; `answer_seconds` None is for answers that wait for a human.
+    """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
 
-    Raises NotRunning where there is no daemon, Distrusted where it is another user's, ConfigInvalid where its socket's
-    name is too long for any.
+    Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
+    change the socket's folder, or its name is too long for the system.
     """
-    path = paths.control_socket()
+    path = paths.trusted_control_socket()
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)
@@ -90,7 +92,7 @@ def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECO
 
 
 def ask(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> Reply:
-    """Send, and wait for the answer."""
+    """Send a request and wait for its answer."""
     return send(method, target, answer_seconds=answer_seconds).reply()
 
 
@@ -116,7 +118,7 @@ def _connect(sock: socket.socket, path: Path) -> None:
     while True:
         try:
             return sock.connect(str(path))
-        except BlockingIOError:  # Linux, for a queue that is full: a thousand clients at once
+        except BlockingIOError:  # Linux: the queue is full, as with a thousand clients at once
             if time.monotonic() > until:
                 raise NotRunning(f"the daemon at {path} does not accept connections") from None
             time.sleep(0.01)
@@ -133,5 +135,16 @@ def _check_peer(sock: socket.socket, path: Path) -> None:
     peer = unix_peer(sock)
     if peer is None:
         raise Distrusted(f"the system does not say who answers {path}")
-    if not is_ours(peer[1]):
+    # On macOS a socket that launchd has made is root's until the daemon has called listen() on it.
+    is_launchds = sys.platform == "darwin" and peer[1] == 0 and _is_private(path.parent)
+    if not is_ours(peer[1]) and not is_launchds:
         raise Distrusted(f"{path} is answered by {user_name(peer[1])}, not by you")
+
+
+def _is_private(folder: Path) -> bool:
+    """True if only this user and root can put a socket into the folder."""
+    try:
+        check_private(folder, 0o700)
+    except (ConfigInvalid, OSError):
+        return False
+    return True

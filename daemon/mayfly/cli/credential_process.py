@@ -1,19 +1,66 @@
-"""`mayfly credential-process`: a profile's credentials in the shape that `credential_process` wants."""
+"""`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them."""
 
 from __future__ import annotations
 
 import argparse
+import select
 
-from mayfly.cli import daemon_calls, speech, squatters
+from mayfly.cli import client, daemon_calls, ports, speech, target
+from mayfly.shared.text import printable
+
+
+QUIET_SECONDS = 0.3
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument("profile", metavar="PROFILE")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print what the daemon has, however long a human takes to approve."""
-    squatters.refuse_squatted(squatters.usual_port(given.config))
-    print(daemon_calls.about(given.profile, "GET", "process", "{}", answer_seconds=None).decode())
+    """Print the daemon's credentials, however long a human takes to approve, and say on stderr for what it waits."""
+    ports.refuse_other_users(target.expected_port(given.config))
+    call = daemon_calls.send_about(given.profile, "GET", "process", "{}", answer_seconds=None)
+    if not _is_answered(call, QUIET_SECONDS):
+        _say_what_is_awaited(given.profile, call)
+    print(printable(daemon_calls.answer(call, given.profile).decode(errors="replace")))
     return speech.DONE
+
+
+def _say_what_is_awaited(profile: str, call: client.Call) -> None:
+    """Say it early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own."""
+    again = "if this program gives up, run it again"
+    try:
+        asks_human, seconds = _prompt(profile)
+    except speech.Stop:
+        return  # the answer to the call itself tells what is wrong
+    if asks_human and seconds:
+        speech.say(f"a code counts once: the prompt for {profile} comes in {seconds} s; {again}")
+        if _is_answered(call, seconds):
+            return
+    if asks_human:
+        speech.say(f"1Password waits for {profile}: approve the prompt; {again}")
+    else:
+        speech.say(f"waiting for AWS for {profile}; {again}")
+
+
+def _prompt(profile: str) -> tuple[bool, int]:
+    """Whether somebody is asked, and in how many seconds, because a code is sent once; raises Stop."""
+    import math
+
+    from datetime import UTC, datetime
+
+    from mayfly.cli.login import PromptWait
+
+    status = daemon_calls.status()
+    with daemon_calls.understood():
+        next_steps = {row["profile"]: row["next_step"] for row in status["profiles"]}
+        if "1Password" not in next_steps[profile]:
+            return False, 0
+        wait = PromptWait(daemon_calls.config_path(status))
+        return True, math.ceil(wait.left_seconds([profile], datetime.now(UTC)))
+
+
+def _is_answered(call: client.Call, seconds: float) -> bool:
+    """Whether the daemon answers within `seconds`."""
+    return bool(select.select([call], [], [], seconds)[0])

@@ -1,10 +1,10 @@
-"""What every command that asks the daemon does: ask, and turn what can go wrong into words and an exit code."""
+"""Requests to the daemon, as commands make them: every failure becomes a Stop with its words and its exit code."""
 
 from __future__ import annotations
 
 import re
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from mayfly import __version__
 from mayfly.cli import client, speech
@@ -13,7 +13,8 @@ from mayfly.shared import paths
 
 TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
 
@@ -22,27 +23,59 @@ START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def status() -> Any:
-    """What the daemon says of itself and its profiles; raises Stop where it cannot."""
+def status() -> dict[str, Any]:
+    """The daemon's status; raises Stop if there is none."""
+    return tree(ask("GET", "/status"))
+
+
+def tree(body: bytes) -> dict[str, Any]:
+    """The object in the body of an answer; raises Stop if there is none."""
     import json
 
-    return json.loads(checked(received(send("GET", "/status"))))
+    with understood():
+        return dict(json.loads(body))
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Read an answer: a key that is missing or a value of another kind raises Stop. The daemon may be anything."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+        hint = "it may be another version of mayfly: restart it, as by: systemctl --user restart mayfly.service"
+        raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
+
+
+def config_path(status: Mapping[str, Any]) -> Path:
+    """The path of the daemon's config."""
+    import os
+
+    from pathlib import Path
+
+    # The locale of this process may have another encoding for paths than the daemon's.
+    return Path(os.fsdecode(status["config"].encode(errors="surrogateescape")))
+
+
+def ask(method: str, target: str) -> bytes:
+    """The body of the daemon's answer; raises Stop if there is none, or any but a 200."""
+    return answer(send(method, target))
 
 
 def known_profiles() -> list[str]:
     """The names of the daemon's profiles, in the config's order."""
-    return [row["profile"] for row in status()["profiles"]]
+    with understood():
+        return [str(row["profile"]) for row in status()["profiles"]]
 
 
-def about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
-    """The daemon's answer about `profile`: `target` has the words of the path, and `{}` where the name goes."""
-    return checked(received(send_about(profile, method, *target, answer_seconds=answer_seconds)), profile)
+def ask_about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
+    """The daemon's answer about `profile`; `target` is the path word by word, with `{}` for the profile's name."""
+    return answer(send_about(profile, method, *target, answer_seconds=answer_seconds), profile)
 
 
 def send_about(
     profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS, body: bytes = b""
 ) -> client.Call:
-    """The same question on its way; raises Stop for what cannot be a name: nothing else may stand in a request."""
+    """The same request, without waiting for its answer; raises Stop, and sends nothing, if `profile` is no name."""
     if not _NAME.fullmatch(profile):
         raise unknown([profile], known_profiles())
     return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds, body)
@@ -51,42 +84,46 @@ def send_about(
 def send(
     method: str, target: str, answer_seconds: float | None = client.ANSWER_SECONDS, body: bytes = b""
 ) -> client.Call:
-    """A request on its way; raises Stop where no daemon of ours runs."""
+    """Send a request without waiting for its answer; raises Stop if no daemon of ours runs."""
     try:
         return client.send(method, target, answer_seconds=answer_seconds, body=body)
     except (client.NotRunning, client.Distrusted) as reason:
         raise _stop(reason) from None
 
 
-def received(call: client.Call) -> client.Reply:
-    """The answer to `call`; raises Stop where the daemon went away."""
+def answer(call: client.Call, profile: str = "") -> bytes:
+    """The body of the daemon's answer to `call`, which is about `profile`; raises Stop for any answer but a 200."""
     try:
-        return call.reply()
+        reply = call.reply()
     except client.NotRunning as reason:
         raise _stop(reason) from None
+    return body_of(reply, profile)
 
 
-def checked(reply: client.Reply, profile: str = "") -> bytes:
-    """The body of a 200; raises the Stop that any other answer about `profile` means."""
+def body_of(reply: client.Reply, profile: str = "") -> bytes:
+    """The body of a 200; any other answer, which is about `profile`, raises its Stop."""
     if reply.status == 200:
         return reply.body
-    error = _tree(reply.body)
-    if error.get("code") == "UnknownProfile":
+    error: dict[str, Any] = {}
+    with suppress(speech.Stop):
+        error = tree(reply.body)
+    if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
-    texts = error.get("problems") or [error.get("message") or f"the daemon answered {reply.status} and no reason"]
-    hint = error.get("hint")
-    raise speech.Stop(_exit_code(error), *texts, hints=(hint,) if hint else ())
+    problems, hint = error.get("problems"), error.get("hint")
+    message = error.get("message") or f"the daemon answered {reply.status} without a reason"
+    texts = problems if problems and isinstance(problems, list) else [message]
+    raise speech.Stop(_exit_code(error), *map(str, texts), hints=(str(hint),) if hint else ())
 
 
 def check_names(given: Sequence[str], known: Sequence[str]) -> None:
-    """Raises Stop where a name of `given` is none of `known`."""
+    """Raise Stop if a name of `given` is not in `known`."""
     wrong = [name for name in dict.fromkeys(given) if name not in known]
     if wrong:
         raise unknown(wrong, known)
 
 
 def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
-    """The end for names that are not configured, with the nearest that are."""
+    """The Stop for names that are not configured, with the nearest names that are."""
     import difflib
 
     texts: list[str] = []
@@ -106,27 +143,30 @@ def _exit_code(error: dict[str, Any]) -> int:
 
 def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
-        return speech.Stop(speech.FAILED, str(reason), hints=(f"see whose it is: ls -l {paths.control_socket()}",))
-    from mayfly.cli import squatters
+        from shlex import quote
 
-    port = squatters.usual_port()
-    if stranger := squatters.stranger_on(port):
-        # The service's socket cannot be opened then: the daemon that would say so, and rotate, is never started.
-        why = f"port {port} belongs to {stranger}: your mayfly cannot run there until they go"
+        hint = f"see whose it is: ls -l {quote(str(paths.control_socket()))}"
+        return speech.Stop(speech.FAILED, str(reason), hints=(hint,))
+    from mayfly.cli import ports, target
+
+    port = target.expected_port()
+    if user := ports.other_user(port):
+        # Then systemd cannot open our socket, so no daemon starts that could say so and make the tokens new.
+        why = f"port {port} belongs to {user}: your mayfly cannot run there until they go"
         rotate = "clients may have sent your tokens there: mayfly rotate"
-        return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*squatters.hints(port), rotate))
-    told, hint = _how_it_is()
-    return speech.Stop(speech.NOT_RUNNING, str(reason), *told, hints=(hint,))
+        return speech.Stop(speech.NOT_RUNNING, str(reason), why, hints=(*ports.hints(port), rotate))
+    lines, hint = _service_state()
+    return speech.Stop(speech.NOT_RUNNING, str(reason), *lines, hints=(hint,))
 
 
-def _how_it_is() -> tuple[tuple[str, ...], str]:
-    """What the service says of itself, where it has been started and yet does not serve; and what to do."""
+def _service_state() -> tuple[tuple[str, ...], str]:
+    """The status line of a service that has been started and does not serve, and what to do."""
     from mayfly.service import files, systemd
 
     with suppress(systemd.Refused):
         is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
         if is_installed and (text := systemd.status_text()) is not None:
-            # What runs without its socket's file is reached by nobody.
+            # A service whose socket file is gone cannot be reached.
             is_there = paths.control_socket().exists()
             hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
             return (f"the service says: {text}",) if text else (), hint
@@ -134,7 +174,7 @@ def _how_it_is() -> tuple[tuple[str, ...], str]:
 
 
 def _how_to_start() -> str:
-    """By its service, where that is installed."""
+    """How the service is started if it is installed, else the daemon."""
     import sys
 
     from mayfly.service import files, launchd, systemd
@@ -146,13 +186,3 @@ def _how_to_start() -> str:
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"
     return START_IT
-
-
-def _tree(raw: bytes) -> dict[str, Any]:
-    import json
-
-    try:
-        tree = json.loads(raw)
-    except ValueError:
-        return {}
-    return tree if isinstance(tree, dict) else {}

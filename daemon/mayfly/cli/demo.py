@@ -1,4 +1,4 @@
-"""`mayfly demo`: all of it at work, with an embedded vault and an embedded STS."""
+"""`mayfly demo`: Mayfly at work, with an embedded vault and an embedded STS."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import os
 import sys
 
 from mayfly.cli import speech
+from mayfly.shared.text import printable
 
 
-# It has a config of its own.
+# The demo has a config of its own.
 TAKES_CONFIG = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--once", action="store_true", help="end after the story, instead of staying for you to try")
+    """The command's arguments."""
+    parser.add_argument("--once", action="store_true", help="end after the story, and do not stay for you to try")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -31,5 +32,5 @@ def run(given: argparse.Namespace) -> int:
         return asyncio.run(play(output, once=given.once))
     except Failed as reason:
         for line in reason.log:
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)
         raise speech.Stop(speech.FAILED, str(reason), hints=("please report this, with the lines above",)) from None

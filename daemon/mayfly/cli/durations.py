@@ -1,11 +1,11 @@
-"""How long, and until when, as people say it. Pure: `now` is an argument."""
+"""Durations and times of day as people say them. Pure: `now` is an argument."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`7h 59m`, `12m 5s`, `3d 4h`, `0s`: the two largest units."""
     left = max(0, round(seconds))
     units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]
@@ -17,7 +17,7 @@ def span(seconds: float) -> str:
     return " ".join(parts)
 
 
-def clock_time(at: datetime, now: datetime) -> str:
-    """`20:53`, or with its day where that is not `now`'s; both in the zone of `now`."""
+def format_time(at: datetime, now: datetime) -> str:
+    """`20:53` in the time zone of `now`; with its date if that is not the date of `now`."""
     local = at.astimezone(now.tzinfo)
     return local.strftime("%H:%M" if local.date() == now.date() else "%a %d %b, %H:%M")

@@ -1,4 +1,7 @@
-"""`mayfly env`: prints what to eval. Runs in every shell start-up: starts nothing, asks no daemon, imports little."""
+"""`mayfly env`: prints what a shell evaluates to use a profile.
+
+It runs in every shell start-up: it starts no process, asks no daemon, and imports little.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,33 @@ import argparse
 import os
 import sys
 
-from mayfly.cli import environment, shells, speech, squatters, target
+from mayfly.cli import environment, ports, shells, speech, target
 from mayfly.cli.aws_config import shadows
 from mayfly.shared import tokens
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("profile", metavar="PROFILE", nargs="?", help="may be left out where there is only one")
-    parser.add_argument("--shell", choices=shells.SHELLS, help="whose words to use (default: by $SHELL)")
-    parser.add_argument("--token-file", action="store_true", help="name the token's file instead of the token")
-    parser.add_argument("--off", action="store_true", help="undo it")
+    """The command's arguments."""
+    parser.add_argument("profile", metavar="PROFILE", nargs="?", help="may be left out if there is only one")
+    parser.add_argument("--shell", choices=shells.SHELLS, help="the shell to write for (default: by $SHELL)")
+    parser.add_argument(
+        "--token-file",
+        action="store_true",
+        help="for object_store, polars and deltalake: set the token's file, not the token (old SDKs read none)",
+    )
+    parser.add_argument("--off", action="store_true", help="undo what env has set")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the changes; say what would win over them."""
-    shell = given.shell or shells.usual(os.environ)
+    """Print the changes; warn of credentials that would win over the profile's."""
+    shell = given.shell or shells.of_user(os.environ)
     if given.off:
-        changes = environment.leave(os.environ)
+        changes = environment.changes_to_unset(os.environ)
     else:
         changes = changes_for(given)
         for shadow in shadows.find(os.environ):
             speech.warning(shadow)
-    # A path of another encoding must come out as it went in.
+    # A path in another encoding is printed byte for byte.
     sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))
     if sys.stdout.isatty() and shell in shells.EVAL:
         import shlex
@@ -38,15 +45,15 @@ def run(given: argparse.Namespace) -> int:
 
 
 def changes_for(given: argparse.Namespace) -> environment.Changes:
-    """The changes for the profile that was asked for, its token made if it is missing.
+    """The variables to change for the profile; its token is made if it is missing.
 
-    Raises Stop or ConfigInvalid where the profile, its token or the port is not what it must be.
+    Raises Stop or ConfigInvalid if there is no such profile, or its token or the port cannot be used.
     """
     found = target.find(given.config, given.profile)
-    squatters.refuse_squatted(found.port)
+    ports.refuse_other_users(found.port)
     if not found.region and shadows.default_region(os.environ):
-        found = found._replace(usual_region=None)
+        found = found._replace(fallback_region=None)
     token = tokens.ensure_token(found.profile)
     if given.token_file:
-        return environment.enter(os.environ, found, token_file=str(tokens.token_path(found.profile)))
-    return environment.enter(os.environ, found, token=token)
+        return environment.changes_to_set(os.environ, found, token_file=str(tokens.token_path(found.profile)))
+    return environment.changes_to_set(os.environ, found, token=token)

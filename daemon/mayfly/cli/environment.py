@@ -1,9 +1,9 @@
-"""What a shell must hold to use a profile, and what it must not: worked out from what it holds now.
+"""Which variables a shell sets and unsets to use a profile, given the variables that it has.
 
-Laws: (1) pure: variables in, changes out; (2) what would win over the endpoint is unset, never blanked (boto3 fails on
-a blank AWS_PROFILE, object_store signs with a blank key); (3) to apply changes a second time changes nothing; (4) of a
-variable that may be the user's own, only what we put there is ever taken away. `MAYFLY_X` holds what we put into X
-(AWS_REGION, AWS_DEFAULT_REGION, NO_PROXY, no_proxy); once the user has given X another value, it is the user's.
+Laws: (1) pure: variables in, changes out; (2) a variable that would win over the endpoint is unset, never blanked
+(boto3 fails on a blank AWS_PROFILE, object_store signs with a blank key); (3) applying the changes a second time
+changes nothing; (4) of a variable that may be the user's own, only our part is ever removed. `MAYFLY_X` holds what we
+put into X (AWS_REGION, AWS_DEFAULT_REGION, NO_PROXY, no_proxy); if X has another value since, that is the user's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from mayfly.cli.target import Target
 
 
-# A variable's new value, by its name; None: unset.
+# New value by the variable's name; None: unset.
 Changes = dict[str, str | None]
 
 URL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -21,7 +21,7 @@ TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a name
 TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 - a name
 PROFILE = "MAYFLY_PROFILE"
 
-# What SDKs ask before the container endpoint, or instead of it.
+# SDKs take these before the container credentials endpoint, or instead of it.
 SHADOWING = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -32,10 +32,10 @@ SHADOWING = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
 
-# The AWS CLI and boto3 read the second only; most other SDKs the first only.
+# The AWS CLI and boto3 read only the second; most other SDKs read only the first.
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
-# object_store alone would send the credential request, with the token, to the proxy.
+# Without NO_PROXY, object_store sends the credential request with its token to the proxy; other SDKs do not.
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 NO_PROXIES = ("NO_PROXY", "no_proxy")
 HOSTS = ("127.0.0.1", "localhost")
@@ -43,13 +43,13 @@ HOSTS = ("127.0.0.1", "localhost")
 MARK = "MAYFLY_"
 
 
-def enter(now: Mapping[str, str], target: Target, *, token: str = "", token_file: str = "") -> Changes:
-    """What turns the variables `now` into those of `target`; the token itself, or the path of its file."""
+def changes_to_set(now: Mapping[str, str], target: Target, *, token: str = "", token_file: str = "") -> Changes:
+    """The changes that give the variables `now` the profile of `target`, with its token or the path of its file."""
     changes: Changes = dict.fromkeys((*SHADOWING, TOKEN, TOKEN_FILE))
     changes[URL] = f"http://127.0.0.1:{target.port}/credentials/{target.profile}"
     changes[TOKEN_FILE if token_file else TOKEN] = token_file or token
     changes[PROFILE] = target.profile
-    region = target.region or (None if _has_region(now) else target.usual_region)
+    region = target.region or (None if _has_region(now) else target.fallback_region)
     for name in REGIONS:
         changes |= _region(now, name, region)
     if any(now.get(proxy) for proxy in PROXIES):
@@ -58,8 +58,8 @@ def enter(now: Mapping[str, str], target: Target, *, token: str = "", token_file
     return changes
 
 
-def leave(now: Mapping[str, str]) -> Changes:
-    """What takes away of `now` all that `enter` has put there."""
+def changes_to_unset(now: Mapping[str, str]) -> Changes:
+    """The changes that remove from `now` all that `changes_to_set` has put there."""
     changes: Changes = dict.fromkeys((URL, TOKEN, TOKEN_FILE, PROFILE))
     for name in REGIONS:
         changes |= _region(now, name, None)
@@ -74,7 +74,7 @@ def applied(now: Mapping[str, str], changes: Changes) -> dict[str, str]:
 
 
 def _has_region(now: Mapping[str, str]) -> bool:
-    """Whether somebody else than we has named one."""
+    """True if the user has set a region."""
     return any(now.get(name) and not _is_ours(now, name) for name in REGIONS)
 
 
@@ -93,7 +93,7 @@ def _region(now: Mapping[str, str], name: str, region: str | None) -> Changes:
 
 def _past_proxy(now: Mapping[str, str], name: str, other: str) -> Changes:
     present = _entries(now.get(name))
-    # Some programs read only the one or the other: a new one must not hide what the other says.
+    # Some programs read only one of the two names: a new variable starts with the other's hosts.
     wanted = present or _entries(now.get(other))
     if "*" in wanted:
         return {}

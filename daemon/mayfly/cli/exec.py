@@ -1,6 +1,6 @@
-"""`mayfly exec`: becomes the command, in the environment of a profile.
+"""`mayfly exec`: becomes the command, with a profile's environment.
 
-Nothing of ours stays between the command and its caller: process, signals and exit code are its own.
+No process of ours stays between the command and its caller: pid, signals and exit code are the command's own.
 """
 
 from __future__ import annotations
@@ -15,32 +15,36 @@ from mayfly.cli.aws_config import shadows
 from mayfly.cli.env import changes_for
 
 
-# What follows `--` is not ours to parse: it comes as `given.command`.
+# The words after `--` are not parsed; they come as `given.command`.
 TAKES_COMMAND = True
 
-# What shells answer.
+# The exit codes of shells.
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.usage = "mayfly exec [-h] [--config FILE] [--token-file] [--allow-shadow] PROFILE -- CMD ..."
     parser.add_argument("profile", metavar="PROFILE", help="the profile to run it with")
-    parser.add_argument("--token-file", action="store_true", help="name the token's file instead of the token")
+    parser.add_argument(
+        "--token-file",
+        action="store_true",
+        help="for object_store, polars and deltalake: set the token's file, not the token (old SDKs read none)",
+    )
     parser.add_argument("--allow-shadow", action="store_true", help="even if [default] in ~/.aws wins over the profile")
     parser.epilog = "Ends as CMD ends; 127 if there is no such command, 126 if it cannot be run."
 
 
 def run(given: argparse.Namespace) -> NoReturn:
-    """Become the command; raises Stop where that cannot be."""
+    """Become the command; raises Stop if it cannot be run."""
     changes = changes_for(given)
     found = [] if given.allow_shadow else shadows.find(os.environ)
     if found:
         raise speech.Stop(
             speech.WRONG_USAGE,
             *found,
-            hints=("give [default] a name of its own, or run it all the same: mayfly exec --allow-shadow ...",),
+            hints=("rename [default] there, or run the command all the same: mayfly exec --allow-shadow ...",),
         )
     _become(given.command, environment.applied(os.environ, changes))
 
@@ -60,7 +64,7 @@ def _why(reason: OSError | ValueError) -> str:
 
 
 def _restore_signals() -> None:
-    """Python ignores these two for itself, and a command would inherit that: `yes | head` would not end."""
+    """Python ignores these two signals, and the command would inherit that: `yes | head` would not end."""
     import signal
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

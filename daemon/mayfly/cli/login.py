@@ -1,4 +1,4 @@
-"""`mayfly login`: fresh credentials now. All profiles are asked for together, so that one approval opens them all."""
+"""`mayfly login`: gets fresh credentials now, for all profiles at once, so that one approval serves them all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.cli import client, daemon_calls, speech
-from mayfly.cli.durations import clock_time, span
+from mayfly.cli.durations import format_duration, format_time
 from mayfly.config import document
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
@@ -21,12 +21,12 @@ from mayfly.shared.errors import ConfigInvalid
 
 QUIET_SECONDS = 0.3
 
-# The daemon is asked, which has its own.
+# The daemon has its own config.
 TAKES_CONFIG = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument(
         "--through-lock", action="store_true", help="prompt even if the screen is locked, for this login only"
     )
@@ -34,11 +34,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Ask for all, wait for all, and tell of each."""
+    """Ask for all profiles, wait for all, and say what became of each."""
     status = daemon_calls.status()
-    daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
-    names = dict.fromkeys(given.profiles or without_source(status))
-    wait = PromptWait(Path(status["config"]))
+    with daemon_calls.understood():
+        daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
+        names = dict.fromkeys(given.profiles or without_source(status))
+        wait = PromptWait(daemon_calls.config_path(status))
     body = json.dumps({"through_lock": True}).encode() if given.through_lock else b""
     calls = {
         name: daemon_calls.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None, body=body)
@@ -52,29 +53,29 @@ def run(given: argparse.Namespace) -> int:
 
 
 def without_source(status: Mapping[str, Any]) -> list[str]:
-    """The daemon's profiles that have keys of their own, by the config that it runs on; all, where that is unreadable.
+    """The daemon's profiles that have keys of their own; all its profiles if its config cannot be read.
 
-    A role needs no login: it is assumed when somebody asks for it.
+    A role needs no login: it is assumed when a client asks for it.
     """
     names = [row["profile"] for row in status["profiles"]]
     try:
-        tables = document.read(Path(status["config"])).tables("profiles")
+        tables = document.read(daemon_calls.config_path(status)).tables("profiles")
     except ConfigInvalid:
         return names
     return [name for name in names if "source_profile" not in tables.get(name, {})]
 
 
 def worst(failures: Sequence[speech.Stop]) -> int:
-    """One exit code for all: a human who is needed comes first, because nothing else helps then."""
+    """One exit code for all failures. A human who must act comes first, because nothing else helps then."""
     order = (speech.HUMAN_MUST_ACT, speech.NOT_RUNNING, speech.WRONG_USAGE, speech.FAILED)
     codes = {failure.exit_code for failure in failures}
     return next((code for code in order if code in codes), speech.DONE)
 
 
 class PromptWait:
-    """How long the exchange would wait before it asks anybody, by the codes that were sent before it was asked.
+    """How long the exchange waits before it starts `op`, because a code is sent once.
 
-    Later on the codes of this very login would be among them.
+    The codes that were sent are read before the login is asked for: later its own codes are among them.
     """
 
     def __init__(self, config: Path) -> None:
@@ -85,7 +86,7 @@ class PromptWait:
             self._sent = b""
 
     def left_seconds(self, names: Sequence[str], now: datetime) -> float:
-        """For these profiles, from `now` on; 0 where the config cannot tell."""
+        """The seconds from `now` for these profiles; 0 if the config cannot be read."""
         if not self._sent:
             return 0
         from mayfly.config.load import load
@@ -102,7 +103,7 @@ class PromptWait:
 def _as_they_come(
     calls: Mapping[str, client.Call], wait: PromptWait, addition: str = ""
 ) -> Iterator[tuple[str, client.Call]]:
-    """Every profile and its call, the first answered first; says whom it waits for, if it has to wait."""
+    """Each profile and its call in the order of the answers; says for what it waits."""
     waiting = dict(calls)
     codes: PromptWait | None = wait
     quiet_seconds: float | None = QUIET_SECONDS
@@ -115,12 +116,13 @@ def _as_they_come(
 
 
 def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None, addition: str = "") -> float | None:
-    """The daemon knows whether a person is asked, or only AWS. The seconds until there is more to say, if there is.
+    """Say whether a person or AWS is waited for; the seconds until there is more to say, if there is.
 
-    `wait` None is for the second time; `addition` follows each line about a prompt.
+    `wait` None: it has been said once, and the prompt is on the screen now. `addition` ends a line about a prompt.
     """
-    rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
-    human = [name for name in names if "1Password" in rows[name]["next_step"]]
+    with daemon_calls.understood():
+        rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
+        human = [name for name in names if "1Password" in rows[name]["next_step"]]
     others = [name for name in names if name not in human] if wait else []
     seconds = wait.left_seconds(human, datetime.now(UTC)) if wait and human else 0
     if seconds:
@@ -133,13 +135,16 @@ def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None, addition
 
 
 def _tell(name: str, call: client.Call) -> speech.Stop | None:
-    """Say what came of one profile; its failure, if it is one."""
+    """Say what became of one profile; its failure, if it failed."""
     try:
-        seconds = json.loads(daemon_calls.checked(daemon_calls.received(call), name))["expires_in_seconds"]
+        seconds = json.loads(daemon_calls.answer(call, name))["expires_in_seconds"]
     except speech.Stop as failure:
         for text in failure.errors:
             speech.error(f"{name}: {text}")
         return failure
     now = datetime.now(UTC).astimezone()
-    print(f"{name}: fresh until {clock_time(now + timedelta(seconds=seconds), now)} ({span(seconds)})", flush=True)
+    print(
+        f"{name}: fresh until {format_time(now + timedelta(seconds=seconds), now)} ({format_duration(seconds)})",
+        flush=True,
+    )
     return None

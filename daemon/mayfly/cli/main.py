@@ -1,7 +1,6 @@
-"""Which command, and what its ending means: the one place that knows argparse and exit codes.
+"""Runs the command that was asked for; the one place that knows argparse and exit codes.
 
-Only the chosen command's file is imported, and only its parser is built: a shell start-up runs `mayfly env`, and must
-not pay for the others.
+Only this command's file is imported and only its parser is built, because each shell start-up runs `mayfly env`.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ from mayfly.cli import speech
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
-# Command, its file, and what it does: in the order of a first day with Mayfly.
+# Command, file, and what it does, in the order of a first day with Mayfly.
 COMMANDS = (
-    ("demo", "demo", "see all of it at work, with no 1Password and no AWS"),
+    ("demo", "demo", "see Mayfly at work, without 1Password and AWS"),
     ("serve", "serve", "run the daemon in the foreground"),
-    ("env", "env", "print what to eval, so that this shell uses a profile"),
+    ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show what is fresh until when, and what went wrong"),
+    ("status", "status", "show which credentials are fresh, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),
-    ("import-aws-config", "aws_config.import_aws_config", "make a config of the profiles in ~/.aws"),
+    ("import-aws-config", "aws_config.import_aws_config", "make a config from the profiles in ~/.aws"),
     ("install", "install.install", "make the daemon a service of this user"),
-    ("uninstall", "install.uninstall", "take the service away"),
-    ("reload", "reload", "have the daemon take over a changed config"),
-    ("rotate", "rotate", "make new tokens, and lock out whoever has the old ones"),
+    ("uninstall", "install.uninstall", "remove the service"),
+    ("reload", "reload", "have the daemon read its changed config"),
+    ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
 )
 
 HELP_WIDTH = 100
 
 CONFIG_HELP = "the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)"
 
-# What a disk or a quota says that takes no more.
+# The errors of a full disk or quota.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 EXIT_CODES = """\
@@ -56,45 +55,45 @@ exit codes:
 
 
 class Formatter(argparse.HelpFormatter):
-    """Help of a fixed width: to ask the terminal would import shutil, bz2 and lzma, for every argument anew."""
+    """Help of a fixed width: argparse imports shutil, bz2 and lzma to ask the terminal, for each argument again."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=HELP_WIDTH)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, in our voice: the usage, then one line that says what is wrong with what was given."""
+    """argparse in our voice: the usage, then one line that says what is wrong."""
 
     def error(self, message: str) -> NoReturn:
-        """Stop with the exit code of wrong usage."""
+        """Raise the Stop of wrong usage."""
         self.print_usage(sys.stderr)
         raise speech.Stop(speech.WRONG_USAGE, message, hints=(f"{self.prog} --help",))
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """End, once the help has been written."""
+        """End, after the help has been written."""
         sys.stdout.flush()
         super().exit(status, message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` (by default the process's own); its exit code."""
+    """Run the command line `argv`, by default the process's own; its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    _have_streams()
+    _prepare_streams()
     try:
         code = _run(given)
         sys.stdout.flush()
     except speech.Stop as reason:
-        return speech.stop(reason)
+        return speech.report(reason)
     except MayflyError as problem:
-        return speech.stop(_stop_for(problem))
+        return speech.report(_stop_for(problem))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read us has gone (`| head`): nobody is left to tell.
+        # The reader of our output has ended (`| head`), so nothing can be said.
         _drop_output()
         return 141
     except OSError as reason:
-        return speech.stop(_stop_for_system(reason))
+        return speech.report(_stop_for_system(reason))
     return code
 
 
@@ -105,26 +104,31 @@ def _stop_for(problem: MayflyError) -> speech.Stop:
     return speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ())
 
 
-def _have_streams() -> None:
-    """Who has closed one (`>&-`) wants to hear nothing; Python has None there, which nobody can print to or ask."""
+def _prepare_streams() -> None:
+    """Make both streams take every text.
+
+    Python has None for a stream that was closed (`>&-`): /dev/null takes its place. A character that the locale's
+    encoding lacks is written as its escape sequence.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open as long as we are
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until we end
+        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
-    """What is still to be printed goes nowhere, and fails no more."""
+    """Send the rest of the output to /dev/null, so that no write fails at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop_for_system(reason: OSError) -> speech.Stop:
-    """A full disk; or a place that is closed to us, as where `sudo -u` has kept another's HOME. All else is a bug."""
+    """The Stop for a full disk, or a path that is closed to us (`sudo -u` keeps another user's HOME). Else a bug."""
     if reason.errno in _FULL:
         _drop_output()
         return speech.Stop(speech.FAILED, f"cannot write: {reason.strerror}")
     if not isinstance(reason, PermissionError) or reason.filename is None:
         raise reason
-    hint = "see whose HOME and the XDG variables are"
+    hint = "check HOME and the XDG variables: another user's?"
     return speech.Stop(speech.FAILED, f"{reason.filename}: {reason.strerror}", hints=(hint,))
 
 
@@ -156,7 +160,7 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     if not getattr(module, "TAKES_COMMAND", False):
         given = parser.parse_args(words)
     else:
-        # argparse would take options out of a command that is not ours.
+        # argparse would take the options of the command for ours.
         cut = words.index("--") if "--" in words else len(words)
         given = parser.parse_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
         if not given.command:
@@ -189,7 +193,7 @@ def _no_command(chosen: str) -> speech.Stop:
 
 
 def overview() -> str:
-    """The help of `mayfly` itself: every command in a line."""
+    """The help of `mayfly` itself, with a line for each command."""
     width = max(len(name) for name, _, _ in COMMANDS)
     return "\n".join(
         (

@@ -1,37 +1,39 @@
-"""`mayfly reload`: the daemon takes over a changed config, and tokens that have changed."""
+"""`mayfly reload`: has the daemon read its config and the tokens again."""
 
 from __future__ import annotations
 
 import argparse
-import json
 
 from pathlib import Path
 
 from mayfly.cli import daemon_calls, speech
 from mayfly.cli.aws_config import aws_config
 from mayfly.config import document
+from mayfly.shared.text import printable
 
 
-# The daemon is asked, which has its own.
+# The daemon has its own config.
 TAKES_CONFIG = False
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """What this command takes: nothing."""
+    """The command has no arguments."""
 
 
 def run(_given: argparse.Namespace) -> int:
-    """Have it read; and say where the profiles in `~/.aws/config` are not those of the config any more."""
-    path = take_over()
-    print(f"took over {path}")
-    for note in daemon_calls.status()["notes"]:
+    """Reload, and say if the profiles in `~/.aws/config` no longer match the config."""
+    path = reload()
+    print(printable(f"took over {path}"))
+    with daemon_calls.understood():
+        notes = list(daemon_calls.status()["notes"])
+    for note in notes:
         speech.say(f"note: {note}")
-    if aws_config.is_behind(document.read(Path(path))):
+    if aws_config.is_behind(document.read(path)):
         speech.hint("the profiles in ~/.aws/config have changed: mayfly aws-config --write")
     return speech.DONE
 
 
-def take_over() -> str:
-    """Have the daemon read its config and the tokens; the config's path. Raises Stop where it cannot, or will not."""
-    told = json.loads(daemon_calls.checked(daemon_calls.received(daemon_calls.send("POST", "/reload"))))
-    return str(told["config"])
+def reload() -> Path:
+    """Have the daemon read its config and the tokens; the config's path. Raises Stop if the daemon refuses."""
+    with daemon_calls.understood():
+        return daemon_calls.config_path(daemon_calls.tree(daemon_calls.ask("POST", "/reload")))

@@ -1,38 +1,38 @@
-"""`mayfly rotate`: new tokens. Whoever has an old one is locked out."""
+"""`mayfly rotate`: makes new tokens; the old ones open nothing from then on."""
 
 from __future__ import annotations
 
 import argparse
-import json
 
 from mayfly.cli import daemon_calls, speech
 from mayfly.config import document
 from mayfly.shared import paths, tokens
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.text import printable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: all")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Make them, and have the daemon read them, if it runs. What is wrong elsewhere keeps no old token alive."""
+    """Make new tokens and have a running daemon read them. A fault elsewhere keeps no old token alive."""
     known = _known(given.config)
     daemon_calls.check_names(given.profiles, known)
     chosen = dict.fromkeys(given.profiles or known)
     problems = {name: reason for name in chosen if (reason := _rotate(name))}
-    refused = _take_over()
+    refused = _reload_tokens()
     for name, reason in (refused | problems).items():
         say = speech.error if name in chosen else speech.warning
         say(f"{name}: {reason}")
     if chosen.keys() - problems.keys():
-        speech.hint("shells that were told an old token need the new one: run 'mayfly env' there again")
+        speech.hint("shells that have an old token need the new one: run 'mayfly env' there again")
     return speech.FAILED if chosen.keys() & (problems | refused).keys() else speech.DONE
 
 
 def _known(config: str | None) -> list[str]:
-    """The config's profiles; where it cannot be read, those that have a token."""
+    """The config's profiles; if it cannot be read, the profiles that have a token."""
     try:
         return list(document.read(paths.config_file(config)).tables("profiles"))
     except ConfigInvalid as problem:
@@ -44,21 +44,22 @@ def _known(config: str | None) -> list[str]:
 
 
 def _rotate(name: str) -> str | None:
-    """Why it could not be."""
+    """Make a new token; the reason if that fails."""
     try:
         tokens.rotate_token(name)
     except ConfigInvalid as problem:
         return problem.message
-    print(f"{name}: new token in {tokens.token_path(name)}")
+    print(printable(f"{name}: new token in {tokens.token_path(name)}"))
     return None
 
 
-def _take_over() -> dict[str, str]:
-    """Have the daemon read the tokens, if it runs; which it could not, and why: those profiles have none now."""
+def _reload_tokens() -> dict[str, str]:
+    """Have a running daemon read the tokens; why it could not, by profile. Such a profile has no token now."""
     try:
-        told = json.loads(daemon_calls.checked(daemon_calls.received(daemon_calls.send("POST", "/tokens"))))
+        body = daemon_calls.ask("POST", "/tokens")
     except speech.Stop as reason:
         if reason.exit_code != speech.NOT_RUNNING:
             raise
         return {}
-    return dict(told["refused"])
+    with daemon_calls.understood():
+        return {str(name): str(reason) for name, reason in daemon_calls.tree(body)["refused"].items()}

@@ -1,4 +1,4 @@
-"""`mayfly serve`: the daemon, in the foreground."""
+"""`mayfly serve`: runs the daemon in the foreground."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mayfly.cli import speech
-from mayfly.shared import address, paths
+from mayfly.shared import address, paths, users
 from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.text import printable
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mayfly.config.model import Config, OnePassword
-    from mayfly.daemon.sockets import CannotListen, PortTaken
+    from mayfly.daemon.sockets import CannotListen
     from mayfly.service.manager import Manager
 
 
@@ -26,15 +27,15 @@ WAIT_SECONDS = 30
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument("--listen", metavar="A", help="127.0.0.1:PORT to listen on")
     parser.add_argument(
-        "--sealed", action="store_true", help="for the service's unit: start no process, ask its siblings"
+        "--sealed", action="store_true", help="for the service's unit: start no process, ask the other units"
     )
 
 
 def run(given: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal ends the daemon."""
     from mayfly.daemon import log
 
     with log.opened(sys.stderr) as logger:
@@ -46,6 +47,9 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
 
     manager = Manager.here(os.environ)
     has_changed = _change_of(given.config)
+    # Only in the namespace that systemd has made for the unit.
+    if given.sealed and manager.is_systemd:
+        users.trust_unmapped_root()
     try:
         return _serve(given, manager, logger)
     except ConfigInvalid as problem:
@@ -54,12 +58,12 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
         reason = stop
     if not manager.is_systemd:
         raise reason
-    code = speech.stop(reason)
+    code = speech.report(reason)
     return speech.DONE if _stand_in(manager, reason, logger, has_changed) else code
 
 
 def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: Callable[[], bool]) -> bool:
-    """Wait until the config has changed, for WAIT_SECONDS at most, because systemd starts us again as soon as we end.
+    """Wait until the config has changed, for WAIT_SECONDS at most: systemd starts us again as soon as we end.
 
     True if a signal has ended the wait.
     """
@@ -67,8 +71,10 @@ def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: C
 
     from mayfly.daemon.stand_in import StandIn
 
+    problems = [printable(problem) for problem in reason.errors]
+
     async def wait() -> bool:
-        return await StandIn(manager, reason.errors, logger, has_changed=has_changed).run(WAIT_SECONDS)
+        return await StandIn(manager, problems, logger, has_changed=has_changed).run(WAIT_SECONDS)
 
     return asyncio.run(wait())
 
@@ -103,13 +109,22 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
     async def serve() -> None:
         clock = Clock()
         desk = RemoteDesk(paths.desk_socket(), clock) if given.sealed else desk_here(clock)
-        daemon = Daemon(found, address, logger, manager, clock=clock, desk=desk, is_sealed=given.sealed)
+        daemon = Daemon(
+            found,
+            address,
+            logger,
+            manager,
+            clock=clock,
+            desk=desk,
+            is_sealed=given.sealed,
+            given_config=given.config,
+        )
         await daemon.serve(on_ready=_say_where)
 
     try:
         asyncio.run(serve())
-    except sockets.PortTaken as reason:
-        raise _port_taken(found, address, reason) from None
+    except sockets.PortTaken:
+        raise _port_taken(found, address) from None
     except sockets.CannotListen as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(_next_step(reason),)) from None
     except sock_diag.SockDiagMissing as reason:
@@ -119,14 +134,21 @@ def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:
 
 
 def _check_machine(given: argparse.Namespace, manager: Manager, found: Config, address: tuple[str, int]) -> None:
-    """Raise Stop for an `op` that cannot be used, or a port that another process has; say what is to be warned of."""
-    # Behind the seal not every folder can be seen; the exchange, which runs `op`, judges it anyway.
+    """Raise Stop for an `op` that cannot be used, or a port that another process has; print the warnings."""
+    # The sealed unit does not see every folder. The exchange, which runs `op`, judges the program anyway.
     if not given.sealed:
+        _warn_of_skipped_folders()
         _check_ops(found)
-    for text in found.warnings:
+        _check_port(found, address, manager)
+    for text in (*found.warnings, *filter(None, [paths.overlooked_config(given.config)])):
         speech.warning(text)
-    if not manager.inherited.port:
-        _check_port(found, address)
+
+
+def _warn_of_skipped_folders() -> None:
+    from mayfly.shared import programs
+
+    for line in programs.skipped_folders(os.environ):
+        speech.warning(f"{line}: no program is run from there")
 
 
 def _say_where(shown: str) -> None:
@@ -135,7 +157,7 @@ def _say_where(shown: str) -> None:
 
 
 def _next_step(reason: CannotListen) -> str:
-    """By what could not be had: the control socket, or the port."""
+    """The hint, by whether the control socket or the port is taken."""
     is_ours = "serves already" in str(reason)
     return "mayfly status" if is_ours else 'choose another port in the config: listen = "127.0.0.1:PORT"'
 
@@ -149,7 +171,7 @@ def _address(given: str | None, found: Config) -> tuple[str, int]:
 
 
 def _check_ops(found: Config) -> None:
-    """Raise Stop with a line for every `op` that will be needed and is not there, or not to be trusted."""
+    """Raise Stop with a line for each `op` that the profiles need and that is missing or cannot be trusted."""
     from mayfly.exchange.onepassword.op import find_op
 
     lines: dict[str, MayflyError] = {}
@@ -168,40 +190,39 @@ def _check_ops(found: Config) -> None:
 
 
 def _ways(found: Config) -> dict[str, OnePassword]:
-    """Every way to 1Password that a profile takes, by its table."""
+    """The settings for 1Password that profiles use, by their table."""
     names = dict.fromkeys(found.keys_of(profile).onepassword for profile in found.profiles)
     ways = {f"onepasswords.{name}": found.onepasswords[name] for name in names if name}
     return ways | ({"onepassword": found.onepassword} if None in names else {})
 
 
-def _port_taken(found: Config, address: tuple[str, int], reason: PortTaken) -> speech.Stop:
-    from mayfly.cli.holders import holder
+def _check_port(found: Config, address: tuple[str, int], manager: Manager) -> None:
+    """Raise Stop if a process has bound the port without listening: with SO_REUSEADDR we could bind it all the same."""
+    from mayfly.cli.ports import has_unknown_holder
 
-    is_strangers = _is_strangers(address[1])
-    if not is_strangers and _is_served():
+    if not manager.inherited.port and address[1] and has_unknown_holder(address[1]):
+        raise _port_taken(found, address)
+
+
+def _port_taken(found: Config, address: tuple[str, int]) -> speech.Stop:
+    from mayfly.cli.ports import holder
+
+    may_be_another_users = _may_be_another_users(address[1])
+    if not may_be_another_users and _is_served():
         return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
     who = holder(address[1])
     hints: tuple[str, ...] = (
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
         "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
-    if is_strangers:
-        hints = (_lock_out(found), *hints)
-    message = f"{address[0]}:{address[1]} is taken by {who}" if who else f"{reason}: by a process that does not listen"
+    if may_be_another_users:
+        hints = (_make_new_tokens(found), *hints)
+    message = f"{address[0]}:{address[1]} is taken by {who or 'a process that does not listen'}"
     return speech.Stop(speech.FAILED, message, hints=hints)
 
 
-def _check_port(found: Config, address: tuple[str, int]) -> None:
-    """Raise Stop if another process has bound the port and does not listen: it could, as soon as our daemon ends."""
-    from mayfly.cli.squatters import is_held
-    from mayfly.daemon.sockets import PortTaken
-
-    if is_held(address[1]):
-        raise _port_taken(found, address, PortTaken(f"{address[0]}:{address[1]} is taken"))
-
-
 def _is_served() -> bool:
-    """Whether a daemon of this user's own answers."""
+    """True if a daemon of this user answers."""
     from mayfly.cli import client
 
     try:
@@ -210,16 +231,16 @@ def _is_served() -> bool:
         return False
 
 
-def _is_strangers(port: int) -> bool:
-    """True if another user listens there, or a process that Linux does not name has the port without listening."""
-    from mayfly.cli.squatters import is_held, owner
+def _may_be_another_users(port: int) -> bool:
+    """True if Linux says that the port is another user's, or does not say whose. Who does not listen may be anybody."""
+    from mayfly.cli.ports import has_unknown_holder, owner
 
     uid = owner(port)
-    return is_held(port) if uid is None else uid != os.getuid()
+    return has_unknown_holder(port) if uid is None else uid != os.getuid()
 
 
-def _lock_out(found: Config) -> str:
-    """What was sent to a stranger's process may have been our tokens: they shall open nothing any more."""
+def _make_new_tokens(found: Config) -> str:
+    """Make all tokens new, because clients may have sent theirs to another user's process; the hint that says so."""
     from mayfly.shared.tokens import rotate_token
 
     for profile in found.profiles:

@@ -1,7 +1,6 @@
-"""How changes of variables are written for a shell to `eval`.
+"""Changes of variables in the syntax of each shell.
 
-Every statement ends with a semicolon as well as with its line: `eval $(…)` without quotes, and fish's `eval (…)`, join
-lines.
+Each statement ends with a semicolon and a newline, because `eval $(…)` without quotes and fish's `eval (…)` join lines.
 """
 
 from __future__ import annotations
@@ -11,23 +10,23 @@ from collections.abc import Iterator, Mapping
 from mayfly.cli.environment import Changes
 
 
-# PowerShell takes the typographic ones for the plain one, too (about_Quoting_Rules).
+# PowerShell takes typographic quotes for plain ones (about_Quoting_Rules).
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 
-# How each is told to take over what a command prints.
+# How each shell evaluates what a command prints.
 EVAL = {"posix": 'eval "$({})"', "fish": "{} | source", "pwsh": "{} | Out-String | Invoke-Expression"}
 
 SHELLS = (*EVAL, "json")
 
 
-def usual(environ: Mapping[str, str]) -> str:
-    """The shell to write for where none was named: that of `$SHELL`, if it is none of sh's family."""
+def of_user(environ: Mapping[str, str]) -> str:
+    """The shell of `$SHELL`: fish, pwsh, or posix for any other."""
     name = environ.get("SHELL", "").rpartition("/")[2]
     return name if name in {"fish", "pwsh"} else "posix"
 
 
 def render(shell: str, changes: Changes) -> str:
-    """The changes in the words of `shell`, one of SHELLS; `json` is an object of values, null for unset."""
+    """The changes as statements of `shell`, one of SHELLS; for `json` an object of values, null for unset."""
     if shell == "json":
         import json
 
@@ -49,7 +48,7 @@ def _fish(changes: Changes) -> Iterator[str]:
     gone, kept = _split(changes)
     for name in gone:
         yield f"set -eg {name}"
-        # A universal variable is of all shells and for ever: it may be the only copy of a key. Nothing can hide it.
+        # fish keeps universal variables for all its shells: one may be the only copy of a key, so it is not erased.
         yield f"set -qU {name}; and echo 'mayfly: warning: {name} is universal, and stays: set -eU {name}' >&2"
     for name, value in kept.items():
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,8 +1,18 @@
-"""How the command speaks to people: on stderr, in lowercase, one line a fact, and a next step that can be pasted."""
+"""How commands speak to people: on stderr, in lowercase, a line for each fact, and a next step that can be pasted.
+
+Law: a text may come from a daemon, from `op` or from a file: no character of it steers the terminal or begins a line.
+"""
 
 from __future__ import annotations
 
 import sys
+
+from mayfly.shared.text import printable
+
+
+TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
+if TYPE_CHECKING:
+    from typing import Any
 
 
 DONE = 0
@@ -13,7 +23,7 @@ HUMAN_MUST_ACT = 4
 
 
 class Stop(Exception):
-    """The command ends with `exit_code`, after `lines` (each an error) and hints have been said."""
+    """Ends the command with `exit_code`, after its errors and hints have been said."""
 
     def __init__(self, exit_code: int, *errors: str, hints: tuple[str, ...] = ()) -> None:
         super().__init__(*errors)
@@ -24,28 +34,41 @@ class Stop(Exception):
 
 def error(text: str) -> None:
     """Say what went wrong."""
-    print(f"mayfly: error: {text}", file=sys.stderr)
+    print(f"mayfly: error: {printable(text)}", file=sys.stderr)
 
 
 def warning(text: str) -> None:
-    """Say what may surprise."""
-    print(f"mayfly: warning: {text}", file=sys.stderr)
+    """Say what may surprise the user."""
+    print(f"mayfly: warning: {printable(text)}", file=sys.stderr)
 
 
 def hint(text: str) -> None:
-    """Say what to do."""
-    print(f"mayfly: hint: {text}", file=sys.stderr)
+    """Say what to do next."""
+    print(f"mayfly: hint: {printable(text)}", file=sys.stderr)
 
 
 def say(text: str) -> None:
-    """Say what is going on."""
-    print(f"mayfly: {text}", file=sys.stderr)
+    """Say what happens."""
+    print(f"mayfly: {printable(text)}", file=sys.stderr)
 
 
-def stop(reason: Stop) -> int:
-    """Say why the command stops; its exit code."""
+def report(reason: Stop) -> int:
+    """Say the errors and the hints of a Stop; its exit code."""
     for text in reason.errors:
         error(text)
     for text in reason.hints:
         hint(text)
     return reason.exit_code
+
+
+def print_json(tree: Any, *, indent: int) -> None:
+    """Print a tree as JSON of printable ASCII, for scripts."""
+    import json
+
+    print(json.dumps(tree, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def print_file(text: str) -> None:
+    """Print a file's text, in UTF-8 whatever the locale is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))

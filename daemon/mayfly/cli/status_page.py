@@ -1,4 +1,4 @@
-"""The daemon's status as a page for people. Pure: a status in, lines out; all its times are the daemon's own."""
+"""The daemon's status as a page for people. Pure: a status in, lines out; the daemon's clock counts, not ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from mayfly.cli.durations import clock_time, span
+from mayfly.cli.durations import format_duration, format_time
+from mayfly.shared.text import printable
 
 
 Row: TypeAlias = Mapping[str, Any]
@@ -17,7 +18,8 @@ COLOURS = {"fresh": "32", "due": "33", "expired": "31", "empty": "2", "waiting":
 
 
 def page(status: Mapping[str, Any], *, is_coloured: bool = False) -> list[str]:
-    """The table, then what went wrong and what to do about it, then the daemon itself."""
+    """The table of profiles, the errors and their hints, notes, the last fetches, refusals, and the daemon."""
+    status = _printable(status)
     now = _instant(status["observed_at"])
     table = _aligned([HEADINGS, *(_cells(row, now) for row in status["profiles"])])
     phases = ["", *(_phase(row) for row in status["profiles"])]
@@ -38,14 +40,14 @@ def _cells(row: Row, now: datetime) -> tuple[str, ...]:
     return (
         row["profile"],
         _phase(row),
-        span(row["expires_in_seconds"]) if has_life else "-",
+        format_duration(row["expires_in_seconds"]) if has_life else "-",
         _ago(row["last_fetched_at"], now),
         "see below" if row["last_error"] and not row["in_flight"] else row["next_step"],
     )
 
 
 def _phase(row: Row) -> str:
-    """The phase; or `waiting`, where there is nothing yet but a prompt on the screen."""
+    """The phase; `waiting` if there are no credentials and an exchange is in flight."""
     return "waiting" if row["in_flight"] and row["phase"] in {"empty", "expired"} else row["phase"]
 
 
@@ -60,13 +62,14 @@ def _errors(rows: Sequence[Row], now: datetime) -> Iterator[str]:
                 yield f"  {row['next_step']}"
             retry_at = row["retry_not_before_at"]
             if retry_at and _instant(retry_at) > now:
-                yield f"  clients are answered so for another {span((_instant(retry_at) - now).total_seconds())}"
+                seconds = (_instant(retry_at) - now).total_seconds()
+                yield f"  clients get this answer for another {format_duration(seconds)}"
 
 
 def _notes(status: Mapping[str, Any]) -> Iterator[str]:
     skew = next((row["skew_seconds"] for row in status["profiles"] if row["skew_seconds"]), 0)
     if skew:
-        yield f"note: this machine's clock is {span(abs(skew))} {'behind' if skew > 0 else 'ahead of'} AWS's"
+        yield f"note: this machine's clock is {format_duration(abs(skew))} {'behind' if skew > 0 else 'ahead of'} AWS's"
     yield from (f"note: {note}" for note in (*status["notes"], *status.get("detours", ())))
 
 
@@ -78,28 +81,32 @@ def _fetches(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 
 def _client(fetch: Row) -> str:
-    """The program, as it calls itself; or what it says of itself in its requests, where it was not found."""
+    """The program by its name and agent, or by its agent alone if its process was gone."""
     if fetch["pid"] is None:
-        return f"a program that was gone ({_printable(fetch['agent'])})"
-    return f"{_printable(fetch['program'] or '?')} (pid {fetch['pid']}, {_printable(fetch['agent'])})"
+        return f"a program that was gone ({fetch['agent']})"
+    return f"{fetch['program'] or '?'} (pid {fetch['pid']}, {fetch['agent']})"
 
 
 def _refusals(status: Mapping[str, Any]) -> Iterator[str]:
     counts = status.get("refusals", {})
     if counts:
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        yield "refused: " + ", ".join(f"{times} by {_printable(cause)}" for cause, times in ordered)
+        yield "refused: " + ", ".join(f"{times} by {cause}" for cause, times in ordered)
 
 
-def _printable(text: str) -> str:
-    """Nothing that a program calls itself may steer the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def _printable(value: Any) -> Any:
+    """The same tree, with texts that cannot steer the terminal: a daemon repeats what programs call themselves."""
+    if isinstance(value, dict):
+        return {printable(key): _printable(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(below) for below in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _daemon(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     started_at = _instant(status["started_at"])
-    since = clock_time(started_at.astimezone(), now.astimezone())
-    up = span((now - started_at).total_seconds())
+    since = format_time(started_at.astimezone(), now.astimezone())
+    up = format_duration((now - started_at).total_seconds())
     who = f"mayfly {status['version']}{_service(status)}"
     yield f"{who}, http://{status['address']}, since {since} ({up}), pid {status['pid']}"
     yield f"config {status['config']}"
@@ -120,14 +127,14 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _coloured(line: str, phase: str) -> str:
-    """The heading dim, a phase in its colour."""
+    """The heading is dim; a phase has its colour."""
     if not phase:
         return f"\x1b[2m{line}\x1b[0m"
-    return line.replace(f"  {phase}", f"  \x1b[{COLOURS[phase]}m{phase}\x1b[0m", 1)
+    return line.replace(f"  {phase}", f"  \x1b[{COLOURS.get(phase, '0')}m{phase}\x1b[0m", 1)
 
 
 def _ago(at: str | None, now: datetime) -> str:
-    return f"{span((now - _instant(at)).total_seconds())} ago" if at else "never"
+    return f"{format_duration((now - _instant(at)).total_seconds())} ago" if at else "never"
 
 
 def _instant(text: str) -> datetime:

@@ -1,19 +1,22 @@
-"""Which profile, at which port, in which region: what of the config a shell needs, and no more.
+"""The part of the config that a shell needs: a profile, its port and its region.
 
-Judging the config is left to `mayfly serve`; but a profile's name goes into a URL and a file's name, and a region into
-a shell, and so those must be what they seem.
+Only `mayfly serve` checks the whole config. A profile's name is checked here too, because it goes into a URL and a
+file's name, and so is a region, because it goes into a shell.
 """
 
 from __future__ import annotations
 
+import os
 import re
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from mayfly.cli import speech
 from mayfly.cli.aws_config import regions
 from mayfly.config import document
 from mayfly.config.document import Document
+from mayfly.config.region import region_of
 from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid
 
@@ -21,23 +24,40 @@ from mayfly.shared.errors import ConfigInvalid
 class Target(NamedTuple):
     """A profile's name, the port of its endpoint on 127.0.0.1, and its region if it has one.
 
-    `usual_region` is for a shell in which nobody names any.
+    `fallback_region` is for a shell that has no region.
     """
 
     profile: str
     port: int
     region: str | None = None
-    usual_region: str | None = None
+    fallback_region: str | None = None
 
 
 def find(config: str | None, profile: str | None) -> Target:
-    """The target in the config (given or the usual one) for `profile`, or for the only one where it is None.
+    """The target for `profile` (None: the only one) in `config` (None: the usual one).
 
-    Raises Stop or ConfigInvalid where there is none.
+    Raises Stop or ConfigInvalid if there is none.
     """
     found = document.read(paths.config_file(config))
     name = _chosen(found, profile)
-    return Target(name, _port(found), _region(found, name), regions.usual(found, name))
+    return Target(name, _port(found), region_of(found, name), regions.fallback(found, name))
+
+
+def expected_port(config: str | None = None) -> int:
+    """The port where our daemon is expected. Only `serve` tells the faults of the usual config.
+
+    Raises ConfigInvalid if `config` is given and cannot be read.
+    """
+    configured = None
+    if config or not os.environ.get("MAYFLY_LISTEN"):
+        try:
+            configured = document.read(paths.config_file(config)).tree.get("listen")
+        except ConfigInvalid:
+            if config:
+                raise
+    with suppress(ValueError):
+        return address.listen_address(None, configured if isinstance(configured, str) else None)[1]
+    return address.default_address()[1]
 
 
 def _chosen(found: Document, given: str | None) -> str:
@@ -71,12 +91,3 @@ def _port(found: Document) -> int:
     if port == 0:
         raise ConfigInvalid(f"MAYFLY_LISTEN or {found.where('listen')}: port 0 is another one each time")
     return port
-
-
-def _region(found: Document, name: str) -> str | None:
-    region = found.tables("profiles")[name].get("region")
-    if region is None:
-        return None
-    if not isinstance(region, str) or not re.fullmatch(r"[a-z0-9-]+", region):
-        raise ConfigInvalid(f"{found.where('profiles', name, 'region')}: is no region")
-    return region

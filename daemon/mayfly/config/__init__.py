@@ -1,12 +1,16 @@
 """What is configured: the file, its checks, and the values that come out.
 
-    document.py     the file, found and parsed into one plain tree
-    load.py         a document, checked as a whole, as a `Config`
-    model.py        `Config` and its profiles
-    rules.py        checks that span several keys
-    values.py       checks of one key
-    kinds.py        the kinds of values (text, number, list …)
-    assume_role.py  the parameters of AssumeRole
+    document.py      the file, read and parsed into one plain tree
+    load.py          turns a document into a `Config`, or tells every problem
+    model.py         `Config` and its profiles
+    rules.py         checks that span several keys
+    values.py        checks of one key
+    region.py        the check of a region's name, for the commands too
+    kinds.py         the kinds of values (text, number, list …)
+    assume_role.py   the parameters of AssumeRole
+    strict_json.py   JSON without doubled keys
+    sts_endpoint.py  which STS endpoint an environment variable may name
+    detours.py       settings that send calls to AWS another way, for `status`
 
 This file imports nothing: a shell start-up reads only the document, and must not pay for attrs and cattrs.
 """

@@ -1,7 +1,7 @@
-"""What AssumeRole takes beside the role: a type and a check for each of its parameters.
+"""The parameters of AssumeRole beside the role: a type and a check for each.
 
-Lengths and characters are those of the AWS STS API reference (AssumeRole, Tag, PolicyDescriptorType). What AWS would
-refuse at the first login is refused here, where its owner is looking.
+Lengths and characters are those of the AWS STS API reference (AssumeRole, Tag, PolicyDescriptorType). A value that AWS
+would refuse at the first login is refused here, when the config is read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import unicodedata
 
 from collections.abc import Callable
 from typing import Any, NewType
+
+from mayfly.config import strict_json
 
 
 RoleSessionName = NewType("RoleSessionName", str)
@@ -26,7 +28,7 @@ MAX_POLICY_CHARACTERS = 2048
 MAX_POLICY_ARNS = 10
 MAX_TAGS = 50
 
-# Which partitions there are is AWS's to know; of a path no part is empty.
+# Any partition is accepted, because AWS adds new ones. No part of a path is empty.
 ARN = r"arn:aws(?:-[a-z0-9]+)*:iam:"
 PATH = r"(?=.{1,600}\Z)(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]+"
 
@@ -61,23 +63,15 @@ def policy(value: Any) -> Policy:
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value, parse_constant=_no_constant, object_pairs_hook=_once_each)
+        return strict_json.parse(value)
+    except strict_json.DoubledKey as reason:
+        raise ValueError(f"{reason}: which of them counts?") from None
     except json.JSONDecodeError as reason:
         raise ValueError(f"is not JSON: {reason.msg} (line {reason.lineno}, column {reason.colno})") from None
+    except ValueError as reason:
+        raise ValueError(f"is not JSON: {reason}") from None
     except RecursionError:
         raise ValueError("is not JSON: nested too deep") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"is not JSON: {name} is no number there")
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys all differ: of two, most readers keep one, and AWS refuses both."""
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        raise ValueError("has a key twice in one object: which of them counts?")
-    return tree
 
 
 def policy_arn(value: Any) -> PolicyArn:

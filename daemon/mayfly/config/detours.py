@@ -1,6 +1,6 @@
-"""What sends calls to AWS another way than usual: other endpoints, proxies, certificates. `status` shows it.
+"""Settings that send calls to AWS another way than usual: other endpoints, proxies, certificates.
 
-The user who reads `status` may not be the one who set it.
+`status` shows them, because its reader may not know of a setting that somebody else made.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
 def detours(config: Config, environ: Mapping[str, str]) -> list[str]:
-    """One line each, from the config and the environment that exchanges get. A proxy's password is left out."""
+    """A line for each, from the config and from the exchanges' environment. A proxy's password is left out."""
     return [*_in_config(config), *_in_environment(environ)]
 
 
@@ -40,7 +40,7 @@ def _in_environment(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _shown(url: str) -> str:
-    """Host and port, and nothing else that may stand in a URL."""
+    """Host and port alone: the rest of a URL may hold a password."""
     try:
         return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2] or "?"
     except ValueError:

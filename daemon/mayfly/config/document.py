@@ -1,6 +1,6 @@
-"""The config as it stands in its file: found, read once, and turned into one plain tree.
+"""The config file, read once and parsed into one plain tree.
 
-Judging it is `config`'s work; the commands that run in every shell start-up need only names and regions, and stop here.
+load.py checks the tree. The commands of a shell start-up need only names and regions, so they use the document alone.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
 
 
 Tree = dict[str, Any]
+
+MAX_BYTES = 1024 * 1024
 
 
 class Document:
     """A config file's `path`, its `raw` bytes, and its `tree` in the full form.
 
-    `legacy_profile` is the profile's name where the file has the one-account shape `{"aws": {…}}`, "" where it names
-    none.
+    `legacy_profile` is the profile's name if the file has the one-account shape `{"aws": {…}}`; "" if it names none.
     """
 
     def __init__(self, path: Path, raw: bytes) -> None:
@@ -35,13 +37,13 @@ class Document:
         return hashlib.sha256(self.raw).hexdigest()
 
     def tables(self, name: str) -> dict[str, Tree]:
-        """The sub-tables called `name` (`profiles`); what is no table, or has no name, is left out."""
+        """The tables inside the table `name` (`profiles`), without entries that are no table or have no name."""
         found = self.tree.get(name)
         items = found.items() if isinstance(found, dict) else ()
         return {key: value for key, value in items if key and isinstance(value, dict)}
 
     def where(self, *keys: str | int) -> str:
-        """`FILE: key`, in the words of the file as its owner wrote it; a number is a position in a list."""
+        """`FILE: key`, with the key as the file's owner wrote it; a number is a position in a list."""
         if self.legacy_profile is not None and keys[:2] == ("profiles", self.legacy_profile):
             keys = ("aws", *(keys[2:] or ("org_id",)))
         shown = "".join(map(_shown, keys)).removeprefix(".")
@@ -76,9 +78,14 @@ def _shown(key: str | int) -> str:
 def read(path: Path) -> Document:
     """The document at `path`; raises ConfigInvalid where it cannot be read or parsed."""
     try:
-        return Document(path, path.read_bytes())
+        return Document(path, read_plain_file(path, MAX_BYTES))
     except FileNotFoundError:
         raise ConfigInvalid(f"{path}: there is no such file") from None
+    except NotPlain as reason:
+        # Each exchange reads the config again, and a pipe can be read once.
+        raise ConfigInvalid(f"{path}: {reason}: the config must be a plain file") from None
+    except TooLarge as reason:
+        raise ConfigInvalid(f"{path}: {reason}") from None
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be read: {reason.strerror}") from None
 
@@ -100,19 +107,12 @@ def _parse(path: Path, raw: bytes) -> Tree:
 
 
 def _parse_json(text: str) -> Any:
-    import json
+    from mayfly.config import strict_json
 
-    return json.loads(text, object_pairs_hook=_once_each)
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> Tree:
-    """An object whose keys all differ: of two, JSON would silently keep the second."""
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"{_shown(twice).removeprefix('.')} stands twice in one object")
-    return tree
+    try:
+        return strict_json.parse(text)
+    except strict_json.DoubledKey as reason:
+        raise ValueError(f"{_shown(reason.key).removeprefix('.')} stands twice in one object") from None
 
 
 def _parse_toml(text: str) -> Any:

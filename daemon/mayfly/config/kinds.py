@@ -1,4 +1,4 @@
-"""What kind of thing a value is, told without the value: it might be a secret in the wrong place."""
+"""The kinds of values, in words. No message repeats a value: it might be a secret in the wrong place."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def kind_of(value: Any) -> str:
-    """What TOML and JSON call such a value, with its article."""
+    """What TOML and JSON call such a value, with the article."""
     if isinstance(value, str):
         return "a text" if value.strip() else "an empty text"
     return next(name for kind, name in _KINDS if isinstance(value, kind))
 
 
 def text(value: Any) -> Text:
-    """One line with something in it: it may end up in an argument vector, on a terminal or in a log."""
+    """One line that is not blank: it may go into an argument vector, to a terminal or into a log."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"must be a text, not {kind_of(value)}")
     if not value.isprintable():
@@ -44,14 +44,14 @@ def table(value: Any) -> dict[str, Any]:
 
 
 def array(value: Any) -> list[Any]:
-    """A list; a text is none, though it could be walked through."""
+    """A list. A text is none, though Python can iterate over it."""
     if not isinstance(value, list):
         raise ValueError(f"must be a list, not {kind_of(value)}")
     return value
 
 
 def present(value: Any) -> Any:
-    """Anything but JSON's null, which could mean "none" or "as usual"."""
+    """Anything but JSON's null, which could mean "none" or "the default"."""
     if value is None:
         raise ValueError("is null: give it a value, or leave it out")
     return value

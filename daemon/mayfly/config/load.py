@@ -1,4 +1,4 @@
-"""From a document to a Config: cattrs gives every value to its check, and all complaints are gathered."""
+"""Turns a document into a Config: cattrs runs the check of every value, and all problems are collected."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from mayfly.config.rules import Keys, Problem
 from mayfly.config.values import Region
 from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import Unreadable, read_plain_file
 
 
-# Filled in by load_document, not by the file's owner.
+# Set by load_document, never by the file.
 _OWN_FIELDS = ("source", "digest", "warnings")
 _TAGS = dict[TagKey, TagValue]
 
@@ -41,11 +42,12 @@ def load(path: Path) -> Config:
 
 
 def is_as_on_disk(config: Config) -> bool:
-    """Whether the file that `config` was read from still says the same; not if it cannot be read."""
+    """True if the file that `config` was read from still has the same bytes; False if it cannot be read."""
     try:
-        return hashlib.sha256(Path(config.source).read_bytes()).hexdigest() == config.digest
-    except OSError:
+        raw = read_plain_file(Path(config.source), document.MAX_BYTES)
+    except (OSError, Unreadable):
         return False
+    return hashlib.sha256(raw).hexdigest() == config.digest
 
 
 def load_document(found: Document) -> Config:
@@ -76,7 +78,7 @@ def _converter() -> Converter:
         _is_optional, lambda value, kind: converter.structure(kinds.present(value), _inner(kind))
     )
     converter.register_structure_hook_func(lambda kind: kind == Profile, lambda value, _: _profile(converter, value))
-    # From the inside out: a hook is built from those that are there.
+    # Inner kinds first: cattrs builds a hook from the hooks that are registered already.
     for kind in (tuple[Text, ...], tuple[PolicyArn, ...], tuple[TagKey, ...]):
         _check_first(converter, kind, kinds.array)
     _list_or_one(converter, tuple[Region, ...], values.region)
@@ -95,13 +97,13 @@ def _as_hook(check: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _check_first(converter: Converter, kind: Any, check: Callable[[Any], Any]) -> None:
-    """Have `check` look at what shall become a `kind`, before cattrs walks through it."""
+    """Run `check` on a value before cattrs structures it as `kind`."""
     plain = converter.get_structure_hook(kind)
     converter.register_structure_hook_func(lambda asked: asked == kind, lambda value, _: plain(check(value), kind))
 
 
 def _list_or_one(converter: Converter, kind: Any, check: Callable[[Any], Any]) -> None:
-    """Have a single value stand for a list of one."""
+    """Take a single value for a list of one."""
     plain = converter.get_structure_hook(kind)
 
     def structured(value: Any, _: Any) -> Any:
@@ -136,7 +138,7 @@ def _name_problems(found: Document) -> Iterator[Problem]:
 
 
 def _problems(error: BaseException, keys: Keys) -> Iterator[Problem]:
-    """Every leaf of cattrs' tree of exceptions, with the keys that lead to it."""
+    """Every single problem in cattrs' tree of exceptions, with the keys that lead to it."""
     if isinstance(error, ClassValidationError | IterableValidationError):
         for inner, key in _branches(error):
             yield from _problems(inner, (*keys, *key))
@@ -148,7 +150,7 @@ def _problems(error: BaseException, keys: Keys) -> Iterator[Problem]:
 
 
 def _branches(error: ClassValidationError | IterableValidationError) -> Iterator[tuple[BaseException, Keys]]:
-    """The exceptions inside a group, each with the key or position that it is about, if it is about one."""
+    """The exceptions inside a group, each with its key or position, if it has one."""
     placed, others = error.group_exceptions()
     for inner in others:
         yield inner, ()
@@ -162,7 +164,7 @@ def _unknown_key(key: str, table: type) -> str:
 
 
 def _sound(tree: Tree, problems: Iterable[Problem]) -> Tree:
-    """`tree` with None where something bad stands."""
+    """A copy of `tree` with None in the place of every bad value."""
     sound = copy.deepcopy(tree)
     for keys, _ in problems:
         place: Any = sound

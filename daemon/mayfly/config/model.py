@@ -1,4 +1,4 @@
-"""The shapes of what is configured, in the words of the file."""
+"""The config as values, with the names that the file uses."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class OnePassword:
 
     @property
     def asks_human(self) -> bool:
-        """Whether each use may cost somebody a fingerprint."""
+        """True if a use may raise a prompt that a person must answer."""
         return self.mode == "desktop"
 
     def identity(self) -> OnePassword:
-        """Whose items these are. Which `op` is run, and how long it may take, is all the same to them."""
+        """This way without `op` and its time limit, which do not change whose items are read."""
         return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(90))
 
 
@@ -82,7 +82,7 @@ class _Common:
 
 @attrs.frozen(kw_only=True)
 class KeyProfile(_Common):
-    """A profile with permanent keys in 1Password: its session comes from GetSessionToken."""
+    """A profile with a long-term access key in 1Password: its session comes from GetSessionToken."""
 
     access_key_id: Reference
     secret_access_key: Reference
@@ -92,7 +92,7 @@ class KeyProfile(_Common):
     duration_seconds: SessionSeconds = SessionSeconds(28_800)
 
     def references(self) -> tuple[str, ...]:
-        """What `op` is asked for, the code last, because it ages."""
+        """The references that `op` resolves, the code last, because it ages."""
         serial = (self.mfa_id,) if self.mfa_id.startswith("op://") else ()
         return (self.access_key_id, self.secret_access_key, *serial, self.otp)
 
@@ -101,7 +101,7 @@ class KeyProfile(_Common):
 class RoleProfile(_Common):
     """A role on top of another profile: its session comes from AssumeRole.
 
-    With `mfa = "each"` it is assumed with the permanent keys below it and a code of its own, else from their session.
+    With `mfa = "each"` it is assumed with the long-term access key below it and a code of its own, else from a session.
     """
 
     source_profile: ProfileName
@@ -146,15 +146,15 @@ class Config:
         return self.chain(profile)[0]
 
     def chain(self, profile: str) -> tuple[str, ...]:
-        """The profiles from the one that needs a code up to `profile`, each got with the session of the one before.
+        """The profiles from the one that needs a code up to `profile`; each session comes from the one before.
 
-        It begins at the profile with keys, or at the role with a code of its own.
+        The chain begins at the profile with keys, or at the nearest role with a code of its own.
         """
         line = self.ancestry(profile)
         return line[max(place for place, link in enumerate(line) if _needs_code(self.profiles[link])) :]
 
     def ancestry(self, profile: str) -> tuple[str, ...]:
-        """The profiles from the one with keys up to `profile`, whatever stands between."""
+        """All profiles from the one with keys up to `profile`."""
         line = [profile]
         while isinstance(found := self.profiles[line[-1]], RoleProfile):
             line.append(found.source_profile)
@@ -163,9 +163,7 @@ class Config:
     def session_of(self, profile: str) -> str:
         """The profile whose session serves `profile`: the first of those with the same keys, account and duration.
 
-        Two tables may well name one account.
-
-        Their regions may differ: a session is good in all of them.
+        Their regions may differ: a session is valid in every region of its partition.
         """
         return self._sessions[profile]
 
@@ -175,7 +173,7 @@ class Config:
         return {name: first.setdefault(self._makings(name), name) for name in self.profiles}
 
     def _makings(self, name: str) -> object:
-        """What is alike for all profiles that share one session."""
+        """A value that is equal for all profiles that share one session."""
         profile = self.profiles[name]
         if not isinstance(profile, KeyProfile):
             return name
@@ -184,9 +182,10 @@ class Config:
 
     @cached_property
     def origins(self) -> dict[str, str]:
-        """By profile, the SHA-256 of all that its session is made from: by that it is found again, under any name.
+        """By profile, the SHA-256 of everything that its session depends on.
 
-        Names, regions and when it is renewed are not of it; the way to 1Password is.
+        A kept session is found again by it, under any name. It covers the way to 1Password, but no names, regions or
+        refresh modes.
         """
         found = {"": ""}
         for profile in self.profiles:

@@ -1,6 +1,7 @@
-"""What values must be to each other: checked on the sound part of a file, so that a bad value elsewhere hides nothing.
+"""Checks that span several values.
 
-In that part a bad value stands as None; its own complaint has been made.
+They run on the sound part of a file, in which a bad value is None, so that one bad value hides no other problem. The
+bad value's own problem has been told.
 """
 
 from __future__ import annotations
@@ -17,18 +18,17 @@ Keys = tuple[str | int, ...]
 Problem = tuple[Keys, str]
 Table = dict[str, Any]
 
-# AWS counts a role assumed from a session, MFA or not, as chained, and chained roles end after an hour (IAM user
-# guide).
+# To AWS a role that is assumed from a session, with or without MFA, is chained: it ends after an hour (IAM user guide).
 CHAINED_MAX_SECONDS = 3600
-# What a role's own maximum can be (STS API reference).
+# The highest maximum that a role can have (STS API reference).
 ROLE_MAX_SECONDS = 43_200
 
-# Those of today: which there will be is AWS's to know.
+# Those of today. AWS adds new ones, so another name is only warned about.
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f")
 
 
 def problems(tree: Table) -> Iterator[Problem]:
-    """Every pair (keys, rest of the sentence) that stands against this file."""
+    """Every problem of this file: its keys, and the rest of the sentence."""
     if tree.get("profiles", {}) == {}:
         yield ("profiles",), "is missing or empty: mayfly needs at least one profile"
     profiles = tree.get("profiles") or {}
@@ -42,7 +42,7 @@ def problems(tree: Table) -> Iterator[Problem]:
 
 
 def is_role(profile: Table) -> bool:
-    """Whatever names a source or a role is a role profile, so that its complaints are about the right keys."""
+    """True for a table with source_profile or role_arn; where one is missing, the problem names the right key."""
     return not {"source_profile", "role_arn"}.isdisjoint(profile)
 
 
@@ -109,7 +109,7 @@ def _source(profiles: Table, name: str) -> Iterator[Problem]:
 
 
 def _partition(profiles: Table, name: str) -> Iterator[Problem]:
-    """A session is good in its own partition alone. What a source's item tells is not known here."""
+    """A session is valid in its own partition alone. An ARN in a 1Password item is not known here."""
     source = _source_of(profiles[name])
     below = profiles.get(source or "") or {}
     mine, theirs = (partition_of(arn or "") for arn in (profiles[name].get("role_arn"), _arn_of(below)))
@@ -140,7 +140,7 @@ def _is_in_cycle(profiles: Table, name: str) -> bool:
 
 
 def _account(name: str, profile: Table, key: str) -> Iterator[Problem]:
-    """An account_id that its own ARN contradicts would refuse every session."""
+    """An account_id that differs from the profile's own ARN would refuse every session."""
     stated, arn = profile.get("account_id"), profile.get(key) or ""
     if stated and arn.startswith("arn:") and arn.split(":")[4] != stated:
         yield ("profiles", name, "account_id"), f"is another account than that of {key}"
@@ -181,7 +181,7 @@ def _policies_and_tags(name: str, profile: Table) -> Iterator[Problem]:
 
 
 def _policy_arns(name: str, role_arn: str, arns: list[str | None]) -> Iterator[Problem]:
-    """A policy is AWS's own in the role's partition, or of the role's account."""
+    """A policy must be AWS's own, or of the role's account, and in the role's partition."""
     for position, arn in enumerate(arns):
         if not role_arn or arn is None:
             continue
@@ -195,12 +195,12 @@ def _policy_arns(name: str, role_arn: str, arns: list[str | None]) -> Iterator[P
             )
 
 
-# botocore asks again on every call inside the last 15 minutes, so a third of a shorter life would be spent asking.
+# botocore asks again on every call inside the last 15 minutes: more than a third of a shorter life.
 SHORT_SECONDS = 2700
 
 
 def warnings(config: Config) -> Iterator[Problem]:
-    """What is allowed, and will surprise."""
+    """Settings that are allowed and will surprise."""
     for name, profile in config.profiles.items():
         seconds = profile.duration_seconds
         if seconds < SHORT_SECONDS:

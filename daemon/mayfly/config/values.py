@@ -1,7 +1,7 @@
-"""What a single value must look like: a type for each kind, and the check that makes one.
+"""Checks of single values: a type for each kind of value, and the check that makes one.
 
-A check takes what stood in the file and returns it, or raises ValueError with the rest of a sentence that begins with
-the key. No such sentence repeats a text: it might be a secret in the wrong place.
+A check takes the value from the file and returns it, or raises ValueError with the rest of a sentence that begins with
+the key. No sentence repeats a text: it might be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from mayfly.config.assume_role import ARN, PATH
 from mayfly.config.kinds import Text, kind_of, text
+from mayfly.config.region import is_region
 from mayfly.shared.address import PORT_BASE, parse_address
 
 
@@ -36,7 +37,7 @@ RefreshMode = NewType("RefreshMode", str)
 MfaMode = NewType("MfaMode", str)
 Switch = NewType("Switch", bool)
 
-# The one that asks most often first.
+# By how often they renew, most often first.
 REFRESH_MODES = ("always", "while-used", "on-demand")
 MFA_MODES = ("each",)
 
@@ -70,7 +71,7 @@ def reference(value: Any) -> Reference:
 
 
 def otp_reference(value: Any) -> OtpReference:
-    """A reference that asks for the code: without the query `op` would give the TOTP's own secret."""
+    """A reference that asks for the code; without the query `op` would return the TOTP secret itself."""
     if not isinstance(value, str):
         return OtpReference(reference(value))
     bare, mark, query = value.partition("?")
@@ -105,22 +106,21 @@ def account_id(value: Any) -> AccountId:
 
 
 def region(value: Any) -> Region:
-    """A region's name; whether AWS has it is botocore's to know."""
-    # All end with a number, but for aws-global and its like, which are no places.
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,}(-[a-z0-9]+)*-[0-9]+", value):
+    """A region's name. Whether AWS has the region, botocore knows."""
+    if not is_region(value):
         raise ValueError("is no region: expected a name like eu-central-1")
     return Region(value)
 
 
 def endpoint_url(value: Any) -> EndpointUrl:
-    """https anywhere, http on loopback only: keys and codes pass there."""
+    """https anywhere, http on loopback only, because keys and codes are sent there."""
     if not isinstance(value, str) or not is_private_url(value):
         raise ValueError("must be an https:// URL (http:// on loopback only), with no user or password in it")
     return EndpointUrl(value)
 
 
 def is_private_url(url: str) -> bool:
-    """Whether nobody on the way can read what is sent to `url`, and nothing in it need be kept from a log."""
+    """True if nobody on the way can read what is sent to `url`, and the URL itself holds no secret."""
     try:
         parts = urlsplit(url)
         is_sound = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
@@ -130,12 +130,12 @@ def is_private_url(url: str) -> bool:
 
 
 def _is_visible(url: str) -> bool:
-    """Whether `url` is of ASCII's visible characters; urlsplit takes away line breaks that others would not."""
+    """True if `url` has visible ASCII characters alone; urlsplit drops line breaks that other parsers keep."""
     return url.isascii() and url.isprintable() and " " not in url
 
 
 def is_loopback_url(url: str) -> bool:
-    """Whether `url` is http on this machine."""
+    """True if `url` is http on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "http" and (parts.hostname or "") in _LOOPBACK
 
@@ -177,21 +177,21 @@ def seconds(low: int, high: int | None = None) -> Callable[[Any], int]:
 
 
 def refresh_mode(value: Any) -> RefreshMode:
-    """When a session is renewed ahead of its end."""
+    """When a session is renewed before it expires."""
     if value not in REFRESH_MODES:
         raise ValueError(f"must be one of {', '.join(REFRESH_MODES)}")
     return RefreshMode(value)
 
 
 def mfa_mode(value: Any) -> MfaMode:
-    """Whether a role is assumed with a code of its own."""
+    """How a role uses MFA: with a code of its own, or not at all."""
     if value not in MFA_MODES:
         raise ValueError('must be "each", or left out')
     return MfaMode(value)
 
 
 def switch(value: Any) -> Switch:
-    """True or false, nothing that merely looks like it."""
+    """True or false; 0, 1 and "yes" are neither."""
     if not isinstance(value, bool):
         raise ValueError(f"must be true or false, not {kind_of(value)}")
     return Switch(value)

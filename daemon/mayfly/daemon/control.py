@@ -60,7 +60,7 @@ class Control:
         events: Events,
         audit: Audit,
         *,
-        status: Callable[[], dict[str, Any]],
+        status: Callable[[], Awaitable[dict[str, Any]]],
         reload_config: Callable[[], Awaitable[None]],
         reload_tokens: Callable[[], Awaitable[dict[str, str]]],
     ) -> None:
@@ -99,10 +99,10 @@ class Control:
         except MayflyError as error:
             # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
-            return error_answer(error)
+            return error_answer(error, profile or "")
 
     async def _show_status(self, _call: Call) -> Answer:
-        return json_answer(200, self._status())
+        return json_answer(200, await self._status())
 
     async def _stream(self, _call: Call) -> Answer:
         return EventStream(self._events)
@@ -181,15 +181,15 @@ def _pattern(path: str) -> tuple[str, str | None]:
             return path, None
 
 
-def error_answer(error: MayflyError) -> Answer:
-    """An error with all that a command needs for its message and its exit code."""
+def error_answer(error: MayflyError, profile: str = "") -> Answer:
+    """An error, about `profile` if there is one, with all that a command needs for its message and its exit code."""
     problems = list(error.problems) if isinstance(error, ConfigInvalid) else []
     return json_answer(
         error.http_status,
         {
             "code": error.code,
             "message": error.message,
-            "hint": error.hint,
+            "hint": error.hint_for(profile),
             "needs_human": error.needs_human,
             "problems": problems,
         },

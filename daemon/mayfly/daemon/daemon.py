@@ -19,6 +19,7 @@ from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
+from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.http.acceptor import Acceptor
@@ -29,6 +30,7 @@ from mayfly.daemon.launcher import child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.report import Report
+from mayfly.daemon.session_store import SessionStore
 from mayfly.daemon.tasks import Tasks
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
@@ -42,8 +44,6 @@ from mayfly.shared.tokens import ensure_digests
 
 DRAIN_SECONDS = 5
 FINISH_REQUESTS_SECONDS = 0.3
-# Sessions that change within this time are stored once more at its end, not once each.
-STORE_SECONDS = 0.1
 Admit = Callable[[socket.socket], Peer | None]
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -62,8 +62,12 @@ class Daemon:
         clock: Clock,
         desk: Desk,
         is_sealed: bool = False,
+        given_config: str | None = None,
     ) -> None:
-        """`manager` has started this process; `is_sealed`: exchange and desk are services of their own."""
+        """`manager` has started this process; `is_sealed`: exchange and desk are services of their own.
+
+        `given_config` is the config that was named on the command line; each reload looks for it by the same rule.
+        """
         self._manager = manager
         self._is_sealed = is_sealed
         self._clock = clock
@@ -83,26 +87,36 @@ class Daemon:
             config,
             launch=unit_launcher(paths.exchange_socket(), at_once=at_once)
             if is_sealed
-            else child_launcher(config.source, at_once=at_once),
+            else child_launcher(lambda: self._keeper.config.source, at_once=at_once),
             desk=desk,
             clock=clock,
             events=self._events,
-            on_change=self._store_soon,
+            on_change=self._on_change,
         )
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
-        self._report = Report(address, self._keeper, manager, self._admission, self._audit, desk, clock=clock)
+        self._report = Report(
+            address,
+            self._keeper,
+            manager,
+            self._admission,
+            self._audit,
+            desk,
+            clock=clock,
+            given_config=given_config,
+        )
         self._reload = Reload(
             self._keeper,
             self._grants,
             self._events,
             self._tasks,
+            find_config=lambda: paths.config_file(given_config),
             on_start=manager.reloading,
             on_end=lambda: manager.ready(self._report.summary()),
         )
-        self._storing: asyncio.Task[None] | None = None
+        self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
 
@@ -120,7 +134,7 @@ class Daemon:
             self._manager.ready(self._report.summary())
             _settle_memory()
             await self._run()
-            await asyncio.wait([self._tasks.spawn(self._store_last())])
+            await asyncio.wait([self._tasks.spawn(self._store.store())])
         self._events.info("daemon.stopped")
 
     # Bind
@@ -152,6 +166,7 @@ class Daemon:
             self._keeper,
             self._grants,
             self._audit,
+            RefusedClients(self._events, self._clock),
             port=self._report.address[1],
             clock=self._clock,
             on_refusal=self._admission.refused,
@@ -207,38 +222,20 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(keeping, stopping, return_exceptions=True)
 
+    def _on_change(self) -> None:
+        self._store.store_soon()
+
     def _on_look(self) -> None:
         self._tasks.spawn(self._after_look())
 
     async def _after_look(self) -> None:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
-        self._store()
+        await self._store.store()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
         if self._is_sealed and self._manager.is_outdated() and not self._keeper.is_busy:
             self._events.info("daemon.outdated", version=__version__)
             self.stop.set()
-
-    def _store_soon(self) -> None:
-        """Store the sessions now. If they change again within `STORE_SECONDS`, store them once more after that."""
-        if self._manager.is_systemd and self._storing is None:
-            self._storing = self._tasks.spawn(self._store_twice())
-
-    async def _store_twice(self) -> None:
-        try:
-            self._store()
-            await asyncio.sleep(STORE_SECONDS)
-        finally:
-            self._storing = None
-        self._store()
-
-    async def _store_last(self) -> None:
-        self._store()
-
-    def _store(self) -> None:
-        """Have systemd hold the sessions for the next process."""
-        if self._manager.is_systemd:
-            self._manager.keep(self._keeper.snapshot())
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

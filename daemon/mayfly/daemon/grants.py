@@ -51,5 +51,5 @@ def _is_in_force(grant: Grant, now: datetime) -> bool:
 
 
 def digest(token: str) -> bytes:
-    """The SHA-256 of a token as it was sent, whatever bytes those were."""
+    """The SHA-256 of a token as it was sent, even if its bytes are no text."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

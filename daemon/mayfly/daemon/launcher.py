@@ -94,14 +94,14 @@ def _check_profile(result: Result, wanted: set[str]) -> Result:
     return result
 
 
-def child_launcher(config_source: str, *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
-    """A launcher of child processes that read the config at `config_source` themselves, at most `at_once` at a time."""
+def child_launcher(config_source: Callable[[], str], *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
+    """A launcher of child processes, at most `at_once` at a time, that read the config in force then themselves."""
     places = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Exchange]:
         async with places:
-            process = await _start(config_source)
+            process = await _start(config_source())
             assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for mypy: made with pipes
             try:
                 yield _StreamExchange(process.stdout, process.stdin)

@@ -59,8 +59,9 @@ def key_id(value: Any) -> Any:
 EVENTS: dict[str, dict[str, Kind]] = {
     "approval.wanted": {"profile": word, "inode": number, "pid": number},
     "audit.limited": {"times": number},
+    "client.refused": {"profile": word, "code": word, "reason": text, "hint": text},
     "config.refused": {"reason": text},
-    "config.reloaded": {"profiles": number},
+    "config.reloaded": {"path": text, "profiles": number},
     "credentials.handed_out": {
         "profile": word,
         "pid": number,

@@ -1,7 +1,8 @@
 """Notifications on the user's screen, unless the config says `notify = false`. Never a secret.
 
-Shown are: which program asked, when a client's request raises a prompt; that a profile in use could not be renewed; and
-that its session ends in 15 and in 5 minutes.
+Shown are: which program asked, when a client's request raises a prompt; that a client was refused, and the next step,
+because many SDKs hide the answer's text; that a profile in use could not be renewed; and that its session ends in 15
+and in 5 minutes.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ def notice(event: dict[str, Any]) -> str | None:
     if event["event"] == "session.ending":
         minutes = max(1, round(event["left_seconds"] / 60))
         return f"{event['profile']} ends in {minutes} min: run 'mayfly login {event['profile']}'"
+    if event["event"] == "client.refused":
+        reason = f"a program was refused {event['profile']}: {event['reason']}"
+        return f"{reason}: {event['hint']}" if event["hint"] else reason
     if event["event"] == "session.refresh_failed" and event["in_use"] and event["failures"] == 1:
         return f"{event['profile']} could not be renewed: {event['reason']}"
     return None

@@ -6,28 +6,37 @@ import asyncio
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from mayfly.config.load import load
+from mayfly.config.load import is_as_on_disk, load
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grants
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.tasks import Tasks
-from mayfly.shared.errors import MayflyError
+from mayfly.daemon.threads import DaemonThread
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.tokens import ensure_digests, readable_digests, renewed_at_ns
 
+
+T = TypeVar("T")
 
 # The exchange reads the config itself, and refuses to work for a daemon that has read another one.
 UNTIL_RELOAD = "until then what is in memory goes on, and nothing new can be got"
 
 LOOK_AGAIN_SECONDS = 1
+# A disk that has not answered by then counts as one that does not answer; commands wait for 10 s.
+DISK_SECONDS = 4
 
 
 class Reload:
-    """Reads config and tokens again.
+    """Reads config and tokens again. The tokens wait for nothing that concerns the config.
 
-    `on_start` is called when a config is about to be read, `on_end` when one is in force again.
+    `find_config` returns the path of the config, by the rule that every command follows. `on_start` is called when a
+    config is about to be read, `on_end` when one is in force again.
     """
 
     def __init__(
@@ -37,6 +46,7 @@ class Reload:
         events: Events,
         tasks: Tasks,
         *,
+        find_config: Callable[[], Path],
         on_start: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -44,12 +54,14 @@ class Reload:
         self._grants = grants
         self._events = events
         self._tasks = tasks
+        self._find_config = find_config
         self._on_start = on_start
         self._on_end = on_end
-        # Of two readers of tokens at once, the one that read first could be the last to replace the grants. Tokens
-        # wait for no reader of a config, which may be on a network file system that hangs.
-        self._tokens_lock = asyncio.Lock()
         self._config_lock = asyncio.Lock()
+        # Of two readers of tokens at once, the one that read first could be the last to replace the grants.
+        self._tokens_lock = asyncio.Lock()
+        self._config_thread = DaemonThread()
+        self._tokens_thread = DaemonThread()
         self._reading: asyncio.Task[dict[str, str]] | None = None
         self._known_renewal_ns = renewed_at_ns()
         self._read_at_seconds = float("-inf")
@@ -83,17 +95,24 @@ class Reload:
         Nobody may have told us, for example if the tokens' folder was lost and `mayfly env` made new ones. Many
         clients may come with an unknown token, so the tokens are read once a second at most.
         """
-        if self._reading and not self._reading.done():
-            # Tokens are being read now, so the client is judged by those.
-            await asyncio.shield(self._reading)
-            return True
+        # A disk that does not answer has renewed nothing.
+        with suppress(ConfigInvalid):
+            if self._reading and not self._reading.done():
+                # Tokens are being read now, so the client is judged by those.
+                await asyncio.shield(self._reading)
+                return True
+            if self._may_be_renewed():
+                await self.tokens()
+                return True
+        return False
+
+    def _may_be_renewed(self) -> bool:
         seconds, renewed_at = asyncio.get_running_loop().time(), renewed_at_ns()
         # If the folder is missing (0), nobody has made a token, and those in force stay.
         is_same = renewed_at in {0, self._known_renewal_ns}
         if is_same or seconds - self._read_at_seconds < LOOK_AGAIN_SECONDS:
             return False
         self._read_at_seconds = seconds
-        await self.tokens()
         return True
 
     async def _read_all(self) -> None:
@@ -103,7 +122,8 @@ class Reload:
     async def _read_tokens(self) -> dict[str, str]:
         async with self._tokens_lock:
             renewed_at = renewed_at_ns()
-            digests, problems = await asyncio.to_thread(readable_digests, self._keeper.config.profiles)
+            read = partial(readable_digests, self._keeper.config.profiles)
+            digests, problems = await _from_disk(self._tokens_thread, read, "the tokens")
             self._grants.replace(digests)
             self._known_renewal_ns = renewed_at
         for profile, reason in problems.items():
@@ -114,7 +134,8 @@ class Reload:
         async with self._config_lock:
             self._on_start()
             try:
-                await self._take_over(await asyncio.to_thread(load, Path(self._keeper.config.source)))
+                fresh = await _from_disk(self._config_thread, lambda: load(self._find_config()), "the config")
+                await self._put_in_force(fresh)
             except MayflyError as error:
                 self._events.warning("config.refused", reason=error.message)
                 error.hint = error.hint or f"mend it and run 'mayfly reload': {UNTIL_RELOAD}"
@@ -122,10 +143,36 @@ class Reload:
             finally:
                 self._on_end()
 
-    async def _take_over(self, fresh: Config) -> None:
-        """Let the config and the tokens of its profiles count; raises ConfigInvalid for a token that cannot be used."""
+    async def _put_in_force(self, fresh: Config) -> None:
+        """Raises ConfigInvalid if the token of a profile cannot be used."""
         async with self._tokens_lock:
-            digests = await asyncio.to_thread(ensure_digests, fresh.profiles)
+            digests = await _from_disk(self._tokens_thread, partial(ensure_digests, fresh.profiles), "the tokens")
             self._keeper.adopt(fresh)
             self._grants.replace(digests)
-        self._events.info("config.reloaded", profiles=len(fresh.profiles))
+        self._events.info("config.reloaded", path=fresh.source, profiles=len(fresh.profiles))
+
+
+def config_notes(in_force: Config, given: str | None) -> list[str]:
+    """What `status` says of the files on disk, compared with the config in force; reads them."""
+    notes = []
+    try:
+        found = str(paths.config_file(given))
+    except ConfigInvalid:
+        found = in_force.source
+    if found != in_force.source:
+        notes.append(
+            f"the daemon runs on {in_force.source}, and commands read {found}: 'mayfly reload'; {UNTIL_RELOAD}"
+        )
+    elif not is_as_on_disk(in_force):
+        notes.append(f"{in_force.source} has changed since it was read: 'mayfly reload'; {UNTIL_RELOAD}")
+    if overlooked := paths.overlooked_config(given):
+        notes.append(overlooked)
+    return notes
+
+
+async def _from_disk(thread: DaemonThread, read: Callable[[], T], what: str) -> T:
+    """What `read` returns; raises ConfigInvalid if the disk does not answer."""
+    try:
+        return await thread.run(read, DISK_SECONDS)
+    except TimeoutError:
+        raise ConfigInvalid(f"{what} cannot be read: the disk has not answered for {DISK_SECONDS} s") from None

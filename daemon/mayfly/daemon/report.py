@@ -9,15 +9,19 @@ from datetime import datetime
 from typing import Any
 
 from mayfly import __version__
-from mayfly.config.load import is_as_on_disk
 from mayfly.daemon import status
 from mayfly.daemon.admission import Admission
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.keeper import Keeper
-from mayfly.daemon.reload import UNTIL_RELOAD
+from mayfly.daemon.reload import UNTIL_RELOAD, config_notes
+from mayfly.daemon.threads import DaemonThread
 from mayfly.service.manager import Manager
 from mayfly.shared.address import listen_address
 from mayfly.shared.desk import Desk
+
+
+# The time for a look at the files of the config and the installation.
+DISK_SECONDS = 2
 
 
 class Report:
@@ -33,6 +37,7 @@ class Report:
         desk: Desk,
         *,
         clock: Callable[[], datetime],
+        given_config: str | None = None,
     ) -> None:
         self.address = address
         self._keeper = keeper
@@ -41,6 +46,8 @@ class Report:
         self._audit = audit
         self._desk = desk
         self._clock = clock
+        self._given_config = given_config
+        self._disk = DaemonThread()
         self._started_at = clock()
         # Neither --listen nor MAYFLY_LISTEN chose another address than the config's, or the default.
         self._is_address_of_config = address == listen_address(None, keeper.config.listen)
@@ -54,7 +61,7 @@ class Report:
         """One line for `systemctl status`."""
         return f"{len(self._keeper.config.profiles)} profiles on {self.address_text}"
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """The daemon's status as JSON has it."""
         from mayfly.config.detours import detours  # the first `status` pays for the import, not the start
 
@@ -67,7 +74,7 @@ class Report:
                 started_at=self._started_at,
                 observed_at=self._clock(),
                 service=self._manager.name,
-                notes=self._notes(),
+                notes=await self._notes(),
                 detours=detours(self._keeper.config, os.environ),
                 refusals=self._admission.refusals,
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
@@ -75,10 +82,13 @@ class Report:
             )
         )
 
-    def _notes(self) -> list[str]:
-        config, notes = self._keeper.config, self._manager.notes() + self._desk.notes()
-        if not is_as_on_disk(config):
-            notes.append(f"{config.source} has changed since it was read: 'mayfly reload'; {UNTIL_RELOAD}")
+    async def _notes(self) -> list[str]:
+        config = self._keeper.config
+        try:
+            notes = await self._disk.run(self._notes_from_disk, DISK_SECONDS)
+        except TimeoutError:
+            notes = [f"{config.source} cannot be read: its disk does not answer; {UNTIL_RELOAD}"]
+        notes += self._desk.notes()
         if self._manager.inherited.port and config.listen not in {None, self.address_text}:
             notes.append(f"the config says listen = {config.listen}: 'mayfly install --now' moves the service there")
         elif self._config_moves_us():
@@ -86,6 +96,9 @@ class Report:
                 f"the config has another listen than {self.address_text}: start 'mayfly serve' anew to move it there"
             )
         return notes
+
+    def _notes_from_disk(self) -> list[str]:
+        return [*self._manager.notes(), *config_notes(self._keeper.config, self._given_config)]
 
     def _config_moves_us(self) -> bool:
         """True if the same `mayfly serve`, started now, would listen elsewhere."""

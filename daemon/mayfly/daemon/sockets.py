@@ -51,7 +51,7 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
 
 
 def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
-    """Bind, and try again a few times: `mayfly env` binds the port for microseconds to see if it is free."""
+    """Bind, and try again a few times: `mayfly env` binds the port for microseconds (cli/ports.py) to look at it."""
     for _ in range(BIND_TRIES):
         try:
             sock.bind(address)

@@ -30,7 +30,9 @@ from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.sock_diag import SockDiag, SockDiagMissing, sock_diag
 
 
-LOOK_AGAIN_SECONDS = 0.1
+# A person who has mended the config tries again at once, and must reach the daemon then.
+LOOK_AGAIN_SECONDS = 0.02
+TICK_SECONDS = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HINT = "mend it: the daemon starts by itself then"
 
@@ -54,9 +56,11 @@ class StandIn:
         async with AsyncExitStack() as life:
             self._listen(life)
             self._manager.ready(f"not serving: {self._problems[0]}")
-            until = loop.time() + seconds
+            until, ticked_at = loop.time() + seconds, 0.0
             while loop.time() < until and not self._stop.is_set() and not self._has_changed():
-                self._manager.tick()
+                if loop.time() - ticked_at > TICK_SECONDS:
+                    self._manager.tick()
+                    ticked_at = loop.time()
                 await self._rest()
             self._manager.stopping()
         return self._stop.is_set()

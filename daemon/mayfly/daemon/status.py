@@ -58,8 +58,8 @@ class ProfileStatus:
             in_flight=in_flight,
             in_use=session.is_in_use(),
             retry_not_before_at=session.retry_not_before_at(),
-            last_error={"code": error.code, "message": error.message, "hint": error.hint} if error else None,
-            next_step=_next_step(_blocking(session, ground), policy, in_flight=in_flight, now=now),
+            last_error=_error_row(profile, error) if error else None,
+            next_step=_next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
         )
@@ -100,17 +100,21 @@ def _blocking(session: Session, ground: Session | None) -> Session:
     return ground if ground and ground.last_error else session
 
 
-def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
+def _error_row(profile: str, error: MayflyError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.hint_for(profile)}
+
+
+def _next_step(profile: str, session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
     """The next thing that happens, or that a person can do."""
     phase = session.phase(policy, now)
     if in_flight:
         return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
     if session.last_error:
-        return _next_try(session, session.last_error, policy, now)
+        return _next_try(profile, session, session.last_error, policy, now)
     if not session.is_kept(policy):
         is_empty = phase is Phase.EMPTY
         return (
-            "a client's first request, or 'mayfly login', gets credentials"
+            f"a client's first request, or 'mayfly login {profile}', gets credentials"
             if is_empty
             else "renewed when a client asks"
         )
@@ -119,10 +123,10 @@ def _next_step(session: Session, policy: RefreshPolicy, *, in_flight: bool, now:
     return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"
 
 
-def _next_try(session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
+def _next_try(profile: str, session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
     retry_at = session.retries_by_itself_at(policy, now)
     if retry_at is None:
-        return error.hint or "tried again when a client asks"
+        return error.hint_for(profile) or "tried again when a client asks"
     left = round((retry_at - now).total_seconds())
     if left > 0:
         return (

@@ -6,6 +6,8 @@ import textwrap
 
 from typing import TextIO
 
+from mayfly.shared.text import printable
+
 
 INDENT = "   "
 WIDTH = 80
@@ -42,9 +44,10 @@ class Output:
 
     def plain(self, text: str) -> None:
         """One line, neither indented nor wrapped."""
-        self._write(text)
+        self._write(printable(text))
 
     def _styled(self, style: str, text: str) -> str:
+        text = printable(text)
         return f"\x1b[{style}m{text}\x1b[0m" if self._is_coloured else text
 
     def _write(self, *lines: str) -> None:
@@ -53,4 +56,4 @@ class Output:
 
 def _wrapped(text: str) -> list[str]:
     lines = textwrap.wrap(text, WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
-    return [INDENT + line for line in lines]
+    return [INDENT + printable(line) for line in lines]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import os
 
 from contextlib import suppress
 
+from mayfly.shared import programs
 from mayfly.shared.desk import ANSWER_SECONDS
 
 
 async def ask(program: str, *arguments: str) -> str | None:
-    """The output of a program; None if it is absent, fails, or takes longer than ANSWER_SECONDS.
+    """The output of a program; None if it is absent or cannot be trusted, fails, or takes longer than ANSWER_SECONDS.
 
     Arguments are passed as UTF-8 in every locale, because notify-send refuses other bytes (libnotify,
     tools/notify-send.c), and a name in Cyrillic has none in Latin-1.
     """
-    found = shutil.which(program)
-    if found is None:
+    try:
+        found = programs.find(program, os.environ)
+    except programs.NotFound:
         return None
     try:
         process = await asyncio.create_subprocess_exec(

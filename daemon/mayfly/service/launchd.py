@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.service.inherited import Inherited
+from mayfly.shared import programs
 
 
 LABEL = "io.mayfly.daemon"
@@ -109,12 +109,15 @@ def _launchctl(*words: str) -> str:
     """The complaint of `launchctl`; "" if it succeeded."""
     try:
         ended = subprocess.run(
-            (shutil.which("launchctl") or "/bin/launchctl", *words),
+            (programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words),
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=CALL_SECONDS,
             check=False,
         )
+    except programs.NotFound as reason:
+        return str(reason)
     except (OSError, subprocess.TimeoutExpired) as reason:
         return f"launchctl cannot be run ({type(reason).__name__})"
     return "" if ended.returncode == 0 else ended.stderr.strip() or f"launchctl ended with {ended.returncode}"

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mayfly.service import systemd
+from mayfly.shared import programs
 
 
 PROBE_SECONDS = 30
@@ -91,7 +91,7 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
     try:
         ended = subprocess.run(
             (
-                shutil.which("systemd-run") or "/usr/bin/systemd-run",
+                systemd.program("systemd-run"),
                 "--user",
                 "--wait",
                 "--quiet",
@@ -102,11 +102,14 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
             ),
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=PROBE_SECONDS,
             check=False,
             env=systemd.variables(),
             cwd=Path("/"),
         )
+    except programs.NotFound as reason:
+        raise systemd.Refused(str(reason)) from None
     except (OSError, subprocess.TimeoutExpired) as reason:
         raise systemd.Refused(f"systemd-run cannot be run ({type(reason).__name__})") from None
     return "" if ended.returncode == 0 else ended.stderr.strip() or f"it ends with {ended.returncode}"

@@ -6,11 +6,13 @@ Law: always the user's manager, never the system's. Any refusal is a `Refused` w
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import subprocess
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from mayfly.shared import programs
 
 
 CALL_SECONDS = 60
@@ -27,8 +29,17 @@ class Refused(Exception):
 
 
 def is_here() -> bool:
-    """Whether this machine has `systemctl`."""
-    return shutil.which("systemctl") is not None
+    """True if systemd's command is on PATH, also where it may not be run: then `call` says why."""
+    try:
+        programs.find("systemctl", os.environ)
+    except programs.NotFound as reason:
+        return bool(reason.distrusted)
+    return True
+
+
+def program(name: str) -> Path:
+    """The path of a command of systemd's; raises programs.NotFound."""
+    return programs.find(name, os.environ, [f"/usr/bin/{name}"])
 
 
 def folder() -> Path:
@@ -49,8 +60,7 @@ def environment_file() -> Path:
 
 def check_manager() -> None:
     """Raise Refused if the user's manager does not run, or reads units from another folder."""
-    paths = _value("UnitPath").split()
-    if str(folder()) not in paths:
+    if str(folder()) not in _split(call("show", "--property=UnitPath", "--value")):
         raise Refused(f"systemd does not read units in {folder()}: is XDG_CONFIG_HOME the same for it?")
 
 
@@ -130,7 +140,22 @@ def status_text() -> str | None:
 def environment() -> dict[str, str]:
     """The environment variables that the manager gives to its services."""
     lines = call("show-environment").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+    pairs = [line.split("=", 1) for line in lines if "=" in line]
+    return {name: _unquoted(value) for name, value in pairs}
+
+
+def _split(text: str) -> list[str]:
+    """The words of a list that systemctl shows; a word with special characters stands in double quotes."""
+    return [_unquoted(word) for word in re.findall(r'"(?:[^"\\]|\\.)*"|\S+', text)]
+
+
+def _unquoted(word: str) -> str:
+    """A value as it was before systemctl quoted it (systemd's shell_maybe_quote): like "a \\$b", or like $'a\\n'."""
+    if word.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", word[1:-1])
+    if word.startswith("$'"):
+        return word[2:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")
+    return word
 
 
 def call(*words: str) -> str:
@@ -154,19 +179,18 @@ def _word(*words: str) -> str:
     return _run(*words).stdout.strip()
 
 
-def _value(name: str) -> str:
-    return call("show", f"--property={name}", "--value")
-
-
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            (shutil.which("systemctl") or "/usr/bin/systemctl", "--user", *words),
+            (program("systemctl"), "--user", *words),
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=CALL_SECONDS,
             check=False,
             env=variables(),
         )
+    except programs.NotFound as reason:
+        raise Refused(str(reason)) from None
     except (OSError, subprocess.TimeoutExpired) as reason:
         raise Refused(f"systemctl cannot be run ({type(reason).__name__})") from None

@@ -13,6 +13,7 @@ import attrs
 
 from mayfly.service.files import settings_of
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.interpreter import isolation_flags
 
 
 SYSTEMD = (
@@ -61,6 +62,7 @@ def systemd(values: Values) -> dict[str, str]:
     config = f" --config {quoted(values.config)}" if values.config else ""
     filling = {
         "PYTHON": quoted(values.python),
+        "ISOLATION": " ".join(isolation_flags()),
         "LISTEN": f"{values.listen[0]}:{values.listen[1]}",
         "CONFIG_ARGUMENTS": config,
         "PATH": quoted(f"PATH={':'.join((*values.op_folders, *PATH))}"),
@@ -75,6 +77,7 @@ def launchd(values: Values) -> str:
     given = ["--config", values.config] if values.config else []
     filling = {
         "PYTHON": _xml(values.python),
+        "ISOLATION": "".join(f"<string>{flag}</string>" for flag in isolation_flags()),
         "HOST": values.listen[0],
         "PATH": _xml(":".join(dict.fromkeys((*values.op_folders, *MAC_PATH)))),
         "PORT": str(values.listen[1]),

@@ -10,14 +10,14 @@ MAX_HOST = 32
 
 
 def default_address() -> tuple[str, int]:
-    """A port per user, so that two users of a machine do not collide."""
+    """A port for each user, so that two users of a machine do not collide."""
     return "127.0.0.1", PORT_BASE + os.getuid() % 1000
 
 
 def parse_address(text: str) -> tuple[str, int]:
     """`127.0.0.1:PORT` as a pair; raises ValueError for any other host or a port out of range.
 
-    It repeats only what has the look of an address: anything else might be a secret in the wrong place.
+    The message repeats only what looks like an address: anything else might be a secret in the wrong place.
     """
     host, _, port = text.rpartition(":")
     if not (host and len(host) <= MAX_HOST and port.isascii() and port.isdigit() and len(port) <= 6):

@@ -13,7 +13,7 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Credentials:
-    """What STS issued: usable until `expiration` (aware UTC, whole seconds).
+    """Temporary credentials that STS issued, valid until `expiration` (aware UTC, whole seconds).
 
     `arn` is the role's, for credentials of a role; `account_id` and `partition` are known where an ARN told them.
     """

@@ -47,7 +47,7 @@ class Desk(Protocol):
         """What a person should know of the desk itself, for `mayfly status`."""
 
     async def scene(self) -> Scene:
-        """The presence now. While it is unknown, the last known one; at first PRESENT."""
+        """The presence now; while it is unknown the last known one, at first PRESENT."""
 
     async def tell(self, title: str, text: str) -> None:
         """Show a notification, if the session can. Never a secret."""

@@ -1,4 +1,4 @@
-"""The words for everything that can be expected to go wrong, and what to do about each.
+"""Everything that can be expected to go wrong, and what to do about it: one class for each.
 
     MayflyError
     ├── OurError              Mayfly, its config, its machine
@@ -16,7 +16,7 @@
         └── AwsThrottled · AwsUnreachable · AwsFailed · AwsUnknown
 
 A leaf says by its class whose fault it is and what follows: `http_status` (what the endpoint answers), `needs_human`
-(nothing but a person helps: no automatic second try) and `retryable` (time alone may help). An instance carries the
+(only a person can help: no automatic second try) and `retryable` (time alone may help). An instance carries the
 `message` (what happened, no secret in it) and the `hint` (the next step, pasteable where it is a command).
 """
 
@@ -45,9 +45,13 @@ class MayflyError(Exception):
         """The class's name, as it stands in answers and logs."""
         return type(self).__name__
 
-    def sentence(self) -> str:
+    def hint_for(self, profile: str) -> str:
+        """The next step, with `profile` named in the command, if it is about one."""
+        return self.hint.replace("'mayfly login'", f"'mayfly login {profile}'") if profile else self.hint
+
+    def sentence(self, profile: str = "") -> str:
         """What happened and what to do, as one line for a person."""
-        return f"{self.message}: {self.hint}" if self.hint else self.message
+        return f"{self.message}: {self.hint_for(profile)}" if self.hint else self.message
 
     @classmethod
     def named(cls, code: str) -> type[MayflyError]:
@@ -115,7 +119,7 @@ class OnePasswordMissing(OurError, _SetUpWrong):
 
 
 class ApprovalPending(OurError, _HumanMustAct):
-    """The client's patience is at its end; the exchange goes on."""
+    """The client has waited for `cold_wait_seconds`; the exchange goes on."""
 
 
 class ScreenLocked(OurError, _HumanMustAct):
@@ -200,7 +204,7 @@ class ReferenceInvalid(OnePasswordError, _SetUpWrong):
 
 
 class ItemValueInvalid(OnePasswordError, _SetUpWrong):
-    """The field is there, and what stands in it cannot be what it is named for."""
+    """The field is there, and its value cannot be what the config takes it for."""
 
 
 class ServiceAccountRejected(OnePasswordError, _SetUpWrong):
@@ -222,7 +226,7 @@ class OnePasswordHung(OnePasswordError, _MayPass):
 
 
 class OnePasswordGarbled(OnePasswordError, _MayPass):
-    """`op` ended well, and what it printed is not what was asked."""
+    """`op` exited with 0, and its output is not what was asked for."""
 
 
 class OnePasswordUnknown(OnePasswordError):
@@ -242,7 +246,7 @@ class MfaDeviceUnknown(AwsError, _SetUpWrong):
 class AccessKeyUnknown(AwsError, _SetUpWrong):
     """AWS does not know the access key.
 
-    Deleted, so new that it is not known everywhere, or the region is not enabled.
+    It is deleted, so new that it is not known everywhere, or the region is not enabled.
     """
 
 
@@ -265,7 +269,7 @@ class SessionEnded(AwsError, _MayPass):
 
 
 class DurationRefused(AwsError, _SetUpWrong):
-    """Longer than this role, or role chaining, allows."""
+    """The duration is longer than this role, or role chaining, allows."""
 
 
 class RequestInvalid(AwsError, _SetUpWrong):
@@ -277,13 +281,13 @@ class RegionDisabled(AwsError, _SetUpWrong):
 
 
 class AccountMismatch(AwsError, _SetUpWrong):
-    """The credentials are of another account than the config's account_id or role_arn."""
+    """The credentials belong to another account than the config's account_id or role_arn says."""
 
     default_hint = "check account_id in the config, and whose keys the item holds"
 
 
 class AwsThrottled(AwsError, _MayPass):
-    """STS asks for patience."""
+    """STS throttles requests."""
 
 
 class AwsUnreachable(AwsError, _MayPass):

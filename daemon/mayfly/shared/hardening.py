@@ -15,7 +15,7 @@ _PR_SET_DUMPABLE = 4
 
 
 def forbid_core_dumps() -> None:
-    """No core file of this process or its children, whatever happens; new files are nobody else's."""
+    """Turn off core files for this process and its children, and make new files private to this user."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
 

@@ -1,6 +1,6 @@
-"""AWS's partitions as botocore's data has them, and so those that it will know next.
+"""AWS's partitions, from botocore's data: a newer botocore brings the new ones.
 
-Read without botocore itself, whose import takes as long as a finger does.
+The file is read without importing botocore, which is slow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-# Where a region's name fits no partition, and where there is no data to look into.
+# For a region that fits no partition, and where there is no data.
 _USUAL = "aws"
 
 
@@ -37,7 +37,7 @@ def partition_named(name: str) -> Partition:
 
 
 def partition_with(region: str) -> Partition:
-    """The partition that has `region`, or whose regions are named like it, or the usual one."""
+    """The partition that has `region`, else one whose regions are named like it, else the usual one."""
     exact = (found for found in partitions() if region in found.regions)
     like = (found for found in partitions() if re.fullmatch(found.region_pattern, region))
     return next(exact, None) or next(like, partitions()[0])

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.trust import check_private
-from mayfly.shared.users import user_name
+from mayfly.shared.trust import check_private, trust_problems
+from mayfly.shared.users import could_be_anyone, user_name
 
 
 CONFIG_NAMES = ("config.toml", "config.json")
@@ -37,6 +37,16 @@ def config_file(given: str | None = None) -> Path:
     )
 
 
+def overlooked_config(given: str | None = None) -> str | None:
+    """A line about config.json where config.toml stands beside it and is read instead; None where that is not so."""
+    if given or os.environ.get("MAYFLY_CONFIG"):
+        return None
+    first, second = (config_dir() / name for name in CONFIG_NAMES)
+    if not (os.path.exists(first) and os.path.exists(second)):  # noqa: PTH110 - as above
+        return None
+    return f"{second} is not read, because {first.name} stands beside it: remove one of them"
+
+
 def _expanded(named: str) -> Path:
     try:
         return Path(named).expanduser().absolute()
@@ -58,7 +68,7 @@ def runtime_dir() -> Path:
     session = os.environ.get("XDG_RUNTIME_DIR", "")
     if session.startswith("/"):
         return Path(session) / "mayfly"
-    # cron and su start without XDG_RUNTIME_DIR, and must find the tokens of the log-in all the same.
+    # cron and su set no XDG_RUNTIME_DIR, and must find the tokens of the log-in session.
     usual = Path(f"/run/user/{os.getuid()}")
     if usual.is_dir() and usual.stat().st_uid == os.getuid():
         return usual / "mayfly"
@@ -68,18 +78,35 @@ def runtime_dir() -> Path:
 
 
 def make_runtime_dir() -> Path:
-    """The runtime folder, made 0700 where it is missing; raises ConfigInvalid where it is not ours alone."""
+    """The runtime folder, made 0700 where it is missing; raises ConfigInvalid where it is not this user's alone."""
     folder = runtime_dir()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
+        facts = folder.lstat()
     except OSError as reason:
         raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}") from None
-    facts = folder.lstat()
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid != os.getuid():
-        # To remove it would be as wrong as to use it: it may be /tmp.
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid != os.getuid() and not could_be_anyone(facts.st_uid):
+        # The folder may be /tmp, so the advice is neither to remove it nor to chown it.
         owner = user_name(facts.st_uid)
         raise ConfigInvalid(f"{folder} belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR")
+    _check_way(folder)
     return check_private(folder, 0o700)
+
+
+def _make(folder: Path) -> None:
+    if folder.is_symlink() or folder.exists():
+        return
+    # Another user could put a folder of theirs in the place of one that is made in a folder of theirs.
+    _check_way(folder)
+    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+        # 0700 also for the parents: the XDG base directory specification asks for it.
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def _check_way(path: Path) -> None:
+    """Raise ConfigInvalid where another user could put something else at `path`."""
+    if problems := trust_problems(path):
+        raise ConfigInvalid(*problems)
 
 
 def control_socket() -> Path:
@@ -87,8 +114,15 @@ def control_socket() -> Path:
     return runtime_dir() / "control.sock"
 
 
+def trusted_control_socket() -> Path:
+    """The same path, where no other user can put a socket of theirs; raises ConfigInvalid."""
+    path = control_socket()
+    _check_way(path.parent)
+    return path
+
+
 def exchange_socket() -> Path:
-    """Where systemd starts an exchange for whoever connects."""
+    """Where systemd starts an exchange for each connection."""
     return runtime_dir() / "exchange.sock"
 
 

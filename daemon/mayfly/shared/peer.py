@@ -10,6 +10,8 @@ import socket
 import struct
 import sys
 
+from mayfly.shared.users import could_be_anyone
+
 
 def unix_peer(sock: socket.socket) -> tuple[int, int] | None:
     """The pid and the uid of the process that has connected `sock`, or listens on it; None if the kernel does not say.
@@ -29,5 +31,8 @@ def unix_peer(sock: socket.socket) -> tuple[int, int] | None:
 
 
 def is_ours(uid: int, *, allow_root: bool = False) -> bool:
-    """True if a process of the user `uid` may talk to us."""
-    return uid == os.getuid() or (allow_root and uid == 0)
+    """True if a process of the user `uid` may talk to us: this user's, and with `allow_root` also root's.
+
+    False for the uid that stands for every unmapped user of a user namespace, even if this process shows as it too.
+    """
+    return (uid == os.getuid() and not could_be_anyone(uid)) or (allow_root and uid == 0)

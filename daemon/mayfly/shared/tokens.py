@@ -8,7 +8,6 @@ overwritten after use; only the commands that hand a token out make a `str` of i
 from __future__ import annotations
 
 import os
-import stat
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import NotPlain, open_plain_file
 from mayfly.shared.trust import check_private
 
 
@@ -41,7 +41,7 @@ def ensure_token(profile: str) -> str:
 def rotate_token(profile: str) -> str:
     """A new token for `profile`. The old one opens nothing as soon as the daemon has read the new one.
 
-    Replaces whatever is at the token's path. Raises ConfigInvalid if that is impossible.
+    Replaces anything at the token's path. Raises ConfigInvalid if that is impossible.
     """
     return _as_text(_token(profile, renew=True))
 
@@ -60,7 +60,7 @@ def _token(profile: str, *, renew: bool) -> bytearray:
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         check_private(path.parent, 0o700)
-        # Another process may create the first token at the same time: then that one counts.
+        # Another process may create the first token at the same time: then its token counts.
         with suppress(FileExistsError):
             if renew or not path.exists():
                 _write(path, replace=renew)
@@ -86,7 +86,7 @@ def readable_digests(profiles: Iterable[str]) -> tuple[dict[str, bytes], dict[st
 
 
 def made_before() -> list[str]:
-    """The profiles that have a token already."""
+    """The profiles that have a token file."""
     folder = paths.runtime_dir() / "tokens"
     try:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -95,7 +95,7 @@ def made_before() -> list[str]:
 
 
 def renewed_at_ns() -> int:
-    """When a token was made or replaced last, by the clock of the file system; 0 where there are none."""
+    """When a token was last made or replaced, by the file system's clock; 0 where there are none."""
     try:
         return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
     except OSError:
@@ -118,7 +118,7 @@ def _new_token() -> bytearray:
 
 
 def _write(path: Path, *, replace: bool) -> None:
-    """Whole or not at all; with `replace` off, the first of two writers wins and the other gets FileExistsError."""
+    """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     token = _new_token()
@@ -137,13 +137,14 @@ def _write(path: Path, *, replace: bool) -> None:
 
 def _read(path: Path) -> bytearray:
     check_private(path, 0o600)
-    # A FIFO would keep every shell waiting.
-    with FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ConfigInvalid(f"{path} is no file: remove it")
-        content = bytearray(MAX_BYTES)
-        token = _stripped(content, file.readinto(content))
-    if len(token) < MIN_LETTERS or not all(0x21 <= letter <= 0x7E for letter in token):
+    content = bytearray(MAX_BYTES + 1)
+    try:
+        with open_plain_file(path, follow_link=False) as file:
+            length = file.readinto(content)
+    except NotPlain:
+        raise ConfigInvalid(f"{path} is no file: remove it") from None
+    token = _stripped(content, length)
+    if length > MAX_BYTES or len(token) < MIN_LETTERS or not all(0x21 <= letter <= 0x7E for letter in token):
         _erase(token)
         raise ConfigInvalid(f"{path} holds no token: remove it, and run 'mayfly reload'")
     return token

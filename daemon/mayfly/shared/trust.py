@@ -1,4 +1,4 @@
-"""Whether another user could change or read what is at a path. One rule for config, tokens, folders and programs."""
+"""Whether another user could change or read what is at a path: one rule for config, tokens, folders and programs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.users import roots_other_uids, user_name
+from mayfly.shared.users import (
+    OUTSIDE,
+    could_be_anyone,
+    is_private_group,
+    namespace_problem,
+    trusted_owners,
+    user_name,
+)
 
 
 MACOS_ADMIN_GID = 80
 
 
 def check_private(path: Path, mode: int) -> Path:
-    """`path`, if it is a real file or folder of ours that nobody else may enter; else ConfigInvalid."""
+    """`path`, if it is a real file or folder of this user that nobody else may enter; else ConfigInvalid.
+
+    It judges this one place: `trust_problems` judges the way there.
+    """
     facts = path.lstat()
     if stat.S_ISLNK(facts.st_mode):
         raise ConfigInvalid(f"{path} is a symbolic link: remove it")
@@ -29,23 +39,62 @@ def check_private(path: Path, mode: int) -> Path:
 
 
 def trust_problems(path: Path) -> list[str]:
-    """Why another user could change what stands at `path`; empty if none can.
+    """Why another user could change what stands at `path`; empty if no other user can.
 
     The file, what it links to, and every folder and link on the way must belong to this user or root and be writable by
-    nobody else; a sticky folder (/tmp) is fine, because there only the owner of an entry can replace it. So is what
-    macOS's administrators may write, as Homebrew's folders: they may do anything as root.
+    nobody else. Exceptions: a sticky folder (/tmp), where only its owner can replace an entry; this user's private
+    group; and on macOS the group admin, whose members may become root, and which owns Homebrew's folders.
     """
-    problems = []
-    owners = {0, os.getuid(), *roots_other_uids()}
+    if problem := namespace_problem():
+        return [problem]
+    problems: list[str] = []
+    owners = trusted_owners()
     for place, facts in _way_to(path.absolute()):
+        if facts.st_uid not in owners and could_be_anyone(facts.st_uid):
+            return [f"{place} belongs to a user that has no uid here: {OUTSIDE}"]
         if facts.st_uid not in owners:
             problems.append(f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file")
-        sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
-        loose = 0o002 if sys.platform == "darwin" and facts.st_gid == MACOS_ADMIN_GID else 0o022
-        # A link's own mode says nothing.
-        if facts.st_mode & loose and not sticky and not stat.S_ISLNK(facts.st_mode):
+        if _is_writable_by_others(place, facts):
             problems.append(f"{place} is writable by others: chmod go-w {_quoted(place)}")
     return list(dict.fromkeys(problems))
+
+
+def _is_writable_by_others(place: Path, facts: os.stat_result) -> bool:
+    # A link's own mode means nothing, and a device or a pipe is refused by its kind (files.read_plain_file).
+    if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)) or not facts.st_mode & 0o022:
+        return False
+    if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
+        return False
+    return _lets_others_write(place, facts)
+
+
+def others_can_add(folder: Path) -> bool:
+    """True if another user can put a new entry into `folder`, sticky or not. False where there is no such folder."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    return bool(facts.st_mode & 0o022) and _lets_others_write(folder, facts)
+
+
+def _lets_others_write(place: Path, facts: os.stat_result) -> bool:
+    return bool(facts.st_mode & 0o002) or not _is_own_group(place, facts.st_gid)
+
+
+def _is_own_group(place: Path, gid: int) -> bool:
+    if sys.platform == "darwin" and gid == MACOS_ADMIN_GID:
+        return True
+    return is_private_group(gid) and not _has_acl(place)
+
+
+def _has_acl(place: Path) -> bool:
+    """True if other users may have rights of their own: then the group bits are the ACL's mask (acl(5))."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return "system.posix_acl_access" in os.listxattr(place, follow_symlinks=False)
+    except OSError:
+        return False
 
 
 # As many as Linux follows (path_resolution(7)).
@@ -53,19 +102,20 @@ LINKS_MAX = 40
 
 
 def _way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Whatever decides where `path` leads, from the root on, as far as it can be seen."""
+    """Every folder and link that decides where `path` leads, from the root on, as far as it can be seen."""
     at, ahead, links = Path(path.anchor), list(reversed(path.parts)), 0
     while ahead and links <= LINKS_MAX:
         name = ahead.pop()
         at = at.parent if name == ".." else at / name
         try:
             facts = at.lstat()
+            target = at.readlink() if stat.S_ISLNK(facts.st_mode) else None
         except OSError:
             return
         yield at, facts
-        if stat.S_ISLNK(facts.st_mode):
+        if target is not None:
             links += 1
-            ahead += reversed(at.readlink().parts)
+            ahead += reversed(target.parts)
             at = at.parent
 
 

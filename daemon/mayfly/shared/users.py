@@ -1,8 +1,19 @@
-"""User ids and what they mean here: names for people, and whom files belong to in a user namespace."""
+"""User ids: names for people, private groups, and what a user namespace does to both."""
 
 from __future__ import annotations
 
+import os
+
+from functools import cache
 from pathlib import Path
+
+
+OUTSIDE = "this is a user namespace (Flatpak, bubblewrap, an FHS shell): run mayfly outside"
+
+_UID_MAP = Path("/proc/self/uid_map")
+_OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
+# Of the host: all uids but the one that means "no user" (user_namespaces(7)).
+_IDENTITY = (0, 0, 2**32 - 1)
 
 
 def user_name(uid: int) -> str:
@@ -15,17 +26,76 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
-# user_namespaces(7): whoever has no number of his own inside shows as this one.
-OVERFLOW_UID = 65534
+def is_private_group(gid: int) -> bool:
+    """True if `gid` is the group of this user alone: the primary one, of the user's name, with no other member.
 
-
-def roots_other_uids(uid_map: Path = Path("/proc/self/uid_map")) -> set[int]:
-    """What root's files seem to belong to in a user namespace without a root, as that of the sealed daemon.
-
-    There others' files look the same; so the exchange, which is outside, looks again before it does anything.
+    Debian and Fedora make such groups, and set umask 002 with them; never for root (pam_umask(8), `usergroups`).
     """
+    import grp
+    import pwd
+
+    uid = os.getuid()
     try:
-        ranges = [[int(word) for word in line.split()] for line in uid_map.read_text().splitlines()]
+        user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    if uid == 0 or user.pw_gid != gid or group.gr_name != user.pw_name or set(group.gr_mem) - {user.pw_name}:
+        return False
+    # /etc/group does not list the users who have a group as their primary one.
+    return all(other.pw_uid == uid for other in pwd.getpwall() if other.pw_gid == gid)
+
+
+# A process keeps its user namespace, so its files are read once. Both may be missing (macOS, ProcSubset=pid).
+
+
+@cache
+def overflow_uid(path: Path = _OVERFLOW_UID) -> int:
+    """The uid under which a user namespace shows every user that it does not map (user_namespaces(7))."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 65534
+
+
+@cache
+def _ranges(uid_map: Path = _UID_MAP) -> tuple[tuple[int, int, int], ...]:
+    """The rows of this user namespace's map: first uid inside, first uid outside, count. It may have none."""
+    try:
+        rows = [line.split() for line in uid_map.read_text().splitlines()]
     except OSError:
-        return set()
-    return set() if any(inside == 0 for inside, _, _ in ranges) else {OVERFLOW_UID}
+        return (_IDENTITY,)
+    return tuple((int(inside), int(outside), int(count)) for inside, outside, count in rows)
+
+
+def could_be_anyone(uid: int) -> bool:
+    """True if `uid` stands for all the users that this user namespace does not map."""
+    return uid == overflow_uid() and _ranges() != (_IDENTITY,)
+
+
+def has_root() -> bool:
+    """True if root has a uid here: on the host, and in a namespace that maps one (Podman, toolbox, WSL 2, Crostini)."""
+    return any(inside == 0 for inside, _, _ in _ranges())
+
+
+_roots: list[int] = [0]
+
+
+def trust_unmapped_root() -> None:
+    """From now on take files of unmapped users for root's, if root is one of them.
+
+    Only for `serve --sealed`: systemd makes its namespace (PrivateUsers=), which maps this user alone. The exchange
+    runs outside, and judges the same files again before it uses them.
+    """
+    if not has_root():
+        _roots.append(overflow_uid())
+
+
+def trusted_owners() -> set[int]:
+    """The uids whose files nobody else can change: this user's and root's."""
+    return {os.getuid(), *_roots}
+
+
+def namespace_problem() -> str | None:
+    """Why nobody can be told apart in this user namespace; None where that is possible."""
+    is_unknown = could_be_anyone(os.getuid()) or not (has_root() or overflow_uid() in _roots)
+    return OUTSIDE if is_unknown else None

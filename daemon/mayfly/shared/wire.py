@@ -1,11 +1,10 @@
 """What daemon and exchange say to each other: one JSON document in, one JSON line a profile out.
 
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
-refuse what they do not know: a result that is malformed is an ExchangeFailed, a request that is malformed ends the
-exchange.
+refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
 
-An exchange that has had to wait asks once more before it has somebody prompted, because the screen may have been
-locked meanwhile: `MAY_I`, and the daemon says `YOU_MAY`, or ends it.
+An exchange that had to wait asks again before it raises a prompt, because the screen may have been locked meanwhile:
+it sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
 
 
 class OtherVersion(ValueError):
-    """A request of a daemon that is of another version, as it runs on over an upgrade."""
+    """The request of a daemon of another version, such as one that still runs after an upgrade."""
 
     def __init__(self, version: int, subjects: tuple[str, ...]) -> None:
         super().__init__("another version")
@@ -46,7 +45,7 @@ class OtherVersion(ValueError):
         self._subjects = subjects
 
     def answer(self) -> bytes:
-        """What such a daemon understands: an error a profile."""
+        """An error for each profile, in that daemon's version."""
         return b"".join(
             _line({"version": self._version, "profile": name, "aws_at": None, "error": _error_tree(_out_of_step())})
             for name in self._subjects
@@ -55,7 +54,7 @@ class OtherVersion(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What is asked. `kind` is one of three:
+    """A question of the daemon's. `kind` is one of three:
 
     login (by `op`: `profiles` with keys, and the roles among them), assume (`profiles` that are roles, from
     `sessions`), verify (the `sessions` themselves). `digest` is the SHA-256 of the config that the daemon read;
@@ -84,7 +83,7 @@ class Identity:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """For `profile`: its new credentials (of a verify: who they are), or what went wrong.
+    """For `profile`: its new credentials (for a verify: its identity), or the error.
 
     `aws_at` is the `Date` of STS's answer, where there was one.
     """
@@ -113,7 +112,7 @@ def request_bytes(request: Request) -> bytes:
 
 def parse_request(raw: bytes) -> Request:
     """A request from its bytes; raises ValueError (OtherVersion is one), TypeError, KeyError or RecursionError for
-    whatever is not exactly one.
+    anything else.
     """
     tree = json.loads(raw)
     if _is_of_another_version(tree):
@@ -135,7 +134,7 @@ def parse_request(raw: bytes) -> Request:
 
 
 def _named_subjects(tree: Mapping[str, Any]) -> tuple[str, ...]:
-    """The `subjects` of whatever version of a request."""
+    """The `subjects` of a request of any version."""
     names = tree["sessions" if tree["kind"] == "verify" else "profiles"]
     if not isinstance(names, list | dict):
         raise TypeError("neither list nor table")
@@ -157,13 +156,13 @@ def _outcome_tree(outcome: Credentials | Identity | MayflyError) -> dict[str, An
 
 
 def parse_result(line: bytes) -> Result:
-    """A result from its line; raises ExchangeFailed for whatever is not exactly one."""
+    """A result from its line; raises ExchangeFailed for anything else."""
     try:
         if len(line) > MAX_LINE_BYTES:
             raise ValueError("the line is too long")  # noqa: TRY301 - one way out for all that is malformed
         return _result(json.loads(line))
     except (ValueError, KeyError, TypeError, RecursionError) as reason:
-        # The reason's text could quote the line: only its kind is told.
+        # The reason could quote the line, so only its type is told.
         raise ExchangeFailed(f"the exchange's answer cannot be read ({type(reason).__name__})") from None
 
 
@@ -190,14 +189,14 @@ def _out_of_step() -> ExchangeFailed:
 
 
 def credentials_tree(credentials: Credentials) -> dict[str, Any]:
-    """Credentials as JSON has them."""
+    """Credentials as a JSON object."""
     return attrs.asdict(credentials) | {"expiration": instant_text(credentials.expiration)}
 
 
 def parse_credentials(tree: Any) -> Credentials:
-    """The inverse of `credentials_tree`; raises ValueError or TypeError for whatever is not exactly that."""
+    """The inverse of `credentials_tree`; raises ValueError or TypeError for anything else."""
     names = {field.name for field in attrs.fields(Credentials)}
-    # What an earlier version has kept knows no partition yet.
+    # Sessions that an earlier version has kept have no partition.
     tree = _object({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
         if not _SECRET_LIKE.fullmatch(_text(tree[name])):

@@ -115,6 +115,18 @@ async def test_a_token_opens_its_own_profile_only(warm: Warm) -> None:
         assert status == (await ask(warm.world, asking(target=target), profile)).status
 
 
+@on_warm
+@pytest.mark.parametrize("target", ["/credentials/nsrc", "/credentials/nobody"])
+@pytest.mark.parametrize("lines", [[], ["Authorization: "], ["X-Aws-Token: x"]], ids=["none", "empty", "elsewhere"])
+async def test_a_client_that_sends_no_token_is_told_so(warm: Warm, target: str, lines: list[str]) -> None:
+    """Older SDKs overlook a token file. They are told what to do, and not which profiles there are."""
+    reply = await ask(warm.world, get(target, *lines))
+
+    assert (401, "Unauthorized") == (reply.status, reply.json["code"])
+    assert reply.json["message"].startswith("no token was sent (older SDKs read no AWS_CONTAINER_AUTHORIZATION_TOKEN_F")
+    assert reply.json["message"].endswith('eval "$(mayfly env PROFILE)" anew, without --token-file')
+
+
 async def test_a_crowd_of_cold_clients_costs_one_login(world: World) -> None:
     """A thousand clients at once are all answered, by one op and one STS call."""
     async with world.serve():

@@ -151,7 +151,7 @@ async def test_a_rebound_name_is_as_foreign_as_it_sounds(scene: Scene, token: di
     assert (await scene.refusals())["host"] == before.get("host", 0) + 1
 
 
-async def test_whoever_types_the_address_reads_nothing(scene: Scene, token: dict[str, str]) -> None:
+async def test_an_address_that_is_typed_shows_nothing(scene: Scene, token: dict[str, str]) -> None:
     """A tab at the endpoint's own address is refused, and so is a script that runs in it."""
     await scene.page.visit(scene.url())
 

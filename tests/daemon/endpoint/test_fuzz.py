@@ -34,7 +34,7 @@ EXAMPLE = settings(
 
 
 def send(port: int, raw: bytes) -> bytes:
-    """All that comes back for `raw`, and then for something malformed, which ends whatever `raw` has begun.
+    """All that comes back for `raw`, and then for something malformed, which ends a request that `raw` has begun.
 
     An answer that takes too long is a failure.
     """
@@ -80,7 +80,7 @@ def _target(warm: Warm) -> Iterator[Target]:
     assert send(target.port, target.good).startswith(b"HTTP/1.1 200 OK\r\n")
     assert target.resident_mib() < before + 8
     # A client that asks again and again makes the daemon ask AWS, whose stand-in is held up by this very test.
-    assert {"request.refused", "session.unverified"} >= {
+    assert {"client.refused", "request.refused", "session.unverified"} >= {
         row["event"] for row in warm.daemon.events() if row["level"] != "info"
     }
     assert "Traceback" not in warm.daemon.log_text
@@ -148,7 +148,7 @@ def _is_harmless(raw: bytearray, place: int, byte: int) -> bool:
 
 
 async def test_a_header_of_noise_does_not_change_who_is_asking(target: Target) -> None:
-    """Whatever a further header is called and says: credentials, or a refusal; never a fault, never silence."""
+    """For any name and value of one more header: credentials or a refusal, never a fault, never silence."""
     name = st.text(
         st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=":"), min_size=1, max_size=30
     )

@@ -204,7 +204,7 @@ async def test_a_head_that_is_pipelined_has_32_kb_too(warm: Warm, length: int, l
 
 
 async def test_too_long_a_head_behind_a_request_that_waits_is_refused_after_it(world: World) -> None:
-    """Whoever waits for a human gets the answer that is due, and then the refusal."""
+    """A client that waits for a human gets the answer that is due, and then the refusal."""
     world.vault.update(prompt={"answer": "ignore"})
     async with world.serve() as daemon, dial(world.port) as line:
         request = filled(asking(), port=str(world.port), token=world.token())

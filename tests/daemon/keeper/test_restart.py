@@ -64,7 +64,7 @@ def test_a_no_outlives_a_restart(found: Config, seconds: float) -> None:
         after = next_life(stage)
         told = [row.last_error for row in after.keeper.status()]
         assert 0 == await prompts_in(after, 29)
-        assert [{"code": "ApprovalDismissed", "message": NO.message, "hint": NO.hint}] == told
+        assert [{"code": "ApprovalDismissed", "message": NO.message, "hint": NO.hint_for("nsrc")}] == told
         if seconds > DUE + 60:
             refused = await outcome(fetch(after, "nsrc"))
             assert ("ApprovalDismissed", NO.hint) == (code(refused), refused.hint)

@@ -298,4 +298,4 @@ async def test_a_role_that_waits_for_its_base_says_for_what(stage: Stage) -> Non
     stage.stepped_seconds = 9 * HOUR
     stage.outcomes["nsrc"] = NO
     await outcome(fetch(stage, "admin"))
-    assert [NO.hint] * 2 == [row.next_step for row in stage.keeper.status()]
+    assert [NO.hint_for("nsrc"), NO.hint_for("admin")] == [row.next_step for row in stage.keeper.status()]

@@ -1,4 +1,4 @@
-"""An `op` that hangs, floods, mumbles or leaves children behind: the exchange ends in time, and alone."""
+"""An `op` that hangs, floods, prints garbage or leaves children behind: the exchange ends in time, with all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from mayfly.exchange.onepassword.child import Child, Flooded
 from support.exchange import (
     alive_of,
     ask,
@@ -17,7 +16,7 @@ from support.exchange import (
     stand_in,
     with_onepassword,
 )
-from support.world import PATIENCE_SECONDS, World
+from support.world import World
 
 
 # A child that ends well, and its grandchild that holds all three pipes in a session of its own.
@@ -92,7 +91,7 @@ while time.monotonic() < until:
     ],
 )
 async def test_whatever_op_does_has_one_answer(world: World, state: dict[str, Any], verdict: str) -> None:
-    """Each misbehaviour of `op` is one error, or none where its output is good; nothing it printed is repeated."""
+    """Each misbehaviour of `op` becomes one error, or none if its output is good; its output is never repeated."""
     world.vault.update(**state)
 
     ended = await ask(world, login(world))
@@ -104,7 +103,7 @@ async def test_whatever_op_does_has_one_answer(world: World, state: dict[str, An
 
 
 async def test_silence_with_exit_code_0_is_garbled(world: World) -> None:
-    """An `op` that prints nothing at all and ends well has not done what was asked."""
+    """An `op` that prints nothing and ends with exit code 0 is an error."""
     stand_in(world, "")
 
     error = (await ask(world, login(world))).error()
@@ -114,7 +113,7 @@ async def test_silence_with_exit_code_0_is_garbled(world: World) -> None:
 
 
 async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
-    """`timeout_seconds` after its start `op` is ended, and the error says what to look at."""
+    """`op` is ended `timeout_seconds` after its start, and the error says what to check."""
     with_onepassword(world, "timeout_seconds = 1")
     world.vault.update(hang=True)
 
@@ -126,7 +125,7 @@ async def test_an_op_that_hangs_ends_by_its_limit(world: World) -> None:
 
 
 async def test_no_value_is_taken_for_another(world: World) -> None:
-    """A line break in one field and nothing in the last: as many lines as references, and none is what it should be."""
+    """With a line break in one field and an empty last one, the number of lines is right and every value is wrong."""
     stand_in(world, SHIFTS)
 
     error = (await ask(world, login(world))).error()
@@ -136,7 +135,7 @@ async def test_no_value_is_taken_for_another(world: World) -> None:
 
 
 async def test_hundreds_of_items_are_no_flood(world: World) -> None:
-    """How much `op` may print grows with what it is asked for."""
+    """The limit on the output of `op` grows with the number of references."""
     profiles = "".join(key_profile(f"p{number}", item=f"I{number}") for number in range(400))
     with_onepassword(world, "", profiles)
     stand_in(world, f"print('{'A' * 60}\\n' * 1600)")
@@ -146,20 +145,27 @@ async def test_hundreds_of_items_are_no_flood(world: World) -> None:
     assert {"ItemValueInvalid"} == set(ended.verdicts.values())
 
 
+# Runs a child that prints, and says what came of it. A Child ends every process that its own process has started.
+PRINTS = """
+import sys
+from mayfly.exchange.onepassword.child import Child, Flooded
+stream, number, cap_bytes = sys.argv[1], int(sys.argv[2]), 100_000
+script = f"import sys; sys.{stream}.write('x' * {number})"
+with Child((sys.executable, "-I", "-c", script), environment={}, limit_seconds=20, cap_bytes=cap_bytes) as child:
+    try:
+        print(len(getattr(child.printed(), stream)))
+    except Flooded:
+        print("flooded")
+"""
+
+
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize(("beyond", "is_flooded"), [(0, False), (1, True)])
-def test_output_up_to_the_cap_is_read(stream: str, beyond: int, *, is_flooded: bool) -> None:
-    """One byte more, on either stream, and it is a flood."""
-    cap_bytes = 100_000
-    script = f"import sys; sys.{stream}.write('x' * {cap_bytes + beyond})"
-    with Child(
-        (sys.executable, "-I", "-c", script), environment={}, limit_seconds=PATIENCE_SECONDS, cap_bytes=cap_bytes
-    ) as child:
-        if is_flooded:
-            with pytest.raises(Flooded):
-                child.printed()
-        else:
-            assert cap_bytes == len(getattr(child.printed(), stream))
+@pytest.mark.parametrize(("number", "told"), [(100_000, "100000\n"), (100_001, "flooded\n")])
+async def test_output_up_to_the_cap_is_read(world: World, stream: str, number: int, told: str) -> None:
+    """Output of the limit's size is read; with one byte more, on either stream, the child is ended."""
+    ended = await world.run_program(sys.executable, "-c", PRINTS, stream, str(number))
+
+    assert (0, told, "") == tuple(ended)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,7 @@ def test_output_up_to_the_cap_is_read(stream: str, beyond: int, *, is_flooded: b
     [(0, "op printed 1 values for 4 references"), (1, "op printed more than any set of values can be")],
 )
 async def test_the_cap_on_what_op_prints(world: World, beyond: int, told: str) -> None:
-    """64 kB, and a kilobyte for each reference."""
+    """The limit is 64 kB, and 1 kB for each reference."""
     stand_in(world, f"print('x' * {64 * 1024 + 4 * 1024 + beyond}, end='')")
 
     error = (await ask(world, login(world))).error()
@@ -178,7 +184,7 @@ async def test_the_cap_on_what_op_prints(world: World, beyond: int, told: str) -
 
 @pytest.mark.slow
 async def test_an_op_that_ignores_sigterm_is_killed(world: World) -> None:
-    """Whoever does not end when asked is made to."""
+    """A child that ignores SIGTERM gets SIGKILL."""
     with_onepassword(world, "timeout_seconds = 1")
     world.vault.update(hang=True, ignore_sigterm=True)
 
@@ -200,7 +206,7 @@ async def test_an_op_that_ignores_sigterm_is_killed(world: World) -> None:
     ids=["orphan", "stays", "chatters", "deaf", "breeds"],
 )
 async def test_no_descendant_survives(world: World, text: str, verdict: str) -> None:
-    """Neither a double fork, nor a session of its own, nor a pipe held open keeps anything alive or the exchange."""
+    """A double fork, a session of its own or an open pipe keep neither a descendant nor the exchange alive."""
     with_onepassword(world, "timeout_seconds = 1" if verdict == "OnePasswordHung" else "")
     stand_in(world, text)
 
@@ -211,7 +217,7 @@ async def test_no_descendant_survives(world: World, text: str, verdict: str) -> 
 
 
 async def test_a_template_that_no_pipe_holds_does_not_hang_the_exchange(world: World) -> None:
-    """Feeding is part of the time limit: an `op` that reads nothing cannot stop the exchange by a full pipe."""
+    """The time limit includes writing to `op`: one that reads nothing cannot block the exchange by a full pipe."""
     profile = """
 [profiles.p{number}]
 access_key_id = "op://{name}/{name}/{name}{number}"

@@ -1,4 +1,4 @@
-"""Service accounts and Connect: exactly one way to authenticate, and its token is guarded."""
+"""Service accounts and Connect: `op` has exactly one way to authenticate, and the token is protected."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_connect_is_host_and_token_alone(world: World) -> None:
     ],
 )
 async def test_a_token_file_that_will_not_do_is_told(world: World, text: str, mode: int, complaint: str) -> None:
-    """A token that others can read, or that is none, is refused before `op` runs, and not repeated."""
+    """A token that others can read, or that is malformed, is refused before `op` runs, and never repeated."""
     with_onepassword(world, f'token_file = "{_token_file(world, text, mode)}"')
 
     ended = await ask(world, login(world))
@@ -97,7 +97,7 @@ async def test_a_token_file_that_is_missing_is_told(world: World) -> None:
     ],
 )
 async def test_a_token_command_that_fails_is_told(world: World, script: str, verdict: str, complaint: str) -> None:
-    """A `token_command` that fails, floods or hangs ends by the limit, with its children."""
+    """A `token_command` that fails, floods or hangs is ended within its limit, with its children."""
     command = program(world.home / "token-command", f"#!/bin/sh\n{script}\n")
     with_onepassword(world, f'token_command = ["{command}"]\ntimeout_seconds = 1')
 
@@ -106,3 +106,31 @@ async def test_a_token_command_that_fails_is_told(world: World, script: str, ver
     assert {"nsrc": verdict} == ended.verdicts
     assert complaint in ended.error().message
     assert [] == world.vault.calls()
+
+
+async def test_a_token_command_from_a_folder_that_others_can_write_is_not_run(world: World) -> None:
+    """The next of that name on PATH is run; where there is no other one, the reason is told."""
+    world.vault.update(mode="service", service_token="ops_made_up")
+    (world.home / "loose").mkdir()
+    (world.home / "sound").mkdir()
+    planted = program(world.home / "loose/teller", f"#!/bin/sh\ntouch {world.home}/sung\necho ops_planted\n")
+    planted.parent.chmod(0o777)
+    with_onepassword(world, 'token_command = ["teller"]')
+    path = f"{world.op.parent}:{planted.parent}:{world.home}/sound:/usr/bin:/bin"
+
+    refused = (await ask(world, login(world), {"PATH": path})).error()
+    program(world.home / "sound/teller", "#!/bin/sh\necho ops_made_up\n")
+    ended = await ask(world, login(world), {"PATH": path})
+
+    assert "ConfigInvalid" == refused.code
+    assert refused.message.startswith(f"token_command: {planted} cannot be trusted: {planted.parent} is writable")
+    assert ({"nsrc": "Credentials"}, False) == (ended.verdicts, (world.home / "sung").exists())
+
+
+async def test_a_token_command_by_a_relative_path_is_not_run(world: World) -> None:
+    """It would be another program in each folder."""
+    with_onepassword(world, 'token_command = ["./teller"]')
+
+    error = (await ask(world, login(world))).error()
+
+    assert "token_command: ./teller: must be an absolute path, or a name that is looked up on PATH" == error.message

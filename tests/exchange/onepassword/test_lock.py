@@ -1,4 +1,4 @@
-"""The lock alone, on a clock of its own: which step may send, and what the file remembers."""
+"""The lock alone, on a clock of its own: in which step a code may be sent, and what the file keeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.exchange import CODE_SECONDS
 
 
 class StillClock:
-    """A clock that moves only when somebody waits, or pushes it."""
+    """A clock that moves only when the lock waits or the test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 1_700_000_001.0
@@ -63,7 +63,7 @@ def _lock(path: Path, still: StillClock) -> Iterator[OpLock]:
 
 
 def test_a_device_that_sent_nothing_does_not_wait(lock: OpLock, still: StillClock) -> None:
-    """The first code goes at once, and so does another device's."""
+    """The first code of a device is sent at once, and so is that of another device."""
     lock.wait_for_fresh_codes([MINE])
     lock.note_sent([MINE])
     lock.wait_for_fresh_codes([OTHER])
@@ -72,7 +72,7 @@ def test_a_device_that_sent_nothing_does_not_wait(lock: OpLock, still: StillCloc
 
 
 def test_a_device_waits_for_the_next_step_and_no_longer(lock: OpLock, still: StillClock) -> None:
-    """One step, at most 30 seconds and a moment."""
+    """The wait ends with the step: 30 seconds and a moment at most."""
     lock.note_sent([MINE])
     before = still.step
     lock.wait_for_fresh_codes([OTHER, MINE])
@@ -97,7 +97,7 @@ GARBAGE = {
 
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE.keys())
 def test_a_file_that_cannot_be_read_counts_as_just_now(lock: OpLock, path: Path, still: StillClock, text: str) -> None:
-    """Whatever is in the file: if it is nothing, nothing was sent; if it is garbage, everything was."""
+    """An empty file means that no code was sent. Garbage means that a code of every device was just sent."""
     path.write_bytes(text.encode(errors="surrogatepass"))
     before = still.step
     lock.wait_for_fresh_codes([MINE])
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_read_counts_as_just_now(lock: OpLock, path: Path,
 
 
 def test_a_clock_set_back_waits_for_nothing_but_the_next_step(lock: OpLock, still: StillClock) -> None:
-    """Whoever corrects a clock that was an hour ahead does not wait for an hour."""
+    """After a clock that was an hour ahead is corrected, nobody waits for an hour."""
     lock.note_sent([MINE])
     still.seconds -= 3600
     lock.wait_for_fresh_codes([MINE])
@@ -151,7 +151,7 @@ def test_the_file_holds_numbers_and_references_and_stays_small(lock: OpLock, pat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 def test_what_cannot_be_written_down_is_not_sent(still: StillClock) -> None:
-    """A disk that is full says so by the file's name."""
+    """The error of a full disk names the file."""
     descriptor = os.open("/dev/full", os.O_RDWR)
     try:
         with pytest.raises(ConfigInvalid, match=r"^/run/op\.lock: cannot be written: No space left"):
@@ -161,7 +161,7 @@ def test_what_cannot_be_written_down_is_not_sent(still: StillClock) -> None:
 
 
 def test_a_code_made_before_the_step_ended_is_as_old_as_the_wait(lock: OpLock, still: StillClock) -> None:
-    """A device that only the item tells of: what was made in a step of its own use is spent, even when that is over."""
+    """A device that only the item names: a code made in a step that it used counts as sent, even after that step."""
     lock.note_sent([OTHER])
     lock.wait_for_fresh_codes([MINE])
     still.seconds += CODE_SECONDS
@@ -209,7 +209,7 @@ def test_no_step_goes_out_twice_under_any_jumps(tmp_path_factory: pytest.TempPat
 @settings(deadline=None)
 @given(last=st.none() | st.integers(0, 2**40), now=st.integers(0, 2**40))
 def test_the_first_usable_step_is_neither_past_nor_used(last: int | None, now: int) -> None:
-    """Never before now, never the last one or before, and no later than it must be."""
+    """The step is the first one that is neither before now nor at or before the last one sent."""
     step = first_usable_step(last, now)
 
     assert step >= now

@@ -1,8 +1,15 @@
-"""The one call of `op`: its command line, its standard input, its environment, and when it is fed."""
+"""The one call of `op`: its command line, standard input and environment, and when it gets its input."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+
+from pathlib import Path
+
+import pytest
 
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.totp import code_of
@@ -73,7 +80,7 @@ def _witnesses(world: World) -> list[dict[str, object]]:
 
 
 async def test_op_is_called_once_with_exactly_these_words(world: World) -> None:
-    """One `op inject`: no cache, no colour, the template on standard input, the code last and asked for as such."""
+    """One `op inject` without cache and colour; the template on standard input, with the one-time password last."""
     stand_in(world, WITNESS)
 
     ended = await ask(world, login(world), PLANTED | {"XDG_RUNTIME_DIR": "/run/user/1", "LANG": "C"})
@@ -85,7 +92,7 @@ async def test_op_is_called_once_with_exactly_these_words(world: World) -> None:
 
 
 async def test_op_finds_an_allow_list_in_its_environment(world: World) -> None:
-    """Of what stands in the exchange's environment only what `op` needs to find its app reaches it."""
+    """Of the exchange's environment `op` gets only the variables that it needs to find its app."""
     stand_in(world, WITNESS)
 
     await ask(world, login(world), PLANTED | {"XDG_RUNTIME_DIR": "/run/user/1", "LANG": "C"})
@@ -99,7 +106,7 @@ async def test_op_finds_an_allow_list_in_its_environment(world: World) -> None:
 
 
 async def test_op_stands_alone(world: World) -> None:
-    """No terminal, a session and a process group of its own, the root as its folder, and no descriptor but three."""
+    """`op` has no terminal, a session and a process group of its own, / as its folder, and three descriptors."""
     stand_in(world, WITNESS)
 
     await ask(world, login(world))
@@ -111,7 +118,7 @@ async def test_op_stands_alone(world: World) -> None:
 
 
 async def test_the_account_is_named_on_the_command_line(world: World) -> None:
-    """With an account configured, `op` is told which, before the command."""
+    """A configured account is an option before the command."""
     with_onepassword(world, 'account = "my.1password.com"')
     stand_in(world, WITNESS)
 
@@ -122,7 +129,7 @@ async def test_the_account_is_named_on_the_command_line(world: World) -> None:
 
 
 async def test_the_template_is_complete_before_aiobotocore_is_imported(world: World) -> None:
-    """The import that takes longest never stands between a human and the prompt."""
+    """The longest import never delays the prompt."""
     stand_in(world, STOPPER)
 
     ended = await ask(world, login(world), from_scratch=True)
@@ -149,7 +156,7 @@ async def test_several_items_of_one_account_are_one_call(world: World) -> None:
 
 
 async def test_no_secret_leaves_but_in_its_place(world: World) -> None:
-    """Neither key nor seed nor code stands in what the exchange prints or leaves in its files."""
+    """No key, TOTP seed or code is in the output or the files of the exchange."""
     ended = await ask(world, login(world))
 
     step = world.sts.calls[0].code_step
@@ -181,7 +188,7 @@ async def test_a_missing_op_is_told(world: World) -> None:
 
 
 async def test_the_table_of_a_missing_op_is_named(world: World) -> None:
-    """With several ways to 1Password the hint leads to the one at fault."""
+    """With several 1Password tables the hint names the one at fault."""
     ways = f'[onepasswords.work]\naccount = "work"\nop = "{world.home}/op"\n' + key_profile(
         "work", more='onepassword = "work"'
     )
@@ -193,9 +200,27 @@ async def test_the_table_of_a_missing_op_is_named(world: World) -> None:
 
 
 async def test_an_op_that_is_no_program_is_told(world: World) -> None:
-    """A file that the kernel cannot run is told as what it is."""
+    """For a file that the kernel cannot run the error says so."""
     with_onepassword(world, f'op = "{program(world.home / "op", "no program")}"')
 
     error = (await ask(world, login(world))).error()
 
     assert ("OnePasswordMissing", f"{world.home}/op cannot be run: Exec format error") == (error.code, error.message)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
+async def test_a_folder_on_path_that_may_not_be_entered_is_passed_over(world: World, open_folder: Path) -> None:
+    """As root's folders on the PATH that `su` leaves behind: `op` is looked for in the next ones."""
+    closed, op = open_folder / "closed", program(open_folder / "bin/op", "")
+    closed.mkdir(mode=0o700)
+    for place in (op, op.parent):
+        place.chmod(0o755)
+    script = (
+        "import os; from mayfly.config.model import OnePassword; from mayfly.exchange.onepassword.op import find_op; "
+        "print(find_op(OnePassword(), os.environ))"
+    )
+    as_other = ("setpriv", "--reuid=4242", "--regid=4242", "--clear-groups", "--", sys.executable, "-c", script)
+
+    ended = await world.run_program(*as_other, env={"PATH": f"{closed}:{op.parent}:/usr/bin:/bin"})
+
+    assert (0, f"{op}\n", "") == tuple(ended)

@@ -44,7 +44,7 @@ def test_every_recorded_text_becomes_its_error(said: Said, dress: str) -> None:
 
 @pytest.mark.parametrize("said", ABOUT_A_REFERENCE, ids=_numbered(ABOUT_A_REFERENCE))
 def test_an_error_about_a_reference_names_it(said: Said) -> None:
-    """What is wrong in an item or in the config is named by its reference, without the query."""
+    """An error in an item or in the config names the secret reference, without its query."""
     error = from_op((PREFIX + said.text).encode(), REFERENCES, elapsed_seconds=2)
 
     assert said.at_fault == error.message.partition(": ")[2]
@@ -59,7 +59,7 @@ def test_an_error_about_a_reference_names_it(said: Said) -> None:
 def test_an_ignored_prompt_is_told_from_a_dismissed_one_by_its_time(
     elapsed_seconds: float, leaf: type[MayflyError]
 ) -> None:
-    """On Linux `op` says "dismissed" for both: after a minute nobody was there."""
+    """On Linux `op` says "dismissed" for both; after a minute it means that nobody answered."""
     error = from_op(DISMISSED, REFERENCES, elapsed_seconds=elapsed_seconds)
 
     assert (leaf, 403, True, False) == (type(error), error.http_status, error.needs_human, error.retryable)
@@ -68,7 +68,7 @@ def test_an_ignored_prompt_is_told_from_a_dismissed_one_by_its_time(
 
 @pytest.mark.parametrize(("text", "seconds", "span"), WAITS)
 def test_a_rate_limit_says_when_to_come_back(text: str, seconds: float, span: str) -> None:
-    """1Password's own time to wait is honoured and told, a quarter of an hour where it names none, a day at most."""
+    """1Password's own time to wait is kept and shown: 15 minutes if it names none, a day at most."""
     error = from_op((PREFIX + text).encode(), REFERENCES, elapsed_seconds=2)
 
     assert (errors.OnePasswordRateLimited, seconds) == (type(error), error.retry_after_seconds)
@@ -78,21 +78,21 @@ def test_a_rate_limit_says_when_to_come_back(text: str, seconds: float, span: st
 
 @pytest.mark.parametrize(("text", "shown"), UNKNOWN)
 def test_an_unknown_text_is_shown_redacted(text: str, shown: str) -> None:
-    """Of what nobody has recorded the first line is told, without names, references, values and control characters."""
+    """Of an unknown text the first line is shown, without names, references, values and control characters."""
     error = from_op((PREFIX + text).encode(), REFERENCES, elapsed_seconds=2)
 
     assert (errors.OnePasswordUnknown, f"1Password says: {shown}") == (type(error), error.message)
 
 
 def test_an_unknown_text_about_a_reference_names_it() -> None:
-    """It is in the config, and no secret; its owner would look for it in vain."""
+    """The reference is in the config and no secret, and tells its owner where to look."""
     error = from_op(f"could not read secret '{ONE_ITEM[1]}': odd".encode(), ONE_ITEM, elapsed_seconds=2)
 
     assert f"1Password says: could not read secret '': odd (of {ONE_ITEM[1]})" == error.message
 
 
 def test_an_unknown_text_is_never_long() -> None:
-    """A flood of words is cut."""
+    """A long text is cut."""
     assert len(from_op(b"odd words " * 10_000, REFERENCES, elapsed_seconds=2).message) < 250
 
 
@@ -102,7 +102,7 @@ ONE_ITEM = tuple(f"op://NSRC/AWS/{field}" for field in ("access_key_id", "secret
 @pytest.mark.parametrize("words", ["does not", "doesn't"])
 @pytest.mark.parametrize("title", ["AWS", "mfa_id", "Another"])
 def test_a_field_without_a_one_time_password_is_the_codes(title: str, words: str) -> None:
-    """Whatever `op` calls it: only the reference that asks for a code can be meant."""
+    """Whichever name `op` gives: only the reference that asks for a code can be meant."""
     references = (*ONE_ITEM, "op://NSRC/AWS/mfa_id?attribute=otp")
     error = from_op(f'"{title}" {words} have a one-time password'.encode(), references, elapsed_seconds=2)
 
@@ -110,7 +110,7 @@ def test_a_field_without_a_one_time_password_is_the_codes(title: str, words: str
 
 
 def test_of_several_references_none_is_blamed_without_need() -> None:
-    """Where `op` names nothing that was asked for, it is not said to be the first."""
+    """If `op` names none of our references, the error does not blame the first one."""
     error = from_op(b'"Elsewhere" isn\'t an item', ONE_ITEM, elapsed_seconds=2)
 
     assert "1Password finds no such item: which one, it does not say" == error.message
@@ -118,7 +118,7 @@ def test_of_several_references_none_is_blamed_without_need() -> None:
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"\n\n\n", b"\x1b[31m", PREFIX.encode()])
 def test_whatever_bytes_are_an_error(raw: bytes) -> None:
-    """No stderr breaks the classifier."""
+    """Any bytes on stderr become an error."""
     assert isinstance(from_op(raw, REFERENCES, elapsed_seconds=2), OnePasswordError)
 
 
@@ -144,7 +144,7 @@ HOSTILE = {
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("text", ["odd {}words{}", "could not find item {}", "'{}'{}", "{}", "too many requests {}"])
 def test_no_text_of_op_steers_a_terminal(hostile: str, text: str) -> None:
-    """Whatever `op` says, what a person reads is printable, and one line."""
+    """Every text of `op` reaches a person as one line of printable characters."""
     error = from_op(text.replace("{}", hostile).encode(), REFERENCES, elapsed_seconds=2)
 
     assert error.sentence().isprintable()

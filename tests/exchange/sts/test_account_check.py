@@ -1,4 +1,4 @@
-"""Credentials of another account than the configured one never leave the exchange, whoever says whose they are."""
+"""Credentials of another account than the configured one never leave the exchange."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READER = ADMIN.replace("admin", "reader").replace("Admin", "Reader").replace('"n
 
 
 def with_hardware_device(world: World) -> None:
-    """The user's device has a serial number of its maker's, which names no account."""
+    """Give the user a hardware device, whose serial number names no account."""
     world.vault = Vault(mfa_id="GAHT12345678")
     world.vault.install(world.folder / "op")
     world.sts.account = world.account(*world.sts.account.roles)
@@ -36,7 +36,7 @@ def refused(ended: Answer, profile: str) -> str:
 
 
 async def test_the_account_of_the_device_is_that_of_the_session(world: World) -> None:
-    """An MFA device is of its user's account: its ARN tells it without a call, and the budget of one is kept."""
+    """The device's ARN names the account of its user, so a login stays one call."""
     world.write_toml(f'{SEED_TOML}account_id = "{SEED_ACCOUNT}"\n')
     ended = await ask(world, login(world))
 
@@ -45,7 +45,7 @@ async def test_the_account_of_the_device_is_that_of_the_session(world: World) ->
 
 
 async def test_a_device_of_another_account_is_refused(world: World) -> None:
-    """The config wants another account than the device is of."""
+    """A device that belongs to another account than the config's is refused."""
     world.write_toml(f'{SEED_TOML}account_id = "{OTHER}"\n')
     message = refused(await ask(world, login(world)), "nsrc")
 
@@ -53,7 +53,7 @@ async def test_a_device_of_another_account_is_refused(world: World) -> None:
 
 
 async def test_where_the_device_says_nothing_aws_is_asked(world: World) -> None:
-    """A hardware serial names no account: one GetCallerIdentity with the new session does, in the same exchange."""
+    """A hardware serial names no account: GetCallerIdentity with the new session does, in the same exchange."""
     with_hardware_device(world)
     world.write_toml(f'{SEED_TOML}account_id = "{SEED_ACCOUNT}"\n')
     ended = await ask(world, login(world))
@@ -64,7 +64,7 @@ async def test_where_the_device_says_nothing_aws_is_asked(world: World) -> None:
 
 
 async def test_what_aws_says_of_such_a_session_counts(world: World) -> None:
-    """Of another account than configured: refused, though nothing in item or config could tell."""
+    """A session of another account than the config's is refused, although item and config could not tell."""
     with_hardware_device(world)
     world.write_toml(f'{SEED_TOML}account_id = "{OTHER}"\n')
     message = refused(await ask(world, login(world)), "nsrc")
@@ -73,7 +73,7 @@ async def test_what_aws_says_of_such_a_session_counts(world: World) -> None:
 
 
 async def test_nobody_asks_who_does_not_want_to_know(world: World) -> None:
-    """Without account_id a login is one call, whatever the device is called."""
+    """Without account_id a login is one call, also with a hardware device."""
     with_hardware_device(world)
     world.write_toml()
     ended = await ask(world, login(world))
@@ -83,7 +83,7 @@ async def test_nobody_asks_who_does_not_want_to_know(world: World) -> None:
 
 
 async def test_a_session_that_cannot_be_asked_about_is_not_believed(world: World) -> None:
-    """AWS is throttled when it is asked whose session it is: that is told, and the session stays here."""
+    """If AWS does not say whose session it is, the session is not handed over."""
     with_hardware_device(world)
     world.write_toml(f'{SEED_TOML}account_id = "{SEED_ACCOUNT}"\n')
     world.sts.faults.then("ok", "throttle", "throttle", "throttle", "throttle")
@@ -94,7 +94,7 @@ async def test_a_session_that_cannot_be_asked_about_is_not_believed(world: World
 
 @pytest.mark.parametrize("stated", ["", f'account_id = "{SEED_ACCOUNT}"\n'])
 async def test_a_role_is_of_the_account_that_aws_says(world: World, stated: str) -> None:
-    """The answer names the account of the role's session: another than the config's is refused."""
+    """The answer names the account of the role's session; another one than the config's is refused."""
     world.write_toml(SEED_TOML + ADMIN + stated)
     world.sts.faults.then("ok", "wrong-account")
     ended = await ask(world, login(world, "nsrc", "admin"))
@@ -104,7 +104,7 @@ async def test_a_role_is_of_the_account_that_aws_says(world: World, stated: str)
 
 
 async def test_a_chain_ends_where_the_account_changes(world: World) -> None:
-    """What stands on a role of another account is not assumed from it."""
+    """No role is assumed from a role that turned out to belong to another account."""
     world.write_toml(SEED_TOML + ADMIN + READER)
     world.sts.faults.then("ok", "wrong-account")
     ended = await ask(world, login(world, "nsrc", "admin", "reader"))
@@ -114,7 +114,7 @@ async def test_a_chain_ends_where_the_account_changes(world: World) -> None:
 
 
 async def test_a_role_with_a_code_of_its_own_is_checked_too(world: World) -> None:
-    """`mfa = "each"`: the answer tells the account, whatever the device is called."""
+    """With `mfa = "each"` the answer names the account, also with a hardware device."""
     with_hardware_device(world)
     world.write_toml(SEED_TOML + ADMIN + f'account_id = "{SEED_ACCOUNT}"\nmfa = "each"\n')
     world.sts.faults.then("wrong-account")

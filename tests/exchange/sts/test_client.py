@@ -1,4 +1,4 @@
-"""One call of STS: it ends in time, and it is known whether anybody can have seen what was to be sent."""
+"""One call of STS: it ends in time, and it is known whether the request may have been seen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTS = ["sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"]
 
 @pytest.fixture(autouse=True)
 def _logging() -> Iterator[None]:
-    """An exchange silences all logging; this one is within the tests' own process."""
+    """The exchange turns off all logging; here it runs in the tests' own process."""
     yield
     logging.disable(logging.NOTSET)
 
@@ -45,7 +45,7 @@ async def _error(caller: Sts, where: StsLocation) -> AwsError:
 
 @asynccontextmanager
 async def _server(serve: Serve, port: int) -> AsyncIterator[None]:
-    """Somebody listens on `port`, and nobody any more after the block."""
+    """A server on `port`, for the block."""
     tasks: list[asyncio.Task[None]] = []
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +77,7 @@ async def _trickle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 @pytest.mark.parametrize("serve", [_silence, _trickle])
 def test_a_call_ends_in_time(serve: Serve) -> None:
-    """However slowly an answer comes, after 40 seconds it is given up. Its code may have been seen."""
+    """A call is given up after 40 seconds, however slowly an answer comes. Its code may have been seen."""
     port = free_port()
 
     async def play() -> AwsError:
@@ -93,7 +93,7 @@ def test_a_call_ends_in_time(serve: Serve) -> None:
 
 
 async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It hangs up on CONNECT, or is silent: the next region is asked, and it ends in time."""
+    """If a proxy hangs up on CONNECT, or stays silent, the next region is called, and the call ends in time."""
     port, is_silent = free_port(), False
     hosts: list[str] = []
 
@@ -131,7 +131,7 @@ async def test_behind_a_proxy_that_makes_no_connection_nothing_was_sent(monkeypa
 async def test_loopback_is_called_without_a_proxy(
     monkeypatch: pytest.MonkeyPatch, scheme: str, host: str, address: str
 ) -> None:
-    """Code and key id never pass a proxy on their way to this machine, whatever it calls itself."""
+    """A request to loopback, however its address is written, never reaches a proxy."""
     async with OddSts(http("", "500 Odd")).open() as proxy, OddSts(http("", "500 Odd")).open(address) as here:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)

@@ -1,4 +1,4 @@
-"""The environment leads nowhere else, and what is secret stays inside."""
+"""The environment cannot lead a call to another account, file or endpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ endpoint_url = {DEAD}
 
 
 async def test_nothing_of_aws_in_the_environment_counts(world: World) -> None:
-    """Profiles, keys, endpoints and files named by the environment or lying in ~/.aws are never used."""
+    """Profiles, keys, endpoints and files of the environment or of ~/.aws are never used."""
     sung = world.home / "sung"
     folder = world.home / ".aws"
     folder.mkdir()
@@ -63,7 +63,7 @@ async def test_nothing_of_aws_in_the_environment_counts(world: World) -> None:
 
 
 async def test_models_of_the_home_are_not_read(world: World) -> None:
-    """`~/.aws/models`, where botocore looks first, cannot bend the API or its endpoints."""
+    """`~/.aws/models`, where botocore looks first, cannot change the API or its endpoints."""
     models = world.home / ".aws/models"
     (models / "sts/2011-06-15").mkdir(parents=True)
     (models / "sts/2011-06-15/service-2.json").write_text('{"metadata": {}, "operations": {}}')
@@ -77,7 +77,7 @@ async def test_models_of_the_home_are_not_read(world: World) -> None:
 
 
 async def test_a_profile_names_its_own_sts(world: World) -> None:
-    """`sts_endpoint_url` in the config wins over the environment, for the roles above it, too."""
+    """`sts_endpoint_url` in the config wins over the environment, also for the roles above the profile."""
     role = role_profile("admin", f"arn:aws:iam::{SEED_ACCOUNT}:role/Admin")
     world.write_toml(f'{SEED_TOML}sts_endpoint_url = "{world.sts.url}"\n{role}')
 
@@ -119,12 +119,12 @@ async def test_a_profile_names_its_own_sts(world: World) -> None:
     ],
 )
 def test_the_environment_may_name_loopback_or_sts_at_aws(url: str | None, *, is_followed: bool) -> None:
-    """An endpoint from the environment is followed on this machine, or over https to a host of AWS's STS."""
+    """An endpoint from the environment is used if it is on this machine, or https at a host of AWS's STS."""
     assert (url if is_followed else None) == followed_endpoint(url)
 
 
 async def test_an_endpoint_elsewhere_is_not_followed(world: World) -> None:
-    """Where AWS_ENDPOINT_URL_STS names another host, it is as if it were not there."""
+    """AWS_ENDPOINT_URL_STS with another host is ignored."""
     environ = {"AWS_ENDPOINT_URL_STS": "http://example.com", "AWS_PROFILE": "x", "AWS_CA_BUNDLE": "/ca", "HOME": "/"}
     seal_environment(environ)
 
@@ -138,7 +138,7 @@ async def test_an_endpoint_elsewhere_is_not_followed(world: World) -> None:
 
 
 async def test_a_missing_ca_bundle_is_told_before_a_code_is_sent(world: World) -> None:
-    """What makes every call impossible is known before a code can be spent on it."""
+    """A CA bundle that makes every call impossible is noticed before a code is used."""
     ended = await ask(world, login(world), {"AWS_CA_BUNDLE": "/nonexistent"})
 
     assert {"nsrc": "AwsUnreachable"} == ended.verdicts
@@ -148,7 +148,7 @@ async def test_a_missing_ca_bundle_is_told_before_a_code_is_sent(world: World) -
 
 @pytest.mark.parametrize("clock_skew_seconds", [-1200, 1200])
 async def test_a_wrong_clock_is_told(world: World, clock_skew_seconds: float) -> None:
-    """A clock that is off by more than AWS tolerates is told from a wrong secret, in seconds."""
+    """The error of a clock that is off by more than AWS tolerates says so, in seconds."""
     world.sts.faults.clock_skew_seconds = clock_skew_seconds
 
     error = (await ask(world, login(world))).error()
@@ -158,7 +158,7 @@ async def test_a_wrong_clock_is_told(world: World, clock_skew_seconds: float) ->
 
 
 async def test_the_date_of_sts_is_passed_on(world: World) -> None:
-    """From the `Date` of the answer the daemon learns how far the clocks are apart."""
+    """The `Date` of the answer tells the daemon how far the clocks are apart."""
     world.sts.faults.clock_skew_seconds = 20
     ended = await ask(world, login(world))
     [result] = [wire.parse_result(line) for line in ended.out.splitlines()]

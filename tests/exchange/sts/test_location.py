@@ -1,4 +1,4 @@
-"""Where STS is: by region, by ARN, by what botocore's data knows, and elsewhere if nobody answers there."""
+"""Where STS is: by region, by ARN, by botocore's data, and in a fallback region."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("partition", "region", "host"), PLACES)
 async def test_every_partition_has_its_own_sts(tmp_path: Path, partition: str, region: str, host: str) -> None:
-    """Over real TLS: the region's host, or where none is configured that of the partition in the item's MFA device."""
+    """Over real TLS: the region's host, or without a region the host of the partition in the ARN of the MFA device."""
     world = World(tmp_path, MAYFLY)
     serial = f"arn:{partition}:iam::{SEED_ACCOUNT}:mfa/ann"
     world.vault = Vault(mfa_id=serial)
@@ -68,7 +68,7 @@ async def _login_through(tunnel: Tunnel, world: World, *profiles: str) -> dict[s
 
 @pytest.mark.parametrize("closed", [{FIRST}, {SECOND}, set()])
 async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_path: Path, closed: set[str]) -> None:
-    """No connection: the same code goes to the next region. One that answers is enough, and nobody asks the other."""
+    """Without a connection the same code goes to the next region. Once a region answers, no other is called."""
     world = World(tmp_path, MAYFLY)
     account = Account(
         account_id=SEED_ACCOUNT,
@@ -89,7 +89,7 @@ async def test_the_second_region_is_asked_where_the_first_cannot_be_reached(tmp_
 
 
 async def test_after_a_code_was_sent_the_region_stays(tmp_path: Path, clock: Clock) -> None:
-    """A region that takes the code and fails is asked again, with the next code; the second region is not for that."""
+    """A region that accepted the code and failed is called again, with the next code; the second region is not."""
     world = World(tmp_path, MAYFLY)
     account = Account(account_id=SEED_ACCOUNT, users=(user_in(world.vault, "ann"),))
     async with EmbeddedSts(account, clock=clock) as world.sts, Tunnel(world, FIRST, SECOND).open() as tunnel:
@@ -152,18 +152,18 @@ INHERITANCE: list[tuple[dict[str, Tree], StsLocation]] = [
 def test_a_profile_asks_the_sts_of_the_nearest_one_that_names_it(
     tables: dict[str, Tree], location: StsLocation
 ) -> None:
-    """Its own sts_region, its own region, then those of what it stands on; else the partition in the nearest ARN."""
+    """A profile's own sts_region, its own region, then those of its source profile; else the partition in an ARN."""
     assert location == _location({"base": BASE} | tables, "p")
 
 
 def test_the_item_tells_the_partition_where_nothing_else_does() -> None:
-    """The partition of a device's ARN that stands in the item counts like that of one in the config."""
+    """The partition of a device's ARN counts the same from the item as from the config."""
     assert "cn-northwest-1" == _location({"p": key_table()}, "p", partition="aws-cn").region
     assert "us-east-1" == _location({"p": key_table(region="us-east-1")}, "p", partition="aws-cn").region
 
 
 def test_sts_is_where_botocore_would_look_for_it() -> None:
-    """In every region of every partition that botocore knows, by its own rules."""
+    """The host of STS is botocore's own in every region that botocore knows."""
     session = BotocoreSession()
     regions = [region for found in partitions() for region in found.regions if not region.endswith("-global")]
     nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
@@ -174,7 +174,7 @@ def test_sts_is_where_botocore_would_look_for_it() -> None:
 
 
 def test_what_fits_no_partition_is_taken_for_the_usual_one() -> None:
-    """A new region is of the partition whose regions are named like it; a new partition is not guessed at."""
+    """A new region belongs to the partition whose regions are named like it; a new partition is not guessed."""
     assert ["aws", "aws-cn", "aws"] == [partition_with(name).name for name in ("us-east-99", "cn-new-1", "xx-yy-1")]
     assert "us-east-1" == partition_named("aws-next").first_region == partition_named("").first_region
 
@@ -192,5 +192,5 @@ TOLD: list[tuple[dict[str, Any], dict[str, str]]] = [
 
 @pytest.mark.parametrize(("table", "environ"), TOLD)
 def test_a_place_that_is_told_is_the_only_one(table: dict[str, Any], environ: dict[str, str]) -> None:
-    """Where a region, an endpoint or an ARN stands in the config, no other partition is tried."""
+    """With a region, an endpoint or an ARN in the config, no other partition is tried."""
     assert () == locations_in_other_partitions(loaded({"profiles": {"base": key_table(), "p": table}}), "p", environ)

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from botocore.session import Session as BotocoreSession
+
 from mayfly.config.model import Config
 from mayfly.exchange.onepassword.items import Item
+from mayfly.exchange.sts.answers import parse_instant
 from mayfly.exchange.sts.identity import verify
 from mayfly.exchange.sts.roles import Roles
 from mayfly.exchange.sts.sessions import Sessions
@@ -42,7 +45,7 @@ OPERATIONS = ("GetSessionToken", "AssumeRole", "GetCallerIdentity")
 
 @pytest.fixture(autouse=True)
 def _logging() -> Iterator[None]:
-    """An exchange silences all logging; this one is within the tests' own process."""
+    """The exchange turns off all logging; here it runs in the tests' own process."""
     yield
     logging.disable(logging.NOTSET)
 
@@ -110,7 +113,7 @@ REDIRECTS = (300, 301, 302, 303, 304, 305, 307, 308, 399)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("status", REDIRECTS)
 async def test_no_redirect_is_followed(operation: str, status: int) -> None:
-    """Whoever answers with a redirect learns nothing more, and neither does the host that it names."""
+    """A redirect is an AwsFailed: neither its server nor the host that it names gets another request."""
     async with OddSts(_right(operation)).open() as elsewhere:
         body = answer_xml(operation, _content(operation))
         async with OddSts(http(body, f"{status} Odd", f"Location: {elsewhere.url}/")).open() as sts:
@@ -121,7 +124,7 @@ async def test_no_redirect_is_followed(operation: str, status: int) -> None:
 
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "ExpiredToken"])
 async def test_a_redirect_with_the_body_of_a_refusal_is_a_redirect(code: str) -> None:
-    """By its status: neither is it tried again with the same code, nor is its reason told."""
+    """The status decides: the call is not repeated with the same code, and the reason in the body is not shown."""
     error = _error_xml(code, "no")
     async with OddSts(http(error, "307 Temporary Redirect", "Location: http://127.0.0.1:1/")).open() as sts:
         result = await _call(sts, "GetSessionToken")
@@ -150,7 +153,7 @@ FLOODS: dict[str, tuple[bytes, bytes]] = {
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", FLOODS)
 async def test_an_answer_that_is_too_long_is_cut(operation: str, name: str) -> None:
-    """Whatever makes it long: reading ends at a few hundred kilobytes, of which the sockets hold most."""
+    """Reading ends soon after the limit, whichever part of the answer is long."""
     head, chunk = FLOODS[name]
     sts = OddSts(b"")
     sts._answers = [sts.flood(head, chunk)]
@@ -165,7 +168,7 @@ async def test_an_answer_that_is_too_long_is_cut(operation: str, name: str) -> N
     ("head", "chunk"), [(CHUNKED + b"1;", b"x" * 2**20), (b"HTTP/1.1 200 OK\r\nX-Odd: ", b" " * 2**20)]
 )
 async def test_what_is_skipped_of_an_answer_takes_no_memory(head: bytes, chunk: bytes) -> None:
-    """Of a chunk's extension, and of the blanks before a header's value, aiohttp reads more, and keeps nothing."""
+    """aiohttp reads a long chunk extension, or blanks before a header's value, without keeping them."""
     sts = OddSts(b"")
     sts._answers = [sts.flood(head, chunk)]
     tracemalloc.start()
@@ -181,7 +184,7 @@ async def test_what_is_skipped_of_an_answer_takes_no_memory(head: bytes, chunk: 
 
 
 async def test_an_answer_of_the_usual_encodings_is_not_unpacked() -> None:
-    """We ask for none, and STS sends none: a kilobyte cannot become a gigabyte."""
+    """A compressed answer, which was not asked for, is not unpacked: a kilobyte cannot become a gigabyte."""
     packed = gzip.compress(_right("GetSessionToken").partition(b"\r\n\r\n")[2])
     async with OddSts(http(packed, "200 OK", "Content-Encoding: gzip")).open() as sts:
         result = await _call(sts, "GetSessionToken")
@@ -223,7 +226,7 @@ ODD_EXPIRATIONS: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("operation", ["GetSessionToken", "AssumeRole"])
 @pytest.mark.parametrize("name", ODD_EXPIRATIONS)
 async def test_an_odd_expiration_is_not_believed(operation: str, name: str) -> None:
-    """Credentials end in the future, by the life that was asked for at most, at an instant in the form that STS has."""
+    """An expiration is an instant as STS writes it, in the future, and no later than was asked for."""
     async with OddSts(_right(operation, expiration=ODD_EXPIRATIONS[name]())).open() as sts:
         result = await _call(sts, operation)
 
@@ -250,7 +253,7 @@ ODD_CREDENTIALS = {
 @pytest.mark.parametrize("operation", ["GetSessionToken", "AssumeRole"])
 @pytest.mark.parametrize("name", ODD_CREDENTIALS)
 async def test_odd_credentials_are_not_believed(operation: str, name: str) -> None:
-    """Each part is there and consists of the characters that AWS uses."""
+    """Each part of the credentials is there and has only characters that AWS uses."""
     async with OddSts(_right(operation, **ODD_CREDENTIALS[name])).open() as sts:
         result = await _call(sts, operation)
 
@@ -274,7 +277,7 @@ CONTENTS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("operation", ["GetSessionToken", "AssumeRole"])
 @pytest.mark.parametrize("name", CONTENTS)
 async def test_missing_and_doubled_parts_are_not_believed(operation: str, name: str) -> None:
-    """Without each part once there are no credentials."""
+    """An answer must have each part of the credentials exactly once."""
     async with OddSts(http(answer_xml(operation, CONTENTS[name](_content(operation))))).open() as sts:
         result = await _call(sts, operation)
 
@@ -332,7 +335,7 @@ async def test_a_success_that_is_no_200_is_not_believed(operation: str, status: 
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_an_odd_date_is_not_believed(operation: str, date: str) -> None:
-    """AWS accepts no signature of a clock that is 15 minutes off: so no answer of its own can be that far off."""
+    """AWS refuses a signature whose time is 15 minutes off, so no answer of its own has such a `Date`."""
     async with OddSts(http(answer_xml(operation, _content(operation)), "200 OK", f"Date: {date}")).open() as sts:
         result = await _call(sts, operation)
 
@@ -345,7 +348,7 @@ async def test_an_odd_date_is_not_believed(operation: str, date: str) -> None:
 
 @pytest.mark.parametrize("date", ["now", "", "Thu, 01 Jan 1970 00:00:00 -0000 or so", "Thu, 01 Jan"])
 async def test_a_refusal_with_an_odd_date_is_a_refusal(date: str) -> None:
-    """The date of a refusal only serves to say how far the clock is off."""
+    """Without a readable date the error only lacks by how much the clock is off."""
     error = _error_xml("SignatureDoesNotMatch", "Signature expired")
     async with OddSts(http(error, "403 Forbidden", f"Date: {date}")).open() as sts:
         result = await _call(sts, "GetSessionToken")
@@ -355,7 +358,7 @@ async def test_a_refusal_with_an_odd_date_is_a_refusal(date: str) -> None:
 
 @pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 -0000", "Mon, 01 Jan 0001 00:00:00 +2359"])
 async def test_a_refused_code_with_an_odd_date_is_a_refused_code(date: str) -> None:
-    """Whatever the date is, a person learns that the code was refused."""
+    """A date that cannot be used hides no refusal."""
     error = _error_xml("AccessDenied", "invalid MFA one time pass code")
     async with OddSts(http(error, "403 Forbidden", f"Date: {date}")).open() as sts:
         result = await _call(sts, "GetSessionToken")
@@ -379,7 +382,7 @@ ERRORS = {
 @pytest.mark.parametrize("status", ["400 Bad", "403 Forbidden", "404 Odd", "500 Odd", "599 Odd", "999 Odd"])
 @pytest.mark.parametrize("name", ERRORS)
 async def test_an_odd_refusal_is_one_error(operation: str, status: str, name: str) -> None:
-    """It is an error of AWS's, of which a person sees printable characters only."""
+    """A malformed refusal becomes an AwsError with printable characters, after one request."""
     async with OddSts(http(ERRORS[name], status)).open() as sts:
         result = await _call(sts, operation)
 
@@ -392,7 +395,7 @@ async def test_an_odd_refusal_is_one_error(operation: str, status: str, name: st
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 505, 599])
 async def test_after_a_failure_of_sts_the_same_code_is_not_sent_again(operation: str, status: int) -> None:
-    """STS may have used it up before it failed: one request, whatever the failure says of itself."""
+    """STS may have used the code before it failed, so there is one request, whatever the failure says."""
     async with OddSts(http(_error_xml("ServiceUnavailable", "try again"), f"{status} Odd")).open() as sts:
         result = await _call(sts, operation)
 
@@ -414,7 +417,7 @@ IDENTITIES = {
 
 @pytest.mark.parametrize("name", IDENTITIES)
 async def test_an_odd_identity_is_not_believed(name: str) -> None:
-    """Account, ARN and user are there, agree, and are printable."""
+    """An identity has an account, an ARN of that account and a user id, all printable."""
     async with OddSts(http(answer_xml("GetCallerIdentity", identity_xml(**IDENTITIES[name])))).open() as sts:
         result = await _call(sts, "GetCallerIdentity")
 
@@ -439,3 +442,16 @@ async def test_a_role_of_another_account_is_told_as_such() -> None:
         result = await _call(sts, "AssumeRole")
 
     assert "AccountMismatch" == type(result.outcome).__name__
+
+
+def test_sts_is_spoken_to_in_xml() -> None:
+    """botocore uses the query protocol, whose documents are checked. If this fails, see `check_document`."""
+    assert "query" == BotocoreSession().get_service_model("sts").resolved_protocol
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-11-28T04:00:00Z", "2026-11-28T04:00:00.000Z", "2026-11-28T05:00:00+01:00", 1795838400.0]
+)
+def test_an_instant_is_read_in_the_forms_of_aws(value: str | float) -> None:
+    """XML has a text with a zone, JSON a number."""
+    assert datetime(2026, 11, 28, 4, tzinfo=UTC) == parse_instant(value)

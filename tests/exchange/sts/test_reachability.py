@@ -1,4 +1,4 @@
-"""Whether STS can be reached, before a person is asked."""
+"""Whether STS can be reached, before a person is prompted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST, SECOND = "sts.eu-central-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"
 
 
 class Network:
-    """Hosts that answer, and who was asked."""
+    """The hosts that accept connections, and the hosts that were tried."""
 
     def __init__(self, *answering: str) -> None:
         self.answering = answering
@@ -45,7 +45,7 @@ class Network:
 def test_one_region_that_answers_is_enough_to_ask_somebody(
     monkeypatch: pytest.MonkeyPatch, place: StsLocation, answering: list[str], asked: list[tuple[str, int]]
 ) -> None:
-    """Before a human is asked, the regions are tried in their order until one can be reached."""
+    """Before a person is prompted, the regions are tried in their order until one accepts a connection."""
     network = Network(*answering)
     monkeypatch.setattr(socket, "create_connection", network.connect)
     check_reachable(place, {})
@@ -54,7 +54,7 @@ def test_one_region_that_answers_is_enough_to_ask_somebody(
 
 
 def test_where_none_answers_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An AwsUnreachable names every region; behind a proxy only the proxy could tell, so nobody tries."""
+    """An AwsUnreachable names every region. Behind a proxy nothing is tried, because only the proxy knows."""
     network = Network()
     monkeypatch.setattr(socket, "create_connection", network.connect)
     place = StsLocation(region="eu-central-1", fallback_regions=("eu-west-1",))
@@ -69,7 +69,7 @@ def test_where_none_answers_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
 def test_where_only_the_item_knows_the_partition_any_of_them_will_do(
     monkeypatch: pytest.MonkeyPatch, answering: str
 ) -> None:
-    """From inside a partition there may be no way to us-east-1: that is no reason not to look into the item."""
+    """A network inside a partition may not reach us-east-1; the item is read if any partition's STS is reached."""
     network = Network(answering)
     monkeypatch.setattr(socket, "create_connection", network.connect)
     found = loaded({"profiles": {"p": key_table()}})
@@ -80,7 +80,7 @@ def test_where_only_the_item_knows_the_partition_any_of_them_will_do(
 
 
 def test_where_no_partition_answers_the_item_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network is down, wherever STS is: the usual place is named, and each was tried once."""
+    """With the network down each partition is tried once, and the error names the default location."""
     network = Network()
     monkeypatch.setattr(socket, "create_connection", network.connect)
     found = loaded({"profiles": {"p": key_table()}})
@@ -117,7 +117,7 @@ PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"
 @pytest.mark.parametrize("url", LOOPBACK)
 @pytest.mark.parametrize("variable", PROXIES)
 def test_loopback_is_tried_though_there_is_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, variable: str) -> None:
-    """No proxy stands between this machine and itself: where nothing listens, nobody is asked."""
+    """Loopback never uses a proxy, so it is checked although one is configured."""
     network = Network()
     monkeypatch.setattr(socket, "create_connection", network.connect)
     with pytest.raises(AwsUnreachable):
@@ -128,7 +128,7 @@ def test_loopback_is_tried_though_there_is_a_proxy(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("host", ["sts.example.com", "127.0.0.1.example.com", "128.0.0.1", "localhost.example.com"])
 def test_beyond_loopback_the_proxy_decides(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """A name that only looks like loopback is somewhere else."""
+    """A name that only looks like loopback is left to the proxy."""
     network = Network()
     monkeypatch.setattr(socket, "create_connection", network.connect)
     location = StsLocation(region="eu-central-1", endpoint_url=f"https://{host}")

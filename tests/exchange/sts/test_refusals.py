@@ -121,7 +121,7 @@ def _response(code: str, text: str, status: int, aws_at: datetime | None = None)
 def test_every_refusal_of_sts_becomes_its_error(
     code: str, text: str, status: int, leaf: type[MayflyError], told: str
 ) -> None:
-    """Each code and text of STS is one error, which names what is at fault and says what to do."""
+    """Each code and text of STS becomes one error, which names the cause and the next step."""
     response = _response(code, text, status, NOW + timedelta(minutes=20))
 
     error = from_sts(response, PARAMETERS, "eu-south-1", NOW)
@@ -137,7 +137,7 @@ PASSES = {errors.AwsThrottled, errors.AwsFailed, errors.AwsUnreachable, errors.S
 
 @pytest.mark.parametrize("leaf", leaves(errors.AwsError))
 def test_what_aws_refuses_needs_no_finger(leaf: type[MayflyError]) -> None:
-    """A refusal of AWS is 503 and tried again where time may help, otherwise 400; no prompt helps with either."""
+    """A refusal that time may cure is 503 and retried, any other is 400; none needs a person."""
     expected = (503, True, False) if leaf in PASSES else (400, False, False)
 
     assert expected == (leaf.http_status, leaf.retryable, leaf.needs_human)
@@ -145,7 +145,7 @@ def test_what_aws_refuses_needs_no_finger(leaf: type[MayflyError]) -> None:
 
 @pytest.mark.parametrize("number", [number for number, row in enumerate(REFUSALS) if row[3] is not errors.AwsUnknown])
 def test_every_known_refusal_has_a_next_step(number: int) -> None:
-    """Whoever reads the error reads what to do, too."""
+    """Every known refusal has a hint."""
     code, text, status, _, _ = REFUSALS[number]
 
     assert from_sts(_response(code, text, status), PARAMETERS, "eu-south-1", NOW).hint
@@ -169,7 +169,7 @@ def test_a_region_that_may_be_off_is_named() -> None:
     ],
 )
 def test_a_wrong_clock_is_told_in_seconds(aws_at: datetime | None, told: str) -> None:
-    """How far the clock is off comes from STS's own `Date`."""
+    """The error takes the difference of the clocks from STS's `Date`."""
     response = _response("SignatureDoesNotMatch", "Signature expired: …", 403, aws_at)
 
     assert f"this machine's clock is {told} AWS's" == from_sts(response, {}, "us-east-1", NOW).message
@@ -185,7 +185,7 @@ def test_a_wrong_clock_is_told_in_seconds(aws_at: datetime | None, told: str) ->
     ],
 )
 def test_a_refused_code_says_how_far_the_clock_is_off(aws_at: datetime | None, told: str) -> None:
-    """A clock that is a code's life off makes every code wrong: then the clock is to be set, not the item mended."""
+    """A clock that is off by a code's life makes every code wrong: then the hint is to set the clock."""
     response = _response("AccessDenied", f"{MFA} with invalid MFA one time pass code.", 403, aws_at)
 
     error = from_sts(response, PARAMETERS, "us-east-1", NOW)
@@ -195,5 +195,5 @@ def test_a_refused_code_says_how_far_the_clock_is_off(aws_at: datetime | None, t
 
 @pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": None}, "ResponseMetadata": {}}])
 def test_an_answer_without_words_is_a_failure(response: dict[str, Any]) -> None:
-    """What botocore could not parse counts as no answer."""
+    """A refusal without a code and a text is an AwsFailed."""
     assert isinstance(from_sts(response, {}, "us-east-1", NOW), errors.AwsFailed)

@@ -1,4 +1,4 @@
-"""Role profiles: every parameter, chains of any depth, and a renewal that asks nobody."""
+"""Role profiles: every parameter, chains of any depth, and a renewal without a prompt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EVERYTHING = role(
 
 
 async def test_every_parameter_reaches_assume_role(tmp_path: Path) -> None:
-    """What stands in the config is what AWS is asked for, and the keys are those of the source's session."""
+    """AssumeRole gets every parameter of the config, signed with the keys of the source's session."""
     async with inhabited(tmp_path, ["ann"], [Role(name="Admin", external_id="a:b/c")]) as world:
         world.write_toml(keys("ann") + EVERYTHING)
         ended = await ask(world, login(world, "ann", "Admin"))
@@ -62,7 +62,7 @@ async def test_every_parameter_reaches_assume_role(tmp_path: Path) -> None:
 
 
 async def test_what_is_left_out_is_not_sent(tmp_path: Path) -> None:
-    """A role with its ARN alone is asked for by that, an hour, and a name that AWS takes and a person recognises."""
+    """A role with only an ARN is assumed for an hour, by a session name that AWS accepts and a person recognises."""
     async with inhabited(tmp_path, ["ann"], [Role(name="Admin")]) as world:
         world.write_toml(keys("ann") + role("Admin", "ann"))
         await ask(world, login(world, "Admin"))
@@ -98,7 +98,7 @@ async def test_a_chain_of_any_depth_is_one_exchange(tmp_path: Path) -> None:
 
 
 def test_a_chain_deeper_than_python_recurses_is_a_config(tmp_path: Path) -> None:
-    """However many links there are, they are no mistake. (With the usual limit of 1,000 this would take seconds.)"""
+    """A long chain is a valid config. (With the default limit of 1,000 this test would take seconds.)"""
     limit = sys.getrecursionlimit()
     names = [f"r{number}" for number in range(400)]
     file = World(tmp_path, MAYFLY).write_toml(keys("ann") + "".join(map(role, names, ["ann", *names])))
@@ -114,7 +114,7 @@ def test_a_chain_deeper_than_python_recurses_is_a_config(tmp_path: Path) -> None
 
 
 async def test_a_role_is_renewed_from_a_live_session_without_op(tmp_path: Path, clock: Clock) -> None:
-    """An hour after the touch the role is fresh again: no `op`, no prompt, no code."""
+    """An hour after the login the role is renewed without `op`, prompt or code."""
     async with inhabited(tmp_path, ["ann"], [Role(name="Admin")], clock) as world:
         world.write_toml(keys("ann") + role("Admin", "ann"))
         async with world.serve(env=clock.rule(world)) as daemon:
@@ -131,7 +131,7 @@ async def test_a_role_is_renewed_from_a_live_session_without_op(tmp_path: Path, 
 
 
 async def test_a_role_that_fails_fails_alone(tmp_path: Path) -> None:
-    """One that AWS does not grant is told by its ARN; its source, its brother and a chain beside it are served."""
+    """The error of a role that AWS denies names its ARN; its source, its sibling and another chain are served."""
     roles = [Role(name="Admin"), Role(name="Deep")]
     async with inhabited(tmp_path, ["ann"], roles) as world:
         world.write_toml(
@@ -151,7 +151,7 @@ async def test_a_role_that_fails_fails_alone(tmp_path: Path) -> None:
 async def test_more_than_an_hour_through_a_session_is_refused_with_the_way_out(
     world: World, duration_seconds: int
 ) -> None:
-    """`serve` says why AWS would not do it, and that mfa = "each" would."""
+    """`serve` says why AWS would refuse, and that mfa = "each" allows it."""
     path = world.write_toml(keys("ann") + role("Admin", "ann", f"duration_seconds = {duration_seconds}"))
     ended = await world.run("serve")
 
@@ -162,7 +162,7 @@ async def test_more_than_an_hour_through_a_session_is_refused_with_the_way_out(
 
 
 async def test_the_endpoint_tells_whose_a_role_is(tmp_path: Path) -> None:
-    """Account and role stand beside the credentials, from the role's ARN."""
+    """The answer of the endpoint has the account and the ARN of the role."""
     async with inhabited(tmp_path, ["ann"], [Role(name="Admin")]) as world:
         world.write_toml(keys("ann") + role("Admin", "ann"))
         async with world.serve():
@@ -172,7 +172,7 @@ async def test_the_endpoint_tells_whose_a_role_is(tmp_path: Path) -> None:
 
 
 async def test_a_narrow_twin_has_a_token_and_credentials_of_its_own(tmp_path: Path) -> None:
-    """The twin's token opens the twin alone, and what it gets is confined by the policy; nor is it the other way."""
+    """A twin has a token for itself alone, and credentials confined by its policy; the wide role's do not open it."""
     async with inhabited(tmp_path, ["ann"], [Role(name="Admin")]) as world:
         readonly = 'policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]'
         narrow = role("ann-readonly", "ann", f"policy = '{POLICY}'", readonly, arn=f"{ROLES}/Admin")

@@ -1,4 +1,4 @@
-"""`mfa = "each"`: a role with the permanent keys and a code of its own."""
+"""`mfa = "each"`: a role that is assumed with the long-term access key and a code of its own."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ CONFIG = keys("ann") + role("Long", "ann", EACH, "duration_seconds = 43200")
 
 
 def _signed_by(world: World) -> list[str]:
-    """The actions that were called, each with whose keys signed it."""
+    """The actions that were called, each with the owner of the keys that signed it."""
     names = {user.access_key_id: user.name for user in world.sts.account.users}
     return [f"{call.action} by {names.get(call.access_key_id, 'a session')}" for call in world.sts.calls]
 
 
 async def test_such_a_role_is_assumed_with_the_keys_and_a_code(tmp_path: Path) -> None:
-    """One `op`, one AssumeRole by the permanent keys with device and code, no session: and twelve hours of life."""
+    """One `op`, one AssumeRole by the long-term access key with device and code, no session, and twelve hours."""
     async with inhabited(tmp_path, ["ann"], [LONG]) as world:
         world.write_toml(CONFIG)
         async with world.serve():
@@ -54,7 +54,7 @@ async def test_such_a_role_is_assumed_with_the_keys_and_a_code(tmp_path: Path) -
 
 
 async def test_roles_above_it_stand_on_it(tmp_path: Path) -> None:
-    """What names it as its source is assumed from it, in the same exchange; its keys' own session is not asked for."""
+    """A role whose source it is, is assumed from it in the same exchange; no session of the keys is needed."""
     async with inhabited(tmp_path, ["ann"], [LONG, Role(name="Above")]) as world:
         world.write_toml(CONFIG + role("Above", "Long"))
         async with world.serve() as daemon:
@@ -68,7 +68,7 @@ async def test_roles_above_it_stand_on_it(tmp_path: Path) -> None:
 
 
 async def test_its_code_is_another_than_that_of_the_session(tmp_path: Path, clock: Clock) -> None:
-    """Both at once, in one exchange: the session and what stands on it come first, the role with the next code."""
+    """In one exchange the session and the roles above it come first, then the role with the next code."""
     async with inhabited(tmp_path, ["ann"], [LONG, Role(name="Admin")], clock) as world:
         world.write_toml(role("Long", "ann", EACH, "duration_seconds = 43200") + keys("ann") + role("Admin", "ann"))
         async with exchange(world, clock.rule(world)) as process:
@@ -88,7 +88,7 @@ async def test_its_code_is_another_than_that_of_the_session(tmp_path: Path, cloc
 
 
 async def test_nobody_waits_for_its_code_who_does_not_need_it(tmp_path: Path, clock: Clock) -> None:
-    """While the role waits for the next code, its source, its brother, and another account's login are served."""
+    """While the role waits for the next code, its source, its sibling and another account's login are served."""
     async with inhabited(tmp_path, ["ann", "bob", "early"], [LONG, Role(name="Admin")], clock) as world:
         bob = keys("bob", 'onepassword = "second"')
         world.write_toml(early(world) + SECOND + CONFIG + role("Admin", "ann") + bob)
@@ -112,7 +112,7 @@ def _steps_of(world: World, name: str) -> list[int | None]:
 
 
 async def test_after_a_dismissed_prompt_it_is_not_asked_for(tmp_path: Path) -> None:
-    """Who says no to the session has said no to the role that waits for the next code of the same device."""
+    """A dismissed prompt for the session also counts for the role that waits for the next code of the device."""
     async with inhabited(tmp_path, ["ann"], [LONG]) as world:
         world.write_toml(CONFIG)
         world.vault.update(prompt={"answer": "reject"})
@@ -124,7 +124,7 @@ async def test_after_a_dismissed_prompt_it_is_not_asked_for(tmp_path: Path) -> N
 
 
 async def test_a_code_that_is_refused_is_followed_by_another(tmp_path: Path, clock: Clock) -> None:
-    """As for a session: a refused code gets one more try, with the next one, and no code goes out twice."""
+    """As for a session, after a refused code the next one is tried, and no code is sent twice."""
     async with inhabited(tmp_path, ["ann"], [LONG], clock) as world:
         world.write_toml(CONFIG)
         world.sts.faults.then("invalid-mfa")
@@ -139,7 +139,7 @@ async def test_a_code_that_is_refused_is_followed_by_another(tmp_path: Path, clo
 
 
 async def test_it_is_never_assumed_without_a_code(tmp_path: Path) -> None:
-    """A session in hand does not stand for a code: whoever asks for that gets an error, and AWS is not called."""
+    """A session does not replace the code: a request to assume it from one is an error, without a call."""
     async with inhabited(tmp_path, ["ann"], [LONG]) as world:
         world.write_toml(CONFIG)
         session = (await ask(world, login(world, "ann"))).credentials("ann")
@@ -151,7 +151,7 @@ async def test_it_is_never_assumed_without_a_code(tmp_path: Path) -> None:
 
 
 async def test_what_aws_says_of_it_is_said_of_the_role(tmp_path: Path) -> None:
-    """More than the role allows is told with its ARN and the duration."""
+    """The error of a duration that the role does not allow names its ARN and the duration."""
     async with inhabited(tmp_path, ["ann"], [Role(name="Long", max_session_seconds=7200)]) as world:
         world.write_toml(CONFIG)
         error = (await ask(world, login(world, "Long"))).error("Long")
@@ -162,7 +162,7 @@ async def test_what_aws_says_of_it_is_said_of_the_role(tmp_path: Path) -> None:
 
 
 async def test_its_session_ends_with_a_change_of_the_keys_below(tmp_path: Path) -> None:
-    """It was made with the keys of its source: another item there, and it is got anew."""
+    """It was made with the keys of its source: with another item there, its credentials are dropped."""
     async with inhabited(tmp_path, ["ann"], [LONG]) as world:
         world.write_toml(CONFIG)
         async with world.serve() as daemon:
@@ -177,7 +177,7 @@ async def test_its_session_ends_with_a_change_of_the_keys_below(tmp_path: Path) 
 
 
 async def test_it_is_shown_with_its_own_end(tmp_path: Path) -> None:
-    """`status` tells when the next touch for it is due, ahead of its end as for a login."""
+    """`status` shows when the next prompt for it is due, as early before its end as for a login."""
     async with inhabited(tmp_path, ["ann"], [LONG]) as world:
         world.write_toml(CONFIG)
         async with world.serve():

@@ -1,4 +1,4 @@
-"""`mayfly aws-config`: profiles for `~/.aws/config`, so that AWS_PROFILE and `--profile` work everywhere."""
+"""`mayfly aws-config`: profiles for `~/.aws/config`, so that AWS_PROFILE and `--profile` work in every program."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import file as aws_file
-from mayfly.cli.aws_config import regions, shadows
-from mayfly.cli.aws_config.file import Entry
+from mayfly.cli.aws_config import regions, sections, shadows
+from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.cli.aws_config.sections import Entry
 from mayfly.config import document
 from mayfly.config.document import Document
-from mayfly.shared import paths
+from mayfly.config.region import region_of
+from mayfly.shared import paths, programs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--write", action="store_true", help="put them into ~/.aws/config (or $AWS_CONFIG_FILE)")
-    parser.add_argument("--prefix", metavar="P", default="", help="put P before every profile's name")
+    """The command's arguments."""
+    parser.add_argument("--write", action="store_true", help="write them into ~/.aws/config (or $AWS_CONFIG_FILE)")
+    parser.add_argument("--prefix", metavar="P", default="", help="put P before each profile's name")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -29,79 +30,87 @@ def run(given: argparse.Namespace) -> int:
     found = document.read(paths.config_file(given.config))
     try:
         entries = entries_for(found, prefix=given.prefix)
-        printed = aws_file.block(entries)
-    except aws_file.Unquotable as reason:
+        printed = sections.block(entries)
+    except sections.Unquotable as reason:
         raise speech.Stop(speech.WRONG_USAGE, str(reason)) from None
     if not entries:
         raise speech.Stop(speech.WRONG_USAGE, f"{found.path}: has no profiles")
     if given.write:
         return _write(entries)
-    print(printed, end="")
+    speech.print_file(printed)
     return speech.DONE
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for every configured profile; raises aws_file.Unquotable."""
-    socket, command = str(paths.control_socket()), own_command()
+    """An entry for each configured profile; raises sections.Unquotable, or ConfigInvalid for an untrusted folder."""
+    socket, command, curl = str(paths.trusted_control_socket()), own_command(), _curl()
     return [
-        Entry(f"{prefix}{name}", region, aws_file.process_line(socket, command, name))
+        Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name, curl=curl))
         for name, region in _regions(found, _text()).items()
     ]
 
 
 def is_behind(found: Document) -> bool:
-    """Whether `--write` was used once, and would now write other profiles or regions."""
+    """True if `--write` has been used, and would now write other profiles or regions."""
     text = _text()
     try:
-        there = aws_file.written(text)
-    except aws_file.Unmergeable:
+        written = sections.written(text)
+    except sections.Unmergeable:
         return False
-    # Of profiles that are gone or new, the others tell the prefix.
-    prefix = next((name.removesuffix(profile) for name, (profile, _) in there.profiles.items()), "")
+    # The prefix of the first profile is that of all, also of profiles that have been added since.
+    prefix = next((name.removesuffix(profile) for name, (profile, _) in written.profiles.items()), "")
     wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text).items()}
-    return bool(there.profiles) and there.profiles != {
-        name: entry for name, entry in wanted.items() if name not in there.foreign
+    return bool(written.profiles) and written.profiles != {
+        name: entry for name, entry in wanted.items() if name not in written.foreign
     }
 
 
 def own_command() -> tuple[str, ...]:
-    """How to call this very `mayfly` from anywhere."""
+    """The words that run this `mayfly` from any folder."""
     called = Path(sys.argv[0]).absolute()
     beside = Path(sys.executable).with_name("mayfly")
     for candidate in (called, beside):
         if candidate.name == "mayfly" and candidate.is_file():
             return (str(candidate),)
-    return (sys.executable, "-m", "mayfly")
+    # -P: a folder called mayfly in the current folder is not this package.
+    return (sys.executable, "-P", "-m", "mayfly")
+
+
+def _curl() -> str | None:
+    """The curl to write into the line; None, with a warning, where there is none that nobody else can change."""
+    try:
+        return str(programs.find("curl", os.environ))
+    except programs.NotFound as reason:
+        speech.warning(f"{reason}: the profiles work without it, more slowly")
+        return None
 
 
 def _regions(found: Document, text: str) -> dict[str, str]:
-    """The region of every profile: there, SDKs look for it in the profile itself, and nowhere else in the file.
+    """The region of each profile, because SDKs read it from the profile's own section alone.
 
-    Where the config names none it is that of [default], as in a shell without a profile, or the usual one.
+    If the config names none, it is that of [default], as in a shell without a profile, or the fallback.
     """
-    default = shadows.region_in(aws_file.foreign(text))
-    return {
-        name: str(table["region"]) if table.get("region") else default or regions.usual(found, name)
-        for name, table in found.tables("profiles").items()
-    }
+    default = shadows.region_in(sections.foreign(text))
+    names = found.tables("profiles")
+    return {name: region_of(found, name) or default or regions.fallback(found, name) for name in names}
 
 
 def _text() -> str:
-    """What stands in `~/.aws/config`; nothing where it cannot be read, which `--write` then says."""
+    """The text of `~/.aws/config`; empty if it cannot be read, which `--write` reports."""
     try:
-        return _config_file().read_text(errors="surrogateescape")
+        return Path(config_file(os.environ)).read_text(errors="surrogateescape")
     except OSError:
         return ""
 
 
 def _write(entries: list[Entry]) -> int:
-    path = _config_file()
+    path = Path(config_file(os.environ))
     try:
-        # surrogateescape: whatever bytes stand there come out again as they were.
+        # surrogateescape: bytes that are no UTF-8 are written back as they are.
         text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
-        merged = aws_file.merge(text, entries)
+        merged = sections.merge(text, entries)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
-    except aws_file.Unmergeable as reason:
+    except sections.Unmergeable as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"mend or remove them in {path}",)) from None
     except OSError as reason:
         raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
@@ -111,7 +120,7 @@ def _write(entries: list[Entry]) -> int:
 
 
 def replace(path: Path, old: str, new: str) -> Path | None:
-    """Put `new` at `path`, whole or not at all, with the mode that it had (0600 if new); the backup of `old`."""
+    """Write `new` to `path`, whole or not at all, with the file's mode (0600 if new); the backup of `old`, if any."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -142,37 +151,29 @@ def _tell(path: Path, written: list[str], removed: list[str], *, is_changed: boo
         return
     speech.say(f"{path}: wrote {', '.join(written) or 'nothing'}")
     if removed:
-        speech.say(f"{path}: took away {', '.join(removed)}")
+        speech.say(f"{path}: removed {', '.join(removed)}")
     if backup:
-        speech.say(f"as it was before: {backup}")
+        speech.say(f"the file as it was before: {backup}")
     if written:
         speech.hint(f"try it: aws --profile {written[0]} sts get-caller-identity")
 
 
 def _complain(path: Path, written: list[str], foreign: list[str]) -> int:
-    """Say what stands in the way of a profile; the exit code."""
+    """Report profiles that could not be written, or will not be used; the exit code."""
     for name in foreign:
         speech.error(f"{path}: has a profile {name} that mayfly did not write, and keeps it")
     if foreign:
         speech.hint("remove it there, or choose other names: mayfly aws-config --write --prefix mayfly-")
     shadowed = [name for name in written if name in _static_keys()]
     for name in shadowed:
-        speech.error(f"{_credentials_file()}: has keys for {name}, which win over credential_process")
+        speech.error(f"{credentials_file(os.environ)}: has keys for {name}, which win over credential_process")
     if shadowed:
-        speech.hint(f"remove them from {_credentials_file()}")
+        speech.hint(f"remove them from {credentials_file(os.environ)}")
     return speech.FAILED if foreign or shadowed else speech.DONE
 
 
 def _static_keys() -> set[str]:
     try:
-        return aws_file.keys_in(_credentials_file().read_text(errors="replace"))
+        return sections.keys_in(Path(credentials_file(os.environ)).read_text(errors="replace"))
     except OSError:
         return set()
-
-
-def _config_file() -> Path:
-    return Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-
-
-def _credentials_file() -> Path:
-    return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()

@@ -1,4 +1,4 @@
-"""`mayfly import-aws-config`: a config made of the profiles in `~/.aws`. It never prints or stores a key."""
+"""`mayfly import-aws-config`: makes a config from the profiles in `~/.aws`. It never prints or stores a key."""
 
 from __future__ import annotations
 
@@ -9,55 +9,56 @@ import sys
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import file as aws_file
-from mayfly.cli.aws_config import plan as aws_import
-from mayfly.cli.aws_config.plan import Plan
+from mayfly.cli.aws_config import sections
+from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
 from mayfly.config.document import Document
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
 
-# What op itself takes in a name; anything else needs the ID.
+# The characters that `op` takes in a name; other names need the ID.
 _ITEM = re.compile(r"op://[A-Za-z0-9_. -]+/[A-Za-z0-9_. -]+")
 
 Items = dict[str, str]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
+    """The command's arguments."""
     parser.add_argument(
         "--item",
         metavar="[PROFILE=]op://VAULT/ITEM",
         action="append",
         default=[],
-        help="where the keys of PROFILE are, or of all; asked for if left out",
+        help="the item with the keys of PROFILE, or of all profiles; asked for if left out",
     )
-    parser.add_argument("--write", action="store_true", help="make it the config, if there is none yet")
+    parser.add_argument("--write", action="store_true", help="write it as the config, if there is none yet")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the config, or write it; and say what is left to do."""
+    """Print or write the config, and say what is left to do."""
     path = _new_config(given.config) if given.write else None
-    drawn = _plan()
-    text = aws_import.rendered(drawn, _items(drawn, _parsed(given.item)))
-    for note in drawn.notes:
+    plan = _plan()
+    text = to_toml(plan, _items(plan, _parsed(given.item)))
+    for note in plan.notes:
         speech.say(note)
     problems = _problems(text)
     if path:
         _create(path, text, problems)
         speech.say(f"wrote {path}")
     else:
-        print(text, end="")
+        speech.print_file(text)
     for problem in problems:
         speech.warning(f"mend this: {problem}")
-    _say_what_is_left(drawn, text)
+    _say_what_is_left(plan, text)
     return speech.FAILED if problems else speech.DONE
 
 
 def _new_config(given: str | None) -> Path:
-    """Where the config is to be; raises Stop where there is one."""
+    """The path for the config; raises Stop if there is a config already."""
     try:
         path = paths.config_file(given)
     except ConfigInvalid:
@@ -66,27 +67,23 @@ def _new_config(given: str | None) -> Path:
         raise speech.Stop(
             speech.FAILED,
             f"{path} is there already, and stays as it is",
-            hints=("print the new one, and take from it what you want: mayfly import-aws-config",),
+            hints=("print the new config, and copy the parts that you want: mayfly import-aws-config",),
         )
     return path
 
 
 def _plan() -> Plan:
-    config = _aws_file("AWS_CONFIG_FILE", "config")
-    credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    config = Path(config_file(os.environ))
+    credentials = Path(credentials_file(os.environ))
     try:
-        drawn = aws_import.plan(aws_import.profiles_in(_text(config), _text(credentials)))
-    except (aws_import.Unreadable, aws_file.Unmergeable) as reason:
+        plan = make_plan(profiles_in(_text(config), _text(credentials)))
+    except (Unreadable, sections.Unmergeable) as reason:
         raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
-    if not drawn.keys:
-        for note in drawn.notes:
+    if not plan.keys:
+        for note in plan.notes:
             speech.say(note)
-        raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and none that stands on one")
-    return drawn
-
-
-def _aws_file(variable: str, name: str) -> Path:
-    return Path(os.environ.get(variable) or f"~/.aws/{name}").expanduser()
+        raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and no role on such a profile")
+    return plan
 
 
 def _text(path: Path) -> str:
@@ -99,7 +96,7 @@ def _text(path: Path) -> str:
 
 
 def _parsed(given: list[str]) -> Items:
-    """The item for each profile that was named, and for "" that of all others."""
+    """The item by the profile that was named; by "" the item of all other profiles."""
     items: Items = {}
     for word in given:
         name, item = ("", word) if word.startswith("op://") else word.partition("=")[::2]
@@ -117,16 +114,16 @@ def _checked(item: str) -> str:
     return item.rstrip("/")
 
 
-def _items(drawn: Plan, given: Mapping[str, str]) -> Items:
-    """An item for every profile with keys: given, or asked for."""
-    unknown = [name for name in given if name and name not in drawn.keys]
+def _items(plan: Plan, given: Mapping[str, str]) -> Items:
+    """An item for each profile with keys: given, or asked for."""
+    unknown = [name for name in given if name and name not in plan.keys]
     if unknown:
         raise speech.Stop(
             speech.WRONG_USAGE,
             *(f"--item {name}=…: there is no profile {name} with keys" for name in unknown),
-            hints=(f"profiles with keys: {', '.join(drawn.keys)}",),
+            hints=(f"profiles with keys: {', '.join(plan.keys)}",),
         )
-    items = {name: given.get(name) or given.get("") or _asked_for(name) for name in drawn.keys}
+    items = {name: given.get(name) or given.get("") or _asked_for(name) for name in plan.keys}
     for name, item in items.items():
         first = next(other for other, same in items.items() if same == item)
         if first != name:
@@ -142,11 +139,11 @@ def _asked_for(name: str) -> str:
             hints=(f"mayfly import-aws-config --item {name}=op://VAULT/ITEM",),
         )
     print(f"1Password item with the keys of {name} (op://VAULT/ITEM): ", end="", file=sys.stderr, flush=True)
-    return _checked(sys.stdin.readline().strip())
+    return _checked(sys.stdin.buffer.readline().decode(errors="replace").strip())
 
 
 def _problems(text: str) -> list[str]:
-    """What Mayfly would refuse of it."""
+    """The problems for which Mayfly would refuse the config."""
     from mayfly.config.load import load_document
 
     try:
@@ -157,12 +154,14 @@ def _problems(text: str) -> list[str]:
 
 
 def _create(path: Path, text: str, problems: list[str]) -> None:
-    """Write what can be served; raises Stop for anything else."""
+    """Write a config that can be served; raises Stop for any other."""
     if problems:
         raise speech.Stop(
             speech.FAILED,
             *problems,
-            hints=(f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {path}",),
+            hints=(
+                f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {quote(str(path))}",
+            ),
         )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -172,12 +171,10 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
         raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
 
 
-def _say_what_is_left(drawn: Plan, text: str) -> None:
-    """The keys are still where they were, in the open, and every SDK would prefer them."""
-    fields = ", ".join(f"'{field}'" for field in aws_import.FIELDS.values() if f'/{field}"' in text)
-    speech.say(f"fields of the items: {fields}: change them there or here, if yours are called otherwise")
-    names = ", ".join(keys.of for keys in drawn.keys.values())
-    credentials = _aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
-    speech.hint(
-        f"move the keys of {names} into their items, and delete them in {credentials}: they work without a code"
-    )
+def _say_what_is_left(plan: Plan, text: str) -> None:
+    """Say what is left: the keys still lie in plain text in ~/.aws, and SDKs take them before Mayfly's credentials."""
+    fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
+    speech.say(f"fields of the items: {fields}: if yours have other names, change them there or here")
+    names = ", ".join(keys.of for keys in plan.keys.values())
+    place = credentials_file(os.environ)
+    speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")

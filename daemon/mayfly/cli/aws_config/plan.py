@@ -1,6 +1,6 @@
-"""From the profiles of `~/.aws` to Mayfly's config. Pure: texts in, texts out.
+"""What `import-aws-config` computes: a config from the profiles of `~/.aws`. Pure: texts in, texts out.
 
-Law: of a permanent key nothing is taken but that it is there.
+Law: of a permanent key only its presence is noted, never its value.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from typing import NamedTuple
 
-from mayfly.cli.aws_config import file as aws_file
+from mayfly.cli.aws_config import sections
 
 
 Settings = Mapping[str, str]
 Profiles = Mapping[str, Settings]
 
-# What 1Password's own AWS shell plugin calls the fields of such an item.
+# The fields of an item, by the names that 1Password's AWS shell plugin gives them.
 FIELDS = {
     "access_key_id": "access key id",
     "secret_access_key": "secret access key",
@@ -28,7 +28,7 @@ FIELDS = {
 }
 
 _COMMENT = re.compile(r"(^|\s+)[#;].*", re.DOTALL)
-_TAKEN = (
+_TAKEN_OVER = (
     "role_arn",
     "source_profile",
     "mfa_serial",
@@ -41,8 +41,8 @@ _TAKEN = (
 LEAST_SECONDS = 900
 CHAINED_MAX_SECONDS = 3600
 
-# Ways to credentials that are not Mayfly's, by a setting that tells them.
-_OTHERS = {
+# Other sources of credentials, by the setting that shows them.
+_OTHER_SOURCES = {
     "sso_session": "SSO (IAM Identity Center)",
     "sso_start_url": "SSO (IAM Identity Center)",
     "login_session": "aws login",
@@ -54,11 +54,11 @@ _OTHERS = {
 
 
 class Unreadable(ValueError):
-    """Not the kind of file that `~/.aws` has."""
+    """A file in `~/.aws` is not an INI file."""
 
 
 class Keys(NamedTuple):
-    """A profile with permanent keys. `of` is what AWS's files call it."""
+    """A profile with permanent keys. `of` is its name in AWS's files."""
 
     of: str
     mfa_serial: str | None
@@ -66,14 +66,14 @@ class Keys(NamedTuple):
 
 
 class Role(NamedTuple):
-    """A profile with a role, whose `values` are those of the config's keys."""
+    """A profile with a role; `values` by the config's keys."""
 
     source: str
     values: dict[str, str | int]
 
 
 class Plan(NamedTuple):
-    """What can be taken over, by Mayfly's names; and `notes`: what cannot, and what became other."""
+    """The profiles for the config by their names there; `notes` say what is left out, and what has changed."""
 
     keys: dict[str, Keys]
     roles: dict[str, Role]
@@ -81,12 +81,12 @@ class Plan(NamedTuple):
 
 
 def profiles_in(config: str, credentials: str) -> dict[str, dict[str, str]]:
-    """Every profile's settings, those of the credentials file first; without Mayfly's own. Raises Unreadable."""
-    ours = aws_file.written(config).profiles
+    """The settings of each profile; the credentials file wins, and our own block is left out. Raises Unreadable."""
+    ours = sections.written(config).profiles
     found: dict[str, dict[str, str]] = {}
     for text, is_config in ((config, True), (credentials, False)):
         for head, settings in _parsed(text).items():
-            name = aws_file.profile_of(head)
+            name = sections.profile_of(head)
             is_profile = not is_config or head == "default" or name != head
             if is_profile and not (is_config and name in ours):
                 found.setdefault(name, {}).update({key: value for key, value in settings.items() if value})
@@ -94,48 +94,48 @@ def profiles_in(config: str, credentials: str) -> dict[str, dict[str, str]]:
 
 
 def _parsed(text: str) -> dict[str, dict[str, str]]:
-    # As botocore reads them, but that a doubled section or key is no error.
+    # As botocore reads them, but a doubled section or key is no error here.
     parser = configparser.RawConfigParser(default_section="\0", strict=False)
     try:
         parser.read_string(text)
     except configparser.Error as reason:
-        # The reason quotes the line, which might hold a key.
+        # The reason quotes the line, which may hold a key.
         line = getattr(reason, "lineno", None) or next((number for number, _ in getattr(reason, "errors", ())), None)
         raise Unreadable(f"line {line} cannot be read" if line else "cannot be read") from None
     return {head: {key: value.strip() for key, value in parser.items(head)} for head in parser.sections()}
 
 
-def plan(profiles: Profiles) -> Plan:
-    """What becomes of each profile."""
+def make_plan(profiles: Profiles) -> Plan:
+    """The plan for these profiles."""
     written, profiles = profiles, _uncommented(profiles)
     reasons = {name: reason for name in profiles if (reason := _reason_against(profiles, name))}
     names = _names(name for name in profiles if name not in reasons)
     notes = [f"left out {name}: {reason}" for name, reason in reasons.items()]
     notes += [f"{name} is called {given} here" for name, given in names.items() if name != given]
     notes += [note for name in names for note in _comments(name, written[name])]
-    drawn = Plan({}, {}, notes)
+    plan = Plan({}, {}, notes)
     for name, given in names.items():
         if _is_role(profiles[name]):
-            _add_role(drawn, profiles, name, names)
+            _add_role(plan, profiles, name, names)
         else:
-            drawn.keys[given] = _keys(profiles, name)
-    return drawn
+            plan.keys[given] = _keys(profiles, name)
+    return plan
 
 
 def _uncommented(profiles: Profiles) -> Profiles:
-    """The values as most SDKs read them: behind white space, # and ; begin a comment.
+    """The values as most SDKs read them: after white space, # and ; begin a comment.
 
-    botocore takes it for a part of the value, with which nothing works there.
+    botocore takes the comment for a part of the value, so such a profile does not work there.
     """
     bare = {name: {key: _COMMENT.sub("", value) for key, value in found.items()} for name, found in profiles.items()}
     return {name: {key: value for key, value in settings.items() if value} for name, settings in bare.items()}
 
 
 def _comments(name: str, settings: Settings) -> Iterator[str]:
-    """A line for each value that is taken over, and had a comment behind it."""
-    for key in _TAKEN:
+    """A line for each value that is taken over without its comment."""
+    for key in _TAKEN_OVER:
         if _COMMENT.search(settings.get(key, "")):
-            yield f"{name}: left out the comment behind {key}, which the AWS CLI takes for a part of it"
+            yield f"{name}: left out the comment after {key}, which the AWS CLI takes for a part of it"
 
 
 def _is_role(settings: Settings) -> bool:
@@ -146,20 +146,20 @@ def _has_keys(settings: Settings) -> bool:
     return "aws_access_key_id" in settings and "aws_session_token" not in settings
 
 
-def _stands_for_keys(settings: Settings) -> bool:
-    """Whether a source with these settings stands for keys: botocore prefers them to its role."""
+def _means_keys(settings: Settings) -> bool:
+    """True if a source with these settings means its keys: botocore takes them before its role."""
     return not _is_role(settings) or not {"aws_access_key_id", "aws_secret_access_key"}.isdisjoint(settings)
 
 
 def _reason_against(profiles: Profiles, name: str) -> str | None:
-    """Why a profile cannot be taken over, or what it stands on cannot."""
+    """Why the profile or one of its sources cannot be taken over; None if all can."""
     if not _is_role(profiles[name]):
         return _why_not(profiles[name], "it")
     seen = [name]
     while source := profiles[name].get("source_profile"):
         if source not in profiles:
             return f"there is no profile {source}, its source"
-        if _stands_for_keys(profiles[source]):
+        if _means_keys(profiles[source]):
             return _why_not(profiles[source], "it" if source in seen else f"its source {source}")
         if source in seen:
             return f"its sources lead back to {source}"
@@ -170,17 +170,17 @@ def _reason_against(profiles: Profiles, name: str) -> str | None:
 
 
 def _why_not(settings: Settings, subject: str) -> str | None:
-    """Why there are no permanent keys in these settings, which are those of `subject`."""
-    other = next((what for key, what in _OTHERS.items() if key in settings), None)
+    """Why these settings, which are those of `subject`, give no permanent keys."""
+    other = next((what for key, what in _OTHER_SOURCES.items() if key in settings), None)
     if other:
         return f"{subject} uses {other}"
-    if _is_role(settings) and not _stands_for_keys(settings):
+    if _is_role(settings) and not _means_keys(settings):
         return None
     return None if _has_keys(settings) else f"{subject} has neither keys nor a role"
 
 
 def _names(given: Iterable[str]) -> dict[str, str]:
-    """A name that Mayfly takes for each of AWS's, different in more than case."""
+    """A valid name in the config for each of AWS's names; no two differ in case alone."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for name in given:
@@ -194,76 +194,74 @@ def _fitting(name: str) -> str:
 
 
 def _free(base: str, taken: set[str]) -> str:
-    """`base`, or with a number, so that it is none of `taken`, which are in lower case."""
+    """`base`, with a number if it is in `taken`, whose names are in lower case."""
     numbered = (f"{base}-{number}" for number in count(2))
     return next(one for one in chain([base], numbered) if one.lower() not in taken)
 
 
 def _keys(profiles: Profiles, name: str) -> Keys:
-    """The profile with keys called `name`; its MFA device is often named only by the roles above it."""
+    """The keys of the profile `name`. Often only the roles that have it as their source name its MFA device."""
     mine = profiles[name]
     above = [settings for settings in profiles.values() if settings.get("source_profile") == name]
-    # A device beside a role is that of the role's source.
+    # The device of a profile with a role is that of the role's source.
     users = above if _is_role(mine) else [mine, *above]
     serials = [settings["mfa_serial"] for settings in users if "mfa_serial" in settings]
     return Keys(name, next(iter(serials), None), mine.get("region"))
 
 
-def _add_role(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> None:
+def _add_role(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> None:
     settings, given = profiles[name], names[name]
-    source = _source(drawn, profiles, settings["source_profile"], names)
+    source = _source(plan, profiles, settings["source_profile"], names)
     values: dict[str, str | int] = {"role_arn": settings["role_arn"]}
     values |= {key: settings[key] for key in ("region", "external_id", "role_session_name") if key in settings}
     signer = _signer(profiles, name)
     device = _keys(profiles, signer).mfa_serial
     if device and settings.get("mfa_serial", device) != device:
-        drawn.notes.append(f"{given}: left out mfa_serial: its codes are those of another device, that of {signer}")
-    is_on_keys = _stands_for_keys(profiles[settings["source_profile"]])
-    values |= _duration(drawn, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
-    drawn.roles[given] = Role(source, values)
+        plan.notes.append(f"{given}: left out mfa_serial: {signer} gives the codes of another device")
+    is_on_keys = _means_keys(profiles[settings["source_profile"]])
+    values |= _duration(plan, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
+    plan.roles[given] = Role(source, values)
 
 
 def _signer(profiles: Profiles, name: str) -> str:
-    """The profile whose keys a role finally stands on."""
+    """The profile whose keys sign for the role, at the end of its sources."""
     source = profiles[name]["source_profile"]
-    while not _stands_for_keys(profiles[source]):
+    while not _means_keys(profiles[source]):
         source = profiles[source]["source_profile"]
     return source
 
 
-def _source(drawn: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> str:
-    """What a role on `name` stands on: its keys, which are a profile of their own where it has a role, too."""
-    if not (_is_role(profiles[name]) and _stands_for_keys(profiles[name])):
+def _source(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> str:
+    """The source of a role on `name`. If `name` has keys and a role, its keys become a profile of their own."""
+    if not (_is_role(profiles[name]) and _means_keys(profiles[name])):
         return names[name]
-    given = next((given for given, keys in drawn.keys.items() if keys.of == name), None)
+    given = next((given for given, keys in plan.keys.items() if keys.of == name), None)
     if given is None:
-        given = _free(f"{_fitting(name)[:55]}-keys", {one.lower() for one in (*drawn.keys, *names.values())})
-        drawn.keys[given] = _keys(profiles, name)
+        given = _free(f"{_fitting(name)[:55]}-keys", {one.lower() for one in (*plan.keys, *names.values())})
+        plan.keys[given] = _keys(profiles, name)
     return given
 
 
-def _duration(drawn: Plan, given: str, text: str | None, *, is_on_keys: bool) -> dict[str, str | int]:
+def _duration(plan: Plan, given: str, text: str | None, *, is_on_keys: bool) -> dict[str, str | int]:
     if text is None:
         return {}
     seconds = int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0
     if seconds < LEAST_SECONDS:
-        drawn.notes.append(f"{given}: left out duration_seconds, which is less than AWS takes, or no number")
+        plan.notes.append(f"{given}: left out duration_seconds, which is less than AWS takes, or no number")
         return {}
     if seconds <= CHAINED_MAX_SECONDS:
         return {"duration_seconds": seconds}
     if is_on_keys:
-        drawn.notes.append(
-            f'{given}: is longer than an hour, and so mfa = "each": a prompt and a code for each session'
-        )
+        plan.notes.append(f'{given}: lives over an hour, so it has mfa = "each": a prompt and a code for each session')
         return {"duration_seconds": seconds, "mfa": "each"}
-    drawn.notes.append(f"{given}: left out duration_seconds: a role on a role lives an hour at most in AWS")
+    plan.notes.append(f"{given}: left out duration_seconds: a role assumed by a role lives an hour at most in AWS")
     return {}
 
 
-def rendered(drawn: Plan, items: Mapping[str, str]) -> str:
-    """The config as TOML; `items` has the 1Password item (`op://vault/item`) of every profile with keys."""
-    tables = [_table(name, _key_values(keys, items[name])) for name, keys in drawn.keys.items()]
-    tables += [_table(name, {"source_profile": role.source, **role.values}) for name, role in drawn.roles.items()]
+def to_toml(plan: Plan, items: Mapping[str, str]) -> str:
+    """The config as TOML; `items` has the 1Password item (`op://vault/item`) of each profile with keys."""
+    tables = [_table(name, _key_values(keys, items[name])) for name, keys in plan.keys.items()]
+    tables += [_table(name, {"source_profile": role.source, **role.values}) for name, role in plan.roles.items()]
     return "\n".join(tables)
 
 
@@ -274,8 +272,14 @@ def _key_values(keys: Keys, item: str) -> dict[str, str | int]:
     return values | ({"region": keys.region} if keys.region else {})
 
 
+def _toml_value(value: str | int) -> str:
+    """A number or a basic string; what cannot be printed stands in it as an escape sequence."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text)
+
+
 def _table(name: str, values: Mapping[str, str | int]) -> str:
     shown = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
     width = max(map(len, values))
-    lines = [f"{key:<{width}} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    lines = [f"{key:<{width}} = {_toml_value(value)}" for key, value in values.items()]
     return "\n".join([f"[profiles.{shown}]", *lines, ""])

@@ -1,4 +1,4 @@
-"""The region of a profile's clients where nobody names one: most SDKs fail without."""
+"""The region of a profile's clients if neither config nor user names one: most SDKs fail without a region."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import re
 from collections.abc import Iterator
 
 from mayfly.config.document import Document, Tree
+from mayfly.config.region import is_region
 
 
-USUAL = "us-east-1"
+DEFAULT = "us-east-1"
 
 
-def usual(found: Document, name: str) -> str:
-    """That of the nearest profile below `name` that names one, else where STS is asked: the first of the partition."""
+def fallback(found: Document, name: str) -> str:
+    """The region of the nearest source of the profile `name` that has one, else the first region of its partition."""
     line = list(_line(found, name))
     return next(filter(None, map(_region, line)), "") or _first_of(next(filter(None, map(_partition, line)), "aws"))
 
 
 def _line(found: Document, name: str) -> Iterator[Tree]:
-    """The profile and those that it stands on, each once, though the config may lead in a circle."""
+    """The profile and its sources, each once, even if the config leads in a circle."""
     tables = found.tables("profiles")
     while table := tables.pop(name, None):
         yield table
@@ -27,8 +28,8 @@ def _line(found: Document, name: str) -> Iterator[Tree]:
 
 
 def _region(table: Tree) -> str:
-    region = str(table.get("region", ""))
-    return region if re.fullmatch(r"[a-z0-9-]+", region) else ""  # what it is instead is for `serve` to say
+    region = table.get("region")
+    return str(region) if is_region(region) else ""  # `serve` says what is wrong with it
 
 
 def _partition(table: Tree) -> str:
@@ -38,7 +39,7 @@ def _partition(table: Tree) -> str:
 
 def _first_of(partition: str) -> str:
     if partition == "aws":
-        return USUAL  # without a look into botocore's data: this runs in every shell start-up
+        return DEFAULT  # without botocore's data, because this runs in each shell start-up
     from mayfly.shared.partitions import partition_named
 
     return partition_named(partition).first_region

@@ -1,7 +1,6 @@
-"""What [default] in `~/.aws` says: every SDK asks it before a container, and for a region where no other is named.
+"""Credentials and the region of [default] in `~/.aws`. SDKs take these credentials before those of an endpoint.
 
-The price of missing a credential there is work in the wrong account. Only names of keys are kept, never a value but the
-region's.
+If we missed them, the user would work in the wrong account. Only the names of keys are kept, and the region's value.
 """
 
 from __future__ import annotations
@@ -11,36 +10,32 @@ import re
 
 from collections.abc import Iterator, Mapping
 
+from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.config.region import is_region
 
-# A region or an output format does no harm.
+
+# Keys that give credentials. A region or an output format does no harm.
 _KEYS = {"aws_access_key_id", "credential_process", "login_session", "role_arn", "aws_secret_access_key"}
 
 
 def find(environ: Mapping[str, str]) -> list[str]:
-    """A line for each file in which [default] has credentials of its own, or a way to some."""
+    """A line for each file in which [default] has credentials, or a way to get some."""
     return [
         f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
-        for path in _files(environ)
+        for path in (credentials_file(environ), config_file(environ))
         if (keys := _shadowing_keys(path))
     ]
 
 
 def default_region(environ: Mapping[str, str]) -> str | None:
-    """The region of [default] in the config file, for whoever names none; None where it has none."""
-    return region_in(_text(_files(environ)[1]))
+    """The region of [default] in the config file, or None."""
+    return region_in(_text(config_file(environ)))
 
 
 def region_in(text: str) -> str | None:
-    """The same, of a config file's text."""
+    """The region of [default] in a config file's text, or None."""
     named = [value for key, value in _default_items(text) if key == "region"]
-    return named[-1] if named and re.fullmatch(r"[a-z0-9-]+", named[-1]) else None
-
-
-def _files(environ: Mapping[str, str]) -> tuple[str, str]:
-    return (
-        os.path.expanduser(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"),  # noqa: PTH111 - speed
-        os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config"),  # noqa: PTH111 - speed
-    )
+    return named[-1] if named and is_region(named[-1]) else None
 
 
 def _shadowing_keys(path: str) -> list[str]:
@@ -49,7 +44,7 @@ def _shadowing_keys(path: str) -> list[str]:
 
 
 def _text(path: str) -> str:
-    # Only a plain file: to read a pipe would leave nothing for the SDK.
+    # Only plain files are read: after us, a pipe would have nothing left for the SDK.
     if not os.path.isfile(path):  # noqa: PTH113 - speed
         return ""
     try:
@@ -62,7 +57,7 @@ def _text(path: str) -> str:
 def _default_items(text: str) -> Iterator[tuple[str, str]]:
     """The keys, in lower case, and values of [default] (or [profile default]) in a file of `~/.aws`.
 
-    As botocore reads it: a line that is indented deeper than the key before it goes on with that key's value.
+    As botocore reads it: a line that is indented deeper than the key before it continues that key's value.
     """
     is_default = False
     key_indent: int | None = None

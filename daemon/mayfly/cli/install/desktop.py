@@ -1,4 +1,4 @@
-"""What `install` gives to programs that no shell starts: the URL, and the path of the token's file, never the token."""
+"""A profile for programs that no shell starts: the URL and the path of the token's file, never the token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Variables = Mapping[str, str]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What `install` takes for them."""
+    """The arguments of `install` for such programs."""
     parser.add_argument(
         "--environment-d",
         metavar="PROFILE",
@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def variables(given: argparse.Namespace) -> Variables:
-    """What those programs are to find; nothing where nobody asks. Makes nothing; raises Stop or ConfigInvalid."""
+    """The variables for such programs; empty unless asked for. Makes no token; raises Stop or ConfigInvalid."""
     is_mac = sys.platform == "darwin"
     if given.environment_d and is_mac:
         raise speech.Stop(speech.WRONG_USAGE, "--environment-d is systemd's: on macOS it is --launchctl-setenv")
@@ -40,7 +40,7 @@ def variables(given: argparse.Namespace) -> Variables:
     if not profile:
         return {}
     found = target.find(given.config, profile)
-    changes = environment.enter({}, found, token_file=str(tokens.token_path(found.profile)))
+    changes = environment.changes_to_set({}, found, token_file=str(tokens.token_path(found.profile)))
     return {name: value for name, value in changes.items() if value}
 
 
@@ -52,13 +52,13 @@ def show(wanted: Variables) -> None:
         for name, value in wanted.items():
             print(f"<!-- then: launchctl setenv {name} '{value}' -->")
         return
-    from mayfly.cli.install import systemd as install_systemd
+    from mayfly.cli.install import unit_files, with_systemd
 
-    install_systemd.show(install_systemd.environment_file(wanted))
+    unit_files.show(with_systemd.environment_file(wanted))
 
 
 def give(wanted: Variables) -> None:
-    """Have every program of the desktop find them; raises Stop where it cannot be had."""
+    """Give the variables to all programs of the desktop; raises Stop if that fails."""
     if not wanted:
         return
     profile = wanted[environment.PROFILE]
@@ -66,11 +66,11 @@ def give(wanted: Variables) -> None:
     if sys.platform == "darwin":
         for name, value in wanted.items():
             if problem := launchd.setenv(name, value):
-                raise speech.Stop(speech.FAILED, f"launchctl setenv {name}: {problem}")
+                raise speech.Stop(speech.FAILED, *(f"launchctl setenv {name}: {line}" for line in problem.splitlines()))
         speech.say(f"every program that is started from now on uses {profile}, until log-out")
         return
-    from mayfly.cli.install import systemd as install_systemd
+    from mayfly.cli.install import unit_files, with_systemd
 
-    for path, text in install_systemd.environment_file(wanted).items():
-        if install_systemd.put(path, text):
+    for path, text in with_systemd.environment_file(wanted).items():
+        if unit_files.put(path, text):
             speech.say("every program of the desktop finds the profile there, from the next log-in on")

@@ -1,22 +1,23 @@
-"""`mayfly install`: a service of this user alone, there at log-in, on the listening address in force."""
+"""`mayfly install`: makes the daemon a service of this user, from log-in on, on the listening address in force."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly.cli import speech
-from mayfly.cli.install import desktop as install_desktop
+from mayfly.cli.install import desktop
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
-from mayfly.shared import address, paths
+from mayfly.shared import address, paths, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.text import printable
 
 
 if TYPE_CHECKING:
@@ -24,25 +25,26 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What this command takes."""
-    parser.add_argument("--now", action="store_true", help="start it, too")
+    """The command's arguments."""
+    parser.add_argument("--now", action="store_true", help="start the service, too")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be written, and do nothing")
-    install_desktop.arguments(parser)
+    desktop.arguments(parser)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Install, or say what stands in the way: before anything is written, as far as that can be known."""
-    wanted = install_desktop.variables(given)
+    """Install, or say what stands in the way: before anything is written, if that can be known."""
+    wanted = desktop.variables(given)
     values = values_in_force(given.config)
+    _check_characters(values, wanted)
     if sys.platform == "darwin":
-        from mayfly.cli.install import launchd as install_launchd
+        from mayfly.cli.install import with_launchd
 
-        install_launchd.install(values, now=given.now, dry_run=given.dry_run)
+        with_launchd.install(values, now=given.now, dry_run=given.dry_run)
     elif systemd.is_here():
-        from mayfly.cli.install import systemd as install_systemd
+        from mayfly.cli.install import with_systemd
 
         try:
-            install_systemd.install(values, now=given.now, dry_run=given.dry_run)
+            with_systemd.install(values, now=given.now, dry_run=given.dry_run)
         except systemd.Refused as reason:
             raise refused(reason) from None
     else:
@@ -52,15 +54,23 @@ def run(given: argparse.Namespace) -> int:
             hints=("start it yourself at log-in: mayfly serve",),
         )
     if given.dry_run:
-        install_desktop.show(wanted)
+        desktop.show(wanted)
     else:
-        install_desktop.give(wanted)
+        desktop.give(wanted)
         _say_how_to_use(given.config)
     return speech.DONE
 
 
+def _check_characters(values: Values, variables: Mapping[str, str]) -> None:
+    """Raise ConfigInvalid for a path with a character that cannot be printed: a line end would begin a directive."""
+    here = (values.home, values.log, str(systemd.folder()), values.python, values.config or "", *values.op_folders)
+    for text in (*here, values.runtime_dir, *variables.values()):
+        if not text.isprintable():
+            raise ConfigInvalid(f"{printable(text)}: has characters that no unit may have: rename it")
+
+
 def refused(reason: systemd.Refused) -> speech.Stop:
-    """The end where systemd's manager of this user does not run, or will not."""
+    """The Stop for a user manager of systemd that does not run, or refuses."""
     hints = ["systemctl --user status 'mayfly*'"]
     if "bus" in str(reason) or "XDG_RUNTIME_DIR" in str(reason):
         hints = [
@@ -71,9 +81,9 @@ def refused(reason: systemd.Refused) -> speech.Stop:
 
 
 def values_in_force(given: str | None) -> Values:
-    """What the units are filled in with; raises Stop or ConfigInvalid where the config or the address is not good.
+    """The values for the units; raises Stop or ConfigInvalid if the config or the address cannot be used.
 
-    A config that is not there yet is no hindrance: the service waits for it.
+    There may be no config yet: the service waits for it.
     """
     from mayfly.config.load import load
 
@@ -101,7 +111,7 @@ def values_in_force(given: str | None) -> Values:
 
 
 def _op_folders(found: Config | None) -> tuple[str, ...]:
-    """Where `op` is by this shell's PATH, if the service would not look there; also before there is a config."""
+    """The folders of this shell's `op` in which the service would not look; also before there is a config."""
     from mayfly.config.model import OnePassword
     from mayfly.exchange.onepassword.op import USUAL_PLACES, find_op
 
@@ -111,15 +121,23 @@ def _op_folders(found: Config | None) -> tuple[str, ...]:
         try:
             place = find_op(way, os.environ)
         except MayflyError as error:
-            speech.warning(f"{error.message}: the service has no credentials before")
+            speech.warning(f"{error.message}: until then the service has no credentials")
             continue
         if not way.op and place not in USUAL_PLACES:
             folders[str(Path(place).parent)] = None
     return tuple(folders)
 
 
+def _own_name() -> str | None:
+    """The command's name, if a shell finds it by that; else None."""
+    try:
+        return programs.find("mayfly", os.environ).name
+    except programs.NotFound:
+        return None
+
+
 def _say_how_to_use(given: str | None) -> None:
-    """The line for each shell's start-up file, and what IDEs are better served with."""
+    """Say the line for each shell's start-up file, and the command for IDEs."""
     from shlex import quote
 
     try:
@@ -128,8 +146,8 @@ def _say_how_to_use(given: str | None) -> None:
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
         return
-    command = "mayfly" if shutil.which("mayfly") else f"{quote(sys.executable)} -m mayfly"
-    # A start-up file is read in whatever folder the shell is started.
+    command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
+    # A start-up file needs an absolute path: a shell may start in any folder.
     config = f" --config {quote(str(path))}" if given else ""
     profile = f" {quote(names[0])}" if len(names) > 1 else ""
     speech.hint(f'bash, zsh: put into ~/.bashrc, ~/.zshrc: eval "$({command} env{profile}{config})"')
@@ -137,6 +155,6 @@ def _say_how_to_use(given: str | None) -> None:
     speech.hint(
         f"IDEs and other programs of the desktop: {command} aws-config --write{config}, and choose a profile there"
     )
-    # The agent is told of it; systemd's units have the session's.
+    # launchd's agent is given the variable; systemd's units use the session's runtime folder.
     if "MAYFLY_RUNTIME_DIR" in os.environ and sys.platform != "darwin":
         speech.warning("MAYFLY_RUNTIME_DIR is set in this shell, and not for the service: they will not meet")

@@ -1,4 +1,4 @@
-"""`mayfly uninstall`: the service is gone, with all that `install` has written."""
+"""`mayfly uninstall`: ends the service and removes all that `install` has written."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from mayfly.cli.install.install import refused
 from mayfly.service import systemd
 
 
-# The service goes, whatever it was to serve.
+# The service is removed, whatever its config is.
 TAKES_CONFIG = False
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """What this command takes: nothing."""
+    """The command has no arguments."""
 
 
 def run(_given: argparse.Namespace) -> int:
-    """End the service and take it away."""
+    """End the service and remove it."""
     if sys.platform == "darwin":
-        from mayfly.cli.install import launchd as install_launchd
+        from mayfly.cli.install import with_launchd
 
-        kept = install_launchd.uninstall()
+        kept = with_launchd.uninstall()
     else:
-        from mayfly.cli.install import systemd as install_systemd
+        from mayfly.cli.install import with_systemd
 
         try:
-            kept = install_systemd.uninstall()
+            kept = with_systemd.uninstall()
         except systemd.Refused as reason:
             raise refused(reason) from None
     if kept is None:

@@ -51,9 +51,11 @@ class Refusal(NamedTuple):
 class Refused(Exception):
     """A check failed. Each request gets its own: an exception that is raised twice keeps the tracebacks of both."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, profile: str = "") -> None:
         super().__init__(refusal.cause)
         self.refusal = refusal
+        # What the client asked for, where its token alone was wrong; perhaps no profile at all.
+        self.profile = profile
 
 
 _VERSION = Refusal("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
@@ -68,6 +70,16 @@ _DOUBLED = Refusal("authorization", refusal(403, "DoubledAuthorization", "send t
 _UNAUTHORIZED = Refusal(
     "token",
     refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
+)
+# Says nothing of the profile, so that it tells nobody which there are.
+_NO_TOKEN = Refusal(
+    "token",
+    refusal(
+        401,
+        "Unauthorized",
+        "no token was sent (older SDKs read no AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE):"
+        ' eval "$(mayfly env PROFILE)" anew, without --token-file',
+    ),
 )
 
 
@@ -93,13 +105,18 @@ class Checks:
         self._check_marks(headers)
         if request.body_exists or hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
             raise Refused(_BODY)
-        tokens = headers.getall(hdrs.AUTHORIZATION, ())
-        if len(tokens) > 1:
+        if len(headers.getall(hdrs.AUTHORIZATION, ())) > 1:
             raise Refused(_DOUBLED)
         profile = path[1]
-        if profile is not None and not (tokens and self._opens(tokens[0], profile)):
-            raise Refused(_UNAUTHORIZED)
+        if profile is not None:
+            self._check_token(headers.get(hdrs.AUTHORIZATION), profile)
         return profile
+
+    def _check_token(self, token: str | None, profile: str) -> None:
+        if not token:
+            raise Refused(_NO_TOKEN, profile)
+        if not self._opens(token, profile):
+            raise Refused(_UNAUTHORIZED, profile)
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())

@@ -1,21 +1,31 @@
 """How to keep a client waiting while a human looks for the fingerprint reader.
 
-SDKs give up after 1 to 9 seconds of silence (measured). An interim `100 Continue` resets the timer of most. C++ counts
-only bytes of a 200 that has begun. Go drops a request after five interim answers, and has no time limit of its own, so
-it gets nothing until the answer is there.
+SDKs give up after 1 to 9 seconds of silence (measured). An interim `100 Continue` resets the timer of most. Two kinds
+need another dialect:
+
+- C++ counts only bytes of a 200 that has begun, and gives up below a byte a second.
+- Go before 1.24 drops a request after five interim answers. Go has no time limit of its own, so it gets nothing until
+  the answer is there. Tools put names of their own in front (Terraform's begins with `APN/`), so Go is also recognised
+  by `Accept-Encoding: gzip`: its transport adds exactly this unless compression is off. No other SDK does but those on
+  OkHttp, which needs silence, too. (Node and aiohttp send `gzip, deflate`, urllib and urllib3 `identity`; curl and Java
+  send none.)
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from aiohttp import HttpVersion11
+from aiohttp import HttpVersion11, hdrs
+from multidict import CIMultiDictProxy
 
 
 # A client with a limit of one second gets its first bytes well within it, on a busy machine too.
 FIRST_BYTE_SECONDS = 0.5
 EVERY_SECONDS = 0.7
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+# C++ counts once a second: an early first sign leaves little time in which it can have counted nothing.
+FIRST_SPACES_SECONDS = 0.3
+SPACES = 64
 
 
 class Dialect(Enum):
@@ -26,11 +36,18 @@ class Dialect(Enum):
     SILENCE = "nothing"
 
 
-_SILENT = ("aws-sdk-go", "Go-http-client/", "rclone/", "okhttp/", "aws-sdk-kotlin/")
+_WHITE_SPACE = ("aws-sdk-cpp/",)
+# Go with compression off sends no Accept-Encoding; then its name is all there is.
+_SILENT = ("aws-sdk-go", "Go-http-client/", "rclone/", "APN/", "okhttp/", "aws-sdk-kotlin/")
+_GO_ENCODINGS = ["gzip"]
 
 
-def dialect_of(user_agent: str, version: object) -> Dialect:
-    """The dialect of a client by its User-Agent and HTTP version."""
-    if version != HttpVersion11 or user_agent.startswith(_SILENT):
+def dialect_of(headers: CIMultiDictProxy[str], version: object) -> Dialect:
+    """The dialect of a client by its `User-Agent`, its `Accept-Encoding` and its HTTP version."""
+    agent = headers.get(hdrs.USER_AGENT, "")
+    if version != HttpVersion11:
         return Dialect.SILENCE
-    return Dialect.WHITE_SPACE if user_agent.startswith("aws-sdk-cpp/") else Dialect.INTERIM
+    if agent.startswith(_WHITE_SPACE):
+        return Dialect.WHITE_SPACE
+    is_silent = agent.startswith(_SILENT) or headers.getall(hdrs.ACCEPT_ENCODING, ()) == _GO_ENCODINGS
+    return Dialect.SILENCE if is_silent else Dialect.INTERIM

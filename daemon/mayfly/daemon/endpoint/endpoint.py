@@ -13,7 +13,16 @@ from aiohttp import hdrs, web
 
 from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
-from mayfly.daemon.endpoint.dialects import EVERY_SECONDS, FIRST_BYTE_SECONDS, INTERIM, Dialect, dialect_of
+from mayfly.daemon.endpoint.dialects import (
+    EVERY_SECONDS,
+    FIRST_BYTE_SECONDS,
+    FIRST_SPACES_SECONDS,
+    INTERIM,
+    SPACES,
+    Dialect,
+    dialect_of,
+)
+from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.grants import Grants, digest
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
@@ -28,7 +37,7 @@ _CHUNKED_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-_SPACE_CHUNK = b"1\r\n \r\n"
+_SPACE_CHUNK = b"%x\r\n%b\r\n" % (SPACES, b" " * SPACES)
 
 
 class Endpoint:
@@ -42,6 +51,7 @@ class Endpoint:
         keeper: Keeper,
         grants: Grants,
         audit: Audit,
+        refused_clients: RefusedClients,
         *,
         port: int,
         clock: Callable[[], datetime],
@@ -51,6 +61,7 @@ class Endpoint:
         self._keeper = keeper
         self._tokens_renewed = tokens_renewed
         self._audit = audit
+        self._refused_clients = refused_clients
         self._on_refusal = on_refusal
         # Weak, so that credentials that are forgotten do not live on here.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
@@ -99,6 +110,8 @@ class Endpoint:
 
     def _refused(self, refused: Refused) -> Answer:
         self._on_refusal(refused.refusal.cause)
+        if refused.profile in self._keeper.config.profiles:
+            self._refused_clients.unauthorized(refused.profile)
         return refused.refusal.answer
 
     async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
@@ -106,6 +119,7 @@ class Endpoint:
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
         await self._audit.note(profile, agent, _inode(request))
+        self._refused_clients.served(profile)
         return self._render(credentials)
 
     def _render(self, credentials: Credentials) -> Answer:
@@ -119,7 +133,7 @@ class Endpoint:
         agent = request.headers.get(hdrs.USER_AGENT, "")
         self._audit.start_lookup(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
-        dialect = dialect_of(agent, request.version)
+        dialect = dialect_of(request.headers, request.version)
         try:
             if dialect is Dialect.WHITE_SPACE:
                 return await self._send_white_space(request, work)
@@ -136,17 +150,22 @@ class Endpoint:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         except TimeoutError:
-            return _error_answer(self._pending(profile))
+            return self._failed(profile, self._pending(profile))
         except MayflyError as error:
             # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
-            return _error_answer(error, hint=error.hint.replace("'mayfly login'", f"'mayfly login {profile}'"))
+            return self._failed(profile, error)
         try:
             # The token may have been rotated while the client waited.
             self._checks.run(request)
         except Refused as refused:
             return self._refused(refused)
         return await self._hand_out(request, profile, agent, credentials)
+
+    def _failed(self, profile: str, error: MayflyError) -> Answer:
+        """The answer in the place of credentials, of which the person hears, too."""
+        self._refused_clients.failed(profile, error)
+        return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, profile: str) -> MayflyError:
         """What to tell a client whose patience has ended."""
@@ -168,7 +187,7 @@ class Endpoint:
 
     async def _send_white_space(self, request: web.BaseRequest, work: asyncio.Future[Answer]) -> Answer:
         """For C++: begin a 200 with white space. No error may follow, because SDKs take an error for empty keys."""
-        done, _ = await asyncio.wait([work], timeout=FIRST_BYTE_SECONDS)
+        done, _ = await asyncio.wait([work], timeout=FIRST_SPACES_SECONDS)
         if done:
             return work.result()
         transport = request.transport
@@ -200,11 +219,6 @@ def _inode(request: web.BaseRequest) -> int | None:
     """The inode of the client's socket."""
     peer = _connection(request).peer
     return peer.inode if peer else None
-
-
-def _error_answer(error: MayflyError, hint: str | None = None) -> Answer:
-    sentence = f"{error.message}: {hint}" if hint else error.sentence()
-    return refusal(error.http_status, error.code, sentence)
 
 
 def _login(profile: str) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import trust
+from mayfly.shared import programs, trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
+from mayfly.shared.files import Unreadable, read_plain_file
 
 
 TOKEN_COMMAND_SECONDS = 30
+TOKEN_FILE_BYTES = 64 * 1024
 _TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
 
 # `op` needs these to find the app, its config and its language. No AWS variable, no `op` session of another terminal
@@ -63,11 +65,11 @@ def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict
     return chosen | {"OP_SERVICE_ACCOUNT_TOKEN": token}
 
 
-def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
-    command = tuple(way.token_command or ())
-    limit_seconds = min(TOKEN_COMMAND_SECONDS, way.timeout_seconds)
+def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> str:
+    command = _program_and_arguments(onepassword, environ)
+    limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
-        with Child(command, environment=of, limit_seconds=limit_seconds) as child:
+        with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
             printed = child.printed()
     except Hung:
         raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
@@ -78,6 +80,14 @@ def _token_by_command(way: OnePassword, of: Mapping[str, str]) -> str:
     if printed.exit_code:
         raise ConfigInvalid(f"token_command {command[0]} failed (exit code {printed.exit_code})")
     return _token(printed.stdout, f"token_command {command[0]}")
+
+
+def _program_and_arguments(onepassword: OnePassword, environ: Mapping[str, str]) -> tuple[str, ...]:
+    name, *arguments = onepassword.token_command or ()
+    try:
+        return (str(programs.find(name, environ)), *arguments)
+    except programs.NotFound as reason:
+        raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 
 
 def _token_in_file(name: str | None) -> str:
@@ -91,7 +101,9 @@ def _token_in_file(name: str | None) -> str:
             problems.append(f"{path} is no file")
         if problems:
             raise ConfigInvalid(*problems)
-        return _token(path.read_bytes(), str(path))
+        return _token(read_plain_file(path, TOKEN_FILE_BYTES), str(path))
+    except Unreadable as reason:
+        raise ConfigInvalid(f"{path} {reason}") from None
     except OSError as reason:
         raise ConfigInvalid(f"{path}: the token cannot be read: {reason.strerror}") from None
 

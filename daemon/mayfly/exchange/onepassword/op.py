@@ -5,16 +5,13 @@ Output of `op` leaves this file only as the values of the references. Errors nev
 
 from __future__ import annotations
 
-import os
-
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Self
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment
-from mayfly.shared import trust
+from mayfly.shared import programs
 from mayfly.shared.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
 
 
@@ -24,36 +21,21 @@ VALUE_CAP_BYTES = 1024
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
 
-def find_op(way: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
+def find_op(onepassword: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
-    `table` is where the way stands in the config. Raises OnePasswordMissing, or ConfigInvalid where the only ones there
-    are could have been put there by somebody else.
+    `table` is the name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could
+    have put there every `op` that is found.
     """
-    if way.op:
-        places, otherwise = [Path(way.op)], f"{way.op}: there is no such program"
-    else:
-        folders = [Path(entry) for entry in environ.get("PATH", "").split(":") if entry.startswith("/")]
-        places = [folder / "op" for folder in folders] + [Path(place) for place in USUAL_PLACES]
-        otherwise = "op, the 1Password CLI, is neither on PATH nor in the usual places"
-    found = _trusted(places)
-    if not found:
-        raise _missing(otherwise, table)
-    return found
-
-
-def _trusted(places: Iterable[Path]) -> str | None:
-    doubts: list[str] = []
-    for place in places:
-        if not place.is_file() or not os.access(place, os.X_OK):
-            continue
-        problems = trust.trust_problems(place)
-        if not problems:
-            return str(place)
-        doubts += [f"op at {place} cannot be trusted: {problem}" for problem in problems]
-    if doubts:
-        raise ConfigInvalid(*dict.fromkeys(doubts))
-    return None
+    try:
+        return str(programs.find(onepassword.op or "op", environ, USUAL_PLACES))
+    except programs.NotFound as reason:
+        if reason.distrusted:
+            raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
+        if onepassword.op:
+            raise _missing(str(reason), table) from None
+        skipped = "".join(f"; skipped: {line}" for line in reason.skipped)
+        raise _missing(f"op, the 1Password CLI, is neither on PATH nor in the usual places{skipped}", table) from None
 
 
 def _missing(message: str, table: str) -> OnePasswordMissing:

@@ -84,11 +84,13 @@ def check_date(answer: Answer, sent_at: datetime) -> None:
         raise UnusableAnswer("its Date is more than 15 minutes off")
 
 
-def parse_instant(text: str) -> datetime:
-    """An instant as STS writes it; raises ValueError for any other form."""
-    if not _INSTANT.fullmatch(text):
+def parse_instant(value: str | float) -> datetime:
+    """An instant as STS writes it: in XML a text, in JSON seconds since 1970; raises ValueError for any other form."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    if not _INSTANT.fullmatch(value):
         raise ValueError("no instant")
-    return datetime.fromisoformat(text)
+    return datetime.fromisoformat(value)
 
 
 def assumed_role_arn(answer: Answer) -> str:

@@ -229,7 +229,8 @@ _PARSE_ERRORS = (
 
 
 def _check_before_parsing(operation_model: Any, response_dict: Mapping[str, Any], **_: Any) -> None:
-    if response_dict["status_code"] < 300:
+    # A later botocore may speak another protocol with STS; then only the parts of an answer are checked.
+    if response_dict["status_code"] < 300 and operation_model.service_model.resolved_protocol == "query":
         check_document(operation_model.name, response_dict["body"])
 
 

@@ -1,8 +1,9 @@
-"""The agent's installation, against a `launchctl` that writes down what it is told."""
+"""`install` and `uninstall` with launchd, against a `launchctl` that records its calls."""
 
 from __future__ import annotations
 
 import plistlib
+import shlex
 import stat
 import sys
 
@@ -11,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from mayfly.cli import speech
-from mayfly.cli.install import launchd as install_launchd
+from mayfly.cli.install import with_launchd
 from mayfly.cli.main import main
 from mayfly.service import launchd
 from mayfly.service.units import Values
-from mayfly.shared import paths
+from mayfly.shared import paths, tokens
 from support.world import SEED_TOML
 
 
@@ -35,14 +36,15 @@ DOMAIN = launchd._domain()
 
 @pytest.fixture(name="home")
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin/launchctl"
-    program.parent.mkdir()
+    home = tmp_path / "it's home"
+    program = home / "bin/launchctl"
+    program.parent.mkdir(parents=True)
     program.write_text(LAUNCHCTL)
     program.chmod(0o755)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "mayfly/run"))
-    return tmp_path
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(home / "mayfly/run"))
+    return home
 
 
 @pytest.fixture(name="values")
@@ -57,18 +59,18 @@ def _values(home: Path) -> Values:
 
 
 def calls(home: Path) -> list[str]:
-    """What launchctl was told since the last time, but for questions."""
+    """The calls of launchctl since the last time, without `print`."""
     path = home / "calls"
     lines = path.read_text().splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
     return [line for line in lines if not line.startswith("print ")]
 
 
-def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> None:
-    """The property list is written, and launchd takes it over and starts it; a second time it only starts it."""
-    install_launchd.install(values, now=True, dry_run=False)
+def test_the_agent_is_written_and_loaded(home: Path, values: Values) -> None:
+    """The property list is written, loaded and started; a second `install` only starts it."""
+    with_launchd.install(values, now=True, dry_run=False)
     first = calls(home)
-    install_launchd.install(values, now=True, dry_run=False)
+    with_launchd.install(values, now=True, dry_run=False)
 
     agent = home / "Library/LaunchAgents/io.mayfly.daemon.plist"
     assert "io.mayfly.daemon" == plistlib.loads(agent.read_bytes())["Label"]
@@ -78,21 +80,21 @@ def test_the_agent_is_put_there_and_taken_over(home: Path, values: Values) -> No
     assert [f"kickstart {DOMAIN}/io.mayfly.daemon"] == calls(home)
 
 
-def test_a_changed_agent_is_taken_over_anew(home: Path, values: Values) -> None:
-    """On another address launchd forgets the old agent before it takes over the new one."""
-    install_launchd.install(values, now=True, dry_run=False)
+def test_a_changed_agent_is_loaded_again(home: Path, values: Values) -> None:
+    """With another address, the old agent is unloaded before the new one is loaded."""
+    with_launchd.install(values, now=True, dry_run=False)
     calls(home)
     moved = Values(python=values.python, listen=("127.0.0.1", 9171), home=values.home)
-    install_launchd.install(moved, now=True, dry_run=False)
+    with_launchd.install(moved, now=True, dry_run=False)
 
     assert ["bootout", "bootstrap", "kickstart"] == [line.split()[0] for line in calls(home)]
 
 
 def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was edited by hand is not replaced, and that is said."""
-    install_launchd.install(values, now=False, dry_run=False)
+    """A property list that was edited by hand is not replaced, which is said."""
+    with_launchd.install(values, now=False, dry_run=False)
     launchd.agent().write_text(launchd.agent().read_text().replace("<integer>10<", "<integer>99<"))
-    install_launchd.install(values, now=False, dry_run=False)
+    with_launchd.install(values, now=False, dry_run=False)
 
     assert "<integer>99<" in launchd.agent().read_text()
     said = capsys.readouterr().err
@@ -103,7 +105,7 @@ def test_an_edited_agent_is_kept(home: Path, values: Values, capsys: pytest.Capt
 
 def test_a_dry_run_only_shows(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
     """The property list is printed, and nothing is done."""
-    install_launchd.install(values, now=True, dry_run=True)
+    with_launchd.install(values, now=True, dry_run=True)
 
     assert "<key>Sockets</key>" in capsys.readouterr().out
     assert not (home / "Library").exists()
@@ -111,29 +113,64 @@ def test_a_dry_run_only_shows(home: Path, values: Values, capsys: pytest.Capture
 
 
 def test_uninstall_leaves_nothing(home: Path, values: Values) -> None:
-    """launchd forgets the agent, and its property list is gone; a second time there is nothing."""
-    install_launchd.install(values, now=True, dry_run=False)
+    """The agent is unloaded and its property list removed; a second time there is no service."""
+    with_launchd.install(values, now=True, dry_run=False)
     calls(home)
 
-    assert [] == install_launchd.uninstall()
+    assert [] == with_launchd.uninstall()
     assert not launchd.agent().exists()
     assert [f"bootout {DOMAIN}/io.mayfly.daemon"] == calls(home)
-    assert None is install_launchd.uninstall()
+    assert None is with_launchd.uninstall()
+
+
+def test_uninstall_takes_the_log_the_tokens_and_their_folder(
+    home: Path, values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that the service has made goes with it; the rest of ~/Library stays."""
+    with_launchd.install(values, now=True, dry_run=False)
+    kept = {path for path in home.rglob("*") if path != launchd.agent()} - {home / "calls", home / "loaded"}
+    kept -= {home / "mayfly/run", home / "mayfly", launchd.log_file().parent}
+    launchd.log_file().write_text("made.up\n")
+    for profile in ("nsrc", "admin"):
+        tokens.ensure_token(profile)
+    for name in ("op.lock", "control.sock"):
+        (paths.runtime_dir() / name).write_text("")
+
+    with_launchd.uninstall()
+
+    assert kept == set(home.rglob("*")) - {home / "calls"}
+    assert f"removed {paths.runtime_dir()}" in capsys.readouterr().err
+
+
+def test_uninstall_keeps_what_is_not_ours(home: Path, values: Values, capsys: pytest.CaptureFixture[str]) -> None:
+    """MAYFLY_RUNTIME_DIR and the log's folder may hold other files: these stay, and a link is not followed."""
+    with_launchd.install(values, now=True, dry_run=False)
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    for folder in (paths.runtime_dir(), launchd.log_file().parent, elsewhere):
+        (folder / "precious").write_text("")
+    (paths.runtime_dir() / "tokens").symlink_to(elsewhere)
+
+    with_launchd.uninstall()
+
+    left = [folder / "precious" for folder in (paths.runtime_dir(), launchd.log_file().parent, elsewhere)]
+    assert [True] * 3 == [path.exists() for path in left]
+    assert f"{paths.runtime_dir()} is kept: it has files that are not ours" in capsys.readouterr().err
 
 
 def test_an_agent_that_is_not_ours_is_kept(home: Path) -> None:
-    """A property list without our line stays where it is."""
+    """A property list without our stamp is not removed."""
     launchd.agent().parent.mkdir(parents=True)
     launchd.agent().write_text("<plist/>")
 
-    assert [launchd.agent()] == install_launchd.uninstall()
+    assert [launchd.agent()] == with_launchd.uninstall()
     assert launchd.agent().exists()
 
 
 def test_the_whole_command_on_a_mac(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`install` judges its options by the platform, shows what it would set, and lets the runtime folder be."""
+    """`install` takes macOS's options, shows what it would set, and does not warn of MAYFLY_RUNTIME_DIR."""
     monkeypatch.setattr(sys, "platform", "darwin")
     config = home / "mayfly.toml"
     config.write_text(SEED_TOML)
@@ -159,7 +196,8 @@ def test_what_launchctl_refuses_is_told(home: Path, values: Values) -> None:
     """launchctl's own words reach the user."""
     (home / "bin/launchctl").write_text("#!/bin/sh\necho 'Bootstrap failed: 5: Input/output error' >&2\nexit 5\n")
 
-    with pytest.raises(speech.Stop, match="Bootstrap failed"):
-        install_launchd.install(values, now=True, dry_run=False)
+    with pytest.raises(speech.Stop, match="Bootstrap failed") as stop:
+        with_launchd.install(values, now=True, dry_run=False)
+    assert (f"plutil -lint {shlex.quote(str(launchd.agent()))}",) == stop.value.hints
     assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", "1")
     assert "Bootstrap failed: 5: Input/output error" == launchd.setenv("X", None)

@@ -1,4 +1,4 @@
-"""`mayfly import-aws-config`: what becomes of a `~/.aws`, and what is said of the rest."""
+"""`mayfly import-aws-config`: the config made from `~/.aws`, and the notes on what is left out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.cli.aws_config import plan as aws_import
-from mayfly.cli.aws_config.plan import Unreadable, plan, profiles_in, rendered
+from mayfly.cli.aws_config.plan import Unreadable, make_plan, profiles_in, to_toml
 from mayfly.demo.sts.server import Role
 from support.people import ROLES, fetch_all, inhabited
 from support.world import SEED_ACCOUNT, Ended, World
@@ -112,21 +111,21 @@ NOTES = [
     "left out new: it uses aws login",
     "left out shorty: it uses temporary keys",
     "Deep one is called Deep-one here",
-    "Deep-one: left out duration_seconds: a role on a role lives an hour at most in AWS",
-    'Long: is longer than an hour, and so mfa = "each": a prompt and a code for each session',
+    "Deep-one: left out duration_seconds: a role assumed by a role lives an hour at most in AWS",
+    'Long: lives over an hour, so it has mfa = "each": a prompt and a code for each session',
 ]
 
 Tree = dict[str, Any]
 
 
 def _planned(config: str, credentials: str = CREDENTIALS) -> tuple[Tree, list[str]]:
-    drawn = plan(profiles_in(config, credentials))
-    text = rendered(drawn, dict.fromkeys(drawn.keys, ITEM))
-    return tomllib.loads(text).get("profiles", {}), drawn.notes
+    plan = make_plan(profiles_in(config, credentials))
+    text = to_toml(plan, dict.fromkeys(plan.keys, ITEM))
+    return tomllib.loads(text).get("profiles", {}), plan.notes
 
 
 def test_profiles_become_profiles() -> None:
-    """Keys become references, roles keep what AssumeRole takes, and a device that a role names is its source's."""
+    """Keys become references, roles keep AssumeRole's parameters, and a role's MFA device goes to its source."""
     profiles, _ = _planned(CONFIG)
 
     assert {
@@ -151,7 +150,7 @@ def test_profiles_become_profiles() -> None:
 
 
 def test_what_is_left_out_is_said() -> None:
-    """Every profile that cannot be taken over has its line with the reason, and so has every change."""
+    """Each profile that is left out, and each change, has a line with the reason."""
     assert NOTES == _planned(CONFIG)[1]
 
 
@@ -187,14 +186,14 @@ def _keys_of(name: str, *lines: str) -> str:
     ],
 )
 def test_names_are_such_that_mayfly_takes_them(config: str, credentials: str, names: list[str]) -> None:
-    """Sections are read as the CLI reads them; a name that Mayfly would refuse becomes one that it takes."""
+    """Sections are read as the CLI reads them; a name that Mayfly would refuse is changed."""
     profiles, _ = _planned(config, credentials)
     assert names == list(profiles)
 
 
 @pytest.mark.parametrize("seconds", ["899", "-1", "long", "9999999"])
 def test_a_duration_that_cannot_be_is_left_out(seconds: str) -> None:
-    """Less than AWS takes, or no number."""
+    """It is less than AWS takes, or no number."""
     config = f"[profile r]\nrole_arn={ROLES}/X\nsource_profile=work\nduration_seconds={seconds}\n"
     profiles, notes = _planned(config)
 
@@ -202,8 +201,8 @@ def test_a_duration_that_cannot_be_is_left_out(seconds: str) -> None:
     assert "r: left out duration_seconds, which is less than AWS takes, or no number" in notes
 
 
-def test_comments_behind_values_are_none_of_them() -> None:
-    """As most SDKs see it, and it is said, because the CLI does not; a # within a value is a part of it."""
+def test_comments_after_values_are_left_out() -> None:
+    """Most SDKs leave them out, and the CLI does not, so there is a note; a # within a value belongs to it."""
     config = (
         f"[profile r]\nrole_arn={ROLES}/X ; mine\nsource_profile=work  # theirs\n"
         "region = eu-west-1   # Ireland\nexternal_id = a#b\noutput = json # not ours\nduration_seconds = # none\n"
@@ -214,13 +213,13 @@ def test_comments_behind_values_are_none_of_them() -> None:
         profiles["r"]
     )
     assert [
-        f"r: left out the comment behind {key}, which the AWS CLI takes for a part of it"
+        f"r: left out the comment after {key}, which the AWS CLI takes for a part of it"
         for key in ("role_arn", "source_profile", "duration_seconds", "region")
     ] == [note for note in notes if note.startswith("r: ")]
 
 
-def test_of_a_source_with_keys_and_a_role_the_keys_count() -> None:
-    """As botocore has it: only whoever asks for the source itself gets its role."""
+def test_a_source_with_keys_and_a_role_means_its_keys() -> None:
+    """As for botocore, only a client of the source itself gets its role."""
     config = (
         f"[profile both]\nrole_arn={ROLES}/Both\nsource_profile=work\nmfa_serial={SERIAL}\n"
         f"[profile top]\nrole_arn={ROLES}/Top\nsource_profile=both\nduration_seconds=7200\n"
@@ -235,8 +234,8 @@ def test_of_a_source_with_keys_and_a_role_the_keys_count() -> None:
     assert "each" == profiles["top"]["mfa"]
 
 
-def test_a_device_that_is_not_its_sources_is_left_out_and_said() -> None:
-    """Keys have one device here; whose role has another would be asked for the wrong code in silence."""
+def test_a_device_other_than_the_sources_is_left_out_with_a_note() -> None:
+    """Keys have one device in our config, whose codes would be wrong for a role with another device."""
     other = f"mfa_serial={SERIAL}-other\n"
     config = (
         f"[profile work]\nmfa_serial={SERIAL}\n"
@@ -247,20 +246,20 @@ def test_a_device_that_is_not_its_sources_is_left_out_and_said() -> None:
     profiles, notes = _planned(config)
 
     assert SERIAL == profiles["work"]["mfa_id"]
-    assert [
-        f"{name}: left out mfa_serial: its codes are those of another device, that of work" for name in ("r", "deep")
-    ] == [note for note in notes if "mfa_serial" in note]
+    assert [f"{name}: left out mfa_serial: work gives the codes of another device" for name in ("r", "deep")] == [
+        note for note in notes if "mfa_serial" in note
+    ]
 
 
-def test_without_a_device_the_item_is_to_tell_it() -> None:
-    """Where no profile names the MFA device, it is a field of the item."""
+def test_without_a_device_the_item_names_it() -> None:
+    """If no profile names the MFA device, it is a field of the item."""
     profiles, _ = _planned("")
     assert f"{ITEM}/mfa serial" == profiles["work"]["mfa_id"]
 
 
 @pytest.mark.parametrize("text", ["no section\n", f"[a]\n{SECRET}\n  = x\n= y\n", "[a\n", f"[a]\n{SECRET}\n"])
 def test_what_cannot_be_read_is_not_repeated(text: str) -> None:
-    """The error names the line, and not what stands there."""
+    """The error names the line's number, and not its text."""
     with pytest.raises(Unreadable) as caught:
         profiles_in("", text)
     assert SECRET not in str(caught.value)
@@ -283,7 +282,7 @@ async def _imported(world: World, *argv: str, config: str = CONFIG, credentials:
 
 
 async def test_an_imported_config_works(tmp_path: Path) -> None:
-    """What is written is private, holds no key, is a config that serves, and gets credentials for every profile."""
+    """The file is private and has no key, and a daemon with it gets credentials for each profile."""
     roles = [Role(name=name, external_id="ab" if name == "Admin" else None) for name in ("Admin", "Deep")]
     async with inhabited(tmp_path, ["ann"], roles) as world:
         ann = world.vault.state()["items"][-1]
@@ -306,7 +305,7 @@ async def test_an_imported_config_works(tmp_path: Path) -> None:
 
 
 async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
-    """The config on stdout; on stderr what was left out, the fields, and that the keys are to leave their file."""
+    """The config is on stdout; the notes, the fields, and the advice to delete the keys are on stderr."""
     ended = await _imported(world, "--item", f"work={ITEM}/")
 
     assert (1, False) == (ended.code, world.config.exists())
@@ -315,7 +314,7 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
     assert "mayfly: warning: mend this: profiles.Admin.external_id: " in ended.err
     assert ended.err.endswith(
         "mayfly: fields of the items: 'access key id', 'secret access key', 'one-time password': "
-        "change them there or here, if yours are called otherwise\n"
+        "if yours have other names, change them there or here\n"
         f"mayfly: hint: move the keys of work into their items, and delete them in {world.home}/.aws/credentials: "
         "they work without a code\n"
     )
@@ -323,7 +322,7 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
 
 
 async def test_what_serve_would_refuse_is_not_written(world: World) -> None:
-    """Every problem is an error, and the way on is said."""
+    """Each problem is an error, and the next step is named."""
     ended = await _imported(world, "--item", ITEM, "--write")
 
     assert (1, "", False) == (ended.code, ended.out, world.config.with_name("config.toml").exists())
@@ -332,7 +331,7 @@ async def test_what_serve_would_refuse_is_not_written(world: World) -> None:
 
 
 async def test_a_file_of_windows_is_read(world: World) -> None:
-    """It begins with a byte order mark, and its lines end otherwise."""
+    """A byte order mark and CRLF are read."""
     ended = await _imported(
         world, "--item", ITEM, config="", credentials="\ufeff" + _keys_of("work").replace("\n", "\r\n")
     )
@@ -353,7 +352,7 @@ async def test_a_config_that_is_there_stays(world: World) -> None:
 
 
 async def test_an_item_that_nobody_named_is_asked_for(world: World) -> None:
-    """At a terminal; the answer stands in the config."""
+    """It is asked for at a terminal, and the answer is in the config."""
     _aws(world)
     parent, terminal = pty.openpty()
     os.write(parent, f"{ITEM}\n".encode())
@@ -396,7 +395,7 @@ async def test_two_profiles_with_one_item_are_warned_about(world: World) -> None
 @pytest.mark.parametrize(
     ("config", "credentials", "words"),
     [
-        ("", "", "has no profile with permanent keys, and none that stands on one"),
+        ("", "", "has no profile with permanent keys, and no role on such a profile"),
         ("[profile a]\nsso_session = b\n", "", "left out a: it uses SSO"),
         ("[profile a\n", "", "line 1 cannot be read"),
         (f"x = {SECRET}\n", "", "line 1 cannot be read"),
@@ -424,4 +423,4 @@ async def test_what_mayfly_wrote_itself_is_not_imported(world: World) -> None:
     """The profiles of `aws-config --write` are not taken for somebody else's credential_process."""
     await world.run("aws-config", "--write")
     aws_config = (world.home / ".aws/config").read_text()
-    assert {} == aws_import.profiles_in(aws_config, "")
+    assert {} == profiles_in(aws_config, "")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.test_env import CLIENTS, WITH_REGION
 from mayfly.cli.aws_config import shadows
+from support.clients import CLIENTS, WITH_REGION
 from support.world import World
 
 

@@ -25,12 +25,12 @@ NAMES = (
 
 
 def facts(folder: Path) -> dict[str, tuple[int, int]]:
-    """Every file's inode and time: what tells whether it was written again."""
+    """The inode and the time of each file, which change if it is written again."""
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
 async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
-    """The second `install --now` writes nothing, restarts nothing, and says so; a third has systemd read an edit."""
+    """The second `install --now` writes and restarts nothing, and says so; a third has systemd read an edited unit."""
     first = await manager.mayfly("install", "--now")
     before, pid = facts(manager.units), await manager.main_pid()
     second = await manager.mayfly("install", "--now")
@@ -49,7 +49,7 @@ async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
 
 
 async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) -> None:
-    """Where the runtime folder was removed under open sockets, `install --now` opens them anew, and says so."""
+    """If the runtime folder was removed under open sockets, `install --now` opens new ones, and says so."""
     await manager.mayfly("install", "--now")
     shutil.rmtree(manager.runtime_dir / "mayfly")
     gone = await manager.mayfly("status")
@@ -64,7 +64,7 @@ async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) 
 
 
 async def test_install_says_what_to_put_into_each_shells_start_up_file(manager: UserManager) -> None:
-    """There is a line for bash and zsh, one for fish, and `aws-config` for IDEs."""
+    """It names a line for bash and zsh, one for fish, and `aws-config` for IDEs."""
     said = (await manager.mayfly("install")).err
 
     assert 'eval "$(' in said
@@ -74,7 +74,7 @@ async def test_install_says_what_to_put_into_each_shells_start_up_file(manager: 
 
 
 async def test_a_dry_run_only_shows(manager: UserManager) -> None:
-    """`--dry-run` prints every unit, filled in, and does nothing."""
+    """`--dry-run` prints each unit as it would be written, and does nothing."""
     ended = await manager.mayfly("install", "--now", "--dry-run")
 
     assert 0 == ended.code
@@ -85,7 +85,7 @@ async def test_a_dry_run_only_shows(manager: UserManager) -> None:
 
 
 async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
-    """`systemd-analyze verify` has nothing to say, and the daemon's exposure is at 1.2 or better."""
+    """`systemd-analyze verify` finds no fault, and the daemon's exposure is at most 1.2."""
     await manager.mayfly("install")
 
     verified = await manager.run("systemd-analyze", "--user", "verify", *(str(manager.units / name) for name in NAMES))
@@ -100,7 +100,7 @@ async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
 
 
 async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
-    """No unit, no link, no process, no failure, no folder is left; the config stays. A second time there is nothing."""
+    """Units, links, processes, failures and folders are gone; the config stays. A second time there is no service."""
     await manager.mayfly("install", "--now", "--environment-d", "nsrc")
     await manager.world.get()
 
@@ -116,7 +116,7 @@ async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
 
 
 async def test_uninstall_ends_what_runs_whatever_is_left_of_its_units(manager: UserManager) -> None:
-    """With some files gone, and one that is not ours, all ends and nothing is enabled; what is kept is said."""
+    """If some units are gone and one is not ours, all services end, none is enabled, and the kept file is named."""
     await manager.mayfly("install", "--now")
     kept, pid = manager.units / "mayfly.service", await manager.main_pid()
     kept.write_text("# somebody's\n" + kept.read_text().rpartition("# mayfly ")[0])
@@ -133,7 +133,7 @@ async def test_uninstall_ends_what_runs_whatever_is_left_of_its_units(manager: U
 
 
 async def test_uninstall_ends_what_runs_without_any_unit(manager: UserManager) -> None:
-    """Where all files have gone, what they had started ends all the same."""
+    """If all units are gone, their services end all the same."""
     await manager.mayfly("install", "--now")
     for name in NAMES:
         (manager.units / name).unlink()
@@ -146,7 +146,7 @@ async def test_uninstall_ends_what_runs_without_any_unit(manager: UserManager) -
 
 
 async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
-    """A unit that was edited by hand is not replaced, and that is said with a way out; so is one that is not ours."""
+    """A unit that is edited or not ours is not replaced; this is said with a way out."""
     await manager.mayfly("install")
     edited, foreign = manager.units / "mayfly.service", manager.units / "mayfly-desk.service"
     edited.write_text(edited.read_text().replace("WatchdogSec=60", "WatchdogSec=99"))
@@ -164,9 +164,9 @@ async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
 
 
 async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> None:
-    """A stale unit, unedited, is replaced, and that is said; the running daemon keeps its sessions.
+    """A stale unit without edits is replaced, which is said, and the daemon keeps its sessions.
 
-    Where units differ by the version's name alone nobody hears of it, and nothing that runs is touched.
+    Units that differ by the version's name alone are replaced without a word, and nothing is restarted.
     """
     await manager.mayfly("install", "--now")
     first = await manager.world.get()
@@ -197,9 +197,9 @@ async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> No
 
 
 async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> None:
-    """With another listening address in force, `install --now` moves the service there, and says what that costs.
+    """With another listening address in force, `install --now` moves the service, and says what that costs.
 
-    `install` alone does not move the units under a service that runs, which its next end would leave without a port.
+    `install` alone does not change the address of a running service, which would have no port after its next end.
     """
     await manager.mayfly("install", "--now")
     before, port = facts(manager.units), free_port()
@@ -218,9 +218,9 @@ async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> N
 
 
 async def test_a_port_that_is_taken_is_told_with_who_has_it(manager: UserManager) -> None:
-    """Where somebody else listens, `install --now` names the process and writes and starts nothing, twice.
+    """If another process listens there, `install --now` names the process, and writes and starts nothing.
 
-    `install` alone writes, and warns.
+    `install` alone writes the units, and warns.
     """
     async with World.serve(manager.world):
         first = await manager.mayfly("install", "--now")
@@ -237,9 +237,9 @@ async def test_a_port_that_is_taken_is_told_with_who_has_it(manager: UserManager
 
 
 async def test_a_service_that_runs_does_not_move_to_a_port_that_is_taken(manager: UserManager) -> None:
-    """`install --now` to somebody's port names them, and the service goes on as it was, its sessions and units too.
+    """`install --now` to a port that is taken names the process; the service keeps its units and sessions.
 
-    Its port is the beginning of the service's own, as 1024 is of 10240.
+    The port taken is a prefix of the service's own, as 1024 is of 10240.
     """
     theirs, manager.world.port = alike()
     taken = f"127.0.0.1:{theirs.getsockname()[1]}"
@@ -272,7 +272,7 @@ def alike() -> tuple[socket.socket, int]:
 
 
 async def test_units_that_moved_under_an_open_socket_are_started_there(manager: UserManager) -> None:
-    """Where the units of a service that runs name another address, `install --now` takes it there, or back."""
+    """If the units of a running service name another address, `install --now` moves it there, or back."""
     await manager.mayfly("install", "--now")
     first, second = manager.world.port, free_port()
 
@@ -288,14 +288,14 @@ async def test_units_that_moved_under_an_open_socket_are_started_there(manager: 
 
 
 async def move(manager: UserManager, before: int, after: int) -> None:
-    """Have the manager read another port under the open socket."""
+    """Have the manager read a unit with another port while the socket is open."""
     unit = manager.units / "mayfly.socket"
     unit.write_text(files.stamped(files.body_of(unit).replace(f":{before}\n", f":{after}\n")))
     await manager.systemctl("daemon-reload")
 
 
 async def test_without_a_config_the_service_is_there_and_waits(manager: UserManager) -> None:
-    """`install --now` does not wait for what is not there: it says what the service waits for, and is done."""
+    """`install --now` does not wait for a config: it says that the service does."""
     config = manager.world.config.read_text()
     manager.world.config.unlink()
 
@@ -311,7 +311,7 @@ async def test_without_a_config_the_service_is_there_and_waits(manager: UserMana
 
 
 async def test_options_are_judged_before_anything_is_written(manager: UserManager) -> None:
-    """A profile that is not there, and another system's option, leave nothing behind; a dry run shows the file."""
+    """An unknown profile, or an option of another system, leaves no files; a dry run shows the file."""
     unknown = await manager.mayfly("install", "--environment-d", "nope")
     foreign = await manager.mayfly("install", "--launchctl-setenv", "nsrc")
     shown = await manager.mayfly("install", "--dry-run", "--environment-d", "nsrc")
@@ -327,7 +327,7 @@ async def test_options_are_judged_before_anything_is_written(manager: UserManage
 
 
 async def test_the_line_for_the_shell_can_be_pasted_whatever_the_config_is_called(manager: UserManager) -> None:
-    """A config's path is absolute in a start-up file, and one word."""
+    """In the line for a start-up file, the config's path is absolute and one word."""
     config = manager.world.home / "my conf.toml"
     config.write_text(SEED_TOML)
 
@@ -339,7 +339,7 @@ async def test_the_line_for_the_shell_can_be_pasted_whatever_the_config_is_calle
 
 
 async def test_environment_d_names_the_tokens_file_and_no_token(manager: UserManager) -> None:
-    """Programs of the desktop are given the URL and the path of the token's file, in a file that holds no secret."""
+    """The file for programs of the desktop has the URL and the path of the token's file, and no secret."""
     ended = await manager.mayfly("install", "--now", "--environment-d", "nsrc")
     written = (manager.units.parents[1] / "environment.d/50-mayfly.conf").read_text()
 
@@ -349,8 +349,29 @@ async def test_environment_d_names_the_tokens_file_and_no_token(manager: UserMan
     assert manager.world.token() not in written
 
 
+async def test_a_home_may_have_any_name(unmanaged: SystemdWorld) -> None:
+    """A blank, quotes, `&`, brackets and a backslash in the home's path hinder neither `install` nor the service.
+
+    Nor does a variable with such a value: the manager has it, so there is no warning.
+    """
+    odd = unmanaged.home.with_name('a "b" & it\'s [c] (d) \\e')
+    unmanaged.config = odd / unmanaged.config.relative_to(unmanaged.home)
+    unmanaged.home = unmanaged.home.rename(odd)
+    async with unmanaged.log_in() as manager:
+        proxy = {"NO_PROXY": 'it\'s "a" $b\\c ü, d'}
+        await manager.run("systemctl", "--user", "import-environment", "NO_PROXY", env=proxy)
+        ended = await manager.mayfly("install", "--now", "--config", str(unmanaged.config), env=proxy)
+        assert 0 == ended.code, ended.err
+        served = await manager.world.get()
+        removed = await manager.mayfly("uninstall")
+
+    assert (200, 0) == (served.status, removed.code)
+    assert "the service does not have this shell's" not in ended.err
+    assert [] == list(manager.units.iterdir())
+
+
 async def test_without_a_manager_the_reason_is_told(unmanaged: SystemdWorld) -> None:
-    """Where the user's manager does not run (su, cron), `install` fails with a way out, and writes nothing."""
+    """If the user's manager does not run (su, cron), `install` fails with a way out, and writes nothing."""
     ended = await unmanaged.run("install", "--now", env={"XDG_RUNTIME_DIR": str(unmanaged.folder)})
 
     assert 1 == ended.code
@@ -360,7 +381,7 @@ async def test_without_a_manager_the_reason_is_told(unmanaged: SystemdWorld) -> 
 
 
 async def test_without_systemd_the_reason_is_told(world: World) -> None:
-    """Where there is neither systemd nor launchd, `install` says so, and what to do instead."""
+    """Without systemd and launchd, `install` says so, and what to do instead."""
     folder = world.folder / "bin"
     folder.mkdir()
     ended = await world.run("install", env={"PATH": f"{world.op.parent}:{folder}"})

@@ -1,6 +1,6 @@
-"""Mayfly's block in `~/.aws/config`. Pure: texts in, texts out.
+"""The sections of `~/.aws/config`, and Mayfly's block among them. Pure: texts in, texts out.
 
-Law: whatever stands outside the block stays as it is, byte for byte; inside it, everything is ours.
+Law: the text outside the block stays as it is, byte for byte; the text inside is ours.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import NamedTuple
 BEGIN = "# >>> mayfly: what stands here is rewritten by 'mayfly aws-config --write' >>>"
 END = "# <<< mayfly <<<"
 
-# What means the same, or nothing, between single quotes inside double ones to shlex (botocore), to sh (Go, JS, Java,
-# Rust), and to the INI readers, of which some take " #" and " ;" for a comment.
+# Go and Kotlin end a process after 60 s, Rust after 21: early enough for all of them to show what the command says.
+CURL_SECONDS = 15
+
+# Characters that mean the same between single quotes inside double quotes to shlex (botocore), to sh (Go, JS, Java,
+# Rust) and to readers of INI files, some of which take " #" and " ;" for a comment.
 _PLAIN_PATH = re.compile(r"[^\x00-\x1f\x7f'\"`$\\!;#]+")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -25,15 +28,15 @@ _TARGET = re.compile(rf"{_PLACE}({_NAME.pattern})")
 
 
 class Unmergeable(Exception):
-    """The block's own marks are not as we left them."""
+    """The lines that begin and end the block are not as we wrote them."""
 
 
 class Unquotable(ValueError):
-    """A path has a character that one of the SDKs would misread."""
+    """A path has a character that some SDK would misread."""
 
 
 class Entry(NamedTuple):
-    """A profile as it is to stand in the file."""
+    """A profile for the file."""
 
     name: str
     region: str | None
@@ -41,34 +44,37 @@ class Entry(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """A new text, the names that were left out because somebody else has them, and those that went."""
+    """The new text, the names that were left out because others have them, and the names that were removed."""
 
     text: str
     foreign: list[str]
     removed: list[str]
 
 
-def process_line(socket: str, command: Sequence[str], profile: str) -> str:
-    """The `credential_process` for `profile`: curl on the control socket, or the command, which can speak.
+def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str | None = "curl") -> str:
+    """The `credential_process` for `profile`: `curl` on the control socket, else the command, which explains a failure.
 
-    Every SDK understands it: botocore splits it as a POSIX shell would and runs `sh`, the others hand it to `sh -c`.
-    Raises Unquotable.
+    Without `curl` it is the command alone. botocore splits the line as a POSIX shell does and runs `sh`; the other SDKs
+    give it to `sh -c`. Raises Unquotable.
     """
     target = f"{_PLACE}{_plain(profile, _NAME)}"
-    # -q: no ~/.curlrc. No time limit but for connecting: an answer may wait for a human.
-    curl = f"curl -q -sf --noproxy '*' --connect-timeout 2 --unix-socket {_quoted(socket)} {target} 2>/dev/null"
     fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
-    return f'sh -c "{curl} || {fallback}"'
+    if curl is None:
+        return f'sh -c "{fallback}"'
+    # -q: no ~/.curlrc. An answer may wait for a human: after 15 s the command asks again, and says so on stderr.
+    limits = f"--connect-timeout 2 --max-time {CURL_SECONDS}"
+    options = f"-q -sf --noproxy '*' {limits} --unix-socket {_quoted(socket)}"
+    return f'sh -c "{_quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
 
 
 def block(entries: Iterable[Entry]) -> str:
-    """The block with these entries, marks and all, with a newline at its end."""
-    sections = [_section(entry) for entry in entries]
-    return "\n".join([BEGIN, *"\n\n".join(sections).split("\n"), END, ""]) if sections else ""
+    """The block with these entries, from its first to its last line; empty without entries."""
+    parts = [_section(entry) for entry in entries]
+    return "\n".join([BEGIN, *"\n\n".join(parts).split("\n"), END, ""]) if parts else ""
 
 
 def merge(text: str, entries: Sequence[Entry]) -> Merged:
-    """`text` with a block of `entries` in the place of the old one, or at its end; raises Unmergeable."""
+    """`text` with a block of `entries` in the place of the old block, or at its end; raises Unmergeable."""
     before, old, after = _split(text)
     theirs = set(section_names(before)) | set(section_names(after))
     ours = [entry for entry in entries if entry.name not in theirs]
@@ -84,14 +90,14 @@ def merge(text: str, entries: Sequence[Entry]) -> Merged:
 
 
 class Written(NamedTuple):
-    """What stands in the block: Mayfly's profile and its region, by the name that AWS knows; and others' names."""
+    """The block's profiles: Mayfly's name and the region by AWS's name; and the names outside the block."""
 
     profiles: dict[str, tuple[str, str | None]]
     foreign: list[str]
 
 
 def written(text: str) -> Written:
-    """What an earlier `merge` has left in `text`; raises Unmergeable."""
+    """What an earlier `merge` has written into `text`; raises Unmergeable."""
     before, block, after = _split(text)
     profiles = {
         name: (found[1], _region_in(body)) for name, body in _sections(block) if (found := _TARGET.search(body))
@@ -100,7 +106,7 @@ def written(text: str) -> Written:
 
 
 def foreign(text: str) -> str:
-    """What stands outside the block; all of it where that cannot be told."""
+    """The text outside the block; all of `text` if the block cannot be told."""
     try:
         before, _, after = _split(text)
     except Unmergeable:
@@ -114,17 +120,17 @@ def _region_in(body: str) -> str | None:
 
 
 def section_names(text: str) -> list[str]:
-    """The profiles that have a section in `text`, as the CLI would call them."""
+    """The profiles that have a section in `text`, by the names that the AWS CLI uses."""
     return [name for name, _ in _sections(text)]
 
 
 def keys_in(text: str) -> set[str]:
-    """The profiles of a credentials file that have static keys, which every SDK prefers to a process."""
+    """The profiles of a credentials file that have static keys, which SDKs take before a credential_process."""
     return {name for name, body in _sections(text) if re.search(r"(?im)^\s*aws_access_key_id\s*=", body)}
 
 
 def _sections(text: str) -> Iterator[tuple[str, str]]:
-    """Every section's name and body."""
+    """Name and body of each section."""
     heads = list(re.finditer(r"(?m)^[ \t]*\[([^\n]+)\]", text))
     for place, head in enumerate(heads):
         end = heads[place + 1].start() if place + 1 < len(heads) else len(text)
@@ -132,7 +138,7 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def profile_of(head: str) -> str:
-    """`profile nsrc`, `profile "nsrc"` and, in a credentials file, `nsrc` all are nsrc."""
+    """The profile of a section's head: nsrc for `profile nsrc`, `profile "nsrc"` and, in a credentials file, `nsrc`."""
     try:
         words = shlex.split(head)
     except ValueError:
@@ -141,7 +147,7 @@ def profile_of(head: str) -> str:
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """What is before the block, the block, what is after it; a text without one is all before."""
+    """The text before the block, the block, and the text after it; without a block, all text is before it."""
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     begins = [place for place, line in enumerate(lines) if line.strip() == BEGIN]
     ends = [place for place, line in enumerate(lines) if line.strip() == END]
@@ -154,7 +160,7 @@ def _split(text: str) -> tuple[str, str, str]:
 
 
 def _gap(before: str) -> str:
-    """What sets the block off from the text before it: an empty line."""
+    """The line ends that put an empty line between `before` and the block."""
     if not before or before.endswith("\n\n"):
         return ""
     return "\n" if before.endswith("\n") else "\n\n"
@@ -171,6 +177,6 @@ def _quoted(path: str) -> str:
 
 
 def _plain(text: str, allowed: re.Pattern[str]) -> str:
-    if not allowed.fullmatch(text):
+    if not (allowed.fullmatch(text) and text.isprintable()):
         raise Unquotable(f"{text!r} has characters that cannot stand in ~/.aws/config")
     return text

@@ -1,0 +1,21 @@
+"""Where AWS's own files are. A `~` in a variable is the home, as for the SDKs."""
+
+from __future__ import annotations
+
+import os
+
+from collections.abc import Mapping
+
+
+def config_file(environ: Mapping[str, str]) -> str:
+    """The path of `~/.aws/config`."""
+    return _expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+
+
+def credentials_file(environ: Mapping[str, str]) -> str:
+    """The path of `~/.aws/credentials`."""
+    return _expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+
+
+def _expanded(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 - Path's own raises if there is no such user

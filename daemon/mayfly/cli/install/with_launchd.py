@@ -1,0 +1,93 @@
+"""`install` and `uninstall` with launchd. We have not run this on a Mac: see docs/service.md."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+
+from mayfly.cli import speech
+from mayfly.cli.install.unit_files import put
+from mayfly.service import files, launchd, units
+from mayfly.service.files import FileState
+from mayfly.service.units import Values
+from mayfly.shared import paths
+
+
+COMMENT = "<!-- {} -->"
+
+
+def install(values: Values, *, now: bool, dry_run: bool) -> None:
+    """Write the agent's property list, and with `now` have launchd load and start it; raises Stop."""
+    text = files.stamped(units.launchd(values), COMMENT)
+    if dry_run:
+        print(f"<!-- {launchd.agent()} -->\n{text}")
+        return
+    launchd.log_file().parent.mkdir(parents=True, exist_ok=True)
+    # launchd creates the sockets, but not their folder.
+    paths.make_runtime_dir()
+    is_kept = files.file_state(launchd.agent(), text).is_kept
+    is_changed = put(launchd.agent(), text)
+    if not is_changed and not is_kept:
+        speech.say("the agent is installed already: nothing is to be changed")
+    if now:
+        if is_changed and launchd.is_loaded():
+            _must(launchd.bootout())
+        if not launchd.is_loaded():
+            _must(launchd.bootstrap())
+        _must(launchd.kickstart())
+        speech.say(f"serving on {values.listen[0]}:{values.listen[1]}")
+    else:
+        speech.say(f"the agent will listen on {values.listen[0]}:{values.listen[1]} from log-in on")
+
+
+def uninstall() -> list[Path] | None:
+    """Unload the agent and remove it; the files that are kept, or None if there was no agent."""
+    path = launchd.agent()
+    state = files.file_state(path)
+    if launchd.is_loaded():
+        _must(launchd.bootout())
+    if state is FileState.ABSENT:
+        return None
+    if state is FileState.FOREIGN:
+        speech.warning(f"{path} is kept: it is not ours")
+        return [path]
+    path.unlink()
+    speech.say(f"removed {path}")
+    _remove_traces()
+    return []
+
+
+def _remove_traces() -> None:
+    """Remove the log, the tokens and the sockets, and their folders if nothing else is in them."""
+    log, runtime_dir = launchd.log_file(), paths.runtime_dir()
+    token_folder = runtime_dir / "tokens"
+    made = [log, paths.control_socket(), runtime_dir / "op.lock"]
+    if token_folder.is_dir() and not token_folder.is_symlink():
+        made += token_folder.iterdir()
+    for path in made:
+        with suppress(OSError):  # what is missing, or no file: then its folder stays
+            path.unlink()
+    with suppress(OSError):
+        token_folder.rmdir()
+    for folder in (log.parent, runtime_dir):
+        _remove_empty(folder)
+    if runtime_dir.parent.name == "mayfly":  # ~/Library/Application Support/mayfly
+        with suppress(OSError):
+            runtime_dir.parent.rmdir()
+
+
+def _remove_empty(folder: Path) -> None:
+    if not folder.exists():
+        return
+    try:
+        folder.rmdir()
+        speech.say(f"removed {folder}")
+    except OSError:
+        speech.warning(f"{folder} is kept: it has files that are not ours")
+
+
+def _must(problem: str) -> None:
+    if problem:
+        lines = [f"launchctl: {line}" for line in problem.splitlines()]
+        raise speech.Stop(speech.FAILED, *lines, hints=(f"plutil -lint {quote(str(launchd.agent()))}",))

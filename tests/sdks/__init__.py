@@ -1,0 +1,1 @@
+"""Real SDKs in front of a cold daemon: `make sdks`."""

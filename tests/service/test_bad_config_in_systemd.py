@@ -1,0 +1,70 @@
+"""A bad config under a real `systemd --user`: neither a client nor `systemctl restart` waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+from support.managers import UserManager
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
+
+_FETCH = """
+import json, sys, urllib.error, urllib.request
+asked = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2]})
+try:
+    print(json.dumps([200, urllib.request.urlopen(asked, timeout=3).read().decode()]))
+except urllib.error.HTTPError as error:
+    print(json.dumps([error.code, error.read().decode()]))
+"""
+
+
+async def fetch(manager: UserManager, target: str) -> tuple[int, str]:
+    """Status and code of what a program of the user's gets."""
+    url = f"{manager.world.url}{target}"
+    ended = await manager.run(str(manager.python), "-I", "-c", _FETCH, url, manager.world.token())
+    assert 0 == ended.code, ended.err
+    status, body = json.loads(ended.out)
+    return status, json.loads(body).get("code", "")
+
+
+@linux_only
+async def test_a_bad_config_keeps_nobody_waiting(manager: UserManager) -> None:
+    """`systemctl restart` returns at once, clients get 400 with the reason, and a config that is mended is served."""
+    await manager.install("--now")
+    good = manager.world.config.read_text()
+    before = (await manager.fetch())["AccessKeyId"]
+    manager.world.config.write_text("{")
+    async with asyncio.timeout(10):
+        await manager.systemctl("restart", "mayfly.service")
+    shown = await manager.property("mayfly.service", "StatusText")
+    client, health = await fetch(manager, "/credentials/nsrc"), await fetch(manager, "/healthz")
+    status = await manager.mayfly("status")
+    manager.world.config.write_text(good)
+    async with asyncio.timeout(20):
+        while (await fetch(manager, "/credentials/nsrc"))[0] != 200:
+            await asyncio.sleep(0.1)
+    after = (await manager.fetch())["AccessKeyId"]
+
+    assert "not serving: " in shown
+    assert ((400, "ConfigInvalid"), (503, "NotServing")) == (client, health)
+    assert (2, "mayfly: error: ") == (status.code, status.err[:15])
+    # The sessions that systemd holds outlive the stand-in.
+    assert before == after
+
+
+@linux_only
+async def test_a_stop_does_not_wait_for_a_bad_config(manager: UserManager) -> None:
+    """`systemctl stop` ends the stand-in at once."""
+    await manager.install("--now")
+    manager.world.config.write_text("{")
+    await manager.systemctl("restart", "mayfly.service")
+    async with asyncio.timeout(10):
+        await manager.systemctl("stop", "mayfly.socket", "mayfly.service")
+
+    assert "inactive" == await manager.property("mayfly.service", "ActiveState")
+    assert "success" == await manager.property("mayfly.service", "Result")

@@ -1,0 +1,78 @@
+"""Only plain files are read, and no more of them than their kind can have."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from pathlib import Path
+
+import pytest
+
+from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
+
+
+def test_a_plain_file_is_read_whole(tmp_path: Path) -> None:
+    """Up to its limit, also through a link."""
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"\0" * 10)
+    link.symlink_to(path)
+
+    assert b"\0" * 10 == read_plain_file(path, 10) == read_plain_file(link, 10)
+
+
+def test_a_file_over_its_limit_is_refused(tmp_path: Path) -> None:
+    """Whatever size it claims: no more than the limit and a byte is taken into memory."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 11)
+    with pytest.raises(TooLarge, match="is larger than 10 bytes"):
+        read_plain_file(path, 10)
+
+    os.truncate(path, 2**40)
+    with pytest.raises(TooLarge):
+        read_plain_file(path, 1024 * 1024)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody is waited for at its other end."""
+    os.mkfifo(tmp_path / "fifo")
+
+    with pytest.raises(NotPlain, match="is a pipe"):
+        read_plain_file(tmp_path / "fifo", 10)
+
+
+def test_a_shells_substitution_is_refused() -> None:
+    """`<(…)` is a pipe by another name."""
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(NotPlain, match="is a pipe"):
+            read_plain_file(Path(f"/dev/fd/{reading}"), 10)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.parametrize("name", ["zero", "null"])
+def test_a_device_is_refused(name: str) -> None:
+    """/dev/zero would never end."""
+    with pytest.raises(NotPlain, match="is a device"):
+        read_plain_file(Path("/dev", name), 10)
+
+
+def test_a_socket_and_a_folder_are_refused(tmp_path: Path) -> None:
+    """A folder in the system's own words."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        with pytest.raises(NotPlain, match="is a socket"):
+            read_plain_file(tmp_path / "socket", 10)
+    with pytest.raises(IsADirectoryError):
+        read_plain_file(tmp_path, 10)
+
+
+def test_a_link_is_followed_only_where_it_may_be(tmp_path: Path) -> None:
+    """A token's file is never a link."""
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("file")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        read_plain_file(tmp_path / "link", 10, follow_link=False)
