@@ -1,11 +1,15 @@
-"""`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them."""
+"""`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them.
+
+It runs for every `aws` command, so it imports little. It asks the control socket alone, whose peer must be this user's:
+neither the config nor the process on the endpoint's port matters.
+"""
 
 from __future__ import annotations
 
 import argparse
 import select
 
-from mayfly.cli import client, daemon_calls, ports, speech, target
+from mayfly.cli import client, daemon_calls, speech
 from mayfly.shared.text import printable
 
 
@@ -19,7 +23,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the daemon's credentials, however long a human takes to approve, and say on stderr for what it waits."""
-    ports.refuse_other_users(target.expected_port(given.config))
     call = daemon_calls.send_about(given.profile, "GET", "process", "{}", answer_seconds=None)
     if not _is_answered(call, QUIET_SECONDS):
         _say_what_is_awaited(given.profile, call)

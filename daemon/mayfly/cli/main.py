@@ -10,13 +10,16 @@ import errno
 import os
 import sys
 
-from collections.abc import Sequence
-from types import ModuleType
-from typing import NoReturn
-
 from mayfly import __version__
 from mayfly.cli import speech
 from mayfly.shared.errors import ConfigInvalid, MayflyError
+
+
+TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+    from typing import NoReturn
 
 
 # Command, file, and what it does, in the order of a first day with Mayfly.
