@@ -6,12 +6,15 @@ neither the config nor the process on the endpoint's port matters.
 
 from __future__ import annotations
 
-import argparse
 import select
 
 from mayfly.cli import client, daemon_calls, speech
 from mayfly.shared.text import printable
 
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 QUIET_SECONDS = 0.3
 
@@ -22,11 +25,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    """As `run_for`, for a command line that has options."""
+    return run_for(str(given.profile))
+
+
+def run_for(profile: str) -> int:
     """Print the daemon's credentials, however long a human takes to approve, and say on stderr for what it waits."""
-    call = daemon_calls.send_about(given.profile, "GET", "process", "{}", answer_seconds=None)
+    call = daemon_calls.send_about(profile, "GET", "process", "{}", answer_seconds=None)
     if not _is_answered(call, QUIET_SECONDS):
-        _say_what_is_awaited(given.profile, call)
-    print(printable(daemon_calls.answer(call, given.profile).decode(errors="replace")))
+        _say_what_is_awaited(profile, call)
+    print(printable(daemon_calls.answer(call, profile).decode(errors="replace")))
     return speech.DONE
 
 

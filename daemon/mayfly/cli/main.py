@@ -1,11 +1,10 @@
-"""Runs the command that was asked for; the one place that knows argparse and exit codes.
+"""Runs the command that was asked for; the one place that knows exit codes.
 
 Only this command's file is imported and only its parser is built, because each shell start-up runs `mayfly env`.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import sys
@@ -19,7 +18,6 @@ TYPE_CHECKING = False  # typing costs every `aws` command some ms through creden
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
-    from typing import NoReturn
 
 
 # Command, file, and what it does, in the order of a first day with Mayfly.
@@ -41,9 +39,6 @@ COMMANDS = (
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
 )
 
-HELP_WIDTH = 100
-
-CONFIG_HELP = "the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)"
 
 # The errors of a full disk or quota.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -55,27 +50,6 @@ exit codes:
   2  wrong usage or config
   3  the daemon does not run
   4  a human must act"""
-
-
-class Formatter(argparse.HelpFormatter):
-    """Help of a fixed width: argparse imports shutil, bz2 and lzma to ask the terminal, for each argument again."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=HELP_WIDTH)
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse in our voice: the usage, then one line that says what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the Stop of wrong usage."""
-        self.print_usage(sys.stderr)
-        raise speech.Stop(speech.WRONG_USAGE, message, hints=(f"{self.prog} --help",))
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """End, after the help has been written."""
-        sys.stdout.flush()
-        super().exit(status, message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -151,24 +125,12 @@ def _run(argv: list[str]) -> int:
 
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     module = _module(file)
-    parser = Parser(
-        prog=f"mayfly {name}",
-        description=f"{does[0].upper()}{does[1:]}.",
-        formatter_class=Formatter,
-        allow_abbrev=False,
-    )
-    if getattr(module, "TAKES_CONFIG", True):
-        parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
-    module.arguments(parser)
-    if not getattr(module, "TAKES_COMMAND", False):
-        given = parser.parse_args(words)
-    else:
-        # argparse would take the options of the command for ours.
-        cut = words.index("--") if "--" in words else len(words)
-        given = parser.parse_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
-        if not given.command:
-            parser.error("the command to run is missing: it follows --")
-    return int(module.run(given))
+    if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+        # argparse would take as long as a quarter of a bare interpreter.
+        return int(module.run_for(words[0]))
+    from mayfly.cli import parser
+
+    return int(module.run(parser.parse(module, name, does, words)))
 
 
 def _module(file: str) -> ModuleType:
