@@ -222,10 +222,9 @@ async def test_no_shell_is_pointed_at_another_user(world: World, host: str, argv
 async def test_credential_process_asks_the_control_socket_alone(world: World) -> None:
     """Neither another user's process on the configured port nor a malformed config stands in the way."""
     async with world.serve(), other_user("127.0.0.1", free_port()) as other:
-        config = world.folder / "other.toml"
-        config.write_text(f'listen = "127.0.0.1:{other.port}"\nno TOML')
         assert 200 == (await world.get()).status
-        ended = await world.run("credential-process", "--config", str(config), "nsrc")
+        world.config.write_text("no JSON")
+        ended = await world.run("credential-process", "nsrc", env={"MAYFLY_LISTEN": f"127.0.0.1:{other.port}"})
 
     assert (0, "") == (ended.code, ended.err)
     assert 1 == json.loads(ended.out)["Version"]

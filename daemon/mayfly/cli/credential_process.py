@@ -1,7 +1,7 @@
 """`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them.
 
 It runs for every `aws` command, so it imports little. It asks the control socket alone, whose peer must be this user's:
-neither the config nor the process on the endpoint's port matters.
+neither the usual config nor the process on the endpoint's port matters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """As `run_for`, for a command line that has options."""
+    """As `run_for`. Raises ConfigInvalid for a config that is named and cannot be read: no other is meant."""
+    if given.config:
+        from mayfly.config import document
+        from mayfly.shared import paths
+
+        document.read(paths.config_file(given.config))
     return run_for(str(given.profile))
 
 
