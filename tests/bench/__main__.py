@@ -1,4 +1,4 @@
-"""Measure, and print the table. Exit code 0 whatever is found: the last line says how many budgets were missed."""
+"""Measure, and print the table. Exit code 0 with any result: the last line says how many budgets were missed."""
 
 from __future__ import annotations
 

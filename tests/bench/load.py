@@ -135,7 +135,7 @@ def request_for(world: World, profile: str) -> bytes:
 
 
 async def settled(world: World, profile: str) -> None:
-    """Credentials are there, and whatever the daemon checks when one process asks again is over."""
+    """Credentials are there, and the daemon's check after a second fetch by one process is over."""
     await world.get(f"/credentials/{profile}")
     await asyncio.sleep(2.2)
     await world.get(f"/credentials/{profile}")

@@ -1,6 +1,6 @@
 """The worlds that are measured: as many sources as wanted, each with an item, a user and an MFA device of its own.
 
-One device gives one code in 30 seconds, so whoever measures several cold logins needs several.
+One device gives one code in 30 seconds, so several cold logins need several devices.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ esac
 async def test_the_status_line_of_a_starting_service_is_told(
     world: World, state: str, text: str, expected: list[str]
 ) -> None:
-    """A daemon that waits for a better config tells systemd why, and so whoever asks: to start it would tell nobody."""
+    """A daemon that waits for a better config tells systemd why. The command shows that reason; a start would not."""
     files.write(world.home / ".config/systemd/user/mayfly.service", files.stamped("[Service]\n"))
     systemctl = world.folder / "bin/systemctl"
     systemctl.parent.mkdir()

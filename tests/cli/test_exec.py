@@ -127,7 +127,7 @@ async def test_an_unknown_profile_runs_nothing(world: World) -> None:
 
 
 async def test_a_client_under_exec_is_who_the_vault_says(world: World) -> None:
-    """The AWS CLI under `exec` uses the profile, whatever variables the shell has."""
+    """The AWS CLI under `exec` uses the profile, also if the shell's variables name another."""
     world.write_toml(WITH_REGION)
     async with world.serve():
         ended = await world.run("exec", "nsrc", "--", *("sh", "-c", CLIENTS["aws"]), env=HOSTILE)

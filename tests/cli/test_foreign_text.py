@@ -88,7 +88,7 @@ def _answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer
 
 @pytest.mark.parametrize("say", [speech.error, speech.warning, speech.hint, speech.say])
 def test_what_is_said_is_one_line_of_printable_characters(say: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever text goes into it."""
+    """With any text in it."""
     say(HOSTILE)
     _, err = capsys.readouterr()
 
@@ -204,7 +204,7 @@ async def test_no_command_fails_because_a_locale_lacks_a_character(world: World,
 
 
 async def test_what_a_config_is_made_of_is_utf_8_in_every_locale(world: World) -> None:
-    """The printed config can be put into a file, whatever the terminal shows."""
+    """The printed config can be put into a file, also if the terminal shows other characters."""
     (world.home / ".aws").mkdir()
     (world.home / ".aws/config").write_text(
         "[profile a]\naws_access_key_id = x\nmfa_serial = …\u202e\n", encoding="utf-8"
@@ -218,7 +218,7 @@ async def test_what_a_config_is_made_of_is_utf_8_in_every_locale(world: World) -
 
 
 async def test_a_manager_that_speaks_another_encoding_is_understood(world: World) -> None:
-    """systemd prints UTF-8, whatever the locale of the command is."""
+    """systemd prints UTF-8, also if the command has another locale."""
     unit = world.home / ".config/systemd/user/mayfly.service"
     files.write(unit, files.stamped("[Service]\n"))
     systemctl = world.op.with_name("systemctl")

@@ -15,6 +15,7 @@ import pytest
 
 from mayfly.cli import client, daemon_calls, login, speech
 from mayfly.demo.op.vault import ITEM, VAULT
+from mayfly.exchange.onepassword import prompt_mark
 from support.world import SEED_TOML, World
 
 
@@ -141,6 +142,40 @@ def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) ->
         "a code counts once: the prompt for nsrc comes in 1 s",
         "waiting for 1Password: approve the prompt for nsrc",
     ] == said
+
+
+@pytest.mark.parametrize(
+    "setting", ["op is missing", "HTTPS_PROXY=socks5://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1"]
+)
+async def test_nobody_is_asked_to_approve_a_prompt_that_is_not_up(world: World, setting: str) -> None:
+    """Where login fails before op runs, however slowly, no line speaks of a prompt."""
+    name, _, value = setting.partition("=")
+    world.write_toml(SEED_TOML + 'sts_endpoint_url = "https://sts.example.com"\n')
+    async with world.serve(env={name: value} if value else None):
+        if not value:
+            world.op.unlink()
+        ended = await world.run("login")
+
+    assert 1 == ended.code
+    assert "approve" not in ended.err
+    assert [] == world.vault.calls()
+
+
+async def test_a_prompt_of_nobody_is_not_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no exchange runs op, a login that waits for a person says nothing, and then that the prompt is up."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
+    rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
+    monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
+    said: list[str] = []
+    monkeypatch.setattr(speech, "say", said.append)
+    teller = login._Teller(login.PromptWait(Path("/nowhere")))
+    teller.tell(["nsrc"])
+    before = list(said)
+    with prompt_mark.prompting():
+        teller.tell(["nsrc"])
+
+    assert ([], ["waiting for 1Password: approve the prompt for nsrc"]) == (before, said)
+    assert not prompt_mark.is_prompting()
 
 
 async def test_login_replaces_credentials_that_are_still_fresh(world: World) -> None:

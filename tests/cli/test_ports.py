@@ -196,7 +196,7 @@ def test_a_port_of_ours_is_accepted_and_another_users_is_refused(monkeypatch: py
             ports.refuse_other_users(port)
 
     assert speech.FAILED == stop.value.exit_code
-    assert (f"port {port} belongs to {me}: what answers there is not your mayfly",) == stop.value.errors
+    assert (f"port {port} belongs to {me}: another program answers there",) == stop.value.errors
     assert any(f":{port}" in hint for hint in stop.value.hints)
     ports.refuse_other_users(port)
 
@@ -212,7 +212,7 @@ async def test_no_shell_is_pointed_at_another_user(world: World, host: str, argv
 
     name = pwd.getpwuid(NOBODY).pw_name
     assert (1, "") == (ended.code, ended.out)
-    assert ended.err.startswith(f"mayfly: error: port {world.port} belongs to {name}: what answers there")
+    assert ended.err.startswith(f"mayfly: error: port {world.port} belongs to {name}: another program answers there")
     async with world.serve():
         assert 0 == (await world.run(*argv)).code
 
@@ -376,7 +376,7 @@ async def test_a_command_without_a_daemon_names_the_other_user_on_its_port(world
 
 @linux_only
 @root_only
-async def test_off_works_whoever_has_the_port(world: World) -> None:
+async def test_off_works_with_any_owner_of_the_port(world: World) -> None:
     """A shell can always be set back."""
     async with other_user("127.0.0.1", world.port):
         assert 0 == (await world.run("env", "--off")).code

@@ -203,13 +203,40 @@ def test_detours_of_calls_to_aws_are_named(tmp_path: Path) -> None:
         "nsrc: STS is asked at sts.example.com (sts_endpoint_url)",
         "STS is asked at 127.0.0.1:8443 (AWS_ENDPOINT_URL_STS)",
         "AWS is reached through the proxy proxy.example.com:3128 (HTTPS_PROXY)",
-        "AWS is reached through the proxy proxy.example.com (all_proxy)",
+        "the proxy proxy.example.com (all_proxy) is not used for AWS: only HTTPS_PROXY is",
         "AWS's certificates are judged by /etc/ca.pem (AWS_CA_BUNDLE)",
     ] == detours(found, environ)
     assert [] == detours(plain, {"PATH": "/bin"})
     assert ["AWS_ENDPOINT_URL_STS is not followed: it names neither this machine nor AWS"] == detours(
         plain, {"AWS_ENDPOINT_URL_STS": "https://sts.example.com"}
     )
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        (
+            {"REQUESTS_CA_BUNDLE": "/r", "SSL_CERT_FILE": "/s"},
+            ["AWS's certificates are judged by /r (REQUESTS_CA_BUNDLE)"],
+        ),
+        ({"SSL_CERT_FILE": "/s"}, ["AWS's certificates are judged by /s (SSL_CERT_FILE)"]),
+        ({"HTTP_PROXY": "http://p:1"}, ["the proxy p:1 (HTTP_PROXY) is not used for AWS: only HTTPS_PROXY is"]),
+        ({"HTTPS_PROXY": "http://p:1", "https_proxy": ""}, []),
+        (
+            {"HTTPS_PROXY": "p:1", "HTTP_PROXY": "p:1", "NO_PROXY": "x"},
+            ["AWS is reached through the proxy p:1 (HTTPS_PROXY, but for the hosts in NO_PROXY)"],
+        ),
+        (
+            {"HTTPS_PROXY": "socks5://ann:secret@p:1"},
+            ["HTTPS_PROXY names a SOCKS proxy, and AWS is called through an HTTP proxy only"],
+        ),
+    ],
+)
+def test_what_is_in_force_is_named_and_what_is_not_used(
+    tmp_path: Path, environ: dict[str, str], told: list[str]
+) -> None:
+    """Of several variables the one in force; a proxy that no call of AWS goes through is named as unused."""
+    assert told == detours(_config(tmp_path, SEED_TOML), environ)
 
 
 async def test_the_daemon_reports_detours(world: World) -> None:

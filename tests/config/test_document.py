@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_config(tmp_path: Path) -> None:
-    """Whatever cannot be read says why, in the system's words."""
+    """A path that cannot be read is refused with the system's reason."""
     with pytest.raises(ConfigInvalid) as refusal:
         document.read(tmp_path)
 
@@ -126,7 +126,7 @@ def test_a_key_is_shown_as_toml_writes_it(keys: tuple[str | int, ...], shown: st
 
 
 @given(st.text(min_size=1), st.integers())
-def test_a_place_is_one_line_whatever_the_key(key: str, position: int) -> None:
+def test_a_place_with_any_key_is_one_line(key: str, position: int) -> None:
     """No key, however strange, breaks the line or steers a terminal."""
     shown = Document(Path("/c/config.toml"), b"").where("profiles", key, position)
 

@@ -151,7 +151,7 @@ def test_a_bad_name_and_a_bad_value_are_both_told() -> None:
     ] == found
 
 
-def test_whatever_names_a_role_is_judged_as_a_role() -> None:
+def test_a_table_with_a_role_is_judged_as_a_role() -> None:
     """A role without its source lacks the source, not an access key."""
     assert ["profiles.r.source_profile: is missing"] == problems(
         {"profiles": {"r": {"role_arn": "arn:aws:iam::123456789012:role/x"}}}

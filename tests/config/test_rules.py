@@ -166,7 +166,7 @@ def test_a_role_may_stand_on_one_with_a_code_of_its_own() -> None:
 
 
 def test_transitive_tags_are_tags() -> None:
-    """Each key in transitive_tag_keys is one of tags, in whatever case, as AWS has it."""
+    """Each key in transitive_tag_keys is one of tags; as with AWS, upper and lower case are the same."""
     tags = {"team": "blue", "stage": "test"}
 
     assert [] == of_role(tags=tags, transitive_tag_keys=["team", "Stage"])

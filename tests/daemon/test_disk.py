@@ -129,7 +129,7 @@ os.open = slow
 
 @pytest.mark.slow
 async def test_a_disk_that_does_not_answer_stops_nobody(world: World) -> None:
-    """As a network home whose server is gone: reads of the config hang in the kernel, whatever their flags."""
+    """As a network home whose server is gone: reads of the config hang in the kernel, O_NONBLOCK or not."""
     flag, site = world.folder / "hang", world.folder / "site"
     program(site / "sitecustomize.py", HANGING.format(slow=str(world.config.parent), flag=str(flag)))
     async with world.serve(env={"PYTHONPATH": str(site)}, from_scratch=True) as daemon:

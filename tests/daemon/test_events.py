@@ -40,7 +40,7 @@ async def test_warnings_are_told_and_faults_are_not() -> None:
 
 
 async def test_who_does_not_keep_up_loses_the_oldest() -> None:
-    """A full queue lets go of its first, and whoever tells waits for nobody."""
+    """A full queue drops its first event, so the sender never waits."""
     events = Events(Log())
     listener, first = await begin(events)
     for number in range(QUEUE_LENGTH + 10):

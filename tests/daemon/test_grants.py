@@ -17,7 +17,7 @@ SENT = st.text(st.characters(codec=None, exclude_categories=[]), max_size=60)
 @given(sent=SENT, profile=SENT)
 @example(sent="\ud800", profile="\udfff")
 def test_nothing_but_the_right_token_opens(sent: str, profile: str) -> None:
-    """Whatever is sent, bytes that are no text included, for whatever profile: refused, and no error."""
+    """Any token, bytes that are no text included, for any profile: refused, and no error."""
     grants = Grants()
     grants.replace({"nsrc": digest("t" * 43), "other": digest("u" * 43)})
 

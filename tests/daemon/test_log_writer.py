@@ -157,7 +157,7 @@ def test_a_pipe_that_somebody_has_made_non_blocking_loses_nothing() -> None:
 
 
 def test_what_is_printed_comes_along_in_order(tmp_path: Path) -> None:
-    """Whole lines, without what steers a terminal or looks like a secret, in whatever encoding there is."""
+    """Whole lines, without what steers a terminal or looks like a secret, in the encoding of the stream."""
     with (tmp_path / "log").open("w+b") as file:
         writer = LogWriter(file.fileno(), json.dumps, encoding="ascii")
         stream = LogStream(writer, file.fileno())

@@ -204,7 +204,7 @@ class FailingDesk:
 
 
 async def test_a_notification_that_fails_ends_nothing() -> None:
-    """Whatever goes wrong is logged with its traceback, and the next notification is shown."""
+    """An error is logged with its traceback, and the next notification is shown."""
     log = Log()
     events = Events(log)
     desk = FailingDesk(UnicodeEncodeError("latin-1", "терминал", 0, 8, "no"), RuntimeError("out of luck"))

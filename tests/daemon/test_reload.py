@@ -99,7 +99,7 @@ async def test_a_bad_config_is_refused_and_the_old_one_goes_on(tmp_path: Path, b
     assert (2, 3) == counts(world)[1:]
 
 
-UNTIL_THEN = "until then what is in memory goes on, and nothing new can be got\n"
+UNTIL_THEN = "until then mayfly serves the sessions that it has, and renews none\n"
 
 
 async def test_what_a_bad_config_means_is_said(tmp_path: Path) -> None:

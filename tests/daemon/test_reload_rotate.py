@@ -46,7 +46,7 @@ async def test_a_token_that_was_lost_and_made_anew_counts(world: World) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["an unknown key", "no TOML", "another's loose token"])
-async def test_a_token_is_rotated_whatever_is_wrong_elsewhere(world: World, wrong: str) -> None:
+async def test_a_fault_elsewhere_does_not_stop_a_token_from_being_rotated(world: World, wrong: str) -> None:
     """A config that cannot be taken over, or another profile's bad token, keeps no old token alive."""
     good = SEED_TOML + SEED_TOML.replace("nsrc]", "other]")
     world.write_toml(good)

@@ -127,7 +127,7 @@ async def test_an_account_that_says_no_holds_up_nobody_else(tmp_path: Path) -> N
 
 
 async def test_profiles_with_the_same_keys_share_one_session_and_one_prompt(tmp_path: Path, clock: Clock) -> None:
-    """Same references, account and duration: one session for all, whatever their names and regions; a length of its
+    """Same references, account and duration: one session for all, with any names and regions; a length of its
     own is a session of its own, with the next code."""
     twins = [keys(f"twin-{region}", f'region = "{region}"', item="ann") for region in ("eu-west-1", "us-west-2")]
     async with inhabited(tmp_path, ["ann"], clock=clock) as world:

@@ -55,7 +55,7 @@ async def test_two_configs_are_told(world: World) -> None:
 
 
 async def test_a_config_that_was_named_stays_the_one(world: World) -> None:
-    """With --config no other file counts, whatever lies in the usual folder."""
+    """With --config no other file counts, also if the usual folder has one."""
     named = world.home / "named.toml"
     named.write_text(SEED_TOML)
     async with world.serve("--config", str(named)):

@@ -154,7 +154,7 @@ async def test_a_program_hides_behind_no_name(name: bytes, told: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
-async def test_whoever_passes_credentials_on_is_named_by_whom_it_serves() -> None:
+async def test_a_program_that_passes_credentials_on_is_named_by_the_one_it_serves() -> None:
     """`sh -c "curl … || mayfly credential-process"` is named after its parent; an ended process is not found."""
     script = "read line || true; true"
     process = await asyncio.create_subprocess_exec(

@@ -86,7 +86,7 @@ os.write(1, sock.recv(999))
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is played by root only")
 @pytest.mark.parametrize(("user", "is_answered"), [(0, True), (65534, False)])
 async def test_another_user_is_not_answered(path: Path, user: int, *, is_answered: bool) -> None:
-    """The desk checks the user of each connection, whatever the mode of its socket."""
+    """The desk checks the user of each connection, also if the mode of its socket lets others in."""
     # The other user keeps the capability to reach Python and the socket, which are in root's folders.
     rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override") if user else ()
     asker = await asyncio.create_subprocess_exec(

@@ -23,7 +23,7 @@ async def test_a_program_that_is_not_there_says_nothing() -> None:
     ("script", "answer"), [("echo hello", "hello\n"), ("echo hello; exit 3", None), ("printf '\\377'", "\ufffd")]
 )
 async def test_what_a_program_says(programs: Path, script: str, answer: str | None) -> None:
-    """Its output counts if it ends with 0, whatever bytes it prints."""
+    """Its output counts if it ends with 0; any bytes are decoded."""
     put_program(programs, "saying", script)
     assert answer == await ask("saying")
 

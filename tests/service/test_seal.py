@@ -73,7 +73,7 @@ def network() -> str:
 
 
 def check_system_calls(found: dict[str, Any]) -> None:
-    """Every call that could open a socket, reach another process or use a key is refused, by whatever number."""
+    """Every call that could open a socket, reach another process or use a key is refused, under each of its numbers."""
     assert {"EPERM"} == {*found["calls"].values(), found["trace"]}
     # The call numbers of another architecture end the process, where the kernel has that architecture.
     assert found["x32"] in {"SIGSYS", "ENOSYS", "not here"}

@@ -152,7 +152,7 @@ def test_a_stamped_agent_is_still_a_property_list() -> None:
 
 
 @pytest.mark.parametrize("name", units.SYSTEMD)
-def test_a_unit_is_known_by_its_template_whatever_it_is_filled_in_with(name: str) -> None:
+def test_a_unit_is_known_by_its_template_with_any_values(name: str) -> None:
     """Another port or program is the same template; another directive, at either end or inside, is not."""
     template, text = units.template("systemd", name), units.systemd(attrs.evolve(VALUES, config="/a.b"))[name]
 

@@ -72,7 +72,7 @@ def test_jitter_only_makes_it_earlier(jitter: float, earlier: float) -> None:
 
 
 def test_jitter_never_eats_a_short_life() -> None:
-    """Credentials of a minute are not due when they come, whatever the jitter."""
+    """Credentials of a minute are not due when they come, with any jitter."""
     assert Phase.FRESH is issued(60, jitter_seconds=60).phase(MACHINE, NOON)
 
 
@@ -175,7 +175,7 @@ def test_whom_to_disturb(trigger: Trigger, mode: str, asks_human: bool, scene: S
     wanted = []
     for phase in Phase:
         session, second = phased(phase, used=True)
-        if session.wants(policy, trigger, scene, at(second)):
+        if session.may_renew(policy, trigger, scene, at(second)):
             wanted.append(phase.name)
     assert phases == " ".join(wanted)
 
@@ -183,7 +183,7 @@ def test_whom_to_disturb(trigger: Trigger, mode: str, asks_human: bool, scene: S
 @pytest.mark.parametrize("trigger", Trigger)
 def test_through_a_lock_only_a_person_may_be_asked(trigger: Trigger) -> None:
     """`--through-lock` counts for a person, and never for a client or the clock."""
-    wanted = issued().wants(HUMAN, trigger, LOCKED, at(EIGHT_HOURS), through_lock=True)
+    wanted = issued().may_renew(HUMAN, trigger, LOCKED, at(EIGHT_HOURS), through_lock=True)
     assert (trigger is PERSON) == wanted
 
 
@@ -191,15 +191,15 @@ def test_through_a_lock_only_a_person_may_be_asked(trigger: Trigger) -> None:
 def test_what_nobody_used_is_not_renewed_by_itself(phase: Phase) -> None:
     """In mode `while-used` a session that nobody fetched is not renewed."""
     session, second = phased(phase, used=False)
-    assert not session.wants(HUMAN, CLOCK, HERE, at(second))
+    assert not session.may_renew(HUMAN, CLOCK, HERE, at(second))
 
 
 def test_what_was_due_behind_a_lock_is_asked_for_at_the_unlock() -> None:
     """A session in use was due behind a lock: the clock prompts at the first look after the unlock."""
     morning = at(20 * HOUR)
     assert (False, True) == (
-        issued().wants(HUMAN, CLOCK, LOCKED, morning),
-        issued().wants(HUMAN, CLOCK, Scene(unlocked_at=morning), morning),
+        issued().may_renew(HUMAN, CLOCK, LOCKED, morning),
+        issued().may_renew(HUMAN, CLOCK, Scene(unlocked_at=morning), morning),
     )
 
 
@@ -207,9 +207,9 @@ def test_forgotten_comes_back_only_when_asked_for() -> None:
     """The clock does not renew a forgotten session, even in mode `always`, until a client fetches it."""
     forgotten = issued().forgot()
     assert (False, True, True) == (
-        forgotten.wants(MACHINE, CLOCK, HERE, at(1)),
-        forgotten.wants(MACHINE, CLIENT, HERE, at(1)),
-        forgotten.fetched(at(1)).wants(MACHINE, CLOCK, HERE, at(1)),
+        forgotten.may_renew(MACHINE, CLOCK, HERE, at(1)),
+        forgotten.may_renew(MACHINE, CLIENT, HERE, at(1)),
+        forgotten.fetched(at(1)).may_renew(MACHINE, CLOCK, HERE, at(1)),
     )
 
 
@@ -218,9 +218,9 @@ def test_rejected_credentials_are_gone_and_wanted() -> None:
     rejected = issued().rejected(OVER, HUMAN, at(HOUR))
     assert (None, True, True, False) == (
         rejected.usable(at(HOUR)),
-        rejected.wants(HUMAN, CLIENT, HERE, at(HOUR)),
-        rejected.wants(HUMAN, CLOCK, HERE, at(HOUR)),
-        rejected.wants(HUMAN, CLOCK, LOCKED, at(HOUR)),
+        rejected.may_renew(HUMAN, CLIENT, HERE, at(HOUR)),
+        rejected.may_renew(HUMAN, CLOCK, HERE, at(HOUR)),
+        rejected.may_renew(HUMAN, CLOCK, LOCKED, at(HOUR)),
     )
 
 
@@ -228,14 +228,14 @@ def test_rejected_credentials_are_gone_and_wanted() -> None:
 def test_who_is_rejected_again_and_again_waits(policy: RefreshPolicy, waits: list[float]) -> None:
     """The first session rejected soon after its issue is replaced at once; from the second on there is a delay."""
     session, now, found = issued().rejected(OVER, policy, NOON), NOON, []
-    assert session.wants(policy, CLIENT, HERE, NOON)
+    assert session.may_renew(policy, CLIENT, HERE, NOON)
     session = session.issued(credentials(at(EIGHT_HOURS)), skew_seconds=0, jitter_seconds=0, now=now)
     for _ in waits:
         session = session.rejected(OVER, policy, now + timedelta(seconds=1))
         retry_at = session.retry_not_before_at()
         assert retry_at
         found.append(session.retry_after_seconds)
-        assert [False, True] == [session.wants(policy, CLIENT, HERE, at) for at in (now, retry_at)]
+        assert [False, True] == [session.may_renew(policy, CLIENT, HERE, at) for at in (now, retry_at)]
         now = retry_at
         fresh = credentials(now + timedelta(hours=8))
         session = session.issued(fresh, skew_seconds=0, jitter_seconds=0, now=now)
@@ -303,7 +303,9 @@ def test_after_a_no_nothing_happens_by_itself(error: MayflyError) -> None:
     """After a refusal inside the window the clock does not prompt until five minutes before the end, nor after it."""
     refused = failing(issued(), error, after=DUE)
     seconds = [
-        second for second in range(int(DUE), int(EIGHT_HOURS) + 7200) if refused.wants(HUMAN, CLOCK, HERE, at(second))
+        second
+        for second in range(int(DUE), int(EIGHT_HOURS) + 7200)
+        if refused.may_renew(HUMAN, CLOCK, HERE, at(second))
     ]
     assert (EIGHT_HOURS - 300, EIGHT_HOURS - 1) == (seconds[0], seconds[-1])
 
@@ -312,27 +314,27 @@ def test_after_a_no_nothing_happens_by_itself(error: MayflyError) -> None:
 def test_the_last_chance_is_one(error: MayflyError) -> None:
     """The prompt five minutes before the end is not repeated."""
     twice = failing(failing(issued(), error, after=DUE), error, after=EIGHT_HOURS - 290)
-    assert not any(twice.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left)) for left in range(290))
+    assert not any(twice.may_renew(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left)) for left in range(290))
 
 
 def test_the_last_chance_is_not_missed_because_clients_have_to_wait() -> None:
     """However long clients must wait after refusals, the clock prompts once more five minutes before the end."""
     pestered = failing(issued(), NO, times=9, after=EIGHT_HOURS - 400)
     now = at(EIGHT_HOURS - 300)
-    assert (False, True) == (pestered.wants(HUMAN, CLIENT, HERE, now), pestered.wants(HUMAN, CLOCK, HERE, now))
+    assert (False, True) == (pestered.may_renew(HUMAN, CLIENT, HERE, now), pestered.may_renew(HUMAN, CLOCK, HERE, now))
 
 
 def test_the_last_chance_leaves_a_breath() -> None:
     """A refusal seconds before the last five minutes is not followed by another prompt at once."""
     refused = failing(issued(), NO, after=EIGHT_HOURS - 301)
-    wanted = [left for left in range(300, 0, -1) if refused.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
+    wanted = [left for left in range(300, 0, -1) if refused.may_renew(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
     assert 271 == wanted[0]
 
 
 def test_the_last_chance_is_not_for_the_absent() -> None:
     """No prompt while nobody is present, or the screen is locked."""
     refused = failing(issued(), NO, after=DUE)
-    assert [False, False] == [refused.wants(HUMAN, CLOCK, scene, at(EIGHT_HOURS - 200)) for scene in (AWAY, LOCKED)]
+    assert [False, False] == [refused.may_renew(HUMAN, CLOCK, scene, at(EIGHT_HOURS - 200)) for scene in (AWAY, LOCKED)]
 
 
 @pytest.mark.parametrize(
@@ -350,10 +352,10 @@ def test_what_nobody_saw_is_shown_once_more_at_the_unlock(error: MayflyError, is
     once = failing(issued(), error, after=DUE)
     twice = once.failed(error, HUMAN, jitter=0, now=at(DUE + 560), unlocked_at=unlocked.unlocked_at)
     assert [False, is_asked, False, False] == [
-        once.wants(HUMAN, CLOCK, HERE, at(DUE + 500)),
-        once.wants(HUMAN, CLOCK, unlocked, at(DUE + 500)),
-        twice.wants(HUMAN, CLOCK, unlocked, at(DUE + 600)),
-        twice.wants(HUMAN, CLOCK, later, at(DUE + 700)) and is_asked,
+        once.may_renew(HUMAN, CLOCK, HERE, at(DUE + 500)),
+        once.may_renew(HUMAN, CLOCK, unlocked, at(DUE + 500)),
+        twice.may_renew(HUMAN, CLOCK, unlocked, at(DUE + 600)),
+        twice.may_renew(HUMAN, CLOCK, later, at(DUE + 700)) and is_asked,
     ]
 
 
@@ -364,7 +366,7 @@ def test_what_was_ignored_before_the_unlock_is_shown_at_it_however_often() -> No
     shown = ignored.failed(error, HUMAN, jitter=0, now=at(EIGHT_HOURS + 660), unlocked_at=unlocked_at)
     renewed = shown.issued(credentials(at(20 * HOUR)), skew_seconds=0, jitter_seconds=0, now=at(9 * HOUR))
     assert (True, [False, True, False, False]) == (
-        ignored.wants(HUMAN, CLOCK, Scene(unlocked_at=unlocked_at), unlocked_at),
+        ignored.may_renew(HUMAN, CLOCK, Scene(unlocked_at=unlocked_at), unlocked_at),
         [session.was_reshown for session in (ignored, shown, renewed, shown.asked_by_person())],
     )
 
@@ -373,8 +375,8 @@ def test_a_no_of_hours_ago_does_not_count() -> None:
     """A person dismissed their own early login: the renewal is prompted for in time all the same."""
     refused = failing(issued(), NO, after=HOUR)
     assert (False, True) == (
-        refused.wants(HUMAN, CLOCK, HERE, at(DUE - 1)),
-        refused.wants(HUMAN, CLOCK, HERE, at(DUE)),
+        refused.may_renew(HUMAN, CLOCK, HERE, at(DUE - 1)),
+        refused.may_renew(HUMAN, CLOCK, HERE, at(DUE)),
     )
 
 
@@ -382,10 +384,10 @@ def test_a_no_of_minutes_ago_counts_until_an_hour_is_over() -> None:
     """A session whose shared login was dismissed ten minutes before it was due is not prompted for when it is."""
     refused = failing(issued(16 * HOUR), NO, after=16 * HOUR - 1800)
     first = next(
-        second for second in range(0, 1800, 10) if refused.wants(HUMAN, CLOCK, HERE, at(16 * HOUR - 1800 + second))
+        second for second in range(0, 1800, 10) if refused.may_renew(HUMAN, CLOCK, HERE, at(16 * HOUR - 1800 + second))
     )
     long_ago = failing(issued(16 * HOUR), NO, after=16 * HOUR - 1200 - 3601)
-    assert (1500, True) == (first, long_ago.wants(HUMAN, CLOCK, HERE, at(16 * HOUR - 1200)))
+    assert (1500, True) == (first, long_ago.may_renew(HUMAN, CLOCK, HERE, at(16 * HOUR - 1200)))
 
 
 def test_the_last_chance_of_a_role_is_its_base_s_once() -> None:
@@ -398,7 +400,7 @@ def test_the_last_chance_of_a_role_is_its_base_s_once() -> None:
         return [
             left
             for left in range(3600, -100, -1)
-            if session.wants(HUMAN, CLOCK, HERE, at(9 * HOUR - left), needed_until=end)
+            if session.may_renew(HUMAN, CLOCK, HERE, at(9 * HOUR - left), needed_until=end)
         ]
 
     assert (300, 1, 300) == (wanted(refused)[0], wanted(refused)[-1], len(wanted(refused)))
@@ -418,7 +420,7 @@ def test_clients_after_a_no_wait_twice_as_long_each_time() -> None:
 def test_clients_wait_out_the_delay(after: float, is_wanted: bool) -> None:
     """A client's attempt is made when the delay is over, and not before."""
     refused = failing(Session(), NO, after=0)
-    assert is_wanted == refused.wants(HUMAN, CLIENT, HERE, at(after))
+    assert is_wanted == refused.may_renew(HUMAN, CLIENT, HERE, at(after))
 
 
 def test_a_person_tries_at_once_and_starts_anew() -> None:
@@ -426,7 +428,7 @@ def test_a_person_tries_at_once_and_starts_anew() -> None:
     refused = failing(issued().forgot(), NO, times=5, after=0)
     anew = refused.asked_by_person()
     assert (True, 30, False, None) == (
-        refused.wants(HUMAN, PERSON, HERE, at(1)),
+        refused.may_renew(HUMAN, PERSON, HERE, at(1)),
         failing(anew, NO, after=1).retry_after_seconds,
         anew.forgotten,
         anew.retry_not_before_at(),
@@ -457,8 +459,8 @@ def test_what_is_set_up_wrong_is_tried_again_on_demand() -> None:
         waits.append(session.retry_after_seconds)
     assert ([60, 120, 240, 480, 960, 1800, 1800], False, True) == (
         waits,
-        session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 9999)),
-        session.wants(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 9999)),
+        session.may_renew(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 9999)),
+        session.may_renew(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 9999)),
     )
 
 
@@ -466,7 +468,7 @@ SET_UP_WRONG = [AccessDenied("no"), ItemNotFound("no item"), OnePasswordUnknown(
 
 
 @pytest.mark.parametrize("error", SET_UP_WRONG)
-def test_where_nobody_is_asked_the_clock_tries_whatever_it_was(error: MayflyError) -> None:
+def test_where_nobody_is_asked_the_clock_retries_after_every_error(error: MayflyError) -> None:
     """A service account is retried after every kind of error: 60 s, doubling to 30 min."""
     session, waits = Session(), []
     for _ in range(7):
@@ -474,8 +476,8 @@ def test_where_nobody_is_asked_the_clock_tries_whatever_it_was(error: MayflyErro
         waits.append(session.retry_after_seconds)
     assert ([60, 120, 240, 480, 960, 1800, 1800], False, True) == (
         waits,
-        session.wants(MACHINE, CLOCK, LOCKED, at(1799)),
-        session.wants(MACHINE, CLOCK, LOCKED, at(1800)),
+        session.may_renew(MACHINE, CLOCK, LOCKED, at(1799)),
+        session.may_renew(MACHINE, CLOCK, LOCKED, at(1800)),
     )
 
 
@@ -483,9 +485,9 @@ def test_what_nobody_has_recorded_is_tried_again_on_demand() -> None:
     """The clock does not retry after an unknown text of op."""
     session = failing(issued(), OnePasswordUnknown("?"), after=DUE)
     assert (False, False, True) == (
-        session.wants(HUMAN, CLOCK, HERE, at(DUE + 9999)),
-        session.wants(HUMAN, CLIENT, HERE, at(DUE + 29)),
-        session.wants(HUMAN, CLIENT, HERE, at(DUE + 30)),
+        session.may_renew(HUMAN, CLOCK, HERE, at(DUE + 9999)),
+        session.may_renew(HUMAN, CLIENT, HERE, at(DUE + 29)),
+        session.may_renew(HUMAN, CLIENT, HERE, at(DUE + 30)),
     )
 
 
@@ -545,14 +547,14 @@ def test_the_last_five_minutes_are_not_filled_with_prompts() -> None:
 def test_what_comes_after_a_prompt_is_tried_by_the_clock_while_anything_lives(error: MayflyError) -> None:
     """Each attempt may raise a prompt: after the end only a client's request makes one."""
     session = failing(issued(), error, after=EIGHT_HOURS - 200)
-    wanted = [left for left in range(200, -7200, -10) if session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
-    assert (170, 10, True) == (wanted[0], wanted[-1], session.wants(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 1)))
+    wanted = [left for left in range(200, -7200, -10) if session.may_renew(HUMAN, CLOCK, HERE, at(EIGHT_HOURS - left))]
+    assert (170, 10, True) == (wanted[0], wanted[-1], session.may_renew(HUMAN, CLIENT, HERE, at(EIGHT_HOURS + 1)))
 
 
 def test_a_network_that_is_down_costs_no_prompt() -> None:
     """An unreachable AWS is found out before `op` runs, so the clock retries also after the end."""
     session = failing(issued(), AwsUnreachable("no network"), after=EIGHT_HOURS + 5)
-    assert session.wants(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 65))
+    assert session.may_renew(HUMAN, CLOCK, HERE, at(EIGHT_HOURS + 65))
 
 
 def test_after_the_end_a_retry_takes_its_time() -> None:
@@ -679,7 +681,7 @@ def test_a_slept_over_alarm_is_one() -> None:
         (issued(used=False), "while-used", False),
     ],
 )
-def test_the_end_is_told_to_those_who_expect_more(session: Session, mode: str, is_told: bool) -> None:
+def test_the_end_is_announced_if_more_is_expected(session: Session, mode: str, is_told: bool) -> None:
     """No warning for credentials that are unused, or renewed on demand, unless a renewal failed."""
     policy = attrs.evolve(HUMAN, mode=mode)
     assert is_told == (session.warning_seconds(policy, at(EIGHT_HOURS - 600)) is not None)

@@ -110,7 +110,7 @@ class AnyLife(RuleBasedStateMachine):
         now = self.clock()
         if trigger is Trigger.PERSON:
             self.enter(self.session.asked_by_person())
-        if not self.session.wants(self.policy, trigger, self.scene, now, through_lock=through_lock):
+        if not self.session.may_renew(self.policy, trigger, self.scene, now, through_lock=through_lock):
             return
         self.check_attempt(trigger, now, through_lock)
         self.sources.true_seconds += takes
@@ -189,7 +189,7 @@ class AnyLife(RuleBasedStateMachine):
     def what_holds(self, now: datetime) -> tuple[Any, ...]:
         return (
             self.session.phase(self.policy, now),
-            *(self.session.wants(self.policy, trigger, self.scene, now) for trigger in Trigger),
+            *(self.session.may_renew(self.policy, trigger, self.scene, now) for trigger in Trigger),
             self.session.warning_seconds(self.policy, now),
         )
 
@@ -222,7 +222,7 @@ def test_nobody_is_handed_a_short_life(
     for _ in range(600):
         if comes_at is not None and second >= comes_at:
             session, comes_at = renewed(session, second), None
-        if comes_at is None and session.wants(policy, Trigger.CLOCK, HERE, at(second)):
+        if comes_at is None and session.may_renew(policy, Trigger.CLOCK, HERE, at(second)):
             comes_at = second + takes
         if second >= next_fetch:
             assert session.usable(at(second))
@@ -236,7 +236,7 @@ def test_nobody_is_handed_a_short_life(
 
 @given(st.lists(st.integers(0, 10)))
 def test_no_code_goes_out_twice(now_steps: list[int]) -> None:
-    """Law 5: whatever the clock shows, every code that is sent is of a later step than all before it."""
+    """Law 5: with any time on the clock, every code that is sent is of a later step than all before it."""
     sent: list[int] = []
     for now_step in now_steps:
         sent.append(first_usable_step(sent[-1] if sent else None, now_step))

@@ -27,7 +27,7 @@ BAD_ADDRESSES = [
 
 @pytest.mark.parametrize(("text", "line"), BAD_ADDRESSES)
 def test_an_address_that_is_not_ours_is_refused(text: str, line: str) -> None:
-    """Anything but 127.0.0.1 and a port, whatever it is called elsewhere."""
+    """Anything but 127.0.0.1 and a port, also other names of loopback."""
     with pytest.raises(ValueError, match="127") as refusal:
         address.parse_address(text)
 
@@ -42,7 +42,7 @@ def test_every_port_is_an_address(port: int) -> None:
 
 @given(st.text())
 def test_no_text_is_more_than_refused(text: str) -> None:
-    """An address is parsed or refused with ValueError, whatever stands there."""
+    """Any text is parsed as an address or refused with ValueError."""
     try:
         host, _ = address.parse_address(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Only plain files are read, and no more of them than their kind can have."""
+"""Only plain files are read, and no more of them than their kind can have. A file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
+from mayfly.shared.files import NotPlain, TooLarge, read_plain_file, write_whole_file
 
 
 def test_a_plain_file_is_read_whole(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_a_plain_file_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_file_over_its_limit_is_refused(tmp_path: Path) -> None:
-    """Whatever size it claims: no more than the limit and a byte is taken into memory."""
+    """No more than the limit and a byte is read into memory, whether the file is large or only claims to be."""
     path = tmp_path / "file"
     path.write_bytes(b"x" * 11)
     with pytest.raises(TooLarge, match="is larger than 10 bytes"):
@@ -76,3 +76,49 @@ def test_a_link_is_followed_only_where_it_may_be(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="symbolic links"):
         read_plain_file(tmp_path / "link", 10, follow_link=False)
+
+
+@pytest.mark.parametrize("umask", [0, 0o277])
+def test_a_file_is_written_whole_with_its_own_mode(tmp_path: Path, umask: int) -> None:
+    """The umask changes nothing, and no draft is left."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    before = os.umask(umask)
+    try:
+        write_whole_file(path, b"new", mode=0o640)
+    finally:
+        os.umask(before)
+
+    assert (b"new", 0o640, [path]) == (path.read_bytes(), path.stat().st_mode & 0o777, list(tmp_path.iterdir()))
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """The file at its other end stays as it was."""
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    (tmp_path / "link").symlink_to("theirs")
+
+    write_whole_file(tmp_path / "link", b"ours")
+
+    assert (b"theirs", b"ours") == ((tmp_path / "theirs").read_bytes(), (tmp_path / "link").read_bytes())
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_the_first_of_two_writers_wins_if_nothing_may_be_replaced(tmp_path: Path) -> None:
+    """The second gets FileExistsError, and leaves no draft."""
+    path = tmp_path / "file"
+    write_whole_file(path, bytearray(b"first"), replaces=False)
+
+    with pytest.raises(FileExistsError):
+        write_whole_file(path, b"second", replaces=False)
+
+    assert (b"first", [path]) == (path.read_bytes(), list(tmp_path.iterdir()))
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """A folder is never replaced by a file."""
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        write_whole_file(tmp_path / "folder", b"new")
+
+    assert [tmp_path / "folder"] == list(tmp_path.iterdir())

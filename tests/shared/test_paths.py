@@ -148,7 +148,7 @@ def test_a_runtime_folder_that_cannot_be_made_says_why(monkeypatch: pytest.Monke
 
 
 def test_a_runtime_folder_by_a_link_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever owns the link could lead the tokens elsewhere."""
+    """The owner of the link could lead the tokens elsewhere."""
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to("real")
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "link"))
@@ -203,7 +203,7 @@ def test_a_runtime_folder_in_a_sticky_folder_is_used(monkeypatch: pytest.MonkeyP
 
 @needs_root
 def test_a_runtime_folder_in_somebody_elses_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its owner may do anything there, whatever the modes say."""
+    """Its owner may do anything there, also if the modes forbid it."""
     theirs = tmp_path / "theirs"
     (theirs / "run").mkdir(mode=0o700, parents=True)
     os.chown(theirs, FOREIGN, FOREIGN)
@@ -214,7 +214,7 @@ def test_a_runtime_folder_in_somebody_elses_folder_is_refused(monkeypatch: pytes
 
 
 def test_folders_above_the_runtime_folder_are_made_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever the umask, so that what is made is trusted afterwards."""
+    """With any umask, so that a folder that was made is trusted afterwards."""
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "a/b/run"))
     before = os.umask(0)
     try:

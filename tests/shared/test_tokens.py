@@ -53,7 +53,7 @@ def test_a_token_is_43_characters_for_its_owner_alone(run_dir: Path) -> None:
 
 
 def test_a_token_stays_what_it_is() -> None:
-    """Whoever asks again, or after a restart, gets the same; each profile has its own."""
+    """A second call, also after a restart, returns the same token; each profile has its own."""
     first = [tokens.ensure_token(profile) for profile in ("nsrc", "other")]
 
     assert first == [tokens.ensure_token(profile) for profile in ("nsrc", "other")]
@@ -82,7 +82,7 @@ def test_a_digest_is_that_of_the_token(run_dir: Path) -> None:
 
 
 def test_a_loose_umask_loosens_nothing(run_dir: Path) -> None:
-    """The modes are the files' own, whatever the shell says."""
+    """The modes are the files' own: the shell's umask changes nothing."""
     before = os.umask(0)
     try:
         tokens.ensure_token("nsrc")

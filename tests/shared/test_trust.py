@@ -66,7 +66,7 @@ def test_a_folder_above_that_others_can_write_is_told(config: Path) -> None:
 
 @needs_root
 def test_what_macos_s_administrators_may_write_is_trusted_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Homebrew makes its folders so, and whoever is in that group may become root; everybody else is not."""
+    """Homebrew makes its folders so, and a member of that group may become root; other groups are not trusted."""
     os.chown(config.parent, 0, trust.MACOS_ADMIN_GID)
     config.parent.chmod(0o775)
     assert [] != trust.trust_problems(config)

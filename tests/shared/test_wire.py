@@ -201,7 +201,7 @@ def test_a_request_of_another_version_is_answered_in_its_own(kind: str, subjects
 
 @settings(deadline=None)
 @given(raw=st.binary(max_size=200) | JSON.map(lambda tree: json.dumps(tree).encode()))
-def test_whatever_comes_is_a_result_or_refused(raw: bytes) -> None:
+def test_any_bytes_are_a_result_or_refused(raw: bytes) -> None:
     """No line raises anything but ExchangeFailed, and no request anything but what its reader expects."""
     with pytest.raises(ExchangeFailed):
         wire.parse_result(raw)

@@ -70,7 +70,7 @@ class Stage:
         self.world.vault.update(script=[{"prompt": {"answer": answer}}])
 
     def lock_app(self) -> None:
-        """1Password itself, whatever the screen does."""
+        """1Password itself, also while the screen is locked."""
         self.world.vault.update(app={"locked": True})
 
     # The daemon

@@ -19,9 +19,9 @@ _DAYS = {"Thu": 0, "Fri": 1, "Sat": 2, "Sun": 3, "Mon": 4, "Tue": 5}
 
 
 class Act(NamedTuple):
-    """At a time, something is done; `sleeps_until` is for a lid that is closed.
+    """Something that the user does at a time; `sleeps_until` is for a lid that is closed.
 
-    Whoever leaves `waits` for the end of what is under way: nobody goes while 1Password asks.
+    `waits`: first the renewals under way end, because nobody leaves while 1Password asks.
     """
 
     at: datetime

@@ -1,7 +1,7 @@
 """A nursery of processes: one that has imported a program, such as `mayfly`, and forks a child for each run.
 
 A child is a process of its own, with its own environment, folder, standard streams, session, signals and end; what it
-is spared is to start an interpreter and to import, which is most of what a short command costs. Whatever concerns just
+is spared is to start an interpreter and to import, which is most of what a short command costs. A test of just
 that (imports, command line, /proc, what an interpreter reads from its environment) asks for a process from scratch.
 """
 

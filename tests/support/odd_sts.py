@@ -1,4 +1,4 @@
-"""A server in the place of STS that answers with whatever bytes a test wants.
+"""A server in the place of STS that answers with the bytes that a test wants.
 
 `OddSts` is for answers that neither AWS nor the embedded STS would ever give: redirects, floods, malformed credentials.
 `signed_answer` and its siblings make answers that are right unless a test changes a part of them.

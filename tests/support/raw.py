@@ -42,7 +42,7 @@ def get(target: str = "/credentials/nsrc", *lines: str, line: str = "", host: st
 
 
 def asking(*lines: str, target: str = "/credentials/nsrc", line: str = "", host: str = "127.0.0.1:{port}") -> bytes:
-    """A GET with the right token and whatever else."""
+    """A GET with the right token and further headers."""
     return get(target, "Authorization: {token}", *lines, line=line, host=host)
 
 

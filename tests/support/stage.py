@@ -177,7 +177,7 @@ class Stage:
     def _outcome(self, name: str, request: Request) -> Answer:
         if request.kind == "verify":
             return self.identity
-        # An exchange answers by the config that it was asked by, whatever has been reloaded meanwhile.
+        # An exchange answers by the config that it was asked by, also after a reload.
         below = [link for link in self._configs[request.digest].chain(name) if link in request.profiles]
         return next((self.outcomes[link] for link in below if link in self.outcomes), None) or self.fresh(name)
 

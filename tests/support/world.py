@@ -78,7 +78,7 @@ mfa_id = "op://{VAULT}/{ITEM}/mfa_id"
 """
 
 
-# Below what kernels give to whoever does not name a port (Linux: from 32768 on), and each pytest worker has its own:
+# Below what kernels give to a program that names no port (Linux: from 32768 on), and each pytest worker has its own:
 # nobody takes one between our look and the daemon's bind.
 _PORTS_EACH = 2_000
 _FIRST_PORT = 12_000 + _PORTS_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -231,7 +231,7 @@ class World:
         return await self.send("\r\n".join([*lines, "", ""]).encode())
 
     async def send(self, raw: bytes) -> Reply:
-        """Whatever bytes, and what comes back until the other side closes."""
+        """Send any bytes. Returns what comes back until the other side closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(raw)

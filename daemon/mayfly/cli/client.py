@@ -1,7 +1,7 @@
 """The client of the control socket: one request and its answer, on one connection.
 
-Law: only our own daemon is believed. The process at the other end must run as this user, whoever made the socket.
-Few imports: `credential-process` is called by every `aws` command.
+Law: only our own daemon is believed. The process at the other end must run as this user; the owner of the socket's file
+does not count. Few imports: `credential-process` is called by every `aws` command.
 """
 
 from __future__ import annotations
@@ -105,9 +105,7 @@ def _connected(path: Path) -> socket.socket:
     except BaseException as reason:
         sock.close()
         if isinstance(reason, OSError) and reason.errno is None:
-            # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
-            why = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
-            raise ConfigInvalid(f"{path}: cannot be connected to: {why}") from None
+            raise ConfigInvalid(f"{path}: cannot be connected to: {paths.SOCKET_PATH_TOO_LONG}") from None
         raise
     return sock
 

@@ -13,6 +13,7 @@ from mayfly.shared import paths
 
 TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def add_profiles(parser: ArgumentParser) -> None:
+    """The argument of a command for several profiles; none stands for all."""
+    parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: all")
 
 
 def status() -> dict[str, Any]:
@@ -174,7 +180,7 @@ def _service_state() -> tuple[tuple[str, ...], str]:
 
 
 def _how_to_start() -> str:
-    """How the service is started if it is installed, else the daemon."""
+    """The command that starts the service if it is installed, else the daemon."""
     import sys
 
     from mayfly.service import files, launchd, systemd

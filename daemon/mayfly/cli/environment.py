@@ -1,4 +1,4 @@
-"""Which variables a shell sets and unsets to use a profile, given the variables that it has.
+"""The variables that a shell sets and unsets to use a profile, given the variables that it has.
 
 Laws: (1) pure: variables in, changes out; (2) a variable that would win over the endpoint is unset, never blanked
 (boto3 fails on a blank AWS_PROFILE, object_store signs with a blank key); (3) applying the changes a second time

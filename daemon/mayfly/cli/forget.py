@@ -13,7 +13,7 @@ TAKES_CONFIG = False
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: all")
+    daemon_calls.add_profiles(parser)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from mayfly.cli import client, daemon_calls, speech
 from mayfly.cli.durations import format_duration, format_time
 from mayfly.config import document
+from mayfly.exchange.onepassword import prompt_mark
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
@@ -46,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
         for name in names
     }
     answered = _as_they_come(calls, wait, ", even if the screen is locked" if given.through_lock else "")
-    failures = [failure for name, call in answered if (failure := _tell(name, call))]
+    failures = [failure for name, call in answered if (failure := _report(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         speech.hint(text)
     return worst(failures)
@@ -73,7 +74,7 @@ def worst(failures: Sequence[speech.Stop]) -> int:
 
 
 class PromptWait:
-    """How long the exchange waits before it starts `op`, because a code is sent once.
+    """Seconds that the exchange waits before it starts `op`, because a code is sent once.
 
     The codes that were sent are read before the login is asked for: later its own codes are among them.
     """
@@ -105,36 +106,49 @@ def _as_they_come(
 ) -> Iterator[tuple[str, client.Call]]:
     """Each profile and its call in the order of the answers; says for what it waits."""
     waiting = dict(calls)
-    codes: PromptWait | None = wait
-    quiet_seconds: float | None = QUIET_SECONDS
+    teller = _Teller(wait, addition)
     while waiting:
-        ready = select.select(list(waiting.values()), [], [], quiet_seconds)[0]
+        ready = select.select(list(waiting.values()), [], [], teller.quiet_seconds)[0]
         if not ready:
-            quiet_seconds, codes = _say_what_is_awaited(list(waiting), codes, addition), None
+            teller.tell(list(waiting))
         for name in [name for name, call in waiting.items() if call in ready]:
             yield name, waiting.pop(name)
 
 
-def _say_what_is_awaited(names: Sequence[str], wait: PromptWait | None, addition: str = "") -> float | None:
-    """Say whether a person or AWS is waited for; the seconds until there is more to say, if there is.
+class _Teller:
+    """Says whether a person or AWS is waited for. `quiet_seconds`: until there may be more to say, if there may.
 
-    `wait` None: it has been said once, and the prompt is on the screen now. `addition` ends a line about a prompt.
+    A person is asked to approve a prompt only while an exchange runs an `op` that can have put it on the screen, or
+    once the wait for a code is over that was announced. `addition` ends a line about a prompt.
     """
-    with daemon_calls.understood():
-        rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
-        human = [name for name in names if "1Password" in rows[name]["next_step"]]
-    others = [name for name in names if name not in human] if wait else []
-    seconds = wait.left_seconds(human, datetime.now(UTC)) if wait and human else 0
-    if seconds:
-        speech.say(f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s{addition}")
-    elif human:
-        speech.say(f"waiting for 1Password: approve the prompt for {', '.join(human)}{addition}")
-    if others:
-        speech.say(f"waiting for AWS: {', '.join(others)}")
-    return seconds or None
+
+    def __init__(self, wait: PromptWait, addition: str = "") -> None:
+        self._addition = addition
+        self._wait: PromptWait | None = wait
+        self._is_announced = False
+        self.quiet_seconds: float | None = QUIET_SECONDS
+
+    def tell(self, names: Sequence[str]) -> None:
+        """Say what has not been said about the profiles without an answer."""
+        with daemon_calls.understood():
+            rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
+            human = [name for name in names if "1Password" in rows[name]["next_step"]]
+        seconds = self._wait.left_seconds(human, datetime.now(UTC)) if self._wait and human else 0
+        is_up = bool(human) and not seconds and (self._is_announced or prompt_mark.is_prompting())
+        if seconds:
+            speech.say(
+                f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s{self._addition}"
+            )
+        elif is_up:
+            speech.say(f"waiting for 1Password: approve the prompt for {', '.join(human)}{self._addition}")
+        others = [name for name in names if name not in human] if self._wait else []
+        if others:
+            speech.say(f"waiting for AWS: {', '.join(others)}")
+        self._wait, self._is_announced = None, seconds > 0
+        self.quiet_seconds = seconds or (QUIET_SECONDS if human and not is_up else None)
 
 
-def _tell(name: str, call: client.Call) -> speech.Stop | None:
+def _report(name: str, call: client.Call) -> speech.Stop | None:
     """Say what became of one profile; its failure, if it failed."""
     try:
         seconds = json.loads(daemon_calls.answer(call, name))["expires_in_seconds"]

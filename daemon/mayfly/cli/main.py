@@ -11,6 +11,7 @@ import sys
 
 from mayfly import __version__
 from mayfly.cli import speech
+from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -38,6 +39,9 @@ COMMANDS = (
     ("reload", "reload", "have the daemon read its changed config"),
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
 )
+
+# They may work with the daemon of the user who called sudo.
+UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate"}
 
 
 # The errors of a full disk or quota.
@@ -125,12 +129,18 @@ def _run(argv: list[str]) -> int:
 
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     module = _module(file)
+    is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
     if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+        if is_under_sudo:
+            paths.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
         return int(module.run_for(words[0]))
     from mayfly.cli import parser
 
-    return int(module.run(parser.parse(module, name, does, words)))
+    given = parser.parse(module, name, does, words)
+    if is_under_sudo:
+        paths.accept_sudo_user()
+    return int(module.run(given))
 
 
 def _module(file: str) -> ModuleType:

@@ -1,10 +1,11 @@
-"""Who has a TCP port of this machine, and whether that is another user.
+"""Finds the owner of a TCP port of this machine, and refuses another user's.
 
 Requests to our daemon carry our token, and the answer is taken for our credentials. So no shell is pointed at a port
 that another user's process has. Linux names the owner of a listening socket: sock_diag finds the socket that a
 connection would reach, in microseconds. Where sock_diag is shut off, /proc/net/tcp and tcp6 list all sockets
 (proc_net_tcp.rst of the kernel's documentation), in milliseconds. A socket's process is found by the links in
-/proc/PID/fd. Only the process's user and root may read them; of our daemon only root. Other systems tell nothing.
+/proc/PID/fd. Only the process's user and root may read them; our daemon's links only root can read. Other systems tell
+nothing.
 
 Few imports: `env` runs this in every shell start-up.
 """
@@ -22,7 +23,7 @@ from mayfly.cli import speech
 from mayfly.shared import sock_diag
 from mayfly.shared.sock_diag import SocketOwner
 from mayfly.shared.text import printable
-from mayfly.shared.users import user_name
+from mayfly.shared.users import daemon_uid, user_name
 
 
 PROC = Path("/proc")
@@ -48,16 +49,16 @@ class Row(NamedTuple):
 def refuse_other_users(port: int) -> None:
     """Raise Stop if another user answers at 127.0.0.1:`port`, or an unknown process has it and could answer soon."""
     if user := other_user(port):
-        what = f"belongs to {user}: what answers there is not your mayfly"
+        what = f"belongs to {user}: another program answers there"
     elif owner(port) is None and has_unknown_holder(port):
-        what = "is held by a process that does not listen yet: what will answer there is not your mayfly"
+        what = "is held by a process that does not listen yet: another program will answer there"
     else:
         return
     raise speech.Stop(speech.FAILED, f"port {port} {what}", hints=hints(port))
 
 
 def hints(port: int) -> tuple[str, ...]:
-    """What to do about another user's process on the port."""
+    """The next steps if another user's process has the port."""
     return (
         f"see what it is: sudo ss -atnp 'sport = :{port}'",
         'or choose another port in the config: listen = "127.0.0.1:PORT"',
@@ -67,7 +68,7 @@ def hints(port: int) -> tuple[str, ...]:
 def other_user(port: int) -> str | None:
     """The name of another user who listens at 127.0.0.1:`port`; None if nobody does, or it cannot be known."""
     uid = owner(port)
-    return None if uid is None or uid == os.getuid() else user_name(uid)
+    return None if uid is None or uid == daemon_uid() else user_name(uid)
 
 
 def owner(port: int) -> int | None:
@@ -111,7 +112,7 @@ def _seems_held(port: int) -> bool:
 
 
 def _can_bind(port: int, *, shares: bool) -> bool:
-    """Whether the port is free; with `shares` it may be bound by sockets that set SO_REUSEADDR and do not listen."""
+    """True if the port is free; with `shares` it may be bound by sockets that set SO_REUSEADDR and do not listen."""
     import errno
     import socket
 

@@ -1,4 +1,4 @@
-"""How commands speak to people: on stderr, in lowercase, a line for each fact, and a next step that can be pasted.
+"""The voice of the commands: on stderr, in lowercase, a line for each fact, and a next step that can be pasted.
 
 Law: a text may come from a daemon, from `op` or from a file: no character of it steers the terminal or begins a line.
 """
@@ -69,6 +69,6 @@ def print_json(tree: Any, *, indent: int) -> None:
 
 
 def print_file(text: str) -> None:
-    """Print a file's text, in UTF-8 whatever the locale is."""
+    """Print a file's text in UTF-8, also in another locale."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(errors="surrogateescape"))

@@ -7,7 +7,6 @@ file's name, and so is a region, because it goes into a shell.
 from __future__ import annotations
 
 import os
-import re
 
 from contextlib import suppress
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from mayfly.cli import speech
 from mayfly.cli.aws_config import regions
 from mayfly.config import document
 from mayfly.config.document import Document
+from mayfly.config.profile_name import is_profile_name
 from mayfly.config.region import region_of
 from mayfly.shared import address, paths
 from mayfly.shared.errors import ConfigInvalid
@@ -69,7 +69,7 @@ def _chosen(found: Document, given: str | None) -> str:
     name = names[0] if given is None else given
     if name not in names:
         raise _unknown(found, name, names)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+    if not is_profile_name(name):
         raise ConfigInvalid(f"{found.where('profiles', name)}: is no profile name")
     return name
 

@@ -1,4 +1,4 @@
-"""What is configured: the file, its checks, and the values that come out.
+"""The config: the file, its checks, and the values that come out.
 
     document.py      the file, read and parsed into one plain tree
     load.py          turns a document into a `Config`, or tells every problem
@@ -9,6 +9,7 @@
     kinds.py         the kinds of values (text, number, list …)
     assume_role.py   the parameters of AssumeRole
     strict_json.py   JSON without doubled keys
+    network.py       which certificates and which proxy the environment names for calls to AWS
     sts_endpoint.py  which STS endpoint an environment variable may name
     detours.py       settings that send calls to AWS another way, for `status`
 

@@ -65,7 +65,7 @@ def _parsed(value: str) -> Any:
     try:
         return strict_json.parse(value)
     except strict_json.DoubledKey as reason:
-        raise ValueError(f"{reason}: which of them counts?") from None
+        raise ValueError(str(reason)) from None
     except json.JSONDecodeError as reason:
         raise ValueError(f"is not JSON: {reason.msg} (line {reason.lineno}, column {reason.colno})") from None
     except ValueError as reason:

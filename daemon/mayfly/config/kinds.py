@@ -21,7 +21,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def kind_of(value: Any) -> str:
-    """What TOML and JSON call such a value, with the article."""
+    """The name of such a value in TOML and JSON, with the article."""
     if isinstance(value, str):
         return "a text" if value.strip() else "an empty text"
     return next(name for kind, name in _KINDS if isinstance(value, kind))

@@ -120,7 +120,8 @@ class RoleProfile(_Common):
 Profile = KeyProfile | RoleProfile
 
 
-_NOT_OF_A_SESSION = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
+# Fields of a profile that do not change what its session is made from.
+_NOT_IN_ORIGIN = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
 
 
 @attrs.frozen(kw_only=True)
@@ -170,21 +171,17 @@ class Config:
     @cached_property
     def _sessions(self) -> dict[str, str]:
         first: dict[object, str] = {}
-        return {name: first.setdefault(self._makings(name), name) for name in self.profiles}
+        return {name: first.setdefault(self._session_key(name), name) for name in self.profiles}
 
-    def _makings(self, name: str) -> object:
-        """A value that is equal for all profiles that share one session."""
-        profile = self.profiles[name]
-        if not isinstance(profile, KeyProfile):
-            return name
-        alike = attrs.evolve(profile, name=None, refresh=None, region=None, sts_region=None, onepassword=None)
-        return alike, self.onepassword_of(name).identity()
+    def _session_key(self, name: str) -> object:
+        """A value that is equal for all profiles that share one session. A role shares its session with no other."""
+        return self.origins[name] if isinstance(self.profiles[name], KeyProfile) else name
 
     @cached_property
     def origins(self) -> dict[str, str]:
-        """By profile, the SHA-256 of everything that its session depends on.
+        """By profile, the SHA-256 of everything that its session is made from.
 
-        A kept session is found again by it, under any name. It covers the way to 1Password, but no names, regions or
+        A stored session is found again by it, under any name. It covers the way to 1Password, but no names, regions or
         refresh modes.
         """
         found = {"": ""}
@@ -195,7 +192,7 @@ class Config:
         return found
 
     def _origin(self, name: str, below: str) -> str:
-        tree = attrs.asdict(self.profiles[name]) | _NOT_OF_A_SESSION
+        tree = attrs.asdict(self.profiles[name]) | _NOT_IN_ORIGIN
         made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 

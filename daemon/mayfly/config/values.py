@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from mayfly.config.assume_role import ARN, PATH
 from mayfly.config.kinds import Text, kind_of, text
+from mayfly.config.profile_name import is_profile_name
 from mayfly.config.region import is_region
 from mayfly.shared.address import PORT_BASE, parse_address
 
@@ -53,7 +54,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 def profile_name(value: Any) -> ProfileName:
     """A name that can stand in a URL, a file name and an AWS profile."""
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+    if not is_profile_name(value):
         raise ValueError(
             "is no profile name: letters, digits, '.', '_' and '-', at most 64, the first a letter or digit"
         )
@@ -177,14 +178,14 @@ def seconds(low: int, high: int | None = None) -> Callable[[Any], int]:
 
 
 def refresh_mode(value: Any) -> RefreshMode:
-    """When a session is renewed before it expires."""
+    """`always`, `while-used` or `on-demand`: whether the clock renews a session before it expires."""
     if value not in REFRESH_MODES:
         raise ValueError(f"must be one of {', '.join(REFRESH_MODES)}")
     return RefreshMode(value)
 
 
 def mfa_mode(value: Any) -> MfaMode:
-    """How a role uses MFA: with a code of its own, or not at all."""
+    """`each`: a role is assumed with a code of its own. Without this key it uses none."""
     if value not in MFA_MODES:
         raise ValueError('must be "each", or left out')
     return MfaMode(value)

@@ -1,1 +1,20 @@
-"""The daemon: the process that lives for weeks. It holds temporary credentials, and answers."""
+"""The daemon: the process that lives for weeks. It holds temporary credentials, and answers.
+
+daemon.py            composes the parts; the phases of a life
+endpoint/            the HTTP face for SDKs
+control.py           the HTTP face for the user's own commands; event_stream.py is its `GET /events`
+http/                the HTTP server below both
+admission.py         the check of a client's user
+grants.py            the check of a client's token
+keeper/              the engine: keeps the sessions
+launcher.py          starts exchanges
+session_store.py     sessions over a restart
+reload.py            the config and the tokens, read again
+report.py            the answer to `GET /status`; its values are in status.py and next_step.py
+audit.py             the fetches of each process
+notifications.py     notifications on the screen
+remote_desk.py       the desk behind a socket
+stand_in.py          answers for a daemon that cannot serve
+events.py            events, for the log (log.py and log_*.py, redaction.py) and for listeners
+sockets.py, descriptors.py, tasks.py, threads.py    tools
+"""

@@ -1,4 +1,4 @@
-"""Which processes may connect. Decided when a connection is accepted, before a byte is read."""
+"""Decides which processes may connect, when a connection is accepted, before a byte is read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Admission:
         self._refusals = LogCounter()
 
     def check_sock_diag(self, port: int) -> None:
-        """Raise SockDiagMissing if this kernel should name the owner of our own `port`, and does not."""
+        """Raise SockDiagMissing if sock_diag does not name the owner of our own `port`."""
         if self._sock_diag is not None:
             self._sock_diag.prove(port)
 

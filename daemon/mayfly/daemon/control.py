@@ -26,6 +26,7 @@ import attrs
 from aiohttp import web
 
 from mayfly.daemon.audit import Audit
+from mayfly.daemon.event_stream import EventStream
 from mayfly.daemon.events import Events
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body
@@ -47,8 +48,6 @@ class Call(NamedTuple):
 Route = tuple[str, Callable[[Call], Awaitable[Answer]]]
 
 THROUGH_LOCK = '{"through_lock": true}'
-
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
 
 
 class Control:
@@ -86,7 +85,7 @@ class Control:
         pattern, profile = _pattern(request.path)
         method, route = self._routes.get(pattern, ("", None))
         if route is None:
-            return refusal(404, "NotFound", "there is nothing here")
+            return refusal(404, "NotFound", "unknown path")
         if request.method != method:
             return refusal(405, "MethodNotAllowed", f"only {method} is answered here", headers=f"Allow: {method}\r\n")
         if profile is not None and profile not in self._keeper.config.profiles:
@@ -136,25 +135,6 @@ class Control:
 
     async def _verify(self, call: Call) -> Answer:
         return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
-
-
-class EventStream(Answer):
-    """Server-sent events, until the client closes or the daemon ends."""
-
-    def __init__(self, events: Events) -> None:
-        super().__init__(200, b"")
-        self._events = events
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Write each event as it comes."""
-        connection = cast(Connection, request.protocol)
-        connection.is_stream = True
-        connection.write(_STREAM_HEAD)
-        async for event in self._events.listen():
-            connection.write(b"data: " + json.dumps(event, default=str).encode() + b"\n\n")
-            # A client that reads too slowly loses events. Nothing more is written until it has read the last one.
-            await request.writer.drain()
-        raise ConnectionResetError("the stream has ended")
 
 
 async def _is_through_lock(request: web.BaseRequest) -> bool:

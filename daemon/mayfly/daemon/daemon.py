@@ -155,13 +155,13 @@ class Daemon:
             life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
         self._grants.replace(ensure_digests(self._keeper.config.profiles))
-        endpoint, control = self._faces()
+        endpoint, control = self._endpoint_and_control()
         await life.enter_async_context(
-            self._listening(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
+            self._accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
         )
-        await life.enter_async_context(self._listening(port, endpoint.handle, self._admission.admit_tcp))
+        await life.enter_async_context(self._accepting(port, endpoint.handle, self._admission.admit_tcp))
 
-    def _faces(self) -> tuple[Endpoint, Control]:
+    def _endpoint_and_control(self) -> tuple[Endpoint, Control]:
         endpoint = Endpoint(
             self._keeper,
             self._grants,
@@ -183,7 +183,7 @@ class Daemon:
         return endpoint, control
 
     @contextlib.asynccontextmanager
-    async def _listening(
+    async def _accepting(
         self, sock: socket.socket, handle: Handler, admit: Admit, *, has_reserve: bool = False
     ) -> AsyncIterator[None]:
         """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""

@@ -1,4 +1,4 @@
-"""How the descriptors of this process are shared out, so that a flood of connections leaves enough for all else."""
+"""Divides the descriptors of this process, so that a flood of connections leaves enough for all else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESERVED = 16
 
 
 class Shares(NamedTuple):
-    """How many connections may be open, how many of these are the control socket's, and how many exchanges may run."""
+    """The most connections, those of them that are reserved for the control socket, and the most exchanges."""
 
     connections: int
     reserved: int

@@ -41,8 +41,8 @@ class Events:
         queue: Queue = asyncio.Queue(QUEUE_LENGTH)
         self._queues.add(queue)
         try:
-            while (told := await queue.get()) is not None:
-                yield told
+            while (event := await queue.get()) is not None:
+                yield event
         finally:
             self._queues.discard(queue)
 
@@ -54,8 +54,8 @@ class Events:
         if self._queues:
             self._put(admitted(event, facts))
 
-    def _put(self, told: dict[str, Any] | None) -> None:
+    def _put(self, event: dict[str, Any] | None) -> None:
         for queue in self._queues:
             if queue.full():
                 queue.get_nowait()
-            queue.put_nowait(told)
+            queue.put_nowait(event)

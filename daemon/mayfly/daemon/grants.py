@@ -1,4 +1,4 @@
-"""Which token opens which profile.
+"""The token check: a table of the tokens in force, and the profile that each opens.
 
 The daemon keeps only a token's SHA-256, so a look-up takes the same time for every token that a client sends.
 """
@@ -17,7 +17,6 @@ class Grant(NamedTuple):
 
     profile: str
     expires_at: datetime | None = None
-    label: str = "token file"
 
 
 _NOTHING = Grant("")

@@ -56,7 +56,7 @@ class _StreamExchange:
         self._writer = writer
 
     async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
-        wanted = set(request.profiles) | set(request.sessions if request.kind == "verify" else ())
+        wanted = set(request.subjects)
         is_silent = True
         try:
             self._writer.write(wire.request_bytes(request))
@@ -74,7 +74,7 @@ class _StreamExchange:
         except ConnectionError:
             raise ExchangeFailed("the exchange ended before it was asked") from None
         if is_silent and wanted:
-            # An exchange of another version may not understand the request, and ends without an answer.
+            # An exchange of another version may end without an answer, because it does not understand the request.
             hint = "look at the daemon's log; after an upgrade, restart the daemon"
             raise ExchangeFailed("the exchange ended without an answer", hint=hint)
 
@@ -95,7 +95,7 @@ def _check_profile(result: Result, wanted: set[str]) -> Result:
 
 
 def child_launcher(config_source: Callable[[], str], *, at_once: int = EXCHANGES_AT_ONCE) -> Launcher:
-    """A launcher of child processes, at most `at_once` at a time, that read the config in force then themselves."""
+    """A launcher of child processes, at most `at_once` at a time. Each reads the config file that is then in force."""
     places = asyncio.Semaphore(at_once)
 
     @asynccontextmanager
@@ -159,7 +159,7 @@ async def _connected(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for a process that has closed its output; otherwise SIGTERM, then SIGKILL. It ends its `op` with it."""
+    """Wait for a process that has closed its output; else send SIGTERM, then SIGKILL. The exchange ends its `op`."""
     assert process.stdin is not None  # noqa: S101 - for mypy: made with a pipe
     process.stdin.close()
     for send_signal in (process.terminate, process.kill):

@@ -6,7 +6,7 @@ To add an event, or a field to one: add a line to EVENTS and choose a kind for e
 - `word`: a name from the config, or a constant of ours (an error's code, a cause, a version)
 - `words`: several of them, or their number
 - `key_id`: an access key id; its last four are shown
-- `text`: anything else. Only these pass the redaction: whatever a library, a program or a person wrote
+- `text`: anything else. Only these pass the redaction: all text that a library, a program or a person wrote
 
 `exc_info` becomes the field `exception`. A test compares the table with every call in the daemon. At run time an
 unlisted field is left out and named in `unlisted`; of an unlisted event only the name is logged, as `log.unlisted`.
@@ -104,10 +104,10 @@ UNLISTED = "log.unlisted"
 
 
 def admitted(event: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The event as it may be logged and told: `{"event": name, …fields}`."""
+    """The event as the log and other listeners get it: `{"event": name, …fields}`."""
     kinds = EVENTS.get(event)
     if kinds is None:
         return {"event": UNLISTED, "name": text(event)}
-    told = {"event": event} | {name: kinds[name](value) for name, value in facts.items() if name in kinds}
+    line = {"event": event} | {name: kinds[name](value) for name, value in facts.items() if name in kinds}
     unlisted = sorted(facts.keys() - kinds.keys())
-    return told | ({"unlisted": [text(name) for name in unlisted]} if unlisted else {})
+    return line | ({"unlisted": [text(name) for name in unlisted]} if unlisted else {})

@@ -31,8 +31,8 @@ Event = dict[str, Any]
 class LogWriter:
     """Writes events, as `render` makes lines of them, and lines of text to `descriptor`, in order.
 
-    The thread is a daemon thread and is never joined: a blocked write holds up neither the loop nor the process's end.
-    It writes to the descriptor, because a blocked write to `sys.stderr` holds a lock that the interpreter takes when it
+    The thread is a daemon thread and is never joined: a blocked write blocks neither the loop nor the exit. It
+    writes to the descriptor, because a blocked write to `sys.stderr` holds a lock that the interpreter takes when it
     ends.
     """
 
@@ -129,7 +129,7 @@ class LogStream(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Whether the log is read on a terminal."""
+        """True if the log is read on a terminal."""
         return os.isatty(self._descriptor)
 
     def fileno(self) -> int:

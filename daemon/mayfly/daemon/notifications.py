@@ -33,11 +33,11 @@ class Notifications:
         """Show one notification after the other, until the events end. One that fails is logged as `task.failed`."""
         try:
             async for event in self._events.listen():
-                await asyncio.wait([self._tasks.spawn(self._tell(event))])
+                await asyncio.wait([self._tasks.spawn(self._notify(event))])
         finally:
             await self._tasks.end()
 
-    async def _tell(self, event: dict[str, Any]) -> None:
+    async def _notify(self, event: dict[str, Any]) -> None:
         text = await self._text(event) if self._is_wanted() else None
         if text:
             await self._desk.tell(TITLE, text)

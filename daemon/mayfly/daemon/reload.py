@@ -1,4 +1,4 @@
-"""Takes over what has changed on disk: the config, and the tokens."""
+"""Reads the config and the tokens on disk again, and puts them in force."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from mayfly.shared.tokens import ensure_digests, readable_digests, renewed_at_ns
 T = TypeVar("T")
 
 # The exchange reads the config itself, and refuses to work for a daemon that has read another one.
-UNTIL_RELOAD = "until then what is in memory goes on, and nothing new can be got"
+UNTIL_RELOAD = "until then mayfly serves the sessions that it has, and renews none"
 
 LOOK_AGAIN_SECONDS = 1
-# A disk that has not answered by then counts as one that does not answer; commands wait for 10 s.
+# After this time the disk counts as hung. It is less than the 10 s that commands wait.
 DISK_SECONDS = 4
 
 
@@ -82,23 +82,23 @@ class Reload:
         await asyncio.shield(self._tasks.start(self._read_all()))
 
     async def tokens(self) -> dict[str, str]:
-        """Take over the tokens on disk. Returns the problem of each token that cannot be used, by profile.
+        """Put the tokens on disk in force. Returns a reason for each profile whose token is unusable.
 
-        A profile whose token cannot be used has none. A client that goes away does not stop it.
+        Such a profile has no token in force. A client that goes away does not stop it.
         """
         self._reading = self._tasks.start(self._read_tokens())
         return await asyncio.shield(self._reading)
 
     async def tokens_renewed(self) -> bool:
-        """True if tokens that a client may have been judged by have been replaced by those on disk.
+        """True if the tokens on disk have changed. The new ones are then in force: check the client again.
 
-        Nobody may have told us, for example if the tokens' folder was lost and `mayfly env` made new ones. Many
-        clients may come with an unknown token, so the tokens are read once a second at most.
+        Tokens can change without a reload, for example if the tokens' folder was lost and `mayfly env` made new ones.
+        Many clients may send an unknown token, so the tokens are read once a second at most.
         """
         # A disk that does not answer has renewed nothing.
         with suppress(ConfigInvalid):
             if self._reading and not self._reading.done():
-                # Tokens are being read now, so the client is judged by those.
+                # Another client has started to read the tokens: use its result.
                 await asyncio.shield(self._reading)
                 return True
             if self._may_be_renewed():
@@ -153,7 +153,7 @@ class Reload:
 
 
 def config_notes(in_force: Config, given: str | None) -> list[str]:
-    """What `status` says of the files on disk, compared with the config in force; reads them."""
+    """Read the files on disk. Returns the notes of `status` on how they differ from the config in force."""
     notes = []
     try:
         found = str(paths.config_file(given))
@@ -171,7 +171,7 @@ def config_notes(in_force: Config, given: str | None) -> list[str]:
 
 
 async def _from_disk(thread: DaemonThread, read: Callable[[], T], what: str) -> T:
-    """What `read` returns; raises ConfigInvalid if the disk does not answer."""
+    """Call `read` in the thread and return its result; raises ConfigInvalid if the disk does not answer."""
     try:
         return await thread.run(read, DISK_SECONDS)
     except TimeoutError:

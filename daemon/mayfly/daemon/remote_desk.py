@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.text import failure_words
 
 
 # The desk's unit starts, then runs two programs of the platform one after the other.
@@ -45,8 +46,8 @@ class RemoteDesk:
 
     async def scene(self) -> Scene:
         """As the desk sees it."""
-        told = await self._ask({"question": "scene"})
-        presence = Presence(told) if told in [one.value for one in Presence] else None
+        answer = await self._ask({"question": "scene"})
+        presence = Presence(answer) if answer in [one.value for one in Presence] else None
         return self._history.scene(presence, self._clock())
 
     async def tell(self, title: str, text: str) -> None:
@@ -71,7 +72,7 @@ class RemoteDesk:
         except ValueError:
             self._note_problem("its answer cannot be read")
         except OSError as reason:
-            self._note_problem(f"{self._path}: {reason.strerror or type(reason).__name__}")
+            self._note_problem(f"{self._path}: {failure_words(reason)}")
         else:
             self._problem = ""
             return answer
@@ -99,8 +100,8 @@ def _socket_id(path: Path) -> tuple[int, int] | None:
     return (facts.st_ino, facts.st_ctime_ns) if stat.S_ISSOCK(facts.st_mode) else None
 
 
-def _caller(told: Any) -> Caller | None:
-    match told:
+def _caller(answer: Any) -> Caller | None:
+    match answer:
         case [int(pid), str(program)]:
             return Caller(pid, program)
     return None

@@ -1,4 +1,4 @@
-"""What `GET /status` reports: the daemon as a whole, gathered from its parts when somebody asks."""
+"""The answer to `GET /status`: the daemon as a whole, gathered from its parts for each request."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Report:
         return [*self._manager.notes(), *config_notes(self._keeper.config, self._given_config)]
 
     def _config_moves_us(self) -> bool:
-        """True if the same `mayfly serve`, started now, would listen elsewhere."""
+        """True if a restart with the same options would listen elsewhere."""
         if self._manager.inherited.port or not self._is_address_of_config:
             return False
         return self.address != listen_address(None, self._keeper.config.listen)

@@ -99,8 +99,7 @@ def _bind_unix(path: Path) -> socket.socket:
         sock.listen()
     except OSError as reason:
         sock.close()
-        # Python has no errno for a name that is too long (107 bytes on Linux, 103 on macOS).
-        why = reason.strerror or "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+        why = reason.strerror or paths.SOCKET_PATH_TOO_LONG
         raise ConfigInvalid(f"{path}: cannot be listened on: {why}") from None
     finally:
         os.umask(before)

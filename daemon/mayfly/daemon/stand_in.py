@@ -30,7 +30,7 @@ from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.sock_diag import SockDiag, SockDiagMissing, sock_diag
 
 
-# A person who has mended the config tries again at once, and must reach the daemon then.
+# A person who has mended the config tries the daemon right after.
 LOOK_AGAIN_SECONDS = 0.02
 TICK_SECONDS = 1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -87,7 +87,7 @@ class StandIn:
                 self._accept(life, inherited.port, self._refuse_client, admission.admit_tcp)
                 self._checks = Checks(hosts_of(inherited.port.getsockname()[1]), lambda _token, _profile: True)
         except SockDiagMissing:
-            # Nobody can be told from another user: so nobody is answered.
+            # The kernel does not say which user connects, so no client is answered.
             return
 
     def _accept(self, life: AsyncExitStack, sock: Any, handle: Handler, admit: Callable[[Any], Peer | None]) -> None:

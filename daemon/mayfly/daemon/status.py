@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from mayfly.session import Phase, Session
+from mayfly.daemon.next_step import next_step
+from mayfly.session import Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.shared.credentials import instant_text
 from mayfly.shared.errors import MayflyError
@@ -59,7 +60,7 @@ class ProfileStatus:
             in_use=session.is_in_use(),
             retry_not_before_at=session.retry_not_before_at(),
             last_error=_error_row(profile, error) if error else None,
-            next_step=_next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
+            next_step=next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
         )
@@ -102,34 +103,3 @@ def _blocking(session: Session, ground: Session | None) -> Session:
 
 def _error_row(profile: str, error: MayflyError) -> dict[str, str]:
     return {"code": error.code, "message": error.message, "hint": error.hint_for(profile)}
-
-
-def _next_step(profile: str, session: Session, policy: RefreshPolicy, *, in_flight: bool, now: datetime) -> str:
-    """The next thing that happens, or that a person can do."""
-    phase = session.phase(policy, now)
-    if in_flight:
-        return "waiting for 1Password and AWS" if policy.asks_human else "waiting for AWS"
-    if session.last_error:
-        return _next_try(profile, session, session.last_error, policy, now)
-    if not session.is_kept(policy):
-        is_empty = phase is Phase.EMPTY
-        return (
-            f"a client's first request, or 'mayfly login {profile}', gets credentials"
-            if is_empty
-            else "renewed when a client asks"
-        )
-    if phase is Phase.FRESH:
-        return "renewed by itself"
-    return "renewed as soon as somebody is there" if policy.asks_human else "renewed at once"
-
-
-def _next_try(profile: str, session: Session, error: MayflyError, policy: RefreshPolicy, now: datetime) -> str:
-    retry_at = session.retries_by_itself_at(policy, now)
-    if retry_at is None:
-        return error.hint_for(profile) or "tried again when a client asks"
-    left = round((retry_at - now).total_seconds())
-    if left > 0:
-        return (
-            f"tried again by itself in {left} s" if left < 100 else f"tried again by itself in {round(left / 60)} min"
-        )
-    return "tried again as soon as somebody is there" if policy.asks_human else "tried again by itself at once"

@@ -1,4 +1,4 @@
-"""Work that may block for ever, such as reading from a network home, in threads that nobody has to wait for.
+"""Work that may block for ever, such as reading from a network home, in daemon threads, which are not joined at exit.
 
 `asyncio.to_thread` is not for such work: its threads are joined when the loop and the interpreter end.
 """
@@ -24,7 +24,7 @@ class DaemonThread:
         self._free = asyncio.Lock()
 
     async def run(self, function: Callable[[], T], deadline_seconds: float) -> T:
-        """What `function` returns or raises; raises TimeoutError after `deadline_seconds`.
+        """The result of `function`, or its exception; raises TimeoutError after `deadline_seconds`.
 
         The thread of a function that is too late runs on, and its result is dropped.
         """

@@ -1,4 +1,4 @@
-"""What the demo's stage needs: an account, a config, a folder, a port, and an environment without the user's own."""
+"""Fixtures of the demo's stage: an account, a config, a folder, a port, and an environment without the user's own."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def folder_to_add(environ: Mapping[str, str], own: Path | None = None) -> str | 
 
 
 def has_aws(environ: Mapping[str, str], added: str | None) -> bool:
-    """Whether another terminal has the AWS CLI, with the folder `added` on its PATH."""
+    """True if another terminal has the AWS CLI, with the folder `added` on its PATH."""
     return shutil.which("aws", path=f"{added or ''}:{_usual_path(environ)}") is not None
 
 

@@ -1,4 +1,4 @@
-"""What the demo prints: numbered steps and their results, at most 80 columns wide, with styles only on a terminal."""
+"""The output of the demo: numbered steps and their results, at most 80 columns wide, with styles only on a terminal."""
 
 from __future__ import annotations
 

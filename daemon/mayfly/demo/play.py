@@ -1,4 +1,4 @@
-"""Runs the demo: sets the stage up, plays the story, and takes the stage down, whatever happens in between."""
+"""Runs the demo: sets the stage up, plays the story, and takes the stage down, even after an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def play(output: Output, *, once: bool) -> int:
     """Play the story, and stay unless `once`; returns the exit code. Raises Failed.
 
-    All files are for this user alone, whatever the umask: the daemon refuses a config that others can write.
+    All files are for this user alone; the umask does not matter: the daemon refuses a config that others can write.
     """
     os.umask(0o077)
     show = asyncio.create_task(_show(output, once=once))

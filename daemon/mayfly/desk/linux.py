@@ -6,13 +6,13 @@ import asyncio
 import html
 import os
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from mayfly.desk.platform_desk import PlatformDesk
 from mayfly.desk.programs import ask
-from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence
 from mayfly.shared.text import printable
 
 
@@ -22,23 +22,14 @@ GO_BETWEENS = 3
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")
 
 
-class LinuxDesk:
+class LinuxDesk(PlatformDesk):
     """Runs programs of the user's session."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._history = PresenceHistory()
-
-    def notes(self) -> list[str]:
-        """None: it runs in the process that asks, so it always answers."""
-        return []
-
-    async def scene(self) -> Scene:
-        """By logind's hints: the desktop sets LockedHint and IdleHint."""
-        return self._history.scene(await self.presence(), self._clock())
-
     async def presence(self) -> Presence | None:
-        """None if logind does not answer in time, as after a suspend, or is absent."""
+        """By logind's hints: the desktop sets LockedHint and IdleHint.
+
+        None if logind does not answer in time, as after a suspend, or is absent.
+        """
         session = await ask("loginctl", "show-user", str(os.getuid()), "--property=Display", "--value")
         if session is None:
             return None
@@ -139,7 +130,7 @@ def _find_process(pid: int) -> Caller | None:
 
 
 def _passes_on(folder: Path) -> bool:
-    """Whether it is `mayfly credential-process`, a curl to the control socket, or the shell that starts them."""
+    """True for `mayfly credential-process`, a curl to the control socket, and the shell that starts them."""
     line = (folder / "cmdline").read_bytes()
     return b"credential-process" in line or b"control.sock" in line
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import re
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
+from mayfly.desk.platform_desk import PlatformDesk
 from mayfly.desk.programs import ask
-from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence
 from mayfly.shared.text import printable
 
 
@@ -25,23 +24,14 @@ _SCRIPT = (
 )
 
 
-class MacDesk:
+class MacDesk(PlatformDesk):
     """Runs programs of the console session."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._history = PresenceHistory()
-
-    def notes(self) -> list[str]:
-        """None: it runs in the process that asks, so it always answers."""
-        return []
-
-    async def scene(self) -> Scene:
-        """By the screen lock of this user's session, and the time since the last key or mouse event."""
-        return self._history.scene(await self.presence(), self._clock())
-
     async def presence(self) -> Presence | None:
-        """None if the registry cannot be read."""
+        """By the screen lock of this user's session, and the time since the last key or mouse event.
+
+        None if the registry cannot be read.
+        """
         console = await ask("ioreg", "-n", "Root", "-d", "1", "-a")
         events = await ask("ioreg", "-c", "IOHIDSystem", "-d", "4")
         return None if console is None else presence_from(console, events or "", os.getuid())

@@ -8,6 +8,7 @@ once. If STS refused it, or may have seen it, `op` is run again in the next step
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ from mayfly.config.model import Config, OnePassword, RoleProfile
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock
-from mayfly.exchange.onepassword.op import Op
+from mayfly.exchange.onepassword.op import Op, check_version, find_op
+from mayfly.exchange.onepassword.prompt_mark import prompting
 from mayfly.exchange.prompt_permission import PromptPermission
+from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import StsLocation, locations_in_other_partitions, sts_location
 from mayfly.exchange.sts.reachability import check_reachable
 from mayfly.shared import hardening
@@ -84,6 +87,8 @@ class Login:
         self._unclear_errors = 0
         self._codes_sent: set[str] = set()
         self._sessions: Sessions | None = None
+        # The `op` that has read the values.
+        self._program: str | None = None
 
     def run(self, names: Iterable[str]) -> Iterator[dict[str, Credentials]]:
         """Log in to each of `names` and emit each result as it comes. Yields the new credentials after each time step.
@@ -92,8 +97,12 @@ class Login:
         """
         # Sessions come before roles that want a code of the same device: more profiles depend on a session.
         self._codes_left = dict.fromkeys(sorted(names, key=self._is_role), CODES_PER_PROFILE)
+        self._fail_uncallable(tuple(self._codes_left))
+        if not self._codes_left:
+            return
         with oplock.held(self._clock) as lock:
             self._fail_unreachable(tuple(self._codes_left))
+            self._fail_if_op_is_old(lock, tuple(self._codes_left))
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
@@ -125,6 +134,28 @@ class Login:
     def _fail(self, names: Iterable[str], error: MayflyError) -> None:
         for name in names:
             self._conclude(Result(profile=name, outcome=error))
+
+    def _fail_uncallable(self, names: tuple[str, ...]) -> None:
+        """Fail the profiles for which there is no `op`, or whose STS no call can reach with the environment's settings.
+
+        This is known before the lock or a code is waited for.
+        """
+        for name in names:
+            try:
+                find_op(self._onepassword, self._environ, self._table(name))
+                check_settings(sts_location(self._config, name, self._environ), self._environ)
+            except MayflyError as error:
+                self._fail([name], error)
+
+    def _fail_if_op_is_old(self, lock: OpLock, names: tuple[str, ...]) -> None:
+        """Fail all profiles if a code must be waited for, and `op` could then not read it."""
+        if names and lock.must_wait([device for name in names for device in self._devices(name)]):
+            try:
+                table = self._table(names[0])
+                if not lock.has_seen_work(find_op(self._onepassword, self._environ, table)):
+                    check_version(self._onepassword, self._environ, table)
+            except MayflyError as error:
+                self._fail(names, error)
 
     def _fail_unreachable(self, names: tuple[str, ...]) -> None:
         """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
@@ -191,13 +222,18 @@ class Login:
         profiles = [self._config.keys_of(name) for name in names]
         keys = dict.fromkeys(reference for profile in profiles for reference in profile.references()[:-1])
         codes = dict.fromkeys(profile.otp for profile in profiles)
-        name = profiles[0].onepassword
-        table = f"onepasswords.{name}" if name else "onepassword"
         if self._onepassword.asks_human:
             self._permission.check()
-        with Op(self._onepassword, (*keys, *codes), self._environ, table) as op:
+        mark = prompting() if self._onepassword.asks_human else nullcontext()
+        with Op(self._onepassword, (*keys, *codes), self._environ, self._table(names[0])) as op, mark:
+            self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
+
+    def _table(self, name: str) -> str:
+        """The table of the config that says how the profile's items are read."""
+        onepassword = self._config.keys_of(name).onepassword
+        return f"onepasswords.{onepassword}" if onepassword else "onepassword"
 
     def _import_aiobotocore(self, name: str) -> None:
         """Import it while `op` waits for the person: importing it first would double the time of a cold login."""
@@ -232,7 +268,7 @@ class Login:
         ready = _first_of_each_code({name: item for name, item in valid.items() if name not in used})
         devices = {device for name in ready for device in self._devices(name)}
         self._devices_used |= devices
-        lock.note_sent(devices)
+        lock.note_sent(devices, self._program)
         self._codes_sent |= {item.token_code for item in ready.values()}
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
         self._sessions.start(ready, self._conclude)

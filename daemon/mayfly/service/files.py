@@ -6,13 +6,14 @@ A file of ours ends with a line that names the version and the SHA-256 of everyt
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import sys
 
 from enum import Enum
 from pathlib import Path
 
 from mayfly import __version__
+from mayfly.shared.files import write_whole_file
 
 
 _STAMP = re.compile(r"^.*mayfly ([\w.+-]+), sha256 ([0-9a-f]{64}).*\n?", re.MULTILINE)
@@ -31,7 +32,7 @@ class FileState(Enum):
 
     @property
     def is_kept(self) -> bool:
-        """Whether the file is not ours to replace or remove."""
+        """True if the file is not ours to replace or remove."""
         return self in {FileState.EDITED, FileState.FOREIGN}
 
 
@@ -79,12 +80,10 @@ def version_of(path: Path) -> str | None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the whole file or nothing, readable by its owner alone."""
+    """Write the whole file or nothing, readable by its owner alone; makes the folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.chmod(0o600)
-    draft.rename(path)
+    # Paths in the text were decoded by the same encoding.
+    write_whole_file(path, text.encode(sys.getfilesystemencoding()))
 
 
 def _read(path: Path) -> str | None:

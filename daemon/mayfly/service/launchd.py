@@ -17,6 +17,7 @@ from typing import Any
 
 from mayfly.service.inherited import Inherited
 from mayfly.shared import programs
+from mayfly.shared.text import failure_words
 
 
 LABEL = "io.mayfly.daemon"
@@ -97,7 +98,7 @@ def setenv(name: str, value: str | None) -> str:
 
 
 def is_loaded() -> bool:
-    """Whether launchd has loaded the agent."""
+    """True if launchd has loaded the agent."""
     return not _launchctl("print", f"{_domain()}/{LABEL}")
 
 
@@ -119,5 +120,5 @@ def _launchctl(*words: str) -> str:
     except programs.NotFound as reason:
         return str(reason)
     except (OSError, subprocess.TimeoutExpired) as reason:
-        return f"launchctl cannot be run ({type(reason).__name__})"
+        return f"launchctl cannot be run: {failure_words(reason)}"
     return "" if ended.returncode == 0 else ended.stderr.strip() or f"launchctl ended with {ended.returncode}"

@@ -48,7 +48,7 @@ class Manager:
 
     @property
     def is_systemd(self) -> bool:
-        """Whether the manager is systemd, which restarts the daemon and keeps its sessions meanwhile."""
+        """True if the manager is systemd, which restarts the daemon and keeps its sessions meanwhile."""
         return self._notifier.is_enabled
 
     def ready(self, status: str) -> None:
@@ -73,7 +73,7 @@ class Manager:
             self._notifier.feed_watchdog()
 
     def restore(self) -> bytes:
-        """What an earlier process gave to `keep`; b"" if there is nothing."""
+        """The bytes that an earlier process gave to `keep`; b"" if there are none."""
         descriptor = self.inherited.stored.pop(fd_store.NAME, None)
         self._stored = (fd_store.read_and_close(descriptor) if descriptor is not None else None) or b""
         for other in self.inherited.stored.values():
@@ -90,11 +90,11 @@ class Manager:
             self._stored = content if fd_store.store(self._notifier, content) else None
 
     def is_outdated(self) -> bool:
-        """Whether the version on disk differs from the running one."""
+        """True if the version on disk differs from the running one."""
         return self._installed.other_than_running() is not None
 
     def notes(self) -> list[str]:
-        """What a person should know of the service, for `mayfly status`."""
+        """Notes on the service for a person, for `mayfly status`."""
         found = []
         if other := self._installed.other_than_running():
             when = "it starts anew as soon as nothing is under way" if self.is_systemd else "start it anew"

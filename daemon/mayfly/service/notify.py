@@ -29,7 +29,7 @@ class Notifier:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether there is a socket to send to."""
+        """True if there is a socket to send to."""
         return bool(self._address)
 
     def ready(self, status: str) -> None:
@@ -65,7 +65,7 @@ class Notifier:
         return self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
 
     def _send(self, *lines: str, descriptor: int | None = None) -> bool:
-        """Whether the message has reached systemd's queue."""
+        """True if the message has reached systemd's queue."""
         if not self._address:
             return False
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [] if descriptor is None else [descriptor]))]

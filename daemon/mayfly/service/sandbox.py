@@ -1,4 +1,4 @@
-"""Which parts of the daemon's seal this machine supports for an ordinary user: tried once, by `mayfly install`.
+"""The parts of the daemon's seal that this machine supports for an ordinary user: tried once, by `mayfly install`.
 
 Some kernels and containers allow no user namespaces, or no mounts in them. systemd would then end the service with
 226/NAMESPACE or 218/CAPABILITIES before it runs. So the install writes a drop-in that takes back the unsupported parts,
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mayfly.service import systemd
 from mayfly.shared import programs
+from mayfly.shared.text import failure_words
 
 
 PROBE_SECONDS = 30
@@ -111,5 +112,5 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
     except programs.NotFound as reason:
         raise systemd.Refused(str(reason)) from None
     except (OSError, subprocess.TimeoutExpired) as reason:
-        raise systemd.Refused(f"systemd-run cannot be run ({type(reason).__name__})") from None
+        raise systemd.Refused(f"systemd-run cannot be run: {failure_words(reason)}") from None
     return "" if ended.returncode == 0 else ended.stderr.strip() or f"it ends with {ended.returncode}"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly.shared import programs
+from mayfly.shared.text import failure_words
 
 
 CALL_SECONDS = 60
@@ -90,7 +91,7 @@ def dangling() -> list[Path]:
 
 
 def loaded() -> list[str]:
-    """The units of ours that the manager knows, also those whose files are gone."""
+    """The units of ours that the manager knows, even if their files are gone."""
     rows = [line.split() for line in call(*_LIST_ALL, *SOCKETS, *SERVICES, EXCHANGES).splitlines()]
     return [name for name, load, active, *_ in rows if load != "not-found" or active != "inactive"]
 
@@ -126,7 +127,7 @@ def listens() -> set[str]:
 
 
 def is_active(name: str) -> bool:
-    """Whether a unit runs, starts or ends."""
+    """True if a unit runs, starts or ends."""
     return _word("is-active", name) in {"active", "activating", "reloading", "deactivating"}
 
 
@@ -193,4 +194,4 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
     except programs.NotFound as reason:
         raise Refused(str(reason)) from None
     except (OSError, subprocess.TimeoutExpired) as reason:
-        raise Refused(f"systemctl cannot be run ({type(reason).__name__})") from None
+        raise Refused(f"systemctl cannot be run: {failure_words(reason)}") from None

@@ -101,7 +101,7 @@ def filled(text: str, filling: Mapping[str, str]) -> str:
 
 
 def is_from_template(template_text: str, body: str) -> bool:
-    """Whether `body` has the settings of this template, filled in with any values."""
+    """True if `body` is this template filled in with any values; comments do not count."""
     fixed = _PLACEHOLDER.split(settings_of(template_text))[::2]
     return re.fullmatch(".*".join(map(re.escape, fixed)), settings_of(body)) is not None
 
@@ -134,7 +134,7 @@ def _checked(word: str) -> str:
 
 
 def _is_under(folders: Sequence[str], values: Values) -> bool:
-    """Whether the interpreter, the home or the config lies in one of the folders, and so would be hidden with it."""
+    """True if the interpreter, the home or the config lies in one of the folders, and so would be hidden with it."""
     places = (values.python, values.home, values.config)
     found = {path for place in places if place for path in (Path(place), Path(place).resolve())}
     return any(path.is_relative_to(folder) for path in found for folder in folders)

@@ -1,10 +1,10 @@
 """A profile's session of temporary credentials: the pure core.
 
-    life.py      how long the credentials live, and which phase they are in
-    record.py    what has happened to them
-    session.py   whether they are to be renewed now
-    backoff.py   what a failure means for the next attempt
-    demand.py    what asks for credentials, who is present, how a session is kept
+    life.py      how long the credentials live, their phase, and whether the clock renews them (while-used)
+    record.py    their history
+    session.py   whether they are renewed now
+    backoff.py   the next attempt after a failure
+    demand.py    what asks for credentials, and the rules for renewing a session (always, while-used, on-demand)
     codes.py     which one-time password may be sent
 
 Laws:

@@ -1,4 +1,4 @@
-"""What a failure means for the next attempt: who may make it, and after which delay.
+"""The next attempt after a failure: by the clock or by a client, and after which delay.
 
 Without a human prompt an attempt is free, so the clock retries after every kind of error, with exponential back-off:
 1Password and AWS may be mended without notice. Where each attempt may raise a prompt, the kind of error decides.
@@ -29,7 +29,7 @@ _MOST_DOUBLINGS = 16
 
 
 class ByItself(Enum):
-    """When the clock may retry. For clients only the delay counts, for people nothing."""
+    """The times when the clock may retry. A client waits for the delay only; a person waits for nothing."""
 
     AFTER_DELAY = "after the delay"
     WHILE_ALIVE = "after the delay, while the credentials live"
@@ -38,7 +38,7 @@ class ByItself(Enum):
 
 
 def by_itself(error: MayflyError, policy: RefreshPolicy) -> ByItself:
-    """When the clock may retry after `error`."""
+    """The times when the clock may retry after `error`."""
     if not _may_prompt(error, policy):
         return ByItself.AFTER_DELAY
     if _is_no(error):
@@ -47,7 +47,7 @@ def by_itself(error: MayflyError, policy: RefreshPolicy) -> ByItself:
 
 
 def was_seen(error: MayflyError | None) -> bool:
-    """Whether a person saw the prompt, and answered it."""
+    """True if a person saw the prompt, and answered it."""
     return isinstance(error, ApprovalDismissed)
 
 
@@ -62,7 +62,7 @@ def delay_seconds(
     first, most = _first_seconds(error, policy), _most_seconds(error, policy)
     delay = min(first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), most)
     if by_itself(error, policy) in {ByItself.AFTER_DELAY, ByItself.WHILE_ALIVE} and error.retryable:
-        # A prompt in the last five minutes was the last one: no further prompts are squeezed in before the end.
+        # After a prompt in the last five minutes, no other prompt follows before the end.
         is_cut = left_seconds > (LAST_CHANCE_SECONDS if _may_prompt(error, policy) else 1)
         delay = min(delay * (1 - jitter / 2), left_seconds / 2 if is_cut else delay)
     return max(delay, error.retry_after_seconds or 0)
@@ -75,12 +75,12 @@ def rejected_delay_seconds(policy: RefreshPolicy, rejections: int) -> float:
 
 
 def _may_prompt(error: MayflyError, policy: RefreshPolicy) -> bool:
-    """Whether an attempt may raise a prompt. The exchange finds out before it runs `op` that AWS cannot be reached."""
+    """True if an attempt may raise a prompt. The exchange finds out before it runs `op` that AWS cannot be reached."""
     return policy.asks_human and not isinstance(error, AwsUnreachable)
 
 
 def _is_no(error: MayflyError) -> bool:
-    """Whether a person refused, or did not answer, be it until 1Password's time limit or until ours."""
+    """True if a person refused, or did not answer within 1Password's time limit or ours."""
     return error.needs_human or isinstance(error, OnePasswordHung)
 
 

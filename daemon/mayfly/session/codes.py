@@ -1,4 +1,4 @@
-"""Which one-time password may be sent (law 5)."""
+"""The first one-time password that may be sent (law 5)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MACHINE_WINDOW_SECONDS = 75 * 60
 
 
 class Trigger(Enum):
-    """What asks for new credentials."""
+    """The cause of a wish for new credentials."""
 
     CLOCK = "clock"
     CLIENT = "client"
@@ -32,7 +32,10 @@ NOBODY = Requester()
 
 @attrs.frozen(kw_only=True)
 class RefreshPolicy:
-    """How a session is kept: `mode` is always, while-used or on-demand; `asks_human`: a renewal may raise a prompt."""
+    """The rules for renewing a session.
+
+    `mode` is always, while-used or on-demand (`Life.is_renewed_by_clock`). `asks_human`: a renewal may raise a prompt.
+    """
 
     mode: str
     asks_human: bool

@@ -1,4 +1,4 @@
-"""How long temporary credentials live, and which phase of their life they are in."""
+"""The life of temporary credentials: their end, their phase, and whether the clock renews them (`while-used`)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Life:
         return (self.credentials.expiration - now).total_seconds() - self.skew_seconds
 
     def ends_at(self) -> datetime | None:
-        """When the credentials expire, by our clock; None where there are none."""
+        """The end of the credentials by our clock; None if there are none."""
         return self.credentials.expiration - timedelta(seconds=self.skew_seconds) if self.credentials else None
 
     def life_seconds(self) -> float:
@@ -55,10 +55,10 @@ class Life:
         return self.left_seconds(self.issued_at) if self.issued_at else 0
 
     def window_seconds(self, policy: RefreshPolicy) -> float:
-        """How long before their end the credentials are due.
+        """Seconds before their end at which the credentials become due.
 
-        A third of a life of 45 minutes is 15 minutes. Clients are to be left with as much, so a third would leave no
-        time to answer a prompt.
+        Clients are promised 15 minutes. A third of a life of 45 minutes is 15 minutes, too, so a window of a third
+        would leave a person no time to answer a prompt.
         """
         life = self.life_seconds()
         least = LONG_LIFE_WINDOW_SECONDS if life >= LONG_LIFE_SECONDS else 0
@@ -78,11 +78,15 @@ class Life:
         return self.credentials if self.left_seconds(now) > 0 else None
 
     def is_in_use(self) -> bool:
-        """Whether any client has fetched these credentials, and not only earlier ones."""
+        """True if a client has fetched these credentials. Fetches of earlier ones do not count."""
         return bool(self.issued_at and self.last_fetched_at and self.last_fetched_at >= self.issued_at)
 
-    def is_kept(self, policy: RefreshPolicy) -> bool:
-        """Whether the clock renews the session, and not its clients alone."""
+    def is_renewed_by_clock(self, policy: RefreshPolicy) -> bool:
+        """True if the clock renews the session, and not its clients alone.
+
+        Mode `always`: yes. Mode `while-used`: if a client has fetched the present credentials. Mode `on-demand`: no.
+        In each mode a forgotten session waits for somebody to ask.
+        """
         if policy.mode == "on-demand" or self.forgotten:
             return False
         return policy.mode == "always" or self.is_in_use()

@@ -1,4 +1,4 @@
-"""What has happened to a session: each event takes the old value and returns the new one."""
+"""The history of a session: each event takes the old value and returns the new one."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class Record(Life):
     alarmed_seconds: float | None = None
 
     def retry_not_before_at(self) -> datetime | None:
-        """When a client, or the clock, may try again; None if nothing has failed."""
+        """The earliest time of the next attempt by a client or the clock; None if nothing has failed."""
         return self.failed_at + timedelta(seconds=self.retry_after_seconds) if self.failed_at else None
 
     def is_cooling_off(self, delay_seconds: float, now: datetime) -> bool:
-        """Whether the last failure is less than `delay_seconds` old."""
+        """True if the last failure is less than `delay_seconds` old."""
         return self.failed_at is not None and (now - self.failed_at).total_seconds() < delay_seconds
 
     def is_unlocked_since_failure(self, unlocked_at: datetime | None) -> bool:
-        """Whether the screen was unlocked after a prompt that nobody saw. A dismissed prompt was seen."""
+        """True if the screen was unlocked after a prompt that nobody saw. A dismissed prompt was seen."""
         if backoff.was_seen(self.last_error):
             return False
         return bool(unlocked_at and self.failed_at and unlocked_at > self.failed_at)
@@ -57,7 +57,7 @@ class Record(Life):
     def to_keep(self, policy: RefreshPolicy) -> Self:
         """The session as the next process must know it.
 
-        Only in mode `always` does the clock get an empty session by itself, so only there must `forgotten` be known.
+        Only in mode `always` does the clock renew an empty session, so only there `forgotten` is stored.
         """
         return attrs.evolve(self, forgotten=self.forgotten and policy.mode == "always")
 

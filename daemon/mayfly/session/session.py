@@ -1,11 +1,11 @@
-"""Whether the credentials of a session are to be renewed now. The laws are in the folder's docstring.
+"""Decides whether the credentials of a session are renewed now. The laws are in the folder's docstring.
 
 Theory of operation. A session's phase is derived from its credentials and the clock, never stored. Three triggers ask
-for new credentials: the clock, a client, a person. `wants` says whether a trigger may have them now. The answer depends
-on whether the renewal raises a prompt. A renewal without a prompt costs nothing and happens early. A prompt is raised
-only while somebody is present; after a refusal, only for a person, or for a client after a growing delay, or for the
-clock at few moments. Every method is level-triggered: it answers for `now` alone, so a second call answers alike, and a
-call after a night's sleep is right. The clock that is asked for `now` never runs backwards (`clock.Clock`).
+for new credentials: the clock, a client, a person. `may_renew` says whether a trigger may have them now. The answer
+depends on whether the renewal raises a prompt. A renewal without a prompt costs nothing and happens early. A prompt is
+raised only while somebody is present; after a refusal, only for a person, or for a client after a growing delay, or for
+the clock at few moments. Every method is level-triggered: it answers for `now` alone, so a second call answers alike,
+and a call after a night's sleep is right. The clock that is asked for `now` never runs backwards (`clock.Clock`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WARNINGS_SECONDS = (15 * 60, 5 * 60)
 class Session(Record):
     """A profile's temporary credentials, with the decisions on their renewal."""
 
-    def wants(
+    def may_renew(
         self,
         policy: RefreshPolicy,
         trigger: Trigger,
@@ -44,9 +44,9 @@ class Session(Record):
         needed_until: datetime | None = None,
         through_lock: bool = False,
     ) -> bool:
-        """Whether `trigger` may have new credentials now.
+        """True if `trigger` may have new credentials now.
 
-        `needed_until` is when the first role in use ends that stands on this session. `through_lock`: the person may be
+        `needed_until` is the first end of a role in use that comes from this session. `through_lock`: the person may be
         prompted through a locked screen.
         """
         if trigger is Trigger.PERSON:
@@ -57,11 +57,11 @@ class Session(Record):
             return False
         if trigger is Trigger.CLIENT:
             return not self.is_cooling_off(self.retry_after_seconds, now)
-        return self.is_kept(policy) and self._renews_by_itself(policy, scene, now, needed_until)
+        return self.is_renewed_by_clock(policy) and self._renews_by_itself(policy, scene, now, needed_until)
 
     def retries_by_itself_at(self, policy: RefreshPolicy, now: datetime) -> datetime | None:
-        """When the clock retries after a failure; None where it does not, or at moments that cannot be told ahead."""
-        if self.last_error is None or not self.is_kept(policy):
+        """The time of the clock's next retry after a failure; None if there is none, or its time is not known yet."""
+        if self.last_error is None or not self.is_renewed_by_clock(policy):
             return None
         when = backoff.by_itself(self.last_error, policy)
         if when is ByItself.AFTER_DELAY or (when is ByItself.WHILE_ALIVE and self.usable(now)):
@@ -70,14 +70,14 @@ class Session(Record):
 
     def needs_presence(self, policy: RefreshPolicy, now: datetime) -> bool:
         """True if presence affects the next attempt of the clock, so that the desk must be asked."""
-        if not policy.asks_human or not self.is_kept(policy) or self.phase(policy, now) is Phase.FRESH:
+        if not policy.asks_human or not self.is_renewed_by_clock(policy) or self.phase(policy, now) is Phase.FRESH:
             return False
         if self.last_error is None or backoff.by_itself(self.last_error, policy) is ByItself.AT_FEW_MOMENTS:
             return True
         return self.retries_by_itself_at(policy, now) is not None
 
     def may_join_login(self, policy: RefreshPolicy, now: datetime) -> bool:
-        """Whether the session is renewed along with another login of the same account, which prompts anyway.
+        """True if another login of the same 1Password account renews the session too: that one prompts anyway.
 
         It must be in use, due within the hour, and not new. A session whose attempt has just failed is left out: its
         one-time password may be used up, and the login would wait for the next one.
@@ -92,16 +92,16 @@ class Session(Record):
         )
 
     def refusal(self, policy: RefreshPolicy, scene: Scene) -> MayflyError | None:
-        """Why no new credentials are got now: the locked screen, or else the last failure."""
+        """The reason why `may_renew` was False: the locked screen, or else the last failure."""
         if policy.asks_human and scene.presence is Presence.LOCKED:
-            return ScreenLocked("the screen is locked, so nobody is asked")
+            return ScreenLocked()
         return self.last_error
 
     def may_verify(self, policy: RefreshPolicy, now: datetime, *, is_refused: bool = False) -> bool:
-        """Whether to ask AWS if it still accepts the credentials: every five minutes at most, because it is a guess.
+        """True if AWS may be asked now whether it still accepts the credentials: every five minutes at most.
 
-        A client that returns early is suspicious only while the credentials are FRESH: in the window it has a reason.
-        `is_refused`: AWS itself refused a call with the credentials, so any live credentials are suspicious.
+        A client that returns early may have been refused by AWS. In the refresh window it has another reason to return,
+        so only FRESH credentials are verified. `is_refused`: AWS did refuse a call, so any live ones are verified.
         """
         since = (now - self.verified_at).total_seconds() if self.verified_at else VERIFY_AGAIN_SECONDS
         is_doubtful = self.usable(now) is not None if is_refused else self.phase(policy, now) is Phase.FRESH
@@ -116,7 +116,7 @@ class Session(Record):
         return min(due) if due and expected else None
 
     def look_again_seconds(self, policy: RefreshPolicy, now: datetime) -> float:
-        """How long the passing of time alone changes no decision: half a minute at most."""
+        """Seconds until time alone could change a decision, 30 at most."""
         left = self.left_seconds(now)
         ends = (self.window_seconds(policy), LAST_CHANCE_SECONDS, *WARNINGS_SECONDS, 0)
         marks = [left - end for end in ends]
@@ -128,7 +128,7 @@ class Session(Record):
         return min([LOOK_AGAIN_SECONDS, *(mark for mark in marks if mark > 0)])
 
     def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime) -> bool:
-        """Whether the scene allows a prompt. With nobody there, only for a client that has no live credentials."""
+        """True if the scene allows a prompt. With nobody there, only for a client that has no live credentials."""
         if scene.presence is Presence.AWAY:
             return trigger is Trigger.CLIENT and self.usable(now) is None
         return scene.presence is Presence.PRESENT
@@ -144,10 +144,10 @@ class Session(Record):
         return retry_at is not None and retry_at <= now
 
     def _asks_again(self, policy: RefreshPolicy, scene: Scene, now: datetime, needed_until: datetime | None) -> bool:
-        """After a refusal the clock prompts again, whatever the delay for clients, at three moments alone.
+        """True at the three moments when the clock prompts again after a refusal; the delay for clients does not count.
 
-        Five minutes before the end; once after an unlock, if nobody saw the prompt; and where the refusal is more than
-        an hour old and came before the refresh window.
+        (1) Five minutes before the end. (2) Once after an unlock, if nobody saw the prompt. (3) If the refusal is more
+        than an hour old and came before the refresh window.
         """
         if self.is_cooling_off(policy.retry_min_seconds, now):
             return False
@@ -158,13 +158,13 @@ class Session(Record):
         return self._failed_long_before_due(policy, now) and not self.is_cooling_off(self.retry_after_seconds, now)
 
     def _failed_long_before_due(self, policy: RefreshPolicy, now: datetime) -> bool:
-        """Whether the refusal answered an early login of a person, more than an hour ago, and not this renewal."""
+        """True if the refused attempt was more than an hour ago and before the refresh window: an early login."""
         if self.failed_at is None or self.is_cooling_off(JOIN_WINDOW_SECONDS, now):
             return False
         return self.left_seconds(self.failed_at) > self.window_seconds(policy)
 
     def _is_last_chance(self, end: datetime, now: datetime) -> bool:
-        """Whether the last five minutes before `end` have begun, and no attempt has been made in them."""
+        """True in the last five minutes before `end`, as long as no attempt was made in them."""
         left = (end - now).total_seconds()
         left_at_failure = (end - (self.failed_at or now)).total_seconds()
         return 0 < left <= LAST_CHANCE_SECONDS < left_at_failure

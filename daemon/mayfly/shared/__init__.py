@@ -1,1 +1,1 @@
-"""What several processes share: values, places, and what they say to each other."""
+"""Shared by several processes: values, places, and the messages between them."""

@@ -15,7 +15,7 @@ import attrs
 class Credentials:
     """Temporary credentials that STS issued, valid until `expiration` (aware UTC, whole seconds).
 
-    `arn` is the role's, for credentials of a role; `account_id` and `partition` are known where an ARN told them.
+    `arn` is the role's, for credentials of a role; `account_id` and `partition` are known if an ARN has them.
     """
 
     access_key_id: str
@@ -61,7 +61,7 @@ def container_body(credentials: Credentials) -> bytes:
 
     No `Code`: Rust and Kotlin take any value but "Success" for an error.
     """
-    told = {"AccountId": credentials.account_id, "RoleArn": credentials.arn}
+    known = {"AccountId": credentials.account_id, "RoleArn": credentials.arn}
     return _json(
         {
             "AccessKeyId": credentials.access_key_id,
@@ -69,13 +69,13 @@ def container_body(credentials: Credentials) -> bytes:
             "Token": credentials.session_token,
             "Expiration": instant_text(credentials.expiration),
         }
-        | {name: value for name, value in told.items() if value}
+        | {name: value for name, value in known.items() if value}
     )
 
 
 def process_body(credentials: Credentials) -> bytes:
     """The output of a `credential_process`: here the third part is called SessionToken."""
-    told = {"AccountId": credentials.account_id}
+    known = {"AccountId": credentials.account_id}
     return _json(
         {
             "Version": 1,
@@ -84,7 +84,7 @@ def process_body(credentials: Credentials) -> bytes:
             "SessionToken": credentials.session_token,
             "Expiration": instant_text(credentials.expiration),
         }
-        | {name: value for name, value in told.items() if value}
+        | {name: value for name, value in known.items() if value}
     )
 
 

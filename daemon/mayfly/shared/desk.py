@@ -18,7 +18,7 @@ MAX_LINE_BYTES = 4096
 
 
 class Presence(Enum):
-    """Whether the user is at the screen; unknown counts as PRESENT."""
+    """The user's presence at the screen; unknown counts as PRESENT."""
 
     PRESENT = "present"
     AWAY = "away"
@@ -44,7 +44,7 @@ class Desk(Protocol):
     """The questions that the user's session can answer."""
 
     def notes(self) -> list[str]:
-        """What a person should know of the desk itself, for `mayfly status`."""
+        """Notes on the desk itself for a person, for `mayfly status`."""
 
     async def scene(self) -> Scene:
         """The presence now; while it is unknown the last known one, at first PRESENT."""

@@ -7,7 +7,7 @@
     │   └── ExchangePending · ExchangeFailed
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
-    │   ├── AccountNotFound · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
+    │   ├── AccountNotFound · AccountAmbiguous · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
     │   ├── ItemAmbiguous · ReferenceInvalid · ItemValueInvalid · ServiceAccountRejected
     │   └── OnePasswordRateLimited · OnePasswordOffline · OnePasswordHung · OnePasswordGarbled · OnePasswordUnknown
     └── AwsError              AWS, or what is set up there
@@ -21,6 +21,10 @@ A leaf says by its class whose fault it is and what follows: `http_status` (what
 """
 
 from __future__ import annotations
+
+
+# The name of the setting as the app shows it (1Password's documentation of the app integration).
+TURN_ON_INTEGRATION = "turn on 'Integrate with 1Password CLI' in the 1Password app: Settings > Developer"
 
 
 class MayflyError(Exception):
@@ -50,7 +54,7 @@ class MayflyError(Exception):
         return self.hint.replace("'mayfly login'", f"'mayfly login {profile}'") if profile else self.hint
 
     def sentence(self, profile: str = "") -> str:
-        """What happened and what to do, as one line for a person."""
+        """The message and the hint, as one line for a person."""
         return f"{self.message}: {self.hint_for(profile)}" if self.hint else self.message
 
     @classmethod
@@ -127,6 +131,15 @@ class ScreenLocked(OurError, _HumanMustAct):
 
     default_hint = "unlock the screen and try again"
 
+    def __init__(
+        self,
+        message: str = "the screen is locked, so nobody is asked",
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retry_after_seconds=retry_after_seconds)
+
 
 class ExchangePending(OurError, _MayPass):
     """The client's patience is at its end, and nobody is asked for anything; the exchange goes on."""
@@ -163,7 +176,7 @@ class OnePasswordNotRunning(OnePasswordError, _HumanMustAct):
 class NotSignedIn(OnePasswordError, _HumanMustAct):
     """No session, and nothing that could open one."""
 
-    default_hint = "turn on 'Integrate with 1Password CLI' in the app's Developer settings, or run 'op signin'"
+    default_hint = TURN_ON_INTEGRATION
 
 
 class AccountNotFound(OnePasswordError, _SetUpWrong):
@@ -172,13 +185,16 @@ class AccountNotFound(OnePasswordError, _SetUpWrong):
     default_hint = "see 'op account list', and account in the config"
 
 
+class AccountAmbiguous(OnePasswordError, _SetUpWrong):
+    """`op` knows several accounts, and the config does not say which."""
+
+    default_hint = "see 'op account list', and set account in the config"
+
+
 class IntegrationOff(OnePasswordError, _SetUpWrong):
     """The app turns our `op` away."""
 
-    default_hint = (
-        "turn on 'Integrate with 1Password CLI' in the app's Developer settings; "
-        "on Linux op must keep its group onepassword-cli"
-    )
+    default_hint = f"{TURN_ON_INTEGRATION}; on Linux op must keep its group onepassword-cli"
 
 
 class VaultNotFound(OnePasswordError, _SetUpWrong):

@@ -1,4 +1,7 @@
-"""Reading a file that somebody may have replaced by something else: plain files only, up to a size."""
+"""Files: reads a path that may have become something else, and writes a file whole or not at all.
+
+Only plain files are read, up to a size.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def read_plain_file(path: Path, limit_bytes: int, *, follow_link: bool = True) -
     """All bytes of the plain file at `path`; raises OSError, NotPlain or TooLarge.
 
     Nothing that is no plain file is opened or waited for. On a file system that does not answer (a network home whose
-    server is gone) this call waits as long as that lasts, whatever its flags: a daemon reads in a thread.
+    server is gone) this call waits as long as that lasts, O_NONBLOCK or not: a daemon reads in a thread.
     """
     with BufferedReader(open_plain_file(path, follow_link=follow_link)) as file:
         content = file.read(limit_bytes + 1)
@@ -50,6 +53,28 @@ def open_plain_file(path: Path, *, follow_link: bool = True) -> FileIO:
         file.close()
         raise
     return file
+
+
+def write_whole_file(path: Path, content: bytes | bytearray, *, mode: int = 0o600, replaces: bool = True) -> None:
+    """Write the whole file or nothing, with exactly `mode`; raises OSError.
+
+    With `replaces` anything at `path` but a folder is replaced; without it, FileExistsError is raised. A reader sees no
+    half-written file. The content is in no other copy than the caller's.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with FileIO(descriptor, "w") as file, memoryview(content) as rest:
+            os.fchmod(descriptor, mode)
+            written = 0
+            while written < len(rest):
+                written += file.write(rest[written:])
+        if replaces:
+            draft.rename(path)
+        else:
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _check(facts: os.stat_result) -> None:

@@ -1,4 +1,4 @@
-"""What a process that holds secrets asks of the kernel: no core dumps, and no other process that looks inside.
+"""The kernel's protection of a process that holds secrets: no core dumps, and no other process that looks inside.
 
 On Linux. Elsewhere only core dumps are turned off.
 """

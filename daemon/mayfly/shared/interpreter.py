@@ -1,4 +1,4 @@
-"""How this interpreter is started again, for a process of ours: as isolated as its installation allows."""
+"""The flags that start this interpreter again, for a process of ours: as isolated as its installation allows."""
 
 from __future__ import annotations
 

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.trust import check_private, trust_problems
-from mayfly.shared.users import could_be_anyone, user_name
+from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_with_daemon_of
 
 
 CONFIG_NAMES = ("config.toml", "config.json")
+
+# For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
+SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
 
 
 def config_file(given: str | None = None) -> Path:
@@ -77,6 +80,22 @@ def runtime_dir() -> Path:
     return Path.home() / ".local/state/mayfly/run"
 
 
+def accept_sudo_user() -> None:
+    """Under sudo, work with the daemon of the user who called it, if the runtime folder is that user's.
+
+    sudo(8) sets SUDO_UID. Root may read that user's files in any case; the daemon decides by `allow_root`.
+    """
+    caller = os.environ.get("SUDO_UID", "")
+    if os.getuid() != 0 or not (caller.isascii() and caller.isdigit()) or int(caller) == 0:
+        return
+    try:
+        facts = runtime_dir().lstat()
+    except OSError:
+        return
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == int(caller):
+        work_with_daemon_of(facts.st_uid)
+
+
 def make_runtime_dir() -> Path:
     """The runtime folder, made 0700 where it is missing; raises ConfigInvalid where it is not this user's alone."""
     folder = runtime_dir()
@@ -85,7 +104,7 @@ def make_runtime_dir() -> Path:
         facts = folder.lstat()
     except OSError as reason:
         raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}") from None
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid != os.getuid() and not could_be_anyone(facts.st_uid):
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid != daemon_uid() and not could_be_anyone(facts.st_uid):
         # The folder may be /tmp, so the advice is neither to remove it nor to chown it.
         owner = user_name(facts.st_uid)
         raise ConfigInvalid(f"{folder} belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR")
@@ -96,7 +115,7 @@ def make_runtime_dir() -> Path:
 def _make(folder: Path) -> None:
     if folder.is_symlink() or folder.exists():
         return
-    # Another user could put a folder of theirs in the place of one that is made in a folder of theirs.
+    # Another user could replace a folder that is made in their folder.
     _check_way(folder)
     for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
         # 0700 also for the parents: the XDG base directory specification asks for it.

@@ -5,12 +5,11 @@ Few imports: `credential-process` runs this for every `aws` command.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import sys
 
-from mayfly.shared.users import could_be_anyone
+from mayfly.shared.users import could_be_anyone, daemon_uid
 
 
 def unix_peer(sock: socket.socket) -> tuple[int, int] | None:
@@ -35,4 +34,4 @@ def is_ours(uid: int, *, allow_root: bool = False) -> bool:
 
     False for the uid that stands for every unmapped user of a user namespace, even if this process shows as it too.
     """
-    return (uid == os.getuid() and not could_be_anyone(uid)) or (allow_root and uid == 0)
+    return (uid == daemon_uid() and not could_be_anyone(uid)) or (allow_root and uid == 0)

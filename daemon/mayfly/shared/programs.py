@@ -1,4 +1,4 @@
-"""Which program is run: one rule for every program that Mayfly starts, or writes into a line that others run.
+"""Finds a program to run: one rule for every program that Mayfly starts, or writes into a line that others run.
 
 A bare name is looked up on PATH. Skipped are relative and empty entries (the current folder may be somebody's
 repository), folders that may not be entered, and folders and programs that another user could change. A name with a

@@ -1,4 +1,4 @@
-"""Who owns a TCP socket on this machine: the kernel's answer by sock_diag(7).
+"""The owner of a TCP socket on this machine: the kernel's answer by sock_diag(7).
 
 Linux finds the client's own socket by the two addresses of its connection, and names its owner. macOS has no such
 question for an ordinary program: there the token alone protects the endpoint.
@@ -59,14 +59,14 @@ class SockDiag:
         self._asked = int.from_bytes(os.urandom(4))
 
     def peer(self, client: Address, ours: Address) -> SocketOwner | None:
-        """Who owns the socket at `client` that is connected to `ours`; None if it is gone, or being closed."""
+        """The owner of the socket at `client` that is connected to `ours`; None if it is gone, or being closed."""
         places = _places(client, ours)
         answer = self._ask(places)
         # Without such a connection the kernel returns the socket that listens at the client's port.
         return _owner(answer) if answer.startswith((places, _mapped(client, ours)), _PLACES_OFFSET) else None
 
     def listener(self, port: int) -> SocketOwner | None:
-        """Who owns the socket that a connection to 127.0.0.1:`port` would reach; None if nobody listens."""
+        """The owner of the socket that a connection to 127.0.0.1:`port` would reach; None if no process listens."""
         # A connection to port 0 cannot exist, so sock_diag returns the listening socket instead.
         return _owner(self._ask(_places(("127.0.0.1", port), ("127.0.0.1", 0))))
 

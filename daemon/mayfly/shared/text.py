@@ -10,3 +10,16 @@ def printable(text: str) -> str:
     forge a second line, or fail to be encoded.
     """
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def failure_words(reason: Exception) -> str:
+    """Why a call of the system or a program failed, in words for a person; the name of an exception is none.
+
+    `reason` is an OSError, or subprocess's TimeoutExpired.
+    """
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    if isinstance(reason, ConnectionError):
+        return "the connection broke off"
+    is_late = isinstance(reason, TimeoutError) or not isinstance(reason, OSError)
+    return "it did not end in time" if is_late else "the system tells no reason"

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.files import NotPlain, open_plain_file
+from mayfly.shared.files import NotPlain, open_plain_file, write_whole_file
 from mayfly.shared.trust import check_private
+from mayfly.shared.users import daemon_uid, user_name
 
 
 RANDOM_BYTES = 32
@@ -59,6 +60,8 @@ def ensure_digest(profile: str) -> bytes:
 
 def _token(profile: str, *, renew: bool) -> bytearray:
     path = paths.make_runtime_dir() / "tokens" / profile
+    if daemon_uid() != os.getuid():
+        return _of_another_user(path, renew=renew)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         check_private(path.parent, 0o700)
@@ -69,6 +72,18 @@ def _token(profile: str, *, renew: bool) -> bytearray:
         return _read(path)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
+
+
+def _of_another_user(path: Path, *, renew: bool) -> bytearray:
+    """The token of the user who called sudo, in whose folder root creates and changes nothing."""
+    owner = user_name(daemon_uid())
+    if renew:
+        raise ConfigInvalid(f"{path} belongs to {owner}: run 'mayfly rotate' as {owner}, without sudo")
+    try:
+        check_private(path.parent, 0o700)
+        return _read(path)
+    except OSError as reason:
+        raise ConfigInvalid(f"{path}: {reason.strerror}: run 'mayfly env' as {owner} first, without sudo") from None
 
 
 def ensure_digests(profiles: Iterable[str]) -> dict[str, bytes]:
@@ -97,7 +112,7 @@ def made_before() -> list[str]:
 
 
 def renewed_at_ns() -> int:
-    """When a token was last made or replaced, by the file system's clock; 0 where there are none."""
+    """The time when a token was last made or replaced, by the file system's clock; 0 if there are none."""
     try:
         return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
     except OSError:
@@ -120,21 +135,13 @@ def _new_token() -> bytearray:
 
 
 def _write(path: Path, *, replace: bool) -> None:
-    """Write the file whole or not at all. Without `replace` the second of two writers gets FileExistsError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a new token. Without `replace` the second of two writers gets FileExistsError."""
     token = _new_token()
     try:
         # No trailing newline: botocore, Go and others refuse one, JS v2 crashes on it.
-        with FileIO(descriptor, "w") as file:
-            file.write(token)
-        if replace:
-            draft.rename(path)
-        else:
-            path.hardlink_to(draft)
+        write_whole_file(path, token, replaces=replace)
     finally:
         _erase(token)
-        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytearray:

@@ -1,4 +1,4 @@
-"""Whether another user could change or read what is at a path: one rule for config, tokens, folders and programs."""
+"""Checks whether another user could change or read a path: one rule for config, tokens, folders and programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.users import (
     OUTSIDE,
     could_be_anyone,
+    daemon_uid,
     is_private_group,
     namespace_problem,
     trusted_owners,
@@ -31,7 +32,7 @@ def check_private(path: Path, mode: int) -> Path:
     facts = path.lstat()
     if stat.S_ISLNK(facts.st_mode):
         raise ConfigInvalid(f"{path} is a symbolic link: remove it")
-    if facts.st_uid != os.getuid():
+    if facts.st_uid != daemon_uid():
         raise ConfigInvalid(f"{path} belongs to {user_name(facts.st_uid)}: remove it")
     if facts.st_mode & 0o077:
         raise ConfigInvalid(f"{path} is open to others: chmod {mode:o} {_quoted(path)}")

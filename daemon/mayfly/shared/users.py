@@ -12,7 +12,7 @@ OUTSIDE = "this is a user namespace (Flatpak, bubblewrap, an FHS shell): run may
 
 _UID_MAP = Path("/proc/self/uid_map")
 _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
-# Of the host: all uids but the one that means "no user" (user_namespaces(7)).
+# The host's map: all uids but 2**32 - 1, which means "no user" (user_namespaces(7)).
 _IDENTITY = (0, 0, 2**32 - 1)
 
 
@@ -90,12 +90,25 @@ def trust_unmapped_root() -> None:
         _roots.append(overflow_uid())
 
 
+_daemons: list[int] = []
+
+
+def work_with_daemon_of(uid: int) -> None:
+    """From now on take the daemon of the user `uid`, and their files, for this user's. Only for root under sudo."""
+    _daemons.append(uid)
+
+
+def daemon_uid() -> int:
+    """The user of the daemon that this process works with: this user, or under sudo the one who called it."""
+    return _daemons[-1] if _daemons else os.getuid()
+
+
 def trusted_owners() -> set[int]:
     """The uids whose files nobody else can change: this user's and root's."""
-    return {os.getuid(), *_roots}
+    return {os.getuid(), daemon_uid(), *_roots}
 
 
 def namespace_problem() -> str | None:
-    """Why nobody can be told apart in this user namespace; None where that is possible."""
+    """The reason if users cannot be told apart in this user namespace; None if they can."""
     is_unknown = could_be_anyone(os.getuid()) or not (has_root() or overflow_uid() in _roots)
     return OUTSIDE if is_unknown else None

@@ -1,4 +1,4 @@
-"""What daemon and exchange say to each other: one JSON document in, one JSON line a profile out.
+"""The protocol between daemon and exchange: one JSON document in, one JSON line for each profile out.
 
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
@@ -74,7 +74,7 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Identity:
-    """Who a session is, in the words of GetCallerIdentity."""
+    """The identity of a session, in the words of GetCallerIdentity."""
 
     user_id: str
     account: str
@@ -161,9 +161,9 @@ def parse_result(line: bytes) -> Result:
         if len(line) > MAX_LINE_BYTES:
             raise ValueError("the line is too long")  # noqa: TRY301 - one way out for all that is malformed
         return _result(json.loads(line))
-    except (ValueError, KeyError, TypeError, RecursionError) as reason:
-        # The reason could quote the line, so only its type is told.
-        raise ExchangeFailed(f"the exchange's answer cannot be read ({type(reason).__name__})") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # The reason could quote the line, and its type would tell a person nothing.
+        raise ExchangeFailed("the exchange's answer cannot be read") from None
 
 
 def _result(tree: Any) -> Result:

@@ -1,11 +1,8 @@
-"""`mayfly aws-config`: the block in `~/.aws/config`, and real SDKs that use it."""
+"""`mayfly aws-config`: the profiles in `~/.aws/config`, and real SDKs that use them."""
 
 from __future__ import annotations
 
-import configparser
-import io
 import json
-import shlex
 import stat
 import sys
 
@@ -13,147 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 import mayfly
 
 from mayfly.cli.aws_config import sections
-from mayfly.cli.aws_config.sections import BEGIN, END, Entry, Unmergeable, Unquotable, block, merge, process_line
 from support.clients import ARN
 from support.world import SEED_TOML, Ended, World, which
 
-
-ENTRIES = (Entry("nsrc", "eu-central-1", "nsrc-process"), Entry("default", None, "default-process"))
-
-TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("[]\r\n#;= \x85\u2028\udcff"))
-LINES = st.lists(
-    st.sampled_from(
-        ["[profile nsrc]", "[default]", "[profile other]", "region = x", "# note", "", "  s3 =", BEGIN, END]
-    )
-    | TEXTS,
-    max_size=8,
-).map("\n".join)
-NAMES = st.text("abcXYZ019._-", min_size=1, max_size=12)
-ENTRY_LISTS = st.lists(
-    st.builds(Entry, NAMES, st.none() | st.just("us-east-1"), NAMES), unique_by=lambda entry: entry.name
-)
 
 SDK = """
 import boto3
 print(boto3.Session(profile_name="nsrc").client("sts").get_caller_identity()["Arn"])
 """
-
-
-def unmarked(text: str) -> str:
-    return text.replace(BEGIN, "").replace(END, "")
-
-
-@given(LINES.map(unmarked), ENTRY_LISTS)
-def test_a_file_without_our_block_is_kept(text: str, entries: list[Entry]) -> None:
-    """It keeps each byte, and gets an empty line and the block at its end."""
-    merged = merge(text, entries)
-    added = merged.text.removeprefix(text)
-
-    assert merged.text.startswith(text)
-    assert block([entry for entry in entries if entry.name not in merged.foreign]) == added.lstrip("\n")
-
-
-@given(LINES.map(unmarked), LINES.map(unmarked), ENTRY_LISTS, ENTRY_LISTS)
-def test_the_text_around_the_block_is_kept(before: str, after: str, old: list[Entry], new: list[Entry]) -> None:
-    """An old block is replaced in its place."""
-    head = before + "\n" if before else ""
-    merged = merge(head + (block(old) or f"{BEGIN}\n{END}\n") + after, new)
-
-    assert head + block([entry for entry in new if entry.name not in merged.foreign]) + after == merged.text
-
-
-@given(LINES, ENTRY_LISTS)
-def test_second_merge_changes_nothing(text: str, entries: list[Entry]) -> None:
-    """Merging twice gives the same as once; a block without its begin or end is refused."""
-    try:
-        first = merge(text, entries)
-    except Unmergeable:
-        assert (1, 1) != (text.count(BEGIN), text.count(END)) or text.index(END) < text.index(BEGIN)
-        return
-
-    assert first.text == merge(first.text, entries).text
-
-
-def test_block_is_what_the_cli_reads() -> None:
-    """Each profile has a section; that of `default` is without the word profile."""
-    reader = configparser.RawConfigParser()
-    reader.read_string(block(ENTRIES))
-
-    assert {
-        "profile nsrc": {"region": "eu-central-1", "credential_process": "nsrc-process"},
-        "default": {"credential_process": "default-process"},
-    } == {name: dict(reader[name]) for name in reader.sections()}
-
-
-@pytest.mark.parametrize(
-    "head", ["[profile nsrc]", "[ profile  nsrc ]", '[profile "nsrc"]', "[profile 'nsrc'] # mine", "\t[profile nsrc]"]
-)
-def test_profile_of_the_users_own_is_left_alone(head: str) -> None:
-    """A section of the user keeps its name and its text, however it is written."""
-    text = f"{head}\nregion = eu-west-1\n"
-    merged = merge(text, ENTRIES)
-
-    assert ["nsrc"] == merged.foreign
-    assert [head, "region = eu-west-1"] == merged.text.splitlines()[:2]
-    assert ["nsrc", "default"] == sections.section_names(merged.text)
-
-
-def test_profile_that_left_the_config_leaves_the_block() -> None:
-    """A profile that is no longer configured is removed from the block."""
-    before = merge("", ENTRIES).text
-    merged = merge(before, ENTRIES[:1])
-
-    assert (["default"], block(ENTRIES[:1])) == (merged.removed, merged.text)
-
-
-@pytest.mark.parametrize("text", [f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{BEGIN}\n{END}\n"])
-def test_marks_that_are_not_as_we_left_them_are_refused(text: str) -> None:
-    """If the block's begin or end is missing, doubled or misplaced, nothing is changed."""
-    with pytest.raises(Unmergeable):
-        merge(text, ENTRIES)
-
-
-def test_static_keys_are_seen_and_other_sections_are_not() -> None:
-    """Static keys win over a credential_process; a region does not."""
-    assert {"nsrc"} == sections.keys_in("[nsrc]\nAWS_Access_Key_ID = x\n[other]\nregion = y\n#aws_access_key_id=z\n")
-
-
-@pytest.mark.parametrize(
-    "folder", ["/run/user/1000/mayfly", "/Users/c/Library/Application Support/mayfly/run", "/tmp/100%/ü=1"]
-)
-def test_process_line_means_the_same_to_a_splitter_and_to_a_shell(tmp_path: Path, folder: str) -> None:
-    """botocore splits the line, Go and JS give it to sh: curl gets the same words."""
-    import subprocess
-
-    line = process_line(f"{folder}/control.sock", (f"{folder}/mayfly",), "nsrc")
-    curl = tmp_path / "curl"
-    curl.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
-    curl.chmod(0o700)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    split = subprocess.run(shlex.split(line), env=env, capture_output=True, check=True).stdout
-    shell = subprocess.run(["sh", "-c", line], env=env, capture_output=True, check=True).stdout
-    reader = configparser.RawConfigParser()
-    reader.read_file(io.StringIO(block([Entry("nsrc", None, line)])))
-
-    assert split == shell
-    assert [f"{folder}/control.sock", "http://mayfly/process/nsrc"] == split.decode().splitlines()[-2:]
-    assert line == reader["profile nsrc"]["credential_process"]
-
-
-@pytest.mark.parametrize("letter", "'\"`$\\!;#\n\x85\u202e\u2028\udcff")
-def test_path_that_cannot_be_quoted_for_all_is_refused(letter: str) -> None:
-    """No line is written that some SDK would read differently."""
-    with pytest.raises(Unquotable):
-        process_line(f"/tmp/{letter}/control.sock", ("/usr/bin/mayfly",), "nsrc")
-
-
-# The command
 
 
 def aws_config_of(world: World) -> Path:
@@ -294,7 +161,7 @@ async def test_printed_block_has_a_profile_for_each_of_the_config(world: World) 
     ended = await world.run("aws-config")
 
     assert (0, "") == (ended.code, ended.err)
-    assert [BEGIN, "[profile nsrc]", "region = eu-central-1"] == ended.out.splitlines()[:3]
+    assert ["[profile nsrc]", "region = eu-central-1"] == ended.out.splitlines()[:2]
     assert not aws_config_of(world).exists()
 
 
@@ -303,10 +170,15 @@ async def test_profile_without_a_region_gets_one(world: World) -> None:
     usual = await world.run("aws-config")
     config = aws_config_of(world)
     config.parent.mkdir()
-    config.write_text(f"[default]\nregion = us-west-2\n{BEGIN}\n[default]\nregion = ours\n{END}\n")
+    ours = usual.out.replace("profile nsrc", "default").replace("nsrc", "default").replace("east-1", "east-2")
+    config.write_text(ours)
+    mine = await world.run("aws-config")
+    config.write_text("[default]\nregion = us-west-2\n")
     default = await world.run("aws-config")
 
-    assert ["region = us-east-1", "region = us-west-2"] == [end.out.splitlines()[2] for end in (usual, default)]
+    assert [f"region = {region}" for region in ("us-east-1", "us-east-1", "us-west-2")] == [
+        end.out.splitlines()[1] for end in (usual, mine, default)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +228,7 @@ async def test_change_keeps_mode_link_and_a_backup(world: World) -> None:
 
     assert aws_config_of(world).is_symlink()
     assert b"[profile old]\r\nregion = x \xff\r\n" == backup.read_bytes()
-    assert real.read_bytes().startswith(backup.read_bytes() + b"\n# >>> mayfly")
+    assert real.read_bytes().startswith(backup.read_bytes() + b"\r\n[profile nsrc]\r\nregion = ")
     assert [0o640, 0o640] == [stat.S_IMODE(place.stat().st_mode) for place in (real, backup)]
     assert f"mayfly: the file as it was before: {backup}\n" in ended.err
 
@@ -386,6 +258,10 @@ async def test_keys_that_would_win_are_reported(world: World) -> None:
 
     assert 1 == ended.code
     assert f"mayfly: error: {credentials}: has keys for nsrc, which win over credential_process\n" in ended.err
+    assert (
+        f"mayfly: hint: when they are in 1Password, remove them: delete [nsrc] and its lines from {credentials}\n"
+        in ended.err
+    )
 
 
 async def test_aws_config_file_names_another_place(world: World) -> None:
@@ -397,15 +273,26 @@ async def test_aws_config_file_names_another_place(world: World) -> None:
     assert ["nsrc"] == sections.section_names(elsewhere.read_text())
 
 
-async def test_broken_marks_change_nothing(world: World) -> None:
-    """A file with a broken block is left as it is."""
+MALFORMED = [
+    (b"[profile a]\nx = 1\n[profile a]\n", "line 3: [profile a] is there already, in line 1"),
+    (b"[profile a]\nx = 1\nX = 2\n", "line 3: [profile a] has x already, in line 2"),
+    (b"\xef\xbb\xbf[profile a]\n", "line 1: begins with a byte order mark"),
+    ("[profile a]\n".encode("utf-16"), "line 1: is no UTF-8, but UTF-16 or binary"),
+    (b"[profile a]\nregion\n", "line 2: is neither a [section] nor a key with a value"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), MALFORMED)
+async def test_a_file_that_programs_read_differently_is_not_written(world: World, text: bytes, words: str) -> None:
+    """The line is named, and nothing changes: not even a backup is made."""
     config = aws_config_of(world)
     config.parent.mkdir()
-    config.write_text(f"{BEGIN}\n[profile mine]\n")
+    config.write_bytes(text)
     ended = await world.run("aws-config", "--write")
 
-    assert (1, f"{BEGIN}\n[profile mine]\n") == (ended.code, config.read_text())
-    assert [] == backups_of(world)
+    assert (1, text) == (ended.code, config.read_bytes())
+    assert f"mayfly: error: {config}: {words}" in ended.err
+    assert ["config"] == [entry.name for entry in config.parent.iterdir()]
 
 
 async def test_file_that_cannot_be_written_is_told(world: World) -> None:
@@ -415,3 +302,116 @@ async def test_file_that_cannot_be_written_is_told(world: World) -> None:
 
     assert 1 == ended.code
     assert ended.err.startswith("mayfly: error: ")
+
+
+# AWS's own writer, and its readers, as judges
+
+
+async def aws(world: World, *argv: str) -> str:
+    ended = await world.run_program(sys.executable, which("aws"), *argv)
+    assert 0 == ended.code, ended
+    return ended.out
+
+
+async def boto3_profiles(world: World) -> list[str]:
+    # `aws configure list-profiles` of version 2 is botocore's own list; version 1 has no such command.
+    program = "import boto3; print(*boto3.Session().available_profiles)"
+    return sorted((await world.run_program(sys.executable, "-c", program)).out.split())
+
+
+MINE = "[profile mine]\nregion = eu-west-1\n"
+
+
+async def test_what_aws_configure_set_stays_in_its_profile(world: World) -> None:
+    """Its writer puts a key before the next section, among our lines; the next write neither moves nor drops it."""
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text(MINE)
+    await world.run("aws-config", "--write")
+    await aws(world, "configure", "set", "endpoint_url", "http://mine", "--profile", "mine")
+    await aws(world, "configure", "set", "endpoint_url", "http://nsrc", "--profile", "nsrc")
+    await aws(world, "configure", "set", "s3.addressing_style", "path", "--profile", "nsrc")
+    world.write_toml(SEED_TOML + 'region = "eu-central-1"\n' + SEED_TOML.replace("profiles.nsrc", "profiles.new"))
+    ended = await world.run("aws-config", "--write")
+
+    assert 0 == ended.code
+    assert ["http://mine\n", "http://nsrc\n", "path\n", "eu-central-1\n"] == [
+        await aws(world, "configure", "get", key, "--profile", profile)
+        for key, profile in [
+            ("endpoint_url", "mine"),
+            ("endpoint_url", "nsrc"),
+            ("s3.addressing_style", "nsrc"),
+            ("region", "nsrc"),
+        ]
+    ]
+    assert ["mine", "new", "nsrc"] == await boto3_profiles(world)
+
+
+async def test_a_role_of_another_profile_is_not_given_to_ours(world: World) -> None:
+    """A role that `aws configure` set for the profile above ours is not our profile's account."""
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text(MINE)
+    async with world.serve():
+        await world.run("aws-config", "--write")
+        await aws(world, "configure", "set", "role_arn", "arn:aws:iam::111122223333:role/x", "--profile", "mine")
+        await aws(world, "configure", "set", "source_profile", "nsrc", "--profile", "mine")
+        await world.run("aws-config", "--write", "--prefix", "p-")
+        ended = await world.run("aws-config", "--write")
+        used = await use(world)
+
+    assert 0 == ended.code
+    assert [(0, f"{ARN}\n")] * 2 == [(end.code, end.out) for end in used]
+    assert "arn:aws:iam::111122223333:role/x\n" == await aws(world, "configure", "get", "role_arn", "--profile", "mine")
+
+
+async def test_keys_that_went_with_a_profile_are_named(world: World) -> None:
+    """The profile's section goes; the backup still has the user's keys."""
+    world.write_toml(SEED_TOML + SEED_TOML.replace("profiles.nsrc", "profiles.gone"))
+    await world.run("aws-config", "--write")
+    await aws(world, "configure", "set", "endpoint_url", "http://mine", "--profile", "gone")
+    world.write_toml(SEED_TOML)
+    ended = await world.run("aws-config", "--write")
+    config = aws_config_of(world)
+
+    assert 0 == ended.code
+    assert f"mayfly: {config}: removed gone\n" in ended.err
+    assert f"mayfly: warning: {config}: with gone went your endpoint_url: the backup has them\n" in ended.err
+    assert "endpoint_url = http://mine" in backups_of(world)[-1].read_text()
+    assert ["nsrc"] == await boto3_profiles(world)
+
+
+async def test_replace_gives_a_profile_to_mayfly(world: World) -> None:
+    """Beside a role botocore passes over credential_process: --replace takes the role out."""
+    config = aws_config_of(world)
+    config.parent.mkdir()
+    config.write_text(f"[profile nsrc]\nrole_arn = x\nsource_profile = mine\nmfa_serial = y\noutput = text\n{MINE}")
+    before = config.read_text()
+    async with world.serve():
+        kept = await world.run("aws-config", "--write")
+        ended = await world.run("aws-config", "--write", "--replace")
+        used = await use(world)
+
+    assert (1, True) == (kept.code, "mayfly aws-config --write --replace\n" in kept.err)
+    assert (0, before) == (ended.code, backups_of(world)[0].read_text())
+    assert f"mayfly: {config}: took role_arn, source_profile, mfa_serial out of nsrc\n" in ended.err
+    assert [(0, f"{ARN}\n")] * 2 == [(end.code, end.out) for end in used]
+    assert "text\n" == await aws(world, "configure", "get", "output", "--profile", "nsrc")
+
+
+async def test_a_role_in_our_own_section_is_told(world: World) -> None:
+    """It is the user's, and stays, but the profile is another account's: exit 1, and the way out."""
+    await world.run("aws-config", "--write")
+    await aws(world, "configure", "set", "role_arn", "arn:aws:iam::111122223333:role/x", "--profile", "nsrc")
+    ended = await world.run("aws-config", "--write")
+    mended = await world.run("aws-config", "--write", "--replace")
+
+    assert (1, 0) == (ended.code, mended.code)
+    assert "config: nsrc has role_arn, which SDKs take before credential_process\n" in ended.err
+    assert "role_arn" not in aws_config_of(world).read_text()
+
+
+async def test_replace_alone_is_no_command(world: World) -> None:
+    """Only with --write is a file changed."""
+    ended = await world.run("aws-config", "--replace")
+    assert (2, "") == (ended.code, ended.out)

@@ -115,7 +115,7 @@ async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
     assert "there was no service" in second.err
 
 
-async def test_uninstall_ends_what_runs_whatever_is_left_of_its_units(manager: UserManager) -> None:
+async def test_uninstall_ends_the_services_even_if_units_are_missing(manager: UserManager) -> None:
     """If some units are gone and one is not ours, all services end, none is enabled, and the kept file is named."""
     await manager.mayfly("install", "--now")
     kept, pid = manager.units / "mayfly.service", await manager.main_pid()
@@ -326,7 +326,7 @@ async def test_options_are_judged_before_anything_is_written(manager: UserManage
     assert not (manager.runtime_dir / "mayfly").exists()
 
 
-async def test_the_line_for_the_shell_can_be_pasted_whatever_the_config_is_called(manager: UserManager) -> None:
+async def test_the_line_for_the_shell_can_be_pasted_with_any_name_of_the_config(manager: UserManager) -> None:
     """In the line for a start-up file, the config's path is absolute and one word."""
     config = manager.world.home / "my conf.toml"
     config.write_text(SEED_TOML)

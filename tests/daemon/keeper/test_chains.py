@@ -52,7 +52,7 @@ async def test_a_link_that_comes_with_a_login_is_assumed_once(stage: Stage) -> N
 
 
 @staged(FORK)
-async def test_whoever_waits_for_a_link_waits_for_nothing_else(stage: Stage) -> None:
+async def test_a_role_waits_for_its_link_and_for_nothing_else(stage: Stage) -> None:
     """The shared role has come, and the end of the first chain hangs: the second chain goes on."""
     await fetch(stage, "a")
 

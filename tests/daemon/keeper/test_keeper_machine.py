@@ -234,7 +234,7 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_beyond_its_end(self) -> None:
-        """By AWS's own clock, whatever our clock is set to."""
+        """By AWS's own clock: a wrong clock of ours changes nothing."""
         if not hasattr(self, "stage"):
             return
         now, ledger = self.stage.now(), self.stage.keeper._ledger

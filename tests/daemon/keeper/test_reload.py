@@ -240,7 +240,7 @@ def test_who_waits_goes_on_waiting_under_another_name(seconds: float) -> None:
 
 
 @staged(ONE)
-async def test_what_was_got_for_a_profile_serves_whoever_is_made_so_now(stage: Stage) -> None:
+async def test_a_renewal_serves_the_profile_that_has_its_origin_now(stage: Stage) -> None:
     """The profile became a role above its old self: its client asks again, and the session belongs to the base."""
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
@@ -369,7 +369,7 @@ async def test_what_is_asked_again_is_not_asked_for_ever(stage: Stage) -> None:
         (("on-demand", "on-demand"), False),
     ],
 )
-def test_of_those_who_share_a_session_the_one_who_wants_most_has_it_so(
+def test_of_profiles_that_share_a_session_the_strongest_mode_counts(
     modes: tuple[str | None, str | None], renews: bool
 ) -> None:
     """`always` wins over `while-used` (here the default), and that over `on-demand`, in any order."""

@@ -223,7 +223,7 @@ def test_skew_is_read_from_the_answer(skew: float) -> None:
 
 @pytest.mark.parametrize("years", [-56, -1])
 def test_a_date_of_long_ago_lengthens_no_life(years: int) -> None:
-    """AWS gives no longer life than it was asked for, whatever its answer is dated."""
+    """AWS gives no longer life than it was asked for, with any date on its answer."""
 
     async def play(stage: Stage) -> None:
         stage.script = lambda request: [

@@ -177,7 +177,7 @@ def test_a_clock_that_ran_ahead_makes_nobody_wait_longer(ahead_seconds: float) -
     ids=["as it was", "region", "op", "keys", "name"],
 )
 def test_a_failure_ends_with_its_cause(mend: Callable[[Config], Config], told: str) -> None:
-    """Whoever mends the config and restarts the daemon waits no longer than with a reload."""
+    """A person who mends the config and restarts the daemon waits no longer than with a reload."""
 
     async def play(stage: Stage) -> None:
         stage.outcomes["nsrc"] = OnePasswordMissing("no op")
@@ -197,7 +197,7 @@ async def test_a_config_that_has_changed_is_no_failure_of_the_next_process(stage
 
 @pytest.mark.parametrize("error", [NO, AwsThrottled("slow down"), ItemNotFound("no such item")])
 def test_every_failure_is_kept_at_once(error: MayflyError) -> None:
-    """A process that is killed has kept it: whoever keeps the sessions hears of failures, and of their end."""
+    """A process that is killed has stored it: the store is called for failures, and for their end."""
 
     async def play(stage: Stage) -> None:
         heard: list[bytes] = []

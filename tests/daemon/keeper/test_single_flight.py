@@ -40,7 +40,7 @@ async def test_who_waits_for_what_is_fresh_gets_it_at_once(stage: Stage) -> None
 
 
 @staged(config(a=key("a"), b=key("b"), c=key("c")))
-async def test_those_who_come_together_are_asked_for_together(stage: Stage) -> None:
+async def test_logins_that_are_wanted_together_are_prompted_for_together(stage: Stage) -> None:
     """Several profiles of one 1Password account: one prompt."""
     await asyncio.gather(*(fetch(stage, name) for name in "abc"))
     assert ["login: a b c"] == in_words(stage.asked)
@@ -152,7 +152,7 @@ async def test_a_waiter_that_leaves_takes_nobody_along(stage: Stage) -> None:
 
 @staged(ONE)
 async def test_a_waiter_that_leaves_during_the_look_takes_nobody_along(stage: Stage) -> None:
-    """The look at the desk goes on for those who share it."""
+    """The look at the desk goes on for the other clients that share it."""
     stage.scene_takes_seconds = 2
     leaving, staying = (asyncio.ensure_future(fetch(stage, "nsrc")) for _ in range(2))
     await asyncio.sleep(0.5)

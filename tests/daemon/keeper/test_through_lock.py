@@ -37,7 +37,7 @@ def test_a_login_obeys_the_lock(profile: str) -> None:
 
 @pytest.mark.parametrize("profile", ["nsrc", "admin"])
 def test_a_login_through_the_lock_is_asked_for(profile: str) -> None:
-    """With it the person is asked at once, whatever has failed before."""
+    """With it the person is asked at once, also after failures."""
 
     async def play(stage: Stage) -> None:
         stage.outcomes["nsrc"] = NO
@@ -133,7 +133,7 @@ async def ended(stage: Stage, end: str, profile: str) -> None:
 
 @pytest.mark.parametrize("seconds", [0, 0.01])
 def test_a_request_that_has_gone_before_anybody_was_asked(seconds: float) -> None:
-    """Whoever gives up in the first moment, behind the lock, is not asked any more."""
+    """A person who gives up in the first moment, behind the lock, is not asked any more."""
 
     async def play(stage: Stage) -> None:
         stage.scene = LOCKED

@@ -54,7 +54,7 @@ async def test_a_reload_makes_nobody_wait_for_a_role_s_next_code(stage: Stage) -
 
 @staged(OWN_CODE)
 async def test_a_no_counts_for_who_waited_also_under_another_name(stage: Stage) -> None:
-    """A role whose code another session uses is not asked for after a no, whatever that one is called by then."""
+    """A role whose code another session uses is not asked for after a no, even if that session was renamed."""
     stage.outcomes["a"] = NO
     waiting = [asyncio.ensure_future(outcome(fetch(stage, name))) for name in ("a", "deploy")]
     await asyncio.sleep(0.5)
@@ -111,7 +111,7 @@ def mend_log(stage: Stage) -> None:
 @pytest.mark.parametrize("profile", ["nsrc", "admin"])
 @pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
 def test_a_fault_between_taken_and_answered_wedges_nothing(event: str, profile: str, is_warm: bool) -> None:
-    """Whatever fails while an exchange has a session: its clients are answered, and the next try is made."""
+    """After any fault while an exchange has a session, its clients are answered, and the next try is made."""
 
     async def play(stage: Stage) -> None:
         if is_warm:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mayfly.config.kinds import Text
+from mayfly.config.model import OnePassword
+from mayfly.config.values import EndpointUrl, FilePath
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
 
 
+DESKTOP = OnePassword()
+DESKTOP_WITH_ACCOUNT = OnePassword(account=Text("my.1password.com"))
+SERVICE = OnePassword(token_file=FilePath("/token"))
+SERVICE_BY_COMMAND = OnePassword(token_command=(Text("pass"),))
+CONNECT = OnePassword(connect_host=EndpointUrl("https://connect"), connect_token_file=FilePath("/token"))
+
+
 class Said(NamedTuple):
-    """What `op` says, the error it is, and the reference at fault where the error names one."""
+    """What `op` says, the error it is, the reference at fault where the error names one, and the way to 1Password."""
 
     text: str
     leaf: type[MayflyError]
     at_fault: str = ""
+    way: OnePassword = DESKTOP
 
 
 REFERENCES = (
@@ -30,6 +41,14 @@ _READ = "could not read secret 'op://Employee/Notion/Username': "
 _INIT = "error initializing client: "
 _OFFLINE = errors.OnePasswordOffline
 _TOO_MANY = "(429) Too Many Requests: You've reached the maximum number of this type of requests this "
+
+MULTIPLE_ACCOUNTS = (
+    "multiple accounts found. Use the --account flag or set the OP_ACCOUNT environment variable to select an account."
+)
+FIREWALL_RULE = (
+    "(403) Forbidden (Firewall Rule): The IP address of your SCIM bridge was blocked by a 1Password firewall rule."
+)
+FIREWALL_PAGE = "(403) Forbidden: <html><head><title>403 Forbidden</title></head><body>Blocked</body></html>"
 
 TEXTS = (
     Said("You are not currently signed in. Please run `op signin --help` for instructions", errors.NotSignedIn),
@@ -143,10 +162,30 @@ TEXTS = (
         "(403) (Forbidden (Service Account Deleted)), The Service Account used in this integration has been deleted.",
         errors.ServiceAccountRejected,
     ),
-    Said("(401) Unauthorized: Invalid token signature", errors.ServiceAccountRejected),
-    Said("401 Unauthorized", errors.ServiceAccountRejected),
-    Said("403 Forbidden", errors.ServiceAccountRejected),
-    Said("failed to authenticate: status 401: Invalid token", errors.ServiceAccountRejected),
+    Said("(401) Unauthorized: Invalid token signature", errors.ServiceAccountRejected, way=SERVICE),
+    Said("401 Unauthorized", errors.ServiceAccountRejected, way=SERVICE),
+    Said("403 Forbidden", errors.ServiceAccountRejected, way=SERVICE),
+    Said("failed to authenticate: status 401: Invalid token", errors.ServiceAccountRejected, way=SERVICE),
+    Said("(401) Unauthorized: Invalid token", errors.ServiceAccountRejected, way=CONNECT),
+    Said("(401) Unauthorized: Authentication required", errors.NotSignedIn),
+    Said("(403) Forbidden: You aren't authorized", errors.NotSignedIn),
+    Said("failed to authenticate: status 401", errors.NotSignedIn, way=DESKTOP_WITH_ACCOUNT),
+    # Recorded from users' reports of 2022 to 2026.
+    Said(MULTIPLE_ACCOUNTS, errors.AccountAmbiguous),
+    Said(_READ + _INIT + MULTIPLE_ACCOUNTS, errors.AccountAmbiguous),
+    Said('found multiple accounts for filter "my.1password.com".', errors.AccountAmbiguous, way=DESKTOP_WITH_ACCOUNT),
+    Said(_INIT + FIREWALL_RULE, _OFFLINE, way=SERVICE),
+    Said(FIREWALL_RULE, _OFFLINE),
+    # What op passes on of an HTML page, of Go's parser and transport, and of Go's certificates (assumptions).
+    Said(FIREWALL_PAGE, _OFFLINE, way=SERVICE),
+    Said(FIREWALL_PAGE, _OFFLINE),
+    Said("(403) Forbidden: invalid character '<' looking for beginning of value", _OFFLINE, way=SERVICE),
+    Said("(401) Unauthorized: <!DOCTYPE html><title>Zscaler</title>", _OFFLINE, way=CONNECT),
+    Said('Post "https://my.1password.com/api/v3/auth": Forbidden', _OFFLINE, way=SERVICE),
+    Said('Get "https://my.1password.com/api": Proxy Authentication Required', _OFFLINE),
+    Said("tls: failed to verify certificate: x509: certificate signed by unknown authority", _OFFLINE),
+    Said('unknown command "inject" for "op"', errors.OnePasswordMissing),
+    Said("unknown flag: --no-color\nUsage: op", errors.OnePasswordMissing),
     Said("could not find session token for account foo", errors.NotSignedIn),
     Said("rate limit exceeded", errors.OnePasswordRateLimited),
     Said("dial tcp 10.0.0.5:403: connect: no route to host", _OFFLINE),

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 from datetime import timedelta
 
 import pytest
 
+from botocore.httpsession import where
+from botocore.utils import get_environ_proxies
+
+from mayfly.config.network import ca_bundle, proxy_of
 from mayfly.config.sts_endpoint import followed_endpoint
-from mayfly.exchange.sts.environment import seal_environment
+from mayfly.exchange.sts.environment import check_settings, seal_environment
+from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared import wire
+from mayfly.shared.errors import AwsUnreachable
 from support.exchange import ask, login, role_profile
+from support.tunnel import Tunnel
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
@@ -137,13 +146,114 @@ async def test_an_endpoint_elsewhere_is_not_followed(world: World) -> None:
     } == environ
 
 
-async def test_a_missing_ca_bundle_is_told_before_a_code_is_sent(world: World) -> None:
-    """A CA bundle that makes every call impossible is noticed before a code is used."""
-    ended = await ask(world, login(world), {"AWS_CA_BUNDLE": "/nonexistent"})
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_a_missing_ca_bundle_is_told_before_anybody_is_asked(world: World, variable: str) -> None:
+    """What makes every call impossible is known before op runs, and the hint names the variable that mends it."""
+    ended = await ask(world, login(world), {variable: "/nonexistent"})
 
     assert {"nsrc": "AwsUnreachable"} == ended.verdicts
-    assert "see AWS_CA_BUNDLE and the proxy variables" == ended.error().hint
-    assert ([], "") == (world.sts.calls, ended.err)
+    assert f"set {variable} to a file of PEM certificates, or unset it, for the daemon" == ended.error().hint
+    assert ([], [], "") == (world.sts.calls, world.vault.calls(), ended.err)
+
+
+@pytest.mark.parametrize(
+    ("environ", "in_force"),
+    [
+        ({"AWS_CA_BUNDLE": "/a", "REQUESTS_CA_BUNDLE": "/r", "SSL_CERT_FILE": "/s"}, "AWS_CA_BUNDLE"),
+        ({"REQUESTS_CA_BUNDLE": "/r", "SSL_CERT_FILE": "/s"}, "REQUESTS_CA_BUNDLE"),
+        ({"AWS_CA_BUNDLE": "", "REQUESTS_CA_BUNDLE": "", "SSL_CERT_FILE": "/s"}, "SSL_CERT_FILE"),
+        ({"SSL_CERT_FILE": "/dev/null"}, None),
+        ({}, None),
+    ],
+)
+def test_the_first_variable_that_is_set_names_the_certificates(environ: dict[str, str], in_force: str | None) -> None:
+    """AWS's own, then that of requests, then OpenSSL's; else the bundled list."""
+    found = ca_bundle(environ)
+
+    assert in_force == (found.variable if found else None)
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_a_private_authority_is_accepted_by_each_variable(world: World, variable: str) -> None:
+    """A proxy that ends TLS with a certificate of its own is no hindrance once one of the variables names it."""
+    async with Tunnel(world, "sts.us-east-1.amazonaws.com").open() as tunnel:
+        bundle = tunnel.env.pop("AWS_CA_BUNDLE")
+        ended = await ask(world, login(world), tunnel.env | {variable: bundle})
+
+    assert {"nsrc": "Credentials"} == ended.verdicts
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE", ""])
+async def test_an_unknown_authority_is_told_with_the_variable_that_mends_it(world: World, variable: str) -> None:
+    """The file that is in force lacks the certificate; where none is, AWS_CA_BUNDLE can name one."""
+    others = where()
+    async with Tunnel(world, "sts.us-east-1.amazonaws.com").open() as tunnel:
+        del tunnel.env["AWS_CA_BUNDLE"]
+        ended = await ask(world, login(world), tunnel.env | ({variable: others} if variable else {}))
+
+    error = ended.error()
+    assert "AwsUnreachable" == error.code
+    assert "its certificate is not accepted" in error.message
+    assert (f"{others} ({variable}) must hold" if variable else "set AWS_CA_BUNDLE for the daemon") in error.hint
+    assert "network" not in error.hint
+
+
+SOCKS = ["socks5://127.0.0.1:1080", "socks5h://127.0.0.1:1080", "SOCKS4://127.0.0.1:1080", "socks://127.0.0.1"]
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize("url", SOCKS)
+async def test_a_socks_proxy_is_refused_before_anybody_is_asked(world: World, variable: str, url: str) -> None:
+    """Calls of AWS cannot go through it, so nobody is prompted for a code; the variable is named."""
+    world.write_toml(SEED_TOML)
+    ended = await ask(world, login(world), {variable: url, "AWS_ENDPOINT_URL_STS": ""})
+
+    error = ended.error()
+    assert ("AwsUnreachable", []) == (error.code, world.vault.calls())
+    assert f"{variable} names a SOCKS proxy" in error.message
+    assert f"set {variable} to an http:// proxy" in error.hint
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://127.0.0.1:port", "http://[::1", "http://"])
+def test_a_proxy_that_is_none_is_refused_by_name(url: str) -> None:
+    """What is no address of an HTTP proxy is told as such."""
+    with pytest.raises(AwsUnreachable, match="HTTPS_PROXY names no proxy that can be used"):
+        check_settings(StsLocation(region="eu-central-1"), {"HTTPS_PROXY": url})
+
+
+HOST = "sts.eu-central-1.amazonaws.com"
+PROXY_ENVIRONMENTS: list[dict[str, str]] = [
+    {},
+    {"HTTPS_PROXY": "http://p:1"},
+    {"https_proxy": "http://p:1"},
+    {"HTTPS_PROXY": "http://p:1", "https_proxy": ""},
+    {"HTTPS_PROXY": ""},
+    {"HTTPS_PROXY": "http://p:1", "https_proxy": "http://q:2"},
+    {"HTTP_PROXY": "http://p:1"},
+    {"ALL_PROXY": "http://p:1"},
+    {"all_proxy": "socks5://p:1"},
+    *({"HTTPS_PROXY": "http://p:1", "NO_PROXY": hosts} for hosts in ["*", "x, *", ".amazonaws.com", "amazonaws.com"]),
+    *(
+        {"HTTPS_PROXY": "http://p:1", "no_proxy": hosts}
+        for hosts in [HOST, HOST.upper(), f"{HOST}:443", "aws.com", ","]
+    ),
+    {"HTTPS_PROXY": "http://p:1", "NO_PROXY": HOST, "no_proxy": ""},
+]
+
+
+@pytest.mark.parametrize("netloc", [HOST, f"{HOST}:443", f"{HOST}:8443"])
+@pytest.mark.parametrize("environ", PROXY_ENVIRONMENTS)
+def test_the_proxy_is_the_one_that_botocore_takes(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], netloc: str
+) -> None:
+    """What is said about proxies before a call is what the call then does."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    found = proxy_of(netloc, environ)
+
+    assert get_environ_proxies(f"https://{netloc}/").get("https") == (found.value if found else None)
 
 
 @pytest.mark.parametrize("clock_skew_seconds", [-1200, 1200])

@@ -135,3 +135,25 @@ def test_beyond_loopback_the_proxy_decides(monkeypatch: pytest.MonkeyPatch, host
     check_reachable(location, {"https_proxy": "http://127.0.0.1:1"})
 
     assert [] == network.asked
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"ALL_PROXY": "http://127.0.0.1:1"},
+        {"all_proxy": "socks5://127.0.0.1:1"},
+        {"HTTP_PROXY": "http://127.0.0.1:1"},
+        {"HTTPS_PROXY": ""},
+        {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": ".amazonaws.com"},
+    ],
+)
+def test_a_proxy_that_no_call_goes_through_does_not_hide_a_network_that_is_down(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    """Only HTTPS_PROXY stands between this machine and STS, and not for the hosts in NO_PROXY."""
+    network = Network()
+    monkeypatch.setattr(socket, "create_connection", network.connect)
+    with pytest.raises(AwsUnreachable):
+        check_reachable(StsLocation(region="eu-central-1"), environ)
+
+    assert [(FIRST, 443)] == network.asked

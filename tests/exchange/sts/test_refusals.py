@@ -109,6 +109,94 @@ REFUSALS = [
 ]
 
 
+USER = "User: arn:aws:iam::058264411872:user/carmas is not authorized to perform: "
+SCP_ARN = "arn:aws:organizations::123456789012:policy/o-abc/service_control_policy/p-xyz"
+# The rest of the text from the action on, then what the message and the hint must name, and what they must not.
+DENIALS = [
+    (
+        "sts:AssumeRole because no role trust policy allows the sts:AssumeRole action",
+        "no trust policy",
+        "trust policy of",
+        "SCP",
+    ),
+    (
+        "sts:AssumeRole with an explicit deny in the role trust policy",
+        "explicit deny in a trust policy",
+        "remove",
+        "SCP",
+    ),
+    (
+        f"sts:AssumeRole on resource: {ROLE} because no identity-based policy allows the sts:AssumeRole action",
+        "no identity-based policy",
+        "permissions of the user or role",
+        "trust policy",
+    ),
+    (
+        f"sts:AssumeRole on resource: {ROLE} with an explicit deny in a service control policy: {SCP_ARN}",
+        f"explicit deny in a service control policy, {SCP_ARN}",
+        "SCP",
+        "trust policy",
+    ),
+    (
+        "sts:AssumeRole because no service control policy allows the sts:AssumeRole action",
+        "no service control",
+        "SCP",
+        "trust",
+    ),
+    (
+        "sts:AssumeRole with an explicit deny in a resource control policy",
+        "resource control policy",
+        "RCP",
+        "trust policy",
+    ),
+    ("sts:AssumeRole because no permissions boundary allows it", "no permissions boundary", "boundary", "trust policy"),
+    (
+        "sts:AssumeRole with an explicit deny in a permissions boundary",
+        "in a permissions boundary",
+        "boundary",
+        "trust",
+    ),
+    (
+        "sts:AssumeRole because no session policy allows it",
+        "no session policy",
+        "policy and policy_arns",
+        "trust policy",
+    ),
+    ("sts:AssumeRole with an explicit deny in a sessions policy", "in a session policy", "policy_arns", "trust policy"),
+    ("sts:AssumeRole with an explicit deny in a VPC endpoint policy", "VPC endpoint policy", "VPC endpoint", "trust"),
+    (f"sts:TagSession on resource: {ROLE}", "(sts:TagSession)", "allow sts:TagSession in the trust policy", "SCP"),
+    (f"sts:TagSession on resource: {ROLE}", "sts:TagSession", "leave tags out", "source_identity"),
+    (f"sts:SetSourceIdentity on resource: {ROLE}", "sts:SetSourceIdentity", "leave source_identity out", "tags"),
+    (f"sts:AssumeRole on resource: {ROLE}", "(sts:AssumeRole)", "in the trust policy of the role, and in", "SCP"),
+    ("sts:GetSessionToken with an explicit deny", "(sts:GetSessionToken)", "permissions of the user", "trust policy"),
+    ("sts:Assume\x1bRole on resource: x", "access denied for", "trust policy", "\x1b"),
+]
+
+
+@pytest.mark.parametrize(("text", "told", "advice", "not_told"), DENIALS)
+def test_access_denied_names_the_action_and_the_policy_that_aws_names(
+    text: str, told: str, advice: str, not_told: str
+) -> None:
+    """AWS says which action is denied, and often by which kind of policy: the hint leads there and nowhere else."""
+    error = from_sts(_response("AccessDenied", USER + text, 403), PARAMETERS, "eu-south-1", NOW)
+
+    assert errors.AccessDenied is type(error)
+    assert f"AWS says access denied for {ROLE}" in error.message
+    assert told in error.message
+    assert advice in error.hint
+    assert not_told not in error.hint.removeprefix(told)
+    assert "carmas" not in error.sentence()
+
+
+@pytest.mark.parametrize("code", ["403", ""])
+def test_a_refusal_that_is_not_in_the_form_of_aws_points_to_what_answers(code: str) -> None:
+    """A firewall's 403 is no refusal of AWS: the hint says what may stand in its place."""
+    error = from_sts(_response(code, "Forbidden", 403), PARAMETERS, "eu-south-1", NOW)
+
+    assert "AWS STS refused with HTTP 403" == error.message
+    assert "a proxy or a firewall" in error.hint
+
+
 def _response(code: str, text: str, status: int, aws_at: datetime | None = None) -> dict[str, Any]:
     headers = {"date": format_datetime(aws_at, usegmt=True)} if aws_at else {}
     return {

@@ -12,7 +12,8 @@ from pathlib import Path
 from mayfly.cli import speech
 from mayfly.cli.aws_config import regions, sections, shadows
 from mayfly.cli.aws_config.places import config_file, credentials_file
-from mayfly.cli.aws_config.sections import Entry
+from mayfly.cli.aws_config.process_line import Unquotable, process_line
+from mayfly.cli.aws_config.sections import Entry, Merged
 from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.region import region_of
@@ -22,30 +23,37 @@ from mayfly.shared import paths, programs
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--write", action="store_true", help="write them into ~/.aws/config (or $AWS_CONFIG_FILE)")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="with --write: also sections that you wrote; removes their keys by which SDKs find credentials",
+    )
     parser.add_argument("--prefix", metavar="P", default="", help="put P before each profile's name")
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the profiles, or write them."""
+    if given.replace and not given.write:
+        raise speech.Stop(speech.WRONG_USAGE, "--replace is for --write: mayfly aws-config --write --replace")
     found = document.read(paths.config_file(given.config))
     try:
         entries = entries_for(found, prefix=given.prefix)
         printed = sections.block(entries)
-    except sections.Unquotable as reason:
+    except Unquotable as reason:
         raise speech.Stop(speech.WRONG_USAGE, str(reason)) from None
     if not entries:
         raise speech.Stop(speech.WRONG_USAGE, f"{found.path}: has no profiles")
     if given.write:
-        return _write(entries)
+        return _write(entries, given)
     speech.print_file(printed)
     return speech.DONE
 
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
-    """An entry for each configured profile; raises sections.Unquotable, or ConfigInvalid for an untrusted folder."""
+    """An entry for each configured profile; raises Unquotable, or ConfigInvalid for an untrusted folder."""
     socket, command, curl = str(paths.trusted_control_socket()), own_command(), _curl()
     return [
-        Entry(f"{prefix}{name}", region, sections.process_line(socket, command, name, curl=curl))
+        Entry(f"{prefix}{name}", region, process_line(socket, command, name, curl=curl))
         for name, region in _regions(found, _text()).items()
     ]
 
@@ -53,10 +61,7 @@ def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
 def is_behind(found: Document) -> bool:
     """True if `--write` has been used, and would now write other profiles or regions."""
     text = _text()
-    try:
-        written = sections.written(text)
-    except sections.Unmergeable:
-        return False
+    written = sections.written(text)
     # The prefix of the first profile is that of all, also of profiles that have been added since.
     prefix = next((name.removesuffix(profile) for name, (profile, _) in written.profiles.items()), "")
     wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text).items()}
@@ -90,7 +95,7 @@ def _regions(found: Document, text: str) -> dict[str, str]:
 
     If the config names none, it is that of [default], as in a shell without a profile, or the fallback.
     """
-    default = shadows.region_in(sections.foreign(text))
+    default = None if "default" in sections.written(text).profiles else shadows.region_in(text)
     names = found.tables("profiles")
     return {name: region_of(found, name) or default or regions.fallback(found, name) for name in names}
 
@@ -103,20 +108,20 @@ def _text() -> str:
         return ""
 
 
-def _write(entries: list[Entry]) -> int:
+def _write(entries: list[Entry], given: argparse.Namespace) -> int:
     path = Path(config_file(os.environ))
     try:
         # surrogateescape: bytes that are no UTF-8 are written back as they are.
         text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
-        merged = sections.merge(text, entries)
+        merged = sections.merge(text, entries, replace=given.replace)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
     except sections.Unmergeable as reason:
-        raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"mend or remove them in {path}",)) from None
+        raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except OSError as reason:
         raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
     written = [entry.name for entry in entries if entry.name not in merged.foreign]
-    _tell(path, written, merged.removed, is_changed=merged.text != text, backup=backup)
-    return _complain(path, written, merged.foreign)
+    _tell(path, written, merged, is_changed=merged.text != text, backup=backup)
+    return _complain(path, written, merged)
 
 
 def replace(path: Path, old: str, new: str) -> Path | None:
@@ -145,35 +150,49 @@ def _create(path: Path, text: str, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _tell(path: Path, written: list[str], removed: list[str], *, is_changed: bool, backup: Path | None) -> None:
+def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, backup: Path | None) -> None:
     if not is_changed:
         speech.say(f"{path}: nothing changed")
         return
     speech.say(f"{path}: wrote {', '.join(written) or 'nothing'}")
-    if removed:
-        speech.say(f"{path}: removed {', '.join(removed)}")
+    if merged.removed:
+        speech.say(f"{path}: removed {', '.join(merged.removed)}")
+    for name, keys in merged.lost.items():
+        speech.warning(f"{path}: with {name} went your {', '.join(keys)}: the backup has them")
+    for name, keys in merged.dropped.items():
+        speech.say(f"{path}: took {', '.join(keys)} out of {name}")
     if backup:
         speech.say(f"the file as it was before: {backup}")
     if written:
         speech.hint(f"try it: aws --profile {written[0]} sts get-caller-identity")
 
 
-def _complain(path: Path, written: list[str], foreign: list[str]) -> int:
+def _complain(path: Path, written: list[str], merged: Merged) -> int:
     """Report profiles that could not be written, or will not be used; the exit code."""
-    for name in foreign:
+    for name in merged.foreign:
         speech.error(f"{path}: has a profile {name} that mayfly did not write, and keeps it")
-    if foreign:
+    if merged.foreign:
         speech.hint("remove it there, or choose other names: mayfly aws-config --write --prefix mayfly-")
-    shadowed = [name for name in written if name in _static_keys()]
+        speech.hint("or replace how it finds credentials, and nothing else: mayfly aws-config --write --replace")
+    for name, keys in merged.winning.items():
+        speech.error(f"{path}: {name} has {', '.join(keys)}, which SDKs take before credential_process")
+    if merged.winning:
+        speech.hint("take it out: mayfly aws-config --write --replace")
+    credentials = credentials_file(os.environ)
+    shadowed = {name: keys for name, keys in _static_keys().items() if name in written}
+    for name, keys in shadowed.items():
+        speech.error(f"{credentials}: has {_what(keys)} for {name}, which win over credential_process")
     for name in shadowed:
-        speech.error(f"{credentials_file(os.environ)}: has keys for {name}, which win over credential_process")
-    if shadowed:
-        speech.hint(f"remove them from {credentials_file(os.environ)}")
-    return speech.FAILED if foreign or shadowed else speech.DONE
+        speech.hint(f"when they are in 1Password, remove them: delete [{name}] and its lines from {credentials}")
+    return speech.FAILED if merged.foreign or merged.winning or shadowed else speech.DONE
 
 
-def _static_keys() -> set[str]:
+def _what(keys: list[str]) -> str:
+    return "keys" if "aws_access_key_id" in keys else ", ".join(keys)
+
+
+def _static_keys() -> dict[str, list[str]]:
     try:
         return sections.keys_in(Path(credentials_file(os.environ)).read_text(errors="replace"))
     except OSError:
-        return set()
+        return {}

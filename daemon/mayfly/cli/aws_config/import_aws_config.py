@@ -12,7 +12,6 @@ from pathlib import Path
 from shlex import quote
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import sections
 from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
 from mayfly.config.document import Document
@@ -41,10 +40,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print or write the config, and say what is left to do."""
     path = _new_config(given.config) if given.write else None
-    plan = _plan()
-    text = to_toml(plan, _items(plan, _parsed(given.item)))
+    items = _parsed(given.item)
+    plan = _plan(items)
+    text = to_toml(plan, _items(plan, items))
     for note in plan.notes:
         speech.say(note)
+    for name, keys in plan.unused.items():
+        speech.say(
+            f"{name}: left out {', '.join(keys)}: not in mayfly's config, and still in {config_file(os.environ)}"
+        )
     problems = _problems(text)
     if path:
         _create(path, text, problems)
@@ -72,17 +76,21 @@ def _new_config(given: str | None) -> Path:
     return path
 
 
-def _plan() -> Plan:
+def _plan(items: Items) -> Plan:
     config = Path(config_file(os.environ))
     credentials = Path(credentials_file(os.environ))
     try:
-        plan = make_plan(profiles_in(_text(config), _text(credentials)))
-    except (Unreadable, sections.Unmergeable) as reason:
+        plan = make_plan(profiles_in(_text(config), _text(credentials)), items.keys())
+    except Unreadable as reason:
         raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
     if not plan.keys:
         for note in plan.notes:
             speech.say(note)
-        raise speech.Stop(speech.FAILED, f"{config}: has no profile with permanent keys, and no role on such a profile")
+        raise speech.Stop(
+            speech.FAILED,
+            f"{config}: has no profile with permanent keys, and no role on such a profile",
+            hints=("if 1Password has a profile's keys: mayfly import-aws-config --item PROFILE=op://VAULT/ITEM",),
+        )
     return plan
 
 
@@ -116,14 +124,18 @@ def _checked(item: str) -> str:
 
 def _items(plan: Plan, given: Mapping[str, str]) -> Items:
     """An item for each profile with keys: given, or asked for."""
-    unknown = [name for name in given if name and name not in plan.keys]
+    known = {*plan.keys, *(keys.of for keys in plan.keys.values())}
+    unknown = [name for name in given if name and name not in known]
     if unknown:
         raise speech.Stop(
             speech.WRONG_USAGE,
             *(f"--item {name}=…: there is no profile {name} with keys" for name in unknown),
             hints=(f"profiles with keys: {', '.join(plan.keys)}",),
         )
-    items = {name: given.get(name) or given.get("") or _asked_for(name) for name in plan.keys}
+    items = {
+        name: given.get(name) or given.get(keys.of) or given.get("") or _asked_for(name)
+        for name, keys in plan.keys.items()
+    }
     for name, item in items.items():
         first = next(other for other, same in items.items() if same == item)
         if first != name:
@@ -172,9 +184,11 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
 
 
 def _say_what_is_left(plan: Plan, text: str) -> None:
-    """Say what is left: the keys still lie in plain text in ~/.aws, and SDKs take them before Mayfly's credentials."""
+    """Say what is left: keys that still lie in plain text in ~/.aws, which SDKs take before Mayfly's credentials."""
+    speech.hint("when the daemon runs, let programs find it by these profiles: mayfly aws-config --write --replace")
     fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
     speech.say(f"fields of the items: {fields}: if yours have other names, change them there or here")
-    names = ", ".join(keys.of for keys in plan.keys.values())
+    names = ", ".join(keys.of for keys in plan.keys.values() if not keys.is_elsewhere)
     place = credentials_file(os.environ)
-    speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")
+    if names:
+        speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")

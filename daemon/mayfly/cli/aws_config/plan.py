@@ -9,15 +9,14 @@ import configparser
 import json
 import re
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, count
 from typing import NamedTuple
 
-from mayfly.cli.aws_config import sections
+from mayfly.cli.aws_config import ini, role_values, sections, vaults
+from mayfly.cli.aws_config.role_values import Value
+from mayfly.cli.aws_config.vaults import Profiles, Settings
 
-
-Settings = Mapping[str, str]
-Profiles = Mapping[str, Settings]
 
 # The fields of an item, by the names that 1Password's AWS shell plugin gives them.
 FIELDS = {
@@ -36,15 +35,20 @@ _TAKEN_OVER = (
     "external_id",
     "role_session_name",
     "region",
+    "source_identity",
+    "session_tags",
+    "transitive_session_tags",
 )
+# What a profile with keys takes over; its role's settings are for roles.
+_OF_KEYS = ("region", "mfa_serial")
+_KEYS = ("aws_access_key_id", "aws_secret_access_key")
 
-LEAST_SECONDS = 900
-CHAINED_MAX_SECONDS = 3600
 
 # Other sources of credentials, by the setting that shows them.
 _OTHER_SOURCES = {
     "sso_session": "SSO (IAM Identity Center)",
     "sso_start_url": "SSO (IAM Identity Center)",
+    "granted_sso_start_url": "SSO (IAM Identity Center)",
     "login_session": "aws login",
     "credential_process": "credential_process",
     "web_identity_token_file": "a web identity",
@@ -58,36 +62,41 @@ class Unreadable(ValueError):
 
 
 class Keys(NamedTuple):
-    """A profile with permanent keys. `of` is its name in AWS's files."""
+    """A profile with permanent keys. `of` is its name in AWS's files; `is_elsewhere`: its keys are in no file."""
 
     of: str
     mfa_serial: str | None
     region: str | None
+    is_elsewhere: bool = False
 
 
 class Role(NamedTuple):
     """A profile with a role; `values` by the config's keys."""
 
     source: str
-    values: dict[str, str | int]
+    values: dict[str, Value]
 
 
 class Plan(NamedTuple):
-    """The profiles for the config by their names there; `notes` say what is left out, and what has changed."""
+    """The profiles for the config by their names there; `notes` say what is left out, and what has changed.
+
+    `unused`: the settings of these profiles that the config has no place for, by the profile's name in AWS's files.
+    """
 
     keys: dict[str, Keys]
     roles: dict[str, Role]
     notes: list[str]
+    unused: dict[str, list[str]]
 
 
 def profiles_in(config: str, credentials: str) -> dict[str, dict[str, str]]:
-    """The settings of each profile; the credentials file wins, and our own block is left out. Raises Unreadable."""
+    """The settings of each profile; the credentials file wins, and our own sections are left out. Raises Unreadable."""
     ours = sections.written(config).profiles
     found: dict[str, dict[str, str]] = {}
     for text, is_config in ((config, True), (credentials, False)):
         for head, settings in _parsed(text).items():
-            name = sections.profile_of(head)
-            is_profile = not is_config or head == "default" or name != head
+            name = ini.profile_of(head)
+            is_profile = not is_config or ini.config_profile(head)
             if is_profile and not (is_config and name in ours):
                 found.setdefault(name, {}).update({key: value for key, value in settings.items() if value})
     return found
@@ -105,21 +114,32 @@ def _parsed(text: str) -> dict[str, dict[str, str]]:
     return {head: {key: value.strip() for key, value in parser.items(head)} for head in parser.sections()}
 
 
-def make_plan(profiles: Profiles) -> Plan:
-    """The plan for these profiles."""
-    written, profiles = profiles, _uncommented(profiles)
+def make_plan(profiles: Profiles, named: Collection[str] = ()) -> Plan:
+    """The plan for these profiles; those in `named` have keys, although no file has them."""
+    written = profiles
+    followed: list[str] = []
+    profiles = vaults.with_keys_elsewhere(vaults.included(_uncommented(profiles), followed), profiles, named)
     reasons = {name: reason for name in profiles if (reason := _reason_against(profiles, name))}
     names = _names(name for name in profiles if name not in reasons)
     notes = [f"left out {name}: {reason}" for name, reason in reasons.items()]
     notes += [f"{name} is called {given} here" for name, given in names.items() if name != given]
-    notes += [note for name in names for note in _comments(name, written[name])]
-    plan = Plan({}, {}, notes)
+    notes += [note for name in names for note in _comments(name, written.get(name, {}))]
+    plan = Plan({}, {}, notes + followed, {})
     for name, given in names.items():
         if _is_role(profiles[name]):
             _add_role(plan, profiles, name, names)
         else:
             plan.keys[given] = _keys(profiles, name)
+        _note_unused(plan, name, written.get(name, {}))
     return plan
+
+
+def _note_unused(plan: Plan, name: str, settings: Settings) -> None:
+    """Note the settings of a profile that the config has no place for."""
+    taken = {*(_TAKEN_OVER if "role_arn" in settings else _OF_KEYS), *_KEYS, *vaults.INCLUDES}
+    unused = [key for key in settings if key not in taken]
+    if unused:
+        plan.unused[name] = unused
 
 
 def _uncommented(profiles: Profiles) -> Profiles:
@@ -206,20 +226,20 @@ def _keys(profiles: Profiles, name: str) -> Keys:
     # The device of a profile with a role is that of the role's source.
     users = above if _is_role(mine) else [mine, *above]
     serials = [settings["mfa_serial"] for settings in users if "mfa_serial" in settings]
-    return Keys(name, next(iter(serials), None), mine.get("region"))
+    is_elsewhere = mine.get("aws_access_key_id") == vaults.ELSEWHERE
+    return Keys(name, next(iter(serials), None), mine.get("region"), is_elsewhere)
 
 
 def _add_role(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str]) -> None:
     settings, given = profiles[name], names[name]
     source = _source(plan, profiles, settings["source_profile"], names)
-    values: dict[str, str | int] = {"role_arn": settings["role_arn"]}
-    values |= {key: settings[key] for key in ("region", "external_id", "role_session_name") if key in settings}
     signer = _signer(profiles, name)
     device = _keys(profiles, signer).mfa_serial
     if device and settings.get("mfa_serial", device) != device:
         plan.notes.append(f"{given}: left out mfa_serial: {signer} gives the codes of another device")
     is_on_keys = _means_keys(profiles[settings["source_profile"]])
-    values |= _duration(plan, given, settings.get("duration_seconds"), is_on_keys=is_on_keys)
+    values, notes = role_values.of(settings, is_on_keys=is_on_keys)
+    plan.notes.extend(f"{given}: {note}" for note in notes)
     plan.roles[given] = Role(source, values)
 
 
@@ -242,22 +262,6 @@ def _source(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str])
     return given
 
 
-def _duration(plan: Plan, given: str, text: str | None, *, is_on_keys: bool) -> dict[str, str | int]:
-    if text is None:
-        return {}
-    seconds = int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0
-    if seconds < LEAST_SECONDS:
-        plan.notes.append(f"{given}: left out duration_seconds, which is less than AWS takes, or no number")
-        return {}
-    if seconds <= CHAINED_MAX_SECONDS:
-        return {"duration_seconds": seconds}
-    if is_on_keys:
-        plan.notes.append(f'{given}: lives over an hour, so it has mfa = "each": a prompt and a code for each session')
-        return {"duration_seconds": seconds, "mfa": "each"}
-    plan.notes.append(f"{given}: left out duration_seconds: a role assumed by a role lives an hour at most in AWS")
-    return {}
-
-
 def to_toml(plan: Plan, items: Mapping[str, str]) -> str:
     """The config as TOML; `items` has the 1Password item (`op://vault/item`) of each profile with keys."""
     tables = [_table(name, _key_values(keys, items[name])) for name, keys in plan.keys.items()]
@@ -265,20 +269,25 @@ def to_toml(plan: Plan, items: Mapping[str, str]) -> str:
     return "\n".join(tables)
 
 
-def _key_values(keys: Keys, item: str) -> dict[str, str | int]:
-    values: dict[str, str | int] = {key: f"{item}/{field}" for key, field in FIELDS.items()}
+def _key_values(keys: Keys, item: str) -> dict[str, Value]:
+    values: dict[str, Value] = {key: f"{item}/{field}" for key, field in FIELDS.items()}
     if keys.mfa_serial:
         values["mfa_id"] = keys.mfa_serial
     return values | ({"region": keys.region} if keys.region else {})
 
 
-def _toml_value(value: str | int) -> str:
-    """A number or a basic string; what cannot be printed stands in it as an escape sequence."""
+def _toml_value(value: Value) -> str:
+    """A number, a basic string, or these in brackets; what cannot be printed stands there as an escape sequence."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, dict):
+        pairs = (f"{_toml_value(key)} = {_toml_value(one)}" for key, one in value.items())
+        return f"{{ {', '.join(pairs)} }}"
     text = json.dumps(value, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text)
 
 
-def _table(name: str, values: Mapping[str, str | int]) -> str:
+def _table(name: str, values: Mapping[str, Value]) -> str:
     shown = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
     width = max(map(len, values))
     lines = [f"{key:<{width}} = {_toml_value(value)}" for key, value in values.items()]

@@ -1,38 +1,47 @@
-"""The sections of `~/.aws/config`, and Mayfly's block among them. Pure: texts in, texts out.
+"""The profiles that Mayfly writes into `~/.aws/config`, among the user's own. Pure: texts in, texts out.
 
-Law: the text outside the block stays as it is, byte for byte; the text inside is ours.
+Laws:
+- a section is ours if its whole `credential_process` is as a version of Mayfly wrote it, and the section's name ends
+  with that line's profile (before it may stand a prefix). Comments bound nothing, because AWS's own writer (`aws
+  configure set`) puts keys before or behind them;
+- in a section of ours the keys that we write are ours, and all others are the user's;
+- comments stay, whatever goes. Any other section stays as it is, byte for byte, and means what it meant.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from mayfly.cli.aws_config import ini
+from mayfly.cli.aws_config.ini import File, Key, Section
+from mayfly.cli.aws_config.process_line import plain, profile_of_line
 
-BEGIN = "# >>> mayfly: what stands here is rewritten by 'mayfly aws-config --write' >>>"
-END = "# <<< mayfly <<<"
 
-# Go and Kotlin end a process after 60 s, Rust after 21: early enough for all of them to show what the command says.
-CURL_SECONDS = 15
+# Earlier versions put their profiles between these lines.
+_MARKS = (
+    "# >>> mayfly: what stands here is rewritten by 'mayfly aws-config --write' >>>",
+    "# <<< mayfly <<<",
+)
 
-# Characters that mean the same between single quotes inside double quotes to shlex (botocore), to sh (Go, JS, Java,
-# Rust) and to readers of INI files, some of which take " #" and " ;" for a comment.
-_PLAIN_PATH = re.compile(r"[^\x00-\x1f\x7f'\"`$\\!;#]+")
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+PROCESS = "credential_process"
 
-_PLACE = "http://mayfly/process/"
-_TARGET = re.compile(rf"{_PLACE}({_NAME.pattern})")
+# The keys by which SDKs find credentials. Beside role_arn botocore ignores a credential_process.
+_CREDENTIALS = re.compile(
+    r"role_arn|source_profile|credential_source|mfa_serial|sso_.*|web_identity_.*|aws_.*_key.*|aws_session_token"
+    r"|aws_security_token|login_session|credential_process"
+)
+# Those that are enough for an SDK to pass over a credential_process.
+_WINNERS = re.compile(
+    r"role_arn|sso_session|sso_start_url|sso_account_id|web_identity_token_file|aws_access_key_id|login_session"
+)
+_COMMENT_BEHIND = re.compile(r"\s([#;].*)")
 
 
 class Unmergeable(Exception):
-    """The lines that begin and end the block are not as we wrote them."""
-
-
-class Unquotable(ValueError):
-    """A path has a character that some SDK would misread."""
+    """AWS's programs refuse the file, or read it in more than one way. The text names the line."""
 
 
 class Entry(NamedTuple):
@@ -44,139 +53,207 @@ class Entry(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """The new text, the names that were left out because others have them, and the names that were removed."""
+    """The new text, and what became of profiles; keys by the profile's name.
+
+    `foreign`: left out, because the user has a section of that name. `removed`: no longer configured. `lost`: the
+    user's keys in removed sections. `dropped`: keys that `replace` took out. `winning`: keys in sections of ours that
+    SDKs take before our credential_process.
+    """
 
     text: str
     foreign: list[str]
     removed: list[str]
-
-
-def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str | None = "curl") -> str:
-    """The `credential_process` for `profile`: `curl` on the control socket, else the command, which explains a failure.
-
-    Without `curl` it is the command alone. botocore splits the line as a POSIX shell does and runs `sh`; the other SDKs
-    give it to `sh -c`. Raises Unquotable.
-    """
-    target = f"{_PLACE}{_plain(profile, _NAME)}"
-    fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
-    if curl is None:
-        return f'sh -c "{fallback}"'
-    # -q: no ~/.curlrc. An answer may wait for a human: after 15 s the command asks again, and says so on stderr.
-    limits = f"--connect-timeout 2 --max-time {CURL_SECONDS}"
-    options = f"-q -sf --noproxy '*' {limits} --unix-socket {_quoted(socket)}"
-    return f'sh -c "{_quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
+    lost: Mapping[str, list[str]]
+    dropped: Mapping[str, list[str]]
+    winning: Mapping[str, list[str]]
 
 
 def block(entries: Iterable[Entry]) -> str:
-    """The block with these entries, from its first to its last line; empty without entries."""
-    parts = [_section(entry) for entry in entries]
-    return "\n".join([BEGIN, *"\n\n".join(parts).split("\n"), END, ""]) if parts else ""
+    """The sections of these entries, with an empty line between them; empty without entries."""
+    parts = [[f"[{_head(entry)}]", *(f"{key} = {value}" for key, value in _values(entry))] for entry in entries]
+    return "\n".join("\n".join([*part, ""]) for part in parts)
 
 
-def merge(text: str, entries: Sequence[Entry]) -> Merged:
-    """`text` with a block of `entries` in the place of the old block, or at its end; raises Unmergeable."""
-    before, old, after = _split(text)
-    theirs = set(section_names(before)) | set(section_names(after))
-    ours = [entry for entry in entries if entry.name not in theirs]
-    new = block(ours)
-    if new and not old:
-        before += _gap(before)
-    gone = set(section_names(old)) - {entry.name for entry in ours}
-    return Merged(
-        text=before + new + after,
-        foreign=[entry.name for entry in entries if entry.name in theirs],
-        removed=sorted(gone - theirs),
-    )
+def merge(text: str, entries: Sequence[Entry], *, replace: bool = False) -> Merged:
+    """`text` with a section for each entry; raises Unmergeable.
+
+    `replace`: also in a section of the user's own, which loses the keys by which SDKs find credentials.
+    """
+    file = ini.parse(text)
+    if file.problems:
+        raise Unmergeable(f"line {file.problems[0].line}: {file.problems[0].what}")
+    sections: dict[str, list[Section]] = {}
+    for section in file.sections:
+        if name := ini.config_profile(section.head):
+            sections.setdefault(name, []).append(section)
+    foreign = [entry.name for entry in entries if not (replace or all(map(is_ours, sections.get(entry.name, []))))]
+    absent = [entry for entry in entries if entry.name not in sections]
+    edit = _Edit(file, {entry.name: entry for entry in entries if entry.name not in foreign}, replace=replace)
+    for section in file.sections:
+        edit.section(section, is_kept=ini.config_profile(section.head) in foreign)
+    edit.append(absent)
+    return Merged(edit.text(), foreign, sorted(edit.removed), edit.lost, edit.dropped, edit.winning)
 
 
 class Written(NamedTuple):
-    """The block's profiles: Mayfly's name and the region by AWS's name; and the names outside the block."""
+    """Our profiles: Mayfly's name and the region by AWS's name; and the names of the user's own."""
 
     profiles: dict[str, tuple[str, str | None]]
     foreign: list[str]
 
 
 def written(text: str) -> Written:
-    """What an earlier `merge` has written into `text`; raises Unmergeable."""
-    before, block, after = _split(text)
-    profiles = {
-        name: (found[1], _region_in(body)) for name, body in _sections(block) if (found := _TARGET.search(body))
-    }
-    return Written(profiles, section_names(before) + section_names(after))
+    """What an earlier `merge` has written into `text`."""
+    result = Written({}, [])
+    for section in ini.parse(text).sections:
+        name = ini.config_profile(section.head)
+        if profile := _our_profile(section):
+            result.profiles[name or ""] = (profile, section.value("region"))
+        elif name:
+            result.foreign.append(name)
+    return result
 
 
-def foreign(text: str) -> str:
-    """The text outside the block; all of `text` if the block cannot be told."""
-    try:
-        before, _, after = _split(text)
-    except Unmergeable:
-        return text
-    return before + after
-
-
-def _region_in(body: str) -> str | None:
-    found = re.search(r"(?m)^region = (.+)$", body)
-    return found[1] if found else None
+def is_ours(section: Section) -> bool:
+    """True if a version of Mayfly wrote the section of a config file, and nobody changed its credential_process."""
+    return _our_profile(section) is not None
 
 
 def section_names(text: str) -> list[str]:
-    """The profiles that have a section in `text`, by the names that the AWS CLI uses."""
-    return [name for name, _ in _sections(text)]
+    """The profiles that have a section in a config file's text, by the names that the AWS CLI uses."""
+    return [name for section in ini.parse(text).sections if (name := ini.config_profile(section.head))]
 
 
-def keys_in(text: str) -> set[str]:
-    """The profiles of a credentials file that have static keys, which SDKs take before a credential_process."""
-    return {name for name, body in _sections(text) if re.search(r"(?im)^\s*aws_access_key_id\s*=", body)}
+def keys_in(text: str) -> dict[str, list[str]]:
+    """The profiles of a credentials file with the keys that SDKs take before a credential_process in the config."""
+    found = {
+        ini.profile_of(section.head): [key.name for key in section.keys if _wins(key.name) or key.name == PROCESS]
+        for section in ini.parse(text).sections
+    }
+    return {name: keys for name, keys in found.items() if keys}
 
 
-def _sections(text: str) -> Iterator[tuple[str, str]]:
-    """Name and body of each section."""
-    heads = list(re.finditer(r"(?m)^[ \t]*\[([^\n]+)\]", text))
-    for place, head in enumerate(heads):
-        end = heads[place + 1].start() if place + 1 < len(heads) else len(text)
-        yield profile_of(head[1]), text[head.end() : end]
+def _our_profile(section: Section) -> str | None:
+    """Mayfly's name of the profile of a section that is ours."""
+    profile = profile_of_line(section.value(PROCESS))
+    name = ini.config_profile(section.head)
+    return profile if profile and name and name.endswith(profile) else None
 
 
-def profile_of(head: str) -> str:
-    """The profile of a section's head: nsrc for `profile nsrc`, `profile "nsrc"` and, in a credentials file, `nsrc`."""
-    try:
-        words = shlex.split(head)
-    except ValueError:
-        words = head.split()
-    return words[1] if len(words) == 2 and words[0] == "profile" else head.strip()
+def _wins(key: str) -> bool:
+    return bool(_WINNERS.fullmatch(key))
 
 
-def _split(text: str) -> tuple[str, str, str]:
-    """The text before the block, the block, and the text after it; without a block, all text is before it."""
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
-    begins = [place for place, line in enumerate(lines) if line.strip() == BEGIN]
-    ends = [place for place, line in enumerate(lines) if line.strip() == END]
-    if not begins and not ends:
-        return text, "", ""
-    if len(begins) != 1 or len(ends) != 1 or begins > ends:
-        raise Unmergeable(f"the lines {BEGIN!r} and {END!r} must stand there once each, in this order")
-    first, last = begins[0], ends[0] + 1
-    return "".join(lines[:first]), "".join(lines[first:last]), "".join(lines[last:])
+class _Edit:
+    """New lines by the place of the old ones, and the sections that the new text must have for botocore."""
+
+    def __init__(self, file: File, wanted: Mapping[str, Entry], *, replace: bool) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._replace = replace
+        self._lines = [[] if line.strip() in _MARKS else [line] for line in file.lines]
+        self._expected: list[tuple[int, str, dict[str, str]]] = []
+        self._end = next(filter(None, map(ini.line_end, file.lines)), "\n")
+        self.removed: list[str] = []
+        self.lost: dict[str, list[str]] = {}
+        self.dropped: dict[str, list[str]] = {}
+        self.winning: dict[str, list[str]] = {}
+
+    def section(self, section: Section, *, is_kept: bool) -> None:
+        """Update, remove or keep a section of the file."""
+        name = ini.config_profile(section.head) or ""
+        if entry := self._wanted.get(name):
+            self._update(section, entry)
+        elif is_ours(section) and not is_kept:
+            self._remove(name, section)
+        else:
+            self._expect(section, {key.name: key.value for key in section.keys})
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Put sections at the end of the file."""
+        if not entries:
+            return
+        text = "".join(line for lines in self._lines for line in lines)
+        added = block(entries).replace("\n", self._end)
+        gap = "" if not text or text.endswith(self._end * 2) else self._end
+        self._lines.append([gap if not text or ini.line_end(text) else self._end + gap, added])
+        self._expected += [(len(self._file.lines), _head(entry), dict(_values(entry))) for entry in entries]
+
+    def text(self) -> str:
+        """The new text; raises Unmergeable if botocore would not find in it what it must."""
+        text = "".join(line for lines in self._lines for line in lines)
+        new = ini.parse(text)
+        found = [(section.head, {key.name: key.value for key in section.keys}) for section in new.sections]
+        if new.problems or found != [(head, keys) for _, head, keys in self._expected]:
+            place = next(
+                (at for (at, *expected), one in zip(self._expected, found, strict=False) if tuple(expected) != one), 0
+            )
+            raise Unmergeable(f"line {place + 1}: lines near here are indented so that they would change their meaning")
+        return text
+
+    def _expect(self, section: Section, keys: dict[str, str]) -> None:
+        self._expected.append((section.first, section.head, keys))
+
+    def _update(self, section: Section, entry: Entry) -> None:
+        values = dict(_values(entry))
+        found = {key.name: key for key in section.keys}
+        unwanted = [key for key in section.keys if key.name not in values and _CREDENTIALS.fullmatch(key.name)]
+        if self._replace:
+            self._drop(unwanted)
+            self._note(self.dropped, entry.name, [key.name for key in unwanted])
+        else:
+            unwanted = []
+            self._note(self.winning, entry.name, [key.name for key in section.keys if _wins(key.name)])
+        self._put(section, {name: value for name, value in values.items() if name not in found})
+        for name, value in values.items():
+            if name in found and found[name].value != value:
+                self._change(found[name], value)
+        kept = {key.name: key.value for key in section.keys if key not in unwanted}
+        self._expect(section, kept | values)
+
+    def _put(self, section: Section, values: Mapping[str, str]) -> None:
+        """New keys behind the section's head, indented as its first key: a deeper key would continue them."""
+        head = self._lines[section.first]
+        if values and not ini.line_end(head[-1]):
+            head.append(self._end)
+        margin = ini.indent(self._file.lines[section.keys[0].lines[0]]) if section.keys else ""
+        head += [f"{margin}{name} = {value}{self._end}" for name, value in values.items()]
+
+    def _change(self, key: Key, value: str) -> None:
+        first = key.lines[0]
+        line = self._file.lines[first]
+        self._drop([key])
+        self._lines[first].append(f"{ini.indent(line)}{key.name} = {value}{ini.line_end(line)}")
+
+    def _drop(self, keys: Collection[Key]) -> None:
+        """Take out keys; a comment behind a value stays, in a line of its own."""
+        for key in keys:
+            for place in key.lines:
+                comment = _COMMENT_BEHIND.search(self._file.lines[place])
+                self._lines[place] = [f"{comment[1].rstrip()}{self._end}"] if comment else []
+
+    def _remove(self, name: str, section: Section) -> None:
+        self._drop(section.keys)
+        head = self._file.lines[section.first].strip()
+        _, _, behind = head.rpartition("]")
+        self._lines[section.first] = [f"{behind.strip()}{self._end}"] if behind.strip()[:1] in ("#", ";") else []
+        for place in range(section.first + 1, section.end):
+            if self._lines[place] and self._lines[place][0].strip():
+                break
+            self._lines[place] = []
+        self.removed.append(name)
+        self._note(self.lost, name, [key.name for key in section.keys if key.name not in ("region", PROCESS)])
+
+    @staticmethod
+    def _note(notes: dict[str, list[str]], name: str, keys: list[str]) -> None:
+        if keys:
+            notes[name] = keys
 
 
-def _gap(before: str) -> str:
-    """The line ends that put an empty line between `before` and the block."""
-    if not before or before.endswith("\n\n"):
-        return ""
-    return "\n" if before.endswith("\n") else "\n\n"
+def _head(entry: Entry) -> str:
+    return "default" if entry.name == "default" else f"profile {plain(entry.name)}"
 
 
-def _section(entry: Entry) -> str:
-    head = "[default]" if entry.name == "default" else f"[profile {_plain(entry.name, _NAME)}]"
-    region = [f"region = {_plain(entry.region, _NAME)}"] if entry.region else []
-    return "\n".join([head, *region, f"credential_process = {entry.process}"])
-
-
-def _quoted(path: str) -> str:
-    return f"'{_plain(path, _PLAIN_PATH)}'"
-
-
-def _plain(text: str, allowed: re.Pattern[str]) -> str:
-    if not (allowed.fullmatch(text) and text.isprintable()):
-        raise Unquotable(f"{text!r} has characters that cannot stand in ~/.aws/config")
-    return text
+def _values(entry: Entry) -> list[tuple[str, str]]:
+    region = [("region", plain(entry.region))] if entry.region else []
+    return [*region, (PROCESS, entry.process)]

@@ -10,7 +10,7 @@ from mayfly.cli.install.install import refused
 from mayfly.service import systemd
 
 
-# The service is removed, whatever its config is.
+# The service is removed, even if its config is unusable.
 TAKES_CONFIG = False
 
 

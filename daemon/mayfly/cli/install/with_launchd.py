@@ -62,7 +62,7 @@ def _remove_traces() -> None:
     """Remove the log, the tokens and the sockets, and their folders if nothing else is in them."""
     log, runtime_dir = launchd.log_file(), paths.runtime_dir()
     token_folder = runtime_dir / "tokens"
-    made = [log, paths.control_socket(), runtime_dir / "op.lock"]
+    made = [log, paths.control_socket(), runtime_dir / "op.lock", runtime_dir / "op.prompt"]
     if token_folder.is_dir() and not token_folder.is_symlink():
         made += token_folder.iterdir()
     for path in made:

@@ -30,7 +30,11 @@ IDLE_SECONDS = 5
 UNREAD_BYTES = 16 * 1024
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
-FOREIGN = refusal(403, "ForeignUser", "mayfly answers nobody but its own user's processes")
+FOREIGN = refusal(
+    403,
+    "ForeignUser",
+    "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
+)
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
 
@@ -183,7 +187,7 @@ class Connection(RequestHandler):
 
     @property
     def idle_seconds(self) -> float | None:
-        """How long the connection has been idle; None if an answer is due."""
+        """Seconds since the connection became idle; None if an answer is due."""
         return self._loop.time() - self._idle_since if self.is_idle else None
 
     def note_answer(self) -> None:

@@ -28,7 +28,7 @@ class Guest(Protocol):
 
     @property
     def idle_seconds(self) -> float | None:
-        """How long the connection has been idle; None if an answer is due."""
+        """Seconds since the connection became idle; None if an answer is due."""
 
     @property
     def is_stream(self) -> bool:

@@ -1,4 +1,4 @@
-"""How a refused connection is closed so that the client still gets its answer.
+"""Closes a refused connection so that the client still gets its answer.
 
 Closing a socket with unread bytes resets the connection, and the client may never see the last answer. So the bytes
 are read for a moment, and thrown away.

@@ -1,21 +1,22 @@
 """The engine: keeps the sessions, and is the only caller of the exchange.
 
-    keeper.py        what the endpoint, the control socket and the clock ask for
-    lanes.py         how wanted sessions are got
+    keeper.py        the calls of the endpoint, the control socket and the clock
+    lanes.py         gets the wanted sessions, by the two lanes
     wanted.py        the table of wanted sessions
     login_lane.py    logins, one after the other
     role_lane.py     roles on live sessions, all at once
-    batches.py       what goes into one exchange
+    batches.py       the request for one exchange
     code_queue.py    which logins wait for the next one-time password
-    exchanges.py     one exchange from start to end, and its results
-    outcomes.py      entering new credentials and failures in the ledger
-    checks.py        what is checked before a result is believed
+    exchanges.py     one exchange from start to end
+    recorder.py      recording new credentials and failures in the ledger
+    result_checks.py checks of a result before it is recorded
+    common_errors.py errors that several files raise
     verification.py  asking AWS whether it still accepts a session
     ledger.py        the sessions, and which session stands on which
     snapshot.py      the sessions as bytes, to be kept over a restart
-    presence.py      who is in front of the screen
+    presence.py      the user's presence at the screen
     debounce.py      waiting for clients that start together
-    idle_timer.py    what is done when an exchange has been silent for a while
+    idle_timer.py    a call after an exchange has been silent for a while
 
 Nothing here decides *when*: that is `mayfly.session`.
 """

@@ -1,4 +1,4 @@
-"""What goes into one exchange: all sessions that can be got together. Nothing is started or changed here."""
+"""The content of one exchange: all sessions that can be got together. Nothing is started or changed here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from mayfly.shared.wire import Request
 
 
 class Batch(NamedTuple):
-    """What an exchange is to be asked, and which sessions wait for another one-time password, after which session."""
+    """A request for an exchange, and the sessions that wait for the next one-time password.
+
+    `waiting` names for each the session that uses the current one.
+    """
 
     request: Request
     waiting: Mapping[str, str]
 
 
 class Asked(NamedTuple):
-    """What an exchange was asked, by which config, and when."""
+    """A request that was sent to an exchange, with the config and the time of that moment."""
 
     request: Request
     config: Config
@@ -34,10 +37,10 @@ def login_batch(
     is_wanted: Callable[[str], bool],
     now: datetime,
 ) -> Batch:
-    """All logins that go to the same 1Password account as the first, sessions that come along, and the roles above.
+    """All logins of the first one's 1Password account, further sessions that are due soon, and the roles above.
 
-    `logins` tells of each whether somebody waits for it. Nobody comes along who shares an MFA device with such a login:
-    a one-time password serves one, and the other would wait for the next. `is_wanted` tells of a session whether it is
+    `logins` has True for a login that somebody waits for. A session is not added if such a login uses its MFA device: a
+    one-time password serves one login, and the other would wait for the next. `is_wanted` is True for a session that is
     wanted already.
     """
     taken = {ledger.config.keys_of(name).otp for name, is_waited_for in logins.items() if is_waited_for}

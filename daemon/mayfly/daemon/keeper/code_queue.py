@@ -1,7 +1,7 @@
-"""Which logins must wait, because AWS takes a one-time password once and another login uses the current one.
+"""Logins that must wait, because AWS takes a one-time password once and another login uses the current one.
 
-A courtesy to all other logins: an exchange that waits for the next one-time password lets nobody pass. That no password
-goes out twice is the exchange's own law.
+An exchange that waits for the next one-time password blocks all other logins. So a login that would wait stays in the
+queue. The exchange itself ensures that no password is sent twice.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def code_users(config: Config, names: Collection[str], wanted: Collection[str]) 
 
 
 def refused(ledger: Ledger, waiting: Mapping[str, str | None]) -> dict[str, MayflyError]:
-    """Of the sessions in `waiting`: those whose code user was refused by a person, each with that error.
+    """The sessions in `waiting` whose code user was refused by a person, each with that error.
 
-    A person who has just said no is not asked again for the same MFA device.
+    A person who has just refused is not asked again for the same MFA device.
     """
     users = {name: user for name, user in waiting.items() if user and user in ledger}
     errors = {name: ledger[user].last_error for name, user in users.items()}
@@ -38,5 +38,5 @@ def refused(ledger: Ledger, waiting: Mapping[str, str | None]) -> dict[str, Mayf
 
 
 def next_code_seconds(now: datetime) -> float:
-    """How long until the next one-time password."""
+    """Seconds until the next one-time password."""
     return CODE_PERIOD_SECONDS - now.timestamp() % CODE_PERIOD_SECONDS

@@ -1,6 +1,6 @@
-"""One exchange from start to end: launched, asked, and its results entered in the ledger.
+"""One exchange from start to end: launches it, sends the request, records the results.
 
-Law: every session that an exchange has been given is answered before the exchange is over, whatever happens.
+Law: every session that an exchange has been given is answered before the exchange is over, even after a fault.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper import checks
+from mayfly.daemon.keeper import common_errors, result_checks
 from mayfly.daemon.keeper.batches import Asked, Batch
 from mayfly.daemon.keeper.debounce import Debounce
 from mayfly.daemon.keeper.idle_timer import IdleTimer
 from mayfly.daemon.keeper.ledger import Ledger
-from mayfly.daemon.keeper.outcomes import Outcomes
 from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.recorder import Recorder
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import WantedSessions
 from mayfly.daemon.launcher import Exchange, Launcher
@@ -30,6 +30,7 @@ from mayfly.shared.errors import (
     ScreenLocked,
     SessionEnded,
 )
+from mayfly.shared.text import failure_words
 from mayfly.shared.wire import Request, Result
 
 
@@ -60,7 +61,7 @@ class Exchanges:
         self._presence = presence
         self._verification = verification
         self._on_result = on_result
-        self._outcomes = Outcomes(ledger, clock=clock, events=events, presence=presence)
+        self._recorder = Recorder(ledger, clock=clock, events=events, presence=presence)
         self.debounce = Debounce()
         self.is_winding_up = False
         self.is_closed = False
@@ -86,7 +87,7 @@ class Exchanges:
                 batch = compose()
                 await self._ask(exchange, batch, on_idle)
         except OSError as reason:
-            error = checks.not_started(reason)
+            error = common_errors.not_started(reason)
         except MayflyError as reason:
             error = reason
         finally:
@@ -94,7 +95,7 @@ class Exchanges:
                 self._fail_all(compose().request.profiles, error)
 
     def _fail_all(self, names: Iterable[str], error: MayflyError) -> None:
-        # ExitStack makes every call, also where one of them fails.
+        # ExitStack runs every callback, even after an error.
         with ExitStack() as calls:
             for name in names:
                 calls.callback(self.fail, name, error)
@@ -104,40 +105,40 @@ class Exchanges:
         if self.is_closed:
             return
         try:
-            self._outcomes.failed(name, error)
+            self._recorder.failed(name, error)
         finally:
             self._wanted.answer(name, error)
 
     async def _ask(self, exchange: Exchange, batch: Batch, on_idle: Callable[[], None]) -> None:
-        """Enter every result as it comes, and an error for each session without a result."""
+        """Record every result as it comes, and an error for each session without a result."""
         left = dict.fromkeys(batch.request.profiles)
         asked = Asked(batch.request, self._ledger.config, self._clock())
         error: MayflyError = ExchangeFailed("the exchange broke off by a fault of mayfly's own")
         try:
-            self._take(batch)
+            self._mark_in_exchange(batch)
             if left:
-                error = await self._hear(exchange, asked, left, on_idle)
+                error = await self._receive(exchange, asked, left, on_idle)
         except OSError as reason:
-            error = ExchangeFailed(f"the exchange broke off: {reason.strerror or type(reason).__name__}")
+            error = ExchangeFailed(f"the exchange broke off: {failure_words(reason)}")
         except MayflyError as reason:
             error = reason
         finally:
-            # ExitStack makes every call, also where one of them fails.
+            # ExitStack runs every callback, even after an error.
             with ExitStack() as calls:
                 for name in () if self.is_closed else left:
                     calls.callback(self._enter, Result(profile=name, outcome=error), asked)
 
-    def _take(self, batch: Batch) -> None:
-        """Note which sessions this exchange gets, so that no other exchange gets them."""
+    def _mark_in_exchange(self, batch: Batch) -> None:
+        """Mark the sessions of this exchange, so that no other exchange gets them."""
         for name in batch.request.profiles:
             self._wanted.enter_exchange(name, self._ledger.kind(name))
         for name, code_user in batch.waiting.items():
             self._wanted.wait_for_code(name, code_user)
 
-    async def _hear(
+    async def _receive(
         self, exchange: Exchange, asked: Asked, left: dict[str, None], on_idle: Callable[[], None]
     ) -> MayflyError:
-        """Enter results and remove their names from `left`. Returns the error for sessions without a result."""
+        """Record the results and remove their names from `left`. Returns the error for sessions without a result."""
         error = ExchangeFailed("the exchange ended without an answer")
         logins = {name for name in left if self._ledger.is_base(name)}
         self._events.info("exchange.started", kind=asked.request.kind, profiles=list(left))
@@ -159,12 +160,12 @@ class Exchanges:
     async def _check_prompt(self, asked: Asked) -> None:
         """The exchange had to wait before its prompt: raise the error that now forbids the prompt, if any."""
         if self.is_winding_up:
-            raise checks.stopping()
+            raise common_errors.stopping()
         names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
         if not any(self._wanted.may_pass_lock(name) for name in names) and await self._presence.is_locked():
-            raise ScreenLocked("the screen was locked before 1Password could ask")
+            raise ScreenLocked
 
-    # Entering results
+    # Recording results
 
     def _enter(self, result: Result, asked: Asked) -> None:
         """Enter a result under the session's current name, and answer its clients."""
@@ -185,21 +186,21 @@ class Exchanges:
         try:
             match result.outcome:
                 case Credentials() as credentials:
-                    skew = checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock())
-                    return self._outcomes.issued(name, credentials, skew)
-                case MayflyError() as told:
-                    error = told
+                    skew = result_checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock())
+                    return self._recorder.issued(name, credentials, skew)
+                case MayflyError() as answered:
+                    error = answered
                 case _:
                     error = ExchangeFailed("the exchange misunderstood")
         except MayflyError as reason:
             error = reason
         if isinstance(error, SessionEnded | AccessKeyUnknown):
             self._suspect_source(name, asked.request)
-        self._outcomes.failed(name, error)
+        self._recorder.failed(name, error)
         return error
 
     def _is_about_another_config(self, outcome: object, asked: Asked) -> bool:
-        """Whether the exchange refused a config that has been replaced since. The session is then asked for again."""
+        """True if the exchange refused a config that has been replaced since. The session is then asked for again."""
         is_refused = isinstance(outcome, ConfigChanged | ConfigInvalid)
         return is_refused and asked.config.digest != self._ledger.config.digest
 

@@ -1,4 +1,4 @@
-"""The engine's front: what the endpoint, the control socket and the clock ask for."""
+"""The engine's front: the calls of the endpoint, the control socket and the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.checks import no_longer_there
+from mayfly.daemon.keeper.common_errors import profile_changed
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
@@ -115,19 +115,19 @@ class Keeper:
         started = await asyncio.shield(self._renewals.start(asking))
         error = await asyncio.shield(started.answer)
         if started.origin and self.config.origins.get(asking.profile) != started.origin:
-            raise no_longer_there(asking.profile)
+            raise profile_changed(asking.profile)
         if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
             raise error
 
     def asks_human(self, profile: str) -> bool:
-        """Whether a renewal for the profile would need a person's approval now."""
+        """True if a renewal for the profile would need a person's approval now."""
         return (
             profile in self.config.profiles
             and self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
         )
 
     async def identify(self, profile: str) -> Identity:
-        """The identity of the profile's session, from AWS; raises a MayflyError where there is none, or AWS refuses."""
+        """The identity of the profile's session, from AWS; raises a MayflyError if there is none, or AWS refuses."""
         credentials = self.take(profile) or await self.obtain(profile, Trigger.CLIENT)
         return await self._verification.identity(self._ledger.name_of(profile), credentials)
 
@@ -144,7 +144,7 @@ class Keeper:
         await self.look()
 
     def age_seconds(self, profile: str) -> float:
-        """How old the profile's session is; 0 where there is none."""
+        """The age of the profile's session in seconds; 0 if there is none."""
         if profile not in self.config.profiles:
             return 0
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
@@ -188,7 +188,7 @@ class Keeper:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any session is asked for or wanted, and not yet there."""
+        """True while a renewal is requested or running."""
         return self._renewals.is_starting or bool(self._wanted)
 
     def wind_up(self) -> None:
@@ -246,7 +246,7 @@ class Keeper:
     def _usable(self, profile: str) -> Credentials | None:
         """Live credentials for the profile; raises ConfigChanged where a reload has taken the profile out."""
         if profile not in self.config.profiles:
-            raise no_longer_there(profile)
+            raise profile_changed(profile)
         return self._ledger[self._ledger.name_of(profile)].usable(self._clock())
 
     def _status_of(self, profile: str, now: datetime) -> ProfileStatus:

@@ -1,4 +1,4 @@
-"""How wanted sessions are got: logins by one lane, roles by the other, in as few exchanges as possible.
+"""Gets the wanted sessions: logins by one lane, roles by the other, in as few exchanges as possible.
 
 Single flight: a session that is wanted twice is got once, and all its clients wait for the same answer.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper import checks
+from mayfly.daemon.keeper import common_errors
 from mayfly.daemon.keeper.exchanges import Exchanges
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.login_lane import LoginLane
@@ -69,7 +69,7 @@ class Lanes:
     def want(self, name: str) -> Answer:
         """Want the session; it is got together with others that are wanted at the same time. Returns its answer."""
         if self._is_refused(name):
-            return answered(checks.stopping())
+            return answered(common_errors.stopping())
         answer = self.wanted.add(name, self._ledger.kind(name))
         self._exchanges.debounce.restart()
         self._logins.start()
@@ -85,7 +85,7 @@ class Lanes:
         new_names = self._ledger.current_names(before, self.wanted.names)
         for name in self.wanted.names:
             if name not in new_names:
-                self.wanted.answer(name, checks.no_longer_there(name))
+                self.wanted.answer(name, common_errors.profile_changed(name))
         self.wanted.rename(new_names, lambda name: self._ledger.current_name(before, name))
         self._start()
 
@@ -104,11 +104,11 @@ class Lanes:
         """Answer every client, and end every exchange."""
         self._exchanges.is_closed = True
         for name in self.wanted.names:
-            self.wanted.answer(name, checks.stopping())
+            self.wanted.answer(name, common_errors.stopping())
         await self._tasks.end()
 
     def _start(self) -> None:
-        """Start whatever can be started now."""
+        """Start all logins and roles that can start now."""
         if not self._exchanges.is_closed:
             self._roles.fail_without_source()
             self._logins.start()

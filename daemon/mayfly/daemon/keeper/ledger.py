@@ -46,18 +46,18 @@ class Ledger:
         for name in names:
             self._by_origin.setdefault(config.origins[name], []).append(name)
         for old, new in self.current_names(before, sessions).items():
-            is_otherwise = _circumstances(before, old) != _circumstances(config, new)
+            is_otherwise = _call_settings(before, old) != _call_settings(config, new)
             self._sessions[new] = sessions[old].failures_cleared() if is_otherwise else sessions[old].config_adopted()
 
     def current_names(self, config: Config, names: Iterable[str]) -> dict[str, str]:
-        """By a session's name in `config`: its name now. Sessions that nothing here is made from alike are left out."""
+        """The present name of each session of `config`. Sessions whose origin is no longer configured are left out."""
         pairs = [(here, name) for name in names if (here := self.current_name(config, name))]
-        # Where several sessions have become one, the session of the same name counts.
+        # If several sessions have become one, the session with the same name is kept.
         before = dict(sorted(pairs, key=lambda pair: pair[0] == pair[1]))
         return {name: here for here, name in before.items()}
 
     def current_name(self, config: Config, name: str) -> str | None:
-        """The name now of the session `name` of `config`, or None where no session is made from the same any more."""
+        """The present name of the session `name` of `config`; None if its origin is no longer configured."""
         names = self._by_origin.get(config.origins.get(name, ""), [])
         return name if name in names else next(iter(names), None)
 
@@ -78,11 +78,11 @@ class Ledger:
         return {name: self._stored(name, now) for name in self.names}
 
     def _stored(self, name: str, now: datetime) -> StoredSession:
-        circumstances = _digest(_circumstances(self.config, name))
+        circumstances = _digest(_call_settings(self.config, name))
         return StoredSession(self.config.origins[name], self[name].to_keep(self.policy(name, now)), circumstances)
 
     def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
-        """Take back sessions that are made from what is configured now; the names of those with live credentials.
+        """Take back sessions whose origin is configured now. Returns the names of those with live credentials.
 
         A failure no longer counts where 1Password or STS is asked another way than before.
         """
@@ -91,11 +91,11 @@ class Ledger:
             by_origin.setdefault(stored.origin, {})[name] = stored
         for name in self.names:
             rows = by_origin.get(self.config.origins[name], {})
-            # Of several alike, live credentials count first, and then the same name.
+            # Of several with this origin, prefer live credentials, then the same name.
             best = max(rows, key=lambda other: (rows[other].session.usable(now) is not None, other == name), default="")
             if best:
                 recalled = rows[best].session.recalled(now)
-                is_alike = rows[best].circumstances == _digest(_circumstances(self.config, name))
+                is_alike = rows[best].circumstances == _digest(_call_settings(self.config, name))
                 self._sessions[name] = recalled if is_alike else recalled.failures_cleared()
         return [name for name in self.names if self[name].usable(now)]
 
@@ -123,11 +123,11 @@ class Ledger:
         return self._chains[name][0]
 
     def is_base(self, name: str) -> bool:
-        """Whether `name` is got by a login, and not by AssumeRole from another session."""
+        """True if a login gets `name`, not AssumeRole from another session."""
         return len(self._chains[name]) == 1
 
     def kind(self, name: str) -> Kind:
-        """What it takes to get `name`."""
+        """The kind of exchange that gets `name`."""
         return Kind.LOGIN if self.is_base(name) else Kind.ROLE
 
     def live_source(self, name: str, now: datetime) -> str | None:
@@ -140,15 +140,15 @@ class Ledger:
         return chain[chain.index(source) + 1 :] if source else ()
 
     def has_source(self, name: str, now: datetime) -> bool:
-        """Whether `name` can be got without another session first: by a login, or from a live session."""
+        """True if `name` needs no other session first: it is got by a login, or from a live session."""
         return self.is_base(name) or self.live_source(name, now) is not None
 
     def asks_human(self, name: str) -> bool:
-        """Whether a login for `name` may raise a prompt."""
+        """True if a login for `name` may raise a prompt."""
         return self._asks_human[name]
 
     def policy(self, name: str, now: datetime) -> RefreshPolicy:
-        """How the session is kept. A role on a live session asks nobody; a login asks as its 1Password account does."""
+        """The session's policy. A role on a live session asks nobody; a login asks as its 1Password account does."""
         asks_human = self.asks_human(name) and not self.live_source(name, now)
         # Of the profiles that share the session, the strongest mode counts.
         return RefreshPolicy(mode=self._modes[name], asks_human=asks_human)
@@ -163,10 +163,10 @@ class Ledger:
             self[link] = self[link].fetched(now)
 
     def needed_until(self, name: str, now: datetime) -> datetime | None:
-        """When the first role above `name` ends that is in use and outlives `name`; None where there is none."""
+        """The first end of a role in use above `name` that outlives `name`; None if there is none."""
         end = self[name].ends_at()
         used = [role for role in self._above[name] if self[role].is_in_use()]
-        kept = [role for role in used if self[role].is_kept(self.policy(role, now))]
+        kept = [role for role in used if self[role].is_renewed_by_clock(self.policy(role, now))]
         ends = [later for role in kept if (later := self[role].ends_at()) and (end is None or later > end)]
         return min(ends, default=None)
 
@@ -183,8 +183,8 @@ class Ledger:
             self[link] = self[link].asked_by_person()
 
 
-def _circumstances(config: Config, name: str) -> list[object]:
-    """How STS and `op` are called. A session does not depend on these, but a failure may come from them."""
+def _call_settings(config: Config, name: str) -> list[object]:
+    """The settings for calling STS and `op`. A session does not depend on these, but a failure may come from them."""
     links = [config.profiles[link] for link in config.ancestry(name)]
     return [*((link.region, link.sts_region) for link in links), config.onepassword_of(name)]
 

@@ -60,7 +60,7 @@ class LoginLane:
         """
         is_last = True
 
-        def pass_on() -> None:
+        def start_next_login() -> None:
             nonlocal is_last
             if is_last:
                 is_last = False
@@ -68,12 +68,12 @@ class LoginLane:
 
         try:
             if not is_first:
-                await self._look_around()
+                await self._drop_logins()
             while self._wanted.is_queued(Kind.LOGIN) and is_last:
-                await self._exchanges.run(self._compose, prepare=self._drop_lapsed, on_idle=pass_on)
+                await self._exchanges.run(self._compose, prepare=self._drop_lapsed, on_idle=start_next_login)
                 self._on_end()
                 if is_last:
-                    await self._look_around()
+                    await self._drop_logins()
         finally:
             self._wait_for_code()
             if is_last:
@@ -81,7 +81,7 @@ class LoginLane:
 
     def _end(self) -> None:
         self._is_running = False
-        # ExitStack makes every call, also where one of them fails, and the first one last.
+        # ExitStack runs every callback, even after an error, in reverse order.
         with ExitStack() as calls:
             calls.callback(self._on_end)
             # A login is left here only after a fault of mayfly's own.
@@ -105,8 +105,8 @@ class LoginLane:
 
     # Between two logins
 
-    async def _look_around(self) -> None:
-        """Give up logins that need not, or must not, be prompted for any more."""
+    async def _drop_logins(self) -> None:
+        """Drop logins that must no longer prompt."""
         self._wait_for_code()
         for name, error in refused(self._ledger, self._wanted.code_users()).items():
             self._exchanges.fail(name, error)
@@ -117,9 +117,9 @@ class LoginLane:
             asyncio.get_running_loop().call_later(next_code_seconds(self._clock()), self._take_next_code)
 
     def _take_next_code(self) -> None:
-        """The next one-time password is there: put the logins that waited for it back into the queue.
+        """The next one-time password is valid: put the logins that waited for it back into the queue.
 
-        A login whose code user is still in an exchange goes on waiting: the exchange uses this password, too.
+        A login whose code user is still in an exchange goes on waiting: that exchange may use this password, too.
         """
         ready = [name for name, user in self._wanted.code_users().items() if not self._wanted.is_in_exchange(user)]
         for name in ready:
@@ -137,7 +137,7 @@ class LoginLane:
         """If the screen is locked now, give up the queued logins that would prompt, except with `--through-lock`."""
         if not self._wanted.is_queued(Kind.LOGIN) or not await self._presence.is_locked():
             return
-        locked = ScreenLocked("the screen was locked before it was this profile's turn")
+        locked = ScreenLocked()
         for name in self._wanted.names_in(State.QUEUED, Kind.LOGIN):
             if self._ledger.asks_human(name) and not self._wanted.may_pass_lock(name):
                 self._wanted.answer(name, locked)

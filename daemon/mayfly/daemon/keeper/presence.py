@@ -1,4 +1,4 @@
-"""Who is in front of the screen: one look at the desk serves all callers that want to know at the same time."""
+"""The user's presence at the screen: one look at the desk serves all callers that ask at the same time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PresenceWatch:
         return self.scene
 
     async def is_locked(self) -> bool:
-        """Whether the screen is locked now, so that nobody may be prompted."""
+        """True if the screen is locked now, so that nobody may be prompted."""
         return (await self.see()).presence is Presence.LOCKED
 
     async def _look(self) -> None:

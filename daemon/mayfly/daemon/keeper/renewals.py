@@ -1,7 +1,7 @@
 """Starting renewals: asks the core whether the clock, a client or a person may have new credentials now.
 
-Law: what starts a renewal runs in a task of the engine's own. A client that goes away, or whose patience ends, takes
-back nothing but its own waiting.
+Law: a renewal is started in a task of the engine's own. If a client goes away, or its patience ends, only its wait is
+cancelled, not the renewal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.checks import no_longer_there, stopping
+from mayfly.daemon.keeper.common_errors import profile_changed, stopping
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
@@ -26,7 +26,7 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Asking(NamedTuple):
-    """Who asks for new credentials, and for which profile. `override`: a person's `--through-lock`."""
+    """A wish for new credentials: the profile, and who asks. `override`: a person's `--through-lock`."""
 
     profile: str
     trigger: Trigger
@@ -39,7 +39,7 @@ _PRESENT = Scene()
 
 
 class Started(NamedTuple):
-    """What a client or a person waits for, and the origin of the session that it was started for."""
+    """The answer that a client or a person waits for, and the origin of the session that it was started for."""
 
     answer: Answer
     origin: str | None
@@ -70,7 +70,7 @@ class Renewals:
 
     @property
     def is_starting(self) -> bool:
-        """Whether somebody has asked for credentials, and it is not yet decided whether they may have them."""
+        """True while it is not yet decided whether a client or a person that has asked may have credentials."""
         return self._starting > 0
 
     def start(self, asking: Asking) -> asyncio.Future[Started]:
@@ -78,7 +78,7 @@ class Renewals:
         started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
 
         def ended(task: asyncio.Task[None]) -> None:
-            """Answer, whatever has become of the task: it may not even have begun when the engine ends."""
+            """Answer even if the task failed or was cancelled: it may not have begun when the engine ends."""
             self._starting -= 1
             if not started.done():
                 fault = ExchangeFailed("nothing was started, by a fault of mayfly's own")
@@ -92,7 +92,7 @@ class Renewals:
         """A client was given credentials: start a renewal in the background, if they are due and there may be one."""
         if name in self._waking or name in self._wanted:
             return
-        if self._ledger[name].wants(self._ledger.policy(name, now), Trigger.CLIENT, _PRESENT, now):
+        if self._ledger[name].may_renew(self._ledger.policy(name, now), Trigger.CLIENT, _PRESENT, now):
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, asking))
 
@@ -106,7 +106,7 @@ class Renewals:
         return answer
 
     def _want_anew(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None) -> Answer | None:
-        is_wanted = self._ledger[name].wants(
+        is_wanted = self._ledger[name].may_renew(
             self._ledger.policy(name, now),
             trigger,
             self._presence.scene,
@@ -173,7 +173,7 @@ class Renewals:
     def _name_of(self, profile: str) -> str:
         """The session that serves the profile now; raises ConfigChanged where a reload has taken the profile out."""
         if profile not in self._ledger.config.profiles:
-            raise no_longer_there(profile)
+            raise profile_changed(profile)
         return self._ledger.name_of(profile)
 
     def _refused(self, name: str) -> Answer:

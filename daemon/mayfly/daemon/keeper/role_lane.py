@@ -33,7 +33,7 @@ class RoleLane:
         self._clock = clock
         self._tasks = tasks
         self._on_end = on_end
-        # From the launch of an exchange until it is told what to get: roles that are wanted meanwhile go with it.
+        # True from the launch of an exchange to its request; roles that are wanted meanwhile join it.
         self._is_launching = False
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class RoleLane:
             is_asked, self._is_launching = True, False
             return batch
 
-        # ExitStack makes every call, also where one of them fails, and the first one last.
+        # ExitStack runs every callback, even after an error, in reverse order.
         with ExitStack() as calls:
             calls.callback(self._on_end)
             try:
@@ -82,7 +82,7 @@ class RoleLane:
                     self._fail_queued(calls)
 
     def _fail_queued(self, calls: ExitStack) -> None:
-        """By a fault of mayfly's own the exchange was asked for nothing: its roles must not wait for ever."""
+        """By a fault of mayfly's own the exchange got no request: end the wait of its roles."""
         fault = ExchangeFailed("the role could not be assumed, by a fault of mayfly's own")
         for name in self._wanted.names_in(State.QUEUED, Kind.ROLE):
             calls.callback(self._exchanges.fail, name, fault)
@@ -92,6 +92,6 @@ class RoleLane:
         return [name for name in self._wanted.names_in(State.QUEUED, Kind.ROLE) if self._is_assumable(name, now)]
 
     def _is_assumable(self, name: str, now: datetime) -> bool:
-        """Whether the role stands on a live session, and on no other role that an exchange is getting."""
+        """True if the role has a live session below it, and no exchange is getting a role between them."""
         links = self._ledger.links_above_live(name, now)
         return bool(links) and not any(self._wanted.is_in_exchange(link) for link in links[:-1])

@@ -61,7 +61,7 @@ def unpack(raw: bytes) -> dict[str, StoredSession]:
 
 
 def is_to_be_kept(before: Session, after: Session) -> bool:
-    """Whether a change must be in the store at once, because a restart would undo it: credentials, or a "no"."""
+    """True if a change must be stored at once, because a restart would undo it: new credentials, or a refusal."""
     return before.credentials is not after.credentials or _refusals(before) != _refusals(after)
 
 

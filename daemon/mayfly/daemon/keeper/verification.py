@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.checks import not_started
+from mayfly.daemon.keeper.common_errors import not_started
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.tasks import Tasks

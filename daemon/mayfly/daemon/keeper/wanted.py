@@ -21,18 +21,18 @@ Answer = asyncio.Future[MayflyError | None]
 
 
 class Kind(Enum):
-    """How a session is got."""
+    """The kind of exchange that gets a session."""
 
     LOGIN = "login"
     ROLE = "role"
 
 
 class State(Enum):
-    """What a wanted session waits for."""
+    """The state of a wanted session."""
 
-    QUEUED = "an exchange of its own kind"
-    IN_EXCHANGE = "the exchange that has it"
-    WAITING_FOR_CODE = "the next one-time password of its MFA device"
+    QUEUED = "queued for an exchange"
+    IN_EXCHANGE = "in an exchange"
+    WAITING_FOR_CODE = "waiting for the next one-time password of its MFA device"
 
 
 def answered(error: MayflyError | None) -> Answer:
@@ -101,23 +101,23 @@ class WantedSessions:
         return [name for name, wanted in self._table.items() if wanted.state is state and wanted.kind is kind]
 
     def is_queued(self, kind: Kind) -> bool:
-        """Whether any session of this kind waits for an exchange."""
+        """True if any session of this kind waits for an exchange."""
         return any(wanted.kind is kind and wanted.state is State.QUEUED for wanted in self._table.values())
 
     def is_by_person(self, name: str | None) -> bool:
-        """Whether the session is wanted, and by a person."""
+        """True if the session is wanted, and by a person."""
         return name in self._table and self._table[name].by_person
 
     def may_pass_lock(self, name: str | None) -> bool:
-        """Whether a prompt for the session is allowed through a locked screen."""
+        """True if a prompt for the session is allowed through a locked screen."""
         return name in self._table and any(override.holds for override in self._table[name].overrides)
 
     def has_lapsed(self, name: str) -> bool:
-        """Whether a prompt through a locked screen was allowed, and is no longer."""
+        """True if a prompt through a locked screen was allowed and no longer is."""
         return bool(self._table[name].overrides) and not self.may_pass_lock(name)
 
     def is_in_exchange(self, name: str | None) -> bool:
-        """Whether an exchange is getting the session."""
+        """True if an exchange is getting the session."""
         return name in self._table and self._table[name].state is State.IN_EXCHANGE
 
     def code_users(self) -> dict[str, str | None]:

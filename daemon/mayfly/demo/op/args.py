@@ -63,7 +63,7 @@ class Arguments:
             raise OpError(_unknown_command(self.words))
 
     def is_on(self, flag: str) -> bool:
-        """Whether a switch is on."""
+        """True if a switch is on."""
         return self.flags.get(flag) is True
 
     def text(self, flag: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How `op` authenticates: by which mode, whether the app lets it in, and what the human answers.
+"""The authentication of `op`: its mode, the app's permission, and the human's answer.
 
 Law: the order is: the failure that the state asks for; the mode (Connect, service account, desktop app, manual session,
 none); the app; the account; the authorization or its prompt; the network and its limits. No vault is read before that.
@@ -37,7 +37,7 @@ def authenticate(call: Call) -> None:
 
 
 def mode_of(call: Call) -> str:
-    """How this call authenticates: connect, service, desktop, manual or none."""
+    """The mode of this call's authentication: connect, service, desktop, manual or none."""
     names = call.environment.keys()
     if {"OP_CONNECT_HOST", "OP_CONNECT_TOKEN"} <= names:
         return "connect"
@@ -80,7 +80,7 @@ def _service(call: Call) -> None:
 
 
 def _is_accepted(call: Call, mode: str, variable: str) -> bool:
-    """Whether the world is in this mode and accepts the token in `variable`."""
+    """True if the world is in this mode and accepts the token in `variable`."""
     return call.state.get("mode") == mode and call.state.get(f"{mode}_token") in {None, call.environment[variable]}
 
 
@@ -125,7 +125,7 @@ def _session_key(call: Call) -> str:
 
 
 def _is_authorized(call: Call, grant: str) -> bool:
-    """Whether this session has an authorization that is neither idle, too old, nor revoked by a lock."""
+    """True if this session has an authorization that is neither idle, too old, nor revoked by a lock."""
     with op_state.changing(call.path) as state:
         auth = state.setdefault("auth", {})
         if call.table("app").get("locked"):

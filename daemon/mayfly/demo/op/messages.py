@@ -1,4 +1,4 @@
-"""What `op` prints when it fails, word for word.
+"""The messages of `op` when it fails, word for word.
 
 Law: every message that `op` is known to print is here and nowhere else, and nothing here decides when it is printed.
 Recorded from `op` 2.20 to 2.39 or reported by its users. Nobody has verified what a comment marks `assumption`.

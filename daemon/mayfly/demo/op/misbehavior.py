@@ -1,4 +1,4 @@
-"""How the stand-in `op` misbehaves when its state says so.
+"""The misbehavior of the stand-in `op`, as its state says.
 
 Law: everything here was seen in a real `op`, or is something that a reader of its output must survive.
 """

@@ -90,7 +90,7 @@ class Vault:
     def install(self, folder: Path) -> Path:
         """Write state, log and `bin/op` into `folder`, and return the path of that `op`.
 
-        Only this user can read them, whatever the umask.
+        Only this user can read them; the umask does not matter.
         """
         folder = folder.absolute()
         shim = folder / "bin" / "op"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """How this answer differs from AWS's; by default it does not.
+    """The differences of this answer from AWS's; by default none.
 
     `max_life_seconds` shortens the life of what is issued; the duration that was asked for is still checked.
     """

@@ -55,7 +55,7 @@ UNREADABLE: frozenset[Fault] = frozenset({"hang", "reset", "malformed"})
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
-    """How the embedded STS misbehaves; every field may be set at any time.
+    """The faults of the embedded STS; every field may be set at any time.
 
     `clock_skew_seconds` shifts the server's clock and its Date header. `latency_seconds` passes between the checks and
     the answer. `max_life_seconds` shortens the life of all credentials. `script` has one fault for each request.
@@ -78,7 +78,7 @@ class Faults:
         return self.script.popleft() if self.script else "ok"
 
     def overrides(self, fault: Fault) -> Overrides:
-        """How `fault` and the other fields change an answer."""
+        """The changes that `fault` and the other fields make to an answer."""
         return Overrides(
             max_life_seconds=self.max_life_seconds,
             refuses_codes=fault == "invalid-mfa",

@@ -46,7 +46,7 @@ class Devices:
         return step
 
     def _remember(self, serial: str, code: str, now: datetime) -> bool:
-        """Whether the code was seen before; from now on it was."""
+        """True if the code was seen before; from now on it was."""
         oldest = step_at(now) - MEMORY_STEPS
         self._seen = {key: step for key, step in self._seen.items() if step > oldest}
         was_seen = (serial, code) in self._seen

@@ -1,4 +1,4 @@
-"""What a parameter may be, by botocore's model of STS, and AWS's words where it is something else."""
+"""The values that a parameter may have, by botocore's model of STS, and AWS's words for any other."""
 
 import functools
 import json

@@ -103,7 +103,7 @@ class StsService:
         return {"Credentials": credentials, "AssumedRoleUser": assumed, **optional}
 
     def _check_mfa(self, caller: Principal, context: RequestContext) -> bool:
-        """Whether the request has a valid code. Raises StsError for an invalid one."""
+        """True if the request has a valid code. Raises StsError for an invalid one."""
         serial = context.parameters.get("SerialNumber")
         code = context.parameters.get("TokenCode")
         if serial is None and code is None:

@@ -47,12 +47,17 @@ _PASSED_ON = (
 )
 
 
+def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an `op` that need not authenticate, taken from `environ`."""
+    return {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
+
+
 def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of `op` for this [onepassword] table, taken from `environ`.
 
     Raises ConfigInvalid or OnePasswordHung if its token cannot be had.
     """
-    chosen = {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
+    chosen = plain_environment(environ)
     if onepassword.mode == "desktop":
         return chosen
     # Without these two op reads the desktop app's settings first, and on macOS can hang there.

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from mayfly.session import CODE_PERIOD_SECONDS, first_usable_step
@@ -68,6 +69,10 @@ class OpLock:
         raw = os.pread(self._descriptor, MAX_FILE_BYTES, 0)
         self._write(raw or b"{}", RESERVED_BYTES)
 
+    def must_wait(self, devices: Iterable[Device]) -> bool:
+        """True if the current code of one of the devices was sent already."""
+        return _first_usable(_sent(self._read(), devices), self._step()) > self._step()
+
     def wait_for_fresh_codes(self, devices: Iterable[Device]) -> None:
         """Wait until the code of every device is one that was not sent. Waits in slices, because the clock may jump."""
         sent = _sent(self._read(), devices)
@@ -79,11 +84,17 @@ class OpLock:
         """True if a code of `device` that was made since the last wait may have been sent already."""
         return _first_usable(_sent(self._read(), [device]), self._codes_since) > self._codes_since
 
-    def note_sent(self, devices: Iterable[Device]) -> None:
+    def has_seen_work(self, program: str) -> bool:
+        """True if this very file has read values before, so that its version need not be asked for."""
+        return self._read().get(_program_key(program)) == _file_identity(program)
+
+    def note_sent(self, devices: Iterable[Device], program: str | None = None) -> None:
         """Write down that codes are about to be sent: of this step, or of the one that ended since `op` made them."""
         rows, now = self._read(), self._step()
         for key in map(_key, devices):
             rows[key] = [*rows.pop(key, ()), now - 1, now][-STEPS_KEPT:]
+        if program:
+            rows[_program_key(program)] = _file_identity(program)
         text = json.dumps(dict(list(rows.items())[-DEVICES_KEPT:]))
         # Padded, not cut: one write leaves the file whole wherever it is interrupted.
         self._write(text.encode(), os.fstat(self._descriptor).st_size)
@@ -130,6 +141,20 @@ def _sent(rows: Rows, devices: Iterable[Device]) -> set[int]:
 def _first_usable(sent: Iterable[int], now: int) -> int:
     # After a clock was set back, steps that are still to come do not count: nobody waits until the future is over.
     return first_usable_step(max((step for step in sent if step <= now + 1), default=None), now)
+
+
+def _program_key(program: str) -> str:
+    # No device's key is like it: a device's reference begins with op://.
+    return f"op {program}"
+
+
+def _file_identity(program: str) -> list[int]:
+    """Numbers that change when another file takes the program's place; none if there is no file."""
+    try:
+        found = Path(program).stat()
+    except OSError:
+        return []
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
 
 
 def _key(device: Device) -> str:

@@ -5,18 +5,24 @@ Output of `op` leaves this file only as the values of the references. Errors nev
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterable, Mapping
 from typing import Self
 
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
-from mayfly.exchange.onepassword.environment import op_environment
+from mayfly.exchange.onepassword.environment import op_environment, plain_environment
 from mayfly.shared import programs
 from mayfly.shared.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
 
 
 OUTPUT_CAP_BYTES = 64 * 1024
 VALUE_CAP_BYTES = 1024
+
+# The first that knows service accounts (1Password's documentation). The texts of its errors are known from 2.20 on.
+OLDEST_VERSION = (2, 18)
+VERSION_SECONDS = 5
 
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
@@ -42,6 +48,36 @@ def _missing(message: str, table: str) -> OnePasswordMissing:
     return OnePasswordMissing(message, hint=f'install the 1Password CLI, or set op = "/path/to/op" in [{table}]')
 
 
+def check_version(onepassword: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> None:
+    """Raise OnePasswordMissing for an `op` that is too old by its own word, and what `find_op` raises.
+
+    The check costs a process, so it is for times when a code must be waited for anyway. An `op` that tells no version
+    passes: whether it can do its work shows when it is asked for the values.
+    """
+    program = find_op(onepassword, environ, table)
+    try:
+        with Child(
+            (program, "--version"), environment=plain_environment(environ), limit_seconds=VERSION_SECONDS
+        ) as child:
+            printed = child.printed()
+    except OSError as reason:
+        raise _missing(f"{program} cannot be run: {reason.strerror}", table) from None
+    except (Hung, Flooded):
+        return
+    found = re.match(rb"\s*(\d{1,4})\.(\d{1,4})\.", printed.stdout)
+    if found and (int(found[1]), int(found[2])) < OLDEST_VERSION:
+        raise too_old(f"op {int(found[1])}.{int(found[2])} at {program}", table)
+
+
+def too_old(which: str, table: str) -> OnePasswordMissing:
+    """The error for an `op` that cannot do what is asked of it."""
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    return OnePasswordMissing(
+        f"{which} is too old: mayfly needs {oldest} or later",
+        hint=f"get a newer 1Password CLI, or name one by op in [{table}]",
+    )
+
+
 def template(references: Iterable[str]) -> bytes:
     """The input of `op inject`: one reference a line, in braces. A bare one would end at its first blank or '='."""
     return "".join(f"{{{{ {reference} }}}}\n" for reference in references).encode()
@@ -64,10 +100,10 @@ class Op:
     def __init__(
         self, onepassword: OnePassword, references: tuple[str, ...], environ: Mapping[str, str], table: str
     ) -> None:
-        self._limit_seconds = onepassword.timeout_seconds
+        self._onepassword = onepassword
         self._references = references
         self._table = table
-        program = find_op(onepassword, environ, table)
+        self.program = program = find_op(onepassword, environ, table)
         account = ("--account", onepassword.account) if onepassword.account else ()
         try:
             self._child = Child(
@@ -92,7 +128,7 @@ class Op:
             printed = self._child.printed()
         except Hung:
             raise OnePasswordHung(
-                f"op did not end within {self._limit_seconds} s",
+                f"op did not end within {self._onepassword.timeout_seconds} s",
                 hint=f"see that no window of 1Password waits; timeout_seconds in [{self._table}] is the limit",
             ) from None
         except Flooded:
@@ -100,9 +136,10 @@ class Op:
         # Before 2.32.1 op could fail with exit code 0.
         if printed.exit_code != 0 or (printed.stderr and not printed.stdout):
             # Imported here: a login that succeeds does not need its table of patterns.
-            from mayfly.exchange.onepassword.refusals import from_op
+            from mayfly.exchange.onepassword.refusals import Asked, from_op
 
-            raise from_op(printed.stderr, self._references, elapsed_seconds=printed.seconds)
+            asked = Asked(self._references, self._onepassword, self._table)
+            raise from_op(printed.stderr, asked, elapsed_seconds=printed.seconds)
         return self._checked(printed)
 
     def _checked(self, printed: Printed) -> dict[str, str]:

@@ -1,8 +1,6 @@
-"""The errors of `op`, and which of our errors each one becomes.
+"""Which of our errors each error of `op` becomes, and what mends it here: texts.py has the texts.
 
-The texts are no stable interface of 1Password. They were collected from recorded sessions and users' reports of op 2.20
-to 2.40. The first row that matches wins. Names in quotes are removed before matching, so that an item called "rate
-limit" is not misread.
+What is advised depends on the way to 1Password: a desktop app has no token, and a service account no app.
 """
 
 from __future__ import annotations
@@ -10,7 +8,11 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+from mayfly.config.model import OnePassword
+from mayfly.exchange.onepassword.op import too_old
+from mayfly.exchange.onepassword.texts import IGNORED, ROWS, STATUS_REFUSED, Row
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
 
@@ -34,125 +36,109 @@ _VALUE_LIKE = re.compile(r"[\w/+=-]{16,}|\b\d{6}\b")
 RATE_LIMIT_SECONDS = 15 * 60
 LONGEST_SECONDS = 24 * 3600
 
-# A number after a colon is a port, not a status.
-_STATUS = r"(?<![:.\w/-])"
 
-_IGNORED = "nobody answered the 1Password prompt within a minute"
+class Asked(NamedTuple):
+    """What `op` was asked for, by which way to 1Password, and the table of the config that says so."""
 
-_ROWS: tuple[tuple[str, type[MayflyError], str], ...] = (
-    (
-        r"isn't an item|could not find item|could not resolve item uuid.*could not find|deleted or archived"
-        # A 403 or 404 about one item says nothing about the account.
-        r"|could not (resolve|get) item.*\(40[34]\)",
-        errors.ItemNotFound,
-        "1Password finds no such item",
-    ),
-    (
-        r"isn't a field|does not have a (field|section)|could not find field|does(n't| not) have a one-time password",
-        errors.FieldNotFound,
-        "1Password finds no such field in the item",
-    ),
-    (
-        r"unable to generate (an )?otp",
-        errors.ItemValueInvalid,
-        "1Password makes no one-time password of what the item has",
-    ),
-    (r"isn't a vault", errors.VaultNotFound, "1Password finds no such vault"),
-    (
-        r"more than one item matches",
-        errors.ItemAmbiguous,
-        "1Password finds more than one item of this name",
-    ),
-    (
-        r"invalid secret reference|parsing error",
-        errors.ReferenceInvalid,
-        "1Password cannot read the secret reference",
-    ),
-    (
-        r"authorization prompt dismissed",
-        errors.ApprovalDismissed,
-        "the 1Password prompt was dismissed",
-    ),
-    (r"authorization timeout", errors.ApprovalIgnored, _IGNORED),
-    (r"app is locked|is locked", errors.OnePasswordLocked, "1Password is locked"),
-    (
-        r"cannot connect to 1password app|couldn't connect to the 1password desktop app"
-        r"|connecting to desktop app timed out|desktop app.*(connection refused|\beof\b)",
-        errors.OnePasswordNotRunning,
-        "the 1Password app is not running, or does not answer",
-    ),
-    (
-        r"connection reset.*1password|desktop app.*connection reset|unsupportedclienttype",
-        errors.IntegrationOff,
-        "the 1Password app does not accept op",
-    ),
-    (
-        r"no accounts? (configured|found)",
-        errors.AccountNotFound,
-        "op knows no 1Password account, or not the configured one",
-    ),
-    (
-        r"not currently signed in|account is not signed in|session expired|no active session"
-        r"|could not find session token",
-        errors.NotSignedIn,
-        "nobody is signed in to 1Password",
-    ),
-    (
-        rf"service account .*deleted|{_STATUS}(401|403)\b(?!->)|not authenticated yet|decodesaccredentials",
-        errors.ServiceAccountRejected,
-        "1Password does not accept the service account token",
-    ),
-    (
-        rf"{_STATUS}429\b(?!->)|too many requests|rate[- ]limit",
-        errors.OnePasswordRateLimited,
-        "1Password's rate limit is reached",
-    ),
-    (
-        r"\(50[0234]\)|internal server error|bad gateway|service unavailable|gateway time-?out",
-        errors.OnePasswordOffline,
-        "1Password's servers fail",
-    ),
-    (
-        r"dial tcp|no such host|i/o timeout|connection refused|connection reset by peer|network is (unreachable|down)"
-        r"|no route to host|deadline exceeded|tls handshake|unexpected eof|temporary failure in name resolution"
-        r"|server misbehaving",
-        errors.OnePasswordOffline,
-        "op cannot reach 1Password's servers: the network is down",
-    ),
-)
+    references: Sequence[str]
+    way: OnePassword
+    table: str
 
 
-def from_op(stderr: bytes, references: Sequence[str], *, elapsed_seconds: float) -> MayflyError:
-    """The error for the text that `op` wrote to stderr, `elapsed_seconds` after it was asked for `references`."""
+def from_op(stderr: bytes, asked: Asked, *, elapsed_seconds: float) -> MayflyError:
+    """The error for the text that `op` wrote to stderr, `elapsed_seconds` after it was asked."""
     text = _plain(stderr)
     words = _SINGLE_QUOTED.sub("''", _DOUBLE_QUOTED.sub('""', text))
-    for pattern, error, message in _ROWS:
-        if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
-            return _made(error, message, text, references, elapsed_seconds)
-    named = [reference for reference in map(_bare, references) if reference.lower() in text.lower()]
+    for row in ROWS:
+        if re.search(row.pattern, words, re.IGNORECASE | re.DOTALL):
+            return _made(row, text, asked, elapsed_seconds)
+    named = [reference for reference in map(_bare, asked.references) if reference.lower() in text.lower()]
     about = f" (of {max(named, key=len)})" if named else ""
     return errors.OnePasswordUnknown(f"1Password says: {_redacted(words) or 'nothing at all'}{about}")
 
 
-def _made(
-    error: type[MayflyError],
-    message: str,
-    text: str,
-    references: Sequence[str],
-    elapsed_seconds: float,
-) -> MayflyError:
-    if error is errors.ApprovalDismissed and elapsed_seconds >= IGNORED_AFTER_SECONDS:
+def _made(row: Row, text: str, asked: Asked, elapsed_seconds: float) -> MayflyError:
+    if row.error is errors.ApprovalDismissed and elapsed_seconds >= IGNORED_AFTER_SECONDS:
         # On Linux op says "dismissed" also for a prompt that nobody answered.
-        return errors.ApprovalIgnored(_IGNORED)
-    if error is errors.OnePasswordRateLimited:
+        return errors.ApprovalIgnored(IGNORED)
+    if row.error is errors.OnePasswordRateLimited:
         seconds = _retry_after_seconds(text)
-        return error(message, hint=f"come back in {_span(seconds)}", retry_after_seconds=seconds)
-    if error in _PART_AT_FAULT:
-        return error(
-            f"{message}: {_reference_at_fault(error, text, references)}",
+        return row.error(row.message, hint=f"come back in {_span(seconds)}", retry_after_seconds=seconds)
+    if row.error in _PART_AT_FAULT:
+        return row.error(
+            f"{row.message}: {_reference_at_fault(row.error, text, asked.references)}",
             hint="look it up in 1Password, and mend the config or the item",
         )
-    return error(message)
+    if row.error in _OF_THE_WAY:
+        return _OF_THE_WAY[row.error](row, asked)
+    return row.error(row.message, hint=row.hint)
+
+
+# Errors of a way to 1Password
+
+
+def _too_old(row: Row, asked: Asked) -> MayflyError:
+    return too_old(row.message, asked.table)
+
+
+def _account_ambiguous(row: Row, asked: Asked) -> MayflyError:
+    several = f"account in [{asked.table}] fits several 1Password accounts"
+    message = several if asked.way.account else row.message
+    return errors.AccountAmbiguous(message, hint=f'set account = "USER ID" in [{asked.table}]: {_LIST}')
+
+
+def _account_not_found(row: Row, asked: Asked) -> MayflyError:
+    if asked.way.account:
+        message = f"op does not know the account of [{asked.table}], or no account at all"
+        hint = f"mend account in [{asked.table}] ({_LIST}); if there is none, {_TURN_ON}"
+        return errors.AccountNotFound(message, hint=hint)
+    return errors.AccountNotFound(row.message, hint=_token_hint(asked) or _TURN_ON)
+
+
+def _not_signed_in(row: Row, asked: Asked) -> MayflyError:
+    return errors.NotSignedIn(row.message, hint=_token_hint(asked))
+
+
+def _rejected(row: Row, asked: Asked) -> MayflyError:
+    """A refused token; in desktop mode there is none, and the sign-in of the app's account is refused."""
+    if row.message != STATUS_REFUSED:
+        return row.error(row.message, hint=_token_hint(asked))
+    if asked.way.mode == "desktop":
+        hint = (
+            "sign in to the account again in the 1Password app, then run 'mayfly login'; "
+            f"account in [{asked.table}] says which account is meant"
+        )
+        return errors.NotSignedIn("1Password does not accept the sign-in of the app's account", hint=hint)
+    whose = "the Connect server does not accept its" if asked.way.mode == "connect" else "1Password does not accept the"
+    kind = "access token" if asked.way.mode == "connect" else "service account token"
+    return row.error(f"{whose} {kind}", hint=_token_hint(asked))
+
+
+def _token_hint(asked: Asked) -> str | None:
+    """How the token of this way is renewed; None for the desktop app, which has none."""
+    way = asked.way
+    if way.connect_host:
+        return f"make a new access token of the Connect server and put it in connect_token_file of [{asked.table}]"
+    if way.token_command:
+        return f"make a new service account token, and have token_command in [{asked.table}] print it"
+    if way.token_file:
+        return f"make a new service account token and put it in token_file of [{asked.table}]"
+    return None
+
+
+_LIST = "'op account list' shows them"
+_TURN_ON = errors.TURN_ON_INTEGRATION
+
+_OF_THE_WAY: dict[type[MayflyError], Callable[[Row, Asked], MayflyError]] = {
+    errors.OnePasswordMissing: _too_old,
+    errors.AccountAmbiguous: _account_ambiguous,
+    errors.AccountNotFound: _account_not_found,
+    errors.NotSignedIn: _not_signed_in,
+    errors.ServiceAccountRejected: _rejected,
+}
+
+
+# Words and references
 
 
 def _plain(stderr: bytes) -> str:

@@ -32,7 +32,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d
 _ACCESS_KEY_ID = re.compile(r"\w{16,128}", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]{1,16384}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
-_HINT = "see what answers in AWS's place: sts_endpoint_url, or a proxy"
+NOT_AWS_HINT = "see what answers in AWS's place: sts_endpoint_url, a proxy or a firewall"
 
 
 class UnusableAnswer(Exception):
@@ -54,7 +54,7 @@ class Answer:
 
 def failed(problem: str) -> AwsFailed:
     """The error for an answer that cannot be used."""
-    return AwsFailed(f"AWS STS gave no usable answer: {problem}", hint=_HINT)
+    return AwsFailed(f"AWS STS gave no usable answer: {problem}", hint=NOT_AWS_HINT)
 
 
 def check_document(operation: str, body: bytes) -> None:

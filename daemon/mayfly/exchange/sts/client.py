@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import ssl
 
 from asyncio import ensure_future, get_running_loop, sleep, timeout
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from botocore import exceptions as boto
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
+from mayfly.config.network import CA_VARIABLES, ca_bundle, proxy_of, shown_host
 from mayfly.exchange.sts.answers import (
     Answer,
     UnusableAnswer,
@@ -36,6 +36,7 @@ from mayfly.exchange.sts.answers import (
     parse_instant,
 )
 from mayfly.exchange.sts.connection import Connection
+from mayfly.exchange.sts.environment import botocore_proxies, certificate_hint, check_settings
 from mayfly.exchange.sts.http_session import StsHttpSession, problem_in
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.exchange.sts.reachability import unreachable
@@ -57,7 +58,12 @@ FIRST_PAUSE_SECONDS = 0.3
 
 
 class _NeverSent(Exception):
-    """No connection was made, so nobody has seen the request; the text says why."""
+    """No connection was made, so nobody has seen the request."""
+
+    def __init__(self, why: str, hint: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.hint = hint
 
 
 @attrs.frozen(kw_only=True)
@@ -109,17 +115,20 @@ class Sts:
     async def warm_up(self, location: StsLocation) -> None:
         """Read botocore's data files while the person reaches for the fingerprint reader.
 
-        Raises AwsUnreachable if no call can be made, as with an unreadable AWS_CA_BUNDLE.
+        Raises AwsUnreachable if no client can be made.
         """
-        _check_bundle(os.environ.get("AWS_CA_BUNDLE"))
         try:
             async with self._new_client(location, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
                 pass
         except (boto.BotoCoreError, OSError):
-            raise _not_callable("the environment's settings cannot be used") from None
+            raise AwsUnreachable(
+                "AWS STS cannot be called: the environment's settings cannot be used",
+                hint=f"see the proxy variables and {', '.join(CA_VARIABLES)}",
+            ) from None
 
     async def call(self, location: StsLocation, keys: Keys, operation: str, **parameters: Any) -> Answer:
         """One call, repeated only where it certainly had no effect (never sent, throttled); raises an AwsError."""
+        check_settings(location, os.environ)
         pause, end = FIRST_PAUSE_SECONDS, get_running_loop().time() + RETRY_SECONDS
         for _ in range(MAX_TRIES - 1):
             try:
@@ -135,14 +144,14 @@ class Sts:
         self, location: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]
     ) -> Answer:
         """Call the first region that accepts a connection. A code that was never sent may go to the next region."""
-        why = ""
+        last = _NeverSent("no connection", "")
         for region in sorted(location.each_region(), key=self._unreachable.__contains__):
             try:
                 return await self._call_once(region, keys, operation, parameters)
             except _NeverSent as reason:
                 self._unreachable.add(region)
-                why = str(reason)
-        raise unreachable(location, why)
+                last = reason
+        raise unreachable(location, last.why, last.hint)
 
     async def _call_once(self, location: StsLocation, keys: Keys, operation: str, parameters: dict[str, Any]) -> Answer:
         connection, sent_at = Connection(), self._clock()
@@ -157,7 +166,7 @@ class Sts:
             raise from_sts(refusal.response, parameters, location.region, self._clock()) from None
         except (boto.BotoCoreError, OSError) as reason:
             if connection.was_never_made:
-                raise _NeverSent(_why_never_sent(reason)) from None
+                raise _never_sent(reason, location) from None
             raise _no_answer(reason) from None
         except UnusableAnswer as reason:
             raise failed(str(reason)) from None
@@ -180,7 +189,7 @@ class Sts:
             region_name=location.region,
             endpoint_url=location.endpoint_url,
             # Plain http on loopback needs no certificates, and reading them would cost a thread and 30 ms.
-            verify=False if location.is_plain_loopback() else None,
+            verify=False if location.is_plain_loopback() else _certificates(os.environ),
             aws_access_key_id=keys.access_key_id,
             aws_secret_access_key=keys.secret_access_key,
             aws_session_token=keys.session_token,
@@ -191,29 +200,15 @@ class Sts:
                 retries={"total_max_attempts": 1},
                 parameter_validation=False,
                 http_session_cls=StsHttpSession,
-                # None is the environment's proxies. On loopback a proxy could read the code and the key id.
-                proxies={} if location.is_loopback() else None,
+                proxies=botocore_proxies(location, os.environ),
             ),
         )
 
 
-def _check_bundle(bundle: str | None) -> None:
-    """Raise AwsUnreachable for a CA bundle that cannot be used.
-
-    aiobotocore would read it only with the first call, when the code is already there.
-    """
-    if not bundle:
-        return
-    try:
-        ssl.create_default_context(cafile=bundle)
-    except ssl.SSLError:
-        raise _not_callable(f"{printable(bundle)} holds no certificate that can be read") from None
-    except OSError as reason:
-        raise _not_callable(f"{printable(bundle)}: {reason.strerror}") from None
-
-
-def _not_callable(why: str) -> AwsUnreachable:
-    return AwsUnreachable(f"AWS STS cannot be called: {why}", hint="see AWS_CA_BUNDLE and the proxy variables")
+def _certificates(environ: Mapping[str, str]) -> str | bool:
+    """The file of certificates that is in force; True is the list that comes with botocore."""
+    bundle = ca_bundle(environ)
+    return bundle.value if bundle else True
 
 
 # What botocore's parsers raise for documents that they do not expect.
@@ -242,5 +237,13 @@ def _no_answer(reason: Exception) -> AwsFailed:
     return AwsFailed(f"AWS STS gave no answer: {'the time is over' if is_late else 'the connection broke off'}")
 
 
-def _why_never_sent(reason: Exception) -> str:
-    return "its certificate is not accepted" if isinstance(reason, boto.SSLError) else "no connection"
+def _never_sent(reason: Exception, location: StsLocation) -> _NeverSent:
+    if isinstance(reason, boto.SSLError):
+        return _NeverSent("its certificate is not accepted", certificate_hint(os.environ))
+    proxy = proxy_of(location.netloc(), os.environ)
+    if proxy is None or location.is_loopback():
+        return _NeverSent("no connection", "is the network up?")
+    return _NeverSent(
+        f"no connection through the proxy {printable(shown_host(proxy.value))}",
+        f"is the network up? The proxy is in {proxy.variable} of the daemon's environment",
+    )

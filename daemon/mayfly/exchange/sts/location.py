@@ -17,7 +17,7 @@ import attrs
 from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
 from mayfly.config.values import is_loopback_url
 from mayfly.shared.credentials import partition_of
-from mayfly.shared.partitions import partition_named, partitions
+from mayfly.shared.partitions import partition_named, partitions, sts_host
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +35,10 @@ class StsLocation:
         """One location for each region, in the order in which they are tried."""
         regions = (self.region, *self.fallback_regions)
         return tuple(StsLocation(region=region, endpoint_url=self.endpoint_url) for region in regions)
+
+    def netloc(self) -> str:
+        """The first region's host, with a port if its URL has one."""
+        return urlsplit(self.endpoint_url).netloc if self.endpoint_url else sts_host(self.region)
 
     def description(self) -> str:
         """The location in the words of a message."""

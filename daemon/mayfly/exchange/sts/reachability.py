@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from mayfly.config.network import proxy_of
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.errors import AwsUnreachable
 from mayfly.shared.partitions import sts_host
@@ -14,26 +15,24 @@ from mayfly.shared.partitions import sts_host
 
 CONNECT_SECONDS = 3
 
-_PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
-
 
 def check_reachable(
     location: StsLocation, environ: Mapping[str, str], alternatives: Sequence[StsLocation] = ()
 ) -> None:
     """Raise AwsUnreachable if neither `location` nor any of `alternatives` accepts a connection.
 
-    If a proxy is configured, only loopback is checked, which no proxy stands before: whether the proxy reaches another
-    host, only the proxy knows.
+    Where calls go through a proxy nothing is tried: whether the proxy reaches a host, only the proxy knows.
     """
-    if any(name.lower() in _PROXY_VARIABLES for name in environ) and not location.is_loopback():
+    regions = [*location.each_region(), *alternatives]
+    if any(proxy_of(region.netloc(), environ) for region in regions) and not location.is_loopback():
         return
     if not (any(map(_accepts_connections, location.each_region())) or _any_accepts_connections(alternatives)):
         raise unreachable(location, "no connection")
 
 
-def unreachable(location: StsLocation, why: str) -> AwsUnreachable:
+def unreachable(location: StsLocation, why: str, hint: str = "is the network up?") -> AwsUnreachable:
     """The error for a call that never left this machine."""
-    return AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why}): is the network up?")
+    return AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why})", hint=hint)
 
 
 def _any_accepts_connections(locations: Sequence[StsLocation]) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from mayfly.exchange.sts.answers import date_of
+from mayfly.exchange.sts.answers import NOT_AWS_HINT, date_of
+from mayfly.exchange.sts.denials import denial_in
 from mayfly.session import CODE_PERIOD_SECONDS
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
@@ -47,8 +48,8 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "AccessDenied",
         "",
         errors.AccessDenied,
-        "AWS says access denied for {subject}",
-        "check the trust policy of the role and the permissions of the user",
+        "AWS says access denied for {subject}{denial}",
+        "{remedy}",
     ),
     ("InvalidClientTokenId", "", errors.AccessKeyUnknown, _KEY, _KEY_HINT),
     (
@@ -108,7 +109,10 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
     code = str(response.get("Error", {}).get("Code", ""))
     text = str(response.get("Error", {}).get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    denial = denial_in(text)
     facts = {
+        "denial": denial.words,
+        "remedy": denial.remedy,
         "code": code,
         "region": region,
         "device": parameters.get("SerialNumber", ""),
@@ -124,7 +128,10 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
     if status >= 500 or status == 0:
         return errors.AwsFailed(f"AWS STS failed (HTTP {status})", hint="it is tried again by itself")
     shown_code = re.sub(r"[^\w.-]", "", code, flags=re.ASCII)[:64]
-    return errors.AwsUnknown(f"AWS STS refused with {shown_code or f'HTTP {status}'}")
+    if not shown_code or shown_code == str(status):
+        # AWS's own refusals name a code.
+        return errors.AwsUnknown(f"AWS STS refused with HTTP {status}", hint=NOT_AWS_HINT)
+    return errors.AwsUnknown(f"AWS STS refused with {shown_code}", hint="look the code up in the STS API reference")
 
 
 def _skew(response: Mapping[str, Any], now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Entering results in the ledger: new credentials, if they pass the checks, or a failure."""
+"""Records results in the ledger: new credentials, if they pass the checks, or a failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper import checks
+from mayfly.daemon.keeper import result_checks
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.session import MAX_JITTER_SECONDS
@@ -16,8 +16,8 @@ from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
-class Outcomes:
-    """Enters results, and logs them."""
+class Recorder:
+    """Records results, and logs them."""
 
     def __init__(
         self, ledger: Ledger, *, clock: Callable[[], datetime], events: Events, presence: PresenceWatch
@@ -28,16 +28,18 @@ class Outcomes:
         self._presence = presence
 
     def issued(self, name: str, credentials: Credentials, skew_seconds: float) -> MayflyError | None:
-        """Enter new credentials. Returns the error for clients if the session was forgotten meanwhile.
+        """Record new credentials. Returns the error for clients if the session was forgotten meanwhile.
 
         Raises a MayflyError if the credentials do not pass the checks.
         """
         now, profile = self._clock(), self._ledger.config.profiles[name]
-        checks.check_account(credentials, profile.account_id)
-        skew_seconds = checks.plausible_skew(skew_seconds, credentials, asked_seconds=profile.duration_seconds, now=now)
-        checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
+        result_checks.check_account(credentials, profile.account_id)
+        skew_seconds = result_checks.plausible_skew(
+            skew_seconds, credentials, asked_seconds=profile.duration_seconds, now=now
+        )
+        result_checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
         if self._ledger[name].forgotten:
-            return ExchangeFailed(f"{name} was forgotten while it was on its way", hint="ask again")
+            return ExchangeFailed(f"{name} was forgotten during the renewal", hint="ask again")
         asks_human = self._ledger.policy(name, now).asks_human
         session = self._ledger[name].issued(
             credentials,
@@ -56,7 +58,7 @@ class Outcomes:
         return None
 
     def failed(self, name: str, error: MayflyError) -> None:
-        """Enter a failed attempt. A role does not fail for the failure of the session below."""
+        """Record a failed attempt. A failure of the session below a role is not the role's failure."""
         now = self._clock()
         if not self._ledger.has_source(name, now):
             return

@@ -1,21 +1,22 @@
-"""Checks of a result before it is entered, and errors that several places raise."""
+"""Checks of a result before it is recorded."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import AccountMismatch, ConfigChanged, ExchangeFailed
+from mayfly.shared.errors import AccountMismatch, ExchangeFailed
 
 
-# The `Date` header has whole seconds, and the answer took time to arrive: a difference below this is no skew.
+# The `Date` header has whole seconds, and the answer takes time to arrive: a smaller difference is no skew.
 SKEW_NOISE_SECONDS = 2
 LIFE_NOISE_SECONDS = 60
 
 
 def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) -> float:
-    """AWS's clock minus ours: the smallest skew that explains an answer dated `aws_at`, given between `asked_at` and
-    `now`.
+    """AWS's clock minus ours: the smallest difference consistent with an answer dated `aws_at`.
+
+    The answer was given between `asked_at` and `now`.
 
     The answer may have waited to be read, because other profiles took longer or the laptop slept. That wait is no skew:
     counted as one, it would lengthen the credentials' life.
@@ -30,7 +31,7 @@ def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) 
 
 
 def plausible_skew(skew_seconds: float, credentials: Credentials, *, asked_seconds: float, now: datetime) -> float:
-    """The skew, corrected where it would give the credentials a longer life than was asked for: AWS never does."""
+    """The skew, corrected if the credentials would live longer than asked for: AWS never grants more."""
     return max(skew_seconds, (credentials.expiration - now).total_seconds() - asked_seconds - LIFE_NOISE_SECONDS)
 
 
@@ -45,18 +46,3 @@ def check_life(credentials: Credentials, *, skew_seconds: float, now: datetime) 
     """Raise ExchangeFailed if the credentials have expired."""
     if (credentials.expiration - now).total_seconds() <= skew_seconds:
         raise ExchangeFailed("the exchange brought credentials that have already ended")
-
-
-def not_started(reason: OSError) -> ExchangeFailed:
-    """The system does not start an exchange."""
-    return ExchangeFailed(f"the exchange cannot be started: {reason.strerror or type(reason).__name__}")
-
-
-def stopping() -> ExchangeFailed:
-    """The daemon ends, and starts no renewal any more."""
-    return ExchangeFailed("the daemon is stopping", hint="ask again when it runs")
-
-
-def no_longer_there(name: str) -> ConfigChanged:
-    """A reload has changed or removed the profile since it was asked for."""
-    return ConfigChanged(f"{name} was changed in the config, or taken out, while it was on its way", hint="ask again")

@@ -1,0 +1,125 @@
+"""Commands of root under `sudo`, with the daemon of the user who called it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from support.world import SEED_TOML, Ended, World
+
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="root and another user can be played by root only")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
+
+# Everything is imported before root is given up, because nobody may not read our folders.
+_DAEMON_OF_NOBODY = """
+import asyncio, concurrent.futures.thread, encodings.ascii, encodings.idna, encodings.utf_8_sig
+import hmac, json, os, pwd, secrets, sys, tomllib
+import mayfly.daemon.daemon, mayfly.daemon.log, mayfly.cli.serve, mayfly.exchange.onepassword.op
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+from mayfly.cli.main import main
+sys.exit(main())
+"""
+
+
+def _furnish(world: World, home: Path, *, allow_root: bool) -> None:
+    home.mkdir()
+    world.home, world.run_dir, world.config = home, home / "run", home / "config.toml"
+    world.config.write_text(f'allow_root = {str(allow_root).lower()}\nlisten = "127.0.0.1:{world.port}"\n{SEED_TOML}')
+    op = home / "op"
+    op.write_text("#!/bin/sh\n")
+    for place, mode in ((home, 0o700), (world.config, 0o600), (op, 0o700)):
+        place.chmod(mode)
+        os.chown(place, NOBODY, NOBODY)
+
+
+@asynccontextmanager
+async def served_by_nobody(world: World, home: Path, *, allow_root: bool) -> AsyncIterator[None]:
+    """A daemon of another user, in a home and a runtime folder of theirs."""
+    _furnish(world, home, allow_root=allow_root)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _DAEMON_OF_NOBODY, "serve", "--config", str(world.config)),
+        stderr=asyncio.subprocess.PIPE,
+        env=world.env | {"HOME": str(home), "PATH": str(home)},
+        cwd="/",
+    )
+    try:
+        assert process.stderr is not None
+        assert b"daemon.started" in await process.stderr.read(65536)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+
+def facts(folder: Path) -> list[tuple[str, int, int, int]]:
+    return sorted(
+        (str(path), entry.st_uid, entry.st_mode, entry.st_mtime_ns)
+        for path in [folder, *folder.rglob("*")]
+        for entry in [path.lstat()]
+    )
+
+
+async def asked(world: World, sudo_uid: str | None, *names: str) -> list[Ended]:
+    env = {"MAYFLY_CONFIG": str(world.config)} | ({"SUDO_UID": sudo_uid} if sudo_uid else {})
+    words = {"exec": ["exec", "nsrc", "--", "sh", "-c", "cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE >/dev/null"]}
+    return [await world.run(*words.get(name, [name]), env=env) for name in names]
+
+
+@as_root
+@on_linux
+async def test_commands_work_with_the_callers_daemon(world: World, open_folder: Path) -> None:
+    """With `allow_root` root's status, env and exec are answered; nothing in the caller's folder changes."""
+    async with served_by_nobody(world, open_folder / "home", allow_root=True):
+        before = facts(world.run_dir)
+        ended = await asked(world, str(NOBODY), "status", "env", "exec", "forget")
+        after = facts(world.run_dir)
+
+    assert [] == [end.err for end in ended if end.code]
+    assert before == after
+
+
+@as_root
+@on_linux
+async def test_rotate_is_left_to_the_caller(world: World, open_folder: Path) -> None:
+    """Root neither makes nor replaces a token of another user, and says whose command it is."""
+    async with served_by_nobody(world, open_folder / "home", allow_root=True):
+        before = facts(world.run_dir)
+        (ended,) = await asked(world, str(NOBODY), "rotate")
+        after = facts(world.run_dir)
+
+    assert (1, before) == (ended.code, after)
+    assert "run 'mayfly rotate' as nobody, without sudo" in ended.err
+
+
+@as_root
+@on_linux
+@pytest.mark.parametrize("sudo_uid", [None, "65533", "0", "x", "²"])
+async def test_nobody_elses_folder_is_accepted(world: World, open_folder: Path, sudo_uid: str | None) -> None:
+    """Only the user who called sudo: a folder of any other user is refused, as without sudo."""
+    async with served_by_nobody(world, open_folder / "home", allow_root=True):
+        ended = await asked(world, sudo_uid, "status", "env")
+
+    assert [2, 1] == [end.code for end in ended]
+    assert f"{open_folder}/home belongs to nobody" in ended[0].err
+    assert f"port {world.port} belongs to nobody" in ended[1].err
+
+
+@as_root
+@on_linux
+async def test_the_refusal_names_allow_root(world: World, open_folder: Path) -> None:
+    """Without it root is refused by the daemon, with the setting that would let it in."""
+    async with served_by_nobody(world, open_folder / "home", allow_root=False):
+        (ended,) = await asked(world, str(NOBODY), "status")
+
+    assert 0 != ended.code
+    assert "allow_root = true" in ended.err
