@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import cold, commands, life, scale, warm
+from tests.bench import cold, commands, life, newcomer, scale, warm
 from tests.bench.table import Row, rendered
 
 
@@ -15,6 +15,7 @@ GROUPS = {
     "crowd": cold.crowd,
     "half-open": cold.half_open,
     "warm": warm.warm,
+    "newcomer": newcomer.newcomer,
     "hang": warm.hang,
     "memory": warm.memory,
     "env": commands.env,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 import time
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from statistics import median
-from typing import NamedTuple
+from statistics import median, quantiles
+from typing import NamedTuple, cast
 
 from tests.bench.proc import cpu_seconds
 from tests.support.world import World
 
 
 CONNECTIONS = 64
+# As `wrk -c 8`.
+AT_ONCE = 8
 
 
 class Load:
@@ -43,6 +46,32 @@ class Load:
     def latencies(self, requests: int) -> list[float]:
         """Seconds for each of so many requests, one after the other on one connection."""
         return [self._one() for _ in range(requests)]
+
+    def latencies_at_once(self, seconds: float) -> list[float]:
+        """Seconds for each request, one ahead on every connection all the time."""
+        started, found, selector = {}, [], selectors.DefaultSelector()
+        left = dict.fromkeys(self._connections, self._length)
+        for connection in self._connections:
+            selector.register(connection, selectors.EVENT_READ)
+            started[connection] = time.perf_counter()
+            connection.send(self._request)
+        end = time.perf_counter() + seconds
+        while left:
+            for key, _ in selector.select():
+                connection = cast(socket.socket, key.fileobj)
+                left[connection] -= len(connection.recv(65536)) or _closed()
+                if left[connection] > 0:
+                    continue
+                now = time.perf_counter()
+                found.append(now - started[connection])
+                if now > end:
+                    selector.unregister(connection)
+                    del left[connection]
+                    continue
+                left[connection], started[connection] = self._length, now
+                connection.send(self._request)
+        selector.close()
+        return found
 
     def _round(self) -> None:
         request, length = self._request, self._length
@@ -114,23 +143,30 @@ async def settled(world: World, profile: str) -> None:
 
 
 class Rate(NamedTuple):
-    """Requests a second of the clock, and of the server's own CPU, which a busy machine disturbs less."""
+    """Requests a second of the clock, and of the server's own CPU, which a busy machine disturbs less; and the p99."""
 
     by_clock: float
     by_cpu: float
+    p99_milliseconds: float
 
 
-async def by_turns(loads: Mapping[int, Load], *, rounds: int, seconds: float) -> list[Rate]:
-    """The rate of each, by the server's pid, measured by turns: medians."""
-    found: list[list[Rate]] = [[] for _ in loads]
+async def by_turns(ports: Mapping[int, int], request: bytes, *, rounds: int, seconds: float) -> list[Rate]:
+    """What each server does, by its pid, measured by turns: medians.
+
+    Connections are new in each round, and on each of them one request is made before the round begins.
+    """
+    found: list[list[Rate]] = [[] for _ in ports]
     for _ in range(rounds):
-        for rates, (pid, one) in zip(found, loads.items(), strict=True):
-            rates.append(await asyncio.to_thread(_rate, one, pid, seconds))
+        for rates, (pid, port) in zip(found, ports.items(), strict=True):
+            with load(port, request, AT_ONCE) as one:
+                rates.append(await asyncio.to_thread(_rate, one, pid, seconds))
     return [Rate(*(median(values) for values in zip(*rates, strict=True))) for rates in found]
 
 
 def _rate(one: Load, pid: int, seconds: float) -> Rate:
+    one.send(AT_ONCE)
     before, start = cpu_seconds(pid), time.perf_counter()
-    by_clock = one.requests_per_second(seconds)
-    requests = by_clock * (time.perf_counter() - start)
-    return Rate(by_clock, requests / (cpu_seconds(pid) - before))
+    latencies = one.latencies_at_once(seconds)
+    by_clock = len(latencies) / (time.perf_counter() - start)
+    by_cpu = len(latencies) / (cpu_seconds(pid) - before)
+    return Rate(by_clock, by_cpu, quantiles(latencies, n=100)[98] * 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.bench.commands import NOTHING, by_turns, mayfly_command
-from tests.bench.life import until_listening
+from tests.bench.life import until_healthy
 from tests.bench.proc import resident_mib, timed
 from tests.bench.stage import calls, stage
 from tests.bench.table import Row
@@ -21,7 +21,7 @@ STARTS = 3
 async def scale() -> list[Row]:
     """Start, size, a stampede on all that is cold, and `status`."""
     async with stage(sources=SOURCES, roles=ROLES, accounts=ACCOUNTS) as world:
-        starts = [await until_listening(world) for _ in range(STARTS)]
+        starts = [await until_healthy(world) for _ in range(STARTS)]
         async with world.serve() as served:
             stampede = await _stampede(world, served)
             status, nothing = await by_turns(world, (mayfly_command(), "status", "--json"), NOTHING)

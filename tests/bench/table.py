@@ -20,6 +20,7 @@ class Row:
     reference: float | None = None
     against: str = ""
     at_most: float | None = None
+    at_least: float | None = None
     exactly: float | None = None
     ratio_at_most: float | None = None
     ratio_at_least: float | None = None
@@ -34,6 +35,7 @@ class Row:
         ratio = self.ratio or 0
         limits = (
             (self.at_most, self.measured <= (self.at_most or 0)),
+            (self.at_least, self.measured >= (self.at_least or 0)),
             (self.exactly, self.measured == self.exactly),
             (self.ratio_at_most, ratio <= (self.ratio_at_most or 0)),
             (self.ratio_at_least, ratio >= (self.ratio_at_least or 0)),
@@ -49,6 +51,7 @@ class Row:
     def _budget(self) -> str:
         texts = (
             (self.at_most, f"<= {_number(self.at_most or 0)} {self.unit}"),
+            (self.at_least, f">= {_number(self.at_least or 0)} {self.unit}"),
             (self.exactly, f"{_number(self.exactly or 0)} {self.unit}"),
             (self.ratio_at_most, f"<= {self.ratio_at_most} x"),
             (self.ratio_at_least, f">= {self.ratio_at_least} x"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pwd
 import socket
@@ -20,7 +21,7 @@ from mayfly.cli import ports, speech
 from mayfly.shared import sock_diag
 from mayfly.shared.sock_diag import SocketOwner
 from mayfly.shared.users import user_name
-from support.world import World
+from support.world import World, free_port
 
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a socket is")
@@ -48,7 +49,7 @@ sys.stdin.read()
 """
 
 
-COMMANDS = [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran"), ("credential-process", "nsrc")]
+COMMANDS = [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran")]
 
 
 class Listener(NamedTuple):
@@ -214,6 +215,19 @@ async def test_no_shell_is_pointed_at_another_user(world: World, host: str, argv
     assert ended.err.startswith(f"mayfly: error: port {world.port} belongs to {name}: another program answers there")
     async with world.serve():
         assert 0 == (await world.run(*argv)).code
+
+
+@linux_only
+@root_only
+async def test_credential_process_asks_the_control_socket_alone(world: World) -> None:
+    """Neither another user's process on the configured port nor a malformed config stands in the way."""
+    async with world.serve(), other_user("127.0.0.1", free_port()) as other:
+        assert 200 == (await world.get()).status
+        world.config.write_text("no JSON")
+        ended = await world.run("credential-process", "nsrc", env={"MAYFLY_LISTEN": f"127.0.0.1:{other.port}"})
+
+    assert (0, "") == (ended.code, ended.err)
+    assert 1 == json.loads(ended.out)["Version"]
 
 
 @linux_only

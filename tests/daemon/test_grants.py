@@ -79,3 +79,6 @@ def test_a_grant_with_an_end_ends(late: timedelta) -> None:
     grants._rows[digest("t")] = Grant("nsrc", expires_at=NOW)
 
     assert (late < timedelta(0)) == grants.opens("t", "nsrc", NOW + late)
+    assert (late < timedelta(0)) == grants.still_opens(digest("t"), "nsrc", NOW + late)
+    assert not grants.still_opens(digest("t"), "other", NOW + late)
+    assert not grants.still_opens(digest(""), "", NOW + late)

@@ -112,6 +112,20 @@ async def test_whose_socket_it_is() -> None:
     assert (Caller(os.getpid(), comm.strip()), None) == (found, await LinuxDesk(lambda: NOON).caller(0))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+async def test_the_youngest_process_is_looked_at_first() -> None:
+    """Where two processes hold a socket, the younger is found: the look-up begins at the last pid that was given."""
+    with socket.socket() as shared:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "import sys; sys.stdin.read()"),
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=[shared.fileno()],
+        )
+        found = await LinuxDesk(lambda: NOON).caller(os.fstat(shared.fileno()).st_ino)
+        await child.communicate(b"")
+    assert child.pid == (found and found.pid)
+
+
 NAMED = """
 import ctypes, os, socket, sys
 ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]))

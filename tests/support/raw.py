@@ -88,6 +88,12 @@ class Line:
             length = int(dict(reply.headers).get("Content-Length", "0"))
             return reply._replace(body=await self._reader.readexactly(length))
 
+    async def head(self) -> Reply:
+        """The next answer without its body: of HEAD there is none."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            (reply,) = replies(await self._reader.readuntil(b"\r\n\r\n"), bodiless=True)
+        return reply
+
     async def read(self, count: int) -> bytes:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.readexactly(count)

@@ -5,7 +5,7 @@ aws_config/aws_config, aws_config/import_aws_config, install/install, install/un
 
 Shared by commands:
 
-- main: finds the command, and knows argparse and exit codes; speech: how people are spoken to
+- main: finds the command, and knows exit codes; parser: what a command takes; speech: how people are spoken to
 - client: one request on the control socket; daemon_calls: the same, with failures as words and exit codes
 - target: the config's part that a shell needs; environment: the variables of a shell; shells: their syntax
 - ports: who has a port; durations: times for people; status_page: what `status` prints

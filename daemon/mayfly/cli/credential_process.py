@@ -1,13 +1,20 @@
-"""`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them."""
+"""`mayfly credential-process`: prints a profile's credentials as AWS's `credential_process` wants them.
+
+It runs for every `aws` command, so it imports little. It asks the control socket alone, whose peer must be this user's:
+neither the usual config nor the process on the endpoint's port matters.
+"""
 
 from __future__ import annotations
 
-import argparse
 import select
 
-from mayfly.cli import client, daemon_calls, ports, speech, target
+from mayfly.cli import client, daemon_calls, speech
 from mayfly.shared.text import printable
 
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 QUIET_SECONDS = 0.3
 
@@ -18,12 +25,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    """As `run_for`. Raises ConfigInvalid for a config that is named and cannot be read: no other is meant."""
+    if given.config:
+        from mayfly.config import document
+        from mayfly.shared import paths
+
+        document.read(paths.config_file(given.config))
+    return run_for(str(given.profile))
+
+
+def run_for(profile: str) -> int:
     """Print the daemon's credentials, however long a human takes to approve, and say on stderr for what it waits."""
-    ports.refuse_other_users(target.expected_port(given.config))
-    call = daemon_calls.send_about(given.profile, "GET", "process", "{}", answer_seconds=None)
+    call = daemon_calls.send_about(profile, "GET", "process", "{}", answer_seconds=None)
     if not _is_answered(call, QUIET_SECONDS):
-        _say_what_is_awaited(given.profile, call)
-    print(printable(daemon_calls.answer(call, given.profile).decode(errors="replace")))
+        _say_what_is_awaited(profile, call)
+    print(printable(daemon_calls.answer(call, profile).decode(errors="replace")))
     return speech.DONE
 
 

@@ -1,23 +1,24 @@
-"""Runs the command that was asked for; the one place that knows argparse and exit codes.
+"""Runs the command that was asked for; the one place that knows exit codes.
 
 Only this command's file is imported and only its parser is built, because each shell start-up runs `mayfly env`.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import sys
-
-from collections.abc import Sequence
-from types import ModuleType
-from typing import NoReturn
 
 from mayfly import __version__
 from mayfly.cli import speech
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid, MayflyError
+
+
+TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 
 # Command, file, and what it does, in the order of a first day with Mayfly.
@@ -42,9 +43,6 @@ COMMANDS = (
 # They may work with the daemon of the user who called sudo.
 UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate"}
 
-HELP_WIDTH = 100
-
-CONFIG_HELP = "the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)"
 
 # The errors of a full disk or quota.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -56,27 +54,6 @@ exit codes:
   2  wrong usage or config
   3  the daemon does not run
   4  a human must act"""
-
-
-class Formatter(argparse.HelpFormatter):
-    """Help of a fixed width: argparse imports shutil, bz2 and lzma to ask the terminal, for each argument again."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=HELP_WIDTH)
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse in our voice: the usage, then one line that says what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the Stop of wrong usage."""
-        self.print_usage(sys.stderr)
-        raise speech.Stop(speech.WRONG_USAGE, message, hints=(f"{self.prog} --help",))
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """End, after the help has been written."""
-        sys.stdout.flush()
-        super().exit(status, message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -152,24 +129,16 @@ def _run(argv: list[str]) -> int:
 
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     module = _module(file)
-    parser = Parser(
-        prog=f"mayfly {name}",
-        description=f"{does[0].upper()}{does[1:]}.",
-        formatter_class=Formatter,
-        allow_abbrev=False,
-    )
-    if getattr(module, "TAKES_CONFIG", True):
-        parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
-    module.arguments(parser)
-    if not getattr(module, "TAKES_COMMAND", False):
-        given = parser.parse_args(words)
-    else:
-        # argparse would take the options of the command for ours.
-        cut = words.index("--") if "--" in words else len(words)
-        given = parser.parse_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
-        if not given.command:
-            parser.error("the command to run is missing: it follows --")
-    if os.getuid() == 0 and name in UNDER_SUDO:
+    is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
+    if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+        if is_under_sudo:
+            paths.accept_sudo_user()
+        # argparse would take as long as a quarter of a bare interpreter.
+        return int(module.run_for(words[0]))
+    from mayfly.cli import parser
+
+    given = parser.parse(module, name, does, words)
+    if is_under_sudo:
         paths.accept_sudo_user()
     return int(module.run(given))
 

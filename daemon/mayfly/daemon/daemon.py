@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -131,6 +132,7 @@ class Daemon:
             on_ready(self._report.address_text)
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
+            _settle_memory()
             await self._run()
             await asyncio.wait([self._tasks.spawn(self._store.store())])
         self._events.info("daemon.stopped")
@@ -276,6 +278,12 @@ def _check_host(port: socket.socket) -> None:
             f"the service manager has opened {host}:{number}, and mayfly serves on 127.0.0.1 alone:"
             f" make it ListenStream=127.0.0.1:{number}"
         )
+
+
+def _settle_memory() -> None:
+    """Keep modules and config out of garbage collections: each would take 25 ms, in which nobody is answered."""
+    gc.collect()
+    gc.freeze()
 
 
 def _harden_process() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import html
 import os
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -72,17 +73,45 @@ def _body(text: str) -> str:
 
 
 def _find_caller(inode: int) -> Caller | None:
-    """The first process of this user that has the socket with this inode open."""
-    wanted = f"socket:[{inode}]"
-    for folder in Path("/proc").glob("[0-9]*"):
+    """The first process of this user that has the socket with this inode open, starting with the youngest process."""
+    uid, wanted = os.getuid(), f"socket:[{inode}]"
+    for pid in _youngest_first():
         try:
-            if folder.stat().st_uid == os.getuid() and any(
-                str(link.readlink()) == wanted for link in (folder / "fd").iterdir()
-            ):
-                return Caller(int(folder.name), _program(folder))
+            folder = Path(f"/proc/{pid}")
+            if folder.stat().st_uid == uid and _has_open(folder, wanted):
+                return Caller(pid, _program(folder))
         except OSError:
             continue
     return None
+
+
+def _youngest_first() -> list[int]:
+    """The pids of all processes. A client that connects for the first time has often just started.
+
+    Linux gives pids in ascending order and starts again at the smallest free one, so the youngest process is the one at
+    or below the last pid given (proc_loadavg(5): the fifth field), and the oldest is the one above it.
+    """
+    with os.scandir("/proc") as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
+    try:
+        last = int(Path("/proc/loadavg").read_bytes().split()[4])
+    except (OSError, ValueError, IndexError):
+        last = max(pids, default=0)
+    return sorted(pids, key=lambda pid: (pid <= last, pid), reverse=True)
+
+
+def _has_open(folder: Path, wanted: str) -> bool:
+    """True if a descriptor of the process is a link to `wanted`. A descriptor may be closed while this looks."""
+    descriptors = os.open(folder / "fd", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(descriptors) as links:
+            for link in links:
+                with suppress(FileNotFoundError):
+                    if os.readlink(link.name, dir_fd=descriptors) == wanted:
+                        return True
+    finally:
+        os.close(descriptors)
+    return False
 
 
 def _find_process(pid: int) -> Caller | None:

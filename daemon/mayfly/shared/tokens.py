@@ -11,7 +11,6 @@ import os
 
 from collections.abc import Iterable
 from contextlib import suppress
-from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 
@@ -51,6 +50,9 @@ def ensure_digest(profile: str) -> bytes:
     """The SHA-256 of the profile's token. Makes the token if it is missing; raises as `ensure_token` does."""
     token = _token(profile, renew=False)
     try:
+        # OpenSSL takes 3 ms to load, which `env` does not need in each shell start-up.
+        from hashlib import sha256
+
         return sha256(token).digest()
     finally:
         _erase(token)

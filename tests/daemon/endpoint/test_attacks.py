@@ -7,7 +7,7 @@ import json
 import pytest
 
 from daemon.endpoint.attacks import ATTACKS, Attack
-from support.raw import Line, dial, get, replies
+from support.raw import Line, asking, dial, get, replies
 from support.warm import Warm
 
 
@@ -57,6 +57,34 @@ async def test_every_request_is_answered_as_the_contract_says(warm: Warm, attack
             assert code == reply.json["code"]
             assert reply.json["message"] in TEXTS[code]
     _assert_quiet(warm.daemon.log_text[told:])
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name[:60] for attack in ATTACKS])
+@pytest.mark.parametrize("asked", [1, 3])
+async def test_earlier_good_requests_on_the_connection_change_nothing(warm: Warm, attack: Attack, asked: int) -> None:
+    """After good requests, which the daemon remembers, an attack on the same connection has the same answers."""
+    good = warm.fill(asking())
+    async with dial(warm.world.port) as line:
+        for _ in range(asked):
+            line.send(good)
+            assert 200 == (await line.reply()).status
+        raw = await _answers(line, warm, attack)
+    found = replies(raw, bodiless=attack.sent.startswith(b"HEAD "))
+    assert attack.statuses == tuple(reply.status for reply in found)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name[:60] for attack in ATTACKS])
+async def test_an_attack_that_is_sent_again_is_refused_again(warm: Warm, attack: Attack) -> None:
+    """The same bytes a second and a third time on one connection have the same answers as the first time."""
+    if attack.closes:
+        return
+    sent, is_head = warm.fill(attack.sent), attack.sent.startswith(b"HEAD ")
+    async with dial(warm.world.port) as line:
+        for _ in range(3):
+            line.send(sent)
+            for status in attack.statuses:
+                reply = await (line.head() if is_head else line.reply())
+                assert status == reply.status
 
 
 async def _answers(line: Line, warm: Warm, attack: Attack) -> bytes:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
 
-from mayfly.daemon.audit import Audit
+from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
 from mayfly.daemon.endpoint.dialects import (
     EVERY_SECONDS,
@@ -23,7 +23,7 @@ from mayfly.daemon.endpoint.dialects import (
     dialect_of,
 )
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
-from mayfly.daemon.grants import Grants
+from mayfly.daemon.grants import Grants, digest
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
@@ -65,7 +65,9 @@ class Endpoint:
         self._on_refusal = on_refusal
         # Weak, so that credentials that are forgotten do not live on here.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
-        self._checks = Checks(hosts_of(port), lambda token, profile: grants.opens(token, profile, clock()))
+        self._grants = grants
+        self._clock = clock
+        self._checks = Checks(hosts_of(port), self._opens)
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
@@ -80,7 +82,31 @@ class Endpoint:
         credentials = self._keeper.take(profile, Requester(_inode(request) or 0))
         if credentials is None:
             return await self._wait(request, profile)
-        return await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
+        answer = await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
+        _connection(request).allow_repeat(self._repeat(request, profile))
+        return answer
+
+    def _repeat(self, request: web.BaseRequest, profile: str) -> Callable[[], Answer | None]:
+        """What answers the same request again on the same connection; see `Connection.allow_repeat`.
+
+        The token and the credentials are judged each time. The other checks depend on the bytes of the request and on
+        the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
+        after that time the request is handled as a whole.
+        """
+        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), Requester(_inode(request) or 0)
+        seconds = asyncio.get_running_loop().time
+        until_seconds = seconds() + TOGETHER_SECONDS
+
+        def answer() -> Answer | None:
+            if seconds() >= until_seconds or not self._grants.still_opens(token, profile, self._clock()):
+                return None
+            credentials = self._keeper.take(profile, requester)
+            return None if credentials is None else self._render(credentials)
+
+        return answer
+
+    def _opens(self, token: str, profile: str) -> bool:
+        return self._grants.opens(token, profile, self._clock())
 
     def _refused(self, refused: Refused) -> Answer:
         self._on_refusal(refused.refusal.cause)
@@ -182,7 +208,7 @@ class LastChunks(Answer):
         if answer.status != 200:
             raise ConnectionResetError("no error may follow a 200")
         super().__init__(200, answer.body)
-        self._open = self.last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
+        self.open = self.last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body)
 
 
 def _connection(request: web.BaseRequest) -> Connection:

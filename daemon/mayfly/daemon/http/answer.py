@@ -43,7 +43,7 @@ class Answer(web.StreamResponse):
             "Cache-Control: no-store\r\n"
             f"Content-Length: {len(body)}\r\n{headers}"
         ).encode()
-        self._open = head + b"\r\n" + body
+        self.open = head + b"\r\n" + body
         self.last = head + b"Connection: close\r\n\r\n" + body
 
     @property
@@ -57,7 +57,7 @@ class Answer(web.StreamResponse):
         # aiohttp loses the bytes that follow an h2c upgrade offer in the same packet, so the connection ends there.
         stays_open = request.keep_alive and self.status != 400 and hdrs.UPGRADE not in request.headers
         stays_open = stays_open and not channel.is_last
-        whole = self._open if stays_open else self.last
+        whole = self.open if stays_open else self.last
         channel.write(whole if request.method != "HEAD" else whole[: len(whole) - len(self.body)])
         channel.note_answer()
         if not stays_open:

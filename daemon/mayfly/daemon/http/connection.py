@@ -5,6 +5,8 @@ The parser's own refusals are answered by the protocol, not by a handler, so the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from aiohttp import web
@@ -12,7 +14,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
-from mayfly.daemon.http.answer import refusal
+from mayfly.daemon.http.answer import Answer, refusal
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
@@ -63,7 +65,18 @@ class _RefusingParser:
 class Connection(RequestHandler):
     """One client's connection; `peer` is the process at the other end."""
 
-    __slots__ = ("_head_bytes", "_idle_since", "_tail", "answered", "awaits_body", "has_hung_up", "is_stream", "peer")
+    __slots__ = (
+        "_head",
+        "_head_bytes",
+        "_idle_since",
+        "_repeat",
+        "_tail",
+        "answered",
+        "awaits_body",
+        "has_hung_up",
+        "is_stream",
+        "peer",
+    )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
         super().__init__(*args, **kw)
@@ -75,6 +88,8 @@ class Connection(RequestHandler):
         self.is_stream = False
         self._head_bytes = 0
         self._tail = b""
+        self._head = b""
+        self._repeat: Callable[[], Answer | None] | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Set the limits of reads and unread answers."""
@@ -86,10 +101,50 @@ class Connection(RequestHandler):
         """Read bytes from the client. Refuse a request whose head exceeds `HEAD_BYTES`, and all that follows."""
         if self._close or self._force_close or isinstance(self._parser, _RefusingParser):
             return
+        is_between = self._is_between_requests
+        if is_between and self._repeat and data == self._head and self._answer_again(self._repeat):
+            return
+        self._repeat, self._head = None, b""
         if self._is_head_too_long(data):
             self._refuse_head()
-        else:
-            super().data_received(data)
+            return
+        before = self._request_count
+        super().data_received(data)
+        is_one_request = is_between and data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD)
+        if is_one_request and self._request_count == before + 1:
+            self._head = data
+
+    def allow_repeat(self, repeat: Callable[[], Answer | None]) -> None:
+        """Answer with `repeat()` as long as the client sends the same bytes as the request that is handled now.
+
+        Those bytes are parsed and checked once. `repeat` judges all that can change between two requests, and returns
+        None if the request must be handled anew. Only a request that came alone, as one read, can be repeated.
+        """
+        self._repeat = repeat
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """True if every request is answered, no byte of the next is there, and the handler waits for it."""
+        waiter = self._waiter
+        return (
+            waiter is not None
+            and not waiter.done()
+            and self.answered == self._request_count
+            and not (self._head_bytes or self._messages or self._upgraded or self._message_tail)
+        )
+
+    def _answer_again(self, repeat: Callable[[], Answer | None]) -> bool:
+        """Write the answer to a repeated request; False if the request must be handled."""
+        answer = repeat()
+        if answer is None or not self.is_open:
+            return False
+        self._request_count += 1
+        with suppress(ConnectionResetError):
+            self.write(answer.open)
+        self.note_answer()
+        # As aiohttp does after each request.
+        self._next_keepalive_close_time = self._idle_since + IDLE_SECONDS
+        return True
 
     def _is_head_too_long(self, data: bytes) -> bool:
         """Count the bytes of the head that is open, and then of the one that begins in `data`.

@@ -86,7 +86,7 @@ class Keeper:
         if credentials is None:
             return None
         self._ledger.note_fetch(name, now)
-        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester))
+        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
         return credentials
 
     async def obtain(

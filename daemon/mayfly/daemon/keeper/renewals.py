@@ -34,6 +34,10 @@ class Asking(NamedTuple):
     override: LockOverride | None = None
 
 
+# Before the desk is asked, somebody is taken to be there.
+_PRESENT = Scene()
+
+
 class Started(NamedTuple):
     """The answer that a client or a person waits for, and the origin of the session that it was started for."""
 
@@ -84,12 +88,11 @@ class Renewals:
         self._tasks.spawn(self._start(asking, started)).add_done_callback(ended)
         return started
 
-    def wake(self, name: str, asking: Asking) -> None:
+    def wake(self, name: str, asking: Asking, now: datetime) -> None:
         """A client was given credentials: start a renewal in the background, if they are due and there may be one."""
         if name in self._waking or name in self._wanted:
             return
-        now = self._clock()
-        if self._ledger[name].may_renew(self._ledger.policy(name, now), Trigger.CLIENT, Scene(), now):
+        if self._ledger[name].may_renew(self._ledger.policy(name, now), Trigger.CLIENT, _PRESENT, now):
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, asking))
 
