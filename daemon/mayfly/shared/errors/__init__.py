@@ -1,0 +1,132 @@
+"""Everything that can be expected to go wrong, and what to do about it: one class for each.
+
+    MayflyError
+    ├── OurError              Mayfly, its config, its machine
+    │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing
+    │   ├── ApprovalPending · ScreenLocked
+    │   └── ExchangePending · ExchangeFailed
+    ├── OnePasswordError      1Password, or the person in front of it
+    │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
+    │   ├── AccountNotFound · AccountAmbiguous · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
+    │   ├── ItemAmbiguous · ReferenceInvalid · ItemValueInvalid · ServiceAccountRejected
+    │   └── OnePasswordRateLimited · OnePasswordOffline · OnePasswordHung · OnePasswordGarbled · OnePasswordUnknown
+    └── AwsError              AWS, or what is set up there
+        ├── MfaCodeRefused · MfaDeviceUnknown · AccessKeyUnknown · SecretKeyWrong · ClockSkewed
+        ├── AccessDenied · SessionEnded · DurationRefused · RequestInvalid · RegionDisabled · AccountMismatch
+        └── AwsThrottled · AwsUnreachable · AwsFailed · AwsUnknown
+
+A leaf says by its class whose fault it is and what follows: `http_status` (what the endpoint answers), `needs_human`
+(only a person can help: no automatic second try) and `retryable` (time alone may help). An instance carries the
+`message` (what happened, no secret in it) and the `hint` (the next step, pasteable where it is a command).
+"""
+
+from __future__ import annotations
+
+from mayfly.shared.errors.aws import (
+    AccessDenied,
+    AccessKeyUnknown,
+    AccountMismatch,
+    AwsFailed,
+    AwsThrottled,
+    AwsUnknown,
+    AwsUnreachable,
+    ClockSkewed,
+    DurationRefused,
+    MfaCodeRefused,
+    MfaDeviceUnknown,
+    RegionDisabled,
+    RequestInvalid,
+    SecretKeyWrong,
+    SessionEnded,
+)
+from mayfly.shared.errors.base import (
+    AwsError,
+    MayflyError,
+    OnePasswordError,
+    OurError,
+    leaves,
+)
+from mayfly.shared.errors.onepassword import (
+    TURN_ON_INTEGRATION,
+    AccountAmbiguous,
+    AccountNotFound,
+    ApprovalDismissed,
+    ApprovalIgnored,
+    FieldNotFound,
+    IntegrationOff,
+    ItemAmbiguous,
+    ItemNotFound,
+    ItemValueInvalid,
+    NotSignedIn,
+    OnePasswordGarbled,
+    OnePasswordHung,
+    OnePasswordLocked,
+    OnePasswordNotRunning,
+    OnePasswordOffline,
+    OnePasswordRateLimited,
+    OnePasswordUnknown,
+    ReferenceInvalid,
+    ServiceAccountRejected,
+    VaultNotFound,
+)
+from mayfly.shared.errors.ours import (
+    ApprovalPending,
+    ConfigChanged,
+    ConfigInvalid,
+    ExchangeFailed,
+    ExchangePending,
+    OnePasswordMissing,
+    ScreenLocked,
+)
+
+
+__all__ = [
+    "TURN_ON_INTEGRATION",
+    "AccessDenied",
+    "AccessKeyUnknown",
+    "AccountAmbiguous",
+    "AccountMismatch",
+    "AccountNotFound",
+    "ApprovalDismissed",
+    "ApprovalIgnored",
+    "ApprovalPending",
+    "AwsError",
+    "AwsFailed",
+    "AwsThrottled",
+    "AwsUnknown",
+    "AwsUnreachable",
+    "ClockSkewed",
+    "ConfigChanged",
+    "ConfigInvalid",
+    "DurationRefused",
+    "ExchangeFailed",
+    "ExchangePending",
+    "FieldNotFound",
+    "IntegrationOff",
+    "ItemAmbiguous",
+    "ItemNotFound",
+    "ItemValueInvalid",
+    "MayflyError",
+    "MfaCodeRefused",
+    "MfaDeviceUnknown",
+    "NotSignedIn",
+    "OnePasswordError",
+    "OnePasswordGarbled",
+    "OnePasswordHung",
+    "OnePasswordLocked",
+    "OnePasswordMissing",
+    "OnePasswordNotRunning",
+    "OnePasswordOffline",
+    "OnePasswordRateLimited",
+    "OnePasswordUnknown",
+    "OurError",
+    "ReferenceInvalid",
+    "RegionDisabled",
+    "RequestInvalid",
+    "ScreenLocked",
+    "SecretKeyWrong",
+    "ServiceAccountRejected",
+    "SessionEnded",
+    "VaultNotFound",
+    "leaves",
+]
