@@ -13,7 +13,7 @@ import pytest
 from mayfly.demo.sts.server import Role
 from support.exchange import program, until
 from support.people import calls_of, counts, fetch_all, inhabited, keys, keys_in, role, rows_of
-from support.world import Ended, Served, World, free_port
+from support.world import SEED_TOML, Ended, Served, World, free_port
 
 
 BEFORE = keys("ann") + keys("bob") + role("Admin", "ann") + role("Reader", "bob") + role("Deep", "Admin")
@@ -204,3 +204,24 @@ async def test_a_reload_says_when_the_profiles_of_aws_are_behind(tmp_path: Path)
 
     assert 0 == written.code
     assert ["", "", hint, hint, ""] == [ended.err for ended in (never_written, same, fewer, region, again)]
+
+
+async def test_a_rename_under_a_prompt_is_told_at_once_in_every_way_of_waiting(world: World) -> None:
+    """Nobody answers the prompt, and `nsrc` is renamed: none of the three waits to the end of its patience."""
+    world.vault.update(prompt={"answer": "ignore"})
+    world.write_toml("cold_wait_seconds = 60\n" + SEED_TOML)
+    async with world.serve():
+        client = asyncio.ensure_future(world.get())
+        commands = [asyncio.ensure_future(world.run(word, "nsrc")) for word in ("login", "credential-process")]
+        while world.vault.state()["prompts"] < 1:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(1)
+        world.write_toml("cold_wait_seconds = 60\n" + SEED_TOML.replace("nsrc]", "other]"))
+        reloaded = await world.run("reload")
+        async with asyncio.timeout(5):
+            answer, ended = await client, await asyncio.gather(*commands)
+        row = next(iter(await rows_of(world)))
+
+    assert (0, 400, "ConfigChanged") == (reloaded.code, answer.status, answer.json["code"])
+    assert all("nsrc was changed in the config" in each.err for each in ended), [each.err for each in ended]
+    assert ("other", True) == (row["profile"], row["in_flight"])

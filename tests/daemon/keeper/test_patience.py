@@ -10,8 +10,9 @@ import pytest
 
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import ConfigChanged
 from support.engine import LOCKED, WITH_ROLE, config, key, role
-from support.stage import Stage, code, fetch, on_stage, outcome
+from support.stage import Stage, code, fetch, on_stage, outcome, staged
 
 
 ROBOT = config(nsrc=key(onepassword="robot"), admin=role("nsrc"))
@@ -102,9 +103,9 @@ def test_who_is_asked_by_a_profile() -> None:
     """A desktop app asks a human, but not for a role on a live session; a service account never does."""
 
     async def of_a_person(stage: Stage) -> None:
-        cold = [stage.keeper.asks_human(name) for name in ("nsrc", "admin", "gone")]
+        cold = [stage.keeper.asks_human(name) for name in ("nsrc", "admin")]
         await fetch(stage, "nsrc")
-        assert [True, True, False] == cold
+        assert [True, True] == cold
         assert [True, False] == [stage.keeper.asks_human(name) for name in ("nsrc", "admin")]
 
     async def of_a_machine(stage: Stage) -> None:
@@ -112,6 +113,14 @@ def test_who_is_asked_by_a_profile() -> None:
 
     on_stage(WITH_ROLE, of_a_person)
     on_stage(ROBOT, of_a_machine)
+
+
+@staged(WITH_ROLE)
+async def test_nobody_is_asked_by_a_profile_that_is_gone(stage: Stage) -> None:
+    """Whether a person must approve cannot be said of it: a client that waited for it is told of the config."""
+    stage.keeper.adopt(config("d2", other=key("other")))
+    with pytest.raises(ConfigChanged):
+        stage.keeper.asks_human("nsrc")
 
 
 @pytest.mark.parametrize("trigger", [Trigger.CLIENT, Trigger.PERSON])

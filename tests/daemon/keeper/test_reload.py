@@ -10,6 +10,7 @@ import pytest
 from mayfly.config.kinds import Text
 from mayfly.config.model import Config, OnePassword
 from mayfly.config.values import FilePath, LimitSeconds
+from mayfly.session.demand import Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
 from support.engine import CHAIN, DUE, HOUR, LOCKED, ONE, WITH_ROLE, at, config, credentials, key, role
@@ -246,6 +247,7 @@ async def test_a_renewal_serves_the_profile_that_has_its_origin_now(stage: Stage
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", base=key(), nsrc=role("base")))
     refused = await waiting
+    await asyncio.sleep(2)
     assert ("ConfigChanged", "ask again") == (code(refused), refused.hint)
     assert (True, None) == (stage.keeper.take("base") is not None, stage.keeper.take("nsrc"))
 
@@ -257,7 +259,72 @@ async def test_a_profile_that_goes_while_its_twin_stays(stage: Stage) -> None:
     waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
     await asyncio.sleep(0.5)
     stage.keeper.adopt(config("d2", twin=key()))
-    assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("twin") is not None)
+    told = code(await waiting)
+    await asyncio.sleep(2)
+    assert ("ConfigChanged", True) == (told, stage.keeper.take("twin") is not None)
+
+
+AWAY_FROM_NSRC = {
+    "renamed": config("d2", other=key()),
+    "removed": config("d2", other=key("other")),
+    "another session": config("d2", other=key(), nsrc=key("other")),
+}
+
+
+@pytest.mark.parametrize("trigger", [Trigger.CLIENT, Trigger.PERSON])
+@pytest.mark.parametrize("after", AWAY_FROM_NSRC.values(), ids=list(AWAY_FROM_NSRC))
+def test_who_waits_for_what_a_reload_takes_away_is_told_at_once(after: Config, trigger: Trigger) -> None:
+    """The exchange still waits for a person: who asked for the old profile waits for it no longer."""
+
+    async def play(stage: Stage) -> None:
+        stage.takes_seconds = HOUR
+        waiting = asyncio.ensure_future(outcome(stage.keeper.obtain("nsrc", trigger)))
+        await asyncio.sleep(10)
+        stage.keeper.adopt(after)
+        assert ("ConfigChanged", 10) == (code(await waiting), round(stage.loop.time()))
+
+    on_stage(ONE, play)
+
+
+@pytest.mark.parametrize("after", [AWAY_FROM_NSRC["renamed"], AWAY_FROM_NSRC["another session"]])
+def test_what_is_renamed_on_the_way_lives_on_for_others(after: Config) -> None:
+    """Its client is told, and who asks for the new name is served by the exchange that is under way."""
+
+    async def play(stage: Stage) -> None:
+        stage.takes_seconds = 60
+        waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+        await asyncio.sleep(10)
+        stage.keeper.adopt(after)
+        got = await fetch(stage, "other")
+        assert ("ConfigChanged", 1, 60) == (code(await waiting), len(stage.asked), round(stage.loop.time()))
+        assert got == stage.keeper.take("other")
+
+    on_stage(ONE, play)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.CLIENT, Trigger.PERSON])
+def test_a_slow_desk_delays_no_word_of_a_reload(trigger: Trigger) -> None:
+    """The profile is removed during the look at the desk: who asked for it hears so before the look is over."""
+
+    async def play(stage: Stage) -> None:
+        stage.scene_takes_seconds = 5
+        waiting = asyncio.ensure_future(outcome(stage.keeper.obtain("nsrc", trigger)))
+        await asyncio.sleep(1)
+        stage.keeper.adopt(AWAY_FROM_NSRC["removed"])
+        assert ("ConfigChanged", 1) == (code(await waiting), round(stage.loop.time()))
+
+    on_stage(ONE, play)
+
+
+@staged(ONE)
+async def test_a_reload_during_the_look_that_gives_the_profile_another_session(stage: Stage) -> None:
+    """Nothing was started yet: the client gets the session for which the profile stands now."""
+    stage.scene_takes_seconds = 5
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(1)
+    stage.keeper.adopt(AWAY_FROM_NSRC["another session"])
+    assert ("Credentials", ["d2"]) == (code(await waiting), digests(stage))
+    assert (True, None) == (stage.keeper.take("nsrc") is not None, stage.keeper.take("other"))
 
 
 @staged(WITH_ROLE)
@@ -267,7 +334,9 @@ async def test_a_role_that_is_called_otherwise_before_it_was_asked_for(stage: St
     waiting = asyncio.ensure_future(outcome(fetch(stage, "admin")))
     await asyncio.sleep(0.001)
     stage.keeper.adopt(config("d2", nsrc=key(), boss=role("nsrc")))
-    assert ("ConfigChanged", True) == (code(await waiting), stage.keeper.take("boss") is not None)
+    told = code(await waiting)
+    await asyncio.sleep(2)
+    assert ("ConfigChanged", True) == (told, stage.keeper.take("boss") is not None)
 
 
 @staged(config(first=key("first", onepassword="work"), nsrc=key()))

@@ -29,7 +29,7 @@ from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
-from mayfly.shared.errors import ApprovalPending, ExchangePending, MayflyError
+from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -169,7 +169,11 @@ class Endpoint:
 
     def _pending(self, profile: str) -> MayflyError:
         """What to tell a client whose patience has ended."""
-        if self._keeper.asks_human(profile):
+        try:
+            asks_human = self._keeper.asks_human(profile)
+        except ConfigChanged as error:
+            return error
+        if asks_human:
             return ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile))
         return ExchangePending(f"the credentials are not there after {self._keeper.config.cold_wait_seconds:g} s")
 

@@ -14,6 +14,7 @@ from mayfly.daemon.keeper.common_errors import profile_changed
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.profile_waits import ProfileWaits
 from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
@@ -65,6 +66,7 @@ class Keeper:
             verification=self._verification,
         )
         self._wanted = self._lanes.wanted
+        self._waits = ProfileWaits(config)
         self._renewals = Renewals(
             self._ledger, self._lanes, clock=clock, events=events, presence=self._presence, tasks=self._tasks
         )
@@ -112,19 +114,19 @@ class Keeper:
 
     async def _renewed(self, asking: Asking) -> None:
         """Wait for the renewal; raises the MayflyError that stands in the way."""
-        started = await asyncio.shield(self._renewals.start(asking))
-        error = await asyncio.shield(started.answer)
-        if started.origin and self.config.origins.get(asking.profile) != started.origin:
-            raise profile_changed(asking.profile)
+        started = await self._waits.result(self._renewals.start(asking), asking.profile)
+        error = await self._waits.result(started.answer, asking.profile, started.origin)
         if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
             raise error
 
     def asks_human(self, profile: str) -> bool:
-        """True if a renewal for the profile would need a person's approval now."""
-        return (
-            profile in self.config.profiles
-            and self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
-        )
+        """True if a renewal for the profile would need a person's approval now.
+
+        Raises ConfigChanged where a reload has taken the profile out.
+        """
+        if profile not in self.config.profiles:
+            raise profile_changed(profile)
+        return self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
 
     async def identify(self, profile: str) -> Identity:
         """The identity of the profile's session, from AWS; raises a MayflyError if there is none, or AWS refuses."""
@@ -166,6 +168,7 @@ class Keeper:
         before = self._ledger.config
         self._ledger.adopt(config)
         self._lanes.adopt(before)
+        self._waits.adopt(config)
         self._look_now.set()
 
     # The process's beginning and end
