@@ -124,7 +124,7 @@ class Daemon:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
         _harden_process()
         async with contextlib.AsyncExitStack() as life:
-            self._keeper.restore(self._manager.restore() if self._manager.is_systemd else None)
+            self._keeper.restore(self._manager.restore() if self._manager.is_systemd else b"")
             # Signals are handled from before the first connection until after the last.
             life.enter_context(self._signals())
             life.push_async_callback(self._tasks.end)

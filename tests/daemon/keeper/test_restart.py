@@ -39,7 +39,7 @@ def next_life(stage: Stage, found: Config | None = None, *, is_kept: bool = True
     after = Stage(found or stage.keeper.config)
     after.stepped_seconds = stage.stepped_seconds
     after.scene = stage.scene
-    after.keeper.restore(stage.keeper.snapshot() if is_kept else None)
+    after.keeper.restore(stage.keeper.snapshot() if is_kept else b"")
     return after
 
 
@@ -225,9 +225,41 @@ async def test_where_nothing_is_kept_nobody_is_asked_before_a_client_has_asked(s
     assert 3 == await prompts_in(after, DAY)
 
 
+@pytest.mark.parametrize("kept", [b"", b"{}", b"not ours"], ids=["empty", "no sessions", "unreadable"])
+def test_an_empty_store_is_nothing_kept(kept: bytes) -> None:
+    """`systemctl stop` and a reboot empty the store, whatever a person has said: the clock waits for a client."""
+
+    async def play(stage: Stage) -> None:
+        stage.keeper.restore(kept)
+        assert 0 == await prompts_in(stage, DAY)
+        assert "Credentials" == code(await outcome(fetch(stage, "nsrc")))
+        assert 3 == await prompts_in(stage, DAY)
+
+    on_stage(ALWAYS, play)
+
+
 @staged(ALWAYS)
-async def test_where_things_are_kept_a_first_start_keeps_fresh_what_is_always_to_be(stage: Stage) -> None:
-    """Nothing was kept yet, so nobody can have said no."""
+async def test_a_wait_for_clients_outlives_a_restart(stage: Stage) -> None:
+    """The store was empty, and the next process finds one that is not: still nobody has asked."""
+    after = next_life(stage)
+    assert 0 == await prompts_in(next_life(after), DAY)
+
+
+@staged(ALWAYS)
+async def test_a_profile_of_which_nothing_is_kept_waits_alone(stage: Stage) -> None:
+    """A session was kept for one profile, and the other is new: the clock renews the first, and asks for no other."""
+    await fetch(stage, "nsrc")
+    both = config(nsrc=key(refresh="always"), other=key("other", refresh="always"))
+    after = next_life(stage, both)
+    assert 3 == await prompts_in(after, DAY)
+    assert {"nsrc"} == set().union(*(asked.profiles for asked in after.asked))
+
+
+@staged(ALWAYS)
+async def test_what_is_kept_needs_no_client(stage: Stage) -> None:
+    """Only expired credentials, or none, were left: a client had asked once, and the profile is kept as always."""
+    await fetch(stage, "nsrc")
+    stage.stepped_seconds = DUE + 60
     assert 1 == await prompts_in(next_life(stage), HOUR)
 
 

@@ -177,15 +177,12 @@ class Keeper:
         """The sessions, for `restore`; b"" where there are none. A secret."""
         return pack(self._ledger.snapshot(self._clock()))
 
-    def restore(self, kept: bytes | None) -> None:
-        """Take over an earlier process's `snapshot`, as far as it still holds.
+    def restore(self, kept: bytes) -> None:
+        """Take over an earlier process's `snapshot`, as far as it still holds; b"" where there is none.
 
-        None: no service manager keeps a snapshot. Then a person may have refused a prompt of an earlier process, so the
-        clock raises no prompt for a profile before somebody has asked for it.
+        Only systemd keeps a snapshot, and a stop or a reboot empties its store. So where nothing is kept for a profile,
+        a person may have refused a prompt of an earlier process: the clock raises none before somebody has asked.
         """
-        if kept is None:
-            self._ledger.wait_for_clients()
-            return
         for name in self._ledger.restore(unpack(kept), self._clock()):
             self._events.info("session.recalled", profile=name)
 

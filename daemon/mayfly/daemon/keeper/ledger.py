@@ -84,7 +84,8 @@ class Ledger:
     def restore(self, kept: Mapping[str, StoredSession], now: datetime) -> list[str]:
         """Take back sessions whose origin is configured now. Returns the names of those with live credentials.
 
-        A failure no longer counts where 1Password or STS is asked another way than before.
+        A failure no longer counts where 1Password or STS is asked another way than before. A session of which nothing
+        is kept, and whose login may raise a prompt, is forgotten: it waits for somebody to ask.
         """
         by_origin: dict[str, dict[str, StoredSession]] = {}
         for name, stored in kept.items():
@@ -97,13 +98,9 @@ class Ledger:
                 recalled = rows[best].session.recalled(now)
                 is_alike = rows[best].circumstances == _digest(_call_settings(self.config, name))
                 self._sessions[name] = recalled if is_alike else recalled.failures_cleared()
-        return [name for name in self.names if self[name].usable(now)]
-
-    def wait_for_clients(self) -> None:
-        """Nothing is known of an earlier process: until a profile is asked for, the clock raises no prompt for it."""
-        for name in self.names:
-            if self.is_base(name) and self.asks_human(name):
+            elif self.is_base(name) and self.asks_human(name):
                 self._sessions[name] = self[name].forgot()
+        return [name for name in self.names if self[name].usable(now)]
 
     @property
     def names(self) -> list[str]:
