@@ -29,6 +29,8 @@ WITHOUT_WORK = config("d2", nsrc=key(), admin=role("nsrc"), deep=role("admin", "
 TWIN_FIRST = config(
     "d3", twin=key(), deep=role("admin"), nsrc=key(), admin=role("nsrc"), work=key("work", onepassword="work")
 )
+# Each of the two sessions has the other's name.
+EXCHANGED = config("d4", work=key(), admin=role("work"), nsrc=key("work", onepassword="work"))
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
 PATIENCE_SECONDS = 900
@@ -70,9 +72,9 @@ class AnyDay(RuleBasedStateMachine):
     def act(self, work: Any) -> Any:
         return self.runner.run(work)
 
-    def wait_for(self, work: Any) -> None:
+    def wait_for(self, profile: str, work: Any) -> None:
         async def start() -> None:
-            self.waiting.append(asyncio.ensure_future(outcome(work)))
+            self.waiting.append(asyncio.create_task(outcome(work), name=profile))
             await asyncio.sleep(0)
 
         self.act(start())
@@ -85,7 +87,7 @@ class AnyDay(RuleBasedStateMachine):
     @rule(profile=NAMES, how_many=st.integers(1, 5))
     def clients_fetch(self, profile: str, how_many: int) -> None:
         for _ in range(how_many if self.knows(profile) else 0):
-            self.wait_for(self.client(profile))
+            self.wait_for(profile, self.client(profile))
 
     async def client(self, profile: str) -> Any:
         got = await fetch(self.stage, profile)
@@ -95,7 +97,7 @@ class AnyDay(RuleBasedStateMachine):
     @rule(profile=NAMES, through_lock=st.booleans())
     def a_person_logs_in(self, profile: str, through_lock: bool) -> None:
         if self.knows(profile):
-            self.wait_for(self.through_lock(profile) if through_lock else login(self.stage, profile))
+            self.wait_for(profile, self.through_lock(profile) if through_lock else login(self.stage, profile))
 
     async def through_lock(self, profile: str) -> Any:
         lasts = [self.stage.loop.time()]
@@ -126,12 +128,16 @@ class AnyDay(RuleBasedStateMachine):
         if number < len(self.waiting):
             self.waiting[number].cancel()
 
-    @rule(found=st.sampled_from([HOUSE, WITHOUT_WORK, TWIN_FIRST]))
+    @rule(found=st.sampled_from([HOUSE, WITHOUT_WORK, TWIN_FIRST, EXCHANGED]))
     def somebody_reloads(self, found: Config) -> None:
+        """Who waits for a profile that is gone is told at once."""
+
         async def adopt() -> None:
             self.stage.keeper.adopt(found)
+            await asyncio.sleep(0.01)
 
         self.act(adopt())
+        assert [] == [task for task in self.waiting if not task.done() and not self.knows(task.get_name())]
 
     # What the world does
 
