@@ -1,9 +1,10 @@
 """Runs in the place of the sealed daemon, and tries every way out: a program of the standard library alone.
 
-    hostile.py HOME FOLDER NAME LOOPBACK OUTSIDE ENGINE
+    hostile.py HOME FOLDER NAME LOOPBACK OUTSIDE ENGINE TERMINAL
 
 HOME is the user's; the findings go to FOLDER/found.json; NAME is an abstract socket outside, LOOPBACK a port that is
-served outside, OUTSIDE the process of another service, ENGINE the path of a socket as a container engine's.
+served outside, OUTSIDE the process of another service, ENGINE the path of a socket as a container engine's,
+TERMINAL a terminal of the user's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 
-HOME, FOLDER, NAME, LOOPBACK, OUTSIDE, ENGINE = sys.argv[1:]
+HOME, FOLDER, NAME, LOOPBACK, OUTSIDE, ENGINE, TERMINAL = sys.argv[1:]
 RUNTIME_DIR = f"/run/user/{os.getuid()}"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -265,6 +266,7 @@ found = {
     "write tmp": written("/tmp/mayfly-hostile"),
     "write shm": written("/dev/shm/mayfly-hostile"),
     "write mqueue": written("/dev/mqueue/mayfly-hostile"),
+    "write terminal": tried(lambda: os.write(os.open(TERMINAL, os.O_WRONLY | os.O_NOCTTY), b"\x1b]0;x\x07")),
     "write memory": written(f"/proc/{OUTSIDE}/mem"),
     "read config": tried(lambda: bool(next(Path(HOME, ".config/mayfly").iterdir()).read_text())),
     "others": tried(lambda: str(Path(f"/proc/{OUTSIDE}/exe").readlink())),

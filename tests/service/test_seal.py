@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 
@@ -43,6 +44,8 @@ async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
     name = f"mayfly-test-{manager.world.port}"
     await manager.run("systemd-run", "--user", "--quiet", "--unit=outside", "sleep", "600")
     outside = await manager.main_pid("outside.service")
+    screen, terminal = os.openpty()
+    os.fchown(terminal, manager.uid, -1)
     engine = "/run/engine.sock" if manager.uid == ROOT else f"/run/user/{manager.uid}/engine.sock"
     manager.lay_over(
         "50-hostile",
@@ -50,7 +53,8 @@ async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
         "Restart=no",
         "WatchdogSec=0",
         "ExecStart=",
-        f"ExecStart={manager.python} -I {script} {manager.world.home} {folder} {name} {loopback} {outside} {engine}",
+        f"ExecStart={manager.python} -I {script} {manager.world.home} {folder} {name} {loopback} {outside} {engine}"
+        f" {os.ttyname(terminal)}",
         units=("mayfly.service",),
     )
     await manager.systemctl("daemon-reload")
@@ -62,6 +66,8 @@ async def behind_the_seal(manager: UserManager) -> dict[str, Any]:
         manager.seen(engine).chmod(0o777)
         listening.listen()
         await manager.systemctl("start", "mayfly.service")
+    os.close(terminal)
+    os.close(screen)
     for left in ("/tmp/mayfly-hostile", "/dev/shm/mayfly-hostile"):
         manager.seen(left).unlink(missing_ok=True)
     return dict(json.loads((manager.runtime_dir / "mayfly/found.json").read_text()))
@@ -107,6 +113,7 @@ async def test_a_hostile_daemon_opens_no_socket_and_starts_nothing_outside(manag
     assert ["mayfly", "systemd"] == found["runtime"]
     assert ["user"] == found["run"]
     assert "FileNotFoundError" == found["engine"]
+    assert "FileNotFoundError" == found["write terminal"]
     assert {"OSError"} == {found["write shm"], found["write mqueue"]}
 
 
