@@ -107,9 +107,17 @@ def test_ordinary_facts_stay_readable(fact: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "mark", ["\x1b]52;c;bWF5Zmx5\x07", "\x9b31m", "\r", "\x00", "\u2028", "\u2029", "\u202e", "\u2066", "\x7f", "\x85"]
+    "mark",
+    [
+        *("\x1b]52;c;bWF5Zmx5\x07", "\x9b31m", "\r", "\x00", "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066"),
+        *("\u200e", "\u200f", "\u061c", "\u200b", "\ufeff", "\xad", "\U000e0041", "\udcff"),
+    ],
+    ids=ascii,
 )
 def test_nothing_steers_a_terminal(mark: str) -> None:
-    """Escape sequences, C1 controls, line separators and bidirectional marks are replaced; a tab and a newline stay."""
-    assert mark[0] not in redacted(f"a{mark}b")
-    assert "a\tb\nc" == redacted("a\tb\nc")
+    """What is not printable (escapes, C1, line separators, bidirectional marks) is replaced; tab and newline stay."""
+    shown = redacted(f"a{mark}b\tc\nd")
+
+    assert mark[0] not in shown
+    assert shown.startswith("a\N{REPLACEMENT CHARACTER}")
+    assert shown.endswith("b\tc\nd")

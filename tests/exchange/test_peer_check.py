@@ -90,7 +90,7 @@ STRANGERS = {
 def _proc(folder: Path, own: str, peer: str) -> Path:
     for pid, text in (("self", own), ("7", peer)):
         (folder / pid).mkdir()
-        (folder / pid / "cgroup").write_text(text)
+        (folder / pid / "cgroup").write_bytes(text.encode())
     return folder
 
 
@@ -98,6 +98,23 @@ def _proc(folder: Path, own: str, peer: str) -> Path:
 def test_the_daemons_unit_is_known_by_its_whole_path(tmp_path: Path, own: str, peer: str) -> None:
     """The daemon is mayfly.service of the manager that started this exchange, in any slice."""
     assert peer_check.is_of_daemons_unit(7, _proc(tmp_path, own, peer))
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\v", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_the_name_of_a_control_group_forges_no_line(tmp_path: Path, end: str) -> None:
+    """A delegated group's name may contain any character but "\\n", so no other one ends a line."""
+    forged = f"{USERS}/app.slice/other.service/a{end}1:name=systemd:{DAEMON}{end}0::{DAEMON}"
+    proc = _proc(tmp_path, _lines(EXCHANGE, EXCHANGE), _lines(forged, forged))
+
+    assert not peer_check.is_of_daemons_unit(7, proc)
+
+
+def test_the_name_of_a_control_group_may_be_no_text(tmp_path: Path) -> None:
+    """A group whose name is not UTF-8 is another group, and no failure."""
+    proc = _proc(tmp_path, _lines(EXCHANGE), "")
+    (proc / "7/cgroup").write_bytes(_lines(f"{USERS}/app.slice/other.service/x").encode().replace(b"x", b"\xff"))
+
+    assert not peer_check.is_of_daemons_unit(7, proc)
 
 
 @pytest.mark.parametrize(("own", "peer"), STRANGERS.values(), ids=STRANGERS.keys())

@@ -1,9 +1,10 @@
 """Runs in the place of the sealed daemon, and tries every way out: a program of the standard library alone.
 
-    hostile.py HOME FOLDER NAME LOOPBACK OUTSIDE ENGINE
+    hostile.py HOME FOLDER NAME LOOPBACK OUTSIDE ENGINE TERMINAL
 
 HOME is the user's; the findings go to FOLDER/found.json; NAME is an abstract socket outside, LOOPBACK a port that is
-served outside, OUTSIDE the process of another service, ENGINE the path of a socket as a container engine's.
+served outside, OUTSIDE the process of another service, ENGINE the path of a socket as a container engine's,
+TERMINAL a terminal of the user's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 
-HOME, FOLDER, NAME, LOOPBACK, OUTSIDE, ENGINE = sys.argv[1:]
+HOME, FOLDER, NAME, LOOPBACK, OUTSIDE, ENGINE, TERMINAL = sys.argv[1:]
 RUNTIME_DIR = f"/run/user/{os.getuid()}"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -35,6 +36,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CALLS = {
     "x86_64": {
         "add_key": 248,
+        "bind": 49,
         "bpf": 321,
         "io_setup": 206,
         "kcmp": 312,
@@ -56,6 +58,7 @@ CALLS = {
     },
     "aarch64": {
         "add_key": 217,
+        "bind": 200,
         "bpf": 280,
         "io_setup": 0,
         "kcmp": 272,
@@ -91,6 +94,7 @@ KEY_TYPE, KEY_NAME = ctypes.c_char_p(b"user"), ctypes.c_char_p(b"mayfly-hostile"
 # Arguments with which each call succeeds without the seal, or fails for another reason than a lack of permission.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "add_key": (KEY_TYPE, KEY_NAME, b"x", 1, -2),
+    "bind": (-1, None, 0),
     "bpf": (-1, SPACE, 0),
     "io_setup": (1, SPACE),
     "io_uring_setup": (1, SPACE),
@@ -191,7 +195,8 @@ def socket_of_a_memfd() -> str:
 def received_descriptor() -> str:
     """Whether systemd sends a descriptor back by the only foreign socket that is reachable."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind("")
+        # Gives the socket an address, to which systemd could answer.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         sock.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
         sock.send(b"STATUS=tried")
         sock.settimeout(0.2)
@@ -205,6 +210,24 @@ def through_listener(host: str, port: int) -> None:
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
     sock.connect((host, port))
+
+
+def through_client() -> tuple[str, str, str, str]:
+    """Use a client's connection for another one, with the address that it keeps, and with any other one.
+
+    Returns the address that it keeps, what bind(2) and a connection to an address outside say, and where it listens.
+    """
+    inherited = (socket.socket(fileno=os.dup(number)) for number in (3, 4, 5))
+    listener = next(one for one in inherited if one.family == socket.AF_INET)
+    sock, _ = listener.accept()
+    # The family AF_UNSPEC ends the connection and frees its port: connect(2).
+    LIBC.connect(sock.fileno(), bytes(16), 16)
+    kept = sock.getsockname()[0]
+    bound = tried(lambda: sock.bind(("0.0.0.0", 0)))
+    sock.setblocking(False)
+    outside = errno.errorcode.get(sock.connect_ex(("198.51.100.1", 80)), "allowed")
+    sock.listen()
+    return kept, bound, outside, sock.getsockname()[0]
 
 
 def network_of_listener() -> str:
@@ -241,6 +264,7 @@ def status(*keys: str) -> list[str]:
     return [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(keys)]
 
 
+Path(FOLDER, "begun").touch()
 found = {
     "calls": {name: called(CALLS[name], *ARGUMENTS[name]) for name in ARGUMENTS if name in CALLS and name != "ptrace"},
     "trace": in_child(lambda: called(CALLS["ptrace"], *ARGUMENTS["ptrace"])),
@@ -254,6 +278,7 @@ found = {
     "vsock": tried(lambda: socket.socket(socket.AF_VSOCK)),
     "packet": tried(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)),
     "network of the listener": tried(network_of_listener),
+    "through a client": through_client(),
     "outside address": tried(lambda: through_listener("198.51.100.1", 80)),
     "loopback": tried(lambda: through_listener("127.0.0.1", int(LOOPBACK))),
     "systemd-run": subprocess.run(["systemd-run", "--user", "true"], capture_output=True, check=False).returncode,
@@ -265,6 +290,7 @@ found = {
     "write tmp": written("/tmp/mayfly-hostile"),
     "write shm": written("/dev/shm/mayfly-hostile"),
     "write mqueue": written("/dev/mqueue/mayfly-hostile"),
+    "write terminal": tried(lambda: os.write(os.open(TERMINAL, os.O_WRONLY | os.O_NOCTTY), b"\x1b]0;x\x07")),
     "write memory": written(f"/proc/{OUTSIDE}/mem"),
     "read config": tried(lambda: bool(next(Path(HOME, ".config/mayfly").iterdir()).read_text())),
     "others": tried(lambda: str(Path(f"/proc/{OUTSIDE}/exe").readlink())),

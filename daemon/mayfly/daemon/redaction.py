@@ -11,6 +11,8 @@ import re
 from functools import partial
 from urllib.parse import unquote
 
+from mayfly.shared.text import printable
+
 
 _REDACTED = "[redacted]"
 
@@ -48,12 +50,14 @@ _KEY_ID = re.compile(rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(AKIA|ASIA)[A-Z0-9]{{12}}(
 _JSON_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 DECODINGS = 3
 CAPITALS, SMALLS = 5, 3
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# The lines of a traceback stay lines.
+_LAYOUT = "\t\n"
 
 
 def redacted(text: str) -> str:
     """The text without secrets, with key ids cut to their last four, and without characters that steer a terminal."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", _without_secrets(_decoded_if_secret(text)))
+    shown = _without_secrets(_decoded_if_secret(text))
+    return printable(shown, allowed=_LAYOUT, replacement="\N{REPLACEMENT CHARACTER}")
 
 
 def shortened(key_id: str) -> str:

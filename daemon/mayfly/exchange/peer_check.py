@@ -70,9 +70,11 @@ def is_of_daemons_unit(pid: int, proc: Path = Path("/proc")) -> bool:
 def _control_groups(process: Path) -> dict[str, str]:
     """The paths of a process's control groups in the hierarchies that systemd may use, by the hierarchy's name."""
     try:
-        rows = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
+        # Only "\n" ends a line: the kernel lets a group's name contain all else, other line ends included.
+        lines = os.fsdecode((process / "cgroup").read_bytes()).split("\n")
     except OSError:
         return {}
+    rows = [line.split(":", 2) for line in lines if line]
     # Version 2 has number 0 and no name.
     return {name: path for number, name, path in rows if (number, name) == ("0", "") or name == "name=systemd"}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 
-def printable(text: str) -> str:
-    """`text` with a "?" in the place of every character that is not printable (`str.isprintable`).
+def printable(text: str, *, allowed: str = "", replacement: str = "?") -> str:
+    """`text` with a "?" in the place of every character that is neither printable (`str.isprintable`) nor `allowed`.
 
     Control characters (ESC, CR, C1), line separators, bidirectional marks and lone surrogates could steer a terminal,
     forge a second line, or fail to be encoded.
     """
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(letter if letter.isprintable() or letter in allowed else replacement for letter in text)
 
 
 def failure_words(reason: Exception) -> str:
