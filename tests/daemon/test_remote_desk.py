@@ -82,7 +82,18 @@ async def test_a_desk_that_fails_does_not_unlock(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\n", b"not json\n", b"[]\n", b'"asleep"\n', b"{}\n", b'{"pid": 1}\n', b"x" * 9000 + b"\n"]
+    "raw",
+    [
+        b"",
+        b"\n",
+        b"not json\n",
+        b"[]\n",
+        b'"asleep"\n',
+        b"{}\n",
+        b'{"pid": 1}\n',
+        b"x" * 9000 + b"\n",
+        b"[" * 4000 + b"\n",
+    ],
 )
 async def test_a_desk_that_talks_nonsense_knows_nothing(tmp_path: Path, raw: bytes) -> None:
     """After a malformed answer the user counts as present, and no process is found."""

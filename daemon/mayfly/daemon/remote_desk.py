@@ -69,7 +69,7 @@ class RemoteDesk:
                 answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")
         except TimeoutError:
             self._note_problem(f"no answer within {PATIENCE_SECONDS:g} s")
-        except ValueError:
+        except (ValueError, RecursionError):  # RecursionError: JSON of a thousand brackets
             self._note_problem("its answer cannot be read")
         except OSError as reason:
             self._note_problem(f"{self._path}: {failure_words(reason)}")
