@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mayfly.daemon import notifications
 from mayfly.daemon.events import Events
 from mayfly.daemon.notifications import Notifications, notice
 from mayfly.shared.desk import Caller, Scene
@@ -221,6 +222,77 @@ async def test_a_notification_that_fails_ends_nothing() -> None:
     assert ["терминал wants nsrc"] == desk.told
     faults = [type(facts["exc_info"]) for facts in log.told("task.failed")]
     assert [RuntimeError, OSError, UnicodeEncodeError] == faults
+
+
+class SilentDesk(FailingDesk):
+    """Answers its first question never."""
+
+    def __init__(self, silent: str) -> None:
+        super().__init__()
+        self._silent = silent
+
+    async def tell(self, title: str, text: str) -> None:
+        await self._answer_unless("tell")
+        await super().tell(title, text)
+
+    async def process(self, pid: int) -> Caller | None:
+        await self._answer_unless("process")
+        return await super().process(pid)
+
+    async def _answer_unless(self, question: str) -> None:
+        if self._silent == question:
+            self._silent = ""
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("silent", ["tell", "process"])
+async def test_a_notification_that_never_ends_holds_no_other_up(monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
+    """It is given up and logged, and the next one is shown."""
+    monkeypatch.setattr(notifications, "NOTIFICATION_SECONDS", 0.1)
+    log = Log()
+    events = Events(log)
+    desk = SilentDesk(silent)
+    running = asyncio.create_task(Notifications(events, desk, is_wanted=lambda: True).run())
+    await asyncio.sleep(0)
+    for profile in ("first", "second"):
+        events.info("approval.wanted", profile=profile, inode=0, pid=42)
+    async with asyncio.timeout(5):
+        while not desk.told:
+            await asyncio.sleep(0.01)
+        events.close()
+        await running
+
+    assert ["терминал wants second"] == desk.told
+    assert [TimeoutError] == [type(facts["exc_info"]) for facts in log.told("task.failed")]
+
+
+async def test_a_notify_send_that_holds_its_output_open_holds_no_other_up(world: World) -> None:
+    """Its child keeps the pipe: it is killed, and the next notification is shown."""
+    told = put_on_path(world, "notify-send", "sleep 600; true")
+    async with world.serve() as daemon:
+        for _ in range(2):
+            assert 200 == (await world.get()).status
+            assert 0 == (await world.run("forget", "nsrc")).code
+            await asyncio.sleep(3)
+        shown = await lines(told, 2, "wants nsrc")
+        assert [] == daemon.events("task.failed")
+
+    assert 2 == len(shown)
+
+
+@pytest.mark.parametrize("script", ["sleep 600; true", "yes", "head -c 400000000 /dev/zero"])
+async def test_a_loginctl_that_never_ends_holds_no_client_up(world: World, script: str) -> None:
+    """Clients and `mayfly login` are served, and a loginctl that is well again is believed."""
+    put_on_path(world, "loginctl", script)
+    async with world.serve() as daemon:
+        async with asyncio.timeout(20):
+            reply, login = await asyncio.gather(world.get(), world.run("login", "nsrc"))
+        assert (200, 0) == (reply.status, login.code)
+        put_on_path(world, "loginctl", 'case "$1" in show-user) echo 7;; *) echo LockedHint=yes;; esac')
+        await world.run("forget", "nsrc")
+        await asyncio.sleep(1.1)
+        assert "ScreenLocked" == (await world.get()).json["code"]
+        assert [] == daemon.events("task.failed")
 
 
 ASKING = """

@@ -82,7 +82,18 @@ async def test_a_desk_that_fails_does_not_unlock(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\n", b"not json\n", b"[]\n", b'"asleep"\n', b"{}\n", b'{"pid": 1}\n', b"x" * 9000 + b"\n"]
+    "raw",
+    [
+        b"",
+        b"\n",
+        b"not json\n",
+        b"[]\n",
+        b'"asleep"\n',
+        b"{}\n",
+        b'{"pid": 1}\n',
+        b"x" * 9000 + b"\n",
+        b"[" * 4000 + b"\n",
+    ],
 )
 async def test_a_desk_that_talks_nonsense_knows_nothing(tmp_path: Path, raw: bytes) -> None:
     """After a malformed answer the user counts as present, and no process is found."""
@@ -154,3 +165,28 @@ async def test_a_desk_that_does_not_answer_is_noted(
         anew = remote.notes()
 
     assert (noted(path, problem), []) == (notes, anew)
+
+
+async def test_a_problem_stays_until_its_own_question_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk that finds processes and does not tell the presence has a note, whatever was asked last."""
+    monkeypatch.setattr(remote_desk, "PATIENCE_SECONDS", 0.2)
+    path, is_well = tmp_path / "s", asyncio.Event()
+
+    async def answer(line: bytes) -> bytes:
+        if b"scene" in line:
+            await is_well.wait()
+        return b'"present"\n' if b"scene" in line else b"null\n"
+
+    async with answering(path, answer) as desk:
+        await desk.scene()
+        await desk.caller(7)
+        await desk.process(7)
+        await desk.tell("Mayfly", "…")
+        meanwhile = desk.notes()
+        is_well.set()
+        await desk.scene()
+        well = desk.notes()
+
+    assert (noted(path, "no answer within 0.2 s"), []) == (meanwhile, well)

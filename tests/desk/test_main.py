@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,11 +58,15 @@ async def test_every_question_is_answered(desk: FakeDesk, path: Path) -> None:
         b'{"question": "caller"}\n',
         b'{"question": "dance"}\n',
         b'{"question"',
+        b'{"question": "caller", "inode": 1e999}\n',
+        b"[" * 4000 + b"\n",
         b"x" * 9999,
     ],
 )
 async def test_a_malformed_question_is_not_answered(path: Path, raw: bytes) -> None:
-    """A malformed question gets no answer, and the desk goes on."""
+    """A malformed question gets no answer and leaves no traceback, and the desk goes on."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(raw)
     writer.write_eof()
@@ -72,6 +77,7 @@ async def test_a_malformed_question_is_not_answered(path: Path, raw: bytes) -> N
     writer.close()
 
     assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOON).caller(7)
+    assert [] == faults
 
 
 ASKER = """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,91 @@ async def test_a_program_of_the_current_folder_is_not_asked(
     monkeypatch.chdir(tmp_path)
 
     assert (None, False) == (await ask("loginctl"), planted.exists())
+
+
+async def answer_within(seconds: float, program: str) -> str | None:
+    async with asyncio.timeout(seconds):
+        return await ask(program)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "{hold}; true",
+        "{hold} & exit 0",
+        "trap '' TERM HUP; {hold}; {hold}",
+        "yes",
+        "exec yes",
+        "head -c 400000000 /dev/zero; {hold}",
+    ],
+)
+async def test_no_program_holds_the_desk_up(programs: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A program whose child keeps the output open, or that never stops to print, gives no answer, and is killed."""
+    monkeypatch.setattr(platform_programs, "ANSWER_SECONDS", 0.5)
+    group = programs / "group"
+    put_program(programs, "holding", f"echo $$ > {group}; {script.format(hold='sleep 600')}")
+
+    assert await answer_within(5, "holding") is None
+    assert not is_running(group)
+    assert [] == await members_within(5, int(group.read_text()))
+
+
+async def members_within(seconds: float, group: int) -> list[str]:
+    """The names of the processes of a group that are left after at most this time. A zombie is none."""
+    end = asyncio.get_running_loop().time() + seconds
+    while (left := members(group)) and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.01)
+    return left
+
+
+def members(group: int) -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, rest = file.read_text(errors="replace").split("(", 1)[1].rsplit(")", 1)
+            state, _, in_group = rest.split()[:3]
+            if state != "Z" and int(in_group) == group:
+                found.append(name)
+    return found
+
+
+async def test_a_child_that_leaves_the_session_holds_nobody_up(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that cannot be found is left alone, and the desk goes on without it."""
+    monkeypatch.setattr(platform_programs, "ANSWER_SECONDS", 0.5)
+    put_program(programs, "leaving", "setsid sleep 7 & exit 0")
+
+    assert await answer_within(5, "leaving") is None
+
+
+@pytest.mark.parametrize(("count", "is_answer"), [(256 * 1024, True), (256 * 1024 + 1, False)])
+async def test_what_a_program_may_print(programs: Path, count: int, is_answer: bool) -> None:
+    """At most 256 KiB are an answer; a program that prints more has failed, at once and in little memory."""
+    put_program(programs, "chatty", f"head -c {count} /dev/zero")
+
+    assert is_answer == (await answer_within(2.5, "chatty") is not None)
+
+
+async def test_a_program_without_end_costs_little_memory(programs: Path) -> None:
+    """What is beyond the bound is not kept."""
+    put_program(programs, "chatty", "exec head -c 400000000 /dev/zero")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    assert await answer_within(5, "chatty") is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * 1024
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_desk_asks_again_and_again_and_keeps_nothing_open(programs: Path) -> None:
+    """Neither an answer nor a failure leaves a descriptor or a process behind."""
+    put_program(programs, "saying", "echo hello")
+    put_program(programs, "chatty", "exec head -c 300000 /dev/zero")
+    await ask("saying")
+    before = open_descriptors()
+    for _ in range(20):
+        assert ("hello\n", None) == (await ask("saying"), await ask("chatty"))
+    await asyncio.sleep(0)
+
+    assert before == open_descriptors()

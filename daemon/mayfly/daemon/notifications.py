@@ -18,6 +18,8 @@ from mayfly.shared.desk import Caller, Desk
 
 
 TITLE = "Mayfly"
+# A desk is asked two questions, each of which it gives up after 9 s at most. This bound holds for any fault of a desk.
+NOTIFICATION_SECONDS = 20
 
 
 class Notifications:
@@ -30,7 +32,10 @@ class Notifications:
         self._tasks = Tasks(events)
 
     async def run(self) -> None:
-        """Show one notification after the other, until the events end. One that fails is logged as `task.failed`."""
+        """Show one notification after the other, until the events end.
+
+        One that fails, or is not shown within NOTIFICATION_SECONDS, is logged as `task.failed`.
+        """
         try:
             async for event in self._events.listen():
                 await asyncio.wait([self._tasks.spawn(self._notify(event))])
@@ -38,9 +43,10 @@ class Notifications:
             await self._tasks.end()
 
     async def _notify(self, event: dict[str, Any]) -> None:
-        text = await self._text(event) if self._is_wanted() else None
-        if text:
-            await self._desk.tell(TITLE, text)
+        async with asyncio.timeout(NOTIFICATION_SECONDS):
+            text = await self._text(event) if self._is_wanted() else None
+            if text:
+                await self._desk.tell(TITLE, text)
 
     async def _text(self, event: dict[str, Any]) -> str | None:
         if event["event"] == "approval.wanted":

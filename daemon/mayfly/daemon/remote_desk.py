@@ -30,16 +30,16 @@ class RemoteDesk:
         self._path = path
         self._clock = clock
         self._history = PresenceHistory()
-        self._problem = ""
-        self._failed_socket: tuple[int, int] | None = None
+        # By question, the last one last: why it has no answer, and from which socket.
+        self._problems: dict[str, tuple[str, tuple[int, int] | None]] = {}
 
     def notes(self) -> list[str]:
         """For `mayfly status`: why the desk does not answer, and what to do.
 
-        Judged by the last question, unless the socket is a new one since then.
+        A problem stays until the same question is answered, or the socket is a new one.
         """
         found = _socket_id(self._path)
-        problem = self._problem if found and found == self._failed_socket else ""
+        problem = next((each for each, socket in reversed(self._problems.values()) if socket == found), "")
         if not found:
             problem = f"{self._path} is no socket"
         return [f"the desk does not answer: {problem}; systemctl --user restart mayfly-desk.socket"] if problem else []
@@ -64,23 +64,24 @@ class RemoteDesk:
 
     async def _ask(self, question: dict[str, Any]) -> Any:
         """The answer; None where there is none."""
+        kind = question["question"]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")
         except TimeoutError:
-            self._note_problem(f"no answer within {PATIENCE_SECONDS:g} s")
-        except ValueError:
-            self._note_problem("its answer cannot be read")
+            self._note_problem(kind, f"no answer within {PATIENCE_SECONDS:g} s")
+        except (ValueError, RecursionError):  # RecursionError: JSON of a thousand brackets
+            self._note_problem(kind, "its answer cannot be read")
         except OSError as reason:
-            self._note_problem(f"{self._path}: {failure_words(reason)}")
+            self._note_problem(kind, f"{self._path}: {failure_words(reason)}")
         else:
-            self._problem = ""
+            self._problems.pop(kind, None)
             return answer
         return None
 
-    def _note_problem(self, problem: str) -> None:
-        self._problem = problem
-        self._failed_socket = _socket_id(self._path)
+    def _note_problem(self, kind: str, problem: str) -> None:
+        self._problems.pop(kind, None)
+        self._problems[kind] = (problem, _socket_id(self._path))
 
     async def _exchange_lines(self, question: bytes) -> Any:
         reader, writer = await asyncio.open_unix_connection(self._path, limit=MAX_LINE_BYTES)

@@ -46,7 +46,7 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
                     line = await reader.readline()
                 writer.write(await answer_to(line, desk))
                 await writer.drain()
-        except (OSError, TimeoutError, ValueError, TypeError, KeyError):
+        except (OSError, TimeoutError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             pass  # a malformed question gets no answer
         finally:
             writer.close()

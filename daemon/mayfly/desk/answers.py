@@ -10,7 +10,11 @@ from mayfly.shared.desk import LocalDesk
 
 
 async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
-    """The answer to the question in `line`; raises ValueError, TypeError or KeyError if `line` is no question."""
+    """The answer to the question in `line`.
+
+    Raises ValueError, TypeError, KeyError, OverflowError (1e999) or RecursionError (JSON of a thousand brackets) if
+    `line` is no question.
+    """
     question = json.loads(line)
     answer: Any = None
     match question["question"]:

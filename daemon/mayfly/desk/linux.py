@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import os
+import re
 
 from contextlib import suppress
 from datetime import datetime
@@ -19,6 +20,8 @@ from mayfly.shared.text import printable
 # How many processes may stand between the program that wants credentials and the connection: curl or mayfly, the shell
 # that has started it, and one to spare.
 GO_BETWEENS = 3
+# A number that fits into 64 bits has at most 20 digits. Python refuses longer ones, or cannot divide them.
+_UINT64 = re.compile("[0-9]{1,20}")
 _PROPERTIES = ("LockedHint", "IdleHint", "IdleSinceHint", "Remote", "Class")
 
 
@@ -53,12 +56,15 @@ class LinuxDesk(PlatformDesk):
 
 
 def presence_from(properties: str, now: datetime) -> Presence:
-    """The presence in the output of `loginctl show-session`. `IdleSinceHint` is in microseconds since the epoch."""
+    """The presence in the output of `loginctl show-session`; any other text is PRESENT.
+
+    `IdleSinceHint` is in microseconds since the epoch.
+    """
     hints = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
     if hints.get("LockedHint") == "yes":
         return Presence.LOCKED
-    since = hints.get("IdleSinceHint", "0")
-    if hints.get("IdleHint") == "yes" and since.isdecimal() and now.timestamp() - int(since) / 1e6 >= AWAY_SECONDS:
+    since = _UINT64.fullmatch(hints.get("IdleSinceHint", "0"))
+    if hints.get("IdleHint") == "yes" and since and now.timestamp() - int(since[0]) / 1e6 >= AWAY_SECONDS:
         return Presence.AWAY
     return Presence.PRESENT
 

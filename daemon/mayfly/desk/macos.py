@@ -58,19 +58,20 @@ def presence_from(console: str, events: str, uid: int) -> Presence | None:
     """
     try:
         users = _console_users(console)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, LookupError):
         return None
     # The key exists only while the screen is locked.
     if any(user.get("kCGSSessionUserIDKey") == uid and user.get("CGSSessionScreenIsLocked") for user in users):
         return Presence.LOCKED
-    idle = re.search(r'"HIDIdleTime"\s*=\s*(\d+)', events)
+    # A number that fits into 64 bits has at most 20 digits. Python refuses longer ones, or cannot divide them.
+    idle = re.search(r'"HIDIdleTime"\s*=\s*([0-9]{1,20})(?![0-9])', events)
     if idle and int(idle[1]) / 1e9 >= AWAY_SECONDS:
         return Presence.AWAY
     return Presence.PRESENT
 
 
 def _console_users(console: str) -> list[dict[str, Any]]:
-    """The sessions with a screen; raises ValueError, TypeError or AttributeError if the text is no such entry."""
+    """The sessions with a screen; raises ValueError, TypeError, AttributeError or LookupError for any other text."""
     import plistlib  # of macOS alone
 
     from xml.parsers.expat import ExpatError

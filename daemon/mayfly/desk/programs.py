@@ -4,41 +4,91 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from io import FileIO
+from pathlib import Path
 
 from mayfly.shared import programs
 from mayfly.shared.desk import ANSWER_SECONDS
 
 
+# loginctl prints less than 1 KiB; ioreg prints a line for each device, some tens of KiB.
+MAX_OUTPUT_BYTES = 256 * 1024
+# For a killed program to end. One that is stuck in the kernel may take for ever.
+KILL_SECONDS = 0.5
+
+
 async def ask(program: str, *arguments: str) -> str | None:
-    """The output of a program; None if it is absent or cannot be trusted, fails, or takes longer than ANSWER_SECONDS.
+    """The output of a program; None if it is absent, cannot be trusted, or fails.
+
+    A program that takes longer than ANSWER_SECONDS or prints more than MAX_OUTPUT_BYTES has failed, and is killed with
+    its children.
 
     Arguments are passed as UTF-8 in every locale, because notify-send refuses other bytes (libnotify,
     tools/notify-send.c), and a name in Cyrillic has none in Latin-1.
     """
+    encoded = [argument.encode(errors="replace") for argument in arguments]
     try:
         found = programs.find(program, os.environ)
-    except programs.NotFound:
+        async with _started(found, encoded) as (process, output), asyncio.timeout(ANSWER_SECONDS):
+            printed = await _read(output)
+            exit_code = await process.wait()
+    except (programs.NotFound, OSError, ValueError):  # ValueError: a NUL in an argument, or too much output
         return None
+    return printed.decode(errors="replace") if exit_code == 0 else None
+
+
+@asynccontextmanager
+async def _started(
+    program: Path, arguments: Sequence[bytes]
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, FileIO]]:
+    """A process, and the end of a pipe that its output comes from. If the body fails, the process is killed.
+
+    The pipe is ours, because asyncio's `wait` waits for its own pipes, too, and a child can hold one open for ever.
+    """
+    reading, writing = os.pipe()
+    with FileIO(reading) as output:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            os.close(writing)
+        try:
+            yield process, output
+        except BaseException:  # also if the question was cancelled
+            await _kill(process)
+            raise
+
+
+async def _read(output: FileIO) -> bytes:
+    """All of a program's output; raises ValueError if it is too much."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), output)
+    printed = b""
     try:
-        process = await asyncio.create_subprocess_exec(
-            found,
-            *(argument.encode(errors="replace") for argument in arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except (OSError, ValueError):  # ValueError: a NUL in an argument
-        return None
-    out = None
-    try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                out, _ = await process.communicate()
+        while chunk := await reader.read(MAX_OUTPUT_BYTES):
+            printed += chunk
+            if len(printed) > MAX_OUTPUT_BYTES:
+                raise ValueError(f"more than {MAX_OUTPUT_BYTES} bytes")
     finally:
-        # No program is left running, also if the question was cancelled.
-        if process.returncode is None:
-            process.kill()
+        transport.close()
+    return printed
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a program and its children, also where it has ended before them. A child in a session of its own lives."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(KILL_SECONDS):
             await process.wait()
-    return out.decode(errors="replace") if out is not None and process.returncode == 0 else None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from mayfly.daemon.tasks import Tasks
-from mayfly.shared.desk import Desk, Presence, Scene
+from mayfly.shared.desk import ANSWER_SECONDS, Desk, Presence, Scene
 
 
 # A look at the desk costs a process or two, so callers within this time share one.
 SCENE_SECONDS = 1
+# Every desk gives up by itself before that, and says why in `mayfly status`. This bound holds for any fault of a desk.
+LOOK_SECONDS = 4 * ANSWER_SECONDS
 
 
 class PresenceWatch:
@@ -40,8 +43,11 @@ class PresenceWatch:
         return (await self.see()).presence is Presence.LOCKED
 
     async def _look(self) -> None:
+        """After LOOK_SECONDS without an answer presence is unknown, and counts as unchanged."""
         try:
-            self.scene = await self._desk.scene()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    self.scene = await self._desk.scene()
             self._seen_at = self._clock()
         finally:
             self._looking = None
