@@ -46,7 +46,7 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
 
     manager = Manager.here(os.environ)
     # Taken before the config is read: it may be mended while we read it.
-    config_has_changed = config_watch.config_changes(given.config)
+    is_config_new = config_watch.config_changes(given.config)
     # Only in the namespace that systemd has made for the unit.
     if given.sealed and manager.is_systemd:
         users.trust_unmapped_root()
@@ -59,11 +59,11 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.report(reason)
-    return speech.DONE if _stand_in(manager, reason, logger, config_has_changed) else code
+    return speech.DONE if _stand_in(manager, reason, logger, is_config_new) else code
 
 
-def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, config_has_changed: Callable[[], bool]) -> bool:
-    """Wait until the config or a token has changed, for WAIT_SECONDS at most: systemd starts us again as soon as we end.
+def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, is_config_new: Callable[[], bool]) -> bool:
+    """Wait until the config or a token has changed, for WAIT_SECONDS at most: systemd starts us again as we end.
 
     True if a signal has ended the wait.
     """
@@ -73,10 +73,10 @@ def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, config_has_cha
 
     problems = [printable(problem) for problem in reason.errors]
     # Taken now: serve itself has made the tokens that were missing.
-    tokens_have_changed = config_watch.token_changes()
+    has_new_tokens = config_watch.token_changes()
 
     def has_changed() -> bool:
-        return config_has_changed() or tokens_have_changed()
+        return is_config_new() or has_new_tokens()
 
     async def wait() -> bool:
         return await StandIn(manager, problems, logger, has_changed=has_changed).run(WAIT_SECONDS)
