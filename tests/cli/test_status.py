@@ -39,7 +39,7 @@ def row(profile: str = "nsrc", **changes: Any) -> dict[str, Any]:
 
 def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool = False, **more: Any) -> list[str]:
     status = {
-        "version": "0.1.0",
+        "version": "0.2.0",
         "pid": 4711,
         "address": "127.0.0.1:9170",
         "config": "/home/carmas/.config/mayfly/config.toml",
@@ -123,7 +123,7 @@ def test_page_ends_with_the_daemon_itself() -> None:
     """Its version, address, config, and the time of its start are there."""
     version, config = lines(row())[-2:]
 
-    assert version.startswith("mayfly 0.1.0, http://127.0.0.1:9170, since ")
+    assert version.startswith("mayfly 0.2.0, http://127.0.0.1:9170, since ")
     assert version.endswith("(2d 4h), pid 4711")
     assert "config /home/carmas/.config/mayfly/config.toml" == config
 
