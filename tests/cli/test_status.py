@@ -245,3 +245,18 @@ async def test_the_daemon_reports_detours(world: World) -> None:
         told = json.loads((await world.run("status", "--json")).out)["detours"]
 
     assert [f"STS is asked at {world.sts.url.removeprefix('http://')} (AWS_ENDPOINT_URL_STS)"] == told
+
+
+async def test_page_tells_of_another_config_in_this_shell(world: World) -> None:
+    """A service with `--config`, a shell without: the page says so, and how to agree; else it says nothing."""
+    named = world.home / "named file.toml"
+    named.write_text(SEED_TOML)
+    async with world.serve("--config", str(named)):
+        other = await world.run("status")
+        same = await world.run("status", env={"MAYFLY_CONFIG": str(named)})
+        world.config.unlink()
+        none = await world.run("status")
+
+    note = f"note: this shell takes {world.config}, the daemon {named}: export MAYFLY_CONFIG='{named}'"
+    assert note in other.out.splitlines()
+    assert "this shell" not in same.out + none.out
