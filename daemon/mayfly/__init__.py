@@ -1,3 +1,3 @@
 """Mayfly: short-lived AWS credentials from 1Password, always fresh, for every terminal."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

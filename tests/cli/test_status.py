@@ -39,7 +39,7 @@ def row(profile: str = "nsrc", **changes: Any) -> dict[str, Any]:
 
 def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool = False, **more: Any) -> list[str]:
     status = {
-        "version": "0.1.0",
+        "version": "0.2.0",
         "pid": 4711,
         "address": "127.0.0.1:9170",
         "config": "/home/carmas/.config/mayfly/config.toml",
@@ -123,7 +123,7 @@ def test_page_ends_with_the_daemon_itself() -> None:
     """Its version, address, config, and the time of its start are there."""
     version, config = lines(row())[-2:]
 
-    assert version.startswith("mayfly 0.1.0, http://127.0.0.1:9170, since ")
+    assert version.startswith("mayfly 0.2.0, http://127.0.0.1:9170, since ")
     assert version.endswith("(2d 4h), pid 4711")
     assert "config /home/carmas/.config/mayfly/config.toml" == config
 
@@ -245,3 +245,18 @@ async def test_the_daemon_reports_detours(world: World) -> None:
         told = json.loads((await world.run("status", "--json")).out)["detours"]
 
     assert [f"STS is asked at {world.sts.url.removeprefix('http://')} (AWS_ENDPOINT_URL_STS)"] == told
+
+
+async def test_page_tells_of_another_config_in_this_shell(world: World) -> None:
+    """A service with `--config`, a shell without: the page says so, and how to agree; else it says nothing."""
+    named = world.home / "named file.toml"
+    named.write_text(SEED_TOML)
+    async with world.serve("--config", str(named)):
+        other = await world.run("status")
+        same = await world.run("status", env={"MAYFLY_CONFIG": str(named)})
+        world.config.unlink()
+        none = await world.run("status")
+
+    note = f"note: this shell takes {world.config}, the daemon {named}: export MAYFLY_CONFIG='{named}'"
+    assert note in other.out.splitlines()
+    assert "this shell" not in same.out + none.out

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from support.raw import asking, dial, filled, get, replies
-from support.world import PATIENCE_SECONDS, World
+from support.world import PATIENCE_SECONDS, SEED_TOML, World
 
 
 # Becomes the daemon, with the sockets as systemd would hand them over.
@@ -66,7 +66,7 @@ class Managed:
 
 
 @asynccontextmanager
-async def managed(world: World) -> AsyncIterator[Managed]:
+async def managed(world: World, **env: str) -> AsyncIterator[Managed]:
     """`mayfly serve` with the sockets of a manager that outlive it."""
     world.run_dir.mkdir(mode=0o700, exist_ok=True)
     with (
@@ -82,7 +82,7 @@ async def managed(world: World) -> AsyncIterator[Managed]:
             *(sys.executable, "-c", _OPENER, str(port.fileno()), str(control.fileno())),
             pass_fds=(port.fileno(), control.fileno()),
             stderr=asyncio.subprocess.PIPE,
-            env=world.env | {"NOTIFY_SOCKET": str(world.folder / "notify")},
+            env=world.env | {"NOTIFY_SOCKET": str(world.folder / "notify")} | env,
         )
         try:
             yield Managed(world, process, port, notify)
@@ -165,6 +165,18 @@ async def test_it_ends_when_the_config_is_mended(world: World) -> None:
             daemon.port.setblocking(False)
             waiting, _ = await asyncio.get_running_loop().sock_accept(daemon.port)
             waiting.close()
+
+    assert 2 == code
+
+
+async def test_a_config_that_is_named_from_the_home_is_watched_too(world: World) -> None:
+    """`MAYFLY_CONFIG=~/named.toml` in a unit: systemd expands no "~"."""
+    named = world.home / "named.toml"
+    named.write_text("{")
+    async with managed(world, MAYFLY_CONFIG="~/named.toml") as daemon:
+        await daemon.told("READY=1")
+        named.write_text(SEED_TOML)
+        code = await asyncio.wait_for(daemon.process.wait(), 5)
 
     assert 2 == code
 

@@ -18,6 +18,7 @@ import pytest
 
 from mayfly.demo import fixtures, process_memory
 from mayfly.demo.story import refresh_line
+from support.user_site import base_python, install_for_user
 from support.world import measured
 
 
@@ -37,10 +38,14 @@ def _scratch() -> Iterator[Path]:
 
 @asynccontextmanager
 async def demo(
-    scratch: Path, *argv: str, env: dict[str, str] | None = None, umask: int = 0o022
+    scratch: Path,
+    *argv: str,
+    env: dict[str, str] | None = None,
+    umask: int = 0o022,
+    python: str = sys.executable,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mayfly", "demo", *argv),
+        *(python, "-m", "mayfly", "demo", *argv),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -119,6 +124,20 @@ async def test_demo_ignores_the_users_environment(scratch: Path) -> None:
         _, err = await process.communicate()
 
     assert (0, b"") == (process.returncode, err)
+
+
+@pytest.mark.parametrize("editable", [False, True])
+async def test_demo_plays_from_an_installation_for_the_user_alone(
+    scratch: Path, tmp_path: Path, *, editable: bool
+) -> None:
+    """After `pip install --user` the demo's processes, whose home is another, find mayfly and its libraries."""
+    await asyncio.to_thread(install_for_user, tmp_path, editable=editable)
+    async with demo(scratch, "--once", env={"HOME": str(tmp_path)}, python=base_python()) as process:
+        out, err = (text.decode() for text in await process.communicate())
+
+    assert (0, "") == (process.returncode, err)
+    assert "approvals: 1\n" in out
+    assert ([], []) == (left_in(scratch), processes_in(scratch))
 
 
 async def test_demo_plays_without_a_stdout(scratch: Path) -> None:

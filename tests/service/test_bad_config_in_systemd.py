@@ -68,3 +68,45 @@ async def test_a_stop_does_not_wait_for_a_bad_config(manager: UserManager) -> No
 
     assert "inactive" == await manager.property("mayfly.service", "ActiveState")
     assert "success" == await manager.property("mayfly.service", "Result")
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("place", "bad", "good", "reason"),
+    [
+        ("config", 0o666, 0o644, "chmod go-w"),
+        ("config", 0o000, 0o600, "Permission denied"),
+        ("folder", 0o000, 0o700, "Permission denied"),
+        ("folder", 0o777, 0o755, "chmod go-w"),
+        ("tokens", 0o777, 0o700, "chmod 700"),
+        ("token", 0o644, 0o600, "chmod 600"),
+    ],
+)
+async def test_a_wrong_mode_is_told_and_its_mending_is_noticed(
+    ordinary: UserManager, place: str, bad: int, good: int, reason: str
+) -> None:
+    """The daemon says which mode is wrong, and serves within a second after the chmod, though no file has changed."""
+    await ordinary.install("--now")
+    await ordinary.fetch()
+    token, run = ordinary.world.token(), ordinary.runtime_dir / "mayfly"
+    config = ordinary.world.config
+    places = {"config": config, "folder": config.parent, "tokens": run / "tokens", "token": run / "tokens/nsrc"}
+    chosen = places[place]
+    chosen.chmod(bad)
+    async with asyncio.timeout(10):
+        await ordinary.systemctl("restart", "mayfly.service")
+    shown = await ordinary.property("mayfly.service", "StatusText")
+    refused = await fetch(ordinary, "/credentials/nsrc")
+    started_before = int(await ordinary.property("mayfly.service", "NRestarts"))
+    await asyncio.sleep(1)
+    restarts = int(await ordinary.property("mayfly.service", "NRestarts")) - started_before
+    chosen.chmod(good)
+    async with asyncio.timeout(5):
+        while (await fetch(ordinary, "/credentials/nsrc"))[0] != 200:
+            await asyncio.sleep(0.1)
+
+    assert token == ordinary.world.token()
+    assert (400, "ConfigInvalid") == refused
+    assert shown.startswith(f"not serving: {chosen}" if chosen.is_relative_to(config.parent) else "not serving: ")
+    assert reason in shown
+    assert 0 == restarts

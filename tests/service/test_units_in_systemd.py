@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from support.managers import ROOT, SCRIPT, SystemdWorld, UserManager
+from pathlib import Path
+
+from support.managers import ROOT, SCRIPT, SOMEBODY, SystemdWorld, UserManager
+from support.user_site import base_python, install_for_user
 from support.world import SEED_TOML
 
 
@@ -230,3 +233,16 @@ async def test_a_restart_in_a_prompt_asks_nobody_twice(manager: UserManager) -> 
 def test_the_script_is_there() -> None:
     """The manager's script can be run."""
     assert SCRIPT.stat().st_mode & 0o111
+
+
+async def test_an_installation_for_the_user_alone_becomes_a_service(unmanaged: SystemdWorld) -> None:
+    """After `pip install --user` the units find mayfly: the daemon, the exchange and the desk start."""
+    await asyncio.to_thread(install_for_user, unmanaged.home, editable=True)
+    async with unmanaged.log_in(SOMEBODY, Path(base_python())) as manager:
+        installed = await manager.run(base_python(), "-m", "mayfly", "install", "--now")
+        assert 0 == installed.code, installed.err
+        given = await manager.fetch()
+        desk = await manager.property("mayfly-desk.service", "ActiveState")
+
+    assert given["AccessKeyId"].startswith("ASIA")
+    assert "active" == desk

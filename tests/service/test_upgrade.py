@@ -124,3 +124,18 @@ async def test_reworded_units_cost_no_session(unmanaged: SystemdWorld) -> None:
     assert "mayfly.service, of mayfly" in said
     assert "forgets its sessions" not in said
     assert "units are of mayfly" not in status.out
+
+
+async def test_the_old_daemon_needs_nothing_of_the_old_package(unmanaged: SystemdWorld) -> None:
+    """Once it has started, a package that is taken away costs neither its first status nor its credentials."""
+    python, package = installed(unmanaged.folder / "venv")
+    async with unmanaged.log_in(ROOT, python) as manager:
+        await manager.install("--now")
+        first = await unmanaged.get()
+        shutil.rmtree(package)
+        status = await manager.run(sys.executable, "-I", "-m", "mayfly", "status")
+        second = await unmanaged.get()
+
+    assert (0, "") == (status.code, status.err)
+    assert "nsrc     fresh" in status.out
+    assert (200, first.body) == (second.status, second.body)

@@ -7,6 +7,7 @@ Shared by commands:
 
 - main: finds the command, and knows exit codes; parser: what a command takes; speech: how people are spoken to
 - client: one request on the control socket; daemon_calls: the same, with failures as words and exit codes
+- serve_checks, config_watch: what `serve` checks first, and what it waits for where that fails
 - target: the config's part that a shell needs; environment: the variables of a shell; shells: their syntax
 - ports: who has a port; durations: times for people; status_page: what `status` prints
 - aws_config/: sections (our block in ~/.aws/config), shadows ([default] in ~/.aws), regions, plan (what

@@ -6,10 +6,9 @@ import argparse
 import os
 import sys
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mayfly.cli import serve_checks, speech
+from mayfly.cli import config_watch, serve_checks, speech
 from mayfly.shared import address, paths, users
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.text import printable
@@ -46,7 +45,8 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
-    has_changed = _change_of(given.config)
+    # Taken before the config is read: it may be mended while we read it.
+    is_config_new = config_watch.config_changes(given.config)
     # Only in the namespace that systemd has made for the unit.
     if given.sealed and manager.is_systemd:
         users.trust_unmapped_root()
@@ -59,11 +59,11 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.report(reason)
-    return speech.DONE if _stand_in(manager, reason, logger, has_changed) else code
+    return speech.DONE if _stand_in(manager, reason, logger, is_config_new) else code
 
 
-def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: Callable[[], bool]) -> bool:
-    """Wait until the config has changed, for WAIT_SECONDS at most: systemd starts us again as soon as we end.
+def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, is_config_new: Callable[[], bool]) -> bool:
+    """Wait until the config or a token has changed, for WAIT_SECONDS at most: systemd starts us again as we end.
 
     True if a signal has ended the wait.
     """
@@ -72,23 +72,16 @@ def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, has_changed: C
     from mayfly.daemon.stand_in import StandIn
 
     problems = [printable(problem) for problem in reason.errors]
+    # Taken now: serve itself has made the tokens that were missing.
+    has_new_tokens = config_watch.token_changes()
+
+    def has_changed() -> bool:
+        return is_config_new() or has_new_tokens()
 
     async def wait() -> bool:
         return await StandIn(manager, problems, logger, has_changed=has_changed).run(WAIT_SECONDS)
 
     return asyncio.run(wait())
-
-
-def _change_of(given: str | None) -> Callable[[], bool]:
-    """A function that returns True once the config file has changed."""
-    named = given or os.environ.get("MAYFLY_CONFIG")
-    places = [Path(named)] if named else [paths.config_dir() / name for name in paths.CONFIG_NAMES]
-
-    def look() -> list[int]:
-        return [place.stat().st_mtime_ns if place.exists() else 0 for place in places]
-
-    before = look()
-    return lambda: look() != before
 
 
 def _serve(given: argparse.Namespace, manager: Manager, logger: Any) -> int:

@@ -132,6 +132,7 @@ class Daemon:
             on_ready(self._report.address_text)
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
+            self._report.prepare()
             _settle_memory()
             await self._run()
             await asyncio.wait([self._tasks.spawn(self._store.store())])

@@ -57,13 +57,19 @@ class Report:
         """The address as a person writes it."""
         return f"{self.address[0]}:{self.address[1]}"
 
+    def prepare(self) -> None:
+        """Import what only `status` needs, once the daemon is ready: the start need not wait for that, and later the
+        package on disk may be another version's.
+        """
+        import mayfly.config.detours  # noqa: F401 - to import it is the point
+
     def summary(self) -> str:
         """One line for `systemctl status`."""
         return f"{len(self._keeper.config.profiles)} profiles on {self.address_text}"
 
     async def status(self) -> dict[str, Any]:
         """The daemon's status as JSON has it."""
-        from mayfly.config.detours import detours  # the first `status` pays for the import, not the start
+        from mayfly.config.detours import detours
 
         return status.as_json(
             status.Status(

@@ -23,6 +23,7 @@ from mayfly.demo import fixtures
 from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.faults import Faults
 from mayfly.demo.sts.server import EmbeddedSts
+from mayfly.shared.interpreter import link_user_site
 
 
 START_SECONDS = 20
@@ -143,6 +144,7 @@ async def stage(faults: Faults, *, prompt_seconds: float) -> AsyncIterator[Stage
         async with EmbeddedSts(fixtures.account_of(vault), faults=faults) as sts:
             built = Stage(folder, vault, sts)
             built.config.parent.mkdir(mode=0o700, parents=True)
+            link_user_site(folder / "home")
             built.config.write_text(json.dumps(fixtures.seed_config(vault), indent=2) + "\n")
             vault.install(folder / "vault")
             vault.update(prompt={"delay_s": prompt_seconds})

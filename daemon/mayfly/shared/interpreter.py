@@ -17,6 +17,20 @@ def isolation_flags() -> tuple[str, ...]:
     return ("-E", "-P") if _needs_user_site() else ("-I",)
 
 
+def link_user_site(home: Path) -> None:
+    """Let an interpreter whose HOME is `home`, an empty folder of ours, find an installation by `pip install --user`.
+
+    A link, because `-E` ignores PYTHONUSERBASE. Does nothing for another installation, or one beside our own HOME.
+    """
+    if not _needs_user_site():
+        return
+    folder = Path(site.getusersitepackages())
+    if folder.is_relative_to(Path.home()):
+        link = home / folder.relative_to(Path.home())
+        link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link.symlink_to(folder)
+
+
 def _needs_user_site() -> bool:
     """True if mayfly, or anything that it has imported, comes from the user's site-packages."""
     if not site.ENABLE_USER_SITE:

@@ -30,14 +30,35 @@ def config_file(given: str | None = None) -> Path:
     named = given or os.environ.get("MAYFLY_CONFIG")
     if named:
         return _expanded(named)
-    folder = config_dir()
-    for name in CONFIG_NAMES:
-        if os.path.exists(folder / name):  # noqa: PTH110 - Path's own raises where the folder may not be entered
-            return folder / name
+    for place in config_places():
+        if _exists(place):
+            return place
     raise ConfigInvalid(
-        f"{folder}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
+        f"{config_dir()}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
         "or try 'mayfly demo'"
     )
+
+
+def config_places(given: str | None = None) -> list[Path]:
+    """Where a config can be, the first to be read first. Empty if it is named, in the home of nobody."""
+    named = given or os.environ.get("MAYFLY_CONFIG")
+    if not named:
+        return [config_dir() / name for name in CONFIG_NAMES]
+    try:
+        return [_expanded(named)]
+    except ConfigInvalid:
+        return []
+
+
+def _exists(place: Path) -> bool:
+    """Raises ConfigInvalid where that cannot be seen: a folder that may not be entered is not a missing config."""
+    try:
+        place.stat()
+    except PermissionError as reason:
+        raise ConfigInvalid(f"{place}: cannot be read: {reason.strerror}") from None
+    except OSError:
+        return False
+    return True
 
 
 def overlooked_config(given: str | None = None) -> str | None:

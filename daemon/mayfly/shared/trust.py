@@ -50,7 +50,7 @@ def trust_problems(path: Path) -> list[str]:
         return [problem]
     problems: list[str] = []
     owners = trusted_owners()
-    for place, facts in _way_to(path.absolute()):
+    for place, facts in way_to(path.absolute()):
         if facts.st_uid not in owners and could_be_anyone(facts.st_uid):
             return [f"{place} belongs to a user that has no uid here: {OUTSIDE}"]
         if facts.st_uid not in owners:
@@ -102,7 +102,7 @@ def _has_acl(place: Path) -> bool:
 LINKS_MAX = 40
 
 
-def _way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Every folder and link that decides where `path` leads, from the root on, as far as it can be seen."""
     at, ahead, links = Path(path.anchor), list(reversed(path.parts)), 0
     while ahead and links <= LINKS_MAX:

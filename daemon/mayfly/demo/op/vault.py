@@ -16,6 +16,7 @@ from typing import Any
 
 from mayfly.demo import totp
 from mayfly.demo.op import state as op_state
+from mayfly.shared.interpreter import isolation_flags
 
 
 VAULT = "NSRC"
@@ -28,7 +29,7 @@ _SHIM = """\
 #!/bin/sh
 # The exchange passes on few variables, so the shim says where the state is.
 export FAKE_OP_STATE={state} FAKE_OP_LOG={log}
-exec {python} -I -m mayfly.demo.op "$@"
+exec {python} {isolation} -m mayfly.demo.op "$@"
 """
 
 
@@ -102,6 +103,7 @@ class Vault:
             state=shlex.quote(str(state)),
             log=shlex.quote(str(log)),
             python=shlex.quote(sys.executable),
+            isolation=shlex.join(isolation_flags()),
         )
         _write(state, json.dumps(self._state), 0o600)
         _write(log, "", 0o600)
