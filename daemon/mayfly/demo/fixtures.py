@@ -23,6 +23,8 @@ MAX_SOCKET_PATH = 100  # bytes; macOS has 104 (sys/un.h), and long names for tem
 
 # The variables that configure AWS, 1Password, Mayfly or the desktop. The demo sets its own.
 _PREFIXES = ("AWS_", "OP_", "MAYFLY_", "XDG_", "DBUS_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
+# They bring certificates of the machine to the demo's STS, which speaks plain http.
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _DESKTOP = {"DISPLAY", "WAYLAND_DISPLAY", "SSH_AUTH_SOCK"}
 
 
@@ -45,11 +47,13 @@ def seed_config(vault: Vault) -> dict[str, dict[str, str]]:
 
 
 def neutral(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without the variables that configure AWS, 1Password, Mayfly, a proxy or the desktop."""
+    """`environ` without the variables that configure AWS, 1Password, Mayfly, a proxy, certificates or the desktop."""
     return {
         name: value
         for name, value in environ.items()
-        if not name.startswith(_PREFIXES) and not name.lower().endswith("_proxy") and name not in _DESKTOP
+        if not name.startswith(_PREFIXES)
+        and not name.lower().endswith("_proxy")
+        and name not in (*_DESKTOP, *_CERTIFICATES)
     }
 
 
