@@ -31,6 +31,7 @@ TWIN_FIRST = config(
 )
 # Each of the two sessions has the other's name.
 EXCHANGED = config("d4", work=key(), admin=role("work"), nsrc=key("work", onepassword="work"))
+RENAMED = config("d5", boss=key(), chief=role("boss"))
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
 PATIENCE_SECONDS = 900
@@ -128,11 +129,13 @@ class AnyDay(RuleBasedStateMachine):
         if number < len(self.waiting):
             self.waiting[number].cancel()
 
-    @rule(found=st.sampled_from([HOUSE, WITHOUT_WORK, TWIN_FIRST, EXCHANGED]))
-    def somebody_reloads(self, found: Config) -> None:
-        """Who waits for a profile that is gone is told at once."""
+    @rule(profile=NAMES, found=st.sampled_from([HOUSE, WITHOUT_WORK, TWIN_FIRST, EXCHANGED, RENAMED]))
+    def somebody_reloads(self, profile: str, found: Config) -> None:
+        """Who waits for a profile that is gone is told at once: at least the client that has just asked."""
+        self.clients_fetch(profile, 1)
 
         async def adopt() -> None:
+            await asyncio.sleep(0.5)
             self.stage.keeper.adopt(found)
             await asyncio.sleep(0.01)
 
