@@ -230,3 +230,13 @@ async def test_a_restart_in_a_prompt_asks_nobody_twice(manager: UserManager) -> 
 def test_the_script_is_there() -> None:
     """The manager's script can be run."""
     assert SCRIPT.stat().st_mode & 0o111
+
+
+async def test_a_managers_variable_forges_no_other(ordinary: UserManager) -> None:
+    """A value may contain any line separator of Unicode; systemctl ends a line with a newline alone."""
+    await ordinary.systemctl("set-environment", "A=x\u2028MAYFLY_FORGED=y")
+    program = "from mayfly.service import systemd; print(ascii(systemd.environment()))"
+
+    ended = await ordinary.run(str(ordinary.python), "-I", "-c", program)
+
+    assert "'A': 'x\\u2028MAYFLY_FORGED=y'" in ended.out, ended.err
