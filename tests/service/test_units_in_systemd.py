@@ -246,3 +246,13 @@ async def test_an_installation_for_the_user_alone_becomes_a_service(unmanaged: S
 
     assert given["AccessKeyId"].startswith("ASIA")
     assert "active" == desk
+
+
+async def test_a_managers_variable_forges_no_other(ordinary: UserManager) -> None:
+    """A value may contain any line separator of Unicode; systemctl ends a line with a newline alone."""
+    await ordinary.systemctl("set-environment", "A=x\u2028MAYFLY_FORGED=y")
+    program = "from mayfly.service import systemd; print(ascii(systemd.environment()))"
+
+    ended = await ordinary.run(str(ordinary.python), "-I", "-c", program)
+
+    assert "'A': 'x\\u2028MAYFLY_FORGED=y'" in ended.out, ended.err

@@ -92,7 +92,7 @@ def dangling() -> list[Path]:
 
 def loaded() -> list[str]:
     """The units of ours that the manager knows, even if their files are gone."""
-    rows = [line.split() for line in call(*_LIST_ALL, *SOCKETS, *SERVICES, EXCHANGES).splitlines()]
+    rows = [line.split() for line in _lines(call(*_LIST_ALL, *SOCKETS, *SERVICES, EXCHANGES))]
     return [name for name, load, active, *_ in rows if load != "not-found" or active != "inactive"]
 
 
@@ -123,7 +123,7 @@ def forget_failures() -> None:
 
 def listens() -> set[str]:
     """All addresses of the socket unit, as the manager has read it: open or not."""
-    return {line.rpartition(" ")[0] for line in call("show", "--property=Listen", "--value", SOCKETS[0]).splitlines()}
+    return {line.rpartition(" ")[0] for line in _lines(call("show", "--property=Listen", "--value", SOCKETS[0]))}
 
 
 def is_active(name: str) -> bool:
@@ -134,15 +134,19 @@ def is_active(name: str) -> bool:
 def status_text() -> str | None:
     """The daemon's own status line while it runs or starts; None otherwise."""
     shown = call("show", "--property=ActiveState", "--property=StatusText", SERVICE)
-    found = dict(line.partition("=")[::2] for line in shown.splitlines())
+    found = dict(line.partition("=")[::2] for line in _lines(shown))
     return found.get("StatusText", "") if found.get("ActiveState") in {"active", "activating", "reloading"} else None
 
 
 def environment() -> dict[str, str]:
     """The environment variables that the manager gives to its services."""
-    lines = call("show-environment").splitlines()
-    pairs = [line.split("=", 1) for line in lines if "=" in line]
+    pairs = [line.split("=", 1) for line in _lines(call("show-environment")) if "=" in line]
     return {name: _unquoted(value) for name, value in pairs}
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that systemctl shows. Only "\\n" ends one: a value may contain the other line ends of Unicode."""
+    return [line for line in text.split("\n") if line]
 
 
 def _split(text: str) -> list[str]:

@@ -37,6 +37,7 @@ def found_in(folder: Path, config: str = "", credentials: str = "") -> list[str]
         ("[a]\nregion = x\n\n; c\n# c\n[default]\n  aws_access_key_id = x\n  output = y\n", "aws_access_key_id"),
         ("[default]\ns3 =\n  max = 1\naws_access_key_id = x\n", "aws_access_key_id"),
         ("[default]\r\naws_access_key_id = x\r\n", "aws_access_key_id"),
+        ("[default]\noutput = a\u2028[b]\naws_access_key_id = x\n", "aws_access_key_id"),
     ],
 )
 def test_default_with_credentials_is_a_shadow(tmp_path: Path, text: str, keys: str) -> None:

@@ -61,7 +61,7 @@ def _default_items(text: str) -> Iterator[tuple[str, str]]:
     """
     is_default = False
     key_indent: int | None = None
-    for line in text.splitlines():
+    for line in text.split("\n"):
         words = line.strip()
         indent = len(line) - len(line.lstrip())
         if not words or words[0] in "#;" or (key_indent is not None and indent > key_indent):
