@@ -143,3 +143,28 @@ async def test_clients_that_do_not_read_their_answer_make_room() -> None:
             sock.close()
 
     assert ["crowded"] == told
+
+
+@linux_only
+async def test_clients_that_send_without_reading_make_room() -> None:
+    """A client that sends request after request and reads no answer is closed before an honest client is refused."""
+
+    arrived = asyncio.Semaphore(0)
+
+    async def handler(request: web.BaseRequest) -> Answer:
+        if request.path == "/piled":
+            arrived.release()
+            await asyncio.sleep(0.5)
+        return Answer(200, b"{}")
+
+    async with serving(handler, places=3) as (port, told):
+        socks = [await asyncio.to_thread(deaf, port, 20 * get("/piled").replace(b"{port}", b"1")) for _ in range(3)]
+        for _ in socks:
+            await arrived.acquire()
+        async with dial(port) as honest:
+            honest.send(get().replace(b"{port}", b"1"))
+            assert 200 == (await honest.reply()).status
+        for sock in socks:
+            sock.close()
+
+    assert ["crowded"] == told

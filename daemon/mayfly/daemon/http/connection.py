@@ -94,6 +94,7 @@ class Connection(RequestHandler):
         "has_hung_up",
         "is_stream",
         "peer",
+        "waits_for_credentials",
     )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
@@ -102,6 +103,7 @@ class Connection(RequestHandler):
         self.answered = 0
         self.has_hung_up = False
         self.awaits_body = False
+        self.waits_for_credentials = False
         self._idle_since = self._loop.time()
         self.is_stream = False
         self._head_bytes = 0
@@ -208,6 +210,12 @@ class Connection(RequestHandler):
         """Seconds since the connection became idle; None if an answer is due."""
         return self._loop.time() - self._idle_since if self.is_idle else None
 
+    @property
+    def piles_up(self) -> bool:
+        """True if the client sends requests without reading the answers (no SDK does), and waits for no credentials."""
+        is_unread = self.transport is not None and self.transport.get_write_buffer_size() > 0
+        return not self.waits_for_credentials and (is_unread or self._request_count - self.answered > 1)
+
     def note_answer(self) -> None:
         """One more request has been answered."""
         self.answered += 1
@@ -247,10 +255,7 @@ class Connection(RequestHandler):
         return self.is_open
 
     def _watch(self) -> None:
-        """Abort once the client of a Unix socket has gone: asyncio reads no more, and so would not see it.
-
-        TCP tells it only after the next write.
-        """
+        """Abort once the client of a Unix socket has gone: asyncio reads no more. TCP tells it after the next write."""
         transport = self.transport
         if transport is None or not self.is_open or not _is_unix(transport):
             return
