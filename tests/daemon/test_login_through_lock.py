@@ -34,10 +34,10 @@ async def test_a_login_obeys_the_lock(world: World) -> None:
     """By the control socket 403 `ScreenLocked`, by the command exit code 4; nobody is asked."""
     put_program(world.op.parent, "loginctl", LOCKED)
     async with world.serve():
-        refused = await login(world, b"")
+        refused = [await login(world, body) for body in (b"", b"{}", b'{"through_lock": false}')]
         ended = await world.run("login", "nsrc")
 
-    assert (403, "ScreenLocked") == refused
+    assert 3 * [(403, "ScreenLocked")] == refused
     assert 4 == ended.code
     assert "mayfly: error: nsrc: the screen is locked" in ended.err
     assert [] == world.vault.calls()
