@@ -340,7 +340,7 @@ async def login_with(world: World, body: bytes, *lines: str) -> Reply:
 @pytest.mark.parametrize(
     "body",
     [
-        b"{}",
+        b"{ } x",
         b" ",
         b"true",
         b"null",
@@ -349,7 +349,9 @@ async def login_with(world: World, body: bytes, *lines: str) -> Reply:
         b'{"through_lock": 1}',
         b'{"through_lock": "true"}',
         b'{"through_lock": null}',
-        b'{"through_lock": false}',
+        b'{"": false}',
+        b'{"through_lock": 0}',
+        b'{"through_lock": false, "through_lock": false}',
         b'{"through_lock": true, "through_lock": true}',
         b'{"through_lock": false, "through_lock": true}',
         b'{"through_lock": true, "profile": "other"}',
@@ -366,7 +368,7 @@ async def login_with(world: World, body: bytes, *lines: str) -> Reply:
 )
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_login_with_any_other_body_is_refused(control: tuple[World, Served], body: bytes) -> None:
-    """Anything but `{"through_lock": true}` is 400, and nothing is started."""
+    """Anything but `through_lock` as true or false, once, is 400, and nothing is started."""
     world, daemon = control
 
     reply = await login_with(world, body)
@@ -408,7 +410,9 @@ async def test_a_body_that_does_not_come_is_refused(control: tuple[World, Served
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("body", [b'{"through_lock": true}', b' {\n"through_lock":true } ', b""])
+@pytest.mark.parametrize(
+    "body", [b'{"through_lock": true}', b' {\n"through_lock":true } ', b'{"through_lock": false}', b" {\t}", b""]
+)
 async def test_a_login_takes_through_lock_or_nothing(world: World, body: bytes, *, chunked: bool) -> None:
     """By length or in chunks, however it is spaced."""
     sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked and body else b"0\r\n\r\n" if chunked else body

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import pytest
+
+from mayfly.daemon.control import THROUGH_LOCK
 from support.desks import put_program
 from support.raw import dial_unix
 from support.world import SEED_TOML, World
@@ -13,11 +17,15 @@ OTHER = SEED_TOML.replace("nsrc]", "other]") + "duration_seconds = 7200\n"
 LOCKED = 'case "$1" in show-user) echo 7;; show-session) printf "LockedHint=yes\\nIdleHint=no\\n";; esac'
 
 
+def asked(body: bytes) -> bytes:
+    head = f"POST /profiles/nsrc/login HTTP/1.1\r\nHost: mayfly\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 async def login(world: World, body: bytes) -> tuple[int, str]:
     """Status and code of a login on the control socket."""
-    head = f"POST /profiles/nsrc/login HTTP/1.1\r\nHost: mayfly\r\nContent-Length: {len(body)}\r\n\r\n"
     async with dial_unix(world.run_dir / "control.sock") as line:
-        line.send(head.encode() + body)
+        line.send(asked(body))
         reply = await line.reply()
     return reply.status, json.loads(reply.body).get("code", "")
 
@@ -26,10 +34,10 @@ async def test_a_login_obeys_the_lock(world: World) -> None:
     """By the control socket 403 `ScreenLocked`, by the command exit code 4; nobody is asked."""
     put_program(world.op.parent, "loginctl", LOCKED)
     async with world.serve():
-        refused = await login(world, b"")
+        refused = [await login(world, body) for body in (b"", b"{}", b'{"through_lock": false}')]
         ended = await world.run("login", "nsrc")
 
-    assert (403, "ScreenLocked") == refused
+    assert 3 * [(403, "ScreenLocked")] == refused
     assert 4 == ended.code
     assert "mayfly: error: nsrc: the screen is locked" in ended.err
     assert [] == world.vault.calls()
@@ -51,3 +59,26 @@ async def test_through_lock_counts_for_one_request(world: World) -> None:
     assert (403, "ScreenLocked") == (client.status, client.json["code"])
     assert (403, "ScreenLocked") == again
     assert (200, 1) == (served.status, len(world.vault.calls()))
+
+
+@pytest.mark.parametrize("half_closes_first", [False, True])
+async def test_through_lock_ends_with_its_client(world: World, half_closes_first: bool) -> None:
+    """A client that goes while its login is queued takes its leave to prompt with it: nobody is asked for it."""
+    world.write_toml(SEED_TOML + OTHER)
+    world.vault.update(prompt={"delay_s": 1})
+    put_program(world.op.parent, "loginctl", LOCKED)
+    async with world.serve() as daemon:
+        first = asyncio.create_task(world.run("login", "--through-lock", "other"))
+        async with asyncio.timeout(30):
+            while not daemon.events("exchange.started"):
+                await asyncio.sleep(0.01)
+        async with dial_unix(world.run_dir / "control.sock") as line:
+            line.send(asked(THROUGH_LOCK.encode()))
+            if half_closes_first:
+                line.writer.write_eof()
+            await asyncio.sleep(0.2)
+        assert 0 == (await first).code
+        client = await world.get()
+
+    assert (403, "ScreenLocked") == (client.status, client.json.get("code"))
+    assert 1 == len(world.vault.calls())

@@ -102,6 +102,7 @@ async def test_every_client_gets_the_first_problem(world: World) -> None:
             for name, template in {
                 "client": asking(),
                 "any profile": asking(target="/credentials/other"),
+                "a relay's port": asking(host="[::1]:1"),
                 "health": get("/healthz"),
                 "no token": get(),
                 "another host": asking(host="evil.example"),
@@ -118,6 +119,7 @@ async def test_every_client_gets_the_first_problem(world: World) -> None:
     problem = first.removeprefix("STATUS=not serving: ")
     assert "colour" in problem
     assert (400, "ConfigInvalid", problem) == answers.pop("client") == answers.pop("any profile")
+    assert (400, "ConfigInvalid", problem) == answers.pop("a relay's port")
     assert {
         "health": (503, "NotServing"),
         "no token": (401, "Unauthorized"),

@@ -26,15 +26,22 @@ from mayfly.daemon.http.server import Server
 
 @asynccontextmanager
 async def serving(
-    handler: Any, *, admit: Any = lambda _sock: Peer(0, 0), places: int = CONNECTIONS
+    handler: Any, *, admit: Any = lambda _sock: Peer(0, 0), places: int = CONNECTIONS, path: Path | None = None
 ) -> AsyncIterator[tuple[int, list[Any]]]:
-    """A server of ours around a handler, its port, and what it tells of faults and refusals."""
+    """A server of ours around a handler, its port, and what it tells of faults and refusals.
+
+    With `path` it listens on that Unix socket, and the port is 0.
+    """
     told: list[Any] = []
     server = Server(handler, on_fault=told.append, on_refusal=told.append, places=Places(places))
-    sock = socket.create_server(("127.0.0.1", 0))
+    if path:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(path))
+    else:
+        sock = socket.create_server(("127.0.0.1", 0))
     acceptor = Acceptor(sock, server, admit)
     try:
-        yield sock.getsockname()[1], told
+        yield 0 if path else sock.getsockname()[1], told
     finally:
         await acceptor.stop()
         await server.shutdown(1)

@@ -10,8 +10,9 @@ POST /tokens                   take over the tokens only; answers with the probl
 GET /events                    the daemon's events, as server-sent events
 
 A login obeys the lock of the screen. With the body `{"through_lock": true}` it may prompt through the lock, for as long
-as the request lasts. Any other body of a login is 400. Any other path is 404, another method 405. An error carries
-what a command needs for its message and its exit code: `code`, `message`, `hint`, `needs_human`, `problems`.
+as the request lasts. With `{"through_lock": false}`, `{}` or no body it obeys. Any other body of a login is 400. Any
+other path is 404, another method 405. An error carries what a command needs for its message and its exit code: `code`,
+`message`, `hint`, `needs_human`, `problems`.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class Control:
 
 
 async def _is_through_lock(request: web.BaseRequest) -> bool:
-    """True if the body of a login is `THROUGH_LOCK`, False if there is none; raises BodyInvalid for any other."""
+    """The body's `through_lock`, False if it has none or there is no body; raises BodyInvalid for any other body."""
     body = await read_body(request)
     if not body:
         return False
@@ -147,9 +148,13 @@ async def _is_through_lock(request: web.BaseRequest) -> bool:
         pairs = json.loads(body.decode(), object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         raise BodyInvalid from None
-    if not isinstance(pairs, tuple) or len(pairs) != 1 or pairs[0][0] != "through_lock" or pairs[0][1] is not True:
-        raise BodyInvalid
-    return True
+    # A list is no object, though it may look like pairs.
+    match pairs if isinstance(pairs, tuple) else None:
+        case ():
+            return False
+        case (("through_lock", bool(is_through_lock)),):
+            return is_through_lock
+    raise BodyInvalid
 
 
 def _pattern(path: str) -> tuple[str, str | None]:

@@ -168,7 +168,6 @@ class Daemon:
             self._grants,
             self._audit,
             RefusedClients(self._events, self._clock),
-            port=self._report.address[1],
             clock=self._clock,
             on_refusal=self._admission.refused,
             tokens_renewed=self._reload.tokens_renewed,

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.control import error_answer
-from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
+from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.events import Events
 from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.answer import Answer, refusal
@@ -85,7 +85,7 @@ class StandIn:
             if inherited.port:
                 admission.check_sock_diag(inherited.port.getsockname()[1])
                 self._accept(life, inherited.port, self._refuse_client, admission.admit_tcp)
-                self._checks = Checks(hosts_of(inherited.port.getsockname()[1]), lambda _token, _profile: True)
+                self._checks = Checks(lambda _token, _profile: True)
         except SockDiagMissing:
             # The kernel does not say which user connects, so no client is answered.
             return

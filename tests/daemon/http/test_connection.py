@@ -7,6 +7,7 @@ import json
 import socket
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from mayfly.daemon.http import connection, server
 from mayfly.daemon.http.answer import Answer
-from support.raw import dial, get
+from support.raw import dial, dial_unix, get
 from support.server import deaf, gone, linux_only, serving
 
 
@@ -54,6 +55,51 @@ async def test_if_no_connection_is_idle_the_newest_is_closed() -> None:
     assert ["crowded"] == told
 
 
+@pytest.mark.parametrize(
+    "stays_seconds", [None, 0.0, 0.5], ids=["closed", "half-closed before", "half-closed for long"]
+)
+async def test_a_request_on_a_unix_socket_ends_with_its_client(tmp_path: Path, stays_seconds: float | None) -> None:
+    """Once the client has closed its socket, its handler is cancelled, also after it had closed its sending side."""
+    arrived, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        arrived.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return Answer(200, b"{}")
+
+    async with serving(handler, path=tmp_path / "s"):
+        async with dial_unix(tmp_path / "s") as line:
+            line.send(get().replace(b"{port}", b"1"))
+            await arrived.wait()
+            if stays_seconds is not None:
+                line.writer.write_eof()
+                await asyncio.sleep(stays_seconds)
+            assert not cancelled.is_set()
+        async with asyncio.timeout(5):
+            await cancelled.wait()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+async def test_a_half_closed_unix_socket_gets_its_answer(tmp_path: Path, seconds: float) -> None:
+    """A client that shuts down its sending side (`nc -NU`) and stays gets its answer, then the end."""
+
+    async def handler(_request: web.BaseRequest) -> Answer:
+        await asyncio.sleep(seconds)
+        return Answer(200, b"{}")
+
+    async with serving(handler, path=tmp_path / "s"), dial_unix(tmp_path / "s") as line:
+        line.send(get().replace(b"{port}", b"1"))
+        line.writer.write_eof()
+        reply = await line.reply()
+        rest = await line.rest()
+
+    assert (200, b"{}", b"") == (reply.status, reply.body, rest)
+
+
 @linux_only
 @pytest.mark.parametrize("how", ["idle", "malformed", "hung up", "the last"])
 async def test_a_client_that_does_not_read_is_closed_in_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
@@ -90,6 +136,31 @@ async def test_clients_that_do_not_read_their_answer_make_room() -> None:
     closing = get("/large", "Connection: close").replace(b"{port}", b"1")
     async with serving(handler, places=3) as (port, told):
         socks = [await asyncio.to_thread(deaf, port, closing) for _ in range(3)]
+        async with dial(port) as honest:
+            honest.send(get().replace(b"{port}", b"1"))
+            assert 200 == (await honest.reply()).status
+        for sock in socks:
+            sock.close()
+
+    assert ["crowded"] == told
+
+
+@linux_only
+async def test_clients_that_send_without_reading_make_room() -> None:
+    """A client that sends request after request and reads no answer is closed before an honest client is refused."""
+
+    arrived = asyncio.Semaphore(0)
+
+    async def handler(request: web.BaseRequest) -> Answer:
+        if request.path == "/piled":
+            arrived.release()
+            await asyncio.sleep(0.5)
+        return Answer(200, b"{}")
+
+    async with serving(handler, places=3) as (port, told):
+        socks = [await asyncio.to_thread(deaf, port, 20 * get("/piled").replace(b"{port}", b"1")) for _ in range(3)]
+        for _ in socks:
+            await arrived.acquire()
         async with dial(port) as honest:
             honest.send(get().replace(b"{port}", b"1"))
             assert 200 == (await honest.reply()).status

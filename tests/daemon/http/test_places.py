@@ -12,6 +12,7 @@ class _Guest:
     def __init__(self, kind: str, number: int) -> None:
         self.name = f"{kind} {number}"
         self.is_stream = kind == "stream"
+        self.piles_up = kind == "piles up"
         self.idle_seconds = {"idle": JUST_IDLE_SECONDS, "new": 0.0}.get(kind)
 
 
@@ -55,6 +56,9 @@ def gone(port: list[str], control: list[str], newcomer: str, reserved: int = 1) 
         (["waits", "new"], ["waits", "waits"], "port", "control waits 0"),
         (["waits", "new"], ["new", "waits"], "control", "control waits 1"),
         (["new", "new"], ["waits"], "port", "port new 0"),
+        (["idle", "waits", "piles up"], ["waits"], "port", "port piles up 2"),
+        (["new", "waits", "piles up"], ["waits", "waits"], "port", "port piles up 2"),
+        (["waits", "new"], ["waits", "piles up"], "port", "control piles up 1"),
         (["waits", "waits"], ["waits"], "port", ""),
         (["waits", "waits"], ["waits"], "control", "control waits 0"),
     ],
@@ -62,7 +66,7 @@ def gone(port: list[str], control: list[str], newcomer: str, reserved: int = 1) 
 def test_the_connection_that_is_missed_least_goes(
     port: list[str], control: list[str], newcomer: str, expected: str
 ) -> None:
-    """Listeners to events, then idle ones, then commands beyond the reserve; never a client that has a token."""
+    """Listeners to events, those that do not read, idle ones, commands beyond the reserve; never one with a token."""
     assert expected == gone(port, control, newcomer)
 
 

@@ -14,31 +14,29 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import NamedTuple
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from multidict import CIMultiDictProxy
 
+from mayfly.config.profile_name import PROFILE_NAME
 from mayfly.daemon.http.answer import Answer, refusal
 
 
 Headers = CIMultiDictProxy[str]
 
-# Group 1 is a profile's name as the config allows it. The health check has none.
-_PATHS = re.compile(r"/credentials/([A-Za-z0-9][A-Za-z0-9._-]{0,63})|/healthz")
+# Group 1 is a profile's name. The health check has none.
+_PATHS = re.compile(f"/credentials/({PROFILE_NAME})|/healthz")
 _VERSIONS = (HttpVersion11, HttpVersion10)
+# Any port, because relays and forwards listen elsewhere. A name that leads here, by DNS rebinding, is none of these.
+_OUR_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 # Both match names of headers, one a line. A page can neither set nor remove a browser's Origin, Referer, Fetch
 # metadata, client hints and WebSocket headers.
 _BROWSER = re.compile(r"^(?:origin|referer|sec-.*)$", re.IGNORECASE | re.MULTILINE)
 _FORWARDING = re.compile(r"^(?:forwarded|x-forwarded-.*|x-real-ip|via)$", re.IGNORECASE | re.MULTILINE)
 # Node's own fetch sends Sec-Fetch-Mode: cors and no other mark. A browser always sends Sec-Fetch-Site with it.
 _NODES_MARK, _NODES_MODE = "Sec-Fetch-Mode", ["cors"]
-
-
-def hosts_of(port: int) -> frozenset[str]:
-    """The values of Host that are ours: others come from names that lead here, and from forwarded ports."""
-    return frozenset(f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}"))
 
 
 class Refusal(NamedTuple):
@@ -84,10 +82,9 @@ _NO_TOKEN = Refusal(
 
 
 class Checks:
-    """The checks for one endpoint: the values of Host that are ours, and the grants."""
+    """The checks for one endpoint; `opens` tells whether a token opens a profile."""
 
-    def __init__(self, hosts: Container[str], opens: Callable[[str, str], bool]) -> None:
-        self._hosts = hosts
+    def __init__(self, opens: Callable[[str, str], bool]) -> None:
         self._opens = opens
 
     def run(self, request: web.BaseRequest) -> str | None:
@@ -122,7 +119,7 @@ class Checks:
         hosts = headers.getall(hdrs.HOST, ())
         if len(hosts) != 1:
             raise Refused(_HOSTS)
-        if hosts[0] not in self._hosts:
+        if not _OUR_HOST.fullmatch(hosts[0]):
             raise Refused(_HOST)
         names = "\n".join(headers)
         marks = _BROWSER.findall(names)

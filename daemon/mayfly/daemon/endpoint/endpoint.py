@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import hdrs, web
 
 from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
-from mayfly.daemon.endpoint.checks import Checks, Refused, hosts_of
+from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.endpoint.dialects import (
     EVERY_SECONDS,
     FIRST_BYTE_SECONDS,
@@ -41,7 +41,7 @@ _SPACE_CHUNK = b"%x\r\n%b\r\n" % (SPACES, b" " * SPACES)
 
 
 class Endpoint:
-    """Answers `GET /credentials/PROFILE` and `GET /healthz` on `port`.
+    """Answers `GET /credentials/PROFILE` and `GET /healthz`.
 
     `tokens_renewed` reads the tokens on disk if they have changed, and returns True if a client must be judged again.
     """
@@ -53,7 +53,6 @@ class Endpoint:
         audit: Audit,
         refused_clients: RefusedClients,
         *,
-        port: int,
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
         tokens_renewed: Callable[[], Awaitable[bool]],
@@ -67,7 +66,7 @@ class Endpoint:
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
         self._grants = grants
         self._clock = clock
-        self._checks = Checks(hosts_of(port), self._opens)
+        self._checks = Checks(self._opens)
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
@@ -134,6 +133,8 @@ class Endpoint:
         self._audit.start_lookup(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
         dialect = dialect_of(request.headers, request.version)
+        connection = _connection(request)
+        connection.waits_for_credentials = True
         try:
             if dialect is Dialect.WHITE_SPACE:
                 return await self._send_white_space(request, work)
@@ -141,6 +142,7 @@ class Endpoint:
                 await self._keep_alive(request, work, INTERIM, first_seconds=FIRST_BYTE_SECONDS)
             return await work
         finally:
+            connection.waits_for_credentials = False
             work.cancel()
 
     async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:

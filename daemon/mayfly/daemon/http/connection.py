@@ -5,6 +5,10 @@ The parser's own refusals are answered by the protocol, not by a handler, so the
 
 from __future__ import annotations
 
+import asyncio
+import select
+import socket
+
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -28,6 +32,8 @@ _END_OF_HEAD = b"\r\n\r\n"
 IDLE_SECONDS = 5
 # A client that leaves more than this unread, beyond the kernel's buffers, gets no further answer.
 UNREAD_BYTES = 16 * 1024
+# Between two looks whether a client that has shut down its sending side has gone.
+LOOK_SECONDS = 0.2
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
 FOREIGN = refusal(
@@ -36,6 +42,18 @@ FOREIGN = refusal(
     "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
 )
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
+
+
+def _is_unix(transport: asyncio.Transport) -> bool:
+    return bool(transport.get_extra_info("socket").family == socket.AF_UNIX)
+
+
+def _has_hung_up(transport: asyncio.Transport) -> bool:
+    """True if the other side of a Unix socket is closed as a whole, not only its sending side (poll(2): POLLHUP)."""
+    poll = select.poll()
+    # macOS asks per direction: only its sending side tells a closed socket from a half-closed one.
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLOUT)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
 class Owner(Protocol):
@@ -76,6 +94,7 @@ class Connection(RequestHandler):
         "has_hung_up",
         "is_stream",
         "peer",
+        "waits_for_credentials",
     )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
@@ -84,6 +103,7 @@ class Connection(RequestHandler):
         self.answered = 0
         self.has_hung_up = False
         self.awaits_body = False
+        self.waits_for_credentials = False
         self._idle_since = self._loop.time()
         self.is_stream = False
         self._head_bytes = 0
@@ -190,6 +210,12 @@ class Connection(RequestHandler):
         """Seconds since the connection became idle; None if an answer is due."""
         return self._loop.time() - self._idle_since if self.is_idle else None
 
+    @property
+    def piles_up(self) -> bool:
+        """True if the client sends requests without reading the answers (no SDK does), and waits for no credentials."""
+        is_unread = self.transport is not None and self.transport.get_write_buffer_size() > 0
+        return not self.waits_for_credentials and (is_unread or self._request_count - self.answered > 1)
+
     def note_answer(self) -> None:
         """One more request has been answered."""
         self.answered += 1
@@ -223,7 +249,20 @@ class Connection(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's own says so; aiohttp never stays
         """Keep the connection while answers are due: the client may only have shut down its sending side (`nc -N`)."""
         self.has_hung_up = True
-        return not self.is_idle
+        if self.is_idle:
+            return False
+        self._watch()
+        return self.is_open
+
+    def _watch(self) -> None:
+        """Abort once the client of a Unix socket has gone: asyncio reads no more. TCP tells it after the next write."""
+        transport = self.transport
+        if transport is None or not self.is_open or not _is_unix(transport):
+            return
+        if _has_hung_up(transport):
+            transport.abort()
+        else:
+            self._loop.call_later(LOOK_SECONDS, self._watch)
 
     def close(self) -> None:
         """Send what is written, then close; drop what the client does not take in `IDLE_SECONDS`."""

@@ -4,10 +4,11 @@ The descriptors of a process are limited, and a flood on one listener must leave
 files. So there is one budget. If it is used up, a new connection takes the place of another, in this order:
 
 1. the oldest listener to events (`GET /events`), which may connect again at any time;
-2. the oldest connection that has been idle for a while: its request is not complete, or it is between two requests;
-3. the oldest connection that waits for an answer, but only on the control socket, where no token is needed to make a
+2. the oldest connection whose client sends requests without reading the answers, and waits for no credentials;
+3. the oldest connection that has been idle for a while: its request is not complete, or it is between two requests;
+4. the oldest connection that waits for an answer, but only on the control socket, where no token is needed to make a
    request wait, and only beyond the places that are reserved for it;
-4. the oldest connection that has just become idle.
+5. the oldest connection that has just become idle.
 
 If there is none of these, the new connection is closed.
 """
@@ -33,6 +34,10 @@ class Guest(Protocol):
     @property
     def is_stream(self) -> bool:
         """True if its answer goes on until the client leaves."""
+
+    @property
+    def piles_up(self) -> bool:
+        """True if the client sends requests without reading the answers, and waits for no credentials."""
 
 
 class Listener(Protocol):
@@ -79,6 +84,7 @@ class Places:
 
     def _candidates(self, crowd: Sequence[Listener], newcomer: Listener) -> Iterator[tuple[Listener, Guest]]:
         yield from ((each, guest) for each in crowd for guest in each.guests if guest.is_stream)
+        yield from ((each, guest) for each in crowd for guest in each.guests if guest.piles_up)
         yield from _idle(crowd, JUST_IDLE_SECONDS)
         for each in crowd:
             if each.has_reserve and each.count + (each is newcomer) > self._reserved:
