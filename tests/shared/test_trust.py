@@ -143,6 +143,20 @@ def test_what_is_not_there_has_the_trust_of_its_folders(config: Path) -> None:
     assert 1 == len(trust.trust_problems(missing))
 
 
+def test_what_is_not_there_in_a_sticky_folder_can_be_made_by_others(config: Path, tmp_path: Path) -> None:
+    """The sticky bit protects entries that are there; so also behind a link, and for the first part that is missing."""
+    sticky = config.parent
+    sticky.chmod(0o1777)
+    (tmp_path / "link").symlink_to(sticky / "none")
+
+    line = f"{sticky}/none is missing, and others could make it: {sticky} is writable by others"
+    for path in (sticky / "none", sticky / "none/run/control.sock", tmp_path / "link"):
+        assert [line] == trust.trust_problems(path)
+        assert [] == trust.trust_problems(path, missing_counts=False)
+    (sticky / "none").mkdir(mode=0o700)
+    assert [] == trust.trust_problems(sticky / "none/run")
+
+
 ANN, ANNS_GROUP = 4242, 4343
 
 

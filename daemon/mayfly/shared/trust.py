@@ -39,18 +39,25 @@ def check_private(path: Path, mode: int) -> Path:
     return path
 
 
-def trust_problems(path: Path) -> list[str]:
+def trust_problems(path: Path, *, missing_counts: bool = True) -> list[str]:
     """Why another user could change what stands at `path`; empty if no other user can.
 
     The file, what it links to, and every folder and link on the way must belong to this user or root and be writable by
     nobody else. Exceptions: a sticky folder (/tmp), where only its owner can replace an entry; this user's private
     group; and on macOS the group admin, whose members may become root, and which owns Homebrew's folders.
+
+    A sticky folder does not protect a name that is missing: another user can take it. Without `missing_counts` that is
+    no problem; the caller must then check again what is there before it is used.
     """
     if problem := namespace_problem():
         return [problem]
     problems: list[str] = []
     owners = trusted_owners()
     for place, facts in _way_to(path.absolute()):
+        if facts is None:
+            if missing_counts and not problems and others_can_add(place.parent):
+                problems.append(f"{place} is missing, and others could make it: {place.parent} is writable by others")
+            break
         if facts.st_uid not in owners and could_be_anyone(facts.st_uid):
             return [f"{place} belongs to a user that has no uid here: {OUTSIDE}"]
         if facts.st_uid not in owners:
@@ -102,8 +109,11 @@ def _has_acl(place: Path) -> bool:
 LINKS_MAX = 40
 
 
-def _way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every folder and link that decides where `path` leads, from the root on, as far as it can be seen."""
+def _way_to(path: Path) -> Iterator[tuple[Path, os.stat_result | None]]:
+    """Every folder and link that decides where `path` leads, from the root on, as far as it can be seen.
+
+    The first part that is missing comes last, without facts.
+    """
     at, ahead, links = Path(path.anchor), list(reversed(path.parts)), 0
     while ahead and links <= LINKS_MAX:
         name = ahead.pop()
@@ -111,6 +121,9 @@ def _way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         try:
             facts = at.lstat()
             target = at.readlink() if stat.S_ISLNK(facts.st_mode) else None
+        except FileNotFoundError:
+            yield at, None
+            return
         except OSError:
             return
         yield at, facts

@@ -51,7 +51,7 @@ def run(given: argparse.Namespace) -> int:
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
     """An entry for each configured profile; raises Unquotable, or ConfigInvalid for an untrusted folder."""
-    socket, command, curl = str(paths.trusted_control_socket()), own_command(), _curl()
+    socket, command, curl = str(paths.lasting_control_socket()), own_command(), _curl()
     return [
         Entry(f"{prefix}{name}", region, process_line(socket, command, name, curl=curl))
         for name, region in _regions(found, _text()).items()
