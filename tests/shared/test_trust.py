@@ -157,6 +157,30 @@ def test_what_is_not_there_in_a_sticky_folder_can_be_made_by_others(config: Path
     assert [] == trust.trust_problems(sticky / "none/run")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_link_whose_target_depends_on_the_process_is_refused(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc/self/cwd, /proc/PID/cwd, /dev/fd/N of a file, and a link to these lead elsewhere for the exchange."""
+    monkeypatch.chdir(config.parent)
+    link = tmp_path / "link"
+    link.symlink_to("/proc/self/cwd/")
+    pid = os.getpid()
+    with config.open() as file:
+        ways = {
+            Path("/proc/self/cwd/config.toml"): f"/proc/{pid}/cwd",
+            Path("//proc/self/cwd/config.toml"): f"//proc/{pid}/cwd",
+            Path(f"/proc/{pid}/cwd"): f"/proc/{pid}/cwd",
+            Path(f"/proc/self/root{config}"): f"/proc/{pid}/root",
+            Path(f"/dev/fd/{file.fileno()}"): f"/proc/{pid}/fd/{file.fileno()}",
+            link / "config.toml": f"/proc/{pid}/cwd",
+        }
+        found = {way: trust.trust_problems(way) for way in ways}
+
+    line = "is a link of /proc, which leads elsewhere in another process: name the place itself"
+    assert {way: [f"{place} {line}"] for way, place in ways.items()} == found
+
+
 ANN, ANNS_GROUP = 4242, 4343
 
 
