@@ -65,6 +65,8 @@ class Reload:
         self._config_thread = DaemonThread()
         self._tokens_thread = DaemonThread()
         self._look_thread = DaemonThread()
+        self._look_lock = asyncio.Lock()
+        self._next_look: asyncio.Task[int] | None = None
         self._reading: asyncio.Task[dict[str, str]] | None = None
         self._known_renewal_ns = renewed_at_ns()
         self._reads = 0
@@ -121,14 +123,21 @@ class Reload:
 
         Such a disk is asked once a second at most, and no other client waits for it.
         """
-        loop = asyncio.get_running_loop()
-        if loop.time() - self._hung_at_seconds < LOOK_AGAIN_SECONDS:
+        if asyncio.get_running_loop().time() - self._hung_at_seconds < LOOK_AGAIN_SECONDS:
             raise TimeoutError
-        try:
-            return await self._look_thread.run(renewed_at_ns, LOOK_SECONDS)
-        except TimeoutError:
-            self._hung_at_seconds = loop.time()
-            raise
+        if self._next_look is None:
+            self._next_look = self._tasks.start(self._look_next())
+        return await asyncio.shield(self._next_look)
+
+    async def _look_next(self) -> int:
+        async with self._look_lock:
+            # A look that has begun is too early for clients that come from now on: they share the next one.
+            self._next_look = None
+            try:
+                return await self._look_thread.run(renewed_at_ns, LOOK_SECONDS)
+            except TimeoutError:
+                self._hung_at_seconds = asyncio.get_running_loop().time()
+                raise
 
     def _may_be_renewed(self, renewed_at: int) -> bool:
         # If the folder is missing (0), nobody has made a token, and those in force stay.
