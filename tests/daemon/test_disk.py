@@ -151,3 +151,37 @@ async def test_a_disk_that_does_not_answer_stops_nobody(world: World) -> None:
     assert f"{world.config} cannot be read: its disk does not answer" in json.loads(status.out)["notes"][0]
     assert 0 == code
     assert time.monotonic() - began < QUICKLY_SECONDS
+
+
+HANGING_STAT = """
+import os, time
+real = os.stat
+def slow(path, *rest, **more):
+    if str(path).startswith({slow!r}) and os.path.lexists({flag!r}):
+        time.sleep(60)
+    return real(path, *rest, **more)
+os.stat = slow
+"""
+
+
+@pytest.mark.slow
+async def test_a_dead_disk_below_the_tokens_stops_nobody_who_has_a_token(world: World) -> None:
+    """A wrong token is refused in the time that SDKs wait, and again at once; `reload` says what does not answer."""
+    flag, site = world.folder / "hang", world.folder / "site"
+    program(site / "sitecustomize.py", HANGING_STAT.format(slow=str(world.run_dir / "tokens"), flag=str(flag)))
+    async with world.serve(env={"PYTHONPATH": str(site)}, from_scratch=True) as daemon:
+        assert 200 == (await world.get()).status
+        flag.touch()
+        async with asyncio.timeout(2):
+            refused = [(await world.get(token="z" * 43)).status for _ in range(2)]
+            served = (await world.get()).status
+        async with asyncio.timeout(3 * QUICKLY_SECONDS):
+            reloaded = await world.run("reload")
+            flag.unlink()
+            began = time.monotonic()
+            code = await daemon.end()
+
+    assert ([401, 401], 200, 2) == (refused, served, reloaded.code)
+    assert "mayfly: error: the tokens cannot be read: the disk has not answered for 4 s" in reloaded.err
+    assert 0 == code
+    assert time.monotonic() - began < QUICKLY_SECONDS

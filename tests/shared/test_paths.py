@@ -185,7 +185,7 @@ def test_a_runtime_folder_in_a_folder_that_others_can_write_is_refused(
     loose.chmod(mode)
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(loose / "between/run"))
 
-    for use in (paths.make_runtime_dir, paths.trusted_control_socket):
+    for use in (paths.make_runtime_dir, paths.trusted_control_socket, paths.lasting_control_socket):
         with pytest.raises(ConfigInvalid) as refusal:
             use()
         assert f"{loose} is writable by others: chmod go-w {loose}" == str(refusal.value)
@@ -198,7 +198,36 @@ def test_a_runtime_folder_in_a_sticky_folder_is_used(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "run"))
 
     assert tmp_path / "run" == paths.make_runtime_dir()
-    assert tmp_path / "run/control.sock" == paths.trusted_control_socket()
+    for socket in (paths.trusted_control_socket, paths.lasting_control_socket):
+        assert tmp_path / "run/control.sock" == socket()
+
+
+def test_a_missing_runtime_folder_in_a_sticky_folder_is_given_to_no_other_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another user may be the first to make it, with a socket of theirs. Our commands ask who answers there."""
+    tmp_path.chmod(0o1777)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "a/run"))
+
+    assert tmp_path / "a/run/control.sock" == paths.trusted_control_socket()
+    with pytest.raises(ConfigInvalid) as refusal:
+        paths.lasting_control_socket()
+    assert (
+        f"{tmp_path}/a is missing, and others could make it: {tmp_path} is writable by others: "
+        "start the daemon first, which makes it: mayfly serve"
+    ) == str(refusal.value)
+
+
+def test_a_sticky_folder_is_no_runtime_folder_for_other_programs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """MAYFLY_RUNTIME_DIR=/tmp: there anybody can make a control.sock. The daemon refuses such a folder too."""
+    tmp_path.chmod(0o1777)
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
+
+    with pytest.raises(ConfigInvalid) as refusal:
+        paths.lasting_control_socket()
+    assert f"{tmp_path} is writable by others: choose another folder for MAYFLY_RUNTIME_DIR" == str(refusal.value)
 
 
 @needs_root

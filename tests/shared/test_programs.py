@@ -87,6 +87,28 @@ def test_the_current_folder_is_never_searched(tmp_path: Path, monkeypatch: pytes
     assert f"tool is not on PATH; skipped: {entry!r} on PATH is not an absolute path" == str(reason)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("way", ["/proc/self/cwd", "/proc/PID/cwd", "//proc/self/cwd/", "/dev/fd/N", "link"])
+def test_the_current_folder_by_another_name_is_never_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """What leads elsewhere in each process is skipped, and named; so is a link to it."""
+    put(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "link").symlink_to("/proc/self/cwd")
+    folder = os.open(".", os.O_RDONLY)
+    try:
+        entry = f"{tmp_path}/link" if way == "link" else way.replace("PID", str(os.getpid())).replace("N", str(folder))
+        reason = refusal("tool", entry, "/nonexistent")
+        named = programs.skipped_folders({"PATH": entry})
+    finally:
+        os.close(folder)
+
+    assert reason.skipped == tuple(named)
+    assert [True] == [line.startswith(f"{entry} on PATH goes through ") for line in named]
+    assert () == reason.distrusted
+
+
 @pytest.mark.parametrize("name", ["./tool", "here/tool", "../tool"])
 def test_a_name_with_a_slash_must_be_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A relative path is somebody else's choice of folder."""

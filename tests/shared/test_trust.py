@@ -143,6 +143,44 @@ def test_what_is_not_there_has_the_trust_of_its_folders(config: Path) -> None:
     assert 1 == len(trust.trust_problems(missing))
 
 
+def test_what_is_not_there_in_a_sticky_folder_can_be_made_by_others(config: Path, tmp_path: Path) -> None:
+    """The sticky bit protects entries that are there; so also behind a link, and for the first part that is missing."""
+    sticky = config.parent
+    sticky.chmod(0o1777)
+    (tmp_path / "link").symlink_to(sticky / "none")
+
+    line = f"{sticky}/none is missing, and others could make it: {sticky} is writable by others"
+    for path in (sticky / "none", sticky / "none/run/control.sock", tmp_path / "link"):
+        assert [line] == trust.trust_problems(path)
+        assert [] == trust.trust_problems(path, missing_counts=False)
+    (sticky / "none").mkdir(mode=0o700)
+    assert [] == trust.trust_problems(sticky / "none/run")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_link_whose_target_depends_on_the_process_is_refused(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc/self/cwd, /proc/PID/cwd, /dev/fd/N of a file, and a link to these lead elsewhere for the exchange."""
+    monkeypatch.chdir(config.parent)
+    link = tmp_path / "link"
+    link.symlink_to("/proc/self/cwd/")
+    pid = os.getpid()
+    with config.open() as file:
+        ways = {
+            Path("/proc/self/cwd/config.toml"): f"/proc/{pid}/cwd",
+            Path("//proc/self/cwd/config.toml"): f"//proc/{pid}/cwd",
+            Path(f"/proc/{pid}/cwd"): f"/proc/{pid}/cwd",
+            Path(f"/proc/self/root{config}"): f"/proc/{pid}/root",
+            Path(f"/dev/fd/{file.fileno()}"): f"/proc/{pid}/fd/{file.fileno()}",
+            link / "config.toml": f"/proc/{pid}/cwd",
+        }
+        found = {way: trust.trust_problems(way) for way in ways}
+
+    line = "is a link of /proc, which leads elsewhere in another process: name the place itself"
+    assert {way: [f"{place} {line}"] for way, place in ways.items()} == found
+
+
 ANN, ANNS_GROUP = 4242, 4343
 
 

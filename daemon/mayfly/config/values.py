@@ -124,7 +124,8 @@ def is_private_url(url: str) -> bool:
     """True if nobody on the way can read what is sent to `url`, and the URL itself holds no secret."""
     try:
         parts = urlsplit(url)
-        is_sound = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        # A percent escape in the host is decoded by some programs, and by others not.
+        is_sound = bool(parts.hostname) and not {"@", "%"} & {*parts.netloc} and parts.port != 0
         return is_sound and _is_visible(url) and (parts.scheme == "https" or is_loopback_url(url))
     except ValueError:
         return False

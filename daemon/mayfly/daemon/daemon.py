@@ -233,7 +233,7 @@ class Daemon:
         self._manager.tick()
         await self._store.store()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
-        if self._is_sealed and self._manager.is_outdated() and not self._keeper.is_busy:
+        if self._is_sealed and await self._report.is_outdated() and not self._keeper.is_busy:
             self._events.info("daemon.outdated", version=__version__)
             self.stop.set()
 

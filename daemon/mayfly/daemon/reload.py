@@ -30,6 +30,8 @@ UNTIL_RELOAD = "until then mayfly serves the sessions that it has, and renews no
 LOOK_AGAIN_SECONDS = 1
 # After this time the disk counts as hung. It is less than the 10 s that commands wait.
 DISK_SECONDS = 4
+# A client with an unknown token waits for a look at the tokens' folder. SDKs wait 1 or 2 s for an answer.
+LOOK_SECONDS = 0.5
 
 
 class Reload:
@@ -62,9 +64,14 @@ class Reload:
         self._tokens_lock = asyncio.Lock()
         self._config_thread = DaemonThread()
         self._tokens_thread = DaemonThread()
+        self._look_thread = DaemonThread()
+        self._look_lock = asyncio.Lock()
+        self._next_look: asyncio.Task[int] | None = None
         self._reading: asyncio.Task[dict[str, str]] | None = None
         self._known_renewal_ns = renewed_at_ns()
+        self._reads = 0
         self._read_at_seconds = float("-inf")
+        self._hung_at_seconds = float("-inf")
 
     def start(self) -> None:
         """Start to reload, for SIGHUP. Problems go to the log only."""
@@ -96,20 +103,46 @@ class Reload:
         Many clients may send an unknown token, so the tokens are read once a second at most.
         """
         # A disk that does not answer has renewed nothing.
-        with suppress(ConfigInvalid):
+        with suppress(ConfigInvalid, TimeoutError):
+            reads = self._reads
+            renewed_at = await self._look()
             if self._reading and not self._reading.done():
                 # Another client has started to read the tokens: use its result.
                 await asyncio.shield(self._reading)
                 return True
-            if self._may_be_renewed():
+            if self._reads > reads:
+                # Tokens have been read during the look.
+                return True
+            if self._may_be_renewed(renewed_at):
                 await self.tokens()
                 return True
         return False
 
-    def _may_be_renewed(self) -> bool:
-        seconds, renewed_at = asyncio.get_running_loop().time(), renewed_at_ns()
+    async def _look(self) -> int:
+        """When the tokens were renewed; raises TimeoutError if the disk does not answer.
+
+        Such a disk is asked once a second at most, and no other client waits for it.
+        """
+        if asyncio.get_running_loop().time() - self._hung_at_seconds < LOOK_AGAIN_SECONDS:
+            raise TimeoutError
+        if self._next_look is None:
+            self._next_look = self._tasks.start(self._look_next())
+        return await asyncio.shield(self._next_look)
+
+    async def _look_next(self) -> int:
+        async with self._look_lock:
+            # A look that has begun is too early for clients that come from now on: they share the next one.
+            self._next_look = None
+            try:
+                return await self._look_thread.run(renewed_at_ns, LOOK_SECONDS)
+            except TimeoutError:
+                self._hung_at_seconds = asyncio.get_running_loop().time()
+                raise
+
+    def _may_be_renewed(self, renewed_at: int) -> bool:
         # If the folder is missing (0), nobody has made a token, and those in force stay.
         is_same = renewed_at in {0, self._known_renewal_ns}
+        seconds = asyncio.get_running_loop().time()
         if is_same or seconds - self._read_at_seconds < LOOK_AGAIN_SECONDS:
             return False
         self._read_at_seconds = seconds
@@ -121,11 +154,11 @@ class Reload:
 
     async def _read_tokens(self) -> dict[str, str]:
         async with self._tokens_lock:
-            renewed_at = renewed_at_ns()
-            read = partial(readable_digests, self._keeper.config.profiles)
-            digests, problems = await _from_disk(self._tokens_thread, read, "the tokens")
+            read = partial(_tokens_on_disk, tuple(self._keeper.config.profiles))
+            renewed_at, (digests, problems) = await _from_disk(self._tokens_thread, read, "the tokens")
             self._grants.replace(digests)
             self._known_renewal_ns = renewed_at
+            self._reads += 1
         for profile, reason in problems.items():
             self._events.warning("token.refused", profile=profile, reason=reason)
         return problems
@@ -150,6 +183,11 @@ class Reload:
             self._keeper.adopt(fresh)
             self._grants.replace(digests)
         self._events.info("config.reloaded", path=fresh.source, profiles=len(fresh.profiles))
+
+
+def _tokens_on_disk(profiles: tuple[str, ...]) -> tuple[int, tuple[dict[str, bytes], dict[str, str]]]:
+    """When they were renewed, and `readable_digests`. A token that is renewed in between is read again later."""
+    return renewed_at_ns(), readable_digests(profiles)
 
 
 def config_notes(in_force: Config, given: str | None) -> list[str]:

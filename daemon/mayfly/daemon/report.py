@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -66,6 +67,12 @@ class Report:
     def summary(self) -> str:
         """One line for `systemctl status`."""
         return f"{len(self._keeper.config.profiles)} profiles on {self.address_text}"
+
+    async def is_outdated(self) -> bool:
+        """True if the version on disk differs from the running one; False if its disk does not answer."""
+        with suppress(TimeoutError):
+            return await self._disk.run(self._manager.is_outdated, DISK_SECONDS)
+        return False
 
     async def status(self) -> dict[str, Any]:
         """The daemon's status as JSON has it."""

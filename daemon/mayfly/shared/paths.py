@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.trust import check_private, trust_problems
+from mayfly.shared.trust import check_private, others_can_add, trust_problems
 from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_with_daemon_of
 
 
@@ -136,16 +136,17 @@ def make_runtime_dir() -> Path:
 def _make(folder: Path) -> None:
     if folder.is_symlink() or folder.exists():
         return
-    # Another user could replace a folder that is made in their folder.
-    _check_way(folder)
+    # Another user could replace a folder that is made in their folder. In a sticky folder they could only be first,
+    # which the check of the folder that is then there finds.
+    _check_way(folder, missing_counts=False)
     for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
         # 0700 also for the parents: the XDG base directory specification asks for it.
         missing.mkdir(mode=0o700, exist_ok=True)
 
 
-def _check_way(path: Path) -> None:
+def _check_way(path: Path, *, missing_counts: bool = True) -> None:
     """Raise ConfigInvalid where another user could put something else at `path`."""
-    if problems := trust_problems(path):
+    if problems := trust_problems(path, missing_counts=missing_counts):
         raise ConfigInvalid(*problems)
 
 
@@ -155,10 +156,26 @@ def control_socket() -> Path:
 
 
 def trusted_control_socket() -> Path:
-    """The same path, where no other user can put a socket of theirs; raises ConfigInvalid."""
-    path = control_socket()
-    _check_way(path.parent)
-    return path
+    """The same path, where no other user can put a socket of theirs today; raises ConfigInvalid.
+
+    In a sticky folder another user may be the first to make a missing runtime folder: ask who is at the other end.
+    """
+    _check_way(runtime_dir(), missing_counts=False)
+    return control_socket()
+
+
+def lasting_control_socket() -> Path:
+    """The same path, for programs that do not ask who is at the other end; raises ConfigInvalid.
+
+    They may come later, so no other user may be able to make the runtime folder first.
+    """
+    folder = runtime_dir()
+    _check_way(folder, missing_counts=False)
+    if problems := trust_problems(folder):
+        raise ConfigInvalid(*(f"{line}: start the daemon first, which makes it: mayfly serve" for line in problems))
+    if others_can_add(folder):
+        raise ConfigInvalid(f"{folder} is writable by others: choose another folder for MAYFLY_RUNTIME_DIR")
+    return control_socket()
 
 
 def exchange_socket() -> Path:

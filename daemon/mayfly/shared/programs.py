@@ -1,8 +1,9 @@
 """Finds a program to run: one rule for every program that Mayfly starts, or writes into a line that others run.
 
-A bare name is looked up on PATH. Skipped are relative and empty entries (the current folder may be somebody's
-repository), folders that may not be entered, and folders and programs that another user could change. A name with a
-slash must be absolute. What a program starts in its turn (a script's interpreter, its commands) is outside the rule.
+A bare name is looked up on PATH. Skipped are relative and empty entries and /proc/self/cwd (the current folder may be
+somebody's repository), folders that may not be entered, and folders and programs that another user could change. A
+name with a slash must be absolute. What a program starts in its turn (a script's interpreter, its commands) is outside
+the rule.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mayfly.shared.trust import others_can_add, trust_problems
+from mayfly.shared.trust import magic_link, others_can_add, trust_problems
 
 
 class NotFound(Exception):
@@ -74,6 +75,9 @@ def _folders(environ: Mapping[str, str]) -> tuple[list[Path], list[str]]:
             skipped.append(f"{entry!r} on PATH is not an absolute path")
         elif _may_not_be_entered(entry):
             skipped.append(f"{entry} on PATH may not be entered")
+        elif link := magic_link(Path(entry)):
+            # /proc/self/cwd is the current folder.
+            skipped.append(f"{entry} on PATH goes through {link}, which leads elsewhere in another process")
         elif _is_sticky(entry) and others_can_add(Path(entry)):
             # A sticky bit (/tmp) protects the entries that are there, and not the names that are missing.
             skipped.append(f"{entry} on PATH is writable by others")

@@ -39,25 +39,44 @@ def check_private(path: Path, mode: int) -> Path:
     return path
 
 
-def trust_problems(path: Path) -> list[str]:
+def trust_problems(path: Path, *, missing_counts: bool = True) -> list[str]:
     """Why another user could change what stands at `path`; empty if no other user can.
 
     The file, what it links to, and every folder and link on the way must belong to this user or root and be writable by
     nobody else. Exceptions: a sticky folder (/tmp), where only its owner can replace an entry; this user's private
     group; and on macOS the group admin, whose members may become root, and which owns Homebrew's folders.
+
+    A sticky folder does not protect a name that is missing: another user can take it. Without `missing_counts` that is
+    no problem; the caller must then check again what is there before it is used.
     """
     if problem := namespace_problem():
         return [problem]
     problems: list[str] = []
-    owners = trusted_owners()
     for place, facts in way_to(path.absolute()):
-        if facts.st_uid not in owners and could_be_anyone(facts.st_uid):
-            return [f"{place} belongs to a user that has no uid here: {OUTSIDE}"]
-        if facts.st_uid not in owners:
-            problems.append(f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file")
-        if _is_writable_by_others(place, facts):
-            problems.append(f"{place} is writable by others: chmod go-w {_quoted(place)}")
+        if facts is None:
+            if missing_counts and not problems and others_can_add(place.parent):
+                problems.append(f"{place} is missing, and others could make it: {place.parent} is writable by others")
+            break
+        if refusal := _refusal(place, facts):
+            return [refusal]
+        problems += _problems(place, facts)
     return list(dict.fromkeys(problems))
+
+
+def _refusal(place: Path, facts: os.stat_result) -> str | None:
+    """Why nothing behind `place` can be judged, if that is so."""
+    if _is_magic_link(place, facts):
+        return f"{place} is a link of /proc, which leads elsewhere in another process: name the place itself"
+    if facts.st_uid not in trusted_owners() and could_be_anyone(facts.st_uid):
+        return f"{place} belongs to a user that has no uid here: {OUTSIDE}"
+    return None
+
+
+def _problems(place: Path, facts: os.stat_result) -> Iterator[str]:
+    if facts.st_uid not in trusted_owners():
+        yield f"{place} belongs to {user_name(facts.st_uid)}: chown it, or move the file"
+    if _is_writable_by_others(place, facts):
+        yield f"{place} is writable by others: chmod go-w {_quoted(place)}"
 
 
 def _is_writable_by_others(place: Path, facts: os.stat_result) -> bool:
@@ -67,6 +86,36 @@ def _is_writable_by_others(place: Path, facts: os.stat_result) -> bool:
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
         return False
     return _lets_others_write(place, facts)
+
+
+def magic_link(path: Path) -> Path | None:
+    """The first link on the way to `path` whose target depends on the process that follows it (proc(5)), if any."""
+    for place, facts in way_to(path.absolute()):
+        if facts and _is_magic_link(place, facts):
+            return place
+    return None
+
+
+def _is_magic_link(place: Path, facts: os.stat_result) -> bool:
+    """True for links as /proc/PID/cwd and /proc/PID/fd/N of a file.
+
+    The other links of /proc lead to places in it. The target of a pipe's is no path: reading it is refused later.
+    """
+    if not stat.S_ISLNK(facts.st_mode) or not _is_in_proc(place, facts):
+        return False
+    try:
+        return place.readlink().is_absolute()
+    except OSError:
+        return True
+
+
+def _is_in_proc(place: Path, facts: os.stat_result) -> bool:
+    if place.parts[:2] == ("/", "proc"):
+        return True
+    try:
+        return facts.st_dev == Path("/proc/self").lstat().st_dev
+    except OSError:
+        return False
 
 
 def others_can_add(folder: Path) -> bool:
@@ -102,21 +151,29 @@ def _has_acl(place: Path) -> bool:
 LINKS_MAX = 40
 
 
-def way_to(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every folder and link that decides where `path` leads, from the root on, as far as it can be seen."""
+def way_to(path: Path) -> Iterator[tuple[Path, os.stat_result | None]]:
+    """Every folder and link that decides where `path` leads, from the root on, as far as it can be seen.
+
+    The first part that is missing comes last, without facts.
+    """
     at, ahead, links = Path(path.anchor), list(reversed(path.parts)), 0
     while ahead and links <= LINKS_MAX:
         name = ahead.pop()
         at = at.parent if name == ".." else at / name
         try:
             facts = at.lstat()
-            target = at.readlink() if stat.S_ISLNK(facts.st_mode) else None
+        except FileNotFoundError:
+            yield at, None
+            return
         except OSError:
             return
         yield at, facts
-        if target is not None:
+        if stat.S_ISLNK(facts.st_mode):
             links += 1
-            ahead += reversed(target.parts)
+            try:
+                ahead += reversed(at.readlink().parts)
+            except OSError:
+                return
             at = at.parent
 
 

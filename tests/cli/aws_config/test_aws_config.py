@@ -415,3 +415,20 @@ async def test_replace_alone_is_no_command(world: World) -> None:
     """Only with --write is a file changed."""
     ended = await world.run("aws-config", "--replace")
     assert (2, "") == (ended.code, ended.out)
+
+
+@pytest.mark.parametrize("write", [(), ("--write",)])
+async def test_no_line_leads_to_a_folder_that_another_user_can_make(world: World, write: tuple[str, ...]) -> None:
+    """curl does not ask who answers: a missing runtime folder in a sticky folder (XDG_RUNTIME_DIR=/tmp) is refused."""
+    sticky = world.folder / "sticky"
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    env = {"MAYFLY_RUNTIME_DIR": f"{sticky}/mayfly"}
+
+    ended = await world.run("aws-config", *write, env=env)
+    asked = await world.run("credential-process", "nsrc", env=env)
+
+    assert (2, "") == (ended.code, ended.out)
+    assert f"error: {sticky}/mayfly is missing, and others could make it: {sticky} is writable by others" in ended.err
+    assert not aws_config_of(world).exists()
+    assert "the daemon does not run" in asked.err

@@ -21,7 +21,7 @@ from mayfly.exchange.sts.answers import parse_instant
 from mayfly.exchange.sts.identity import verify
 from mayfly.exchange.sts.roles import Roles
 from mayfly.exchange.sts.sessions import Sessions
-from mayfly.shared.credentials import Credentials
+from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import AwsFailed
 from mayfly.shared.wire import Identity, Request, Result
 from support.configs import keys, loaded, role
@@ -246,8 +246,21 @@ ODD_CREDENTIALS = {
     "no token": {"session_token": ""},
     "a token with a line break": {"session_token": "made\nup"},
     "a token beyond ASCII": {"session_token": "made-up…"},
+    "a token that SDKs may not read": {"session_token": "x" * 9_900},
+    "a token of quotes": {"session_token": '"' * 4_990},
+    "a secret that SDKs may not read": {"secret_access_key": "x" * 9_900},
     "an element in a secret": {"secret_access_key": "<b>made-up</b>"},
 }
+
+
+@pytest.mark.parametrize("operation", ["GetSessionToken", "AssumeRole"])
+async def test_a_long_session_token_is_believed(operation: str) -> None:
+    """AWS promises no length: twice the typical 4096 letters fit into the 10,000 bytes that clients get."""
+    async with OddSts(_right(operation, session_token="x" * 8_192)).open() as sts:
+        result = await _call(sts, operation)
+
+    assert isinstance(result.outcome, Credentials)
+    assert len(container_body(result.outcome)) < 10_000
 
 
 @pytest.mark.parametrize("operation", ["GetSessionToken", "AssumeRole"])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import regions, sections, shadows
+from mayfly.cli.aws_config import places, regions, sections, shadows
 from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.process_line import Unquotable, process_line
 from mayfly.cli.aws_config.sections import Entry, Merged
@@ -18,6 +18,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.region import region_of
 from mayfly.shared import paths, programs
+from mayfly.shared.files import Unreadable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
 
 def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
     """An entry for each configured profile; raises Unquotable, or ConfigInvalid for an untrusted folder."""
-    socket, command, curl = str(paths.trusted_control_socket()), own_command(), _curl()
+    socket, command, curl = str(paths.lasting_control_socket()), own_command(), _curl()
     return [
         Entry(f"{prefix}{name}", region, process_line(socket, command, name, curl=curl))
         for name, region in _regions(found, _text()).items()
@@ -103,20 +104,26 @@ def _regions(found: Document, text: str) -> dict[str, str]:
 def _text() -> str:
     """The text of `~/.aws/config`; empty if it cannot be read, which `--write` reports."""
     try:
-        return Path(config_file(os.environ)).read_text(errors="surrogateescape")
-    except OSError:
+        return _as_text(places.read(Path(config_file(os.environ))))
+    except (OSError, Unreadable):
         return ""
+
+
+def _as_text(content: bytes) -> str:
+    # surrogateescape: bytes that are no UTF-8 are written back as they are.
+    return content.decode(errors="surrogateescape")
 
 
 def _write(entries: list[Entry], given: argparse.Namespace) -> int:
     path = Path(config_file(os.environ))
     try:
-        # surrogateescape: bytes that are no UTF-8 are written back as they are.
-        text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
+        text = _as_text(places.read(path)) if path.exists() else ""
         merged = sections.merge(text, entries, replace=given.replace)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
     except sections.Unmergeable as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"nothing was written: mend {path}",)) from None
+    except Unreadable as reason:
+        raise speech.Stop(speech.FAILED, f"{path} {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except OSError as reason:
         raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
     written = [entry.name for entry in entries if entry.name not in merged.foreign]
@@ -193,6 +200,6 @@ def _what(keys: list[str]) -> str:
 
 def _static_keys() -> dict[str, list[str]]:
     try:
-        return sections.keys_in(Path(credentials_file(os.environ)).read_text(errors="replace"))
-    except OSError:
+        return sections.keys_in(places.read(Path(credentials_file(os.environ))).decode(errors="replace"))
+    except (OSError, Unreadable):
         return {}

@@ -12,10 +12,11 @@ from pathlib import Path
 from shlex import quote
 
 from mayfly.cli import speech
+from mayfly.cli.aws_config import places
 from mayfly.cli.aws_config.places import config_file, credentials_file
 from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
 from mayfly.config.document import Document
-from mayfly.shared import paths
+from mayfly.shared import files, paths
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -96,9 +97,11 @@ def _plan(items: Items) -> Plan:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig", errors="replace")
+        return places.read(path).decode("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return ""
+    except files.Unreadable as reason:
+        raise speech.Stop(speech.FAILED, f"{path} {reason}") from None
     except OSError as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
 

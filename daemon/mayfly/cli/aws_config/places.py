@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 
 from collections.abc import Mapping
+from pathlib import Path
+
+from mayfly.shared.files import read_plain_file
+
+
+# A profile takes some hundred bytes.
+MAX_BYTES = 16 * 1024 * 1024
 
 
 def config_file(environ: Mapping[str, str]) -> str:
@@ -19,3 +26,8 @@ def credentials_file(environ: Mapping[str, str]) -> str:
 
 def _expanded(path: str) -> str:
     return os.path.expanduser(path)  # noqa: PTH111 - Path's own raises if there is no such user
+
+
+def read(path: Path) -> bytes:
+    """All bytes of one of these files; raises OSError or files.Unreadable, for a pipe, a device or a huge file too."""
+    return read_plain_file(path, MAX_BYTES)

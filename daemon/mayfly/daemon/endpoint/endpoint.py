@@ -73,7 +73,8 @@ class Endpoint:
         try:
             profile = self._checks.run(request)
         except Refused as refused:
-            if not (refused.refusal.cause == "token" and await self._tokens_renewed()):
+            has_token = refused.refusal.cause == "token" and hdrs.AUTHORIZATION in request.headers
+            if not (has_token and await self._tokens_renewed()):
                 return self._refused(refused)
             return await self.handle(request)
         if profile is None:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import attrs
 
-from mayfly.shared.credentials import Credentials, account_of, partition_of
+from mayfly.shared.credentials import Credentials, account_of, container_body, partition_of, process_body
 from mayfly.shared.errors import AwsFailed
 from mayfly.shared.wire import Identity
 
@@ -25,6 +25,8 @@ from mayfly.shared.wire import Identity
 MAX_CLOCK_DIFFERENCE = timedelta(minutes=15)
 # The longest answers have 4 kB, most of it session token; AWS promises no limit.
 MAX_ANSWER_BYTES = 64 * 1024
+# Clients get fewer bytes than this, in either JSON shape. AWS: a session token has typically less than 4096.
+MAX_BODY_BYTES = 10_000
 
 # The form in which STS writes an instant; botocore would also take words, numbers, and times without a zone.
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -124,6 +126,8 @@ def issued_credentials(
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise failed("it holds no credentials") from None
+    if max(len(container_body(credentials)), len(process_body(credentials))) >= MAX_BODY_BYTES:
+        raise failed(f"its credentials have {MAX_BODY_BYTES} bytes or more")
     life = credentials.expiration - answer.at()
     if life <= timedelta(0):
         raise failed("its credentials have already expired")
