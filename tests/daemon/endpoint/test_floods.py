@@ -58,6 +58,7 @@ FLOODS = {
     "half-open": [("port", _GET)],
     "silent": [("port", "")],
     "refused": [("port", _GET + "\\r\\n")],
+    "wrong tokens": [("port", _GET + f"Authorization: {'z' * 43}\\r\\n\\r\\n")],
     "events": [("control", _EVENTS)],
     "half-open commands": [("control", "GET /status")],
     "commands without their body": [("control", _BODY)],
