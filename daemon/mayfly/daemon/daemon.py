@@ -26,7 +26,7 @@ from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler, Server
 from mayfly.daemon.keeper import Keeper
-from mayfly.daemon.launcher import child_launcher, unit_launcher
+from mayfly.daemon.launcher import Launcher, child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.report import Report
@@ -74,20 +74,12 @@ class Daemon:
         self._events = Events(log)
         self._tasks = Tasks(self._events)
         self._grants = Grants()
-        outside = manager.inherited.sock_diag
-        self._admission = Admission(
-            SockDiag(os.dup(outside.fileno())) if outside else sock_diag(),
-            self._events,
-            allows_root=lambda: self._keeper.config.allow_root,
-        )
+        self._admission = self._new_admission()
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
-        at_once = shares.exchanges
         self._keeper = Keeper(
             config,
-            launch=unit_launcher(paths.exchange_socket(), at_once=at_once)
-            if is_sealed
-            else child_launcher(lambda: self._keeper.config.source, at_once=at_once),
+            launch=self._new_launcher(shares.exchanges),
             desk=desk,
             clock=clock,
             events=self._events,
@@ -119,6 +111,20 @@ class Daemon:
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
+
+    def _new_admission(self) -> Admission:
+        """Asks the socket of sock_diag that systemd has opened outside the seal, or one of its own."""
+        outside = self._manager.inherited.sock_diag
+        return Admission(
+            SockDiag(os.dup(outside.fileno())) if outside else sock_diag(),
+            self._events,
+            allows_root=lambda: self._keeper.config.allow_root,
+        )
+
+    def _new_launcher(self, at_once: int) -> Launcher:
+        if self._is_sealed:
+            return unit_launcher(paths.exchange_socket(), at_once=at_once)
+        return child_launcher(lambda: self._keeper.config.source, at_once=at_once)
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _address: None) -> None:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
