@@ -11,6 +11,7 @@ from mayfly.daemon.http.places import CONNECTIONS, JUST_IDLE_SECONDS, Guest, Pla
 class _Guest:
     def __init__(self, kind: str, number: int) -> None:
         self.name = f"{kind} {number}"
+        self.pid = number
         self.is_stream = kind == "stream"
         self.piles_up = kind == "piles up"
         self.idle_seconds = {"idle": JUST_IDLE_SECONDS, "new": 0.0}.get(kind)

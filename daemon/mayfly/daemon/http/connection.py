@@ -6,6 +6,7 @@ The parser's own refusals are answered by the protocol, not by a handler, so the
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import socket
 
@@ -94,12 +95,14 @@ class Connection(RequestHandler):
         "has_hung_up",
         "is_stream",
         "peer",
+        "pid",
         "waits_for_credentials",
     )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
         super().__init__(*args, **kw)
         self.peer = peer
+        self.pid = peer.pid
         self.answered = 0
         self.has_hung_up = False
         self.awaits_body = False
@@ -207,8 +210,10 @@ class Connection(RequestHandler):
 
     @property
     def idle_seconds(self) -> float | None:
-        """Seconds since the connection became idle; None if an answer is due."""
-        return self._loop.time() - self._idle_since if self.is_idle else None
+        """Seconds since the connection became idle; None if an answer is due; infinite for half a request."""
+        if not self.is_idle:
+            return None
+        return math.inf if self._head_bytes or self.awaits_body else self._loop.time() - self._idle_since
 
     @property
     def piles_up(self) -> bool:

@@ -6,8 +6,8 @@ files. So there is one budget. If it is used up, a new connection takes the plac
 1. the oldest listener to events (`GET /events`), which may connect again at any time;
 2. the oldest connection whose client sends requests without reading the answers, and waits for no credentials;
 3. the oldest connection that has been idle for a while: its request is not complete, or it is between two requests;
-4. the oldest connection that waits for an answer, but only on the control socket, where no token is needed to make a
-   request wait, and only beyond the places that are reserved for it;
+4. a connection that waits for an answer, but only on the control socket, where no token is needed to make a request
+   wait, and only beyond the places that are reserved for it: the oldest of the process that has the most of them;
 5. the oldest connection that has just become idle.
 
 If there is none of these, the new connection is closed.
@@ -15,6 +15,7 @@ If there is none of these, the new connection is closed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -25,7 +26,9 @@ JUST_IDLE_SECONDS = 0.1
 
 
 class Guest(Protocol):
-    """A connection, as far as its place is concerned."""
+    """A connection, as far as its place is concerned; `pid` is the process at the other end, 0 if it is unknown."""
+
+    pid: int
 
     @property
     def idle_seconds(self) -> float | None:
@@ -88,7 +91,9 @@ class Places:
         yield from _idle(crowd, JUST_IDLE_SECONDS)
         for each in crowd:
             if each.has_reserve and each.count + (each is newcomer) > self._reserved:
-                yield from ((each, guest) for guest in each.guests if guest.idle_seconds is None)
+                waiting = [guest for guest in each.guests if guest.idle_seconds is None]
+                by_process = Counter(guest.pid for guest in waiting)
+                yield from ((each, guest) for guest in sorted(waiting, key=lambda guest: -by_process[guest.pid]))
         yield from _idle(crowd, 0)
 
     def _is_full(self, listener: Listener) -> bool:
