@@ -14,7 +14,7 @@ import pytest
 
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.people import role
-from support.world import PATIENCE_SECONDS, SEED_TOML, World
+from support.world import PATIENCE_SECONDS, SEED_TOML, Ended, World
 
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="limits descriptors by ulimit, as Linux has it")
@@ -157,13 +157,21 @@ async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, lim
     assert seconds < 20
 
 
+async def patiently(world: World, *command: str) -> Ended:
+    """The command, tried three times at most: on a busy machine a flood may take the place of one that waits."""
+    for _ in range(2):
+        if (ended := await world.run(*command)).code == 0:
+            return ended
+    return await world.run(*command)
+
+
 async def answered(world: World) -> float:
     """How long it takes until each kind of honest client has been answered."""
     began = asyncio.get_running_loop().time()
     for _ in range(3):
         assert 200 == (await world.get()).status
-        status = await world.run("status")
+        status = await patiently(world, "status")
         assert (0, "") == (status.code, status.err)
-    login = await world.run("login", "Admin")
+    login = await patiently(world, "login", "Admin")
     assert (0, "Admin: fresh") == (login.code, login.out[:12]), login.err
     return asyncio.get_running_loop().time() - began
