@@ -39,7 +39,8 @@ class Tasks:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # Not `gather`: since Python 3.12 it does not let the loop run where all tasks are done, so none would leave.
+            await asyncio.wait(self._tasks)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
