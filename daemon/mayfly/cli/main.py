@@ -31,6 +31,7 @@ COMMANDS = (
     ("forget", "forget", "drop credentials from memory"),
     ("status", "status", "show which credentials are fresh, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
+    ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),
     ("import-aws-config", "aws_config.import_aws_config", "make a config from the profiles in ~/.aws"),
