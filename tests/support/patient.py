@@ -26,6 +26,10 @@ CLIENTS = {
 }
 
 
+# Where Linux has a file system in memory for everybody.
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+
+
 class Patient(World):
     """A world for a doctor: without the machine's own programs, and in memory."""
 
@@ -108,7 +112,7 @@ class Diagnosis:
 @asynccontextmanager
 async def patient(folder: Path) -> AsyncIterator[Patient]:
     """A machine that is well, but for the daemon, which the test starts."""
-    memory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))  # noqa: PTH112 - no loop waits
+    memory = Path(tempfile.mkdtemp(dir=MEMORY))
     try:
         made = Patient(folder, memory)
         async with EmbeddedSts(made.account()) as made.sts:

@@ -22,6 +22,10 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="another user can be playe
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
 
 
+# Listens, says so, and stays.
+SERVE = "import socket, time; s = socket.create_server(('127.0.0.1', {})); print(flush=True); time.sleep(60)"
+
+
 async def test_without_a_daemon_the_rest_is_looked_at(patient: Patient) -> None:
     """One failure, and the command that starts the daemon."""
     found = await patient.doctor()
@@ -81,7 +85,7 @@ async def test_a_refused_prompt_is_told_with_the_way_to_another(patient: Patient
 @on_linux
 async def test_a_port_is_taken_by_a_program_of_ours(patient: Patient) -> None:
     """It is named, with its pid, and the command that ends it."""
-    serve = f"import socket, time; s = socket.create_server(('127.0.0.1', {patient.port})); print(flush=True); time.sleep(60)"
+    serve = SERVE.format(patient.port)
     program = await asyncio.create_subprocess_exec(sys.executable, "-c", serve, stdout=asyncio.subprocess.PIPE)
     assert program.stdout is not None
     await program.stdout.readline()
@@ -98,10 +102,7 @@ async def test_a_port_is_taken_by_a_program_of_ours(patient: Patient) -> None:
 @on_linux
 async def test_a_port_is_taken_by_another_user(patient: Patient) -> None:
     """Whose it is, and how to see what it is."""
-    serve = (
-        "import os, socket, time; os.setgroups([]); os.setuid(65534); "
-        f"s = socket.create_server(('127.0.0.1', {patient.port})); print(flush=True); time.sleep(60)"
-    )
+    serve = f"import os; os.setgroups([]); os.setuid(65534); {SERVE.format(patient.port)}"
     program = await asyncio.create_subprocess_exec("/usr/bin/python3", "-c", serve, stdout=asyncio.subprocess.PIPE)
     try:
         assert program.stdout is not None

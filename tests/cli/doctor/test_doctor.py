@@ -12,20 +12,48 @@ import pytest
 
 from mayfly.cli import environment
 from support.patient import Patient
-from support.world import SEED_TOML
 
 
 Env = dict[str, str]
 
-ALL = """
-mayfly config.file config.access config.content runtime.folder runtime.memory runtime.tokens
-op.program op.version op.group op.app op.account op.integration
-port service.installed
-daemon.running daemon.version daemon.config daemon.notes daemon.detours session.nsrc
-environment.keys environment.profile environment.endpoint aws.default aws.profiles
-network.proxy network.settings network.sts clock
-clients.aws clients.boto3 clients.terraform desk.presence desk.notifications key-age.nsrc
-""".split()
+ALL = [
+    "mayfly",
+    "config.file",
+    "config.access",
+    "config.content",
+    "runtime.folder",
+    "runtime.memory",
+    "runtime.tokens",
+    "op.program",
+    "op.version",
+    "op.group",
+    "op.app",
+    "op.account",
+    "op.integration",
+    "port",
+    "service.installed",
+    "daemon.running",
+    "daemon.version",
+    "daemon.config",
+    "daemon.notes",
+    "daemon.detours",
+    "session.nsrc",
+    "environment.keys",
+    "environment.profile",
+    "environment.endpoint",
+    "aws.default",
+    "aws.profiles",
+    "network.proxy",
+    "network.settings",
+    "network.sts",
+    "clock",
+    "clients.aws",
+    "clients.boto3",
+    "clients.terraform",
+    "desk.presence",
+    "desk.notifications",
+    "key-age.nsrc",
+]
 
 
 async def test_a_machine_that_is_well_has_nothing_to_mend(patient: Patient) -> None:

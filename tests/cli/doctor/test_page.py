@@ -7,10 +7,15 @@ import os
 import re
 import sys
 
+from pathlib import Path
+
 import pexpect
 import pytest
 
-from mayfly.cli.doctor import page
+import mayfly
+
+from mayfly.cli import doctor
+from mayfly.cli.doctor import clients, page
 from mayfly.cli.doctor.check import Check, failure, of_error, ok, warning
 from mayfly.shared.errors import ApprovalDismissed, AwsUnreachable, OnePasswordOffline
 from support.patient import Patient
@@ -75,6 +80,20 @@ def test_no_text_steers_the_terminal_and_no_hint_does_something_else() -> None:
 def test_advice_is_a_hint_if_it_is_a_command(error: ApprovalDismissed, message: str, hint: str) -> None:
     """Else it stands behind the message."""
     assert failure("x", message, hint) == of_error("x", error, "nsrc")
+
+
+SOURCES = sorted(Path(doctor.__file__).parent.glob("*.py"))
+MADE = re.compile(r"(?:ok|not_known|warning|failure|_check)\(\s*f?\"([a-z-]+(?:[.][a-z-]+)?)[\".]")
+
+
+def test_every_check_is_explained() -> None:
+    """docs/troubleshooting.md has a row with each id."""
+    text = (Path(mayfly.__file__).parents[2] / "docs/troubleshooting.md").read_text()
+    made = {name for source in SOURCES for name in MADE.findall(source.read_text())}
+    made |= {client.id for client in clients.CLIENTS} | {"mayfly"}
+
+    assert {"op.group", "key-age", "references", "sandbox.tokens", "clients.ruby"} <= made
+    assert set() == {name for name in made if not re.search(rf"`{name}(?:`|\.PROFILE`)", text)}
 
 
 async def in_terminal(patient: Patient, *, columns: int = 100, **env: str) -> str:

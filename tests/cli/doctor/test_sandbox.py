@@ -89,6 +89,6 @@ async def test_what_a_program_is_given_is_no_finding(patient: Patient) -> None:
         ("KEYBOARD", False),
     ],
 )
-def test_a_name_says_whether_its_value_opens_something(name: str, opens: bool) -> None:  # noqa: FBT001 - a table
+def test_a_name_says_whether_its_value_opens_something(name: str, opens: bool) -> None:
     """By the parts of the name, not by letters in the middle of a word."""
     assert opens == is_secret(name)

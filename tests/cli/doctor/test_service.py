@@ -39,7 +39,7 @@ async def follow(manager: UserManager, hint: str) -> None:
 
 
 async def test_each_fault_of_a_service_is_mended_by_its_hint(ordinary: UserManager) -> None:
-    """Not installed, not open, ended, stale, edited, another environment: from the first install to the last upgrade."""
+    """Not installed, ended, stale, edited, another environment: from the first install to the last upgrade."""
     found = await doctor(ordinary)
     assert {"service.installed": "warning", "daemon.running": "failure"} == unwell(found)
     assert {"mayfly install --now"} == {found[name]["hint"] for name in unwell(found)}

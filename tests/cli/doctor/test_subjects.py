@@ -98,7 +98,7 @@ def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
         (0o2755, 31002, True, "failure"),
     ],
 )
-def test_the_group_by_which_the_app_knows_op(mode: int, gid: int, is_nosuid: bool, state: str) -> None:  # noqa: FBT001
+def test_the_group_by_which_the_app_knows_op(mode: int, gid: int, is_nosuid: bool, state: str) -> None:
     """Setgid, to no system group, on a file system that lets it be; what mends it names the program."""
     check = onepassword._group_of(Path("/opt/my op/op"), stat.S_IFREG | mode, gid, is_nosuid=is_nosuid)
 

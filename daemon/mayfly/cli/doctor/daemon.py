@@ -31,6 +31,8 @@ def checks(facts: Facts) -> Iterator[Check]:
 def _down(facts: Facts) -> Check:
     if facts.daemon_advice:
         return of_advice("daemon.running", facts.daemon_problem, facts.daemon_advice)
+    if facts.config_file is None:
+        return failure("daemon.running", f"{facts.daemon_problem}: it needs a config first")
     return failure("daemon.running", facts.daemon_problem, service.start_command())
 
 
