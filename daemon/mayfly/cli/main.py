@@ -32,6 +32,7 @@ COMMANDS = (
     ("status", "status", "show which credentials are fresh, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
+    ("doctor", "doctor.doctor", "say what is well, what is not, and what mends it"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),
     ("import-aws-config", "aws_config.import_aws_config", "make a config from the profiles in ~/.aws"),
@@ -43,7 +44,7 @@ COMMANDS = (
 )
 
 # They may work with the daemon of the user who called sudo.
-UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate"}
+UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate", "doctor"}
 
 
 # The errors of a full disk or quota.

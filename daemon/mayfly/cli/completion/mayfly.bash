@@ -1,6 +1,6 @@
 # Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
 
-_shtab_mayfly_subparsers=(demo serve env exec login forget status whoami console credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_subparsers=(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
 _shtab_mayfly_serve_option_strings=(-h --help --config --listen --sealed)
@@ -11,6 +11,7 @@ _shtab_mayfly_forget_option_strings=(-h --help)
 _shtab_mayfly_status_option_strings=(-h --help --json)
 _shtab_mayfly_whoami_option_strings=(-h --help)
 _shtab_mayfly_console_option_strings=(-h --help --to --print --browser --logout-first)
+_shtab_mayfly_doctor_option_strings=(-h --help --config --json --sandbox --ask)
 _shtab_mayfly_credential_process_option_strings=(-h --help --config)
 _shtab_mayfly_aws_config_option_strings=(-h --help --config --write --replace --prefix)
 _shtab_mayfly_import_aws_config_option_strings=(-h --help --config --item --write)
@@ -31,6 +32,7 @@ _shtab_mayfly_login_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_forget_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_whoami_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_console_pos_0_COMPGEN=_mayfly_profiles
+_shtab_mayfly_doctor___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_credential_process_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_credential_process___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_aws_config___config_COMPGEN=_shtab_compgen_files
@@ -42,8 +44,8 @@ _shtab_mayfly_completion___config_COMPGEN=_shtab_compgen_files
 
 _shtab_mayfly_env___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
-_shtab_mayfly_help_pos_0_choices=(demo serve env exec login forget status whoami console credential-process aws-config import-aws-config install uninstall reload rotate completion)
-_shtab_mayfly_pos_0_choices=(demo serve env exec login forget status whoami console credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_help_pos_0_choices=(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
+_shtab_mayfly_pos_0_choices=(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
 
 _shtab_mayfly_demo__h_nargs=0
 _shtab_mayfly_demo___help_nargs=0
@@ -75,6 +77,11 @@ _shtab_mayfly_console__h_nargs=0
 _shtab_mayfly_console___help_nargs=0
 _shtab_mayfly_console___print_nargs=0
 _shtab_mayfly_console___logout_first_nargs=0
+_shtab_mayfly_doctor__h_nargs=0
+_shtab_mayfly_doctor___help_nargs=0
+_shtab_mayfly_doctor___json_nargs=0
+_shtab_mayfly_doctor___sandbox_nargs=0
+_shtab_mayfly_doctor___ask_nargs=0
 _shtab_mayfly_credential_process__h_nargs=0
 _shtab_mayfly_credential_process___help_nargs=0
 _shtab_mayfly_aws_config__h_nargs=0

@@ -41,7 +41,7 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo serve env exec login forget status whoami console credential-process aws-config import-aws-config install uninstall reload rotate completion help
+set -g _shtab_mayfly_commands demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
 set -g _shtab_mayfly_opts_with_value --browser --config --environment-d --item --launchctl-setenv --listen --prefix --shell --to
 
 complete -c mayfly -e
@@ -90,6 +90,12 @@ complete -c mayfly -n '_shtab_mayfly_using console' -l print -d 'print the URL, 
 complete -c mayfly -n '_shtab_mayfly_using console' -l browser -x -d 'the browser (default: $BROWSER, else the desktop'"'"'s)'
 complete -c mayfly -n '_shtab_mayfly_using console' -l logout-first -d 'sign out of the browser'"'"'s present session before'
 complete -c mayfly -n '_shtab_mayfly_using console; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'a profile with a role_arn'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a doctor -d 'Say what is well, what is not, and what mends it.'
+complete -c mayfly -n '_shtab_mayfly_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using doctor' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using doctor' -l json -d '{"checks": [{"id", "state", "message", "hint"}]}'
+complete -c mayfly -n '_shtab_mayfly_using doctor' -l sandbox -d 'only what a program started here could reach besides what it is given'
+complete -c mayfly -n '_shtab_mayfly_using doctor' -l ask -d 'also read the references from 1Password, which may raise its prompt'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a credential-process -d 'Print a profile'"'"'s credentials for credential_process.'
 complete -c mayfly -n '_shtab_mayfly_using credential-process' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using credential-process' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
@@ -126,4 +132,4 @@ complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo serve env exec login forget status whoami console credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command

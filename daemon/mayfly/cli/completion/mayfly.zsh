@@ -8,6 +8,7 @@ _shtab_mayfly_commands() {
     console:'Open the AWS console in the browser, signed in with a role.'
     credential-process:'Print a profile'"'"'s credentials for credential_process.'
     demo:'See Mayfly at work, without 1Password and AWS.'
+    doctor:'Say what is well, what is not, and what mends it.'
     env:'Print what a shell evaluates to use a profile.'
     exec:'Run a command with a profile.'
     forget:'Drop credentials from memory.'
@@ -82,6 +83,17 @@ _shtab_mayfly_demo_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_demo_defaults_added=0
 
+_shtab_mayfly_doctor_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--json[\{\"checks\"\: \[\{\"id\", \"state\", \"message\", \"hint\"\}\]\}]"
+  "--sandbox[only what a program started here could reach besides what it is given]"
+  "--ask[also read the references from 1Password, which may raise its prompt]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_doctor_defaults_added=0
+
 _shtab_mayfly_env_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
@@ -115,7 +127,7 @@ _shtab_mayfly_forget_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo serve env exec login forget status whoami console credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -225,6 +237,7 @@ _shtab_mayfly() {
         console) _arguments -C -s $_shtab_mayfly_console_options ;;
         credential-process) _arguments -C -s $_shtab_mayfly_credential_process_options ;;
         demo) _arguments -C -s $_shtab_mayfly_demo_options ;;
+        doctor) _arguments -C -s $_shtab_mayfly_doctor_options ;;
         env) _arguments -C -s $_shtab_mayfly_env_options ;;
         exec) _arguments -C -s $_shtab_mayfly_exec_options ;;
         forget) _arguments -C -s $_shtab_mayfly_forget_options ;;
