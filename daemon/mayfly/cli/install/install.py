@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly.cli import speech
-from mayfly.cli.install import desktop
+from mayfly.cli.install import desktop, lasting_place
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Install, or say what stands in the way: before anything is written, if that can be known."""
+    lasting_place.check()
     wanted = desktop.variables(given)
     values = values_in_force(given.config)
     _check_characters(values, wanted)
