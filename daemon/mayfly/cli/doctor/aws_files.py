@@ -99,7 +99,7 @@ def _profiles(facts: Facts, files: Files) -> Check:
     if static:
         lines = [f"{files.credentials_path}: has {', '.join(keys)} for {name}" for name, keys in static.items()]
         lines.append("SDKs take that before mayfly's credentials: delete it there, when it is in 1Password")
-        return failure("aws.profiles", "\n".join(lines), _editing(facts, files.credentials_path))
+        return failure("aws.profiles", "\n".join(lines), facts.edit(files.credentials_path))
     if winning := sections.winning(files.config):
         lines = [
             f"{files.config_path}: {name} has {', '.join(keys)}, which SDKs take before credential_process"
@@ -111,10 +111,6 @@ def _profiles(facts: Facts, files: Files) -> Check:
     if _is_behind(facts):
         return warning("aws.profiles", f"{files.config_path}: is behind the config", "mayfly aws-config --write")
     return ok("aws.profiles", f"{', '.join(files.ours)} in {files.config_path}")
-
-
-def _editing(facts: Facts, path: str) -> str:
-    return facts.edit().partition(" ")[0] + f" {quote(path)}" if facts.config_file else f"vi {quote(path)}"
 
 
 def _broken(files: Files) -> Iterator[str]:

@@ -61,7 +61,7 @@ CLIENTS = (
     Client(
         "clients.boto3",
         "python3",
-        ("-I", "-c", _PRINT_BOTOCORE),
+        ("-c", _PRINT_BOTOCORE),
         r"(botocore/([\d.]+))",
         _BOTOCORE,
         NO_FILE,

@@ -19,8 +19,9 @@ def checks(facts: Facts) -> Iterator[Check]:
         yield failure("config.file", problem, "" if "cannot be read" in problem else "mayfly init")
         return
     yield _file(facts)
-    yield _access(facts)
-    yield _content(facts)
+    if facts.config_file.exists():
+        yield _access(facts)
+        yield _content(facts)
 
 
 def _file(facts: Facts) -> Check:

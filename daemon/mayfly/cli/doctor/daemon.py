@@ -31,6 +31,8 @@ def checks(facts: Facts) -> Iterator[Check]:
 def _down(facts: Facts) -> Check:
     if facts.daemon_advice:
         return of_advice("daemon.running", facts.daemon_problem, facts.daemon_advice)
+    if facts.config_file is None:
+        return failure("daemon.running", f"{facts.daemon_problem}: it needs a config first")
     return failure("daemon.running", facts.daemon_problem, service.start_command())
 
 
@@ -47,7 +49,7 @@ def _config(facts: Facts) -> Check:
         theirs = daemon_calls.config_path(facts.status or {})
     except (speech.Stop, KeyError, AttributeError):
         return warning("daemon.config", "the daemon does not say which config it has")
-    if facts.config_file is None or _is_same(theirs, facts.config_file):
+    if facts.config_file is None or not facts.config_file.exists() or _is_same(theirs, facts.config_file):
         return ok("daemon.config", str(theirs))
     hint = facts.in_shell({"MAYFLY_CONFIG": str(theirs)})
     return warning("daemon.config", f"the daemon has {theirs}, this shell {facts.config_file}", hint)
@@ -61,14 +63,12 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _notes(facts: Facts) -> Iterator[Check]:
-    status = facts.status or {}
-    notes = [str(note) for note in status.get("notes") or ()]
-    if notes:
+    if notes := facts.lines("notes"):
         hint = next(filter(None, map(_command, notes)), "")
         yield warning("daemon.notes", "\n".join(notes), hint)
     else:
         yield ok("daemon.notes", "the daemon has nothing to say")
-    if detours := [str(line) for line in status.get("detours") or ()]:
+    if detours := facts.lines("detours"):
         yield ok("daemon.detours", "\n".join(detours))
 
 

@@ -14,6 +14,7 @@ from mayfly.cli.doctor import aws_files
 from mayfly.cli.doctor.check import Check, failure, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.shared import tokens
+from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable, read_plain_file
 
 
@@ -75,11 +76,18 @@ def _endpoint(facts: Facts) -> Check:
     if facts.config and profile not in facts.config.profiles:
         hint = facts.in_shell(environment.changes_to_unset(facts.environ))
         return failure("environment.endpoint", f"this shell uses {profile}, which is not configured", hint)
-    if port != (expected := target.expected_port(facts.given_config)):
+    if port != (expected := _expected_port(facts, port)):
         return failure("environment.endpoint", f"this shell asks port {port}, and mayfly is on {expected}", hint)
     if problem := _token_problem(facts, profile):
         return failure("environment.endpoint", problem, hint)
     return ok("environment.endpoint", f"this shell uses {profile}")
+
+
+def _expected_port(facts: Facts, default: int) -> int:
+    try:
+        return target.expected_port(facts.given_config)
+    except ConfigInvalid:
+        return default
 
 
 def _token_problem(facts: Facts, profile: str) -> str:

@@ -62,10 +62,16 @@ class Facts:
         found = (self.status or {}).get(key)
         return found if isinstance(found, str) else ""
 
-    def edit(self) -> str:
-        """The command that opens the config in the user's editor; "" if there is no config."""
+    def lines(self, key: str) -> list[str]:
+        """A list of texts in the daemon's status; empty where there is none."""
+        found = (self.status or {}).get(key)
+        return [str(line) for line in found] if isinstance(found, list) else []
+
+    def edit(self, path: Path | str | None = None) -> str:
+        """The command that opens a file, by default the config, in the user's editor; "" if there is no config."""
         editor = self.environ.get("VISUAL") or self.environ.get("EDITOR") or "vi"
-        return f"{editor} {quote(str(self.config_file))}" if self.config_file else ""
+        path = path or self.config_file
+        return f"{editor} {quote(str(path))}" if path else ""
 
     def in_shell(self, changes: Changes) -> str:
         """The command that makes these changes of variables in the user's shell."""

@@ -59,7 +59,7 @@ def _no_endpoint(facts: Facts, config: Config, name: str) -> str:
     sts = followed_endpoint(facts.environ.get("AWS_ENDPOINT_URL_STS"))
     url = sts_location(config, name, {"AWS_ENDPOINT_URL_STS": sts} if sts else {}).endpoint_url
     is_elsewhere = bool(url) and (is_loopback_url(url or "") or followed_endpoint(url) is None)
-    is_told = any("STS is asked at" in str(line) for line in (facts.status or {}).get("detours") or ())
+    is_told = any("STS is asked at" in line for line in facts.lines("detours"))
     return f"STS is not AWS's own, and {IAM_VARIABLE} is not set" if is_elsewhere or is_told else ""
 
 

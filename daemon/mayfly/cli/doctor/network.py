@@ -139,11 +139,9 @@ def ask(location: StsLocation, environ: Mapping[str, str]) -> Probe:
     """Ask STS for a page, and take the time from its answer."""
     url = location.endpoint_url or f"https://{location.netloc()}/"
     proxy = None if location.is_loopback() else proxy_of(location.netloc(), environ)
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({"https": proxy.value} if proxy else {}),
-        urllib.request.HTTPSHandler(context=_certificates(environ)),
-        _NoRedirect,
-    )
+    by_tls = [] if location.is_plain_loopback() else [urllib.request.HTTPSHandler(context=_certificates(environ))]
+    by_proxy = urllib.request.ProxyHandler({"https": proxy.value} if proxy else {})
+    opener = urllib.request.build_opener(by_proxy, _NoRedirect, *by_tls)
     sent_at = _now()
     try:
         with opener.open(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS) as answer:  # noqa: S310 - the scheme is checked with the config

@@ -116,10 +116,11 @@ def _tokens(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _sockets() -> Iterator[str]:
     """The sockets at which every profile can be had, or a prompt raised."""
-    opens = {paths.control_socket(): "every profile", paths.exchange_socket(): "1Password, by the exchange"}
-    for path, what in opens.items():
-        if _connects(path):
-            yield f"{path}: {what}"
+    if _connects(paths.control_socket()):
+        yield f"{paths.control_socket()}: every profile"
+    # Not connected to: systemd would start an exchange.
+    if paths.exchange_socket().is_socket() and os.access(paths.exchange_socket(), os.W_OK):
+        yield f"{paths.exchange_socket()}: the exchange, which asks 1Password"
 
 
 def _onepassword(facts: Facts) -> Iterator[str]:
