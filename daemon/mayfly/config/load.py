@@ -123,7 +123,7 @@ def _inner(optional: Any) -> Any:
 
 
 def _profile(converter: Converter, value: Any) -> Profile:
-    if rules.is_role(kinds.table(value)):
+    if kinds.is_role(kinds.table(value)):
         return converter.structure(value, RoleProfile)
     return converter.structure(value, KeyProfile)
 
