@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 from asyncio.subprocess import PIPE, Process
 from contextlib import AsyncExitStack
@@ -47,6 +48,20 @@ async def test_what_is_there_is_printed_without_a_word(world: World) -> None:
 
     assert (0, "") == (ended.code, ended.err)
     assert "SessionToken" in json.loads(ended.out)
+
+
+async def test_it_imports_next_to_nothing(world: World) -> None:
+    """It runs before every `aws` command: where the answer is there, it pays for no module that it can do without."""
+    plain = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+    async with world.serve():
+        await world.get()
+        run = "import sys; from mayfly.__main__ import main; sys.exit(main())"
+        asking = (sys.executable, "-X", "importtime", "-c", run, "credential-process", "nsrc")
+        ended = await world.run_program(*asking, env=plain)
+
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.err.splitlines() if "|" in line}
+    assert {"mayfly", "socket"} <= names
+    assert set() == names & {"argparse", "importlib", "json", "pathlib", "re", "typing", "urllib", "warnings"}
 
 
 async def test_the_person_is_told_to_approve_and_to_run_it_again(world: World) -> None:

@@ -11,7 +11,7 @@ import sys
 
 from mayfly import __version__
 from mayfly.cli import speech
-from mayfly.shared import paths
+from mayfly.shared import places
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -138,22 +138,23 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
     if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
         if is_under_sudo:
-            paths.accept_sudo_user()
+            places.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
         return int(module.run_for(words[0]))
     from mayfly.cli import parser
 
     given = parser.parse(module, name, does, words)
     if is_under_sudo:
-        paths.accept_sudo_user()
+        places.accept_sudo_user()
     return int(module.run(given))
 
 
 def module_of(file: str) -> ModuleType:
     """The module of a command, by its file in COMMANDS."""
-    import importlib
-
-    return importlib.import_module(f"mayfly.cli.{file}")
+    name = f"mayfly.cli.{file}"
+    # importlib would import warnings: together a tenth of a bare interpreter.
+    __import__(name)
+    return sys.modules[name]
 
 
 def _no_command(chosen: str) -> speech.Stop:

@@ -6,10 +6,10 @@ the key. No sentence repeats a text: it might be a secret in the wrong place.
 
 from __future__ import annotations
 
+import os
 import re
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NewType
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from mayfly.config.kinds import Text, kind_of, text
 from mayfly.config.profile_name import is_profile_name
 from mayfly.config.region import is_region
 from mayfly.shared.address import PORT_BASE, parse_address
+from mayfly.shared.pathnames import normal
 
 
 Reference = NewType("Reference", str)
@@ -154,13 +155,12 @@ def file_path(value: Any) -> FilePath:
     """An absolute path; `~` is the user's home."""
     if not isinstance(value, str):
         raise ValueError(f"must be an absolute path, not {kind_of(value)}")
-    try:
-        path = Path(text(value)).expanduser()
-    except RuntimeError:
-        raise ValueError("begins with the home of a user that there is not") from None
-    if not path.is_absolute():
+    path = os.path.expanduser(text(value))
+    if path.startswith("~"):
+        raise ValueError("begins with the home of a user that there is not")
+    if not path.startswith("/"):
         raise ValueError("must be an absolute path: begin it with / or ~/")
-    return FilePath(str(path))
+    return FilePath(normal(path))
 
 
 def seconds(low: int, high: int | None = None) -> Callable[[Any], int]:

@@ -50,12 +50,6 @@ def account_of(arn: str) -> str | None:
     return found[1] if found else None
 
 
-def partition_of(arn: str) -> str:
-    """`aws`, `aws-cn`, …; "" for what is no ARN."""
-    parts = arn.split(":")
-    return parts[1] if len(parts) > 5 and parts[0] == "arn" else ""
-
-
 def container_body(credentials: Credentials) -> bytes:
     """The answer of the container credentials endpoint.
 

@@ -19,19 +19,19 @@ from typing import Any
 
 import attrs
 
+from mayfly.shared import plain_request
 from mayfly.shared.credentials import Credentials, instant_text, parse_instant
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
-VERSION = 2
+VERSION = plain_request.VERSION
+MAX_REQUEST_BYTES = plain_request.MAX_REQUEST_BYTES
+MAY_I = plain_request.MAY_I
+YOU_MAY = plain_request.YOU_MAY
 KINDS = ("login", "assume", "verify")
 MAX_LINE_BYTES = 64 * 1024
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
-
-MAY_I = f'{{"version":{VERSION},"may_i":"prompt"}}\n'.encode()
-YOU_MAY = f'{{"version":{VERSION},"you_may":"prompt"}}\n'.encode()
 
 _SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
 
@@ -117,7 +117,7 @@ def parse_request(raw: bytes) -> Request:
     tree = json.loads(raw)
     if _is_of_another_version(tree):
         raise OtherVersion(tree["version"], _named_subjects(tree))
-    tree = _object(tree, {"version", "kind", "digest", "profiles", "sessions"})
+    tree = _object(tree, plain_request.REQUEST_KEYS)
     if tree["version"] != VERSION or tree["kind"] not in KINDS:
         raise ValueError("another version or kind")
     if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mayfly.shared import paths
+from mayfly.shared import places
 
 
 NAME = "op.prompt"
@@ -21,7 +21,7 @@ NAME = "op.prompt"
 @contextmanager
 def prompting() -> Iterator[None]:
     """Hold the mark for the block; the caller holds op.lock. Without the mark the block runs all the same."""
-    path = paths.make_runtime_dir() / NAME
+    path = f"{places.make_runtime_dir()}/{NAME}"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
@@ -33,14 +33,14 @@ def prompting() -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         os.close(descriptor)
 
 
 def is_prompting() -> bool:
     """True while an exchange holds the mark."""
     try:
-        descriptor = os.open(paths.runtime_dir() / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(f"{places.runtime_dir()}/{NAME}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:

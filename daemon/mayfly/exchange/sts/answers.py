@@ -16,8 +16,9 @@ from xml.etree import ElementTree
 
 import attrs
 
-from mayfly.shared.credentials import Credentials, account_of, container_body, partition_of, process_body
+from mayfly.shared.credentials import Credentials, account_of, container_body, process_body
 from mayfly.shared.errors import AwsFailed
+from mayfly.shared.partitions import partition_of
 from mayfly.shared.wire import Identity
 
 
