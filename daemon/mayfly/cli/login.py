@@ -91,14 +91,15 @@ class PromptWait:
         if not self._sent:
             return 0
         from mayfly.config.load import load
-        from mayfly.exchange.onepassword.lock import Device, left_seconds
+        from mayfly.exchange.onepassword.lock import devices_of, left_seconds
 
         try:
             found = load(self._config)
-            ways = [(found.onepassword_of(name).account or "", found.keys_of(name).otp) for name in names]
+            keys = {name: found.keys_of(name) for name in names}
+            ways = [(found.onepassword_of(name).account, keys[name].otp, keys[name].mfa_id) for name in names]
         except (ConfigInvalid, KeyError):
             return 0
-        return left_seconds(self._sent, [Device(*way) for way in ways], now)
+        return left_seconds(self._sent, [device for way in ways for device in devices_of(*way)], now)
 
 
 def _as_they_come(
@@ -139,6 +140,8 @@ class _Teller:
             speech.say(
                 f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s{self._addition}"
             )
+        elif is_up and (command := prompt_mark.command_prompting()):
+            speech.say(f"waiting for {command}, which may need a touch, for {', '.join(human)}{self._addition}")
         elif is_up:
             speech.say(f"waiting for 1Password: approve the prompt for {', '.join(human)}{self._addition}")
         others = [name for name in names if name not in human] if self._wait else []

@@ -6,11 +6,11 @@ import os
 import re
 import stat
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import programs, trust
+from mayfly.exchange.onepassword import command
+from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
 from mayfly.shared.files import Unreadable, read_plain_file
 
@@ -22,8 +22,8 @@ TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024
 _TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
 
-# `op` needs these to find the app, its config and its language. No AWS variable, no `op` session of another terminal
-# and no debug switch is among them.
+# `op` needs these, and OP_CONFIG_DIR, to find the app, its config and its language. No AWS variable, no `op` session of
+# another terminal and no debug switch is among them.
 _PASSED_ON = (
     "HOME",
     "PATH",
@@ -40,7 +40,6 @@ _PASSED_ON = (
     "DISPLAY",
     "WAYLAND_DISPLAY",
     "XAUTHORITY",
-    "OP_CONFIG_DIR",
     "HTTPS_PROXY",
     "https_proxy",
     "NO_PROXY",
@@ -50,9 +49,14 @@ _PASSED_ON = (
 )
 
 
+def passed_on(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+    """The variables of `environ` that a program gets which shows something to a person, and those that `more` names."""
+    return {name: environ[name] for name in (*_PASSED_ON, *more) if name in environ}
+
+
 def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of an `op` that need not authenticate, taken from `environ`."""
-    return {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
+    return passed_on(environ, ("OP_CONFIG_DIR",)) | {"OP_CACHE": "false"}
 
 
 def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, str]:
@@ -74,28 +78,17 @@ def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, st
 
 
 def _token_by_command(onepassword: Way, environ: Mapping[str, str]) -> str:
-    command = _program_and_arguments(onepassword, environ)
+    words = command.found("token_command", onepassword.token_command or (), environ)
     limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
-        with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
-            printed = child.printed()
-    except Hung:
-        raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
-    except Flooded:
-        raise ConfigInvalid(f"token_command {command[0]} printed far more than a token") from None
-    except OSError as reason:
-        raise ConfigInvalid(f"token_command {command[0]} cannot be run: {reason.strerror}") from None
-    if printed.exit_code:
-        raise ConfigInvalid(f"token_command {command[0]} failed (exit code {printed.exit_code})")
-    return _token(printed.stdout, f"token_command {command[0]}")
-
-
-def _program_and_arguments(onepassword: Way, environ: Mapping[str, str]) -> tuple[str, ...]:
-    name, *arguments = onepassword.token_command or ()
-    try:
-        return (programs.place_of(name, environ), *arguments)
-    except programs.NotFound as reason:
-        raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
+        printed = command.output(
+            "token_command", words, environment=environ, limit_seconds=limit_seconds, expected="a token"
+        )
+    except command.TooSlow as reason:
+        raise OnePasswordHung(str(reason)) from None
+    except command.Failed as reason:
+        raise ConfigInvalid(str(reason)) from None
+    return _token(printed, f"token_command {words[0]}")
 
 
 def token_file_problems(path: str) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
+from mayfly.config.values import OTP_QUERY
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment, plain_environment
 from mayfly.shared import programs
@@ -81,11 +82,9 @@ def too_old(which: str, table: str) -> OnePasswordMissing:
 
 
 def in_order(references: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """Each reference of some profiles once. The codes, each profile's last, are read last, because they expire."""
-    profiles = list(references)
-    keys = dict.fromkeys(reference for profile in profiles for reference in profile[:-1])
-    codes = dict.fromkeys(profile[-1] for profile in profiles)
-    return (*keys, *codes)
+    """Each reference of some profiles once. The codes are read last, because they expire."""
+    given = dict.fromkeys(reference for profile in references for reference in profile)
+    return tuple(sorted(given, key=lambda reference: reference.endswith(OTP_QUERY)))
 
 
 def template(references: Iterable[str]) -> bytes:

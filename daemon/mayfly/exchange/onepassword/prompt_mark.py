@@ -16,11 +16,15 @@ from mayfly.shared import places
 
 
 NAME = "op.prompt"
+LONGEST_NAME = 256
 
 
 @contextmanager
-def prompting() -> Iterator[None]:
-    """Hold the mark for the block; the caller holds op.lock. Without the mark the block runs all the same."""
+def prompting(command: str = "") -> Iterator[None]:
+    """Hold the mark for the block; the caller holds op.lock. Without the mark the block runs all the same.
+
+    `command` is the name of the `otp_command` that may need a person; "" for `op`.
+    """
     path = f"{places.make_runtime_dir()}/{NAME}"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -30,11 +34,22 @@ def prompting() -> Iterator[None]:
     try:
         # A reader holds it for an instant.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, os.fsencode(command))
         yield
     finally:
         with suppress(OSError):
             os.unlink(path)
         os.close(descriptor)
+
+
+def command_prompting() -> str:
+    """The name of the `otp_command` that may need a person now; "" if it is `op`, or none."""
+    try:
+        with open(f"{places.runtime_dir()}/{NAME}", "rb") as file:
+            return os.fsdecode(file.read(LONGEST_NAME))
+    except OSError:
+        return ""
 
 
 def is_prompting() -> bool:
