@@ -19,7 +19,7 @@ from mayfly.cli.doctor import op_account, op_app, programs_asked
 from mayfly.cli.doctor.check import Check, chmods_in, failure, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config.model import OnePassword
-from mayfly.exchange.onepassword.environment import plain_environment, token_file_problems
+from mayfly.exchange.onepassword.environment import overlooked, plain_environment, token_file_problems
 from mayfly.exchange.onepassword.op import OLDEST_VERSION, find_op
 from mayfly.shared import programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
@@ -143,24 +143,7 @@ def _token(facts: Facts, way: OnePassword) -> Check:
     return failure("op.token", "\n".join(problems), chmods_in(problems)) if problems else ok("op.token", str(path))
 
 
-# Variables that `op` follows and the exchange does not pass on, with the key of the config in their place.
-_IN_PLACE = {
-    "OP_ACCOUNT": "account",
-    "OP_SERVICE_ACCOUNT_TOKEN": "token_file",
-    "OP_CONNECT_TOKEN": "connect_token_file",
-    "OP_CONNECT_HOST": "connect_host",
-}
-
-
 def _variables(facts: Facts, table: str, way: OnePassword) -> Iterator[Check]:
     """Variables by which a person's own `op` works, and mayfly's does not."""
-    is_missing = {
-        "OP_ACCOUNT": way.mode == "desktop" and not way.account,
-        "OP_SERVICE_ACCOUNT_TOKEN": way.mode == "desktop",
-        "OP_CONNECT_TOKEN": way.mode == "desktop",
-        "OP_CONNECT_HOST": way.mode == "desktop",
-    }
-    found = [name for name in _IN_PLACE if facts.environ.get(name) and is_missing[name]]
-    if found:
-        lines = [f"mayfly does not follow {name}: {_IN_PLACE[name]} in [{table}] takes its place" for name in found]
+    if lines := overlooked(way, facts.environ, table, "of this shell"):
         yield warning("op.variables", "\n".join(lines), facts.edit())

@@ -48,6 +48,25 @@ _PASSED_ON = (
     "SSL_CERT_DIR",
 )
 
+# Variables that decide which account a person's own `op` uses, with the key of the config that takes their place here.
+IN_PLACE = {
+    "OP_ACCOUNT": "account",
+    "OP_SERVICE_ACCOUNT_TOKEN": "token_file",
+    "OP_CONNECT_HOST": "connect_host",
+    "OP_CONNECT_TOKEN": "connect_token_file",
+}
+
+
+def overlooked(onepassword: Way, environ: Mapping[str, str], table: str, whose: str) -> list[str]:
+    """A line for each variable of `environ` that our `op` does not get, and for which the config has nothing instead.
+
+    `table` is the name of the table in the config; `whose` says whose environment it is.
+    """
+    if onepassword.mode != "desktop":
+        return []
+    found = [name for name in IN_PLACE if environ.get(name) and not (name == "OP_ACCOUNT" and onepassword.account)]
+    return [f"{name} {whose} does not count: {IN_PLACE[name]} in [{table}] takes its place" for name in found]
+
 
 def passed_on(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
     """The variables of `environ` that a program gets which shows something to a person, and those that `more` names."""

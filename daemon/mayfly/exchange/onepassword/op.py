@@ -110,6 +110,7 @@ class Op:
         self._onepassword = onepassword
         self._references = references
         self._table = table
+        self._environ = environ
         self.program = program = find_op(onepassword, environ, table)
         account = ("--account", onepassword.account) if onepassword.account else ()
         try:
@@ -145,7 +146,7 @@ class Op:
             # Imported here: a login that succeeds does not need its table of patterns.
             from mayfly.exchange.onepassword.refusals import Asked, from_op
 
-            asked = Asked(self._references, self._onepassword, self._table)
+            asked = Asked(self._references, self._onepassword, self._table, self._environ)
             raise from_op(printed.stderr, asked, elapsed_seconds=printed.seconds)
         return self._checked(printed)
 
