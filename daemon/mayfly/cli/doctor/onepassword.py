@@ -19,6 +19,7 @@ from mayfly.cli.doctor import op_account, op_app, programs_asked
 from mayfly.cli.doctor.check import Check, chmods_in, failure, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config.model import OnePassword
+from mayfly.exchange.onepassword import windows_drive
 from mayfly.exchange.onepassword.environment import overlooked, plain_environment, token_file_problems
 from mayfly.exchange.onepassword.op import OLDEST_VERSION, find_op
 from mayfly.shared import programs
@@ -42,6 +43,7 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 
 def _of_way(facts: Facts, table: str, way: OnePassword) -> Iterator[Check]:
+    is_windows = windows_drive.is_op_exe(way.op)
     try:
         program = find_op(way, facts.environ, table)
     except ConfigInvalid as reason:
@@ -52,14 +54,16 @@ def _of_way(facts: Facts, table: str, way: OnePassword) -> Iterator[Check]:
     else:
         yield ok("op.program", program)
         yield _version(facts, program)
-        if way.mode == "desktop":
+        if way.mode == "desktop" and not is_windows:
             yield _group(Path(program))
             yield op_app.running(facts, is_known=not is_script(Path(program)))
-    if way.mode == "desktop":
+    if way.mode != "desktop":
+        yield _token(facts, way)
+    elif is_windows:
+        yield not_known("op.app", "op.exe asks Windows's 1Password app, and the account is chosen there")
+    else:
         yield op_account.check(facts, table, way)
         yield op_app.integration(facts)
-    else:
-        yield _token(facts, way)
     yield from _variables(facts, table, way)
 
 

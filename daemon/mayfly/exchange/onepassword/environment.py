@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mayfly.exchange.onepassword import command
+from mayfly.exchange.onepassword import command, windows_drive
 from mayfly.shared import trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
 from mayfly.shared.files import Unreadable, read_plain_file
@@ -46,6 +46,8 @@ _PASSED_ON = (
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    # The socket by which WSL starts Windows programs.
+    "WSL_INTEROP",
 )
 
 # Variables that decide which account a person's own `op` uses, with the key of the config that takes their place here.
@@ -83,6 +85,14 @@ def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, st
 
     Raises ConfigInvalid or OnePasswordHung if its token cannot be had.
     """
+    chosen = _with_authentication(onepassword, environ)
+    if windows_drive.is_op_exe(onepassword.op):
+        # A Windows program gets the variables that WSLENV names; /w: from WSL to Windows, and not back.
+        chosen["WSLENV"] = ":".join(f"{name}/w" for name in chosen if name.startswith("OP_"))
+    return chosen
+
+
+def _with_authentication(onepassword: Way, environ: Mapping[str, str]) -> dict[str, str]:
     chosen = plain_environment(environ)
     if onepassword.mode == "desktop":
         return chosen

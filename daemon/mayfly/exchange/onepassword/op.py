@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from mayfly.config.values import OTP_QUERY
+from mayfly.exchange.onepassword import windows_drive
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment, plain_environment
 from mayfly.shared import programs
@@ -33,11 +34,13 @@ USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/op
 def find_op(onepassword: Way, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
-    `table` is the name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could
-    have put there every `op` that is found.
+    An op.exe that is configured may be on a Windows drive, where Windows alone says who can replace it. `table` is the
+    name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could have put there
+    every `op` that is found.
     """
+    is_exempt = windows_drive.exemption(onepassword.op) if onepassword.op else None
     try:
-        return programs.place_of(onepassword.op or "op", environ, USUAL_PLACES)
+        return programs.place_of(onepassword.op or "op", environ, USUAL_PLACES, is_exempt=is_exempt)
     except programs.NotFound as reason:
         if reason.distrusted:
             raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
