@@ -21,7 +21,7 @@ def check_callable(config: Config, name: str, environ: Mapping[str, str], table:
     keys = config.keys_of(name)
     find_op(config.onepassword_of(name), environ, table)
     if keys.otp_command:
-        otp_command.find(keys, environ)
+        otp_command.find(keys.otp_command, environ)
     check_settings(sts_location(config, name, environ), environ)
 
 
