@@ -163,7 +163,7 @@ async def test_nobody_is_asked_to_approve_a_prompt_that_is_not_up(world: World, 
 
 
 async def test_a_prompt_of_nobody_is_not_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While no exchange runs op, a login that waits for a person says nothing, and then that the prompt is up."""
+    """While no exchange runs op, a login that waits for a person says nothing; then it says what is up."""
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
     rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
     monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
@@ -174,8 +174,11 @@ async def test_a_prompt_of_nobody_is_not_told_of(world: World, monkeypatch: pyte
     before = list(said)
     with prompt_mark.prompting():
         teller.tell(["nsrc"])
+    with prompt_mark.prompting("ykman"):
+        login._Teller(login.PromptWait(Path("/nowhere"))).tell(["nsrc"])
 
-    assert ([], ["waiting for 1Password: approve the prompt for nsrc"]) == (before, said)
+    of_key = "waiting for ykman, which may need a touch, for nsrc"
+    assert ([], ["waiting for 1Password: approve the prompt for nsrc", of_key]) == (before, said)
     assert not prompt_mark.is_prompting()
 
 

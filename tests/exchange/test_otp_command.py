@@ -22,6 +22,7 @@ from support.exchange import (
     login,
     program,
     put,
+    robot,
     role_profile,
     sts_called,
     until,
@@ -221,13 +222,9 @@ async def test_codes_of_op_are_sent_before_a_command_runs(tmp_path: Path, clock:
 @pytest.mark.parametrize(("line", "asks"), [("", True), ("otp_unattended = true", False)])
 async def test_a_command_that_may_need_a_person_asks_the_daemon_first(world: World, line: str, *, asks: bool) -> None:
     """The screen may be locked by then. Where the config says that nobody is needed, nobody is asked."""
-    world.vault.update(mode="service", service_token="ops_made_up")
-    token = world.home / "token"
-    token.write_text("ops_made_up")
-    token.chmod(0o600)
     slow = program(world.folder / "slow/op", f'#!/bin/sh\nsleep 1.2\nexec {world.op} "$@"\n')
     key = Authenticator(world)
-    world.write_toml(f'[onepassword]\nop = "{slow}"\ntoken_file = "{token}"\n' + on_command("key", key.path, line))
+    world.write_toml(f'[onepassword]\nop = "{slow}"\n{robot(world)}\n' + on_command("key", key.path, line))
 
     async with exchange(world) as process:
         assert process.stdin is not None
