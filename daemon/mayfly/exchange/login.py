@@ -2,7 +2,7 @@
 
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
-once. If STS refused it, or may have seen it, `op` is run again in the next step, if the daemon permits a prompt then.
+once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock
 from mayfly.exchange.onepassword.op import Op, check_version, find_op
 from mayfly.exchange.onepassword.prompt_mark import prompting
-from mayfly.exchange.prompt_permission import PromptPermission
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import StsLocation, locations_in_other_partitions, sts_location
 from mayfly.exchange.sts.reachability import check_reachable
@@ -62,7 +61,10 @@ _OF_ONE_ITEM = (
 
 
 class Login:
-    """One login of profiles that need a code, all of one [onepassword] table."""
+    """One login of profiles that need a code, all of one [onepassword] table.
+
+    `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
+    """
 
     def __init__(
         self,
@@ -71,14 +73,14 @@ class Login:
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
         emit: Emit,
-        permission: PromptPermission,
+        check_prompt: Callable[[], None],
     ) -> None:
         self._config = config
         self._onepassword = onepassword
         self._environ = environ
         self._clock = clock
         self._emit = emit
-        self._permission = permission
+        self._check_prompt = check_prompt
         # The profiles without a result so far, each with the number of codes that it may still use.
         self._codes_left: dict[str, int] = {}
         self._new_credentials: dict[str, Credentials] = {}
@@ -223,7 +225,7 @@ class Login:
         keys = dict.fromkeys(reference for profile in profiles for reference in profile.references()[:-1])
         codes = dict.fromkeys(profile.otp for profile in profiles)
         if self._onepassword.asks_human:
-            self._permission.check()
+            self._check_prompt()
         mark = prompting() if self._onepassword.asks_human else nullcontext()
         with Op(self._onepassword, (*keys, *codes), self._environ, self._table(names[0])) as op, mark:
             self._program = op.program

@@ -21,7 +21,6 @@ from mayfly.config.model import Config
 from mayfly.exchange import descendants, peer_check
 from mayfly.exchange.login import Login
 from mayfly.exchange.onepassword import child
-from mayfly.exchange.prompt_permission import PromptPermission
 from mayfly.exchange.sts.environment import seal_environment
 from mayfly.shared import hardening, paths, wire
 from mayfly.shared.credentials import Credentials
@@ -153,10 +152,9 @@ def _login(request: Request, config: Config, emit: Emit) -> None:
             emit(Result(profile=name, outcome=result.outcome))
         emit(result)
 
-    permission = PromptPermission(_ask_permission, _now)
     for onepassword in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
         names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == onepassword)
-        login = Login(config, onepassword, os.environ, _now, emit_with_roles_above, permission)
+        login = Login(config, onepassword, os.environ, _now, emit_with_roles_above, _check_prompt)
         for new_credentials in login.run(names):
             roles = [name for name, base in bases.items() if name != base and base in new_credentials]
             _assume_all(roles, {**request.sessions, **new_credentials}, config, emit)
@@ -193,8 +191,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ask_permission() -> None:
-    """Ask the daemon whether a prompt may still come. No answer means that the daemon no longer listens."""
+def _check_prompt() -> None:
+    """Ask the daemon whether a person may be prompted now. Without an answer it no longer listens, or forbids it."""
     _write(wire.MAY_I)
     if sys.stdin.buffer.readline(len(wire.YOU_MAY)) != wire.YOU_MAY:
         raise BrokenPipeError

@@ -3,8 +3,8 @@
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
 
-An exchange that had to wait asks again before it raises a prompt, because the screen may have been locked meanwhile:
-it sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange.
+Before each prompt the exchange sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange: since the request
+the screen may have been locked, and a person who had allowed a prompt through the lock may have gone.
 """
 
 from __future__ import annotations
