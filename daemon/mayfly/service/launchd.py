@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
-import subprocess
 import time
 
 from collections.abc import MutableMapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from mayfly.service.inherited import Inherited
 from mayfly.shared import programs
+from mayfly.shared.run_program import run
 from mayfly.shared.text import failure_words
 
 
@@ -109,16 +109,9 @@ def _domain() -> str:
 def _launchctl(*words: str) -> str:
     """The complaint of `launchctl`; "" if it succeeded."""
     try:
-        ended = subprocess.run(
-            (programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CALL_SECONDS,
-            check=False,
-        )
+        ended = run((programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words), seconds=CALL_SECONDS)
     except programs.NotFound as reason:
         return str(reason)
-    except (OSError, subprocess.TimeoutExpired) as reason:
+    except OSError as reason:
         return f"launchctl cannot be run: {failure_words(reason)}"
-    return "" if ended.returncode == 0 else ended.stderr.strip() or f"launchctl ended with {ended.returncode}"
+    return "" if ended.exit_code == 0 else ended.stderr.strip() or f"launchctl ended with {ended.exit_code}"
