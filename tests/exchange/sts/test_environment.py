@@ -116,6 +116,8 @@ async def test_a_profile_names_its_own_sts(world: World) -> None:
         ("https://notamazonaws.com", False),
         ("https://abcdef.execute-api.eu-central-1.amazonaws.com", False),
         ("https://bucket.s3.amazonaws.com", False),
+        ("https://sts.-x.amazonaws.com", False),
+        ("https://sts." + "a" * 64 + ".amazonaws.com", False),
         ("https://user@sts.eu-central-1.amazonaws.com", False),
         ("https://example.com\\@sts.eu-central-1.amazonaws.com", False),
         ("http://127.0.0.1.example.com", False),
