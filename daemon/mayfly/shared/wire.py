@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from mayfly.shared.credentials import Credentials, instant_text, parse_instant
+from mayfly.shared.credentials import Credentials, instant_text, is_within_limits, parse_instant
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
@@ -33,7 +33,7 @@ MAX_RETRY_AFTER_SECONDS = 24 * 3600
 MAY_I = f'{{"version":{VERSION},"may_i":"prompt"}}\n'.encode()
 YOU_MAY = f'{{"version":{VERSION},"you_may":"prompt"}}\n'.encode()
 
-_SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class OtherVersion(ValueError):
@@ -199,12 +199,15 @@ def parse_credentials(tree: Any) -> Credentials:
     # Sessions that an earlier version has kept have no partition.
     tree = _object({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
-        if not _SECRET_LIKE.fullmatch(_text(tree[name])):
+        if not _VISIBLE.fullmatch(_text(tree[name])):
             raise ValueError(f"{name} is malformed")
     for name in ("account_id", "arn", "partition"):
         if tree[name] is not None:
             _text(tree[name])
-    return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    credentials = Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    if not is_within_limits(credentials):
+        raise ValueError("longer than what STS issues and clients can read")
+    return credentials
 
 
 def _error_tree(error: MayflyError) -> dict[str, Any]:
