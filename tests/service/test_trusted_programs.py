@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,10 +68,9 @@ def test_a_child_that_stays_behind_holds_nobody_up(planted: Path, name: str) -> 
     """The program has ended well, so its answer counts, though a child of its own holds its output open."""
     program = planted / "real" / name
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n/bin/sleep 100 & echo $! > {planted}/pid; echo REAL=1\n")
+    program.write_text("#!/bin/sh\n/bin/sleep 100 & echo REAL=1\n")
     program.chmod(0o755)
 
     told = CALLS[name]()
 
-    os.kill(int((planted / "pid").read_text()), 9)
     assert told in ({"REAL": "1"}, sandbox.drop_in({}), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,12 @@ def sh(script: str, seconds: float = LIMIT_SECONDS) -> Ended:
     ],
 )
 def test_a_program_has_an_end(script: str, ended: Ended | None) -> None:
-    """Its exit code and what it printed, as soon as it has ended, also if a child of its own has not."""
+    """Its exit code and what it printed, as soon as it has ended. A child that it leaves behind is killed."""
     started = time.monotonic()
     found = sh(script)
 
     if ended is None:
-        os.kill(int(found.stdout), 9)
+        wait_for_end(int(found.stdout))
         ended = Ended(0, found.stdout, "")
     assert ended == found
     assert time.monotonic() - started < LIMIT_SECONDS / 2
@@ -61,16 +62,27 @@ def test_a_program_that_does_not_end_is_killed_with_its_children(tmp_path: Path,
         sh(script.format(pid=tmp_path / "pid"), seconds=LIMIT_SECONDS if told else 1)
 
     assert (told or None, told == "") == (raised.value.strerror, isinstance(raised.value, TimeoutError))
-    while lives(int((tmp_path / "pid").read_text())):
-        time.sleep(0.01)
+    wait_for_end(int((tmp_path / "pid").read_text()))
 
 
-def lives(pid: int) -> bool:
-    """False for a process that has ended, whether or not its parent knows."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def test_a_program_may_end_by_itself(tmp_path: Path) -> None:
+    """With a grace it gets SIGTERM first, and can end what is its own."""
+    told = tmp_path / "told"
+    with pytest.raises(TimeoutError):
+        run(
+            ("/bin/sh", "-c", f"trap 'echo ended > {told}; exit' TERM; while :; do sleep 0.05; done"),
+            seconds=0.5,
+            grace_seconds=LIMIT_SECONDS,
+        )
+
+    assert "ended\n" == told.read_text()
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until a process has ended, whether or not its parent knows."""
+    with suppress(OSError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
 
 
 def test_what_cannot_be_started_is_an_error_of_the_system(tmp_path: Path) -> None:

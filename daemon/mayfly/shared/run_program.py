@@ -35,11 +35,18 @@ class Ended(NamedTuple):
 
 
 def run(
-    argv: Sequence[str | Path], *, seconds: float, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    argv: Sequence[str | Path],
+    *,
+    seconds: float,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    grace_seconds: float = 0,
 ) -> Ended:
-    """The program's end. Raises OSError if it cannot be started, prints too much, or does not end in time.
+    """How a program ended. Without `environ` and `folder` it has ours; it has no input.
 
-    Then it is killed with its children. Without `environ` and `folder` it has ours.
+    Raises OSError: TimeoutError if it does not end in time, EFBIG if it prints more than MAX_OUTPUT_BYTES, else it
+    cannot be started. A program that has to be ended has `grace_seconds` to end by itself. What it leaves behind in its
+    process group is killed; a child in a session of its own lives on.
     """
     until = time.monotonic() + seconds
     process = subprocess.Popen(
@@ -56,12 +63,9 @@ def run(
         printed = _printed(process, until)
         exit_code = process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
-        _kill(process)
         raise TimeoutError from None
-    except BaseException:
-        _kill(process)
-        raise
     finally:
+        _end(process, grace_seconds)
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
@@ -92,9 +96,18 @@ def _printed(process: subprocess.Popen[bytes], until: float) -> list[bytearray]:
     return printed
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program and its children, also where it has ended before them. A child in a session of its own lives."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    """End the program if it runs, and all that is in its process group."""
+    if grace_seconds and process.poll() is None:
+        _signal(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace_seconds)
+    _signal(process, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
         process.wait(KILL_SECONDS)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    # The group may be empty by now (macOS says so with EPERM).
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
