@@ -259,7 +259,7 @@ class Login:
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Call STS for every valid item. From here on a code counts as sent, whatever STS answers."""
+        """Call STS for every valid item. From here on a code counts as sent, also if STS fails."""
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)

@@ -55,11 +55,14 @@ def open_plain_file(path: Path, *, follow_link: bool = True) -> FileIO:
     return file
 
 
-def write_whole_file(path: Path, content: bytes | bytearray, *, mode: int = 0o600, replaces: bool = True) -> None:
+def write_whole_file(
+    path: Path, content: bytes | bytearray, *, mode: int = 0o600, replaces: bool = True, outlasts_crash: bool = False
+) -> None:
     """Write the whole file or nothing, with exactly `mode`; raises OSError.
 
     With `replaces` anything at `path` but a folder is replaced; without it, FileExistsError is raised. A reader sees no
-    half-written file. The content is in no other copy than the caller's.
+    half-written file, and with `outlasts_crash` neither does one after a crash of the machine. The content is in no
+    other copy than the caller's.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -69,6 +72,8 @@ def write_whole_file(path: Path, content: bytes | bytearray, *, mode: int = 0o60
             written = 0
             while written < len(rest):
                 written += file.write(rest[written:])
+            if outlasts_crash:
+                os.fsync(descriptor)
         if replaces:
             draft.rename(path)
         else:
