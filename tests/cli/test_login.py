@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,10 +120,20 @@ def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeyp
     assert (0, 0) == (left("lost", 340), left("unknown", 340))
 
 
-def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first line says when the prompt comes, the second that it is there."""
+def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first line says when the prompt comes, the second that it is there, and not before it is."""
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path))
     rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
-    monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
+    asked: list[int] = []
+    prompt = ExitStack()
+
+    def status() -> dict[str, object]:
+        asked.append(len(said))
+        if len(asked) == 4:
+            prompt.enter_context(prompt_mark.prompting())
+        return {"profiles": rows}
+
+    monkeypatch.setattr(daemon_calls, "status", status)
     monkeypatch.setattr(login, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(login.PromptWait, "left_seconds", lambda *_: 0.05)
     ours, theirs = socket.socketpair()
@@ -134,7 +145,7 @@ def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) ->
             theirs.send(b"x")
 
     monkeypatch.setattr(speech, "say", say)
-    with ours, theirs:
+    with ours, theirs, prompt:
         call = client.Call(ours, Path("control.sock"))
         assert [("nsrc", call)] == list(login._as_they_come({"nsrc": call}, login.PromptWait(Path("/nowhere"))))
 
@@ -142,6 +153,7 @@ def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) ->
         "a code counts once: the prompt for nsrc comes in 1 s",
         "waiting for 1Password: approve the prompt for nsrc",
     ] == said
+    assert [0, 1, 1, 1] == asked
 
 
 @pytest.mark.parametrize(

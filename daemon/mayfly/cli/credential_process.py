@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import argparse
 
 QUIET_SECONDS = 0.3
+# So often is it looked for a prompt before another word is said.
+SILENT_LOOKS = 10
+
+_AGAIN = "if this program gives up, run it again"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,19 +49,31 @@ def run_for(profile: str) -> int:
 
 def _say_what_is_awaited(profile: str, call: client.Call) -> None:
     """Say it early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own."""
-    again = "if this program gives up, run it again"
     try:
         asks_human, seconds = _prompt(profile)
     except speech.Stop:
         return  # the answer to the call itself tells what is wrong
-    if asks_human and seconds:
-        speech.say(f"a code counts once: the prompt for {profile} comes in {seconds} s; {again}")
-        if _is_answered(call, seconds):
+    if not asks_human:
+        speech.say(f"waiting for AWS for {profile}; {_AGAIN}")
+        return
+    if seconds:
+        speech.say(f"a code counts once: the prompt for {profile} comes in {seconds} s; {_AGAIN}")
+    if not (seconds and _is_answered(call, seconds)):
+        _await_prompt(profile, call, is_announced=bool(seconds))
+
+
+def _await_prompt(profile: str, call: client.Call, *, is_announced: bool) -> None:
+    """Say that a prompt is up once it is; and before that, if it takes a while, that it is waited for."""
+    from mayfly.exchange.onepassword import prompt_mark
+
+    looks = 0
+    while not prompt_mark.is_prompting():
+        if _is_answered(call, QUIET_SECONDS):
             return
-    if asks_human:
-        speech.say(f"1Password waits for {profile}: approve the prompt; {again}")
-    else:
-        speech.say(f"waiting for AWS for {profile}; {again}")
+        looks += 1
+        if looks == SILENT_LOOKS and not is_announced:
+            speech.say(f"waiting for 1Password and AWS for {profile}; {_AGAIN}")
+    speech.say(f"1Password waits for {profile}: approve the prompt; {_AGAIN}")
 
 
 def _prompt(profile: str) -> tuple[bool, int]:

@@ -118,14 +118,13 @@ def _as_they_come(
 class _Teller:
     """Says whether a person or AWS is waited for. `quiet_seconds`: until there may be more to say, if there may.
 
-    A person is asked to approve a prompt only while an exchange runs an `op` that can have put it on the screen, or
-    once the wait for a code is over that was announced. `addition` ends a line about a prompt.
+    A person is asked to approve a prompt only while an exchange runs an `op` that can have put it on the screen.
+    `addition` ends a line about a prompt.
     """
 
     def __init__(self, wait: PromptWait, addition: str = "") -> None:
         self._addition = addition
         self._wait: PromptWait | None = wait
-        self._is_announced = False
         self.quiet_seconds: float | None = QUIET_SECONDS
 
     def tell(self, names: Sequence[str]) -> None:
@@ -134,7 +133,7 @@ class _Teller:
             rows = {row["profile"]: row for row in daemon_calls.status()["profiles"]}
             human = [name for name in names if "1Password" in rows[name]["next_step"]]
         seconds = self._wait.left_seconds(human, datetime.now(UTC)) if self._wait and human else 0
-        is_up = bool(human) and not seconds and (self._is_announced or prompt_mark.is_prompting())
+        is_up = bool(human) and not seconds and prompt_mark.is_prompting()
         if seconds:
             speech.say(
                 f"a code counts once: the prompt for {', '.join(human)} comes in {math.ceil(seconds)} s{self._addition}"
@@ -144,7 +143,7 @@ class _Teller:
         others = [name for name in names if name not in human] if self._wait else []
         if others:
             speech.say(f"waiting for AWS: {', '.join(others)}")
-        self._wait, self._is_announced = None, seconds > 0
+        self._wait = None
         self.quiet_seconds = seconds or (QUIET_SECONDS if human and not is_up else None)
 
 

@@ -6,7 +6,7 @@ import re
 
 from urllib.parse import urlsplit
 
-from mayfly.config.values import is_loopback_url
+from mayfly.config.values import has_host, is_loopback_url
 from mayfly.shared.partitions import partitions
 
 
@@ -15,6 +15,8 @@ def followed_endpoint(url: str | None) -> str | None:
     if not url:
         return None
     try:
+        if not has_host(url):
+            return None
         parts = urlsplit(url)
         is_https = parts.scheme == "https"
         is_here = is_loopback_url(f"http://{parts.netloc}") if is_https else is_loopback_url(url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 
 from collections.abc import Callable
 from typing import Any, NewType
@@ -51,6 +52,10 @@ _OTP_QUERY = "?attribute=otp"
 # `attr` is another name of it, and `totp` is what the examples of 1Password's SDK have.
 _OTP_QUERIES = {f"{key}={value}" for key in ("attribute", "attr") for value in ("otp", "totp")}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+# A host as botocore takes it (is_valid_endpoint_url in botocore/utils.py), or an address of IPv6, and perhaps a port.
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_NETLOC = re.compile(rf"(?:(?P<name>(?:{_LABEL}\.)*{_LABEL}\.?)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]*)?")
+_LONGEST_HOST = 255
 
 
 def profile_name(value: Any) -> ProfileName:
@@ -118,7 +123,26 @@ def endpoint_url(value: Any) -> EndpointUrl:
     """https anywhere, http on loopback only, because keys and codes are sent there."""
     if not isinstance(value, str) or not is_private_url(value):
         raise ValueError("must be an https:// URL (http:// on loopback only), with no user or password in it")
+    if not has_host(value):
+        raise ValueError("names no host: letters, digits and '-' between dots, at most 63 of them, '-' not at an end")
     return EndpointUrl(value)
+
+
+def has_host(url: str) -> bool:
+    """True if botocore would call the host of `url`, which is a valid one."""
+    found = _NETLOC.fullmatch(urlsplit(url).netloc)
+    if found is None:
+        return False
+    name, ipv6 = found["name"], found["ipv6"]
+    return len(name) <= _LONGEST_HOST if name else _is_ipv6(ipv6)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6, text)
+    except OSError:
+        return False
+    return True
 
 
 def is_private_url(url: str) -> bool:

@@ -74,6 +74,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "daemon.started": {"address": word, "version": word, "pid": number},
     "daemon.stopped": {},
     "exchange.started": {"kind": word, "profiles": words},
+    "login.withheld": {"profile": word},
     "library.warned": {"library": word, "text": text},
     "request.failed": {"exception": text},
     "request.refused": {"cause": word, "times": number},

@@ -2,7 +2,7 @@
 
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
-once. If STS refused it, or may have seen it, `op` is run again in the next step, if the daemon permits a prompt then.
+once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ OF_ONE_ITEM = (
 class Login:
     """One login of profiles that need a code, all of one [onepassword] table.
 
-    `check_prompt` raises if no person may be prompted now. `early` may have begun the login.
+    `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
+    `early` may have begun the login.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ class Login:
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Call STS for every valid item. From here on a code counts as sent, whatever STS answers."""
+        """Call STS for every valid item. From here on a code counts as sent, also if STS fails."""
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)

@@ -3,8 +3,8 @@
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
 
-An exchange that had to wait asks again before it raises a prompt, because the screen may have been locked meanwhile:
-it sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange.
+Before each prompt the exchange sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange: since the request
+the screen may have been locked, and a person who had allowed a prompt through the lock may have gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 
 from mayfly.shared import plain_request
-from mayfly.shared.credentials import Credentials, instant_text, parse_instant
+from mayfly.shared.credentials import Credentials, instant_text, is_within_limits, parse_instant
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
@@ -33,7 +33,7 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
-_SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class OtherVersion(ValueError):
@@ -199,12 +199,15 @@ def parse_credentials(tree: Any) -> Credentials:
     # Sessions that an earlier version has kept have no partition.
     tree = _object({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
-        if not _SECRET_LIKE.fullmatch(_text(tree[name])):
+        if not _VISIBLE.fullmatch(_text(tree[name])):
             raise ValueError(f"{name} is malformed")
     for name in ("account_id", "arn", "partition"):
         if tree[name] is not None:
             _text(tree[name])
-    return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    credentials = Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    if not is_within_limits(credentials):
+        raise ValueError("longer than what STS issues and clients can read")
+    return credentials
 
 
 def _error_tree(error: MayflyError) -> dict[str, Any]:

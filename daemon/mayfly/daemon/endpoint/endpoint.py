@@ -177,7 +177,8 @@ class Endpoint:
         except ConfigChanged as error:
             return error
         if asks_human:
-            return ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile))
+            # The prompt may not be up yet, or have been approved already.
+            return ApprovalPending("the login goes on, and may need your approval in 1Password", hint=_login(profile))
         return ExchangePending(f"the credentials are not there after {self._keeper.config.cold_wait_seconds:g} s")
 
     async def _keep_alive(

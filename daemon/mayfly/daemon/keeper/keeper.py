@@ -18,7 +18,7 @@ from mayfly.daemon.keeper.profile_waits import ProfileWaits
 from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
-from mayfly.daemon.keeper.wanted import LockOverride
+from mayfly.daemon.keeper.wanted import PersonsRequest
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
@@ -101,12 +101,12 @@ class Keeper:
         A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
         locked screen, until this call ends. Cancelling the call ends the wait, not the renewal.
         """
-        override = LockOverride() if through_lock else None
+        person = PersonsRequest(through_lock=through_lock) if trigger is Trigger.PERSON else None
         try:
-            await self._renewed(Asking(profile, trigger, requester, override))
+            await self._renewed(Asking(profile, trigger, requester, person))
         finally:
-            if override:
-                override.end()
+            if person:
+                person.end()
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")

@@ -29,18 +29,21 @@ class PresenceWatch:
         self._looking: asyncio.Task[None] | None = None
         self.scene = Scene()
 
-    async def see(self) -> Scene:
-        """The scene, at most a second old. A caller that is cancelled does not cancel the look for the others."""
+    async def see(self, *, afresh: bool = False) -> Scene:
+        """The scene, at most a second old, or seen `afresh`.
+
+        A caller that is cancelled does not cancel the look for the others.
+        """
         age_seconds = (self._clock() - self._seen_at).total_seconds() if self._seen_at else SCENE_SECONDS
-        if self._looking is None and age_seconds >= SCENE_SECONDS:
+        if self._looking is None and (afresh or age_seconds >= SCENE_SECONDS):
             self._looking = self._tasks.spawn(self._look())
         if self._looking:
             await asyncio.wait([self._looking])
         return self.scene
 
-    async def is_locked(self) -> bool:
+    async def is_locked(self, *, afresh: bool = False) -> bool:
         """True if the screen is locked now, so that nobody may be prompted."""
-        return (await self.see()).presence is Presence.LOCKED
+        return (await self.see(afresh=afresh)).presence is Presence.LOCKED
 
     async def _look(self) -> None:
         """After LOOK_SECONDS without an answer presence is unknown, and counts as unchanged."""

@@ -13,7 +13,7 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.session import MAX_JITTER_SECONDS
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.errors import ExchangeFailed, MayflyError, ScreenLocked
 
 
 class Recorder:
@@ -58,8 +58,14 @@ class Recorder:
         return None
 
     def failed(self, name: str, error: MayflyError) -> None:
-        """Record a failed attempt. A failure of the session below a role is not the role's failure."""
+        """Record a failed attempt. A failure of the session below a role is not the role's failure.
+
+        A login that is given up because the screen is locked has not failed: it may be tried again after the unlock.
+        """
         now = self._clock()
+        if isinstance(error, ScreenLocked):
+            self._events.info("login.withheld", profile=name)
+            return
         if not self._ledger.has_source(name, now):
             return
         session = self._ledger[name].failed(
