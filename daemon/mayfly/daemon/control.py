@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, cast
 
 import attrs
@@ -119,9 +120,10 @@ class Control:
     async def _process(self, call: Call) -> Answer:
         profile = call.profile
         requester = Requester(pid=call.pid)
-        credentials = self._keeper.take(profile, requester) or await self._keeper.obtain(
-            profile, Trigger.CLIENT, requester
-        )
+        credentials = self._keeper.take(profile, requester)
+        if credentials is None:
+            with _awaiting(call):
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         await self._audit.note(profile, "credential_process", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
@@ -135,7 +137,8 @@ class Control:
     async def _login(self, call: Call) -> Answer:
         profile = call.profile
         through_lock = await _is_through_lock(call.request)
-        await self._keeper.obtain(profile, Trigger.PERSON, through_lock=through_lock)
+        with _awaiting(call):
+            await self._keeper.obtain(profile, Trigger.PERSON, through_lock=through_lock)
         row = next(row for row in self._keeper.status() if row.profile == profile)
         return json_answer(200, {"profile": profile, "expires_in_seconds": row.expires_in_seconds})
 
@@ -144,7 +147,13 @@ class Control:
         return json_answer(200, {"profile": call.profile})
 
     async def _verify(self, call: Call) -> Answer:
-        return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
+        with _awaiting(call):
+            return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
+
+
+def _awaiting(call: Call) -> AbstractContextManager[None]:
+    """The block waits for credentials: among many such commands, this one may have to make room (http/places.py)."""
+    return cast(Connection, call.request.protocol).awaiting(call.profile)
 
 
 async def _is_through_lock(request: web.BaseRequest) -> bool:
