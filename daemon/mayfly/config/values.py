@@ -36,11 +36,14 @@ LimitSeconds = NewType("LimitSeconds", int)
 WaitSeconds = NewType("WaitSeconds", int)
 RefreshMode = NewType("RefreshMode", str)
 MfaMode = NewType("MfaMode", str)
+OnLock = NewType("OnLock", str)
 Switch = NewType("Switch", bool)
 
 # By how often they renew, most often first.
 REFRESH_MODES = ("always", "while-used", "on-demand")
 MFA_MODES = ("each",)
+# By how much the lock takes away, least first.
+ON_LOCK = ("keep", "withhold", "forget")
 
 # What `op` itself accepts; other characters in a name need the ID instead (developer documentation of secret
 # references).
@@ -192,6 +195,13 @@ def mfa_mode(value: Any) -> MfaMode:
     return MfaMode(value)
 
 
+def on_lock(value: Any) -> OnLock:
+    """`keep`, `withhold` or `forget`: what becomes of the credentials while the screen is locked."""
+    if value not in ON_LOCK:
+        raise ValueError(f"must be one of {', '.join(ON_LOCK)}")
+    return OnLock(value)
+
+
 def switch(value: Any) -> Switch:
     """True or false; 0, 1 and "yes" are neither."""
     if not isinstance(value, bool):
@@ -218,5 +228,6 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     WaitSeconds: seconds(0, 3600),
     RefreshMode: refresh_mode,
     MfaMode: mfa_mode,
+    OnLock: on_lock,
     Switch: switch,
 }
