@@ -96,6 +96,11 @@ def test_a_lock_is_looked_for_where_it_drops_something(policy: RefreshPolicy, se
     assert (30, False) == (Session().look_again_seconds(policy, NOON), Session().needs_presence(policy, NOON))
 
 
+def test_what_the_clock_gets_back_waits_for_the_unlock() -> None:
+    """So the unlock is looked for, also where nobody is asked."""
+    assert issued().locked_away().needs_presence(FORGET_MACHINE, NOON)
+
+
 # The day
 
 TOP_UP = attrs.evolve(HUMAN, top_up=True)

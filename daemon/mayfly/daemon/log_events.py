@@ -78,7 +78,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "request.failed": {"exception": text},
     "request.refused": {"cause": word, "times": number},
     "session.ending": {"profile": word, "left_seconds": number},
-    "session.forgotten": {"profile": word},
+    "session.forgotten": {"profile": word, "cause": word},
     "session.recalled": {"profile": word},
     "session.refresh_failed": {
         "profile": word,

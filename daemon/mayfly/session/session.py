@@ -83,7 +83,9 @@ class Session(Record):
 
         A day begins after a night in which nobody was seen, so for `top_up` somebody is looked for all the time.
         """
-        if policy.top_up or (self.credentials and policy.on_lock == screen_lock.FORGET):
+        if policy.top_up:
+            return True
+        if policy.on_lock == screen_lock.FORGET and (self.credentials or self.is_renewed_by_clock(policy)):
             return True
         if not policy.asks_human or not self.is_renewed_by_clock(policy) or self.phase(policy, now) is Phase.FRESH:
             return False

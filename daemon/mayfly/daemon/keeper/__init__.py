@@ -15,6 +15,7 @@
     ledger.py        the sessions, and which session stands on which
     snapshot.py      the sessions as bytes, to be kept over a restart
     presence.py      the user's presence at the screen
+    lock_guard.py    keeping credentials back while the screen is locked
     profile_waits.py waiting on behalf of a profile, until a reload takes its session away
     debounce.py      waiting for clients that start together
     idle_timer.py    a call after an exchange has been silent for a while

@@ -13,6 +13,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.keeper.common_errors import profile_changed
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.lock_guard import LockGuard
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.profile_waits import ProfileWaits
 from mayfly.daemon.keeper.renewals import Asking, Renewals
@@ -25,7 +26,7 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.desk import Desk
+from mayfly.shared.desk import Desk, Scene
 from mayfly.shared.errors import ExchangeFailed
 from mayfly.shared.wire import Identity
 
@@ -50,7 +51,8 @@ class Keeper:
         self._clock = clock
         self._events = events
         self._tasks = Tasks(events)
-        self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks)
+        self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks, on_look=self._obey_lock)
+        self._guard = LockGuard(self._ledger, self._presence)
         self._look_now = asyncio.Event()
         self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
@@ -81,11 +83,12 @@ class Keeper:
     def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
         """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
+        None also where the screen must be looked at first, or keeps them back: `obtain` does that, and says why.
         `requester` is told to the person who is prompted.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
-        if credentials is None:
+        if credentials is None or not self._guard.is_open(profile):
             return None
         self._ledger.note_fetch(name, now)
         self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
@@ -99,16 +102,21 @@ class Keeper:
         A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
         locked screen, until this call ends. Cancelling the call ends the wait, not the renewal.
         """
+        is_client = trigger is Trigger.CLIENT
+        if is_client and await self._guard.looked(profile) and (known := self.take(profile, requester)):
+            return known
         override = LockOverride() if through_lock else None
         try:
             await self._renewed(Asking(profile, trigger, requester, override))
         finally:
             if override:
                 override.end()
+        if is_client:
+            await self._guard.looked(profile)
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
-        if trigger is Trigger.CLIENT:
+        if is_client:
             self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
         return credentials
 
@@ -156,7 +164,7 @@ class Keeper:
         """Drop credentials from memory; the clock gets no new ones before somebody asks."""
         for name in {self._ledger.name_of(profile) for profile in profiles}:
             self._ledger[name] = self._ledger[name].forgot()
-            self._events.info("session.forgotten", profile=name)
+            self._events.info("session.forgotten", profile=name, cause="person")
 
     def status(self) -> list[ProfileStatus]:
         """The status of every profile."""
@@ -228,6 +236,10 @@ class Keeper:
         for name in self._ledger.names:
             self._renewals.want(name, Trigger.CLOCK, now)
             self._warn_of_end(name, now)
+
+    def _obey_lock(self, scene: Scene) -> None:
+        for name in self._ledger.obey_lock(scene, self._clock()):
+            self._events.info("session.forgotten", profile=name, cause="lock")
 
     def _warn_of_end(self, name: str, now: datetime) -> None:
         """Announce that credentials in use are about to expire."""

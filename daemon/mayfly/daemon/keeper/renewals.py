@@ -19,7 +19,7 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.wanted import Answer, LockOverride, answered
 from mayfly.daemon.tasks import Tasks
-from mayfly.session import Phase
+from mayfly.session import Phase, screen_lock
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import ExchangeFailed, MayflyError
@@ -133,12 +133,18 @@ class Renewals:
         name = self._name_of(asking.profile)
         if asking.trigger is Trigger.CLIENT:
             self._ledger.note_fetch(name, self._clock())
-        if self._ledger.policy(name, self._clock()).asks_human and not asking.override:
+        asks_human = self._ledger.policy(name, self._clock()).asks_human
+        if self._heeds_lock(name) or (asks_human and not asking.override):
             await self._presence.see()
         name = self._name_of(asking.profile)
         is_person = asking.trigger is Trigger.PERSON
         answer = self._for_person(name, asking) if is_person else self._for_client(name, asking)
         return Started(answer, self._ledger.config.origins[asking.profile])
+
+    def _heeds_lock(self, name: str) -> bool:
+        """True if a lock forbids credentials that are needed for `name`."""
+        now = self._clock()
+        return any(screen_lock.heeds_lock(self._ledger.policy(link, now).on_lock) for link in self._ledger.chain(name))
 
     def _for_client(self, name: str, asking: Asking) -> Answer:
         """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
@@ -178,10 +184,9 @@ class Renewals:
 
     def _refused(self, name: str) -> Answer:
         """The reason why nothing is started, as an answer."""
-        now = self._clock()
-        policy, base = self._ledger.policy(name, now), self._ledger.base(name)
+        now, base = self._clock(), self._ledger.base(name)
         for link in [name, base] if self._ledger.has_source(name, now) else [base, name]:
-            error = self._ledger[link].refusal(policy, self._presence.scene)
+            error = self._ledger[link].refusal(self._ledger.policy(link, now), self._presence.scene)
             if error:
                 return answered(error)
         return answered(ExchangeFailed("nothing was tried"))
