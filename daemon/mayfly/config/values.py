@@ -42,6 +42,8 @@ Switch = NewType("Switch", bool)
 # By how often they renew, most often first.
 REFRESH_MODES = ("always", "while-used", "on-demand")
 MFA_MODES = ("each",)
+# GetSessionToken gives no more (STS API reference).
+SESSION_MAX_SECONDS = 129_600
 # By how much the lock takes away, least first.
 ON_LOCK = ("keep", "withhold", "forget")
 
@@ -221,8 +223,8 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     EndpointUrl: endpoint_url,
     Address: address,
     FilePath: file_path,
-    # GetSessionToken takes 900 to 129600; AssumeRole 900 to what rules.py tells (STS API reference).
-    SessionSeconds: seconds(900, 129_600),
+    # STS gives 900 at least; AssumeRole what rules.py tells at most.
+    SessionSeconds: seconds(900, SESSION_MAX_SECONDS),
     RoleSeconds: seconds(900),
     LimitSeconds: seconds(1, 600),
     WaitSeconds: seconds(0, 3600),

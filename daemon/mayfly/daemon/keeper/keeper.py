@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 
+from mayfly.config.lasting import check_lasting
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper.common_errors import profile_changed
@@ -27,7 +28,7 @@ from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk, Scene
-from mayfly.shared.errors import ExchangeFailed
+from mayfly.shared.errors import DurationRefused, ExchangeFailed
 from mayfly.shared.wire import Identity
 
 
@@ -95,36 +96,63 @@ class Keeper:
         return credentials
 
     async def obtain(
-        self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, through_lock: bool = False
+        self,
+        profile: str,
+        trigger: Trigger,
+        requester: Requester = NOBODY,
+        *,
+        through_lock: bool = False,
+        min_life_seconds: float = 0,
     ) -> Credentials:
         """Wait for new credentials; raises the MayflyError that stands in the way.
 
         A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
-        locked screen, until this call ends. Cancelling the call ends the wait, not the renewal.
+        locked screen, until this call ends. `min_life_seconds`: credentials that live so long are enough for a person,
+        too, and others are not enough for a client. Cancelling the call ends the wait, not the renewal.
         """
-        is_client = trigger is Trigger.CLIENT
-        if is_client and await self._guard.looked(profile) and (known := self.take(profile, requester)):
-            return known
         override = LockOverride() if through_lock else None
+        asking = Asking(profile, trigger, requester, override, min_life_seconds)
+        check_lasting(self.config, profile, min_life_seconds)
+        if trigger is Trigger.CLIENT:
+            await self._guard.look(profile)
+        if known := self._at_hand(asking):
+            return known
         try:
-            await self._renewed(Asking(profile, trigger, requester, override))
+            await self._renewed(asking)
         finally:
             if override:
                 override.end()
-        if is_client:
-            await self._guard.looked(profile)
+        if trigger is Trigger.CLIENT:
+            await self._guard.look(profile)
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
-        if is_client:
+        if not self._lasts(asking):
+            left = self._ledger[self._ledger.name_of(profile)].left_seconds(self._clock())
+            raise DurationRefused(f"AWS gave {profile} {left:.0f} seconds, and {min_life_seconds:.0f} are needed")
+        if trigger is Trigger.CLIENT:
             self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
         return credentials
+
+    def _at_hand(self, asking: Asking) -> Credentials | None:
+        """Live credentials that are enough. A person gets new ones, unless a shortest life is given."""
+        is_client = asking.trigger is Trigger.CLIENT
+        if asking.profile not in self.config.profiles or not (is_client or asking.min_life_seconds):
+            return None
+        if not self._lasts(asking):
+            return None
+        return self.take(asking.profile, asking.requester) if is_client else self._usable(asking.profile)
+
+    def _lasts(self, asking: Asking) -> bool:
+        """True if the profile's credentials are live, for as long as they are needed."""
+        session = self._ledger[self._ledger.name_of(asking.profile)]
+        return session.lasts(asking.min_life_seconds, self._clock())
 
     async def _renewed(self, asking: Asking) -> None:
         """Wait for the renewal; raises the MayflyError that stands in the way."""
         started = await self._waits.result(self._renewals.start(asking), asking.profile)
         error = await self._waits.result(started.answer, asking.profile, started.origin)
-        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
+        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile) or not self._lasts(asking)):
             raise error
 
     def asks_human(self, profile: str) -> bool:

@@ -21,14 +21,13 @@ class LockGuard:
         is_known = self._presence.is_fresh or not screen_lock.heeds_lock(on_lock)
         return is_known and not screen_lock.is_withheld(on_lock, self._presence.scene)
 
-    async def looked(self, profile: str) -> bool:
-        """Look at the screen if the profile heeds its lock. True if there was a look; raises ScreenLocked."""
+    async def look(self, profile: str) -> None:
+        """Look at the screen if the profile heeds its lock; raises ScreenLocked."""
         if not screen_lock.heeds_lock(self._on_lock(profile)):
-            return False
+            return
         await self._presence.see()
         if screen_lock.is_withheld(self._on_lock(profile), self._presence.scene):
             raise ScreenLocked(f"the screen is locked, and on_lock withholds {profile} until it is unlocked")
-        return True
 
     def _on_lock(self, profile: str) -> str:
         """The profile's `on_lock`. A profile that a reload has taken out hands nothing out anyway."""

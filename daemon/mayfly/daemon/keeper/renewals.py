@@ -26,12 +26,16 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Asking(NamedTuple):
-    """A wish for new credentials: the profile, and who asks. `override`: a person's `--through-lock`."""
+    """A wish for new credentials: the profile, and who asks.
+
+    `override`: a person's `--through-lock`. `min_life_seconds`: how long the credentials must live.
+    """
 
     profile: str
     trigger: Trigger
     requester: Requester
     override: LockOverride | None = None
+    min_life_seconds: float = 0
 
 
 # Before the desk is asked, somebody is taken to be there.
@@ -96,16 +100,25 @@ class Renewals:
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, asking))
 
-    def want(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None = None) -> Answer | None:
+    def want(
+        self,
+        name: str,
+        trigger: Trigger,
+        now: datetime,
+        override: LockOverride | None = None,
+        min_life_seconds: float = 0,
+    ) -> Answer | None:
         """Want the session, if `trigger` may have it. Returns its answer, or None."""
-        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override)
+        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override, min_life_seconds)
         if answer and trigger is Trigger.PERSON:
             self._wanted.mark_person(name, override)
             if not self._ledger.has_source(name, now):
                 self._wanted.mark_person(self._ledger.base(name), override)
         return answer
 
-    def _want_anew(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None) -> Answer | None:
+    def _want_anew(
+        self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None, min_life_seconds: float
+    ) -> Answer | None:
         is_wanted = self._ledger[name].may_renew(
             self._ledger.policy(name, now),
             trigger,
@@ -113,6 +126,7 @@ class Renewals:
             now,
             needed_until=self._ledger.needed_until(name, now),
             through_lock=bool(override and override.holds),
+            min_life_seconds=min_life_seconds,
         )
         if not is_wanted:
             return None
@@ -148,7 +162,8 @@ class Renewals:
 
     def _for_client(self, name: str, asking: Asking) -> Answer:
         """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
-        if self._ledger.phase(name, self._clock()) is Phase.FRESH:
+        now = self._clock()
+        if self._ledger.phase(name, now) is Phase.FRESH and self._ledger[name].lasts(asking.min_life_seconds, now):
             return answered(None)
         return self._want_for_client(name, asking) or self._refused(name)
 
@@ -171,7 +186,7 @@ class Renewals:
         """Want the session for a client. Logs a prompt under the profile that the client asked for."""
         now, requester = self._clock(), asking.requester
         is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
-        answer = self.want(name, Trigger.CLIENT, now)
+        answer = self.want(name, Trigger.CLIENT, now, min_life_seconds=asking.min_life_seconds)
         if is_prompt and answer and not answer.done():
             self._events.info("approval.wanted", profile=asking.profile, inode=requester.inode, pid=requester.pid)
         return answer
