@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -33,13 +34,13 @@ class Target(NamedTuple):
     fallback_region: str | None = None
 
 
-def find(config: str | None, profile: str | None) -> Target:
-    """The target for `profile` (None: the only one) in `config` (None: the usual one).
+def find(config: str | None, profile: str | None, environ: Mapping[str, str] | None = None) -> Target:
+    """The target for `profile` (None: the one that `environ` names, or the only one) in `config` (None: the usual one).
 
     Raises Stop or ConfigInvalid if there is none.
     """
     found = document.read(paths.config_file(config))
-    name = _chosen(found, profile)
+    name = _chosen(found, profile or named_by(environ or {}, list(found.tables("profiles"))))
     return Target(name, _port(found), region_of(found, name), regions.fallback(found, name))
 
 
@@ -58,6 +59,12 @@ def expected_port(config: str | None = None) -> int:
     with suppress(ValueError):
         return address.listen_address(None, configured if isinstance(configured, str) else None)[1]
     return address.default_address()[1]
+
+
+def named_by(environ: Mapping[str, str], names: Collection[str]) -> str | None:
+    """The profile that the environment names: `MAYFLY_PROFILE`, else `AWS_PROFILE` if it is one of ours."""
+    of_aws = environ.get("AWS_PROFILE")
+    return environ.get("MAYFLY_PROFILE") or (of_aws if of_aws in names else None)
 
 
 def _chosen(found: Document, given: str | None) -> str:

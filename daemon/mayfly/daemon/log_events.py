@@ -73,6 +73,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "daemon.outdated": {"version": word},
     "daemon.started": {"address": word, "version": word, "pid": number},
     "daemon.stopped": {},
+    "exchange.stage_reached": {"stage": word, "profiles": words, "left_seconds": number},
     "exchange.started": {"kind": word, "profiles": words},
     "library.warned": {"library": word, "text": text},
     "request.failed": {"exception": text},

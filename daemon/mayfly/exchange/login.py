@@ -8,8 +8,8 @@ once. If STS refused it, or may have seen it, `op` is run again in the next step
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mayfly.config.model import Config, OnePassword, RoleProfile
@@ -17,12 +17,11 @@ from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock
 from mayfly.exchange.onepassword.op import Op, check_version, find_op
-from mayfly.exchange.onepassword.prompt_mark import prompting
 from mayfly.exchange.prompt_permission import PromptPermission
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import StsLocation, locations_in_other_partitions, sts_location
 from mayfly.exchange.sts.reachability import check_reachable
-from mayfly.shared import hardening
+from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
     AwsFailed,
@@ -37,7 +36,8 @@ from mayfly.shared.errors import (
     ReferenceInvalid,
     VaultNotFound,
 )
-from mayfly.shared.wire import Emit, Result
+from mayfly.shared.stages import Stage
+from mayfly.shared.wire import Report, Result
 
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Login:
         onepassword: OnePassword,
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
-        emit: Emit,
+        emit: Report,
         permission: PromptPermission,
     ) -> None:
         self._config = config
@@ -100,15 +100,18 @@ class Login:
         self._fail_uncallable(tuple(self._codes_left))
         if not self._codes_left:
             return
-        with oplock.held(self._clock) as lock:
+        with oplock.held(self._clock, on_wait=partial(self._tell, stages.TURN, self._codes_left)) as lock:
             self._fail_unreachable(tuple(self._codes_left))
             self._fail_if_op_is_old(lock, tuple(self._codes_left))
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
-            with oplock.held(self._clock) as lock:
+            with oplock.held(self._clock, on_wait=partial(self._tell, stages.TURN, self._codes_left)) as lock:
                 self._run_step(lock)
             yield self._new_credentials
+
+    def _tell(self, stage: str, names: Iterable[str], left_seconds: float | None = None) -> None:
+        self._emit(Stage(name=stage, profiles=tuple(names), left_seconds=left_seconds))
 
     def _is_role(self, name: str) -> bool:
         return isinstance(self._config.profiles[name], RoleProfile)
@@ -161,6 +164,7 @@ class Login:
         """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
         if not self._onepassword.asks_human:
             return
+        self._tell(stages.CONNECT, names)
         locations = {name: self._locations(name) for name in names}
         errors = {pair: _reachability_error(*pair, self._environ) for pair in set(locations.values())}
         for name in names:
@@ -178,9 +182,10 @@ class Login:
 
         Returns an error that every further `op` would meet too, if there was one.
         """
-        lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
+        devices = [device for name in names for device in self._devices(name)]
+        lock.wait_for_fresh_codes(devices, lambda seconds: self._tell(stages.CODE, names, seconds))
         try:
-            values = self._read_values(names)
+            values = self._read_values(lock, names)
         except _OF_ONE_ITEM as error:
             if len(names) > 1:
                 return self._try_one_by_one(lock, names)
@@ -217,15 +222,16 @@ class Login:
 
     # 1Password
 
-    def _read_values(self, names: tuple[str, ...]) -> dict[str, str]:
+    def _read_values(self, lock: OpLock, names: tuple[str, ...]) -> dict[str, str]:
         """The value of every secret reference of `names`. The codes are read last, because they expire."""
         profiles = [self._config.keys_of(name) for name in names]
         keys = dict.fromkeys(reference for profile in profiles for reference in profile.references()[:-1])
         codes = dict.fromkeys(profile.otp for profile in profiles)
         if self._onepassword.asks_human:
             self._permission.check()
-        mark = prompting() if self._onepassword.asks_human else nullcontext()
-        with Op(self._onepassword, (*keys, *codes), self._environ, self._table(names[0])) as op, mark:
+        is_prompt = self._onepassword.asks_human and not lock.may_be_authorized(self._onepassword.account or "")
+        with Op(self._onepassword, (*keys, *codes), self._environ, self._table(names[0])) as op:
+            self._tell(stages.APPROVE if is_prompt else stages.OP, names)
             self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
@@ -270,6 +276,7 @@ class Login:
         self._devices_used |= devices
         lock.note_sent(devices, self._program)
         self._codes_sent |= {item.token_code for item in ready.values()}
+        self._tell(stages.AWS, ready)
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
         self._sessions.start(ready, self._conclude)
 

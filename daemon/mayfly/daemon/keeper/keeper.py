@@ -17,6 +17,7 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.lock_guard import LockGuard
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.profile_waits import ProfileWaits
+from mayfly.daemon.keeper.progress import status_of
 from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
@@ -197,7 +198,7 @@ class Keeper:
     def status(self) -> list[ProfileStatus]:
         """The status of every profile."""
         now = self._clock()
-        return [self._status_of(profile, now) for profile in self.config.profiles]
+        return [status_of(self._ledger, self._wanted, profile, now) for profile in self.config.profiles]
 
     def adopt(self, config: Config) -> None:
         """Take over a changed config; the sessions of unchanged profiles go on."""
@@ -288,14 +289,3 @@ class Keeper:
         if profile not in self.config.profiles:
             raise profile_changed(profile)
         return self._ledger[self._ledger.name_of(profile)].usable(self._clock())
-
-    def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
-        name = self._ledger.name_of(profile)
-        return ProfileStatus.of(
-            profile,
-            self._ledger[name],
-            self._ledger.policy(name, now),
-            ground=None if self._ledger.has_source(name, now) else self._ledger[self._ledger.base(name)],
-            in_flight=name in self._wanted,
-            now=now,
-        )
