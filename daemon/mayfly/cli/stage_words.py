@@ -77,7 +77,7 @@ def stopped(found: Iterable[Group], now: float, *, is_through_lock: bool = False
         elif seen.stage == stages.OP:
             yield f"1Password is still asked for {who}, and what it gives is kept"
         elif is_through_lock and seen.stage not in (stages.AWS, stages.CONNECT):
-            yield f"nobody is asked for {who} through the locked screen any more"
+            yield f"1Password is asked for {who} all the same, unless the screen is locked"
         elif seen.stage == stages.CODE and seen.until is not None:
             yield f"1Password is asked for {who} all the same, in {max(1, math.ceil(seen.until - now))} s"
         else:

@@ -34,8 +34,9 @@ _EVENT = "exchange.stage_reached"
 class Waiting:
     """The calls that are waited for, by profile; iterates over both in the order of the answers.
 
-    `quiet_seconds`: nothing is told before; `lines_after_seconds`: nor any line that stays. `addition` ends a text about a prompt, `advice` every line; `other` has
-    texts in the place of `stage_words.WORDS`. `not_done` is said after Ctrl-C: what this command will not do now.
+    `quiet_seconds`: nothing is told before; `lines_after_seconds`: nor any line that stays. `addition` ends a text
+    about a prompt, `advice` every line; `other` has texts in the place of `stage_words.WORDS`. `not_done` is said after
+    Ctrl-C: what this command will not do now.
     """
 
     def __init__(
@@ -146,10 +147,11 @@ class _Stages:
             self.read()
         return is_answered
 
-    def look(self, answer_seconds: float = client.ANSWER_SECONDS) -> bool:
+    def look(self, answer_seconds: float | None = None) -> bool:
         """Ask for the status. False, with the `problem`, if there is none."""
         try:
-            status = daemon_calls.tree(daemon_calls.answer(daemon_calls.send("GET", "/status", answer_seconds)))
+            call = daemon_calls.send("GET", "/status", answer_seconds or client.ANSWER_SECONDS)
+            status = daemon_calls.tree(daemon_calls.answer(call))
             with daemon_calls.understood():
                 found = {str(row["profile"]): row.get("stage") for row in status["profiles"]}
                 now = time.monotonic()
@@ -256,8 +258,9 @@ class _ErasableLine:
 
     def tell(self, found: Sequence[Group], now: float) -> None:
         texts = [self._words.of(group, now) + stage_words.elapsed(group.seen, now) for group in found]
-        # A line as wide as the terminal would wrap, and only its end could be erased.
-        self._write(f"\r\x1b[K{'mayfly: ' + '; '.join(texts):.{_columns() - 1}}")
+        # A line that wraps could not be erased whole; the terminal itself adds "^C" to it.
+        room = max(0, _columns() - len("^C") - 1)
+        self._write(f"\r\x1b[K{'mayfly: ' + '; '.join(texts):.{room}}")
         self._is_shown = True
 
     def rest_seconds(self, found: Sequence[Group], now: float) -> float | None:

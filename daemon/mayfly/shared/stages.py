@@ -1,8 +1,8 @@
 """What an exchange waits for: its stages, as it tells them to the daemon, and the daemon to commands.
 
-Law: a stage is true while it lasts. `op` and `approve` last while `op` runs, `approve` only where it has to ask a person:
-the app has authorized no `op` for ten minutes. (That the prompt was answered `op` does not tell.) `aws` lasts while a
-call of STS is under way.
+Law: a stage is true while it lasts. `op` and `approve` last while `op` runs, `approve` only where it has to ask a
+person: the app has authorized no `op` for ten minutes. (That the prompt was answered `op` does not tell.) `aws` lasts
+while a call of STS is under way.
 """
 
 from __future__ import annotations
