@@ -53,8 +53,8 @@ def run(given: argparse.Namespace) -> NoReturn:
     """Become the command; raises Stop if it cannot be run."""
     chosen = target.find(given.config, given.profile, os.environ)
     changes = changes_to(chosen, given)
-    found = [] if given.allow_shadow else shadows.find(os.environ)
-    if found:
+    found = shadows.find(os.environ)
+    if found and not given.allow_shadow:
         raise speech.Stop(
             speech.WRONG_USAGE,
             *found,
@@ -63,7 +63,7 @@ def run(given: argparse.Namespace) -> NoReturn:
     if given.min_life:
         body = b'{"min_life_seconds": %d}' % given.min_life
         _have_credentials(daemon_calls.send("POST", _path(chosen.profile), None, body), chosen.profile, given.command)
-    else:
+    elif not found:  # else the command takes other credentials
         _try_to_have_credentials(chosen.profile, given.command)
     _become(given.command, environment.applied(os.environ, changes))
 
