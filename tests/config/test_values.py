@@ -38,6 +38,7 @@ TAG_VALUE = f"is no tag value: a text of up to 256 characters, {TAG_LETTERS}"
 SESSION_NAME = "must be 2 to 64 characters: letters, digits and _ + = , . @ -"
 EXTERNAL_ID = "must be 2 to 1224 characters: letters, digits and _ + = , . @ : / -"
 REFRESH = "must be one of always, while-used, on-demand"
+LOCK = "must be one of keep, withhold, forget"
 
 GOOD_ON_KEYS = [
     ("access_key_id", "op://NSRC/NSRC AWS Training Account/access_key_id"),
@@ -64,6 +65,10 @@ GOOD_ON_KEYS = [
     ("refresh", "always"),
     ("refresh", "while-used"),
     ("refresh", "on-demand"),
+    ("on_lock", "keep"),
+    ("on_lock", "withhold"),
+    ("on_lock", "forget"),
+    ("top_up", True),
     ("name", "Schulung Zürich"),
 ]
 
@@ -148,6 +153,11 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
     ),
     ("refresh", "often", REFRESH),
     ("refresh", {}, REFRESH),
+    ("on_lock", "Forget", LOCK),
+    ("on_lock", True, LOCK),
+    ("on_lock", None, LOCK),
+    ("top_up", "yes", "must be true or false, not a text"),
+    ("top_up", 1, "must be true or false, not a number"),
     ("name", "", "must be a text, not an empty text"),
     ("name", {"a": 1}, "must be a text, not a table"),
     ("name", "two\nlines", CONTROL),
@@ -353,6 +363,7 @@ def test_what_is_left_out_is_what_the_contract_says() -> None:
     assert (28_800, 3600) == (plain.duration_seconds, assumed.duration_seconds)
     assert (65, 90, None) == (config.cold_wait_seconds, config.onepassword.timeout_seconds, config.listen)
     assert (None, None, None) == (plain.region, plain.refresh, assumed.mfa)
+    assert [("keep", False)] * 2 == [(each.on_lock, each.top_up) for each in (plain, assumed)]
     assert (False, True) == (config.allow_root, config.notify)
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mayfly.shared import errors, wire
 from mayfly.shared.credentials import KEY_ID_CHARACTERS, Credentials, container_body, process_body
 from mayfly.shared.errors import ExchangeFailed, MayflyError, leaves
+from mayfly.shared.stages import STAGES, Stage
 from mayfly.shared.wire import Identity, Request, Result
 
 
@@ -39,6 +40,7 @@ REQUESTS = st.builds(
     digest=WORDS,
     profiles=st.lists(WORDS, unique=True, max_size=5).map(tuple),
     sessions=st.dictionaries(WORDS, CREDENTIALS, max_size=3),
+    with_stages=st.booleans(),
 )
 RESULTS = st.builds(
     Result,
@@ -244,3 +246,58 @@ def test_no_value_shows_itself() -> None:
 
     assert "s3cr3t" not in shown
     assert "t0k3n" not in shown
+
+
+# Stages
+
+STAGE: dict[str, Any] = json.loads(wire.stage_bytes(Stage(name="code", profiles=("a", "b"), left_seconds=14)))
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("left_seconds", [None, 0, 14, 29.97])
+def test_a_stage_survives_the_way(name: str, left_seconds: float | None) -> None:
+    """Its name, its profiles, and the time that is left, where it is known."""
+    stage = Stage(name=name, profiles=("a", "b"), left_seconds=left_seconds)
+
+    assert stage == wire.parse_told(wire.stage_bytes(stage))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stage": "hack"},
+        {"stage": None},
+        {"stage": ["op"]},
+        {"profiles": "a"},
+        {"profiles": [1]},
+        {"profiles": None},
+        {"left_seconds": "14"},
+        {"left_seconds": True},
+        {"left_seconds": -1},
+        {"left_seconds": 10**9},
+        {"left_seconds": float("nan")},
+        {"profile": "a"},
+        {"version": wire.VERSION + 1},
+        {"version": None},
+    ],
+    ids=str,
+)
+def test_what_is_no_stage_is_refused(changes: dict[str, Any]) -> None:
+    """A malformed stage ends the exchange, as a malformed result does."""
+    with pytest.raises(ExchangeFailed):
+        wire.parse_told(_but(STAGE, **changes))
+
+
+def test_a_stage_is_no_result() -> None:
+    """Who waits for results alone is told no stages."""
+    with pytest.raises(ExchangeFailed):
+        wire.parse_result(_but(STAGE))
+
+
+def test_stages_are_asked_for_by_one_word() -> None:
+    """A request without it is as it was; with anything else than true it is no request."""
+    plain = Request(kind="login", digest="d", profiles=("nsrc",))
+    assert b"stages" not in wire.request_bytes(plain)
+    for value in (False, None, 1, "true"):
+        with pytest.raises(ValueError, match="stages"):
+            wire.parse_request(_but(json.loads(wire.request_bytes(plain)), stages=value))

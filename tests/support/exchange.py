@@ -31,7 +31,8 @@ from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.shared import wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.wire import Request
+from mayfly.shared.stages import Stage
+from mayfly.shared.wire import Request, Result
 from support.nursery import EXCHANGE, Hatchling
 from support.world import PATIENCE_SECONDS, SEED_TOML, World
 
@@ -106,9 +107,16 @@ class Answer(NamedTuple):
     @property
     def outcomes(self) -> dict[str, Any]:
         lines = self.out.splitlines(keepends=True)
-        results = [wire.parse_result(line) for line in lines if line != wire.MAY_I]
+        told = [wire.parse_told(line) for line in lines if line != wire.MAY_I]
+        results = [result for result in told if isinstance(result, Result)]
         assert len(results) == len({result.profile for result in results})
         return {result.profile: result.outcome for result in results}
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that were told, as `name: profiles`."""
+        told = [wire.parse_told(line) for line in self.out.splitlines(keepends=True) if line != wire.MAY_I]
+        return [f"{each.name}: {' '.join(each.profiles)}" for each in told if isinstance(each, Stage)]
 
     @property
     def verdicts(self) -> dict[str, str]:

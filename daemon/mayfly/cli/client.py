@@ -62,6 +62,14 @@ class Call:
             pass  # `_parse` sees whether the answer is whole
         return self._parse(bytes(received))
 
+    def block(self) -> bytes:
+        """The next part of an answer that is a stream; b"" at its end."""
+        return self._sock.recv(65536)
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        self._sock.close()
+
     def _parse(self, received: bytes) -> Reply:
         head, _, body = received.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")

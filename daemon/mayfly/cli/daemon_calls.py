@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 
+_RESTART = "restart it, as by: systemctl --user restart mayfly.service"
+
+# Most answers are there by then.
+QUIET_SECONDS = 0.2
+
 
 def add_profiles(parser: ArgumentParser) -> None:
     """The argument of a command for several profiles; none stands for all."""
@@ -44,7 +49,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        hint = "it may be another version of mayfly: restart it, as by: systemctl --user restart mayfly.service"
+        hint = f"it may be another version of mayfly: {_RESTART}"
         raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
 
 
@@ -100,6 +105,13 @@ def send(
         raise _stop(reason) from None
 
 
+def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
+    """True if the daemon answers within `seconds`; nothing is said before."""
+    import select
+
+    return bool(select.select([call], [], [], seconds)[0])
+
+
 def answer(call: client.Call, profile: str = "") -> bytes:
     """The body of the daemon's answer to `call`, which is about `profile`; raises Stop for any answer but a 200."""
     try:
@@ -118,6 +130,8 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
         error = tree(reply.body)
     if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
+    if error.get("code") == "NotFound":
+        raise speech.Stop(speech.FAILED, "the daemon is of another version, and cannot do this", hints=(_RESTART,))
     problems, hint = error.get("problems"), error.get("hint")
     message = error.get("message") or f"the daemon answered {reply.status} without a reason"
     texts = problems if problems and isinstance(problems, list) else [message]

@@ -38,11 +38,16 @@ LimitSeconds = NewType("LimitSeconds", int)
 WaitSeconds = NewType("WaitSeconds", int)
 RefreshMode = NewType("RefreshMode", str)
 MfaMode = NewType("MfaMode", str)
+OnLock = NewType("OnLock", str)
 Switch = NewType("Switch", bool)
 
 # By how often they renew, most often first.
 REFRESH_MODES = ("always", "while-used", "on-demand")
 MFA_MODES = ("each",)
+# GetSessionToken gives no more (STS API reference).
+SESSION_MAX_SECONDS = 129_600
+# By how much the lock takes away, least first.
+ON_LOCK = ("keep", "withhold", "forget")
 
 # What `op` itself accepts; other characters in a name need the ID instead (developer documentation of secret
 # references).
@@ -216,6 +221,13 @@ def mfa_mode(value: Any) -> MfaMode:
     return MfaMode(value)
 
 
+def on_lock(value: Any) -> OnLock:
+    """`keep`, `withhold` or `forget`: what becomes of the credentials while the screen is locked."""
+    if value not in ON_LOCK:
+        raise ValueError(f"must be one of {', '.join(ON_LOCK)}")
+    return OnLock(value)
+
+
 def switch(value: Any) -> Switch:
     """True or false; 0, 1 and "yes" are neither."""
     if not isinstance(value, bool):
@@ -226,7 +238,7 @@ def switch(value: Any) -> Switch:
 # The kinds of durations: the least and the most, by the type's name. GetSessionToken takes 900 to 129600; AssumeRole
 # 900 to what rules.py tells (STS API reference).
 SECONDS: dict[str, tuple[int, int | None]] = {
-    "SessionSeconds": (900, 129_600),
+    "SessionSeconds": (900, SESSION_MAX_SECONDS),
     "RoleSeconds": (900, None),
     "LimitSeconds": (1, 600),
     "WaitSeconds": (0, 3600),
@@ -247,5 +259,6 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     **{kind: seconds(*SECONDS[kind.__name__]) for kind in (SessionSeconds, RoleSeconds, LimitSeconds, WaitSeconds)},
     RefreshMode: refresh_mode,
     MfaMode: mfa_mode,
+    OnLock: on_lock,
     Switch: switch,
 }

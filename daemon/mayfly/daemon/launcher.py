@@ -19,6 +19,7 @@ from typing import Protocol
 from mayfly.shared import wire
 from mayfly.shared.errors import ExchangeFailed
 from mayfly.shared.interpreter import isolation_flags
+from mayfly.shared.stages import Stage
 from mayfly.shared.wire import Request, Result
 
 
@@ -39,8 +40,8 @@ PromptCheck = Callable[[], Awaitable[None]]
 class Exchange(Protocol):
     """One exchange that has been opened and has got no request yet."""
 
-    def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
-        """Send `request` and yield the results as they come, one for each profile.
+    def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result | Stage]:
+        """Send `request` and yield the results as they come, one for each profile, and the stages if it wants them.
 
         Raises ExchangeFailed, and the MayflyError that `check_prompt` raises.
         """
@@ -56,7 +57,7 @@ class _StreamExchange:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
+    async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result | Stage]:
         wanted = set(request.subjects)
         is_silent = True
         try:
@@ -69,7 +70,7 @@ class _StreamExchange:
                         await check_prompt()
                         self._writer.write(wire.YOU_MAY)
                     else:
-                        yield _check_profile(wire.parse_result(line), wanted)
+                        yield _check_profile(wire.parse_told(line), wanted)
         except TimeoutError:
             raise ExchangeFailed("the exchange did not end") from None
         except ConnectionError:
@@ -89,8 +90,8 @@ class _StreamExchange:
         return line
 
 
-def _check_profile(result: Result, wanted: set[str]) -> Result:
-    if result.profile not in wanted:
+def _check_profile(result: Result | Stage, wanted: set[str]) -> Result | Stage:
+    if not wanted.issuperset(result.profiles if isinstance(result, Stage) else {result.profile}):
         raise ExchangeFailed("the exchange answered for a profile that was not asked for")
     return result
 

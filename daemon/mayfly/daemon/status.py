@@ -14,9 +14,18 @@ from mayfly.shared.credentials import instant_text
 from mayfly.shared.errors import MayflyError
 
 
+@attrs.frozen
+class StageStatus:
+    """What is waited for: a name of `shared.stages`, since when, and how long still, if that is known."""
+
+    name: str
+    since_seconds: int
+    left_seconds: int | None
+
+
 @attrs.frozen(kw_only=True)
 class ProfileStatus:
-    """One profile: the phase of its session, the next step, the last error."""
+    """One profile: the phase of its session, the next step, the last error, and what is waited for."""
 
     profile: str
     phase: str
@@ -32,6 +41,7 @@ class ProfileStatus:
     next_step: str
     skew_seconds: int
     last_fetched_at: datetime | None
+    stage: StageStatus | None = None
 
     @classmethod
     def of(
@@ -43,6 +53,7 @@ class ProfileStatus:
         in_flight: bool,
         now: datetime,
         ground: Session | None = None,
+        stage: StageStatus | None = None,
     ) -> ProfileStatus:
         """The status of a session at `now`; `ground` is the source session if the profile waits for that one."""
         credentials, error = session.credentials, session.last_error
@@ -63,6 +74,7 @@ class ProfileStatus:
             next_step=next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
+            stage=stage,
         )
 
 

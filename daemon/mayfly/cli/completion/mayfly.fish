@@ -42,7 +42,7 @@ function _shtab_mayfly_using
 end
 
 set -g _shtab_mayfly_commands demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
-set -g _shtab_mayfly_opts_with_value --browser --config --environment-d --item --launchctl-setenv --listen --prefix --shell --to
+set -g _shtab_mayfly_opts_with_value --browser --config --environment-d --item --launchctl-setenv --listen --min-life --prefix --shell --to
 
 complete -c mayfly -e
 complete -c mayfly -f
@@ -69,10 +69,12 @@ complete -c mayfly -n '_shtab_mayfly_using exec' -s h -l help -d 'show this help
 complete -c mayfly -n '_shtab_mayfly_using exec' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using exec' -l token-file -d 'for object_store, polars and deltalake: set the token'"'"'s file, not the token (old SDKs read none)'
 complete -c mayfly -n '_shtab_mayfly_using exec' -l allow-shadow -d 'even if [default] in ~/.aws wins over the profile'
-complete -c mayfly -n '_shtab_mayfly_using exec; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile to run it with'
+complete -c mayfly -n '_shtab_mayfly_using exec' -l min-life -x -d 'credentials that live so long: at once if there are any, else by asking now'
+complete -c mayfly -n '_shtab_mayfly_using exec; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: $MAYFLY_PROFILE, else $AWS_PROFILE if it is one of ours, else the only one'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a login -d 'Get fresh credentials now, and wait for the human.'
 complete -c mayfly -n '_shtab_mayfly_using login' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using login' -l through-lock -d 'prompt even if the screen is locked, for this login only'
+complete -c mayfly -n '_shtab_mayfly_using login' -l min-life -x -d 'credentials that live so long: at once if there are any, else by asking now'
 complete -c mayfly -n '_shtab_mayfly_using login; and test $_shtab_mayfly_npos -ge 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: every profile without a source'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a forget -d 'Drop credentials from memory.'
 complete -c mayfly -n '_shtab_mayfly_using forget' -s h -l help -d 'show this help message and exit'
@@ -106,6 +108,7 @@ complete -c mayfly -n '_shtab_mayfly_using aws-config' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using aws-config' -l write -d 'write them into ~/.aws/config (or $AWS_CONFIG_FILE)'
 complete -c mayfly -n '_shtab_mayfly_using aws-config' -l replace -d 'with --write: also sections that you wrote; removes their keys by which SDKs find credentials'
 complete -c mayfly -n '_shtab_mayfly_using aws-config' -l prefix -x -d 'put P before each profile'"'"'s name'
+complete -c mayfly -n '_shtab_mayfly_using aws-config' -l remove -d 'take out what --write has written, and nothing else'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a import-aws-config -d 'Make a config from the profiles in ~/.aws.'
 complete -c mayfly -n '_shtab_mayfly_using import-aws-config' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using import-aws-config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
@@ -120,6 +123,7 @@ complete -c mayfly -n '_shtab_mayfly_using install' -l environment-d -x -d 'also
 complete -c mayfly -n '_shtab_mayfly_using install' -l launchctl-setenv -x -d 'also give PROFILE to every program that is started from now on, until log-out (macOS)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a uninstall -d 'Remove the service.'
 complete -c mayfly -n '_shtab_mayfly_using uninstall' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using uninstall' -l purge -d 'also remove the profiles in ~/.aws/config, the tokens and the config'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a reload -d 'Have the daemon read its changed config.'
 complete -c mayfly -n '_shtab_mayfly_using reload' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a rotate -d 'Make new tokens, so that the old ones open nothing.'

@@ -40,6 +40,7 @@ _shtab_mayfly_aws_config_options=(
   "--write[write them into \~\/.aws\/config (or \$AWS_CONFIG_FILE)]"
   "--replace[with --write\: also sections that you wrote\; removes their keys by which SDKs find credentials]"
   "--prefix[put P before each profile\'s name]:P:"
+  "--remove[take out what --write has written, and nothing else]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -111,7 +112,8 @@ _shtab_mayfly_exec_options=(
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
   "--token-file[for object_store, polars and deltalake\: set the token\'s file, not the token (old SDKs read none)]"
   "--allow-shadow[even if \[default\] in \~\/.aws wins over the profile]"
-  ":the profile to run it with:_mayfly_profiles"
+  "--min-life[credentials that live so long\: at once if there are any, else by asking now]:6h:"
+  ":default\: \$MAYFLY_PROFILE, else \$AWS_PROFILE if it is one of ours, else the only one:_mayfly_profiles"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -158,6 +160,7 @@ _shtab_mayfly_install_defaults_added=0
 _shtab_mayfly_login_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--through-lock[prompt even if the screen is locked, for this login only]"
+  "--min-life[credentials that live so long\: at once if there are any, else by asking now]:6h:"
   "(*)::default\: every profile without a source:_mayfly_profiles"
 )
 
@@ -200,6 +203,7 @@ _shtab_mayfly_status_defaults_added=0
 
 _shtab_mayfly_uninstall_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--purge[also remove the profiles in \~\/.aws\/config, the tokens and the config]"
 )
 
 # guard to ensure default positional specs are added only once per session

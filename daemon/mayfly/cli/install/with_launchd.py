@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from mayfly.cli import speech
+from mayfly.cli.install import leftovers
 from mayfly.cli.install.unit_files import put
 from mayfly.config import network
 from mayfly.service import files, launchd, units
@@ -75,30 +76,13 @@ def _compare_environments() -> None:
 def _remove_traces() -> None:
     """Remove the log, the tokens and the sockets, and their folders if nothing else is in them."""
     log, runtime_dir = launchd.log_file(), paths.runtime_dir()
-    token_folder = runtime_dir / "tokens"
-    made = [log, paths.control_socket(), runtime_dir / "op.lock", runtime_dir / "op.prompt"]
-    if token_folder.is_dir() and not token_folder.is_symlink():
-        made += token_folder.iterdir()
-    for path in made:
-        with suppress(OSError):  # what is missing, or no file: then its folder stays
-            path.unlink()
     with suppress(OSError):
-        token_folder.rmdir()
-    for folder in (log.parent, runtime_dir):
-        _remove_empty(folder)
+        log.unlink()
+    leftovers.remove_folder(log.parent)
+    leftovers.remove_runtime_files()
     if runtime_dir.parent.name == "mayfly":  # ~/Library/Application Support/mayfly
         with suppress(OSError):
             runtime_dir.parent.rmdir()
-
-
-def _remove_empty(folder: Path) -> None:
-    if not folder.exists():
-        return
-    try:
-        folder.rmdir()
-        speech.say(f"removed {folder}")
-    except OSError:
-        speech.warning(f"{folder} is kept: it has files that are not ours")
 
 
 def _must(problem: str) -> None:

@@ -13,14 +13,17 @@ from typing import NamedTuple
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import common_errors, result_checks
 from mayfly.daemon.keeper.batches import Asked, Batch
+from mayfly.daemon.keeper.code_queue import next_code_seconds
 from mayfly.daemon.keeper.debounce import Debounce
 from mayfly.daemon.keeper.idle_timer import IdleTimer
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.progress import profiles_that_wait, progress_of
 from mayfly.daemon.keeper.recorder import Recorder
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import WantedSessions
 from mayfly.daemon.launcher import Exchange, Launcher
+from mayfly.shared import stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
     AccessKeyUnknown,
@@ -31,6 +34,7 @@ from mayfly.shared.errors import (
     ScreenLocked,
     SessionEnded,
 )
+from mayfly.shared.stages import Stage
 from mayfly.shared.text import failure_words
 from mayfly.shared.wire import Request, Result
 
@@ -140,6 +144,7 @@ class Exchanges:
             self._wanted.enter_exchange(name, self._ledger.kind(name))
         for name, code_user in batch.waiting.items():
             self._wanted.wait_for_code(name, code_user)
+            self._tell_stage(stages.CODE, [name], next_code_seconds(self._clock()))
 
     async def _receive(
         self, exchange: Exchange, asked: Asked, left: dict[str, None], on_idle: Callable[[], None]
@@ -151,6 +156,9 @@ class Exchanges:
         idle_timer = IdleTimer(on_idle)
         try:
             async for result in exchange.ask(asked.request, lambda: self._check_prompt(asked)):
+                if isinstance(result, Stage):
+                    self._enter_stage(result, asked)
+                    continue
                 if result.profile not in left:
                     error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
                     continue
@@ -162,6 +170,19 @@ class Exchanges:
         finally:
             idle_timer.cancel()
         return error
+
+    def _enter_stage(self, stage: Stage, asked: Asked) -> None:
+        """Note what is waited for, and tell it."""
+        here = [self._ledger.current_name(asked.config, name) for name in stage.profiles]
+        names = [name for name in here if name]
+        for name in names:
+            self._wanted.note_progress(name, progress_of(stage, self._clock()))
+        self._tell_stage(stage.name, names, stage.left_seconds)
+
+    def _tell_stage(self, stage: str, names: Iterable[str], left_seconds: float | None) -> None:
+        left = None if left_seconds is None else round(left_seconds)
+        profiles = profiles_that_wait(self._ledger, self._wanted, names)
+        self._events.info("exchange.stage_reached", stage=stage, profiles=profiles, left_seconds=left)
 
     async def _check_prompt(self, asked: Asked) -> None:
         """The exchange is about to prompt a person: raise the error that forbids it now, if any.

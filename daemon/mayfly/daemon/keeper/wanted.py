@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 
 import attrs
@@ -54,12 +55,22 @@ class PersonsRequest:
         self.holds = False
 
 
+@attrs.frozen(kw_only=True)
+class Progress:
+    """What the exchange of a session waits for (a name of `shared.stages`), since when, and until when if known."""
+
+    stage: str
+    since_at: datetime
+    until_at: datetime | None = None
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Wanted:
     """One session that is wanted.
 
     `answer` is what all clients of the session wait for. `persons` are the `mayfly login` among them. `code_user` is
-    the session that uses the current one-time password of the same MFA device (WAITING_FOR_CODE).
+    the session that uses the current one-time password of the same MFA device (WAITING_FOR_CODE). `progress`: what its
+    exchange has told last.
     """
 
     kind: Kind
@@ -67,6 +78,7 @@ class Wanted:
     state: State = State.QUEUED
     persons: tuple[PersonsRequest, ...] = ()
     code_user: str | None = None
+    progress: Progress | None = None
 
 
 class WantedSessions:
@@ -124,6 +136,10 @@ class WantedSessions:
         waiting = State.WAITING_FOR_CODE
         return {name: wanted.code_user for name, wanted in self._table.items() if wanted.state is waiting}
 
+    def progress_of(self, name: str) -> Progress | None:
+        """What the session's exchange waits for; None if it has told nothing, or the session is not wanted."""
+        return self._table[name].progress if name in self._table else None
+
     # What changes it
 
     def add(self, name: str, kind: Kind) -> Answer:
@@ -134,12 +150,17 @@ class WantedSessions:
     def queue(self, name: str) -> None:
         """Put a session back at the end of the queue. Does nothing if it is no longer wanted."""
         if name in self._table:
-            self._table[name] = attrs.evolve(self._table.pop(name), state=State.QUEUED, code_user=None)
+            self._table[name] = attrs.evolve(self._table.pop(name), state=State.QUEUED, code_user=None, progress=None)
 
     def enter_exchange(self, name: str, kind: Kind) -> None:
         """An exchange gets the session. It may come along without having been wanted before."""
         self.add(name, kind)
-        self._table[name] = attrs.evolve(self._table[name], state=State.IN_EXCHANGE, code_user=None)
+        self._table[name] = attrs.evolve(self._table[name], state=State.IN_EXCHANGE, code_user=None, progress=None)
+
+    def note_progress(self, name: str, progress: Progress) -> None:
+        """The session's exchange waits for something else now. Does nothing if the session is no longer wanted."""
+        if name in self._table:
+            self._table[name] = attrs.evolve(self._table[name], progress=progress)
 
     def wait_for_code(self, name: str, code_user: str) -> None:
         """The session gives way to `code_user` until the next one-time password."""
