@@ -7,12 +7,14 @@ Shared by commands:
 
 - main: finds the command, and knows exit codes; parser: what a command takes; speech: how people are spoken to
 - client: one request on the control socket; daemon_calls: the same, with failures as words and exit codes
+- waiting: tells what a late answer waits for; stage_words: in which words; min_life: the option of that name
 - serve_checks, config_watch: what `serve` checks first, and what it waits for where that fails
 - target: the config's part that a shell needs; environment: the variables of a shell; shells: their syntax
 - ports: who has a port; durations: times for people; status_page: what `status` prints
 - aws_config/: sections (our block in ~/.aws/config), shadows ([default] in ~/.aws), regions, plan (what
   `import-aws-config` computes)
-- install/: with_systemd, with_launchd, unit_files (write and remove a unit), desktop (programs that no shell starts)
+- install/: with_systemd, with_launchd, unit_files (write and remove a unit), desktop (programs that no shell starts),
+  leftovers (what stays after `uninstall`)
 """
 
 from mayfly.cli.main import main

@@ -11,7 +11,6 @@ from typing import Any
 
 from mayfly.cli import client, daemon_calls, min_life, speech
 from mayfly.cli.durations import format_duration, format_time
-from mayfly.cli.waiting import Waiting
 from mayfly.config import document
 from mayfly.shared.errors import ConfigInvalid
 
@@ -42,6 +41,9 @@ def run(given: argparse.Namespace) -> int:
         name: daemon_calls.send_about(name, "POST", "profiles", "{}", "login", answer_seconds=None, body=body)
         for name in names
     }
+    # Imported while the daemon works.
+    from mayfly.cli.waiting import Waiting
+
     answered = Waiting(calls, addition=", even if the screen is locked" if given.through_lock else "")
     failures = [failure for name, call in answered if (failure := _report(name, call))]
     for text in dict.fromkeys(hint for failure in failures for hint in failure.hints):
