@@ -197,15 +197,20 @@ class World:
         env: dict[str, str] | None = None,
         from_scratch: bool = False,
         prefix: tuple[str, ...] = (),
+        descriptors: int | None = None,
     ) -> AsyncIterator[Served]:
-        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it."""
+        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it.
+
+        It may have so many `descriptors`, if it comes from the nursery.
+        """
         log = self.folder / "daemon.log"
         with log.open("ab") as stream, Path(os.devnull).open("rb") as nothing:  # noqa: ASYNC230 - does not block
             log_start = stream.tell()
             process: Process | Hatchling
             if self._nursery and self._nursery.takes(env) and not from_scratch and not prefix:
                 streams = (nothing.fileno(), stream.fileno(), stream.fileno())
-                process = self._nursery.start(("serve", *argv), self.with_env(env), str(self.home), streams)
+                started = ("serve", *argv), self.with_env(env), str(self.home), streams
+                process = self._nursery.start(*started, descriptors=descriptors)
             else:
                 process = await asyncio.create_subprocess_exec(
                     *(*prefix, sys.executable, "-m", "mayfly", "serve", *argv),
