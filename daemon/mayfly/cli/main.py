@@ -31,6 +31,8 @@ COMMANDS = (
     ("forget", "forget", "drop credentials from memory"),
     ("status", "status", "show which credentials are fresh, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
+    ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
+    ("doctor", "doctor.doctor", "say what is well, what is not, and what mends it"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),
     ("import-aws-config", "aws_config.import_aws_config", "make a config from the profiles in ~/.aws"),
@@ -38,10 +40,11 @@ COMMANDS = (
     ("uninstall", "install.uninstall", "remove the service"),
     ("reload", "reload", "have the daemon read its changed config"),
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
+    ("completion", "completion.completion", "print what a shell evaluates to complete mayfly's words"),
 )
 
 # They may work with the daemon of the user who called sudo.
-UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate"}
+UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate", "doctor"}
 
 
 # The errors of a full disk or quota.
@@ -115,6 +118,9 @@ def _stop_for_system(reason: OSError) -> speech.Stop:
 
 def _run(argv: list[str]) -> int:
     chosen, words = (argv[0], argv[1:]) if argv else ("", [])
+    if chosen == "help" and words:
+        # `mayfly help status` is `mayfly status --help`.
+        chosen, words = words[0], ["--help"]
     if chosen in {"-h", "--help", "help"}:
         print(overview())
         return speech.DONE
@@ -128,7 +134,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
-    module = _module(file)
+    module = module_of(file)
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
     if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
         if is_under_sudo:
@@ -143,7 +149,8 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     return int(module.run(given))
 
 
-def _module(file: str) -> ModuleType:
+def module_of(file: str) -> ModuleType:
+    """The module of a command, by its file in COMMANDS."""
     import importlib
 
     return importlib.import_module(f"mayfly.cli.{file}")

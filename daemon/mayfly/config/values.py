@@ -199,6 +199,15 @@ def switch(value: Any) -> Switch:
     return Switch(value)
 
 
+# The kinds of durations: the least and the most, by the type's name. GetSessionToken takes 900 to 129600; AssumeRole
+# 900 to what rules.py tells (STS API reference).
+SECONDS: dict[str, tuple[int, int | None]] = {
+    "SessionSeconds": (900, 129_600),
+    "RoleSeconds": (900, None),
+    "LimitSeconds": (1, 600),
+    "WaitSeconds": (0, 3600),
+}
+
 CHECKS: dict[Any, Callable[[Any], Any]] = {
     Text: text,
     ProfileName: profile_name,
@@ -211,11 +220,7 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     EndpointUrl: endpoint_url,
     Address: address,
     FilePath: file_path,
-    # GetSessionToken takes 900 to 129600; AssumeRole 900 to what rules.py tells (STS API reference).
-    SessionSeconds: seconds(900, 129_600),
-    RoleSeconds: seconds(900),
-    LimitSeconds: seconds(1, 600),
-    WaitSeconds: seconds(0, 3600),
+    **{kind: seconds(*SECONDS[kind.__name__]) for kind in (SessionSeconds, RoleSeconds, LimitSeconds, WaitSeconds)},
     RefreshMode: refresh_mode,
     MfaMode: mfa_mode,
     Switch: switch,

@@ -5,6 +5,7 @@ POST /profiles/P/login         get fresh credentials now; waits for the human
 POST /profiles/P/forget        drop the credentials
 POST /profiles/P/verify        sts get-caller-identity with the profile's session
 GET /process/P                 the JSON of credential_process; waits for the human
+GET /peek/P                    the same, if there are live credentials; 404 NoSession if not. No use, and no prompt
 POST /reload                   take over the tokens and a changed config
 POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
 GET /events                    the daemon's events, as server-sent events
@@ -76,6 +77,7 @@ class Control:
             "/reload": ("POST", self._config),
             "/tokens": ("POST", self._tokens),
             "/process/P": ("GET", self._process),
+            "/peek/P": ("GET", self._peek),
             "/profiles/P/login": ("POST", self._login),
             "/profiles/P/forget": ("POST", self._forget),
             "/profiles/P/verify": ("POST", self._verify),
@@ -123,6 +125,13 @@ class Control:
         await self._audit.note(profile, "credential_process", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
+    async def _peek(self, call: Call) -> Answer:
+        credentials = self._keeper.take(call.profile, is_use=False)
+        if credentials is None:
+            return refusal(404, "NoSession", f"{call.profile} has no live credentials")
+        await self._audit.note(call.profile, "peek", None, pid=call.pid)
+        return Answer(200, process_body(credentials))
+
     async def _login(self, call: Call) -> Answer:
         profile = call.profile
         through_lock = await _is_through_lock(call.request)
@@ -160,7 +169,7 @@ async def _is_through_lock(request: web.BaseRequest) -> bool:
 def _pattern(path: str) -> tuple[str, str | None]:
     """A path with P instead of the profile, and the profile; None if the path has none."""
     match path.split("/"):
-        case ["", "process" | "profiles" as folder, profile, *action]:
+        case ["", "process" | "peek" | "profiles" as folder, profile, *action]:
             return "/".join(["", folder, "P", *action]), profile
         case _:
             return path, None

@@ -49,7 +49,7 @@ MAX_UNCLEAR_ERRORS = 2
 # After these the code counts as used, and a new one may succeed.
 _CODE_IS_USED = (MfaCodeRefused, AwsFailed)
 # One bad reference fails a whole `op inject` and tells nothing about the other items. So may a text that nobody knows.
-_OF_ONE_ITEM = (
+OF_ONE_ITEM = (
     ItemNotFound,
     FieldNotFound,
     VaultNotFound,
@@ -181,7 +181,7 @@ class Login:
         lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
         try:
             values = self._read_values(names)
-        except _OF_ONE_ITEM as error:
+        except OF_ONE_ITEM as error:
             if len(names) > 1:
                 return self._try_one_by_one(lock, names)
             self._fail(names, error)

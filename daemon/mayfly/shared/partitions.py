@@ -51,14 +51,18 @@ def sts_host(region: str) -> str:
 @cache
 def partitions() -> tuple[Partition, ...]:
     """All of them, the usual one first."""
-    found = [_partition(row) for row in json.loads(_data_file().read_bytes())["partitions"]]
+    found = [
+        _partition(row)
+        for row in json.loads((botocore_folder() / "data" / "partitions.json").read_bytes())["partitions"]
+    ]
     return tuple(sorted(found, key=lambda partition: partition.name != _USUAL))
 
 
-def _data_file() -> Path:
+def botocore_folder() -> Path:
+    """The folder of botocore, which is found without an import of it."""
     spec = find_spec("botocore")
     places = spec.submodule_search_locations if spec else None
-    return Path(next(iter(places or ()), ""), "data", "partitions.json")
+    return Path(next(iter(places or ()), ""))
 
 
 def _partition(row: dict[str, object]) -> Partition:

@@ -78,17 +78,19 @@ class Keeper:
 
     # For the endpoint and the control socket
 
-    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
+    def take(self, profile: str, requester: Requester = NOBODY, *, is_use: bool = True) -> Credentials | None:
         """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
-        `requester` is told to the person who is prompted.
+        `requester` is told to the person who is prompted. Without `is_use` it starts nothing, and does not count as a
+        fetch.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
         if credentials is None:
             return None
-        self._ledger.note_fetch(name, now)
-        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
+        if is_use:
+            self._ledger.note_fetch(name, now)
+            self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
         return credentials
 
     async def obtain(
