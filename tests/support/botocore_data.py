@@ -1,4 +1,4 @@
-"""botocore's data files, read once for all exchanges of a process and its children: they are half of what each costs."""
+"""botocore's data files, read once for all exchanges of a process: they are half of what each costs.
 
 A test of what is read, and from where, asks for an exchange from scratch.
 """
