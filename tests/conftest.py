@@ -75,9 +75,9 @@ def _open_folder() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _not_followed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Coverage knows the lines behind the laws and the crowds from the tests that name them one by one."""
-    is_repeating = any(request.node.get_closest_marker(name) for name in ("laws", "crowds"))
-    followed = coverage.Coverage.current() if is_repeating else None
+    """Coverage knows the lines behind the laws from the tests that name them one by one."""
+    is_unfollowed = any(request.node.get_closest_marker(name) for name in ("laws", "unfollowed"))
+    followed = coverage.Coverage.current() if is_unfollowed else None
     if followed:
         followed.stop()
     yield

@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import coverage
+
 from mayfly.daemon.log_events import UNLISTED
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
@@ -101,7 +103,8 @@ def _is_free(port: int) -> bool:
 
 def measured() -> dict[str, str]:
     """What has coverage follow a process that is started from scratch: it costs as much as the start itself."""
-    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    is_followed = coverage.Coverage.current() is not None
+    return {name: value for name, value in os.environ.items() if is_followed and name.startswith("COVERAGE_")}
 
 
 class World:

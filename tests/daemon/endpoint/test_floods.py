@@ -17,7 +17,7 @@ from support.people import role
 from support.world import PATIENCE_SECONDS, SEED_TOML, Ended, World
 
 
-pytestmark = pytest.mark.crowds
+pytestmark = pytest.mark.unfollowed
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a flood waits by epoll")
 
 # Connects as often as it is told, sends, keeps all open, and opens those anew that were closed.

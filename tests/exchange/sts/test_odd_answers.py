@@ -97,7 +97,7 @@ def _instant(**delta: float) -> str:
     return (_now() + timedelta(**delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-pytestmark = pytest.mark.crowds
+pytestmark = pytest.mark.unfollowed
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
