@@ -80,7 +80,7 @@ async def test_models_of_the_home_are_not_read(world: World) -> None:
     (models / "sts/2099-01-01/service-2.json").write_text('{"metadata": {}, "operations": {}}')
     (models / "endpoints.json").write_text("{}")
 
-    ended = await ask(world, login(world))
+    ended = await ask(world, login(world), from_scratch=True)
 
     assert (0, "", {"nsrc": "Credentials"}) == (ended.code, ended.err, ended.verdicts)
 
