@@ -5,6 +5,7 @@
     session.py   whether they are renewed now
     backoff.py   the next attempt after a failure
     demand.py    what asks for credentials, and the rules for renewing a session (always, while-used, on-demand)
+    forecast.py  when the clock tries next, for people
     codes.py     which one-time password may be sent
 
 Laws:

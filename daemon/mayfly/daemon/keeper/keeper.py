@@ -20,10 +20,11 @@ from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import LockOverride
 from mayfly.daemon.launcher import Launcher
-from mayfly.daemon.status import ProfileStatus
+from mayfly.daemon.status import ProfileStatus, Renewal
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
+from mayfly.session.forecast import renewal_at
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import ExchangeFailed
@@ -258,4 +259,13 @@ class Keeper:
             ground=None if self._ledger.has_source(name, now) else self._ledger[self._ledger.base(name)],
             in_flight=name in self._wanted,
             now=now,
+            source=self._ledger.source(profile),
+            renewal=self._renewal_of(name, now),
         )
+
+    def _renewal_of(self, name: str, now: datetime) -> Renewal:
+        """The next renewal. It asks nobody if the session's source still lives at that time."""
+        ledger = self._ledger
+        policy, needed_until = ledger.policy(name, now), ledger.needed_until(name, now)
+        at = renewal_at(ledger[name], policy, now, needed_until=needed_until)
+        return Renewal(at, ledger.policy(name, at or now).asks_human)
