@@ -29,7 +29,7 @@ COMMANDS = (
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show which credentials are fresh, and what went wrong"),
+    ("status", "status.status", "show which credentials are fresh, and what went wrong"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),

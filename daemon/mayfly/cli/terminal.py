@@ -24,8 +24,8 @@ USUAL_ROWS = 24
 
 GREEN, YELLOW, RED, CYAN, DIM, BOLD = "32", "33", "31", "36", "2", "1"
 
-# A whole command can be copied from one line.
-_WORD = re.compile(r"'[^']*'\S*|\S+")
+# A command can be copied from one line.
+_WORD = re.compile(r"'[^']*'\S*|\([^()]*\)\S*|\S+")
 _BEYOND_ASCII = "█░·…"
 
 
@@ -89,8 +89,8 @@ def width_of(text: str) -> int:
 def wrapped(text: str, columns: int | None, *, breaks_words: bool = False) -> list[str]:
     """The lines of a printable text in so many columns; at least one.
 
-    What stands in 'single quotes' stays together, if it fits. A longer word overflows, so that a path can be copied;
-    with `breaks_words` it is broken.
+    What stands in 'single quotes' or in parentheses stays together, if it fits. A longer word overflows, so that a path
+    can be copied; with `breaks_words` it is broken.
     """
     if columns is None or width_of(text) <= columns:
         return [text]
