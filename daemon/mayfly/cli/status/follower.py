@@ -55,6 +55,12 @@ class Follower:
             return None
         return self._observed_at + timedelta(seconds=seconds - self._received_seconds)
 
+    def rest_seconds(self, seconds: float) -> float:
+        """Until something is due."""
+        if self._events is None:
+            return max(0.0, self._connect_seconds - seconds)
+        return client.ANSWER_SECONDS if self._asking else max(0.0, self._next_question(seconds) - seconds)
+
     def step(self, ready: list[client.Call], seconds: float) -> None:
         """Read what is ready, and ask what is due."""
         if self._events in ready:
@@ -86,10 +92,13 @@ class Follower:
             self._ask_seconds = seconds
 
     def _hear(self, seconds: float) -> None:
-        if self._events and not self._events.read():
+        heard = self._events.read() if self._events else b""
+        if self._events and not heard:
             self._events.close()
             self._events = None
-        self._ask_seconds = min(self._ask_seconds, max(seconds, self._asked_seconds + TOGETHER_SECONDS))
+        # The head of the answer is no event.
+        if not heard or b"data: " in heard:
+            self._ask_seconds = min(self._ask_seconds, max(seconds, self._asked_seconds + TOGETHER_SECONDS))
 
     # The status
 

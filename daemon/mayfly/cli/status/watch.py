@@ -39,7 +39,8 @@ def _follow(screen: Screen) -> None:
         follower.step(ready, seconds_with_sleep())
         screen.draw(_frame(follower, Terminal.at(sys.stdout, os.environ)))
         # The clock in the last line turns at whole seconds.
-        heard = screen.wait(follower.sources, 1 - time.time() % 1)
+        rest_seconds = min(1 - time.time() % 1, follower.rest_seconds(seconds_with_sleep()))
+        heard = screen.wait(follower.sources, rest_seconds)
         keys, ready = heard.keys, [call for call in heard.ready if isinstance(call, client.Call)]
     follower.close()
 
