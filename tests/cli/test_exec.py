@@ -146,6 +146,7 @@ LIGHT = HEAVY | {"attr", "attrs", "cattr", "cattrs", "asyncio", "dataclasses", "
         (["env", "--off"], LIGHT),
         (["exec", "nsrc", "--", "true"], LIGHT),
         (["status"], HEAVY),
+        (["prompt"], LIGHT),
         (["login"], HEAVY),
         (["credential-process", "nsrc"], HEAVY),
     ],

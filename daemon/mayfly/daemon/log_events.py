@@ -75,6 +75,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "daemon.stopped": {},
     "exchange.started": {"kind": word, "profiles": words},
     "library.warned": {"library": word, "text": text},
+    "prompt.failed": {"reason": text},
     "request.failed": {"exception": text},
     "request.refused": {"cause": word, "times": number},
     "session.ending": {"profile": word, "left_seconds": number},
