@@ -45,6 +45,17 @@ LEFT = (1190, 900, 600, 301, 299, 100, 1, -1)
     seen_after=5,
     needed_longer=None,
 )
+@example(
+    asks_human=True,
+    life=900,
+    jitter=0,
+    is_used=True,
+    error=NO,
+    failures=1,
+    failed_before_end=301,
+    seen_after=301,
+    needed_longer=None,
+)
 @settings(max_examples=600)
 def test_the_clock_tries_when_it_was_foretold_and_not_before(
     *,

@@ -99,6 +99,8 @@ class PromptFiles:
 def _put(lines: Mapping[str, str], before: Mapping[str, str] | None) -> None:
     """Write the lines that are new, and remove the files of other profiles; raises OSError or ConfigInvalid."""
     folder = prompt_file.folder()
+    if not lines and not os.path.lexists(folder):
+        return
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     check_private(folder, 0o700)

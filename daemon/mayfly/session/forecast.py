@@ -22,27 +22,26 @@ def renewal_at(
         return None
     end = session.ends_at()
     due_at = end - _seconds(session.window_seconds(policy)) if end else now
-    times = [max(at, due_at) for at in _times(session, policy, due_at, needed_until)]
+    ends = [end for end in (end, needed_until) if end and end > now]
+    times = [max(at, due_at) for at in _times(session, policy, due_at, ends)]
     return min(times) if times and min(times) > now else None
 
 
-def _times(session: Session, policy: RefreshPolicy, due_at: datetime, needed_until: datetime | None) -> list[datetime]:
+def _times(session: Session, policy: RefreshPolicy, due_at: datetime, ends: list[datetime]) -> list[datetime]:
     """The times from which on the clock may try, as far as the refresh window allows."""
     if session.last_error is None or session.failed_at is None:
         return [due_at]
     if backoff.by_itself(session.last_error, policy) is ByItself.AT_FEW_MOMENTS:
-        return _few_moments(session, policy, session.failed_at, needed_until)
+        return _few_moments(session, policy, session.failed_at, ends)
     retry_at = session.failed_at + _seconds(session.retry_after_seconds)
     # Where only live credentials are renewed, the delay may be longer than their life.
     return [retry_at] if session.retries_by_itself_at(policy, max(retry_at, due_at)) else []
 
 
-def _few_moments(
-    session: Session, policy: RefreshPolicy, failed_at: datetime, needed_until: datetime | None
-) -> list[datetime]:
-    """The moments after a refusal. The next unlock is one, too, and nobody knows when that is."""
-    chances = [end - _seconds(LAST_CHANCE_SECONDS) for end in (session.ends_at(), needed_until) if end]
+def _few_moments(session: Session, policy: RefreshPolicy, failed_at: datetime, ends: list[datetime]) -> list[datetime]:
+    """The moments after a refusal: before each of `ends`, or long after it. The next unlock is one that nobody knows."""
     again_at = failed_at + _seconds(policy.retry_min_seconds)
+    chances = [end - _seconds(LAST_CHANCE_SECONDS) for end in ends]
     times = [max(at, again_at) for at in chances if at > failed_at]
     if session.left_seconds(failed_at) > session.window_seconds(policy):
         times.append(failed_at + _seconds(max(JOIN_WINDOW_SECONDS, session.retry_after_seconds)))
