@@ -100,26 +100,31 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ([fetch("11:00:00"), fetch("11:57:30"), fetch("11:58:00")], " by terraform (pid 42, aws)"),
         ([fetch("11:57:30"), fetch("11:58:00", "q", 7)], " by q (pid 7, aws), terraform (pid 42, aws)"),
         ([fetch("11:58:00", "\x1b]0;x\x07\nq")], " by ?]0;x??q (pid 42, aws)"),
+        ([fetch("11:00:00", agent="curl"), fetch("11:57:50")], " by terraform (pid 42, aws)"),
         ([fetch("11:58:00") | {"profile": "other"}], ""),
+        ([fetch(f"11:57:0{pid}", pid=pid) for pid in range(9)], " by terraform (pid 8, aws)"),
         (
-            [fetch(f"11:57:0{pid}", pid=pid) for pid in range(9)],
-            ", ".join([" by terraform (pid 8, aws)", *(f"terraform (pid {pid}, aws)" for pid in (7, 6))]),
+            [fetch(f"11:57:0{pid}", f"p{pid}") for pid in range(9)],
+            " by p8 (pid 42, aws), p7 (pid 42, aws), p6 (pid 42, aws)",
         ),
     ],
 )
 def test_page_tells_who_uses_a_profile(fetches: list[dict[str, Any]], told: str) -> None:
-    """Programs that were given it in the minute before its last use, then earlier ones; three, each once."""
+    """Programs that were given it in the minute before its last use, then earlier ones; three, each once, by name."""
     changes = {"renewal_takes": "nothing", "last_fetched_at": "2026-11-22T11:58:00Z"}
 
     assert f"used 2m ago{told}" == used(*fetches, **changes)
 
 
 def test_page_tells_which_roles_use_a_profile() -> None:
-    """A source that no program fetches itself is used for its roles."""
+    """A source that no program fetches itself is used for its roles; who waits in vain has asked for it."""
     role = row("admin", source="nsrc")
     unused = row("audit", source="nsrc", last_fetched_at=None)
 
     assert lines(row(), role, unused)[0].endswith("used 2m ago, for admin")
+    earlier = [fetch("11:00:00")]
+    assert lines(row(), role, last_fetches=earlier)[0].endswith(", for admin; 1h ago by terraform (pid 42, aws)")
+    assert lines(EMPTY | {"last_fetched_at": "2026-11-22T11:58:00Z"})[0].endswith("asked for 2m ago")
     assert lines(row(), role, unused)[2].endswith("from nsrc - not used yet")
 
 

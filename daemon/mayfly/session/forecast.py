@@ -39,7 +39,7 @@ def _times(session: Session, policy: RefreshPolicy, due_at: datetime, ends: list
 
 
 def _few_moments(session: Session, policy: RefreshPolicy, failed_at: datetime, ends: list[datetime]) -> list[datetime]:
-    """The moments after a refusal: before each of `ends`, or long after it. The next unlock is one that nobody knows."""
+    """The moments after a refusal: before each of `ends`, or long after it. The next unlock is unknown."""
     again_at = failed_at + _seconds(policy.retry_min_seconds)
     chances = [end - _seconds(LAST_CHANCE_SECONDS) for end in ends]
     times = [max(at, again_at) for at in chances if at > failed_at]

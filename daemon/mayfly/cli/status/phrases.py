@@ -73,11 +73,13 @@ def usage(row: Row, roles: Sequence[str], fetches: Sequence[Row], now: datetime,
     if not row["last_fetched_at"]:
         return "not used yet" if row["expiration"] else ""
     used_at = instant(row["last_fetched_at"])
-    told = f"used {_ago(used_at, now)}"
-    if not fetches:
-        return f"{told}, for {', '.join(roles)}" if roles else told
+    # Who waits for credentials in vain has asked for them.
+    told = f"{'used' if row['expiration'] else 'asked for'} {_ago(used_at, now)}"
     latest = [fetch for fetch in fetches if (used_at - instant(fetch["at"])).total_seconds() <= NOTED_EVERY_SECONDS]
-    told += f" by {', '.join(_client(fetch, is_short=is_short) for fetch in latest)}" if latest else ""
+    if latest:
+        told += f" by {', '.join(_client(fetch, is_short=is_short) for fetch in latest)}"
+    elif roles:
+        told += f", for {', '.join(roles)}"
     before = [
         f"{_ago(instant(fetch['at']), now)} by {_client(fetch, is_short=is_short)}" for fetch in fetches[len(latest) :]
     ]
@@ -85,9 +87,14 @@ def usage(row: Row, roles: Sequence[str], fetches: Sequence[Row], now: datetime,
 
 
 def last_few(profile: str, fetches: Sequence[Row]) -> list[Row]:
-    """The programs that were given this profile last, each once, the newest first."""
-    ordered = sorted((fetch for fetch in fetches if fetch["profile"] == profile), key=lambda fetch: str(fetch["at"]))
-    return list({_client(fetch): fetch for fetch in ordered}.values())[: -LAST_FEW - 1 : -1]
+    """The programs that were given this profile last, each with its last process, the newest first."""
+    ordered = sorted((fetch for fetch in fetches if fetch["profile"] == profile), key=_at)
+    latest = {fetch["program"] or fetch["agent"]: fetch for fetch in ordered}
+    return sorted(latest.values(), key=_at, reverse=True)[:LAST_FEW]
+
+
+def _at(fetch: Row) -> str:
+    return str(fetch["at"])
 
 
 def cool_off(row: Row, now: datetime) -> str:
