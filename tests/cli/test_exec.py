@@ -231,6 +231,7 @@ LIGHTEST = LIGHT | {"argparse", "pathlib"}
         (["env", "--off"], LIGHT),
         (["exec", "nsrc", "--", "true"], LIGHT),
         (["status"], HEAVY),
+        (["prompt"], LIGHT),
         (["login"], HEAVY),
         (["credential-process", "nsrc"], HEAVY),
     ],

@@ -62,9 +62,12 @@ class Call:
             pass  # `_parse` sees whether the answer is whole
         return self._parse(bytes(received))
 
-    def block(self) -> bytes:
-        """The next part of an answer that is a stream; b"" at its end."""
-        return self._sock.recv(65536)
+    def read(self) -> bytes:
+        """What has come of an answer without an end (`GET /events`); b"" if no more comes."""
+        try:
+            return self._sock.recv(65536)
+        except OSError:
+            return b""
 
     def close(self) -> None:
         """Wait for no answer any more."""

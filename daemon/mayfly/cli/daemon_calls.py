@@ -102,7 +102,7 @@ def send(
     try:
         return client.send(method, target, answer_seconds=answer_seconds, body=body)
     except (client.NotRunning, client.Distrusted) as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
 
 
 def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
@@ -117,7 +117,7 @@ def answer(call: client.Call, profile: str = "") -> bytes:
     try:
         reply = call.reply()
     except client.NotRunning as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
     return body_of(reply, profile)
 
 
@@ -164,7 +164,8 @@ def _exit_code(error: dict[str, Any]) -> int:
     return speech.HUMAN_MUST_ACT if error.get("needs_human") else speech.FAILED
 
 
-def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+def stop_for(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+    """The Stop that says why there is no daemon, and what to do. It may take a moment to find out."""
     if isinstance(reason, client.Distrusted):
         from shlex import quote
 

@@ -29,7 +29,8 @@ COMMANDS = (
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show which credentials are fresh, and what went wrong"),
+    ("status", "status.status", "show which credentials are fresh, and what went wrong"),
+    ("prompt", "prompt", "print a profile and its time left for a shell's prompt"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
     ("doctor", "doctor.doctor", "say what is well, what is not, and what mends it"),
@@ -136,17 +137,22 @@ def _run(argv: list[str]) -> int:
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     module = module_of(file)
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
-    if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+    if hasattr(module, "run_for") and _is_plain(words, may_be_alone=hasattr(module, "MAY_BE_ALONE")):
         if is_under_sudo:
             places.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
-        return int(module.run_for(words[0]))
+        return int(module.run_for("".join(words)))
     from mayfly.cli import parser
 
     given = parser.parse(module, name, does, words)
     if is_under_sudo:
         places.accept_sudo_user()
     return int(module.run(given))
+
+
+def _is_plain(words: list[str], *, may_be_alone: bool) -> bool:
+    """True for one word that is no option, and for none where that has a meaning."""
+    return (len(words) == 1 and words[0] != "" and not words[0].startswith("-")) or (may_be_alone and not words)
 
 
 def module_of(file: str) -> ModuleType:

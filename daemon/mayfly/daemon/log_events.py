@@ -77,6 +77,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "exchange.started": {"kind": word, "profiles": words},
     "login.withheld": {"profile": word},
     "library.warned": {"library": word, "text": text},
+    "prompt.failed": {"reason": text},
     "request.failed": {"exception": text},
     "request.refused": {"cause": word, "times": number},
     "session.ending": {"profile": word, "left_seconds": number},

@@ -1,6 +1,6 @@
 # Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
 
-_shtab_mayfly_subparsers=(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_subparsers=(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
 _shtab_mayfly_serve_option_strings=(-h --help --config --listen --sealed)
@@ -8,7 +8,8 @@ _shtab_mayfly_env_option_strings=(-h --help --config --shell --token-file --off)
 _shtab_mayfly_exec_option_strings=(-h --help --config --token-file --allow-shadow --min-life)
 _shtab_mayfly_login_option_strings=(-h --help --through-lock --min-life)
 _shtab_mayfly_forget_option_strings=(-h --help)
-_shtab_mayfly_status_option_strings=(-h --help --json)
+_shtab_mayfly_status_option_strings=(-h --help --json --watch)
+_shtab_mayfly_prompt_option_strings=(-h --help --folder)
 _shtab_mayfly_whoami_option_strings=(-h --help)
 _shtab_mayfly_console_option_strings=(-h --help --to --print --browser --logout-first)
 _shtab_mayfly_doctor_option_strings=(-h --help --config --json --sandbox --ask)
@@ -30,6 +31,7 @@ _shtab_mayfly_exec_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_exec___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_login_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_forget_pos_0_COMPGEN=_mayfly_profiles
+_shtab_mayfly_prompt_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_whoami_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_console_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_doctor___config_COMPGEN=_shtab_compgen_files
@@ -44,8 +46,8 @@ _shtab_mayfly_completion___config_COMPGEN=_shtab_compgen_files
 
 _shtab_mayfly_env___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
-_shtab_mayfly_help_pos_0_choices=(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
-_shtab_mayfly_pos_0_choices=(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_help_pos_0_choices=(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
+_shtab_mayfly_pos_0_choices=(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
 
 _shtab_mayfly_demo__h_nargs=0
 _shtab_mayfly_demo___help_nargs=0
@@ -71,6 +73,10 @@ _shtab_mayfly_forget___help_nargs=0
 _shtab_mayfly_status__h_nargs=0
 _shtab_mayfly_status___help_nargs=0
 _shtab_mayfly_status___json_nargs=0
+_shtab_mayfly_status___watch_nargs=0
+_shtab_mayfly_prompt__h_nargs=0
+_shtab_mayfly_prompt___help_nargs=0
+_shtab_mayfly_prompt___folder_nargs=0
 _shtab_mayfly_whoami__h_nargs=0
 _shtab_mayfly_whoami___help_nargs=0
 _shtab_mayfly_console__h_nargs=0

@@ -41,7 +41,7 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
+set -g _shtab_mayfly_commands demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
 set -g _shtab_mayfly_opts_with_value --browser --config --environment-d --item --launchctl-setenv --listen --min-life --prefix --shell --to
 
 complete -c mayfly -e
@@ -82,6 +82,11 @@ complete -c mayfly -n '_shtab_mayfly_using forget; and test $_shtab_mayfly_npos 
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a status -d 'Show which credentials are fresh, and what went wrong.'
 complete -c mayfly -n '_shtab_mayfly_using status' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using status' -l json -d 'the daemon'"'"'s whole status, for scripts'
+complete -c mayfly -n '_shtab_mayfly_using status' -l watch -d 'the same page, live, until q or ctrl-c'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a prompt -d 'Print a profile and its time left for a shell'"'"'s prompt.'
+complete -c mayfly -n '_shtab_mayfly_using prompt' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using prompt' -l folder -d 'print where the files for prompts are instead'
+complete -c mayfly -n '_shtab_mayfly_using prompt; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: $MAYFLY_PROFILE, $AWS_PROFILE, or the only one that has a session'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a whoami -d 'Ask AWS who a profile is.'
 complete -c mayfly -n '_shtab_mayfly_using whoami' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using whoami; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d PROFILE
@@ -136,4 +141,4 @@ complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command

@@ -16,6 +16,7 @@ _shtab_mayfly_commands() {
     import-aws-config:'Make a config from the profiles in ~/.aws.'
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
+    prompt:'Print a profile and its time left for a shell'"'"'s prompt.'
     reload:'Have the daemon read its changed config.'
     rotate:'Make new tokens, so that the old ones open nothing.'
     serve:'Run the daemon in the foreground.'
@@ -129,7 +130,7 @@ _shtab_mayfly_forget_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -167,6 +168,15 @@ _shtab_mayfly_login_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_login_defaults_added=0
 
+_shtab_mayfly_prompt_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--folder[print where the files for prompts are instead]"
+  ":default\: \$MAYFLY_PROFILE, \$AWS_PROFILE, or the only one that has a session:_mayfly_profiles"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_prompt_defaults_added=0
+
 _shtab_mayfly_reload_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
 )
@@ -196,6 +206,7 @@ _shtab_mayfly_serve_defaults_added=0
 _shtab_mayfly_status_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[the daemon\'s whole status, for scripts]"
+  "--watch[the same page, live, until q or ctrl-c]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -249,6 +260,7 @@ _shtab_mayfly() {
         import-aws-config) _arguments -C -s $_shtab_mayfly_import_aws_config_options ;;
         install) _arguments -C -s $_shtab_mayfly_install_options ;;
         login) _arguments -C -s $_shtab_mayfly_login_options ;;
+        prompt) _arguments -C -s $_shtab_mayfly_prompt_options ;;
         reload) _arguments -C -s $_shtab_mayfly_reload_options ;;
         rotate) _arguments -C -s $_shtab_mayfly_rotate_options ;;
         serve) _arguments -C -s $_shtab_mayfly_serve_options ;;

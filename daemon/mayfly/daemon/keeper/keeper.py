@@ -202,6 +202,11 @@ class Keeper:
         now = self._clock()
         return [status_of(self._ledger, self._wanted, profile, now) for profile in self.config.profiles]
 
+    def ends(self) -> dict[str, datetime]:
+        """The end of each profile's session by our clock, also of an expired one; nothing where there is none."""
+        ends = {profile: self._ledger[self._ledger.name_of(profile)].ends_at() for profile in self.config.profiles}
+        return {profile: end for profile, end in ends.items() if end}
+
     def adopt(self, config: Config) -> None:
         """Take over a changed config; the sessions of unchanged profiles go on."""
         before = self._ledger.config
