@@ -41,7 +41,7 @@ class ProfileStatus:
     """
 
     profile: str
-    source: str | None
+    source: str | None = None
     phase: str
     access_key_id: str | None
     issued_at: datetime | None
@@ -71,7 +71,6 @@ class ProfileStatus:
         now: datetime,
         ground: Session | None = None,
         stage: StageStatus | None = None,
-        source: str | None = None,
         renewal: Renewal | None = None,
     ) -> ProfileStatus:
         """The status of a session at `now`; `ground` is the source session if the profile waits for that one.
@@ -84,7 +83,6 @@ class ProfileStatus:
         renewal = renewal or Renewal(renewal_at(session, policy, now), policy.asks_human)
         return cls(
             profile=profile,
-            source=source,
             phase=session.phase(policy, now).value,
             access_key_id=f"…{credentials.access_key_id[-4:]}" if credentials else None,
             issued_at=session.issued_at if credentials else None,

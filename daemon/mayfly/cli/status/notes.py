@@ -9,6 +9,10 @@ from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
 
+# The stage of `mayfly.shared.stages`, which is not imported here: it takes attrs along.
+APPROVE = "approve"
+
+
 TYPE_CHECKING = False  # typing costs `mayfly status` some ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +38,5 @@ def _notes_of_shell(status: Mapping[str, Any]) -> list[str]:
 
 
 def is_prompting(status: Mapping[str, Any]) -> bool:
-    """True if a profile waits for 1Password, and an `op` runs that may have put a prompt on the screen."""
-    if not any(row["in_flight"] and "1Password" in row["next_step"] for row in status["profiles"]):
-        return False
-    from mayfly.exchange.onepassword import prompt_mark
-
-    return prompt_mark.is_prompting()
+    """True if an `op` runs for a profile, and asks a person."""
+    return any((row.get("stage") or {}).get("name") == APPROVE for row in status["profiles"])

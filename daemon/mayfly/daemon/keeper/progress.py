@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import attrs
+
 from mayfly.daemon.keeper.code_queue import next_code_seconds
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.wanted import Kind, Progress, State, WantedSessions
@@ -23,7 +25,7 @@ def progress_of(stage: Stage, now: datetime) -> Progress:
 def status_of(ledger: Ledger, wanted: WantedSessions, profile: str, now: datetime) -> ProfileStatus:
     """The status of a profile at `now`."""
     name = ledger.name_of(profile)
-    return ProfileStatus.of(
+    found = ProfileStatus.of(
         profile,
         ledger[name],
         ledger.policy(name, now),
@@ -31,9 +33,9 @@ def status_of(ledger: Ledger, wanted: WantedSessions, profile: str, now: datetim
         in_flight=name in wanted,
         stage=stage_of(ledger, wanted, name, now),
         now=now,
-        source=ledger.source(profile),
         renewal=_renewal_of(ledger, name, now),
     )
+    return attrs.evolve(found, source=ledger.source(profile))
 
 
 def _renewal_of(ledger: Ledger, name: str, now: datetime) -> Renewal:
