@@ -1,7 +1,7 @@
 """The `mayfly` command: it parses, calls and prints. Each command is one file; it imports heavy modules by itself.
 
 Commands: demo, serve, env, exec, login, forget, status, whoami, credential_process, reload, rotate,
-aws_config/aws_config, aws_config/import_aws_config, install/install, install/uninstall.
+aws_config/aws_config, aws_config/import_aws_config, init/init, install/install, install/uninstall.
 
 Shared by commands:
 
@@ -12,6 +12,7 @@ Shared by commands:
 - ports: who has a port; durations: times for people; status_page: what `status` prints
 - aws_config/: sections (our block in ~/.aws/config), shadows ([default] in ~/.aws), regions, plan (what
   `import-aws-config` computes)
+- init/: see its own list
 - install/: with_systemd, with_launchd, unit_files (write and remove a unit), desktop (programs that no shell starts)
 """
 
