@@ -187,12 +187,12 @@ async def test_the_end_of_the_input_is_an_answer(new: World) -> None:
 
 
 async def test_a_config_json_goes_on_to_the_login(world: World) -> None:
-    """The seed's config needs nothing written: two questions, and who it is."""
+    """The seed's config needs nothing written: what is left are two questions."""
     person = Person(world)
     await person.sees("~/.config/mayfly/config.json works as it is, with nsrc: nothing is to be written")
     await person.answers("by AWS_PROFILE and --profile")
-    await person.answers("log in now")
-    await person.sees(f'"Arn": "arn:aws:iam::{SEED_ACCOUNT}:user/carmas"')
+    await person.answers("log in now, and ask AWS who that is (1Password asks)? [Y/n]: ", "n")
+    await person.sees("mayfly: hint: log in: mayfly login nsrc")
 
     assert 0 == await person.ends()
     assert "[profile nsrc]" in (world.home / ".aws/config").read_text()

@@ -159,22 +159,22 @@ async def test_the_device_is_asked_of_aws(world: World) -> None:
     user = world.account().users[0]
     key = f"arn:aws:iam::{SEED_ACCOUNT}:u2f/user/carmas/key"
     mute, two = replace(user, may_list_devices=False), replace(user, other_devices=(key, f"{SERIAL}2"))
-    stops = [await init(world, env={"AWS_ENDPOINT_URL_IAM": ""})]
+    stops = [await init(world, env={"AWS_ENDPOINT_URL_IAM": url}) for url in ("", "https://iam.example.com")]
     for one in (mute, two):
         async with EmbeddedSts(Account(account_id=SEED_ACCOUNT, users=(one,))) as iam:
-            stops.append(await init(world, env={"AWS_ENDPOINT_URL_IAM": iam.url} | measured()))
+            followed = measured() if one is two else {}
+            stops.append(await init(world, env={"AWS_ENDPOINT_URL_IAM": iam.url} | followed))
+            assert ["ListMFADevices"] == [call.action for call in iam.calls]
     is_written = world.config.exists()
-    ended = await init(world)
+    ended = await init(world, "--mfa-id", f"{SERIAL}2")
 
-    assert [(2, True)] * 3 == [(stop.code, "--mfa-id" in stop.err) for stop in stops]
-    assert (False, 0, SERIAL) == (
-        is_written,
-        ended.code,
-        written(world)["profiles"]["nsrc-aws-training-account"]["mfa_id"],
-    )
-    assert "iam:ListMFADevices" in stops[1].err
-    assert (True, False) == (f"hint: --mfa-id {SERIAL}2" in stops[2].err, key in stops[2].err)
-    assert ["ok"] == [call.outcome for call in world.sts.calls]
+    assert [(2, True)] * 4 == [(stop.code, "--mfa-id" in stop.err) for stop in stops]
+    assert (False, 0) == (is_written, ended.code)
+    assert f"{SERIAL}2" == written(world)["profiles"]["nsrc-aws-training-account"]["mfa_id"]
+    assert "AWS_ENDPOINT_URL_IAM is not followed" in stops[1].err
+    assert "iam:ListMFADevices" in stops[2].err
+    assert (True, False) == (f"hint: --mfa-id {SERIAL}2" in stops[3].err, key in stops[3].err)
+    assert [] == world.sts.calls
 
 
 async def test_keys_and_code_in_two_items(world: World) -> None:
@@ -201,7 +201,8 @@ async def test_keys_and_code_in_two_items(world: World) -> None:
 async def test_a_service_account_is_read_as_the_daemon_will(world: World) -> None:
     """Without a file the token is taken from the variable each time, which no service has; with one, from there."""
     token = {"OP_SERVICE_ACCOUNT_TOKEN": "ops_madeup"}
-    file = world.home / "token"
+    file = world.home / ".config/mayfly/service-account-token"
+    file.parent.mkdir(parents=True)
     file.write_text("ops_madeup\n")
     file.chmod(0o600)
     world.vault.update(mode="service", service_token="ops_madeup", accounts=[])
@@ -209,7 +210,7 @@ async def test_a_service_account_is_read_as_the_daemon_will(world: World) -> Non
     by_variable = await init(world, "--item", SEED_ITEM, env=token)
     first = written(world)["onepassword"]
     world.config.unlink()
-    by_file = await init(world, "--item", SEED_ITEM, "--token-file", "~/token")
+    by_file = await init(world, "--item", SEED_ITEM, "--token-file", "~/.config/mayfly/service-account-token")
 
     assert (2, True) == (service.code, "--token-file FILE" in service.err)
     assert (0, {"token_command": ["printenv", "OP_SERVICE_ACCOUNT_TOKEN"]}) == (by_variable.code, first)

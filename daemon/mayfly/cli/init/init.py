@@ -56,7 +56,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace, talk: Talk) -> int:
-    profiles.check(given)
+    for part in (picks, profiles, serial):
+        part.check(given)
     path = config_file.place(given.config)
     if path.suffix == ".json":
         return _with_json(path, given, talk)
@@ -133,4 +134,4 @@ def _with_json(path: Path, given: argparse.Namespace, talk: Talk) -> int:
         )
     speech.say(f"{shown(path)} works as it is, with {names}: nothing is to be written")
     first = next(name for name in config.profiles if config.base_of(name) == name)
-    return next_steps.take(given, talk, Written(first, config.onepassword_of(first)))
+    return next_steps.take(given, talk, Written(first, config.onepassword_of(first), has_asked=False))

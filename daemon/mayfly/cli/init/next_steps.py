@@ -33,11 +33,13 @@ class Written(NamedTuple):
     """What the steps are for: the profile, and the way to its keys.
 
     `was_in_aws`: `~/.aws/config` has the profile or its roles, and finds their credentials in another manner so far.
+    `has_asked`: 1Password has been asked for the item already.
     """
 
     profile: str
     way: OnePassword
     was_in_aws: bool = False
+    has_asked: bool = True
 
 
 def take(given: argparse.Namespace, talk: Talk, written: Written) -> int:
@@ -86,8 +88,8 @@ class _Steps:
 
     def login(self) -> int:
         """Log in, and ask AWS who that is. If the person has to act first, they can, and try again."""
-        again = " (1Password asks once more)" if self._written.way.asks_human else ""
-        question = f"log in now, and ask AWS who that is{again}?"
+        prompt = f" (1Password asks{' once more' if self._written.has_asked else ''})"
+        question = f"log in now, and ask AWS who that is{prompt if self._written.way.asks_human else ''}?"
         if not (self._given.login or (self._talk.asks and self._talk.confirms(question))):
             return speech.DONE
         profile = self._written.profile

@@ -48,6 +48,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check(given: argparse.Namespace) -> None:
+    """Raise Stop for an option that cannot be right, before anybody is asked."""
+    _named_fields(given.field)
+    for reference, option in ((given.item, "--item"), (given.otp_item, "--otp-item")):
+        if reference is not None:
+            _vault_and_name(reference, option)
+
+
 class Picker:
     """Picks by `op`. Reads the list of items once, and again if an item of it has gone."""
 
@@ -102,7 +110,7 @@ class Picker:
         field = found.field or self._chosen(item, key, found)
         reference = fields.reference(item, field)
         if reference is None:
-            raise Unfit(f"{field.shown!r}: no secret reference may have such a name: rename the field in 1Password")
+            raise Unfit(f"no secret reference can lead to {field.shown!r} alone: give it another name in 1Password")
         return Picked(item, field, reference)
 
     def _chosen(self, item: Item, key: str, found: Found) -> Field:

@@ -18,7 +18,7 @@ from mayfly.config.profile_name import is_profile_name
 from mayfly.config.region import is_region
 
 
-NAMES_SHOWN = 8
+NAMES_SHOWN = 5
 
 _NONE = Plan({}, {}, [], {})
 _NEW = "another one, which is not in ~/.aws"
@@ -80,14 +80,15 @@ def choose(
 
 
 def _say_notes(plan: Plan, roles: Collection[str]) -> None:
-    """What has changed in these roles; and, if there are any, what else `~/.aws` has, in a few words."""
+    """What has changed in these roles; and, if there are any, the names of profiles with other sources."""
     for note in plan.notes:
         if note.partition(": ")[0] in roles:
             speech.say(note)
-    left = [note.removeprefix("left out ").partition(": ")[0] for note in plan.notes if note.startswith("left out ")]
+    others = (note.removeprefix("left out ").partition(": ") for note in plan.notes if note.startswith("left out "))
+    left = [f"{name} ({reason})" for name, _, reason in others if "neither keys nor a role" not in reason]
     if roles and left:
         more = f" and {len(left) - NAMES_SHOWN} more" if len(left) > NAMES_SHOWN else ""
-        speech.say(f"not taken along, without keys or with other sources: {', '.join(left[:NAMES_SHOWN])}{more}")
+        speech.say(f"not taken along: {', '.join(left[:NAMES_SHOWN])}{more}")
 
 
 def roles_on(plan: Plan, base: str) -> dict[str, Role]:

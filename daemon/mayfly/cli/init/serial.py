@@ -32,6 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mfa-id", metavar="ARN", help=f"the MFA device ({EXAMPLE}), if neither item nor AWS tell it")
 
 
+def check(given: argparse.Namespace) -> None:
+    """Raise Stop for an option that names no MFA device, before anybody is asked."""
+    if given.mfa_id and (reason := problem(given.mfa_id)):
+        raise speech.Stop(speech.WRONG_USAGE, f"--mfa-id {reason}")
+
+
 class Signer(NamedTuple):
     """The access key by which AWS is asked, and the region that tells the partition."""
 
@@ -45,8 +51,6 @@ def find(
 ) -> Serial:
     """The serial; `known` is that of `~/.aws/config`, or "". Raises Stop if nobody tells it."""
     if given.mfa_id:
-        if reason := problem(given.mfa_id):
-            raise speech.Stop(speech.WRONG_USAGE, f"--mfa-id {reason}")
         return Serial(given.mfa_id, "")
     if picked := picker.serial(signer.key.item, code.item):
         return Serial(picked.reference, picked.field.shown)
