@@ -1,8 +1,9 @@
 # Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
 
-_shtab_mayfly_subparsers=(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_subparsers=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
+_shtab_mayfly_init_option_strings=(-h --help --config --item --otp-item --field --profile --region --no-roles --account --token-file --connect-token-file --mfa-id --yes --force --install --aws-config --login)
 _shtab_mayfly_serve_option_strings=(-h --help --config --listen --sealed)
 _shtab_mayfly_env_option_strings=(-h --help --config --shell --token-file --off)
 _shtab_mayfly_exec_option_strings=(-h --help --config --token-file --allow-shadow --min-life)
@@ -24,6 +25,10 @@ _shtab_mayfly_completion_option_strings=(-h --help --config)
 _shtab_mayfly_help_option_strings=(-h --help)
 _shtab_mayfly_option_strings=(-h --help --version)
 
+_shtab_mayfly_init___config_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_init___profile_COMPGEN=_mayfly_profiles
+_shtab_mayfly_init___token_file_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_init___connect_token_file_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_serve___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_env_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_env___config_COMPGEN=_shtab_compgen_files
@@ -46,12 +51,20 @@ _shtab_mayfly_completion___config_COMPGEN=_shtab_compgen_files
 
 _shtab_mayfly_env___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
-_shtab_mayfly_help_pos_0_choices=(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
-_shtab_mayfly_pos_0_choices=(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_help_pos_0_choices=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
+_shtab_mayfly_pos_0_choices=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
 
 _shtab_mayfly_demo__h_nargs=0
 _shtab_mayfly_demo___help_nargs=0
 _shtab_mayfly_demo___once_nargs=0
+_shtab_mayfly_init__h_nargs=0
+_shtab_mayfly_init___help_nargs=0
+_shtab_mayfly_init___no_roles_nargs=0
+_shtab_mayfly_init___yes_nargs=0
+_shtab_mayfly_init___force_nargs=0
+_shtab_mayfly_init___install_nargs=0
+_shtab_mayfly_init___aws_config_nargs=0
+_shtab_mayfly_init___login_nargs=0
 _shtab_mayfly_serve__h_nargs=0
 _shtab_mayfly_serve___help_nargs=0
 _shtab_mayfly_serve___sealed_nargs=0

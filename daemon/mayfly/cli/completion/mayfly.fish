@@ -41,8 +41,8 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
-set -g _shtab_mayfly_opts_with_value --browser --config --environment-d --item --launchctl-setenv --listen --min-life --prefix --shell --to
+set -g _shtab_mayfly_commands demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
+set -g _shtab_mayfly_opts_with_value --account --browser --config --connect-token-file --environment-d --field --item --launchctl-setenv --listen --mfa-id --min-life --otp-item --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
 complete -c mayfly -f
@@ -52,6 +52,24 @@ complete -c mayfly -n _shtab_mayfly_using -l version -d 'show the version'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a demo -d 'See Mayfly at work, without 1Password and AWS.'
 complete -c mayfly -n '_shtab_mayfly_using demo' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using demo' -l once -d 'end after the story, and do not stay for you to try'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a init -d 'Make a config from 1Password'"'"'s items, and go on to the first login.'
+complete -c mayfly -n '_shtab_mayfly_using init' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using init' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using init' -l item -x -d 'the item with the access key, by names or IDs'
+complete -c mayfly -n '_shtab_mayfly_using init' -l otp-item -x -d 'the item with the one-time password, if another'
+complete -c mayfly -n '_shtab_mayfly_using init' -l field -x -d 'the field for KEY (access_key_id, secret_access_key, otp, mfa_id) where several may be it'
+complete -c mayfly -n '_shtab_mayfly_using init' -l profile -xka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile'"'"'s name in the config'
+complete -c mayfly -n '_shtab_mayfly_using init' -l region -x -d 'the AWS region of its clients'
+complete -c mayfly -n '_shtab_mayfly_using init' -l no-roles -d 'take no roles along from ~/.aws/config'
+complete -c mayfly -n '_shtab_mayfly_using init' -l account -x -d 'the 1Password account, as for '"'"'op --account'"'"''
+complete -c mayfly -n '_shtab_mayfly_using init' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'a file (mode 0600) with a service account'"'"'s token'
+complete -c mayfly -n '_shtab_mayfly_using init' -l connect-token-file -xka "(__fish_complete_path (commandline -ct))" -d 'the same for the Connect server at $OP_CONNECT_HOST'
+complete -c mayfly -n '_shtab_mayfly_using init' -l mfa-id -x -d 'the MFA device (arn:aws:iam::123456789012:mfa/NAME), if neither item nor AWS tell it'
+complete -c mayfly -n '_shtab_mayfly_using init' -l yes -d 'ask nothing about the config: take options and defaults'
+complete -c mayfly -n '_shtab_mayfly_using init' -l force -d 'replace the profile if the config has it already'
+complete -c mayfly -n '_shtab_mayfly_using init' -l install -d 'then: mayfly install --now'
+complete -c mayfly -n '_shtab_mayfly_using init' -l aws-config -d 'then: mayfly aws-config --write'
+complete -c mayfly -n '_shtab_mayfly_using init' -l login -d 'then: mayfly login, and whoami'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a serve -d 'Run the daemon in the foreground.'
 complete -c mayfly -n '_shtab_mayfly_using serve' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using serve' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
@@ -141,4 +159,4 @@ complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command

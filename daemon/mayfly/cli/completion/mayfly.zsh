@@ -14,6 +14,7 @@ _shtab_mayfly_commands() {
     forget:'Drop credentials from memory.'
     help:'show what a command takes'
     import-aws-config:'Make a config from the profiles in ~/.aws.'
+    init:'Make a config from 1Password'"'"'s items, and go on to the first login.'
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
     prompt:'Print a profile and its time left for a shell'"'"'s prompt.'
@@ -130,7 +131,7 @@ _shtab_mayfly_forget_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -145,6 +146,29 @@ _shtab_mayfly_import_aws_config_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_import_aws_config_defaults_added=0
+
+_shtab_mayfly_init_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--item[the item with the access key, by names or IDs]:op://VAULT/ITEM:"
+  "--otp-item[the item with the one-time password, if another]:op://VAULT/ITEM:"
+  "*--field[the field for KEY (access_key_id, secret_access_key, otp, mfa_id) where several may be it]:KEY=LABEL:"
+  "--profile[the profile\'s name in the config]:P:_mayfly_profiles"
+  "--region[the AWS region of its clients]:R:"
+  "--no-roles[take no roles along from \~\/.aws\/config]"
+  "--account[the 1Password account, as for \'op --account\']:A:"
+  "--token-file[a file (mode 0600) with a service account\'s token]:FILE:_files"
+  "--connect-token-file[the same for the Connect server at \$OP_CONNECT_HOST]:FILE:_files"
+  "--mfa-id[the MFA device (arn\:aws\:iam\:\:123456789012\:mfa\/NAME), if neither item nor AWS tell it]:ARN:"
+  "--yes[ask nothing about the config\: take options and defaults]"
+  "--force[replace the profile if the config has it already]"
+  "--install[then\: mayfly install --now]"
+  "--aws-config[then\: mayfly aws-config --write]"
+  "--login[then\: mayfly login, and whoami]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_init_defaults_added=0
 
 _shtab_mayfly_install_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -258,6 +282,7 @@ _shtab_mayfly() {
         forget) _arguments -C -s $_shtab_mayfly_forget_options ;;
         help) _arguments -C -s $_shtab_mayfly_help_options ;;
         import-aws-config) _arguments -C -s $_shtab_mayfly_import_aws_config_options ;;
+        init) _arguments -C -s $_shtab_mayfly_init_options ;;
         install) _arguments -C -s $_shtab_mayfly_install_options ;;
         login) _arguments -C -s $_shtab_mayfly_login_options ;;
         prompt) _arguments -C -s $_shtab_mayfly_prompt_options ;;
