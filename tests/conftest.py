@@ -76,7 +76,8 @@ def _open_folder() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _not_followed(request: pytest.FixtureRequest) -> Iterator[None]:
     """Coverage knows the lines behind the laws from the tests that name them one by one."""
-    followed = coverage.Coverage.current() if request.node.get_closest_marker("laws") else None
+    is_unfollowed = any(request.node.get_closest_marker(name) for name in ("laws", "unfollowed"))
+    followed = coverage.Coverage.current() if is_unfollowed else None
     if followed:
         followed.stop()
     yield

@@ -219,15 +219,19 @@ async def test_a_command_has_credentials_that_last(world: World) -> None:
 
 HEAVY = {"aiohttp", "aiobotocore", "botocore", "structlog"}
 LIGHT = HEAVY | {"attr", "attrs", "cattr", "cattrs", "asyncio", "dataclasses", "inspect", "subprocess", "random"}
+# What a bare interpreter does not import either, and tomllib does not.
+LIGHTEST = LIGHT | {"argparse", "pathlib"}
 
 
 @pytest.mark.parametrize(
     ("argv", "forbidden"),
     [
-        (["env"], LIGHT),
+        (["env"], LIGHT | {"pathlib"}),
+        (["env", "nsrc"], LIGHTEST),
         (["env", "--off"], LIGHT),
         (["exec", "nsrc", "--", "true"], LIGHT),
         (["status"], HEAVY),
+        (["prompt"], LIGHT),
         (["login"], HEAVY),
         (["credential-process", "nsrc"], HEAVY),
     ],

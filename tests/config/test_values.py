@@ -26,6 +26,7 @@ REFERENCE = (
 ACCOUNT = 'must be the twelve digits of an AWS account, in quotes: "123456789012"'
 REGION = "is no region: expected a name like eu-central-1"
 URL = "must be an https:// URL (http:// on loopback only), with no user or password in it"
+HOST = "names no host: letters, digits and '-' between dots, at most 63 of them, '-' not at an end"
 MFA = "must be a secret reference, or an MFA device like arn:aws:iam::123456789012:mfa/NAME"
 NO_MFA_ARN = "is no MFA device: expected arn:aws:iam::123456789012:mfa/NAME"
 ROLE = "is no role: expected arn:aws:iam::123456789012:role/NAME"
@@ -57,6 +58,10 @@ GOOD_ON_KEYS = [
     ("sts_endpoint_url", "http://127.0.0.1:9999"),
     ("sts_endpoint_url", "http://localhost"),
     ("sts_endpoint_url", "http://[::1]:4566"),
+    ("sts_endpoint_url", "https://[2001:db8::1]"),
+    ("sts_endpoint_url", "https://STS.internal.:443/"),
+    ("sts_endpoint_url", "https://" + "a" * 63 + ".x--y"),
+    ("sts_endpoint_url", "https://" + ("a" * 50 + ".") * 4 + "b" * 51),
     ("refresh", "always"),
     ("refresh", "while-used"),
     ("refresh", "on-demand"),
@@ -127,6 +132,25 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
     ("sts_endpoint_url", "https://%31%32%37.0.0.1", URL),
     ("sts_endpoint_url", "https://sts%2Eexample.com", URL),
     ("sts_endpoint_url", 1, URL),
+    *(
+        ("sts_endpoint_url", f"https://{host}", HOST)
+        for host in (
+            "sts_local",
+            "a..b",
+            ".a",
+            "a..",
+            "a" * 64,
+            ("a" * 50 + ".") * 5 + "b",
+            "-x",
+            "x-.example.com",
+            "x;y",
+            "x,y",
+            "*.example.com",
+            "x\\y",
+            "[v1.abc]",
+            "[::1]x",
+        )
+    ),
     ("refresh", "often", REFRESH),
     ("refresh", {}, REFRESH),
     ("on_lock", "Forget", LOCK),

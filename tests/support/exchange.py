@@ -189,14 +189,14 @@ async def ask(
 
 async def answer(process: Exchange, request: Request | bytes = b"") -> Answer:
     """Send `request` (nothing, if `put` has sent one) and wait for the exchange to end."""
-    raw = _asking(request) if isinstance(request, Request) else request
+    raw = asking(request) if isinstance(request, Request) else request
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate(raw)
     assert process.returncode is not None
     return Answer(process.returncode, out, err.decode())
 
 
-def _asking(request: Request) -> bytes:
+def asking(request: Request) -> bytes:
     """The request of a daemon that always permits a prompt."""
     return wire.request_bytes(request) + wire.YOU_MAY * 8
 
@@ -204,7 +204,7 @@ def _asking(request: Request) -> bytes:
 async def put(process: Exchange, request: Request) -> None:
     """Send the request, and do not wait for results."""
     assert process.stdin is not None
-    process.stdin.write(_asking(request))
+    process.stdin.write(asking(request))
     await process.stdin.drain()
 
 

@@ -40,7 +40,7 @@ def _check_ops(found: Config) -> None:
     from mayfly.exchange.onepassword.op import find_op
 
     lines: dict[str, MayflyError] = {}
-    for key, way in _ways(found).items():
+    for key, way in ways_to_1password(found).items():
         where = f"{found.source}: {key}.op: " if way.op else ""
         try:
             find_op(way, os.environ, key)
@@ -54,7 +54,7 @@ def _check_ops(found: Config) -> None:
         raise speech.Stop(speech.WRONG_USAGE if is_config else speech.FAILED, *lines, hints=tuple(hints))
 
 
-def _ways(found: Config) -> dict[str, OnePassword]:
+def ways_to_1password(found: Config) -> dict[str, OnePassword]:
     """The settings for 1Password that profiles use, by their table."""
     names = dict.fromkeys(found.keys_of(profile).onepassword for profile in found.profiles)
     ways = {f"onepasswords.{name}": found.onepasswords[name] for name in names if name}

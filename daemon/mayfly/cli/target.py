@@ -18,7 +18,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.profile_name import is_profile_name
 from mayfly.config.region import region_of
-from mayfly.shared import address, paths
+from mayfly.shared import address, places
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -39,7 +39,7 @@ def find(config: str | None, profile: str | None, environ: Mapping[str, str] | N
 
     Raises Stop or ConfigInvalid if there is none.
     """
-    found = document.read(paths.config_file(config))
+    found = document.read(places.config_file(config))
     name = _chosen(found, profile, environ or {})
     return Target(name, _port(found), region_of(found, name), regions.fallback(found, name))
 
@@ -52,7 +52,7 @@ def expected_port(config: str | None = None) -> int:
     configured = None
     if config or not os.environ.get("MAYFLY_LISTEN"):
         try:
-            configured = document.read(paths.config_file(config)).tree.get("listen")
+            configured = document.read(places.config_file(config)).tree.get("listen")
         except ConfigInvalid:
             if config:
                 raise
@@ -68,12 +68,12 @@ def _chosen(found: Document, given: str | None, environ: Mapping[str, str]) -> s
     """
     names = list(found.tables("profiles"))
     if not names:
-        raise ConfigInvalid(f"{found.path}: has no profiles")
+        raise ConfigInvalid(f"{found.name}: has no profiles")
     of_aws = environ.get("AWS_PROFILE")
     by_shell = environ.get("MAYFLY_PROFILE") or (of_aws if of_aws in names else None)
     wanted = by_shell if given is None else given
     if wanted is None and len(names) > 1:
-        raise speech.Stop(speech.WRONG_USAGE, f"which profile? {found.path} has {', '.join(names)}")
+        raise speech.Stop(speech.WRONG_USAGE, f"which profile? {found.name} has {', '.join(names)}")
     name = names[0] if wanted is None else wanted
     if name not in names:
         raise _unknown(found, name, names, " (from MAYFLY_PROFILE)" if given is None else "")
@@ -87,7 +87,7 @@ def _unknown(found: Document, name: str, names: list[str], source: str) -> speec
 
     near = difflib.get_close_matches(name, names, n=1)
     known = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
-    return speech.Stop(speech.WRONG_USAGE, f"{found.path} has no profile {name!r}{source}: {known}")
+    return speech.Stop(speech.WRONG_USAGE, f"{found.name} has no profile {name!r}{source}: {known}")
 
 
 def _port(found: Document) -> int:

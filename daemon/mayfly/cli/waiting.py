@@ -164,7 +164,7 @@ class _Stages:
     def read(self) -> None:
         """Take in the events that have come."""
         try:
-            block = self._events.block() if self._events else b""
+            block = self._events.read() if self._events else b""
             self._received += block
             *whole, self._received = self._received.split(b"\n\n")
             for text in whole:

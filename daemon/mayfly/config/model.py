@@ -40,6 +40,7 @@ from mayfly.config.values import (
     Switch,
     WaitSeconds,
 )
+from mayfly.config.way import USUAL_TIMEOUT_SECONDS, asks_human, mode_of
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +49,7 @@ class OnePassword:
 
     op: FilePath | None = None
     account: Text | None = None
-    timeout_seconds: LimitSeconds = LimitSeconds(90)
+    timeout_seconds: LimitSeconds = LimitSeconds(USUAL_TIMEOUT_SECONDS)
     token_file: FilePath | None = None
     token_command: tuple[Text, ...] | None = None
     connect_host: EndpointUrl | None = None
@@ -57,18 +58,16 @@ class OnePassword:
     @property
     def mode(self) -> str:
         """`desktop`, `service` or `connect`."""
-        if self.connect_host:
-            return "connect"
-        return "service" if self.token_file or self.token_command else "desktop"
+        return mode_of(self)
 
     @property
     def asks_human(self) -> bool:
         """True if a use may raise a prompt that a person must answer."""
-        return self.mode == "desktop"
+        return asks_human(self)
 
     def identity(self) -> OnePassword:
         """This way without `op` and its time limit, which do not change whose items are read."""
-        return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(90))
+        return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(USUAL_TIMEOUT_SECONDS))
 
 
 @attrs.frozen(kw_only=True)

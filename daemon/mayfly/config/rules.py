@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
+from mayfly.config.kinds import is_role
 from mayfly.config.model import Config, Profile, RoleProfile
-from mayfly.shared.credentials import partition_of
+from mayfly.shared.partitions import partition_of
 
 
 Keys = tuple[str | int, ...]
@@ -39,11 +40,6 @@ def problems(tree: Table) -> Iterator[Problem]:
             yield from _role_profile(profiles, name)
         elif profile is not None:
             yield from _key_profile(tree, name)
-
-
-def is_role(profile: Table) -> bool:
-    """True for a table with source_profile or role_arn; where one is missing, the problem names the right key."""
-    return not {"source_profile", "role_arn"}.isdisjoint(profile)
 
 
 def nearest(given: str, known: Collection[str]) -> str:

@@ -6,6 +6,7 @@ POST /profiles/P/obtain        have live credentials, as a client would; waits f
 POST /profiles/P/forget        drop the credentials
 POST /profiles/P/verify        sts get-caller-identity with the profile's session
 GET /process/P                 the JSON of credential_process; waits for the human
+GET /peek/P                    the same, if there are live credentials; 404 NoSession if not. No use, and no prompt
 POST /reload                   take over the tokens and a changed config
 POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
 GET /events                    the daemon's events, as server-sent events
@@ -22,6 +23,7 @@ from __future__ import annotations
 import json
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, cast
 
 import attrs
@@ -88,6 +90,7 @@ class Control:
             "/reload": ("POST", self._config),
             "/tokens": ("POST", self._tokens),
             "/process/P": ("GET", self._process),
+            "/peek/P": ("GET", self._peek),
             "/profiles/P/login": ("POST", self._login),
             "/profiles/P/obtain": ("POST", self._obtain),
             "/profiles/P/forget": ("POST", self._forget),
@@ -130,15 +133,24 @@ class Control:
     async def _process(self, call: Call) -> Answer:
         profile = call.profile
         requester = Requester(pid=call.pid)
-        credentials = self._keeper.take(profile, requester) or await self._keeper.obtain(
-            profile, Trigger.CLIENT, requester
-        )
+        credentials = self._keeper.take(profile, requester)
+        if credentials is None:
+            with _awaiting(call):
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         await self._audit.note(profile, "credential_process", None, pid=call.pid)
+        return Answer(200, process_body(credentials))
+
+    async def _peek(self, call: Call) -> Answer:
+        credentials = self._keeper.take(call.profile, is_use=False)
+        if credentials is None:
+            return refusal(404, "NoSession", f"{call.profile} has no live credentials")
+        await self._audit.note(call.profile, "peek", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
     async def _login(self, call: Call) -> Answer:
         wish = await _wish(call.request)
-        await self._keeper.obtain(call.profile, Trigger.PERSON, **wish._asdict())
+        with _awaiting(call):
+            await self._keeper.obtain(call.profile, Trigger.PERSON, **wish._asdict())
         return self._ends(call.profile)
 
     async def _obtain(self, call: Call) -> Answer:
@@ -146,7 +158,8 @@ class Control:
         if wish.through_lock:
             raise BodyInvalid
         requester = Requester(pid=call.pid)
-        await self._keeper.obtain(call.profile, Trigger.CLIENT, requester, min_life_seconds=wish.min_life_seconds)
+        with _awaiting(call):
+            await self._keeper.obtain(call.profile, Trigger.CLIENT, requester, min_life_seconds=wish.min_life_seconds)
         return self._ends(call.profile)
 
     def _ends(self, profile: str) -> Answer:
@@ -158,7 +171,13 @@ class Control:
         return json_answer(200, {"profile": call.profile})
 
     async def _verify(self, call: Call) -> Answer:
-        return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
+        with _awaiting(call):
+            return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
+
+
+def _awaiting(call: Call) -> AbstractContextManager[None]:
+    """The block waits for credentials: among many such commands, this one may have to make room (http/places.py)."""
+    return cast(Connection, call.request.protocol).awaiting(call.profile)
 
 
 async def _wish(request: web.BaseRequest) -> Wish:
@@ -191,7 +210,7 @@ def _is_of_wish(key: str, value: Any) -> bool:
 def _pattern(path: str) -> tuple[str, str | None]:
     """A path with P instead of the profile, and the profile; None if the path has none."""
     match path.split("/"):
-        case ["", "process" | "profiles" as folder, profile, *action]:
+        case ["", "process" | "peek" | "profiles" as folder, profile, *action]:
             return "/".join(["", folder, "P", *action]), profile
         case _:
             return path, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -160,17 +161,30 @@ async def _connected(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for a process that has closed its output; else send SIGTERM, then SIGKILL. The exchange ends its `op`."""
+    """End an exchange, and reap it, also if the caller is cancelled meanwhile."""
+    ending = asyncio.ensure_future(_ended(process))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await ending
+        raise
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, on which an exchange ends its `op`, then SIGKILL. One that has done its work is ending by itself."""
     assert process.stdin is not None  # noqa: S101 - for mypy: made with a pipe
     process.stdin.close()
-    for send_signal in (process.terminate, process.kill):
-        if process.returncode is None and not (process.stdout and process.stdout.at_eof()):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None:
+            # Not process.terminate(), which may reap the process, and then its exit code is lost for asyncio.
             with suppress(ProcessLookupError):
-                send_signal()
+                os.kill(process.pid, number)
         with suppress(TimeoutError):
             async with asyncio.timeout(TERM_GRACE_SECONDS):
                 await process.wait()
-                return
+        # `wait` also waits for the pipes, which a process that the exchange left behind may hold open.
+        if process.returncode is not None:
+            return
 
 
 def _environment() -> dict[str, str]:

@@ -3,9 +3,9 @@
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
 
-An exchange that had to wait asks again before it raises a prompt, because the screen may have been locked meanwhile:
-it sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange. Between the results of a request that asks for
-its stages stands a line for each (`stages.Stage`).
+Before each prompt the exchange sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange: since the request
+the screen may have been locked, and a person who had allowed a prompt through the lock may have gone. Between the
+results of a request that asks for its stages stands a line for each (`stages.Stage`).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import Any
 
 import attrs
 
-from mayfly.shared.credentials import Credentials, instant_text, parse_instant
+from mayfly.shared import plain_request
+from mayfly.shared.credentials import Credentials, instant_text, is_within_limits, parse_instant
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 from mayfly.shared.stages import Stage, parse_stage, stage_tree
 
 
-VERSION = 2
+VERSION = plain_request.VERSION
+MAX_REQUEST_BYTES = plain_request.MAX_REQUEST_BYTES
+MAY_I = plain_request.MAY_I
+YOU_MAY = plain_request.YOU_MAY
 KINDS = ("login", "assume", "verify")
 MAX_LINE_BYTES = 64 * 1024
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
-MAY_I = f'{{"version":{VERSION},"may_i":"prompt"}}\n'.encode()
-YOU_MAY = f'{{"version":{VERSION},"you_may":"prompt"}}\n'.encode()
-
-_SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class OtherVersion(ValueError):
@@ -124,7 +124,7 @@ def parse_request(raw: bytes) -> Request:
     if _is_of_another_version(tree):
         raise OtherVersion(tree["version"], _named_subjects(tree))
     with_stages = isinstance(tree, dict) and "stages" in tree
-    tree = _object(tree, {"version", "kind", "digest", "profiles", "sessions"} | ({"stages"} if with_stages else set()))
+    tree = _object(tree, plain_request.REQUEST_KEYS | ({"stages"} if with_stages else set()))
     if with_stages and tree["stages"] is not True:
         raise ValueError("stages is there, and not true")
     if tree["version"] != VERSION or tree["kind"] not in KINDS:
@@ -225,12 +225,15 @@ def parse_credentials(tree: Any) -> Credentials:
     # Sessions that an earlier version has kept have no partition.
     tree = _object({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
-        if not _SECRET_LIKE.fullmatch(_text(tree[name])):
+        if not _VISIBLE.fullmatch(_text(tree[name])):
             raise ValueError(f"{name} is malformed")
     for name in ("account_id", "arn", "partition"):
         if tree[name] is not None:
             _text(tree[name])
-    return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    credentials = Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    if not is_within_limits(credentials):
+        raise ValueError("longer than what STS issues and clients can read")
+    return credentials
 
 
 def _error_tree(error: MayflyError) -> dict[str, Any]:

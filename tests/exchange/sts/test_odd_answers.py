@@ -24,6 +24,7 @@ from mayfly.exchange.sts.sessions import Sessions
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import AwsFailed
 from mayfly.shared.wire import Identity, Request, Result
+from support.botocore_data import SharingLoader
 from support.configs import keys, loaded, role
 from support.odd_sts import ACCOUNT_ID, OddSts, answer_xml, assumed_xml, credentials_xml, http, identity_xml
 
@@ -44,8 +45,9 @@ OPERATIONS = ("GetSessionToken", "AssumeRole", "GetCallerIdentity")
 
 
 @pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    """The exchange turns off all logging; here it runs in the tests' own process."""
+def _here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The exchange runs in the tests' own process: it reads botocore's data but once, and turns off all logging."""
+    monkeypatch.setattr("mayfly.exchange.sts.client.Loader", SharingLoader)
     yield
     logging.disable(logging.NOTSET)
 
@@ -93,6 +95,9 @@ def _error_xml(code: str, message: str) -> str:
 
 def _instant(**delta: float) -> str:
     return (_now() + timedelta(**delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+pytestmark = pytest.mark.unfollowed
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

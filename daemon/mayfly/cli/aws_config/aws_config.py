@@ -18,7 +18,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.region import region_of
 from mayfly.shared import paths, programs
-from mayfly.shared.files import Unreadable
+from mayfly.shared.files import Unreadable, write_whole_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,24 +159,10 @@ def replace(path: Path, old: str, new: str) -> Path | None:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     backup = path.with_name(f"{path.name}.mayfly-backup-{stamp}") if path.exists() else None
-    if backup:
-        _create(backup, old, mode)
-    draft = path.with_name(f".{path.name}.mayfly-{os.getpid()}")
-    try:
-        _create(draft, new, mode)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    for place, text in ((backup, old), (path, new)):
+        if place:
+            write_whole_file(place, text.encode(errors="surrogateescape"), mode=mode, outlasts_crash=True)
     return backup
-
-
-def _create(path: Path, text: str, mode: int) -> None:
-    """A new file, on the disk before this returns."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode
-        os.fchmod(file.fileno(), mode)
-        file.write(text.encode(errors="surrogateescape"))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, backup: Path | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
@@ -9,6 +11,7 @@ from shlex import quote
 from mayfly.cli import speech
 from mayfly.cli.install import leftovers
 from mayfly.cli.install.unit_files import put
+from mayfly.config import network
 from mayfly.service import files, launchd, units
 from mayfly.service.files import FileState
 from mayfly.service.units import Values
@@ -40,6 +43,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
         speech.say(f"serving on {values.listen[0]}:{values.listen[1]}")
     else:
         speech.say(f"the agent will listen on {values.listen[0]}:{values.listen[1]} from log-in on")
+    _compare_environments()
 
 
 def uninstall() -> list[Path] | None:
@@ -57,6 +61,16 @@ def uninstall() -> list[Path] | None:
     speech.say(f"removed {path}")
     _remove_traces()
     return []
+
+
+def _compare_environments() -> None:
+    """Warn of variables that this shell has and launchd's services lack."""
+    names = [name for name in network.TO_AWS if os.environ.get(name)]
+    missing = [name for name in names if launchd.getenv(name) != os.environ[name]]
+    if missing:
+        speech.warning(f"the agent does not have this shell's {', '.join(missing)}")
+        settings = "; ".join(f'launchctl setenv {name} "${name}"' for name in missing)
+        speech.hint(f"until log-out: {settings}; launchctl kickstart -k {launchd.service()}")
 
 
 def _remove_traces() -> None:

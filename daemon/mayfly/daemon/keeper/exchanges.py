@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
+from typing import NamedTuple
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import common_errors, result_checks
@@ -42,6 +43,19 @@ async def _nothing() -> None:
     """Prepare nothing."""
 
 
+class Calls(NamedTuple):
+    """What a lane wants to be called for.
+
+    `prepare` and `compose` (the request) when the exchange is ready to be asked. `on_idle` if all logins of the batch
+    are done, and its roles have been silent for a while. `on_locked` with the error if the screen is locked.
+    """
+
+    compose: Callable[[], Batch]
+    prepare: Callable[[], Awaitable[None]] = _nothing
+    on_idle: Callable[[], None] = lambda: None
+    on_locked: Callable[[MayflyError], None] = lambda _error: None
+
+
 class Exchanges:
     """Runs exchanges, several at once if need be. Calls `on_result` after each result, while the exchange goes on."""
 
@@ -70,33 +84,23 @@ class Exchanges:
         self.is_winding_up = False
         self.is_closed = False
 
-    async def run(
-        self,
-        compose: Callable[[], Batch],
-        *,
-        prepare: Callable[[], Awaitable[None]] = _nothing,
-        on_idle: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Launch an exchange, ask it for the batch of `compose`, and enter the results.
-
-        `prepare` and `compose` are called when the exchange is ready to be asked. `on_idle` is called if all logins of
-        the batch are done, and its roles have been silent for a while.
-        """
+    async def run(self, calls: Calls) -> None:
+        """Launch an exchange, ask it for the batch of `calls.compose`, and enter the results."""
         batch: Batch | None = None
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
                 await self.debounce.wait()
-                await prepare()
-                batch = compose()
-                await self._ask(exchange, batch, on_idle)
+                await calls.prepare()
+                batch = calls.compose()
+                await self._ask(exchange, batch, calls)
         except OSError as reason:
             error = common_errors.not_started(reason)
         except MayflyError as reason:
             error = reason
         finally:
             if batch is None:
-                self._fail_all(compose().request.profiles, error)
+                self._fail_all(calls.compose().request.profiles, error)
 
     def _fail_all(self, names: Iterable[str], error: MayflyError) -> None:
         # ExitStack runs every callback, even after an error.
@@ -113,7 +117,7 @@ class Exchanges:
         finally:
             self._wanted.answer(name, error)
 
-    async def _ask(self, exchange: Exchange, batch: Batch, on_idle: Callable[[], None]) -> None:
+    async def _ask(self, exchange: Exchange, batch: Batch, calls: Calls) -> None:
         """Record every result as it comes, and an error for each session without a result."""
         left = dict.fromkeys(batch.request.profiles)
         asked = Asked(batch.request, self._ledger.config, self._clock())
@@ -121,16 +125,18 @@ class Exchanges:
         try:
             self._mark_in_exchange(batch)
             if left:
-                error = await self._receive(exchange, asked, left, on_idle)
+                error = await self._receive(exchange, asked, left, calls.on_idle)
         except OSError as reason:
             error = ExchangeFailed(f"the exchange broke off: {failure_words(reason)}")
         except MayflyError as reason:
             error = reason
         finally:
             # ExitStack runs every callback, even after an error.
-            with ExitStack() as calls:
+            with ExitStack() as last:
                 for name in () if self.is_closed else left:
-                    calls.callback(self._enter, Result(profile=name, outcome=error), asked)
+                    last.callback(self._enter, Result(profile=name, outcome=error), asked)
+        if isinstance(error, ScreenLocked):
+            calls.on_locked(error)
 
     def _mark_in_exchange(self, batch: Batch) -> None:
         """Mark the sessions of this exchange, so that no other exchange gets them."""
@@ -179,12 +185,20 @@ class Exchanges:
         self._events.info("exchange.stage_reached", stage=stage, profiles=profiles, left_seconds=left)
 
     async def _check_prompt(self, asked: Asked) -> None:
-        """The exchange had to wait before its prompt: raise the error that now forbids the prompt, if any."""
+        """The exchange is about to prompt a person: raise the error that forbids it now, if any.
+
+        A person whose request has ended may have locked the screen on leaving, so a look of a second ago is too old.
+        """
+        names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
+        has_lapsed = any(self._wanted.has_lapsed(name) for name in names)
+        is_locked = not self._may_pass_lock(names) and await self._presence.is_locked(afresh=has_lapsed)
         if self.is_winding_up:
             raise common_errors.stopping()
-        names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
-        if not any(self._wanted.may_pass_lock(name) for name in names) and await self._presence.is_locked():
+        if is_locked and not self._may_pass_lock(names):
             raise ScreenLocked
+
+    def _may_pass_lock(self, names: Iterable[str | None]) -> bool:
+        return any(self._wanted.may_pass_lock(name) for name in names)
 
     # Recording results
 

@@ -21,7 +21,7 @@ from mayfly.daemon.keeper.progress import status_of
 from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
-from mayfly.daemon.keeper.wanted import LockOverride
+from mayfly.daemon.keeper.wanted import PersonsRequest
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
@@ -82,18 +82,20 @@ class Keeper:
 
     # For the endpoint and the control socket
 
-    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
+    def take(self, profile: str, requester: Requester = NOBODY, *, is_use: bool = True) -> Credentials | None:
         """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
         None also where the screen must be looked at first, or keeps them back: `obtain` does that, and says why.
-        `requester` is told to the person who is prompted.
+        `requester` is told to the person who is prompted. Without `is_use` it starts nothing, and does not count as a
+        fetch.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
         if credentials is None or not self._guard.is_open(profile):
             return None
-        self._ledger.note_fetch(name, now)
-        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
+        if is_use:
+            self._ledger.note_fetch(name, now)
+            self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
         return credentials
 
     async def obtain(
@@ -111,8 +113,8 @@ class Keeper:
         locked screen, until this call ends. `min_life_seconds`: credentials that live so long are enough for a person,
         too, and others are not enough for a client. Cancelling the call ends the wait, not the renewal.
         """
-        override = LockOverride() if through_lock else None
-        asking = Asking(profile, trigger, requester, override, min_life_seconds)
+        person = PersonsRequest(through_lock=through_lock) if trigger is Trigger.PERSON else None
+        asking = Asking(profile, trigger, requester, person, min_life_seconds)
         check_lasting(self.config, profile, min_life_seconds)
         if trigger is Trigger.CLIENT:
             await self._guard.look(profile)
@@ -121,8 +123,8 @@ class Keeper:
         try:
             await self._renewed(asking)
         finally:
-            if override:
-                override.end()
+            if person:
+                person.end()
         if trigger is Trigger.CLIENT:
             await self._guard.look(profile)
         credentials = self._usable(profile)
@@ -199,6 +201,11 @@ class Keeper:
         """The status of every profile."""
         now = self._clock()
         return [status_of(self._ledger, self._wanted, profile, now) for profile in self.config.profiles]
+
+    def ends(self) -> dict[str, datetime]:
+        """The end of each profile's session by our clock, also of an expired one; nothing where there is none."""
+        ends = {profile: self._ledger[self._ledger.name_of(profile)].ends_at() for profile in self.config.profiles}
+        return {profile: end for profile, end in ends.items() if end}
 
     def adopt(self, config: Config) -> None:
         """Take over a changed config; the sessions of unchanged profiles go on."""

@@ -117,6 +117,10 @@ class Ledger:
         """The session that serves `profile`."""
         return self._names[profile]
 
+    def source(self, profile: str) -> str | None:
+        """The profile whose session that of `profile` comes from; None if it has a login of its own."""
+        return next(iter(self.config.chain(profile)[-2:-1]), None)
+
     def chain(self, name: str) -> tuple[str, ...]:
         """The sessions from the one that needs a login up to `name`."""
         return self._chains[name]

@@ -37,17 +37,20 @@ class PresenceWatch:
         """True if the scene is less than a second old."""
         return self._seen_at is not None and (self._clock() - self._seen_at).total_seconds() < SCENE_SECONDS
 
-    async def see(self) -> Scene:
-        """The scene, at most a second old. A caller that is cancelled does not cancel the look for the others."""
-        if self._looking is None and not self.is_fresh:
+    async def see(self, *, afresh: bool = False) -> Scene:
+        """The scene, at most a second old, or seen `afresh`.
+
+        A caller that is cancelled does not cancel the look for the others.
+        """
+        if self._looking is None and (afresh or not self.is_fresh):
             self._looking = self._tasks.spawn(self._look())
         if self._looking:
             await asyncio.wait([self._looking])
         return self.scene
 
-    async def is_locked(self) -> bool:
+    async def is_locked(self, *, afresh: bool = False) -> bool:
         """True if the screen is locked now, so that nobody may be prompted."""
-        return (await self.see()).presence is Presence.LOCKED
+        return (await self.see(afresh=afresh)).presence is Presence.LOCKED
 
     async def _look(self) -> None:
         """After LOOK_SECONDS without an answer presence is unknown, and counts as unchanged."""

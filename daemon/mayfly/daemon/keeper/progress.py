@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import attrs
+
 from mayfly.daemon.keeper.code_queue import next_code_seconds
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.wanted import Kind, Progress, State, WantedSessions
-from mayfly.daemon.status import ProfileStatus, StageStatus
+from mayfly.daemon.status import ProfileStatus, Renewal, StageStatus
+from mayfly.session.forecast import renewal_at
 from mayfly.shared import stages
 from mayfly.shared.stages import Stage
 
@@ -22,7 +25,7 @@ def progress_of(stage: Stage, now: datetime) -> Progress:
 def status_of(ledger: Ledger, wanted: WantedSessions, profile: str, now: datetime) -> ProfileStatus:
     """The status of a profile at `now`."""
     name = ledger.name_of(profile)
-    return ProfileStatus.of(
+    found = ProfileStatus.of(
         profile,
         ledger[name],
         ledger.policy(name, now),
@@ -30,7 +33,16 @@ def status_of(ledger: Ledger, wanted: WantedSessions, profile: str, now: datetim
         in_flight=name in wanted,
         stage=stage_of(ledger, wanted, name, now),
         now=now,
+        renewal=_renewal_of(ledger, name, now),
     )
+    return attrs.evolve(found, source=ledger.source(profile))
+
+
+def _renewal_of(ledger: Ledger, name: str, now: datetime) -> Renewal:
+    """The next renewal. It asks nobody if the session's source still lives at that time."""
+    policy, needed_until = ledger.policy(name, now), ledger.needed_until(name, now)
+    at = renewal_at(ledger[name], policy, now, needed_until=needed_until)
+    return Renewal(at, ledger.policy(name, at or now).asks_human)
 
 
 def stage_of(ledger: Ledger, wanted: WantedSessions, name: str, now: datetime) -> StageStatus | None:

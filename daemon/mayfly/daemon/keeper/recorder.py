@@ -60,8 +60,14 @@ class Recorder:
         return None
 
     def failed(self, name: str, error: MayflyError) -> None:
-        """Record a failed attempt. A failure of the session below a role is not the role's failure."""
+        """Record a failed attempt. A failure of the session below a role is not the role's failure.
+
+        A login that is given up because the screen is locked has not failed: it may be tried again after the unlock.
+        """
         now = self._clock()
+        if isinstance(error, ScreenLocked):
+            self._events.info("login.withheld", profile=name)
+            return
         if not self._ledger.has_source(name, now):
             return
         session = self._ledger[name].failed(

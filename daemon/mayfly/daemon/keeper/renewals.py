@@ -17,7 +17,7 @@ from mayfly.daemon.keeper.common_errors import profile_changed, stopping
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
-from mayfly.daemon.keeper.wanted import Answer, LockOverride, answered
+from mayfly.daemon.keeper.wanted import Answer, PersonsRequest, answered
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import Phase, screen_lock
 from mayfly.session.demand import Requester, Trigger
@@ -28,13 +28,13 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 class Asking(NamedTuple):
     """A wish for new credentials: the profile, and who asks.
 
-    `override`: a person's `--through-lock`. `min_life_seconds`: how long the credentials must live.
+    `person`: the request of `mayfly login`. `min_life_seconds`: how long the credentials must live.
     """
 
     profile: str
     trigger: Trigger
     requester: Requester
-    override: LockOverride | None = None
+    person: PersonsRequest | None = None
     min_life_seconds: float = 0
 
 
@@ -105,19 +105,19 @@ class Renewals:
         name: str,
         trigger: Trigger,
         now: datetime,
-        override: LockOverride | None = None,
+        person: PersonsRequest | None = None,
         min_life_seconds: float = 0,
     ) -> Answer | None:
         """Want the session, if `trigger` may have it. Returns its answer, or None."""
-        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override, min_life_seconds)
-        if answer and trigger is Trigger.PERSON:
-            self._wanted.mark_person(name, override)
+        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, person, min_life_seconds)
+        if answer and person:
+            self._wanted.mark_person(name, person)
             if not self._ledger.has_source(name, now):
-                self._wanted.mark_person(self._ledger.base(name), override)
+                self._wanted.mark_person(self._ledger.base(name), person)
         return answer
 
     def _want_anew(
-        self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None, min_life_seconds: float
+        self, name: str, trigger: Trigger, now: datetime, person: PersonsRequest | None, min_life_seconds: float
     ) -> Answer | None:
         is_wanted = self._ledger[name].may_renew(
             self._ledger.policy(name, now),
@@ -125,12 +125,12 @@ class Renewals:
             self._presence.scene,
             now,
             needed_until=self._ledger.needed_until(name, now),
-            through_lock=bool(override and override.holds),
+            through_lock=bool(person and person.through_lock and person.holds),
             min_life_seconds=min_life_seconds,
         )
         if not is_wanted:
             return None
-        if not self._ledger.has_source(name, now) and not self.want(self._ledger.base(name), trigger, now, override):
+        if not self._ledger.has_source(name, now) and not self.want(self._ledger.base(name), trigger, now, person):
             return None
         return self._lanes.want(name)
 
@@ -147,8 +147,9 @@ class Renewals:
         name = self._name_of(asking.profile)
         if asking.trigger is Trigger.CLIENT:
             self._ledger.note_fetch(name, self._clock())
+        passes_lock = asking.person and asking.person.through_lock
         asks_human = self._ledger.policy(name, self._clock()).asks_human
-        if self._heeds_lock(name) or (asks_human and not asking.override):
+        if self._heeds_lock(name) or (asks_human and not passes_lock):
             await self._presence.see()
         name = self._name_of(asking.profile)
         is_person = asking.trigger is Trigger.PERSON
@@ -169,7 +170,7 @@ class Renewals:
 
     def _for_person(self, name: str, asking: Asking) -> Answer:
         """The answer for a person. Earlier failures no longer count, unless the locked screen is in the way."""
-        answer = self.want(name, asking.trigger, self._clock(), asking.override)
+        answer = self.want(name, asking.trigger, self._clock(), asking.person)
         if answer:
             self._ledger.clear_failures(name)
         return answer or self._refused(name)

@@ -43,10 +43,11 @@ def answered(error: MayflyError | None) -> Answer:
     return answer
 
 
-class LockOverride:
-    """A person's `--through-lock`: until this request ends, they may be prompted through a locked screen."""
+class PersonsRequest:
+    """A `mayfly login` that waits for the session. `through_lock`: until it ends, it allows a prompt through a lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, through_lock: bool) -> None:
+        self.through_lock = through_lock
         self.holds = True
 
     def end(self) -> None:
@@ -67,17 +68,15 @@ class Progress:
 class Wanted:
     """One session that is wanted.
 
-    `answer` is what all clients of the session wait for. `by_person`: somebody has run `mayfly login` for it;
-    `overrides` are the requests of such people who may be asked through a locked screen. `code_user` is the session
-    that uses the current one-time password of the same MFA device (WAITING_FOR_CODE). `progress`: what its exchange has
-    told last.
+    `answer` is what all clients of the session wait for. `persons` are the `mayfly login` among them. `code_user` is
+    the session that uses the current one-time password of the same MFA device (WAITING_FOR_CODE). `progress`: what its
+    exchange has told last.
     """
 
     kind: Kind
     answer: Answer
     state: State = State.QUEUED
-    by_person: bool = False
-    overrides: tuple[LockOverride, ...] = ()
+    persons: tuple[PersonsRequest, ...] = ()
     code_user: str | None = None
     progress: Progress | None = None
 
@@ -118,15 +117,15 @@ class WantedSessions:
 
     def is_by_person(self, name: str | None) -> bool:
         """True if the session is wanted, and by a person."""
-        return name in self._table and self._table[name].by_person
+        return name in self._table and bool(self._table[name].persons)
 
     def may_pass_lock(self, name: str | None) -> bool:
         """True if a prompt for the session is allowed through a locked screen."""
-        return name in self._table and any(override.holds for override in self._table[name].overrides)
+        return name in self._table and any(one.holds and one.through_lock for one in self._table[name].persons)
 
-    def has_lapsed(self, name: str) -> bool:
-        """True if a prompt through a locked screen was allowed and no longer is."""
-        return bool(self._table[name].overrides) and not self.may_pass_lock(name)
+    def has_lapsed(self, name: str | None) -> bool:
+        """True if a person wanted the session, and a request of theirs has ended: the screen must be looked at."""
+        return name in self._table and not all(one.holds for one in self._table[name].persons)
 
     def is_in_exchange(self, name: str | None) -> bool:
         """True if an exchange is getting the session."""
@@ -167,12 +166,11 @@ class WantedSessions:
         """The session gives way to `code_user` until the next one-time password."""
         self._table[name] = attrs.evolve(self._table[name], state=State.WAITING_FOR_CODE, code_user=code_user)
 
-    def mark_person(self, name: str, override: LockOverride | None) -> None:
+    def mark_person(self, name: str, person: PersonsRequest) -> None:
         """A person wants the session. Does nothing if it is no longer wanted."""
         if name in self._table:
             before = self._table[name]
-            overrides = (*before.overrides, override) if override else before.overrides
-            self._table[name] = attrs.evolve(before, by_person=True, overrides=overrides)
+            self._table[name] = attrs.evolve(before, persons=(*before.persons, person))
 
     def answer(self, name: str, error: MayflyError | None) -> None:
         """Answer the session's clients, and remove it from the table."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
 from mayfly.shared import programs, trust
 from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
 from mayfly.shared.files import Unreadable, read_plain_file
 
+
+if TYPE_CHECKING:
+    from mayfly.config.way import Way
 
 TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024
@@ -52,7 +55,7 @@ def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
 
 
-def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict[str, str]:
+def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of `op` for this [onepassword] table, taken from `environ`.
 
     Raises ConfigInvalid or OnePasswordHung if its token cannot be had.
@@ -70,7 +73,7 @@ def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict
     return chosen | {"OP_SERVICE_ACCOUNT_TOKEN": token}
 
 
-def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> str:
+def _token_by_command(onepassword: Way, environ: Mapping[str, str]) -> str:
     command = _program_and_arguments(onepassword, environ)
     limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
@@ -87,26 +90,36 @@ def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> s
     return _token(printed.stdout, f"token_command {command[0]}")
 
 
-def _program_and_arguments(onepassword: OnePassword, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _program_and_arguments(onepassword: Way, environ: Mapping[str, str]) -> tuple[str, ...]:
     name, *arguments = onepassword.token_command or ()
     try:
-        return (str(programs.find(name, environ)), *arguments)
+        return (programs.place_of(name, environ), *arguments)
     except programs.NotFound as reason:
         raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 
 
+def token_file_problems(path: str) -> list[str]:
+    """Why the token in this file would not be used: others could change or read it, or it is no file. Does not read it.
+
+    Raises OSError if it is not there.
+    """
+    from shlex import quote
+
+    problems = trust.trust_problems(path)
+    facts = os.stat(path)
+    if facts.st_mode & 0o077:
+        problems.append(f"{path} is open to others: chmod 600 {quote(path)}")
+    if not stat.S_ISREG(facts.st_mode):
+        problems.append(f"{path} is no file")
+    return problems
+
+
 def _token_in_file(name: str | None) -> str:
-    path = Path(name or "")
+    path = name or ""
     try:
-        problems = trust.trust_problems(path)
-        facts = path.stat()
-        if facts.st_mode & 0o077:
-            problems.append(f"{path} is open to others: chmod 600 {path}")
-        if not stat.S_ISREG(facts.st_mode):
-            problems.append(f"{path} is no file")
-        if problems:
+        if problems := token_file_problems(path):
             raise ConfigInvalid(*problems)
-        return _token(read_plain_file(path, TOKEN_FILE_BYTES), str(path))
+        return _token(read_plain_file(path, TOKEN_FILE_BYTES), path)
     except Unreadable as reason:
         raise ConfigInvalid(f"{path} {reason}") from None
     except OSError as reason:

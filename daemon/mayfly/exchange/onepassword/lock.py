@@ -17,11 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
-from mayfly.session import CODE_PERIOD_SECONDS, first_usable_step
-from mayfly.shared import paths
+from mayfly.shared import places
+from mayfly.shared.codes import CODE_PERIOD_SECONDS, first_usable_step
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -54,6 +53,15 @@ class Device(NamedTuple):
     def of_serial(cls, serial: str) -> Device:
         """The device that AWS calls `serial`."""
         return cls("", serial)
+
+
+def devices_of(account: str | None, otp: str, mfa_id: str) -> list[Device]:
+    """The device of a profile under every name it has, because two items may hold the same device.
+
+    `mfa_id` is the device's serial, or a reference to it, which tells nothing before it is read.
+    """
+    serial = "" if mfa_id.startswith("op://") else mfa_id
+    return [Device(account or "", otp), *([Device.of_serial(serial)] if serial else [])]
 
 
 class OpLock:
@@ -165,7 +173,7 @@ def _program_key(program: str) -> str:
 def _file_identity(program: str) -> list[int]:
     """Numbers that change when another file takes the program's place; none if there is no file."""
     try:
-        found = Path(program).stat()
+        found = os.stat(program)
     except OSError:
         return []
     return [found.st_ino, found.st_size, found.st_mtime_ns]
@@ -176,29 +184,33 @@ def _key(device: Device) -> str:
 
 
 @contextmanager
-def held(clock: Clock, wait: Wait = time.sleep, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[OpLock]:
+def held(
+    clock: Clock, wait: Wait = time.sleep, *, waits: bool = True, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[OpLock]:
     """Wait for the lock and hold it for the block. The file belongs to this user alone and is no symbolic link.
 
     `on_wait` is called if another exchange has the lock. Raises ConfigInvalid if the runtime folder or the file in it
-    cannot be used.
+    cannot be used; BlockingIOError, unless it `waits`, if another one holds the lock.
     """
-    path = paths.make_runtime_dir() / "op.lock"
+    path = f"{places.make_runtime_dir()}/op.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be opened: {reason.strerror}: remove it") from None
     try:
-        _lock(descriptor, on_wait)
-        lock = OpLock(descriptor, clock, wait, path=str(path))
+        _lock(descriptor, on_wait, waits=waits)
+        lock = OpLock(descriptor, clock, wait, path=path)
         lock.reserve()
         yield lock
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, on_wait: Callable[[], None]) -> None:
+def _lock(descriptor: int, on_wait: Callable[[], None], *, waits: bool) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        if not waits:
+            raise
         on_wait()
         fcntl.flock(descriptor, fcntl.LOCK_EX)

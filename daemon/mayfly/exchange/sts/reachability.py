@@ -15,6 +15,9 @@ from mayfly.shared.partitions import sts_host
 
 CONNECT_SECONDS = 3
 
+# Where STS is, and where it may be instead.
+Place = tuple[StsLocation, tuple[StsLocation, ...]]
+
 
 def check_reachable(
     location: StsLocation, environ: Mapping[str, str], alternatives: Sequence[StsLocation] = ()
