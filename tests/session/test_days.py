@@ -167,6 +167,7 @@ LATE = 10 * HOUR  # ten in the evening
         ([(0, L), (9 * HOUR, P)], None),
         ([(0, P), (30, L), (9 * HOUR, P)], 9 * HOUR),
         ([(0, P), (30, A), (9 * HOUR, P)], 9 * HOUR),
+        ([(0, P), (3 * HOUR, A), (6 * HOUR, P)], 6 * HOUR),
         ([(0, P), (9 * HOUR, P)], 9 * HOUR),
         ([(0, P), (9 * HOUR, L), (9 * HOUR + 5, P)], 9 * HOUR + 5),
         ([(0, P), (30, L), (NIGHT_SECONDS, P)], NIGHT_SECONDS),

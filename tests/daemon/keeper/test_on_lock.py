@@ -127,6 +127,18 @@ def test_who_waits_while_the_screen_is_locked_gets_nothing(on_lock: str) -> None
     on_stage(house(on_lock), play)
 
 
+@staged(house("forget"))
+async def test_what_comes_behind_a_known_lock_is_not_even_kept(stage: Stage) -> None:
+    """A client has seen the lock while the exchange ran: its result is dropped as it comes."""
+    stage.takes_seconds = 30
+    first = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(20)
+    stage.scene = LOCKED
+    second = await outcome(fetch(stage, "nsrc"))
+    assert ["ScreenLocked"] * 2 == [code(second), code(await first)]
+    assert ([], "empty") == (stage.log.told("session.refreshed"), stage.keeper.status()[0].phase)
+
+
 async def is_there(stage: Stage) -> bool:
     """Whether a client gets credentials without another login."""
     before = len(stage.logins())

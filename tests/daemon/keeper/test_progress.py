@@ -10,11 +10,12 @@ from typing import Any
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import Keeper
+from mayfly.daemon.keeper.wanted import Kind, Progress, WantedSessions
 from mayfly.daemon.launcher import PromptCheck
 from mayfly.daemon.status import as_json
 from mayfly.shared.stages import Stage as Told
 from mayfly.shared.wire import Request, Result
-from support.engine import HOUR, config, key, role
+from support.engine import HOUR, NOON, config, key, role
 from support.stage import Desk, Stage, TestLoop, fetch, login, outcome
 
 
@@ -143,3 +144,17 @@ def test_the_status_is_json() -> None:
         stage.stepped_seconds += 9 * HOUR
 
     play(config(nsrc=key(), other=key("other", onepassword="work")), scene)
+
+
+async def test_a_session_that_goes_back_into_the_queue_waits_for_nothing_yet() -> None:
+    """What its exchange has told is over, and what the next one tells counts."""
+    wanted = WantedSessions(lambda: None)
+    wanted.add("nsrc", Kind.LOGIN)
+    for put_back in (wanted.queue, lambda name: wanted.enter_exchange(name, Kind.LOGIN)):
+        wanted.enter_exchange("nsrc", Kind.LOGIN)
+        wanted.note_progress("nsrc", Progress(stage="aws", since_at=NOON))
+        assert "aws" == wanted.progress_of("nsrc").stage
+        put_back("nsrc")
+        assert wanted.progress_of("nsrc") is None
+    wanted.note_progress("gone", Progress(stage="aws", since_at=NOON))
+    assert wanted.progress_of("gone") is None
