@@ -51,9 +51,9 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
-    faketime.tidy()
     for nursery in (EXCHANGE, MAYFLY, OP):
         nursery.close()
+    faketime.tidy()
 
 
 @pytest.fixture(name="world")

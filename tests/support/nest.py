@@ -87,7 +87,8 @@ def _imported(name: str) -> Callable[[], int]:
         grandchildren.prepare()
 
         def program() -> int:
-            if sys.argv[1:2] == ["serve"]:
+            # A thread of the daemon's may hold the lock of a clock's library, which a fork would inherit.
+            if sys.argv[1:2] == ["serve"] and "LD_PRELOAD" not in os.environ:
                 grandchildren.fork_exchanges()
             return mayfly.cli.main()
 

@@ -29,6 +29,8 @@ STATUS = struct.Struct("=ii")
 
 # What an interpreter, or the loader before it, looks at when it starts.
 _STARTS = ("PYTHON", "LANG", "LC_", "LD_", "FAKETIME")
+# What puts a process on a clock of the test's (`support.exchange.Clock`); the file may be another for each child.
+_CLOCK = {"LD_PRELOAD", "FAKETIME_NO_CACHE", "FAKETIME_TIMESTAMP_FILE"}
 
 
 class Hatchling:
@@ -113,15 +115,20 @@ async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTr
 
 
 class Nursery:
-    """The parent of one program's processes in one pytest worker, started when the first is wanted."""
+    """The parent of one program's processes in one pytest worker, started when the first is wanted.
 
-    def __init__(self, program: str) -> None:
+    Those on a clock of the test's have a parent of their own, with the clock's library.
+    """
+
+    def __init__(self, program: str, library: str = "") -> None:
         self._program = program
+        self._library = library
         self._line: socket.socket | None = None
+        self._on_a_clock: Nursery | None = None
 
     def takes(self, env: dict[str, str] | None) -> bool:
         """Whether a process with these variables on top of the world's may come from here."""
-        return not any(name.startswith(_STARTS) for name in env or {})
+        return not any(name.startswith(_STARTS) for name in {*(env or {})} - _CLOCK)
 
     def run(self, argv: Sequence[str], env: dict[str, str], text: bytes = b"") -> tuple[int, bytes, bytes]:
         """The program from its start to its end: exit code, output and errors."""
@@ -157,6 +164,9 @@ class Nursery:
 
         Coverage follows it if it follows the test.
         """
+        if (library := env.get("LD_PRELOAD", "")) != self._library:
+            self._on_a_clock = self._on_a_clock or Nursery(self._program, library)
+            return self._on_a_clock.start(argv, env, folder, streams, descriptors)
         ours, theirs = socket.socketpair()
         asked = {"argv": list(argv), "env": env, "folder": folder, "descriptors": descriptors}
         request = json.dumps(asked | {"is_followed": coverage.Coverage.current() is not None}).encode()
@@ -166,10 +176,15 @@ class Nursery:
 
     def close(self) -> None:
         """Let it end, and wait until it has: by then it has written down what coverage saw."""
+        if self._on_a_clock:
+            self._on_a_clock.close()
         if self._line:
             self._line.close()
             self._line = None
             self._parent.wait(30)
+
+    def _clock(self) -> dict[str, str]:
+        return {"LD_PRELOAD": self._library, "FAKETIME_NO_CACHE": "1"} if self._library else {}
 
     def _open(self) -> socket.socket:
         if self._line is None:
@@ -178,7 +193,7 @@ class Nursery:
                 self._parent = subprocess.Popen(
                     [sys.executable, str(NEST), self._program],
                     stdin=theirs.fileno(),
-                    env={**os.environ, "HOME": "/nonexistent"},
+                    env=os.environ | {"HOME": "/nonexistent"} | self._clock(),
                 )
         return self._line
 
