@@ -114,17 +114,41 @@ async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTr
     return reader, transport
 
 
-class Nursery:
-    """The parent of one program's processes in one pytest worker, started when the first is wanted.
+class Nest:
+    """The parent of processes of all programs in one pytest worker, started when the first is wanted.
 
-    Those on a clock of the test's have a parent of their own, with the clock's library.
+    Those on a clock of the test's have another parent than the rest: one with the clock's `library`.
     """
 
-    def __init__(self, program: str, library: str = "") -> None:
+    def __init__(self, library: str) -> None:
+        self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        clock = {"LD_PRELOAD": library, "FAKETIME_NO_CACHE": "1"} if library else {}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(NEST)],
+                stdin=theirs.fileno(),
+                env=os.environ | {"HOME": "/nonexistent"} | clock,
+            )
+
+    def close(self) -> None:
+        self.line.close()
+        self._process.wait(30)
+
+
+_nests: dict[str, Nest] = {}
+
+
+def close_all() -> None:
+    """Let the nests end, and wait until they have: by then they have written down what coverage saw."""
+    while _nests:
+        _nests.popitem()[1].close()
+
+
+class Nursery:
+    """Where one program's processes come from."""
+
+    def __init__(self, program: str) -> None:
         self._program = program
-        self._library = library
-        self._line: socket.socket | None = None
-        self._on_a_clock: Nursery | None = None
 
     def takes(self, env: dict[str, str] | None) -> bool:
         """Whether a process with these variables on top of the world's may come from here."""
@@ -164,38 +188,15 @@ class Nursery:
 
         Coverage follows it if it follows the test.
         """
-        if (library := env.get("LD_PRELOAD", "")) != self._library:
-            self._on_a_clock = self._on_a_clock or Nursery(self._program, library)
-            return self._on_a_clock.start(argv, env, folder, streams, descriptors)
+        library = env.get("LD_PRELOAD", "")
+        if library not in _nests:
+            _nests[library] = Nest(library)
         ours, theirs = socket.socketpair()
-        asked = {"argv": list(argv), "env": env, "folder": folder, "descriptors": descriptors}
+        asked = {"program": self._program, "argv": list(argv), "env": env, "folder": folder, "descriptors": descriptors}
         request = json.dumps(asked | {"is_followed": coverage.Coverage.current() is not None}).encode()
         with theirs:
-            socket.send_fds(self._open(), [request], [*streams, theirs.fileno()])
+            socket.send_fds(_nests[library].line, [request], [*streams, theirs.fileno()])
         return Hatchling(ours)
-
-    def close(self) -> None:
-        """Let it end, and wait until it has: by then it has written down what coverage saw."""
-        if self._on_a_clock:
-            self._on_a_clock.close()
-        if self._line:
-            self._line.close()
-            self._line = None
-            self._parent.wait(30)
-
-    def _clock(self) -> dict[str, str]:
-        return {"LD_PRELOAD": self._library, "FAKETIME_NO_CACHE": "1"} if self._library else {}
-
-    def _open(self) -> socket.socket:
-        if self._line is None:
-            self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._parent = subprocess.Popen(
-                    [sys.executable, str(NEST), self._program],
-                    stdin=theirs.fileno(),
-                    env=os.environ | {"HOME": "/nonexistent"} | self._clock(),
-                )
-        return self._line
 
 
 MAYFLY = Nursery("mayfly")
