@@ -309,12 +309,15 @@ async def test_a_config_that_the_daemon_would_refuse_is_not_put_in_place(world: 
     folder.chmod(0o777)
     config = folder / "c.toml"
     exposed = await init(world, "--item", SEED_ITEM, "--config", str(config))
+    below_a_file = await init(world, "--item", SEED_ITEM, "--config", f"{world.op}/c.toml")
+    nobody_was_asked = world.vault.calls() == []
     inline = world.home / "inline.toml"
     inline.write_text(f"profiles = {{ a = {{ {', '.join(SEED_TOML.strip().splitlines()[1:])} }} }}\n")
     before = inline.read_bytes()
     stuck = await init(world, "--item", SEED_ITEM, "--config", str(inline), "--profile", "b")
 
-    assert (2, []) == (exposed.code, list(folder.iterdir()))
+    assert (2, [], True) == (exposed.code, list(folder.iterdir()), nobody_was_asked)
+    assert (1, True) == (below_a_file.code, f"{world.op}: is no folder" in below_a_file.err)
     assert "is writable by others: chmod go-w" in exposed.err
     assert (1, before) == (stuck.code, inline.read_bytes())
     assert "hint: [profiles.b]" in stuck.err

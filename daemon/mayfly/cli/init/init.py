@@ -61,6 +61,7 @@ def _run(given: argparse.Namespace, talk: Talk) -> int:
     path = config_file.place(given.config)
     if path.suffix == ".json":
         return _with_json(path, given, talk)
+    config_file.check_place(path)
     config, old = config_file.current(path)
     if config and config.profiles:
         speech.say(f"{shown(path)} has {', '.join(config.profiles)}: this adds a profile")
