@@ -113,6 +113,26 @@ async def test_a_second_item_is_added_and_nothing_overwritten(world: World) -> N
     assert world.config.read_text().startswith("# mine\n")
 
 
+async def test_the_same_item_again_needs_no_answer_again(world: World) -> None:
+    """What the first run was told, a second one finds in the config: it goes on, and adds roles that are new."""
+    without(world, "mfa_id")
+    options = ("--mfa-id", SERIAL, "--region", "eu-west-1", "--profile", "w")
+    first = await init(world, *options)
+    (world.home / ".aws").mkdir()
+    (world.home / ".aws/config").write_text(
+        f"[profile w]\nmfa_serial = {SERIAL}\n[profile r]\nsource_profile = w\nrole_arn = {ROLES}/r\n"
+    )
+    text = world.config.read_text()
+    none, roles, same = await init(world, "--no-roles"), await init(world), await init(world, *options)
+    taken = await init(world, "--profile", "w", "--region", "eu-central-1")
+
+    assert ([0, 0, 0, 0], 1) == ([ended.code for ended in (first, none, roles, same)], taken.code)
+    assert "has the profile w with these keys already" in none.err
+    assert world.config.read_text().startswith(f"{text}\n[profiles.r]\n")
+    assert {"w", "r"} == written(world)["profiles"].keys()
+    assert "to replace it, and keep a backup: --force" in taken.err
+
+
 async def test_a_config_json_is_left_alone(world: World) -> None:
     """It works as it is, so init goes on without an item, and says what to do if there is one."""
     world.config.parent.mkdir(parents=True)
@@ -338,14 +358,3 @@ async def test_without_a_terminal_one_line_says_what_to_do(world: World) -> None
 
     assert (2, "", 1, True) == (ended.code, ended.out, len(ended.err.splitlines()), "--yes" in ended.err)
     assert ([], []) == (list(world.home.iterdir()), world.vault.calls())
-
-
-async def test_no_role_is_taken_along_against_the_will(world: World) -> None:
-    """--no-roles takes none."""
-    (world.home / ".aws").mkdir()
-    (world.home / ".aws/config").write_text(
-        f"[profile w]\nmfa_serial = {SERIAL}\n[profile r]\nsource_profile = w\nrole_arn = {ROLES}/r\n"
-    )
-    ended = await init(world, "--no-roles")
-
-    assert (0, {"w"}) == (ended.code, written(world)["profiles"].keys())
