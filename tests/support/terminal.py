@@ -14,6 +14,8 @@ from typing import Any
 import pexpect
 import pyte
 
+from support.world import measured
+
 
 PATIENCE_SECONDS = 30
 
@@ -35,7 +37,7 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-        given = {"TERM": "xterm-256color", "TZ": "UTC", **env}
+        given = {"TERM": "xterm-256color", "TZ": "UTC", **measured(), **env}
         self.process = pexpect.spawn(
             argv[0], list(argv[1:]), env=given, cwd=str(folder), dimensions=(rows, columns), timeout=None
         )
