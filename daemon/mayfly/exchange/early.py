@@ -61,7 +61,7 @@ class Early:
         clock: Callable[[], datetime],
         check_prompt: Callable[[], None],
     ) -> None:
-        """Start `op` for all of `logins`. Whatever is raised, the ordinary way meets it again."""
+        """Start `op` for all of `logins`. The ordinary way meets an error that is raised here again."""
         (table,) = {login.table for login in logins}
         way = logins[0].way
         find_op(way, environ, table)
