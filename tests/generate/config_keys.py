@@ -113,12 +113,16 @@ _DEFAULTS = {
 
 
 def _table(head: str, what: str, kind: Any, *, without: tuple[str, ...] = ()) -> Table:
+    # As they are written: cattrs, once it has read a config, leaves the types themselves in the fields.
+    written = {
+        name: text for owner in reversed(kind.__mro__) for name, text in vars(owner).get("__annotations__", {}).items()
+    }
     fields = [field for field in attrs.fields(kind) if field.name not in without]
-    return Table(head, what, tuple(_key(field) for field in fields))
+    return Table(head, what, tuple(_key(field, written[field.name]) for field in fields))
 
 
-def _key(field: Any) -> Key:
-    return Key(field.name, _MEANINGS[field.name], _takes(str(field.type)), _default(field))
+def _key(field: Any, kind: str) -> Key:
+    return Key(field.name, _MEANINGS[field.name], _takes(kind), _default(field))
 
 
 def _takes(kind: str) -> str:
