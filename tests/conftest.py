@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mayfly.demo.sts.server import EmbeddedSts
-from support import faketime
+from support import faketime, nursery
 from support.exchange import Clock
 from support.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
-from support.nursery import EXCHANGE, MAYFLY, OP
+from support.nursery import MAYFLY
 from support.world import World
 
 
@@ -51,9 +51,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
+    nursery.close_all()
     faketime.tidy()
-    for nursery in (EXCHANGE, MAYFLY, OP):
-        nursery.close()
 
 
 @pytest.fixture(name="world")

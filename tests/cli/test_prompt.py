@@ -33,8 +33,8 @@ def in_seconds(seconds: float, profile: str = "work") -> bytes:
 @pytest.mark.parametrize(
     ("content", "segment"),
     [
-        (in_seconds(1e6), "work 11d 13h"),
-        (in_seconds(SECONDS * 100), "work 30d "),
+        (1e6, "work 11d 13h"),
+        (SECONDS * 100, "work 30d "),
         (b"work 1\n", "work expired"),
         (b"work 0", "work expired"),
         (None, "work -"),
@@ -49,11 +49,11 @@ def in_seconds(seconds: float, profile: str = "work") -> bytes:
     ],
 )
 def test_the_segment_is_what_the_file_says(
-    prompts: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, segment: str
+    prompts: Path, capsys: pytest.CaptureFixture[str], content: bytes | float | None, segment: str
 ) -> None:
     """The time that is left, or that none is; what is no line of the daemon's is no session."""
     if content is not None:
-        (prompts / "work").write_bytes(content)
+        (prompts / "work").write_bytes(content if isinstance(content, bytes) else in_seconds(content))
     code = main(["prompt", "work"])
     out, err = capsys.readouterr()
 

@@ -1,4 +1,4 @@
-"""What runs in a nursery: `nest.py PROGRAM` imports it, then forks a child for each request of `support.nursery`."""
+"""The nest of `support.nursery`: imports the programs that tests run, then forks a child for each request."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _LIMIT_BYTES = 256 * 1024
 
 
 def main() -> int:
-    """In the nursery: fork for every request, tell its pid and then how it ended."""
-    program = _imported(sys.argv[1])
+    """Fork for every request, tell its pid and then how it ended."""
+    programs = _imported()
     line = socket.socket(fileno=os.dup(0))
     awake, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -56,8 +56,9 @@ def main() -> int:
             signal.set_wakeup_fd(-1)
             for descriptor in (awake, bell, line.detach(), *children.values()):
                 os.close(descriptor)
-            _become(json.loads(raw), descriptors)
-            _leave(program)
+            request = json.loads(raw)
+            _become(request, descriptors)
+            _leave(programs[request["program"]])
         *streams, report = descriptors
         for stream in streams:
             os.close(stream)
@@ -65,36 +66,35 @@ def main() -> int:
         os.write(report, STATUS.pack(pid, 0))
 
 
-def _imported(name: str) -> Callable[[], int]:
-    """The program's `main`, with all that it would import."""
-    if name == "exchange":
-        grandchildren.prepare()
-        from mayfly.exchange.program import main as program
-    elif name == "op":
-        import mayfly.demo.op.misbehavior
-        import mayfly.demo.totp
+def _imported() -> dict[str, Callable[[], int]]:
+    """Each program's `main`, with all that it would import."""
+    import mayfly.cli
+    import mayfly.daemon.daemon
+    import mayfly.daemon.log
+    import mayfly.daemon.sockets
+    import mayfly.demo.op.misbehavior
+    import mayfly.demo.totp
+    import mayfly.exchange.program
 
-        from mayfly.demo.op.__main__ import main as program
-    else:
-        import mayfly.cli
-        import mayfly.daemon.daemon
-        import mayfly.daemon.log
-        import mayfly.daemon.sockets
+    from mayfly.demo.op.__main__ import main as op
 
-        top = Path(mayfly.__file__).parent
-        for path in (top / "cli").rglob("*.py"):
-            importlib.import_module(".".join(("mayfly", *path.relative_to(top).with_suffix("").parts)))
-        grandchildren.prepare()
-
-        def program() -> int:
-            if sys.argv[1:2] == ["serve"]:
-                grandchildren.fork_exchanges()
-            return mayfly.cli.main()
-
+    top = Path(mayfly.__file__).parent
+    for path in (top / "cli").rglob("*.py"):
+        importlib.import_module(".".join(("mayfly", *path.relative_to(top).with_suffix("").parts)))
+    grandchildren.prepare()
     if followed := coverage.Coverage.current():
         followed.save()  # or every child would write down all of this again, for 40 ms
     gc.freeze()
-    return program
+    return {"mayfly": _mayfly, "exchange": mayfly.exchange.program.main, "op": op}
+
+
+def _mayfly() -> int:
+    import mayfly.cli
+
+    # A thread of the daemon's may hold the lock of a clock's library, which a fork would inherit.
+    if sys.argv[1:2] == ["serve"] and "LD_PRELOAD" not in os.environ:
+        grandchildren.fork_exchanges()
+    return mayfly.cli.main()
 
 
 def _tell_ends(children: dict[int, int]) -> None:
@@ -121,7 +121,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["folder"])
-    sys.argv = [sys.argv[1], *request["argv"]]
+    sys.argv = [request["program"], *request["argv"]]
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
     sys.stdout = sys.__stdout__ = _text(1, "strict")
     sys.stderr = sys.__stderr__ = _text(2, "backslashreplace")

@@ -29,6 +29,8 @@ STATUS = struct.Struct("=ii")
 
 # What an interpreter, or the loader before it, looks at when it starts.
 _STARTS = ("PYTHON", "LANG", "LC_", "LD_", "FAKETIME")
+# What puts a process on a clock of the test's (`support.exchange.Clock`); the file may be another for each child.
+_CLOCK = {"LD_PRELOAD", "FAKETIME_NO_CACHE", "FAKETIME_TIMESTAMP_FILE"}
 
 
 class Hatchling:
@@ -112,16 +114,45 @@ async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTr
     return reader, transport
 
 
+class Nest:
+    """The parent of processes of all programs in one pytest worker, started when the first is wanted.
+
+    Those on a clock of the test's have another parent than the rest: one with the clock's `library`.
+    """
+
+    def __init__(self, library: str) -> None:
+        self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        clock = {"LD_PRELOAD": library, "FAKETIME_NO_CACHE": "1"} if library else {}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(NEST)],
+                stdin=theirs.fileno(),
+                env=os.environ | {"HOME": "/nonexistent"} | clock,
+            )
+
+    def close(self) -> None:
+        self.line.close()
+        self._process.wait(30)
+
+
+_nests: dict[str, Nest] = {}
+
+
+def close_all() -> None:
+    """Let the nests end, and wait until they have: by then they have written down what coverage saw."""
+    while _nests:
+        _nests.popitem()[1].close()
+
+
 class Nursery:
-    """The parent of one program's processes in one pytest worker, started when the first is wanted."""
+    """Where one program's processes come from."""
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self._line: socket.socket | None = None
 
     def takes(self, env: dict[str, str] | None) -> bool:
         """Whether a process with these variables on top of the world's may come from here."""
-        return not any(name.startswith(_STARTS) for name in env or {})
+        return not any(name.startswith(_STARTS) for name in {*(env or {})} - _CLOCK)
 
     def run(self, argv: Sequence[str], env: dict[str, str], text: bytes = b"") -> tuple[int, bytes, bytes]:
         """The program from its start to its end: exit code, output and errors."""
@@ -157,30 +188,15 @@ class Nursery:
 
         Coverage follows it if it follows the test.
         """
+        library = env.get("LD_PRELOAD", "")
+        if library not in _nests:
+            _nests[library] = Nest(library)
         ours, theirs = socket.socketpair()
-        asked = {"argv": list(argv), "env": env, "folder": folder, "descriptors": descriptors}
+        asked = {"program": self._program, "argv": list(argv), "env": env, "folder": folder, "descriptors": descriptors}
         request = json.dumps(asked | {"is_followed": coverage.Coverage.current() is not None}).encode()
         with theirs:
-            socket.send_fds(self._open(), [request], [*streams, theirs.fileno()])
+            socket.send_fds(_nests[library].line, [request], [*streams, theirs.fileno()])
         return Hatchling(ours)
-
-    def close(self) -> None:
-        """Let it end, and wait until it has: by then it has written down what coverage saw."""
-        if self._line:
-            self._line.close()
-            self._line = None
-            self._parent.wait(30)
-
-    def _open(self) -> socket.socket:
-        if self._line is None:
-            self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._parent = subprocess.Popen(
-                    [sys.executable, str(NEST), self._program],
-                    stdin=theirs.fileno(),
-                    env={**os.environ, "HOME": "/nonexistent"},
-                )
-        return self._line
 
 
 MAYFLY = Nursery("mayfly")

@@ -25,6 +25,7 @@ class Scripted:
         self.hangs = False
         self._answer = (200, status)
         self._listeners: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     def tell(self, status: Any, code: int = 200) -> None:
         """From now on another answer; who listens hears of it."""
@@ -34,21 +35,30 @@ class Scripted:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request."""
+        self._open[asyncio.current_task()] = writer
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            if head.startswith(b"GET /events ") and not self.hangs:
+            if head.startswith(b"GET /events ") and self._answer[0] == 200 and not self.hangs:
                 self._listeners.add(writer)
                 writer.write(_HEAD)
                 await reader.read()
-                self._listeners.discard(writer)
             elif not self.hangs:
-                self.asked += 1
+                self.asked += head.startswith(b"GET /status ")
                 code, status = self._answer
                 writer.write(response(code, status if isinstance(status, bytes) else json.dumps(status).encode()))
                 await writer.drain()
             else:
                 await reader.read()
         writer.close()
+        self._listeners.discard(writer)
+        del self._open[asyncio.current_task()]
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        for writer in self._open.values():
+            writer.close()
+        if tasks := [task for task in self._open if task]:
+            await asyncio.wait(tasks)
 
 
 @asynccontextmanager
@@ -61,7 +71,6 @@ async def scripted(path: Path, status: Any) -> AsyncIterator[Scripted]:
         yield told
     finally:
         server.close()
-        for listener in list(told._listeners):
-            listener.close()
+        await told.close()
         with suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108 - does not block

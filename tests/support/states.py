@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from mayfly.daemon.audit import Fetch
-from mayfly.daemon.status import ProfileStatus, Renewal, Status, as_json
+from mayfly.daemon.status import ProfileStatus, Renewal, StageStatus, Status, as_json
 from mayfly.session import Session
 from mayfly.session.demand import RefreshPolicy
 from mayfly.session.forecast import renewal_at
@@ -32,9 +32,11 @@ def row(
 ) -> ProfileStatus:
     now = at(second)
     renewal = Renewal(renewal_at(session, policy, now), policy.asks_human)
-    return ProfileStatus.of(
-        profile, session, policy, in_flight=in_flight, now=now, source=source, renewal=renewal, ground=ground
+    stage = StageStatus("approve", 3, None) if in_flight and policy.asks_human else None
+    found = ProfileStatus.of(
+        profile, session, policy, in_flight=in_flight, now=now, stage=stage, renewal=renewal, ground=ground
     )
+    return attrs.evolve(found, source=source)
 
 
 def failed(session: Session, error: Any, policy: RefreshPolicy = HUMAN, *, ago: float = 10) -> Session:

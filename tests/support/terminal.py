@@ -7,11 +7,14 @@ import codecs
 import termios
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pyte
+
+from support.world import measured
 
 
 PATIENCE_SECONDS = 30
@@ -34,7 +37,7 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-        given = {"TERM": "xterm-256color", "TZ": "UTC", **env}
+        given = {"TERM": "xterm-256color", "TZ": "UTC", **measured(), **env}
         self.process = pexpect.spawn(
             argv[0], list(argv[1:]), env=given, cwd=str(folder), dimensions=(rows, columns), timeout=None
         )
@@ -52,6 +55,17 @@ class Terminal:
         """The colour of a word in the first line that begins with `line`, as pyte calls it (yellow is brown)."""
         place = next(place for place, shown in enumerate(self.lines) if shown.startswith(line))
         return str(self._screen.buffer[place][self.lines[place].index(word)].fg)
+
+    def styled(self) -> list[tuple[list[str], list[str]]]:
+        """Each line as its texts of one colour, and their colours."""
+        found = []
+        for place, shown in enumerate(self.lines):
+            cells = [self._screen.buffer[place][column] for column in range(len(shown))]
+            groups = [
+                (colour, "".join(cell.data for cell in group)) for colour, group in groupby(cells, lambda it: it.fg)
+            ]
+            found.append(([text for _, text in groups], [str(colour) for colour, _ in groups]))
+        return found
 
     def modes(self) -> list[Any]:
         """The terminal's modes: echo, canonical input and all others."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Command, file, and what it does, in the order of a first day with Mayfly.
 COMMANDS = (
     ("demo", "demo", "see Mayfly at work, without 1Password and AWS"),
-    ("init", "init.init", "make a config from 1Password's items, and go on to the first login"),
+    ("init", "init.init", "go from 1Password's items to a config and a first login"),
     ("serve", "serve", "run the daemon in the foreground"),
     ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),

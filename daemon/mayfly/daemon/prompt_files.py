@@ -28,7 +28,7 @@ from mayfly.shared.text import failure_words
 from mayfly.shared.trust import check_private
 
 
-# Sessions that change together are written together.
+# The first change is written at once. Those that come within this time after it are written together.
 TOGETHER_SECONDS = 0.05
 DISK_SECONDS = 4
 # The daemon's end waits no longer for a disk that does not answer.
@@ -51,7 +51,7 @@ class PromptFiles:
         self._last_fault = ""
 
     def write_soon(self) -> None:
-        """Write what has changed since the last time, in a moment."""
+        """Write what has changed since the last time."""
         if not (self._is_waiting or self._has_ended) and self._lines() != self._written:
             self._is_waiting = True
             self._tasks.spawn(self._write())
@@ -65,13 +65,13 @@ class PromptFiles:
 
     async def _write(self) -> None:
         try:
-            await asyncio.sleep(TOGETHER_SECONDS)
             await self._lock.acquire()
         finally:
             self._is_waiting = False
         try:
             if not self._has_ended:
                 await self._put(self._lines())
+                await asyncio.sleep(TOGETHER_SECONDS)
         finally:
             self._lock.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import termios
 import tomllib
@@ -171,6 +172,20 @@ async def test_ctrl_c_leaves_nothing_behind(new: World, state: dict[str, Any], m
 
     assert 130 == await person.ends()
     assert ([], False) == (list(new.home.iterdir()), new.run_dir.exists())
+
+
+async def test_a_killed_init_leaves_no_op_behind(new: World) -> None:
+    """The reader sees that nobody waits for it, and ends with its `op`: no prompt stays for nobody."""
+    new.vault.update(prompt={"answer": "ignore"})
+    person = Person(new, "--item", "op://NSRC/NSRC AWS Training Account")
+    await person.sees("waiting for 1Password: approve its prompt if there is one")
+    person.child.kill(signal.SIGKILL)
+    person.child.wait()
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while _left(new):
+            await asyncio.sleep(0.05)
+    person.child.close()
 
 
 async def test_the_end_of_the_input_is_an_answer(new: World) -> None:

@@ -113,6 +113,26 @@ async def test_a_second_item_is_added_and_nothing_overwritten(world: World) -> N
     assert world.config.read_text().startswith("# mine\n")
 
 
+async def test_the_same_item_again_needs_no_answer_again(world: World) -> None:
+    """What the first run was told, a second one finds in the config: it goes on, and adds roles that are new."""
+    without(world, "mfa_id")
+    options = ("--mfa-id", SERIAL, "--region", "eu-west-1", "--profile", "w")
+    first = await init(world, *options)
+    (world.home / ".aws").mkdir()
+    (world.home / ".aws/config").write_text(
+        f"[profile w]\nmfa_serial = {SERIAL}\n[profile r]\nsource_profile = w\nrole_arn = {ROLES}/r\n"
+    )
+    text = world.config.read_text()
+    none, roles, same = await init(world, "--no-roles"), await init(world), await init(world, *options)
+    taken = await init(world, "--profile", "w", "--region", "eu-central-1")
+
+    assert ([0, 0, 0, 0], 1) == ([ended.code for ended in (first, none, roles, same)], taken.code)
+    assert "has the profile w with these keys already" in none.err
+    assert world.config.read_text().startswith(f"{text}\n[profiles.r]\n")
+    assert {"w", "r"} == written(world)["profiles"].keys()
+    assert "to replace it, and keep a backup: --force" in taken.err
+
+
 async def test_a_config_json_is_left_alone(world: World) -> None:
     """It works as it is, so init goes on without an item, and says what to do if there is one."""
     world.config.parent.mkdir(parents=True)
@@ -309,12 +329,15 @@ async def test_a_config_that_the_daemon_would_refuse_is_not_put_in_place(world: 
     folder.chmod(0o777)
     config = folder / "c.toml"
     exposed = await init(world, "--item", SEED_ITEM, "--config", str(config))
+    below_a_file = await init(world, "--item", SEED_ITEM, "--config", f"{world.op}/c.toml")
+    nobody_was_asked = world.vault.calls() == []
     inline = world.home / "inline.toml"
     inline.write_text(f"profiles = {{ a = {{ {', '.join(SEED_TOML.strip().splitlines()[1:])} }} }}\n")
     before = inline.read_bytes()
     stuck = await init(world, "--item", SEED_ITEM, "--config", str(inline), "--profile", "b")
 
-    assert (2, []) == (exposed.code, list(folder.iterdir()))
+    assert (2, [], True) == (exposed.code, list(folder.iterdir()), nobody_was_asked)
+    assert (1, True) == (below_a_file.code, f"{world.op}: is no folder" in below_a_file.err)
     assert "is writable by others: chmod go-w" in exposed.err
     assert (1, before) == (stuck.code, inline.read_bytes())
     assert "hint: [profiles.b]" in stuck.err
@@ -335,14 +358,3 @@ async def test_without_a_terminal_one_line_says_what_to_do(world: World) -> None
 
     assert (2, "", 1, True) == (ended.code, ended.out, len(ended.err.splitlines()), "--yes" in ended.err)
     assert ([], []) == (list(world.home.iterdir()), world.vault.calls())
-
-
-async def test_no_role_is_taken_along_against_the_will(world: World) -> None:
-    """--no-roles takes none."""
-    (world.home / ".aws").mkdir()
-    (world.home / ".aws/config").write_text(
-        f"[profile w]\nmfa_serial = {SERIAL}\n[profile r]\nsource_profile = w\nrole_arn = {ROLES}/r\n"
-    )
-    ended = await init(world, "--no-roles")
-
-    assert (0, {"w"}) == (ended.code, written(world)["profiles"].keys())

@@ -137,10 +137,10 @@ WILD = (
         "field IDs that are the same in two sections",
         "LOGIN",
         (
-            F(S, "key", KEY, "a", id="x"),
-            F(C, "secret", SECRET, "a", id="y"),
             F(S, "key", "nothing", "b", id="x"),
             F(C, "secret", "nothing", "b", id="y"),
+            F(S, "key", KEY, "a", id="x"),
+            F(C, "secret", SECRET, "a", id="y"),
             F(OTP, "otp", SEED),
         ),
         ("key", "secret", "otp", NO_SERIAL),

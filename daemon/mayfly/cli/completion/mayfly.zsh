@@ -14,7 +14,7 @@ _shtab_mayfly_commands() {
     forget:'Drop credentials from memory.'
     help:'show what a command takes'
     import-aws-config:'Make a config from the profiles in ~/.aws.'
-    init:'Make a config from 1Password'"'"'s items, and go on to the first login.'
+    init:'Go from 1Password'"'"'s items to a config and a first login.'
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
     prompt:'Print a profile and its time left for a shell'"'"'s prompt.'

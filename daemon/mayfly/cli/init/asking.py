@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,7 @@ from mayfly.shared.errors import (
     ItemNotFound,
     MayflyError,
     OnePasswordMissing,
+    ServiceAccountRejected,
     VaultNotFound,
 )
 from mayfly.shared.interpreter import isolation_flags
@@ -40,7 +41,10 @@ _HINTS: dict[type[MayflyError], str] = {
     AccountAmbiguous: "say which: mayfly init --account ACCOUNT   ('op account list' shows them)",
     OnePasswordMissing: "install the 1Password CLI, and see that its folder is on PATH: "
     "https://developer.1password.com/docs/cli/get-started/",
+    ServiceAccountRejected: "make a new service account token, and put it where this one is",
 }
+# The kinds of questions for which 1Password may ask the person.
+_PROMPTING = {"items", "item"}
 
 
 class OnePasswordCli:
@@ -49,6 +53,8 @@ class OnePasswordCli:
     def __init__(self, way: OnePassword, talk: Talk) -> None:
         self._way = way
         self._talk = talk
+        # Waiting is told once, and again after the person has been needed.
+        self._is_waiting_told = False
 
     def accounts(self) -> list[Account]:
         """The accounts that `op` knows; none if it cannot tell, because the list of items tells why."""
@@ -84,7 +90,7 @@ class OnePasswordCli:
         request = {"kind": kind, "way": attrs.asdict(self._way), **more}
         while True:
             try:
-                return _answer(request, is_prompting=self._way.asks_human and kind != "devices")
+                return _answer(request, self._tell_waiting if kind in _PROMPTING else _say_nothing)
             except MayflyError as error:
                 is_told_later = kind == "accounts" and not isinstance(error, OnePasswordMissing)
                 if not self._talk.asks or is_told_later or isinstance(error, (*OF_THE_CHOICE, AwsError, ConfigInvalid)):
@@ -93,6 +99,16 @@ class OnePasswordCli:
                 if hint := _with_hint(error, "press Enter").hint:
                     speech.hint(hint)
                 self._talk.wait_for_enter("Enter tries again, Ctrl-C ends: ")
+                self._is_waiting_told = False
+
+    def _tell_waiting(self) -> None:
+        if self._way.asks_human and not self._is_waiting_told:
+            speech.say("waiting for 1Password: approve its prompt if there is one")
+        self._is_waiting_told = True
+
+
+def _say_nothing() -> None:
+    return
 
 
 def _with_hint(error: MayflyError, again: str) -> MayflyError:
@@ -104,8 +120,8 @@ def _with_hint(error: MayflyError, again: str) -> MayflyError:
     return error
 
 
-def _answer(request: Mapping[str, Any], *, is_prompting: bool) -> Any:
-    """The reader's answer; raises the MayflyError in it."""
+def _answer(request: Mapping[str, Any], tell_waiting: Callable[[], None]) -> Any:
+    """The reader's answer; raises the MayflyError in it. If it takes a moment, `tell_waiting` is called."""
     with subprocess.Popen(
         [sys.executable, *isolation_flags(), "-m", "mayfly.cli.init.reader"],
         stdin=subprocess.PIPE,
@@ -115,7 +131,7 @@ def _answer(request: Mapping[str, Any], *, is_prompting: bool) -> Any:
         cwd="/",
     ) as reader:
         try:
-            printed = _communicated(reader, json.dumps(request).encode() + b"\n", is_prompting=is_prompting)
+            printed = _communicated(reader, json.dumps(request).encode() + b"\n", tell_waiting)
         finally:
             _end(reader)
     try:
@@ -127,12 +143,10 @@ def _answer(request: Mapping[str, Any], *, is_prompting: bool) -> Any:
     raise _error(tree["error"])
 
 
-def _communicated(reader: subprocess.Popen[bytes], request: bytes, *, is_prompting: bool) -> bytes:
-    """What it prints. If a person may have to approve a prompt, that is said after a moment."""
+def _communicated(reader: subprocess.Popen[bytes], request: bytes, tell_waiting: Callable[[], None]) -> bytes:
     with suppress(subprocess.TimeoutExpired):
         return reader.communicate(request, timeout=QUIET_SECONDS)[0]
-    if is_prompting:
-        speech.say("waiting for 1Password: approve its prompt if there is one")
+    tell_waiting()
     return reader.communicate()[0]
 
 

@@ -30,6 +30,16 @@ def place(given: str | None) -> Path:
         return paths.config_dir() / paths.CONFIG_NAMES[0]
 
 
+def check_place(path: Path) -> None:
+    """Raise ConfigInvalid or Stop if no config could be written there, before anybody is asked."""
+    if problems := trust.trust_problems(path):
+        raise ConfigInvalid(*problems)
+    folder = next(at for at in path.resolve().parents if os.path.lexists(at))
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        why = "you may not write there" if folder.is_dir() else "is no folder"
+        raise speech.Stop(speech.FAILED, f"{folder}: {why}, and {shown(path)} belongs below it")
+
+
 def current(path: Path) -> tuple[Config | None, str | None]:
     """The config at `path` and its text; None where there is none. Raises ConfigInvalid for one that is not valid."""
     if not os.path.lexists(path):

@@ -20,17 +20,15 @@ from mayfly.cli.init.ways import Way
 from mayfly.config.model import Config, KeyProfile, OnePassword
 
 
-class Draft(NamedTuple):
-    """What is to be written about one profile with keys. `way.name` is the table of the way to 1Password."""
+class Keys(NamedTuple):
+    """A new profile with keys: the way to 1Password, the fields, the MFA device, the region."""
 
-    name: str
     way: Way
     key: Picked
     secret: Picked
     code: Picked
     serial: Serial
     region: str | None
-    roles: Mapping[str, Role]
 
     @property
     def references(self) -> dict[str, str]:
@@ -43,6 +41,14 @@ class Draft(NamedTuple):
         }
 
 
+class Draft(NamedTuple):
+    """What is to be written: a profile, unless the config has it (`keys` None), and roles on it."""
+
+    name: str
+    keys: Keys | None
+    roles: Mapping[str, Role]
+
+
 def same_keys(config: Config | None, access_key_id: str) -> str | None:
     """The profile of the config that has this very access key, or None."""
     profiles = config.profiles.items() if config else ()
@@ -52,18 +58,18 @@ def same_keys(config: Config | None, access_key_id: str) -> str | None:
     return next(found, None)
 
 
-def is_there(config: Config | None, draft: Draft) -> bool:
+def is_there(config: Config | None, name: str, keys: Keys) -> bool:
     """True if the config has this profile already, as it would be written."""
-    profile = config.profiles.get(draft.name) if config else None
+    profile = config.profiles.get(name) if config else None
     if not isinstance(profile, KeyProfile):
         return False
-    there = {key: getattr(profile, key).partition("?")[0] for key in draft.references}
-    return there == draft.references and draft.region in {None, profile.region}
+    there = {key: getattr(profile, key).partition("?")[0] for key in keys.references}
+    return there == keys.references and keys.region in {None, profile.region}
 
 
 def tables(draft: Draft, config: Config | None) -> list[str]:
     """The tables that the config lacks: of the way to 1Password, of the profile, of its roles."""
-    new = [] if is_there(config, draft) else [*_way_table(draft.way, config), _profile_table(draft)]
+    new = [*_way_table(draft.keys.way, config), _profile_table(draft.name, draft.keys)] if draft.keys else []
     return [*new, *(role_table(name, role) for name, role in draft.roles.items())]
 
 
@@ -130,21 +136,21 @@ def _values(onepassword: OnePassword) -> dict[str, Value]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def _profile_table(draft: Draft) -> str:
-    values: dict[str, Value] = dict(draft.references)
-    if draft.region:
-        values["region"] = draft.region
-    if draft.way.name:
-        values["onepassword"] = draft.way.name
+def _profile_table(name: str, keys: Keys) -> str:
+    values: dict[str, Value] = dict(keys.references)
+    if keys.region:
+        values["region"] = keys.region
+    if keys.way.name:
+        values["onepassword"] = keys.way.name
     comments = {
-        "access_key_id": draft.key.field.shown,
-        "secret_access_key": draft.secret.field.shown,
-        "otp": draft.code.field.shown,
-        "mfa_id": draft.serial.source,
+        "access_key_id": keys.key.field.shown,
+        "secret_access_key": keys.secret.field.shown,
+        "otp": keys.code.field.shown,
+        "mfa_id": keys.serial.source,
     }
-    items = dict.fromkeys((draft.key.item.overview, draft.code.item.overview))
+    items = dict.fromkeys((keys.key.item.overview, keys.code.item.overview))
     above = (f"{overview.title}, in the vault {overview.vault}" for overview in items)
-    return config_text.table(("profiles", draft.name), values, comments, *above)
+    return config_text.table(("profiles", name), values, comments, *above)
 
 
 def _rest(text: str, new: list[str], without: str | None) -> Any:

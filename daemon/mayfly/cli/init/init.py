@@ -18,14 +18,14 @@ from mayfly.cli.aws_config.plan import Plan
 from mayfly.cli.init import config_file, draft, next_steps, picks, profiles, serial, ways
 from mayfly.cli.init.asking import OnePasswordCli
 from mayfly.cli.init.config_file import shown
-from mayfly.cli.init.draft import Draft
+from mayfly.cli.init.draft import Draft, Keys
 from mayfly.cli.init.next_steps import Written
 from mayfly.cli.init.picks import Picker
 from mayfly.cli.init.profiles import Named
 from mayfly.cli.init.serial import Signer
 from mayfly.cli.init.talk import Talk
 from mayfly.config.load import load
-from mayfly.config.model import Config
+from mayfly.config.model import Config, OnePassword
 from mayfly.shared.text import printable
 
 
@@ -61,39 +61,48 @@ def _run(given: argparse.Namespace, talk: Talk) -> int:
     path = config_file.place(given.config)
     if path.suffix == ".json":
         return _with_json(path, given, talk)
+    config_file.check_place(path)
     config, old = config_file.current(path)
     if config and config.profiles:
         speech.say(f"{shown(path)} has {', '.join(config.profiles)}: this adds a profile")
     plan = profiles.plan_of_aws(given.profile)
-    new, named = _found(given, talk, config, plan)
+    new, named, way = _found(given, talk, config, plan)
     if _is_written(new, config, old, path, given, talk):
         reading.hint_at_keys_left(plan._replace(keys={named.name: named.keys} if named.keys else {}))
-    return next_steps.take(given, talk, Written(new.name, new.way.onepassword, was_in_aws=named.keys is not None))
+    return next_steps.take(given, talk, Written(new.name, way, was_in_aws=named.keys is not None))
 
 
-def _found(given: argparse.Namespace, talk: Talk, config: Config | None, plan: Plan) -> tuple[Draft, Named]:
-    """All that is to be written, by the options, 1Password, `~/.aws`, AWS and the person, in this order."""
+def _found(
+    given: argparse.Namespace, talk: Talk, config: Config | None, plan: Plan
+) -> tuple[Draft, Named, OnePassword]:
+    """What is to be written, by the options, 1Password, `~/.aws`, AWS and the person, in this order."""
     way = ways.named_in(ways.choose(given, talk, os.environ, config), config)
     op = OnePasswordCli(way.onepassword, talk)
     picker = Picker(op, talk, given)
     key, secret = picker.keys()
+    title, taken = key.item.overview.title, config.profiles if config else ()
+    same = draft.same_keys(config, key.reference)
+    if config and same and not any((given.profile, given.otp_item, given.mfa_id, given.region, given.force)):
+        named = profiles.choose(given, talk, plan, title, taken, same)
+        return Draft(same, None, named.roles), named, config.onepassword_of(same)
     code = picker.code(key.item)
-    name = given.profile or draft.same_keys(config, key.reference)
-    named = profiles.choose(given, talk, plan, key.item.overview.title, config.profiles if config else (), name)
+    named = profiles.choose(given, talk, plan, title, taken, given.profile or same)
     region = profiles.region_of(given, talk, named.keys)
     signer = Signer(key, secret, region or regions.DEFAULT)
     known = (named.keys.mfa_serial if named.keys else None) or ""
     device = serial.find(given, picker, op, talk, signer, code, known)
-    return Draft(named.name, way, key, secret, code, device, region, named.roles), named
+    return Draft(named.name, Keys(way, key, secret, code, device, region), named.roles), named, way.onepassword
 
 
 def _is_written(
     new: Draft, config: Config | None, old: str | None, path: Path, given: argparse.Namespace, talk: Talk
 ) -> bool:
     """Write what the config lacks; False if it lacks nothing. Raises Stop or ConfigInvalid if nothing is written."""
-    replaced = new.name if config and new.name in config.profiles and not draft.is_there(config, new) else None
+    if new.keys and draft.is_there(config, new.name, new.keys):
+        new = new._replace(keys=None)
+    replaced = new.name if new.keys and config and new.name in config.profiles else None
     if replaced and not given.force:
-        hints = (f"to replace it: {_again('--force')}", f"or add another: {_again('--profile OTHER')}")
+        hints = ("to replace it, and keep a backup: --force", "to add another: --profile OTHER")
         raise speech.Stop(speech.FAILED, f"{shown(path)} has a profile {replaced}, which stays as it is", hints=hints)
     new = draft.without_refused_roles(new, config, old, replaced)
     tables = draft.tables(new, config)
@@ -108,12 +117,8 @@ def _is_written(
     if replaced and old is not None:
         speech.say(f"the config as it was before: {shown(config_file.keep(path, old))}")
     config_file.put(path, text, before=old)
-    speech.say(f"wrote {shown(path)}: {', '.join((new.name, *new.roles))}")
+    speech.say(f"wrote {shown(path)}: {', '.join((*((new.name,) if new.keys else ()), *new.roles))}")
     return True
-
-
-def _again(option: str) -> str:
-    return f"mayfly init {option}"
 
 
 def _with_json(path: Path, given: argparse.Namespace, talk: Talk) -> int:

@@ -66,7 +66,7 @@ def choose(
 
     `name`: if it is known.
     """
-    name = name or _chosen_name(talk, plan, title, taken)
+    name = name or _chosen_name(talk, plan, title, () if given.force else taken)
     keys = plan.keys.get(name)
     roles = {} if keys is None or given.no_roles else roles_on(plan, name)
     left = [role for role in roles if role in taken]

@@ -19,9 +19,10 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
 
-# The private modes of xterm: 1049 is the other screen, 25 the cursor, 2026 holds an update back until it is whole.
+# The private modes of xterm: 1049 is the other screen, 25 the cursor, 2026 holds an update back until it is whole. A
+# console without another screen is left empty.
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
-LEAVE = "\x1b[?2026l\x1b[0m\x1b[?25h\x1b[?1049l"
+LEAVE = "\x1b[?2026l\x1b[0m\x1b[H\x1b[2J\x1b[?25h\x1b[?1049l"
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import programs, trust
-from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
+from mayfly.shared import errors, programs, trust
+from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable, read_plain_file
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024
-_TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
+_TOKEN = rb"\s*([!-~]{1,16384})\s*"
 
 # `op` needs these to find the app, its config and its language. No AWS variable, no `op` session of another terminal
 # and no debug switch is among them.
@@ -80,7 +80,7 @@ def _token_by_command(onepassword: Way, environ: Mapping[str, str]) -> str:
         with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
             printed = child.printed()
     except Hung:
-        raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
+        raise errors.OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
     except Flooded:
         raise ConfigInvalid(f"token_command {command[0]} printed far more than a token") from None
     except OSError as reason:
@@ -127,7 +127,7 @@ def _token_in_file(name: str | None) -> str:
 
 
 def _token(raw: bytes, source: str) -> str:
-    found = _TOKEN.fullmatch(raw)
+    found = re.fullmatch(_TOKEN, raw)
     if not found:
         raise ConfigInvalid(f"{source}: gives no token: expected one word")
     return found[1].decode()
