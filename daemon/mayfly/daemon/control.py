@@ -141,7 +141,7 @@ class Control:
         return Answer(200, process_body(credentials))
 
     async def _peek(self, call: Call) -> Answer:
-        credentials = self._keeper.take(call.profile, is_use=False)
+        credentials = await self._keeper.peek(call.profile)
         if credentials is None:
             return refusal(404, "NoSession", f"{call.profile} has no live credentials")
         await self._audit.note(call.profile, "peek", None, pid=call.pid)

@@ -171,9 +171,10 @@ class Login:
         """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
         if not self._onepassword.asks_human:
             return
-        self._tell(stages.CONNECT, names)
         locations = {name: self._locations(name) for name in names}
         unknown = set(locations.values()) - self._early.take_reached()
+        if unknown:
+            self._tell(stages.CONNECT, names)
         errors = {place: _reachability_error(place, self._environ) for place in unknown}
         for name in names:
             error = errors.get(locations[name])
