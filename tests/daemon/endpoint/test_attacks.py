@@ -22,7 +22,7 @@ TEXTS = {
         "a request here has one Host",
     },
     "MethodNotAllowed": {"only GET is answered here"},
-    "NotFound": {"there is nothing here"},
+    "NotFound": {"mayfly answers /credentials/PROFILE and /healthz, and no other path"},
     "ForeignHost": {"this Host is not mayfly's"},
     "BrowserRequest": {"web pages are not answered"},
     "ForwardedRequest": {"forwarded requests are not answered"},
