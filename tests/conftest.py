@@ -40,6 +40,7 @@ def pytest_configure() -> None:
     A shell has what it puts in the background ignore it, and that would be handed down.
     """
     faketime.tidy()
+    gc.disable()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -47,6 +48,7 @@ def pytest_configure() -> None:
 def pytest_collection_finish() -> None:
     """What has been collected stays: to go through it for garbage, again and again, takes longer than many a test."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
