@@ -102,6 +102,7 @@ async def test_a_port_of_our_own_costs_no_tokens(world: World, how: str) -> None
 
 
 @linux_only
+@pytest.mark.slow
 async def test_what_closes_on_the_port_costs_no_tokens(world: World) -> None:
     """A daemon that starts right after another finds connections that are closing, and serves with the same tokens."""
     async with world.serve():

@@ -111,7 +111,6 @@ async def refusals(world: World) -> int:
 
 
 @linux_only
-@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
 @pytest.mark.parametrize("kept", [0, 5000], ids=["closed", "kept"])
 async def test_another_users_flood_costs_little(world: World, kept: int) -> None:
@@ -136,7 +135,6 @@ async def test_another_users_flood_costs_little(world: World, kept: int) -> None
 
 
 @linux_only
-@pytest.mark.slow
 @pytest.mark.parametrize("limit", [512, 4096])
 @pytest.mark.parametrize("kind", FLOODS)
 async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, limit: int) -> None:
