@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import sys
 
 from asyncio.subprocess import PIPE, Process
 from contextlib import AsyncExitStack
@@ -49,6 +51,20 @@ async def test_what_is_there_is_printed_without_a_word(world: World) -> None:
     assert "SessionToken" in json.loads(ended.out)
 
 
+async def test_it_imports_next_to_nothing(world: World) -> None:
+    """It runs before every `aws` command: where the answer is there, it pays for no module that it can do without."""
+    plain = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+    async with world.serve():
+        await world.get()
+        run = "import sys; from mayfly.__main__ import main; sys.exit(main())"
+        asking = (sys.executable, "-X", "importtime", "-c", run, "credential-process", "nsrc")
+        ended = await world.run_program(*asking, env=plain)
+
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.err.splitlines() if "|" in line}
+    assert {"mayfly", "socket"} <= names
+    assert set() == names & {"argparse", "importlib", "json", "pathlib", "re", "typing", "urllib", "warnings"}
+
+
 async def test_the_person_is_told_to_approve_and_to_run_it_again(world: World) -> None:
     """The line comes while the prompt is up; the command waits on, and prints what was approved."""
     world.vault.update(prompt={"answer": "ignore"})
@@ -60,6 +76,23 @@ async def test_the_person_is_told_to_approve_and_to_run_it_again(world: World) -
 
     assert "" == rest
     assert {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken"} <= names
+
+
+async def test_nobody_is_told_to_approve_a_prompt_that_is_not_up(world: World) -> None:
+    """While another `op` holds the turn, the command says what it waits for; once the prompt is up it says that."""
+    world.vault.update(prompt={"answer": "ignore"})
+    world.run_dir.mkdir(mode=0o700, exist_ok=True)
+    async with world.serve(), AsyncExitStack() as stack:
+        with (world.run_dir / "op.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            process = await start(world, stack, "mayfly", "credential-process", "nsrc")
+            first = await said(process)
+        second = await said(process)
+        world.vault.update(prompt={"answer": "approve"})
+        await printed(process)
+
+    waiting = "mayfly: waiting for 1Password and AWS for nsrc; if this program gives up, run it again\n"
+    assert [waiting, ADVICE] == [first, second]
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ _KINDS = {
     "TagKey": "the key of a tag",
     "RefreshMode": " | ".join(values.REFRESH_MODES),
     "MfaMode": " | ".join(values.MFA_MODES),
+    "OnLock": " | ".join(values.ON_LOCK),
 }
 
 _MEANINGS = {
@@ -75,6 +76,8 @@ _MEANINGS = {
     "sts_endpoint_url": "The URL of STS if it is none of AWS's regional ones",
     "account_id": "Credentials of any other account are refused",
     "refresh": "When the credentials are renewed",
+    "on_lock": "What the lock of the screen does to the credentials: nothing, clients get none, or they are dropped",
+    "top_up": "Renew at the first unlock of a day what would end in the course of it",
     "access_key_id": "Where the access key id is in 1Password",
     "secret_access_key": "Where the secret access key is in 1Password",
     "otp": "Where the one-time password is in 1Password; ?attribute=otp is added: the code is read, never its seed",

@@ -19,9 +19,9 @@ from mayfly.shared.credentials import (
     container_body,
     instant_text,
     parse_instant,
-    partition_of,
     process_body,
 )
+from mayfly.shared.partitions import partition_of
 
 
 PLAIN = Credentials(

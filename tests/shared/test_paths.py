@@ -114,10 +114,9 @@ def test_without_a_session_the_runtime_folder_is_found_all_the_same(
 def test_run_user_is_taken_where_it_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """/run/user/UID counts if it exists and belongs to this user, and not otherwise."""
     usual = Path(f"/run/user/{os.getuid()}")
-    stands_for = {usual: tmp_path}
-    is_dir, look = Path.is_dir, Path.stat
-    monkeypatch.setattr(Path, "is_dir", lambda path: is_dir(stands_for.get(path, path)))
-    monkeypatch.setattr(Path, "stat", lambda path, **more: look(stands_for.get(path, path), **more))
+    stands_for = {str(usual): tmp_path}
+    look = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **more: look(stands_for.get(path, path), **more))
 
     assert usual / "mayfly" == paths.runtime_dir()
     if os.getuid() == 0:

@@ -164,7 +164,7 @@ def test_a_folder_that_may_not_be_entered_is_skipped(open_folder: Path) -> None:
     closed, real = put(open_folder / "closed"), put(open_folder / "real")
     closed.parent.chmod(0o700)
     script = (
-        "import grp, os, pwd, shlex; from mayfly.shared import programs; "
+        "import grp, os, pathlib, pwd, shlex; from mayfly.shared import programs; "
         # The other user may not read the libraries of an interpreter in root's home: so it starts as root.
         f"os.setgroups([]); os.setgid({OTHER}); os.setuid({OTHER}); "
         "print(programs.find('tool', os.environ), programs.skipped_folders(os.environ))"

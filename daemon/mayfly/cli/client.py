@@ -6,13 +6,12 @@ does not count. Few imports: `credential-process` is called by every `aws` comma
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
 
-from pathlib import Path
-
-from mayfly.shared import paths
+from mayfly.shared import places
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.peer import is_ours, unix_peer
 from mayfly.shared.trust import check_private
@@ -42,7 +41,7 @@ class Reply:
 class Call:
     """A request that has been sent; it can be given to `select`, which waits for the answer."""
 
-    def __init__(self, sock: socket.socket, path: Path) -> None:
+    def __init__(self, sock: socket.socket, path: str) -> None:
         self._sock = sock
         self._path = path
 
@@ -63,6 +62,17 @@ class Call:
             pass  # `_parse` sees whether the answer is whole
         return self._parse(bytes(received))
 
+    def read(self) -> bytes:
+        """What has come of an answer without an end (`GET /events`); b"" if no more comes."""
+        try:
+            return self._sock.recv(65536)
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        self._sock.close()
+
     def _parse(self, received: bytes) -> Reply:
         head, _, body = received.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
@@ -79,7 +89,7 @@ def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECO
     Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
     change the socket's folder, or its name is too long for the system.
     """
-    path = paths.trusted_control_socket()
+    path = places.trusted_control_socket()
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)
@@ -96,7 +106,7 @@ def ask(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECON
     return send(method, target, answer_seconds=answer_seconds).reply()
 
 
-def _connected(path: Path) -> socket.socket:
+def _connected(path: str) -> socket.socket:
     """A connection to a process of this user."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -105,17 +115,17 @@ def _connected(path: Path) -> socket.socket:
     except BaseException as reason:
         sock.close()
         if isinstance(reason, OSError) and reason.errno is None:
-            raise ConfigInvalid(f"{path}: cannot be connected to: {paths.SOCKET_PATH_TOO_LONG}") from None
+            raise ConfigInvalid(f"{path}: cannot be connected to: {places.SOCKET_PATH_TOO_LONG}") from None
         raise
     return sock
 
 
-def _connect(sock: socket.socket, path: Path) -> None:
+def _connect(sock: socket.socket, path: str) -> None:
     sock.settimeout(CONNECT_SECONDS)
     until = time.monotonic() + CONNECT_SECONDS
     while True:
         try:
-            return sock.connect(str(path))
+            return sock.connect(path)
         except BlockingIOError:  # Linux: the queue is full, as with a thousand clients at once
             if time.monotonic() > until:
                 raise NotRunning(f"the daemon at {path} does not accept connections") from None
@@ -128,18 +138,18 @@ def _connect(sock: socket.socket, path: Path) -> None:
             raise Distrusted(f"{path} may not be opened by you") from None
 
 
-def _check_peer(sock: socket.socket, path: Path) -> None:
+def _check_peer(sock: socket.socket, path: str) -> None:
     """Raise Distrusted unless the process that listens is this user's."""
     peer = unix_peer(sock)
     if peer is None:
         raise Distrusted(f"the system does not say who answers {path}")
     # On macOS a socket that launchd has made is root's until the daemon has called listen() on it.
-    is_launchds = sys.platform == "darwin" and peer[1] == 0 and _is_private(path.parent)
+    is_launchds = sys.platform == "darwin" and peer[1] == 0 and _is_private(os.path.dirname(path))
     if not is_ours(peer[1]) and not is_launchds:
         raise Distrusted(f"{path} is answered by {user_name(peer[1])}, not by you")
 
 
-def _is_private(folder: Path) -> bool:
+def _is_private(folder: str) -> bool:
     """True if only this user and root can put a socket into the folder."""
     try:
         check_private(folder, 0o700)

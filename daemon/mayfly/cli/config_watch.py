@@ -38,10 +38,10 @@ def _changes(ends: Iterable[Path]) -> Callable[[], bool]:
     return lambda: look() != before
 
 
-def _place(path: Path) -> object:
+def _place(path: str) -> object:
     """Facts that chmod, chown and a replacement change. No times: others make files in the folders above."""
     try:
-        facts = path.lstat()
+        facts = os.lstat(path)
     except OSError as reason:
         return reason.errno
     return facts.st_dev, facts.st_ino, facts.st_mode, facts.st_uid, facts.st_gid

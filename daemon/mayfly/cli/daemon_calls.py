@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from contextlib import contextmanager, suppress
 
 from mayfly import __version__
 from mayfly.cli import client, speech
-from mayfly.shared import paths
+from mayfly.shared import places
 
 
 TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process
@@ -21,7 +19,10 @@ if TYPE_CHECKING:
 
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RESTART = "restart it, as by: systemctl --user restart mayfly.service"
+
+# Most answers are there by then.
+QUIET_SECONDS = 0.2
 
 
 def add_profiles(parser: ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        hint = "it may be another version of mayfly: restart it, as by: systemctl --user restart mayfly.service"
+        hint = f"it may be another version of mayfly: {_RESTART}"
         raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
 
 
@@ -82,9 +83,16 @@ def send_about(
     profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS, body: bytes = b""
 ) -> client.Call:
     """The same request, without waiting for its answer; raises Stop, and sends nothing, if `profile` is no name."""
-    if not _NAME.fullmatch(profile):
+    if not _can_be_name(profile):
         raise unknown([profile], known_profiles())
     return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds, body)
+
+
+def _can_be_name(profile: str) -> bool:
+    """True for 1 to 64 letters, digits, `.`, `_` and `-`, as may stand in a request's first line."""
+    # Importing re would cost every `aws` command 2 ms.
+    letters = all(letter.isalnum() or letter in "._-" for letter in profile)
+    return letters and profile.isascii() and 0 < len(profile) <= 64
 
 
 def send(
@@ -94,7 +102,14 @@ def send(
     try:
         return client.send(method, target, answer_seconds=answer_seconds, body=body)
     except (client.NotRunning, client.Distrusted) as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
+
+
+def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
+    """True if the daemon answers within `seconds`; nothing is said before."""
+    import select
+
+    return bool(select.select([call], [], [], seconds)[0])
 
 
 def answer(call: client.Call, profile: str = "") -> bytes:
@@ -102,7 +117,7 @@ def answer(call: client.Call, profile: str = "") -> bytes:
     try:
         reply = call.reply()
     except client.NotRunning as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
     return body_of(reply, profile)
 
 
@@ -115,6 +130,8 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
         error = tree(reply.body)
     if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
+    if error.get("code") == "NotFound":
+        raise speech.Stop(speech.FAILED, "the daemon is of another version, and cannot do this", hints=(_RESTART,))
     problems, hint = error.get("problems"), error.get("hint")
     message = error.get("message") or f"the daemon answered {reply.status} without a reason"
     texts = problems if problems and isinstance(problems, list) else [message]
@@ -147,11 +164,12 @@ def _exit_code(error: dict[str, Any]) -> int:
     return speech.HUMAN_MUST_ACT if error.get("needs_human") else speech.FAILED
 
 
-def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+def stop_for(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+    """The Stop that says why there is no daemon, and what to do. It may take a moment to find out."""
     if isinstance(reason, client.Distrusted):
         from shlex import quote
 
-        hint = f"see whose it is: ls -l {quote(str(paths.control_socket()))}"
+        hint = f"see whose it is: ls -l {quote(places.control_socket())}"
         return speech.Stop(speech.FAILED, str(reason), hints=(hint,))
     from mayfly.cli import ports, target
 
@@ -167,13 +185,15 @@ def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
 
 def _service_state() -> tuple[tuple[str, ...], str]:
     """The status line of a service that has been started and does not serve, and what to do."""
+    import os
+
     from mayfly.service import files, systemd
 
     with suppress(systemd.Refused):
         is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
         if is_installed and (text := systemd.status_text()) is not None:
             # A service whose socket file is gone cannot be reached.
-            is_there = paths.control_socket().exists()
+            is_there = os.path.exists(places.control_socket())
             hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
             return (f"the service says: {text}",) if text else (), hint
     return (), _how_to_start()

@@ -5,13 +5,20 @@ It runs in every shell start-up: it starts no process, asks no daemon, and impor
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
+from types import SimpleNamespace
+
 from mayfly.cli import environment, ports, shells, speech, target
 from mayfly.cli.aws_config import shadows
+from mayfly.cli.target import Target
 from mayfly.shared import tokens
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +33,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--off", action="store_true", help="undo what env has set")
 
 
-def run(given: argparse.Namespace) -> int:
+def run_for(profile: str) -> int:
+    """As `run`, for a command line with nothing but a profile."""
+    return run(SimpleNamespace(profile=profile, config=None, shell=None, token_file=False, off=False))
+
+
+def run(given: argparse.Namespace | SimpleNamespace) -> int:
     """Print the changes; warn of credentials that would win over the profile's."""
     shell = given.shell or shells.of_user(os.environ)
     if given.off:
@@ -44,12 +56,16 @@ def run(given: argparse.Namespace) -> int:
     return speech.DONE
 
 
-def changes_for(given: argparse.Namespace) -> environment.Changes:
+def changes_for(given: argparse.Namespace | SimpleNamespace) -> environment.Changes:
     """The variables to change for the profile; its token is made if it is missing.
 
     Raises Stop or ConfigInvalid if there is no such profile, or its token or the port cannot be used.
     """
-    found = target.find(given.config, given.profile)
+    return changes_to(target.find(given.config, given.profile), given)
+
+
+def changes_to(found: Target, given: argparse.Namespace | SimpleNamespace) -> environment.Changes:
+    """The same for a profile that has been found."""
     ports.refuse_other_users(found.port)
     if not found.region and shadows.default_region(os.environ):
         found = found._replace(fallback_region=None)

@@ -11,7 +11,7 @@ import sys
 
 from mayfly import __version__
 from mayfly.cli import speech
-from mayfly.shared import paths
+from mayfly.shared import places
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 # Command, file, and what it does, in the order of a first day with Mayfly.
 COMMANDS = (
     ("demo", "demo", "see Mayfly at work, without 1Password and AWS"),
+    ("init", "init.init", "go from 1Password's items to a config and a first login"),
     ("serve", "serve", "run the daemon in the foreground"),
     ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show which credentials are fresh, and what went wrong"),
+    ("status", "status.status", "show which credentials are fresh, and what went wrong"),
+    ("prompt", "prompt", "print a profile and its time left for a shell's prompt"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
     ("doctor", "doctor.doctor", "say what is well, what is not, and what mends it"),
@@ -136,24 +138,30 @@ def _run(argv: list[str]) -> int:
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     module = module_of(file)
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
-    if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+    if hasattr(module, "run_for") and _is_plain(words, may_be_alone=hasattr(module, "MAY_BE_ALONE")):
         if is_under_sudo:
-            paths.accept_sudo_user()
+            places.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
-        return int(module.run_for(words[0]))
+        return int(module.run_for("".join(words)))
     from mayfly.cli import parser
 
     given = parser.parse(module, name, does, words)
     if is_under_sudo:
-        paths.accept_sudo_user()
+        places.accept_sudo_user()
     return int(module.run(given))
+
+
+def _is_plain(words: list[str], *, may_be_alone: bool) -> bool:
+    """True for one word that is no option, and for none where that has a meaning."""
+    return (len(words) == 1 and words[0] != "" and not words[0].startswith("-")) or (may_be_alone and not words)
 
 
 def module_of(file: str) -> ModuleType:
     """The module of a command, by its file in COMMANDS."""
-    import importlib
-
-    return importlib.import_module(f"mayfly.cli.{file}")
+    name = f"mayfly.cli.{file}"
+    # importlib would import warnings: together a tenth of a bare interpreter.
+    __import__(name)
+    return sys.modules[name]
 
 
 def _no_command(chosen: str) -> speech.Stop:

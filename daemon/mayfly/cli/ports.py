@@ -15,9 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mayfly.cli import speech
 from mayfly.shared import sock_diag
@@ -26,7 +24,11 @@ from mayfly.shared.text import printable
 from mayfly.shared.users import daemon_uid, user_name
 
 
-PROC = Path("/proc")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+PROC = "/proc"
 LOOKS = 5
 LOOK_AGAIN_SECONDS = 0.01
 
@@ -169,7 +171,7 @@ def _address(digits: str) -> bytes:
 def _lines() -> Iterator[str]:
     for table in ("tcp", "tcp6"):
         try:
-            with (PROC / "net" / table).open(encoding="ascii") as file:
+            with open(os.path.join(PROC, "net", table), encoding="ascii") as file:
                 next(file, None)
                 yield from file
         except OSError:
@@ -178,13 +180,19 @@ def _lines() -> Iterator[str]:
 
 def _process(inode: int) -> str | None:
     """`PROGRAM (pid N)` for the process that has the socket, if we may look into it."""
-    for folder in PROC.glob("[0-9]*"):
+    for folder in _processes():
         try:
             if any(_is_socket(link, inode) for link in (folder / "fd").iterdir()):
                 return f"{printable((folder / 'comm').read_text(errors='replace').strip())} (pid {folder.name})"
         except OSError:
             continue  # another user's process, or one that has ended
     return None
+
+
+def _processes() -> Iterator[Path]:
+    from pathlib import Path  # not in each shell start-up
+
+    return Path(PROC).glob("[0-9]*")
 
 
 def _is_socket(link: Path, inode: int) -> bool:
@@ -196,14 +204,14 @@ def _is_socket(link: Path, inode: int) -> bool:
 
 def _daemon(uid: int) -> str | None:
     """The `mayfly serve` of ours that nobody may look into; all of them, where there are several."""
-    found = [folder.name for folder in PROC.glob("[0-9]*") if uid == os.getuid() and _is_closed_daemon(folder)]
+    found = [folder.name for folder in _processes() if uid == os.getuid() and _is_closed_daemon(folder)]
     return f"mayfly serve (pid {' or '.join(sorted(found, key=int))})" if found else None
 
 
 def _is_closed_daemon(folder: Path) -> bool:
     try:
         is_ours = f"\nUid:\t{os.getuid()}\t" in (folder / "status").read_text(errors="replace")
-        words = [Path(word).name for word in (folder / "cmdline").read_text(errors="replace").split("\0")]
+        words = [word.rpartition("/")[2] for word in (folder / "cmdline").read_text(errors="replace").split("\0")]
     except OSError:
         return False  # the process has ended
     serves = "mayfly" in words and "serve" in words[words.index("mayfly") :]

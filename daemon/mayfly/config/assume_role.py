@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 
 from collections.abc import Callable
 from typing import Any, NewType
@@ -32,16 +31,17 @@ MAX_TAGS = 50
 ARN = r"arn:aws(?:-[a-z0-9]+)*:iam:"
 PATH = r"(?=.{1,600}\Z)(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]+"
 
-_POLICY_ARN = re.compile(rf"{ARN}:(?:aws|[0-9]{{12}}):policy/{PATH}")
-_POLICY_CHARACTERS = re.compile(r"[\t\n\r\x20-\xff]*")
+# Not compiled here: each login imports this file before `op` starts.
+_POLICY_ARN = rf"{ARN}:(?:aws|[0-9]{{12}}):policy/{PATH}"
+_POLICY_CHARACTERS = r"[\t\n\r\x20-\xff]*"
 
 
 def _word(letters: str, low: int, high: int) -> Callable[[Any], str]:
     """The check for `low` to `high` ASCII letters, digits and `letters`."""
-    shape = re.compile(rf"[A-Za-z0-9{re.escape(letters)}]{{{low},{high}}}")
+    shape = rf"[A-Za-z0-9{re.escape(letters)}]{{{low},{high}}}"
 
     def check(value: Any) -> str:
-        if not isinstance(value, str) or not shape.fullmatch(value):
+        if not isinstance(value, str) or not re.fullmatch(shape, value):
             raise ValueError(f"must be {low} to {high} characters: letters, digits and {' '.join(letters)}")
         return value
 
@@ -54,7 +54,7 @@ def policy(value: Any) -> Policy:
         raise ValueError("must be a JSON object as a text: policy = '''{…}'''")
     if len(value) > MAX_POLICY_CHARACTERS:
         raise ValueError(f"has {len(value)} characters: AWS takes {MAX_POLICY_CHARACTERS} at most")
-    if not _POLICY_CHARACTERS.fullmatch(value):
+    if not re.fullmatch(_POLICY_CHARACTERS, value):
         raise ValueError("has characters that AWS does not take: only Latin-1, without control characters")
     if not isinstance(_parsed(value), dict):
         raise ValueError('must be a JSON object: {"Version": "2012-10-17", "Statement": […]}')
@@ -76,7 +76,7 @@ def _parsed(value: str) -> Any:
 
 def policy_arn(value: Any) -> PolicyArn:
     """A managed policy, AWS's own or the account's."""
-    if not isinstance(value, str) or not _POLICY_ARN.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_POLICY_ARN, value):
         raise ValueError("is no managed policy: expected arn:aws:iam::aws:policy/NAME")
     return PolicyArn(value)
 
@@ -102,6 +102,8 @@ _TAG_CHARACTERS = "letters, digits, spaces and _ . : / = + - @"
 
 def _is_tag_text(value: str) -> bool:
     """AWS's pattern is [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]."""
+    import unicodedata  # only for the few who have tags
+
     return all(letter in "_.:/=+-@" or unicodedata.category(letter)[0] in "LZN" for letter in value)
 
 

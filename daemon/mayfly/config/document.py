@@ -5,12 +5,18 @@ load.py checks the tree. The commands of a shell start-up need only names and re
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import os
+
+from typing import TYPE_CHECKING, Any
 
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import NotPlain, TooLarge, read_plain_file
 
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mayfly.shared.pathnames import AnyPath
 
 Tree = dict[str, Any]
 
@@ -18,16 +24,23 @@ MAX_BYTES = 1024 * 1024
 
 
 class Document:
-    """A config file's `path`, its `raw` bytes, and its `tree` in the full form.
+    """A config file's `name` (its path as text), its `raw` bytes, and its `tree` in the full form.
 
     `legacy_profile` is the profile's name if the file has the one-account shape `{"aws": {…}}`; "" if it names none.
     """
 
-    def __init__(self, path: Path, raw: bytes) -> None:
-        self.path = path
+    def __init__(self, path: AnyPath, raw: bytes) -> None:
+        self.name = os.fspath(path)
         self.raw = raw
         self.legacy_profile: str | None = None
-        self.tree = self._full_form(_parse(path, raw))
+        self.tree = self._full_form(_parse(self.name, raw))
+
+    @property
+    def path(self) -> Path:
+        """The file's place."""
+        from pathlib import Path  # not for each shell start-up
+
+        return Path(self.name)
 
     @property
     def digest(self) -> str:
@@ -47,16 +60,16 @@ class Document:
         if self.legacy_profile is not None and keys[:2] == ("profiles", self.legacy_profile):
             keys = ("aws", *(keys[2:] or ("org_id",)))
         shown = "".join(map(_shown, keys)).removeprefix(".")
-        return f"{self.path}: {shown}" if keys else str(self.path)
+        return f"{self.name}: {shown}" if keys else self.name
 
     def _full_form(self, tree: Tree) -> Tree:
-        if self.path.suffix != ".json" or "aws" not in tree:
+        if not _is_json(self.name) or "aws" not in tree:
             return tree
         account = tree["aws"]
         if not isinstance(account, dict):
-            raise ConfigInvalid(f"{self.path}: aws: must be a table")
+            raise ConfigInvalid(f"{self.name}: aws: must be a table")
         if "profiles" in tree:
-            raise ConfigInvalid(f"{self.path}: aws: cannot stand beside profiles: make it one of them")
+            raise ConfigInvalid(f"{self.name}: aws: cannot stand beside profiles: make it one of them")
         name = account.get("org_id")
         self.legacy_profile = name if isinstance(name, str) else ""
         rest = {key: value for key, value in tree.items() if key != "aws"}
@@ -75,7 +88,7 @@ def _shown(key: str | int) -> str:
     return f".{json.dumps(key)}"
 
 
-def read(path: Path) -> Document:
+def read(path: AnyPath) -> Document:
     """The document at `path`; raises ConfigInvalid where it cannot be read or parsed."""
     try:
         return Document(path, read_plain_file(path, MAX_BYTES))
@@ -90,8 +103,8 @@ def read(path: Path) -> Document:
         raise ConfigInvalid(f"{path}: cannot be read: {reason.strerror}") from None
 
 
-def _parse(path: Path, raw: bytes) -> Tree:
-    kind, parse = ("JSON", _parse_json) if path.suffix == ".json" else ("TOML", _parse_toml)
+def _parse(path: str, raw: bytes) -> Tree:
+    kind, parse = ("JSON", _parse_json) if _is_json(path) else ("TOML", _parse_toml)
     try:
         tree = parse(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as reason:
@@ -104,6 +117,10 @@ def _parse(path: Path, raw: bytes) -> Tree:
     if not isinstance(tree, dict):
         raise ConfigInvalid(f"{path}: is not a table at its top")
     return tree
+
+
+def _is_json(path: str) -> bool:
+    return os.path.splitext(path)[1] == ".json"
 
 
 def _parse_json(text: str) -> Any:

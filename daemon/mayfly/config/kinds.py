@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-
 from typing import Any, NewType
 
 
 Text = NewType("Text", str)
 
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+_KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
     (int, "a number"),
     (float, "a fraction"),
     (list, "a list"),
     (dict, "a table"),
-    ((datetime.date, datetime.time), "a date or time"),
     (type(None), "null"),
 )
 
@@ -24,7 +21,8 @@ def kind_of(value: Any) -> str:
     """The name of such a value in TOML and JSON, with the article."""
     if isinstance(value, str):
         return "a text" if value.strip() else "an empty text"
-    return next(name for kind, name in _KINDS if isinstance(value, kind))
+    # TOML has no others than dates and times.
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), "a date or time")
 
 
 def text(value: Any) -> Text:
@@ -41,6 +39,11 @@ def table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"must be a table, not {kind_of(value)}")
     return value
+
+
+def is_role(profile: dict[str, Any]) -> bool:
+    """True for a table with source_profile or role_arn; where one is missing, the problem names the right key."""
+    return not {"source_profile", "role_arn"}.isdisjoint(profile)
 
 
 def array(value: Any) -> list[Any]:

@@ -62,7 +62,7 @@ def load_document(found: Document) -> Config:
     if problems:
         raise ConfigInvalid(*_lines(found, problems))
     warnings = tuple(_lines(found, rules.warnings(config)))
-    return attrs.evolve(config, source=str(found.path), digest=found.digest, warnings=warnings)
+    return attrs.evolve(config, source=found.name, digest=found.digest, warnings=warnings)
 
 
 def _lines(found: Document, problems: Iterable[Problem]) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _inner(optional: Any) -> Any:
 
 
 def _profile(converter: Converter, value: Any) -> Profile:
-    if rules.is_role(kinds.table(value)):
+    if kinds.is_role(kinds.table(value)):
         return converter.structure(value, RoleProfile)
     return converter.structure(value, KeyProfile)
 

@@ -28,6 +28,7 @@ from mayfly.config.values import (
     LimitSeconds,
     MfaDevice,
     MfaMode,
+    OnLock,
     OtpReference,
     ProfileName,
     Reference,
@@ -39,6 +40,7 @@ from mayfly.config.values import (
     Switch,
     WaitSeconds,
 )
+from mayfly.config.way import USUAL_TIMEOUT_SECONDS, asks_human, mode_of
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +49,7 @@ class OnePassword:
 
     op: FilePath | None = None
     account: Text | None = None
-    timeout_seconds: LimitSeconds = LimitSeconds(90)
+    timeout_seconds: LimitSeconds = LimitSeconds(USUAL_TIMEOUT_SECONDS)
     token_file: FilePath | None = None
     token_command: tuple[Text, ...] | None = None
     connect_host: EndpointUrl | None = None
@@ -56,18 +58,16 @@ class OnePassword:
     @property
     def mode(self) -> str:
         """`desktop`, `service` or `connect`."""
-        if self.connect_host:
-            return "connect"
-        return "service" if self.token_file or self.token_command else "desktop"
+        return mode_of(self)
 
     @property
     def asks_human(self) -> bool:
         """True if a use may raise a prompt that a person must answer."""
-        return self.mode == "desktop"
+        return asks_human(self)
 
     def identity(self) -> OnePassword:
         """This way without `op` and its time limit, which do not change whose items are read."""
-        return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(90))
+        return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(USUAL_TIMEOUT_SECONDS))
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +78,8 @@ class _Common:
     sts_endpoint_url: EndpointUrl | None = None
     account_id: AccountId | None = None
     refresh: RefreshMode | None = None
+    on_lock: OnLock = OnLock("keep")
+    top_up: Switch = Switch(False)
 
 
 @attrs.frozen(kw_only=True)
@@ -122,6 +124,8 @@ Profile = KeyProfile | RoleProfile
 
 # Fields of a profile that do not change what its session is made from.
 _NOT_IN_ORIGIN = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
+# Left out whole, so that the origins of earlier versions stay as they were.
+_NEWER_FIELDS = ("on_lock", "top_up")
 
 
 @attrs.frozen(kw_only=True)
@@ -192,8 +196,8 @@ class Config:
         return found
 
     def _origin(self, name: str, below: str) -> str:
-        tree = attrs.asdict(self.profiles[name]) | _NOT_IN_ORIGIN
-        made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
+        fields = attrs.asdict(self.profiles[name], filter=lambda field, _: field.name not in _NEWER_FIELDS)
+        made_of = fields | _NOT_IN_ORIGIN | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     def keys_of(self, profile: str) -> KeyProfile:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 
-from mayfly.config.document import Document
+from typing import TYPE_CHECKING
+
 from mayfly.shared.errors import ConfigInvalid
 
 
+if TYPE_CHECKING:
+    from mayfly.config.document import Document
+
 # Every place ends with a number; aws-global and its like are no places. Whether AWS has it is botocore's to know.
-_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)*-[0-9]+")
+_REGION = r"[a-z]{2,}(-[a-z0-9]+)*-[0-9]+"
 
 
 def is_region(value: object) -> bool:
     """True for a text of the form of a region's name, like eu-central-1."""
-    return isinstance(value, str) and _REGION.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_REGION, value) is not None
 
 
 def region_of(found: Document, profile: str) -> str | None:

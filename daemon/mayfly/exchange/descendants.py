@@ -10,7 +10,6 @@ import signal
 import time
 
 from contextlib import suppress
-from pathlib import Path
 
 from mayfly.shared.hardening import prctl
 
@@ -61,6 +60,7 @@ def _kill(pid: int) -> bool:
 def _children() -> list[int]:
     pid = os.getpid()
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
     except OSError:
         return []

@@ -2,27 +2,27 @@
 
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
-once. If STS refused it, or may have seen it, `op` is run again in the next step, if the daemon permits a prompt then.
+once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from mayfly.config import way
 from mayfly.config.model import Config, OnePassword, RoleProfile
-from mayfly.exchange.onepassword import lock as oplock
+from mayfly.exchange.early import Asked, Early
 from mayfly.exchange.onepassword.items import Item, item_from
-from mayfly.exchange.onepassword.lock import Device, OpLock
-from mayfly.exchange.onepassword.op import Op, check_version, find_op
-from mayfly.exchange.onepassword.prompt_mark import prompting
-from mayfly.exchange.prompt_permission import PromptPermission
+from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
+from mayfly.exchange.onepassword.op import Op, check_version, find_op, in_order
 from mayfly.exchange.sts.environment import check_settings
-from mayfly.exchange.sts.location import StsLocation, locations_in_other_partitions, sts_location
-from mayfly.exchange.sts.reachability import check_reachable
-from mayfly.shared import hardening
+from mayfly.exchange.sts.location import locations_in_other_partitions, sts_location
+from mayfly.exchange.sts.reachability import Place, check_reachable
+from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
     AwsFailed,
@@ -37,7 +37,8 @@ from mayfly.shared.errors import (
     ReferenceInvalid,
     VaultNotFound,
 )
-from mayfly.shared.wire import Emit, Result
+from mayfly.shared.stages import Stage
+from mayfly.shared.wire import Report, Result
 
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ OF_ONE_ITEM = (
 
 
 class Login:
-    """One login of profiles that need a code, all of one [onepassword] table."""
+    """One login of profiles that need a code, all of one [onepassword] table.
+
+    `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
+    `early` may have begun the login.
+    """
 
     def __init__(
         self,
@@ -70,15 +75,17 @@ class Login:
         onepassword: OnePassword,
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
-        emit: Emit,
-        permission: PromptPermission,
+        emit: Report,
+        check_prompt: Callable[[], None],
+        early: Early,
     ) -> None:
         self._config = config
         self._onepassword = onepassword
         self._environ = environ
         self._clock = clock
         self._emit = emit
-        self._permission = permission
+        self._check_prompt = check_prompt
+        self._early = early
         # The profiles without a result so far, each with the number of codes that it may still use.
         self._codes_left: dict[str, int] = {}
         self._new_credentials: dict[str, Credentials] = {}
@@ -100,15 +107,18 @@ class Login:
         self._fail_uncallable(tuple(self._codes_left))
         if not self._codes_left:
             return
-        with oplock.held(self._clock) as lock:
+        with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
             self._fail_unreachable(tuple(self._codes_left))
             self._fail_if_op_is_old(lock, tuple(self._codes_left))
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
-            with oplock.held(self._clock) as lock:
+            with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
                 self._run_step(lock)
             yield self._new_credentials
+
+    def _tell(self, stage: str, names: Iterable[str], left_seconds: float | None = None) -> None:
+        self._emit(Stage(name=stage, profiles=tuple(names), left_seconds=left_seconds))
 
     def _is_role(self, name: str) -> bool:
         return isinstance(self._config.profiles[name], RoleProfile)
@@ -161,14 +171,16 @@ class Login:
         """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
         if not self._onepassword.asks_human:
             return
+        self._tell(stages.CONNECT, names)
         locations = {name: self._locations(name) for name in names}
-        errors = {pair: _reachability_error(*pair, self._environ) for pair in set(locations.values())}
+        unknown = set(locations.values()) - self._early.take_reached()
+        errors = {place: _reachability_error(place, self._environ) for place in unknown}
         for name in names:
-            error = errors[locations[name]]
+            error = errors.get(locations[name])
             if error:
                 self._fail([name], error)
 
-    def _locations(self, name: str) -> tuple[StsLocation, tuple[StsLocation, ...]]:
+    def _locations(self, name: str) -> Place:
         """Where the profile's STS is, and where it may be instead as long as the item has not been read."""
         location = sts_location(self._config, name, self._environ)
         return location, locations_in_other_partitions(self._config, name, self._environ)
@@ -178,9 +190,12 @@ class Login:
 
         Returns an error that every further `op` would meet too, if there was one.
         """
-        lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
+        running = self._early.take(self._asked(names))
+        if running is None:
+            devices = [device for name in names for device in self._devices(name)]
+            lock.wait_for_fresh_codes(devices, lambda seconds: self._tell(stages.CODE, names, seconds))
         try:
-            values = self._read_values(names)
+            values = self._read_values(lock, names, running or self._new_op(names))
         except OF_ONE_ITEM as error:
             if len(names) > 1:
                 return self._try_one_by_one(lock, names)
@@ -209,23 +224,32 @@ class Login:
         return None
 
     def _devices(self, name: str) -> list[Device]:
-        """The MFA device of `name` under every name it has, because two items may hold the same device."""
+        """The MFA device of `name` under every name it has."""
         keys = self._config.keys_of(name)
-        serial = self._mfa_serials.get(name) or ("" if keys.mfa_id.startswith("op://") else keys.mfa_id)
-        device = Device(self._onepassword.account or "", keys.otp)
-        return [device, *([Device.of_serial(serial)] if serial else [])]
+        return devices_of(self._onepassword.account, keys.otp, self._mfa_serials.get(name) or keys.mfa_id)
 
     # 1Password
 
-    def _read_values(self, names: tuple[str, ...]) -> dict[str, str]:
-        """The value of every secret reference of `names`. The codes are read last, because they expire."""
-        profiles = [self._config.keys_of(name) for name in names]
-        keys = dict.fromkeys(reference for profile in profiles for reference in profile.references()[:-1])
-        codes = dict.fromkeys(profile.otp for profile in profiles)
+    def _references(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return in_order(self._config.keys_of(name).references() for name in names)
+
+    def _asked(self, names: tuple[str, ...]) -> Asked:
+        devices = frozenset(device for name in names for device in self._devices(name))
+        return Asked(way.plain(self._onepassword), frozenset(self._references(names)), devices)
+
+    @contextmanager
+    def _new_op(self, names: tuple[str, ...]) -> Iterator[Op]:
+        """An `op` for all values of `names`."""
         if self._onepassword.asks_human:
-            self._permission.check()
-        mark = prompting() if self._onepassword.asks_human else nullcontext()
-        with Op(self._onepassword, (*keys, *codes), self._environ, self._table(names[0])) as op, mark:
+            self._check_prompt()
+        with Op(self._onepassword, self._references(names), self._environ, self._table(names[0])) as op:
+            yield op
+
+    def _read_values(self, lock: OpLock, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
+        """The value of every secret reference of `names`, by an `op` that is asked for them."""
+        is_prompt = self._onepassword.asks_human and not lock.may_be_authorized(self._onepassword.account or "")
+        with running as op:
+            self._tell(stages.APPROVE if is_prompt else stages.OP, names)
             self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
@@ -257,7 +281,7 @@ class Login:
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Call STS for every valid item. From here on a code counts as sent, whatever STS answers."""
+        """Call STS for every valid item. From here on a code counts as sent, also if STS fails."""
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)
@@ -270,13 +294,13 @@ class Login:
         self._devices_used |= devices
         lock.note_sent(devices, self._program)
         self._codes_sent |= {item.token_code for item in ready.values()}
+        self._tell(stages.AWS, ready)
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
         self._sessions.start(ready, self._conclude)
 
 
-def _reachability_error(
-    location: StsLocation, alternatives: tuple[StsLocation, ...], environ: Mapping[str, str]
-) -> MayflyError | None:
+def _reachability_error(place: Place, environ: Mapping[str, str]) -> MayflyError | None:
+    location, alternatives = place
     try:
         check_reachable(location, environ, alternatives)
     except MayflyError as error:

@@ -16,15 +16,19 @@ import stat
 import threading
 import time
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mayfly.shared.peer import is_ours, unix_peer
+
+
+if TYPE_CHECKING:
+    from mayfly.shared.pathnames import AnyPath
 
 
 UNIT = "mayfly.service"
 POLL_SECONDS = 0.5
 
-_OWN_UNIT = re.compile(r"mayfly-exchange@.*\.service")
+_OWN_UNIT = r"mayfly-exchange@.*\.service"
 
 
 def may_ask(descriptor: int) -> bool:
@@ -54,24 +58,25 @@ def end_with_peer(descriptor: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def is_of_daemons_unit(pid: int, proc: Path = Path("/proc")) -> bool:
+def is_of_daemons_unit(pid: int, proc: AnyPath = "/proc") -> bool:
     """True if the process is in the control group of mayfly.service of the service manager that started us.
 
     The whole path counts, not its last part: a unit to which systemd has delegated its control group may make groups of
     any name in it. On cgroup version 1 a process is in several hierarchies (cgroups(7)), of which systemd uses one or
     two; it must be in the daemon's group in each one in which we are in the group of our own unit.
     """
-    own, peer = _control_groups(proc / "self"), _control_groups(proc / str(pid))
+    own, peer = _control_groups(f"{proc}/self"), _control_groups(f"{proc}/{pid}")
     managers = {hierarchy: _manager_of_exchange(path) for hierarchy, path in own.items()}
     used = {hierarchy: manager for hierarchy, manager in managers.items() if manager is not None}
     return bool(used) and all(_is_daemon_of(manager, peer.get(hierarchy, "")) for hierarchy, manager in used.items())
 
 
-def _control_groups(process: Path) -> dict[str, str]:
+def _control_groups(process: str) -> dict[str, str]:
     """The paths of a process's control groups in the hierarchies that systemd may use, by the hierarchy's name."""
     try:
         # Only "\n" ends a line: the kernel lets a group's name contain all else, other line ends included.
-        lines = os.fsdecode((process / "cgroup").read_bytes()).split("\n")
+        with open(f"{process}/cgroup", "rb") as file:
+            lines = os.fsdecode(file.read()).split("\n")
     except OSError:
         return {}
     rows = [line.split(":", 2) for line in lines if line]
@@ -82,7 +87,7 @@ def _control_groups(process: Path) -> dict[str, str]:
 def _manager_of_exchange(path: str) -> str | None:
     """The control group of our service manager, from that of our unit; None if `path` is not that of our unit."""
     *above, unit = path.split("/")
-    if not _OWN_UNIT.fullmatch(unit):
+    if not re.fullmatch(_OWN_UNIT, unit):
         return None
     while above and above[-1].endswith(".slice"):
         above.pop()

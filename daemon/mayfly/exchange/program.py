@@ -1,6 +1,8 @@
 """The exchange: reads one request from standard input, writes one line a profile to standard output, and ends.
 
 `python -I -m mayfly.exchange [--config FILE]`. The config file alone says what it runs and calls; it reads it itself.
+
+Few imports: `op` starts before attrs, cattrs and aiobotocore are imported (early.py).
 """
 
 from __future__ import annotations
@@ -10,24 +12,15 @@ import os
 import signal
 import sys
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NoReturn
 
-from mayfly.config.load import load
-from mayfly.config.model import Config
 from mayfly.exchange import descendants, peer_check
-from mayfly.exchange.login import Login
+from mayfly.exchange.early import started
 from mayfly.exchange.onepassword import child
-from mayfly.exchange.prompt_permission import PromptPermission
+from mayfly.exchange.streams import STDIN, ask_permission, print_error, request_line
 from mayfly.exchange.sts.environment import seal_environment
-from mayfly.shared import hardening, paths, wire
-from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
-from mayfly.shared.text import printable
-from mayfly.shared.wire import Emit, Request, Result
+from mayfly.shared import hardening
 
 
 def main() -> int:
@@ -40,22 +33,16 @@ def main() -> int:
     """
     _prepare_process()
     if not peer_check.may_ask(STDIN):
-        _print_error(f"only {peer_check.UNIT} may ask")
+        print_error(f"only {peer_check.UNIT} may ask")
         return 2
     try:
-        config_name, request = _config_named(sys.argv[1:]), _request()
-    except wire.OtherVersion as other:
-        _print_error("the daemon is of another version: restart it")
-        with suppress(BrokenPipeError):
-            _write(other.answer())
-        return 2
-    except _MALFORMED:
-        _print_error("this is no request")
+        config_name = _config_named(sys.argv[1:])
+    except ValueError:
+        print_error("this is no request")
         return 2
     try:
-        if request:
-            peer_check.end_with_peer(STDIN)
-            _answer(request, config_name)
+        line = request_line()
+        return _answer(line, config_name) if line else 0
     except BrokenPipeError:
         return 1
     finally:
@@ -63,13 +50,6 @@ def main() -> int:
         # At exit Python would collect botocore's garbage once more. That takes 80 ms, in which secrets stay in memory
         # and the next login waits.
         gc.freeze()
-    return 0
-
-
-STDIN = 0
-
-# What a malformed request or command line raises.
-_MALFORMED = (ValueError, TypeError, KeyError, RecursionError)
 
 
 def _prepare_process() -> None:
@@ -92,131 +72,16 @@ def _config_named(argv: list[str]) -> str | None:
             raise ValueError("expected --config FILE")
 
 
-def _request() -> Request | None:
-    """The request; None if the client closed its end without one."""
-    line = sys.stdin.buffer.readline(wire.MAX_REQUEST_BYTES + 1)
-    return wire.parse_request(line) if line else None
+def _answer(line: bytes, config_name: str | None) -> int:
+    peer_check.end_with_peer(STDIN)
+    with started(line, config_name, os.environ, _now, ask_permission) as early:
+        from mayfly.exchange.request import Tools, answer
 
-
-def _answer(request: Request, config_name: str | None) -> None:
-    wanted = dict.fromkeys(request.subjects)
-
-    def emit(result: Result) -> None:
-        # A chain may need a role in the middle that was not asked for.
-        if result.profile in wanted:
-            del wanted[result.profile]
-            _clean(result.outcome)
-            _write(wire.result_bytes(result))
-
-    error = _run(request, config_name, emit) or ExchangeFailed("the exchange found nothing to say")
-    for name in tuple(wanted):
-        emit(Result(profile=name, outcome=error))
-
-
-def _clean(outcome: object) -> None:
-    """Leave only printable characters in an error: a person reads it, and `op`, AWS and paths may be quoted in it."""
-    if isinstance(outcome, MayflyError):
-        outcome.message, outcome.hint = printable(outcome.message), printable(outcome.hint)
-
-
-def _run(request: Request, config_name: str | None, emit: Emit) -> MayflyError | None:
-    """Carry out the request. Returns an error that holds for every profile without a result of its own."""
-    try:
-        _KINDS[request.kind](request, _config(request, config_name), emit)
-    except MayflyError as error:
-        return error
-    except BrokenPipeError:
-        raise
-    except Exception as bug:  # noqa: BLE001 - a traceback could show a secret, and the daemon waits for an answer
-        place = _place(bug)
-        _print_error(f"{type(bug).__name__} at {place}")
-        return ExchangeFailed(f"the exchange failed at {place}", hint="please report this, with the daemon's log")
-    return None
-
-
-def _config(request: Request, config_name: str | None) -> Config:
-    config = load(paths.config_file(config_name))
-    if config.digest != request.digest:
-        raise ConfigChanged(f"{config.source} has changed since the daemon read it")
-    if any(name not in config.profiles for name in (*request.profiles, *request.sessions)):
-        raise ExchangeFailed("the request names a profile that is not configured")
-    return config
-
-
-def _login(request: Request, config: Config, emit: Emit) -> None:
-    """Log in with codes from `op`, one [onepassword] table after the other; after each time step assume the roles."""
-    bases = {name: config.session_of(config.base_of(name)) for name in request.profiles}
-
-    def emit_with_roles_above(result: Result) -> None:
-        above = [name for name, base in bases.items() if base == result.profile]
-        for name in above if isinstance(result.outcome, MayflyError) else ():
-            emit(Result(profile=name, outcome=result.outcome))
-        emit(result)
-
-    permission = PromptPermission(_ask_permission, _now)
-    for onepassword in dict.fromkeys(config.onepassword_of(base) for base in bases.values()):
-        names = dict.fromkeys(base for base in bases.values() if config.onepassword_of(base) == onepassword)
-        login = Login(config, onepassword, os.environ, _now, emit_with_roles_above, permission)
-        for new_credentials in login.run(names):
-            roles = [name for name, base in bases.items() if name != base and base in new_credentials]
-            _assume_all(roles, {**request.sessions, **new_credentials}, config, emit)
-
-
-def _assume(request: Request, config: Config, emit: Emit) -> None:
-    _assume_all(request.profiles, request.sessions, config, emit)
-
-
-def _assume_all(names: Sequence[str], sessions: Mapping[str, Credentials], config: Config, emit: Emit) -> None:
-    if not names:
-        return
-    import asyncio
-
-    from mayfly.exchange.sts.roles import Roles
-
-    hardening.forbid_dumping()
-    asyncio.run(Roles(config, os.environ, _now, emit).run(names, sessions))
-
-
-def _verify(request: Request, config: Config, emit: Emit) -> None:
-    import asyncio
-
-    from mayfly.exchange.sts.identity import verify
-
-    hardening.forbid_dumping()
-    asyncio.run(verify(request, config, os.environ, _now, emit))
-
-
-_KINDS = {"login": _login, "assume": _assume, "verify": _verify}
+        return answer(line, config_name, Tools(_now, ask_permission, early))
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _ask_permission() -> None:
-    """Ask the daemon whether a prompt may still come. No answer means that the daemon no longer listens."""
-    _write(wire.MAY_I)
-    if sys.stdin.buffer.readline(len(wire.YOU_MAY)) != wire.YOU_MAY:
-        raise BrokenPipeError
-
-
-def _write(line: bytes) -> None:
-    """Write the whole line, unbuffered: Python would print an error for a buffer that it cannot flush at exit."""
-    while line:
-        line = line[os.write(1, line) :]
-
-
-def _print_error(text: str) -> None:
-    with suppress(OSError):
-        os.write(2, f"mayfly.exchange: error: {text}\n".encode())
-
-
-def _place(bug: BaseException) -> str:
-    """File and line of the exception: its text could show a value."""
-    trace = bug.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
 
 
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

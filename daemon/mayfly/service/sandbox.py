@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mayfly.service import systemd
 from mayfly.shared import programs
+from mayfly.shared.run_program import run
 from mayfly.shared.text import failure_words
 
 
@@ -90,7 +90,7 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
     """The reason why a service with these directives cannot run the command; "" if it can."""
     options = [word for text in seal for word in ("-p", text)]
     try:
-        ended = subprocess.run(
+        ended = run(
             (
                 systemd.program("systemd-run"),
                 "--user",
@@ -101,16 +101,12 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
                 "--",
                 *command,
             ),
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=PROBE_SECONDS,
-            check=False,
-            env=systemd.variables(),
-            cwd=Path("/"),
+            seconds=PROBE_SECONDS,
+            environ=systemd.variables(),
+            folder=Path("/"),
         )
     except programs.NotFound as reason:
         raise systemd.Refused(str(reason)) from None
-    except (OSError, subprocess.TimeoutExpired) as reason:
+    except OSError as reason:
         raise systemd.Refused(f"systemd-run cannot be run: {failure_words(reason)}") from None
-    return "" if ended.returncode == 0 else ended.stderr.strip() or f"it ends with {ended.returncode}"
+    return "" if ended.exit_code == 0 else ended.stderr.strip() or f"it ends with {ended.exit_code}"

@@ -9,8 +9,13 @@ import errno
 import os
 import stat
 
+from contextlib import suppress
 from io import BufferedReader, FileIO
-from pathlib import Path
+
+
+TYPE_CHECKING = False  # typing costs each shell start-up some ms through `env`
+if TYPE_CHECKING:
+    from mayfly.shared.pathnames import AnyPath
 
 
 class Unreadable(Exception):
@@ -28,7 +33,7 @@ class TooLarge(Unreadable):
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def read_plain_file(path: Path, limit_bytes: int, *, follow_link: bool = True) -> bytes:
+def read_plain_file(path: AnyPath, limit_bytes: int, *, follow_link: bool = True) -> bytes:
     """All bytes of the plain file at `path`; raises OSError, NotPlain or TooLarge.
 
     Nothing that is no plain file is opened or waited for. On a file system that does not answer (a network home whose
@@ -41,10 +46,10 @@ def read_plain_file(path: Path, limit_bytes: int, *, follow_link: bool = True) -
     return content
 
 
-def open_plain_file(path: Path, *, follow_link: bool = True) -> FileIO:
+def open_plain_file(path: AnyPath, *, follow_link: bool = True) -> FileIO:
     """The plain file at `path`, without a buffer; raises OSError or NotPlain."""
     # Opening a device can have effects, so look first; look again at what was opened.
-    _check(path.stat(follow_symlinks=follow_link))
+    _check(os.stat(path, follow_symlinks=follow_link))
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow_link else os.O_NOFOLLOW)
     file = FileIO(os.open(path, flags))
     try:
@@ -55,13 +60,22 @@ def open_plain_file(path: Path, *, follow_link: bool = True) -> FileIO:
     return file
 
 
-def write_whole_file(path: Path, content: bytes | bytearray, *, mode: int = 0o600, replaces: bool = True) -> None:
+def write_whole_file(
+    path: AnyPath,
+    content: bytes | bytearray,
+    *,
+    mode: int = 0o600,
+    replaces: bool = True,
+    outlasts_crash: bool = False,
+) -> None:
     """Write the whole file or nothing, with exactly `mode`; raises OSError.
 
     With `replaces` anything at `path` but a folder is replaced; without it, FileExistsError is raised. A reader sees no
-    half-written file. The content is in no other copy than the caller's.
+    half-written file, and with `outlasts_crash` neither does one after a crash of the machine. The content is in no
+    other copy than the caller's.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with FileIO(descriptor, "w") as file, memoryview(content) as rest:
@@ -69,12 +83,15 @@ def write_whole_file(path: Path, content: bytes | bytearray, *, mode: int = 0o60
             written = 0
             while written < len(rest):
                 written += file.write(rest[written:])
+            if outlasts_crash:
+                os.fsync(descriptor)
         if replaces:
-            draft.rename(path)
+            os.rename(draft, path)
         else:
-            path.hardlink_to(draft)
+            os.link(draft, path)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
 
 
 def _check(facts: os.stat_result) -> None:

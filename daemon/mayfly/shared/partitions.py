@@ -6,11 +6,11 @@ The file is read without importing botocore, which is slow.
 from __future__ import annotations
 
 import json
+import os
 import re
 
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -36,6 +36,12 @@ def partition_named(name: str) -> Partition:
     return next((found for found in partitions() if found.name == name), partitions()[0])
 
 
+def partition_of(arn: str) -> str:
+    """`aws`, `aws-cn`, …; "" for what is no ARN."""
+    parts = arn.split(":")
+    return parts[1] if len(parts) > 5 and parts[0] == "arn" else ""
+
+
 def partition_with(region: str) -> Partition:
     """The partition that has `region`, else one whose regions are named like it, else the usual one."""
     exact = (found for found in partitions() if region in found.regions)
@@ -51,18 +57,16 @@ def sts_host(region: str) -> str:
 @cache
 def partitions() -> tuple[Partition, ...]:
     """All of them, the usual one first."""
-    found = [
-        _partition(row)
-        for row in json.loads((botocore_folder() / "data" / "partitions.json").read_bytes())["partitions"]
-    ]
+    with open(os.path.join(botocore_folder(), "data", "partitions.json"), "rb") as file:
+        found = [_partition(row) for row in json.load(file)["partitions"]]
     return tuple(sorted(found, key=lambda partition: partition.name != _USUAL))
 
 
-def botocore_folder() -> Path:
+def botocore_folder() -> str:
     """The folder of botocore, which is found without an import of it."""
     spec = find_spec("botocore")
     places = spec.submodule_search_locations if spec else None
-    return Path(next(iter(places or ()), ""))
+    return next(iter(places or ()), "")
 
 
 def _partition(row: dict[str, object]) -> Partition:

@@ -1,188 +1,76 @@
-"""Where the config, the runtime folder and the sockets in it are.
-
-Standard library only, because every command starts here. Importing this file creates and reads nothing.
-"""
+"""Where the config, the runtime folder and the sockets in it are: `places`, as `Path`."""
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
-
 from pathlib import Path
 
-from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.trust import check_private, others_can_add, trust_problems
-from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_with_daemon_of
+from mayfly.shared import places
+from mayfly.shared.places import CONFIG_NAMES, SOCKET_PATH_TOO_LONG, accept_sudo_user, overlooked_config
 
 
-CONFIG_NAMES = ("config.toml", "config.json")
-
-# For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
-SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
+__all__ = [
+    "CONFIG_NAMES",
+    "SOCKET_PATH_TOO_LONG",
+    "accept_sudo_user",
+    "config_dir",
+    "config_file",
+    "config_places",
+    "control_socket",
+    "desk_socket",
+    "exchange_socket",
+    "lasting_control_socket",
+    "make_runtime_dir",
+    "overlooked_config",
+    "runtime_dir",
+    "trusted_control_socket",
+]
 
 
 def config_file(given: str | None = None) -> Path:
-    """The config in force: given, `$MAYFLY_CONFIG`, or the first that exists in the usual folder.
-
-    Raises ConfigInvalid where there is none.
-    """
-    named = given or os.environ.get("MAYFLY_CONFIG")
-    if named:
-        return _expanded(named)
-    for place in config_places():
-        if _exists(place):
-            return place
-    raise ConfigInvalid(
-        f"{config_dir()}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
-        "or try 'mayfly demo'"
-    )
+    """As `places.config_file`."""
+    return Path(places.config_file(given))
 
 
 def config_places(given: str | None = None) -> list[Path]:
-    """Where a config can be, the first to be read first. Empty if it is named, in the home of nobody."""
-    named = given or os.environ.get("MAYFLY_CONFIG")
-    if not named:
-        return [config_dir() / name for name in CONFIG_NAMES]
-    try:
-        return [_expanded(named)]
-    except ConfigInvalid:
-        return []
-
-
-def _exists(place: Path) -> bool:
-    """Raises ConfigInvalid where that cannot be seen: a folder that may not be entered is not a missing config."""
-    try:
-        place.stat()
-    except PermissionError as reason:
-        raise ConfigInvalid(f"{place}: cannot be read: {reason.strerror}") from None
-    except OSError:
-        return False
-    return True
-
-
-def overlooked_config(given: str | None = None) -> str | None:
-    """A line about config.json where config.toml stands beside it and is read instead; None where that is not so."""
-    if given or os.environ.get("MAYFLY_CONFIG"):
-        return None
-    first, second = (config_dir() / name for name in CONFIG_NAMES)
-    if not (os.path.exists(first) and os.path.exists(second)):  # noqa: PTH110 - as above
-        return None
-    return f"{second} is not read, because {first.name} stands beside it: remove one of them"
-
-
-def _expanded(named: str) -> Path:
-    try:
-        return Path(named).expanduser().absolute()
-    except RuntimeError:
-        raise ConfigInvalid(f"{named}: there is no such user's home") from None
+    """As `places.config_places`."""
+    return [Path(place) for place in places.config_places(given)]
 
 
 def config_dir() -> Path:
-    """`$XDG_CONFIG_HOME/mayfly`, by default `~/.config/mayfly`, on macOS too."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "mayfly"
+    """As `places.config_dir`."""
+    return Path(places.config_dir())
 
 
 def runtime_dir() -> Path:
-    """The folder of the tokens and the sockets; it may not exist yet."""
-    named = os.environ.get("MAYFLY_RUNTIME_DIR")
-    if named:
-        return _expanded(named)
-    session = os.environ.get("XDG_RUNTIME_DIR", "")
-    if session.startswith("/"):
-        return Path(session) / "mayfly"
-    # cron and su set no XDG_RUNTIME_DIR, and must find the tokens of the log-in session.
-    usual = Path(f"/run/user/{os.getuid()}")
-    if usual.is_dir() and usual.stat().st_uid == os.getuid():
-        return usual / "mayfly"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/mayfly/run"
-    return Path.home() / ".local/state/mayfly/run"
-
-
-def accept_sudo_user() -> None:
-    """Under sudo, work with the daemon of the user who called it, if the runtime folder is that user's.
-
-    sudo(8) sets SUDO_UID. Root may read that user's files in any case; the daemon decides by `allow_root`.
-    """
-    caller = os.environ.get("SUDO_UID", "")
-    if os.getuid() != 0 or not (caller.isascii() and caller.isdigit()) or int(caller) == 0:
-        return
-    try:
-        facts = runtime_dir().lstat()
-    except OSError:
-        return
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == int(caller):
-        work_with_daemon_of(facts.st_uid)
+    """As `places.runtime_dir`."""
+    return Path(places.runtime_dir())
 
 
 def make_runtime_dir() -> Path:
-    """The runtime folder, made 0700 where it is missing; raises ConfigInvalid where it is not this user's alone."""
-    folder = runtime_dir()
-    try:
-        _make(folder)
-        facts = folder.lstat()
-    except OSError as reason:
-        raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}") from None
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid != daemon_uid() and not could_be_anyone(facts.st_uid):
-        # The folder may be /tmp, so the advice is neither to remove it nor to chown it.
-        owner = user_name(facts.st_uid)
-        raise ConfigInvalid(f"{folder} belongs to {owner}: choose another folder for MAYFLY_RUNTIME_DIR")
-    _check_way(folder)
-    return check_private(folder, 0o700)
-
-
-def _make(folder: Path) -> None:
-    if folder.is_symlink() or folder.exists():
-        return
-    # Another user could replace a folder that is made in their folder. In a sticky folder they could only be first,
-    # which the check of the folder that is then there finds.
-    _check_way(folder, missing_counts=False)
-    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
-        # 0700 also for the parents: the XDG base directory specification asks for it.
-        missing.mkdir(mode=0o700, exist_ok=True)
-
-
-def _check_way(path: Path, *, missing_counts: bool = True) -> None:
-    """Raise ConfigInvalid where another user could put something else at `path`."""
-    if problems := trust_problems(path, missing_counts=missing_counts):
-        raise ConfigInvalid(*problems)
+    """As `places.make_runtime_dir`."""
+    return Path(places.make_runtime_dir())
 
 
 def control_socket() -> Path:
-    """Where the daemon listens for its own user's commands."""
-    return runtime_dir() / "control.sock"
+    """As `places.control_socket`."""
+    return Path(places.control_socket())
 
 
 def trusted_control_socket() -> Path:
-    """The same path, where no other user can put a socket of theirs today; raises ConfigInvalid.
-
-    In a sticky folder another user may be the first to make a missing runtime folder: ask who is at the other end.
-    """
-    _check_way(runtime_dir(), missing_counts=False)
-    return control_socket()
+    """As `places.trusted_control_socket`."""
+    return Path(places.trusted_control_socket())
 
 
 def lasting_control_socket() -> Path:
-    """The same path, for programs that do not ask who is at the other end; raises ConfigInvalid.
-
-    They may come later, so no other user may be able to make the runtime folder first.
-    """
-    folder = runtime_dir()
-    _check_way(folder, missing_counts=False)
-    if problems := trust_problems(folder):
-        raise ConfigInvalid(*(f"{line}: start the daemon first, which makes it: mayfly serve" for line in problems))
-    if others_can_add(folder):
-        raise ConfigInvalid(f"{folder} is writable by others: choose another folder for MAYFLY_RUNTIME_DIR")
-    return control_socket()
+    """As `places.lasting_control_socket`."""
+    return Path(places.lasting_control_socket())
 
 
 def exchange_socket() -> Path:
-    """Where systemd starts an exchange for each connection."""
-    return runtime_dir() / "exchange.sock"
+    """As `places.exchange_socket`."""
+    return Path(places.exchange_socket())
 
 
 def desk_socket() -> Path:
-    """Where the desk answers, if it is a service of its own."""
-    return runtime_dir() / "desk.sock"
+    """As `places.desk_socket`."""
+    return Path(places.desk_socket())

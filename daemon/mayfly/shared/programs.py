@@ -11,10 +11,15 @@ from __future__ import annotations
 import os
 import stat
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mayfly.shared.pathnames import normal
 from mayfly.shared.trust import magic_link, others_can_add, trust_problems
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 
 class NotFound(Exception):
@@ -31,6 +36,13 @@ class NotFound(Exception):
 
 
 def find(name: str, environ: Mapping[str, str], usual_places: Iterable[str] = ()) -> Path:
+    """As `place_of`, for those who have imported pathlib anyway."""
+    from pathlib import Path
+
+    return Path(place_of(name, environ, usual_places))
+
+
+def place_of(name: str, environ: Mapping[str, str], usual_places: Iterable[str] = ()) -> str:
     """The absolute path of the program `name`, which nobody else can change.
 
     `usual_places` are paths that are tried after PATH. Raises NotFound.
@@ -39,7 +51,7 @@ def find(name: str, environ: Mapping[str, str], usual_places: Iterable[str] = ()
         return _only(name)
     folders, skipped = _folders(environ)
     distrusted: list[str] = []
-    for place in (*(folder / name for folder in folders), *map(Path, usual_places)):
+    for place in (*(os.path.join(folder, name) for folder in folders), *usual_places):
         if not _is_program(place):
             continue
         problems = trust_problems(place)
@@ -55,9 +67,9 @@ def skipped_folders(environ: Mapping[str, str]) -> list[str]:
     return [*skipped, *(f"{folder} on PATH: {line}" for folder in folders for line in trust_problems(folder))]
 
 
-def _only(name: str) -> Path:
-    place = Path(name)
-    if not place.is_absolute():
+def _only(name: str) -> str:
+    place = normal(name)
+    if not place.startswith("/"):
         raise NotFound(f"{name}: must be an absolute path, or a name that is looked up on PATH")
     if not _is_program(place):
         raise NotFound(f"{name}: there is no such program")
@@ -66,29 +78,29 @@ def _only(name: str) -> Path:
     return place
 
 
-def _folders(environ: Mapping[str, str]) -> tuple[list[Path], list[str]]:
+def _folders(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The folders on PATH that can be searched, and why the other entries are skipped."""
-    folders: list[Path] = []
+    folders: list[str] = []
     skipped: list[str] = []
     for entry in dict.fromkeys(environ.get("PATH", os.defpath).split(os.pathsep)):
         if not entry.startswith("/"):
             skipped.append(f"{entry!r} on PATH is not an absolute path")
         elif _may_not_be_entered(entry):
             skipped.append(f"{entry} on PATH may not be entered")
-        elif link := magic_link(Path(entry)):
+        elif link := magic_link(entry):
             # /proc/self/cwd is the current folder.
             skipped.append(f"{entry} on PATH goes through {link}, which leads elsewhere in another process")
-        elif _is_sticky(entry) and others_can_add(Path(entry)):
+        elif _is_sticky(entry) and others_can_add(entry):
             # A sticky bit (/tmp) protects the entries that are there, and not the names that are missing.
             skipped.append(f"{entry} on PATH is writable by others")
         else:
-            folders.append(Path(entry))
+            folders.append(normal(entry))
     return folders, skipped
 
 
 def _may_not_be_entered(folder: str) -> bool:
     try:
-        os.stat(os.path.join(folder, "."))  # noqa: PTH116, PTH118 - Path would drop the dot, which asks for entry
+        os.stat(os.path.join(folder, "."))  # the dot asks for entry
     except PermissionError:
         return True
     except OSError:
@@ -98,15 +110,14 @@ def _may_not_be_entered(folder: str) -> bool:
 
 def _is_sticky(folder: str) -> bool:
     try:
-        return bool(os.stat(folder).st_mode & stat.S_ISVTX)  # noqa: PTH116 - as above
+        return bool(os.stat(folder).st_mode & stat.S_ISVTX)
     except OSError:
         return False
 
 
-def _is_program(place: Path) -> bool:
-    # Path.is_file raises where a folder on the way may not be entered.
-    return os.path.isfile(place) and os.access(place, os.X_OK)  # noqa: PTH113
+def _is_program(place: str) -> bool:
+    return os.path.isfile(place) and os.access(place, os.X_OK)
 
 
-def _against(place: Path, problems: Iterable[str]) -> list[str]:
+def _against(place: str, problems: Iterable[str]) -> list[str]:
     return [f"{place} cannot be trusted: {problem}" for problem in problems]

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Iterable
 from contextlib import suppress
 from io import FileIO
-from pathlib import Path
 
-from mayfly.shared import paths
+from mayfly.shared import places
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import NotPlain, open_plain_file, write_whole_file
 from mayfly.shared.trust import check_private
 from mayfly.shared.users import daemon_uid, user_name
 
+
+TYPE_CHECKING = False  # pathlib costs each shell start-up 5 ms through `env`
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 RANDOM_BYTES = 32
 MIN_LETTERS = 32
@@ -30,7 +33,13 @@ _WHITE_SPACE = b" \t\r\n\v\f"
 
 def token_path(profile: str) -> Path:
     """Where a profile's token is."""
-    return paths.runtime_dir() / "tokens" / profile
+    from pathlib import Path
+
+    return Path(_folder(), profile)
+
+
+def _folder() -> str:
+    return f"{places.runtime_dir()}/tokens"
 
 
 def ensure_token(profile: str) -> str:
@@ -59,28 +68,29 @@ def ensure_digest(profile: str) -> bytes:
 
 
 def _token(profile: str, *, renew: bool) -> bytearray:
-    path = paths.make_runtime_dir() / "tokens" / profile
+    folder = f"{places.make_runtime_dir()}/tokens"
+    path = f"{folder}/{profile}"
     if daemon_uid() != os.getuid():
         return _of_another_user(path, renew=renew)
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        check_private(path.parent, 0o700)
+        places.make_dir(folder)
+        check_private(folder, 0o700)
         # Another process may create the first token at the same time: then its token counts.
         with suppress(FileExistsError):
-            if renew or not path.exists():
+            if renew or not os.path.exists(path):
                 _write(path, replace=renew)
         return _read(path)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be made or read: {reason.strerror}") from None
 
 
-def _of_another_user(path: Path, *, renew: bool) -> bytearray:
+def _of_another_user(path: str, *, renew: bool) -> bytearray:
     """The token of the user who called sudo, in whose folder root creates and changes nothing."""
     owner = user_name(daemon_uid())
     if renew:
         raise ConfigInvalid(f"{path} belongs to {owner}: run 'mayfly rotate' as {owner}, without sudo")
     try:
-        check_private(path.parent, 0o700)
+        check_private(os.path.dirname(path), 0o700)
         return _read(path)
     except OSError as reason:
         raise ConfigInvalid(f"{path}: {reason.strerror}: run 'mayfly env' as {owner} first, without sudo") from None
@@ -104,9 +114,8 @@ def readable_digests(profiles: Iterable[str]) -> tuple[dict[str, bytes], dict[st
 
 def made_before() -> list[str]:
     """The profiles that have a token file."""
-    folder = paths.runtime_dir() / "tokens"
     try:
-        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(name for name in os.listdir(_folder()) if not name.startswith("."))
     except OSError:
         return []
 
@@ -114,7 +123,7 @@ def made_before() -> list[str]:
 def renewed_at_ns() -> int:
     """The time when a token was last made or replaced, by the file system's clock; 0 if there are none."""
     try:
-        return (paths.runtime_dir() / "tokens").stat().st_mtime_ns
+        return os.stat(_folder()).st_mtime_ns
     except OSError:
         return 0
 
@@ -134,7 +143,7 @@ def _new_token() -> bytearray:
     return token
 
 
-def _write(path: Path, *, replace: bool) -> None:
+def _write(path: str, *, replace: bool) -> None:
     """Write a new token. Without `replace` the second of two writers gets FileExistsError."""
     token = _new_token()
     try:
@@ -144,7 +153,7 @@ def _write(path: Path, *, replace: bool) -> None:
         _erase(token)
 
 
-def _read(path: Path) -> bytearray:
+def _read(path: str) -> bytearray:
     check_private(path, 0o600)
     content = bytearray(MAX_BYTES + 1)
     try:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 
 from functools import cache
-from pathlib import Path
+
+
+TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
+if TYPE_CHECKING:
+    from mayfly.shared.pathnames import AnyPath
 
 
 OUTSIDE = "this is a user namespace (Flatpak, bubblewrap, an FHS shell): run mayfly outside"
 
-_UID_MAP = Path("/proc/self/uid_map")
-_OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
+_UID_MAP = "/proc/self/uid_map"
+_OVERFLOW_UID = "/proc/sys/kernel/overflowuid"
 # The host's map: all uids but 2**32 - 1, which means "no user" (user_namespaces(7)).
 _IDENTITY = (0, 0, 2**32 - 1)
 
@@ -49,22 +53,27 @@ def is_private_group(gid: int) -> bool:
 
 
 @cache
-def overflow_uid(path: Path = _OVERFLOW_UID) -> int:
+def overflow_uid(path: AnyPath = _OVERFLOW_UID) -> int:
     """The uid under which a user namespace shows every user that it does not map (user_namespaces(7))."""
     try:
-        return int(path.read_text())
+        return int(_content(path))
     except (OSError, ValueError):
         return 65534
 
 
 @cache
-def _ranges(uid_map: Path = _UID_MAP) -> tuple[tuple[int, int, int], ...]:
+def _ranges(uid_map: AnyPath = _UID_MAP) -> tuple[tuple[int, int, int], ...]:
     """The rows of this user namespace's map: first uid inside, first uid outside, count. It may have none."""
     try:
-        rows = [line.split() for line in uid_map.read_text().splitlines()]
+        rows = [line.split() for line in _content(uid_map).splitlines()]
     except OSError:
         return (_IDENTITY,)
     return tuple((int(inside), int(outside), int(count)) for inside, outside, count in rows)
+
+
+def _content(path: AnyPath) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def could_be_anyone(uid: int) -> bool:

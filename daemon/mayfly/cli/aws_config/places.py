@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mayfly.shared.files import read_plain_file
 
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mayfly.shared.pathnames import AnyPath
 
 # A profile takes some hundred bytes.
 MAX_BYTES = 16 * 1024 * 1024
@@ -25,9 +29,9 @@ def credentials_file(environ: Mapping[str, str]) -> str:
 
 
 def _expanded(path: str) -> str:
-    return os.path.expanduser(path)  # noqa: PTH111 - Path's own raises if there is no such user
+    return os.path.expanduser(path)
 
 
-def read(path: Path) -> bytes:
+def read(path: AnyPath) -> bytes:
     """All bytes of one of these files; raises OSError or files.Unreadable, for a pipe, a device or a huge file too."""
     return read_plain_file(path, MAX_BYTES)

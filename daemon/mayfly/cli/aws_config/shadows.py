@@ -50,10 +50,10 @@ def _shadowing_keys(path: str) -> list[str]:
 
 def _text(path: str) -> str:
     # Only plain files are read: after us, a pipe would have nothing left for the SDK.
-    if not os.path.isfile(path):  # noqa: PTH113 - speed
+    if not os.path.isfile(path):
         return ""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - speed
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""

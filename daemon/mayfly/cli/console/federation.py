@@ -6,7 +6,6 @@ Law: the URL made here signs its holder in for 15 minutes. It is a credential: n
 from __future__ import annotations
 
 import json
-import os
 import ssl
 
 from collections.abc import Mapping
@@ -138,7 +137,7 @@ def _opener(netloc: str, environ: Mapping[str, str]) -> OpenerDirector:
 
 def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
     bundle = ca_bundle(environ)
-    file = bundle.value if bundle else os.fspath(botocore_folder() / "cacert.pem")
+    file = bundle.value if bundle else f"{botocore_folder()}/cacert.pem"
     try:
         return ssl.create_default_context(cafile=file)
     except OSError as reason:

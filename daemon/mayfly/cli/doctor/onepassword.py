@@ -137,7 +137,7 @@ def _token(facts: Facts, way: OnePassword) -> Check:
             return failure("op.token", f"token_command: {reason}", chmods_in(reason.distrusted))
     path = Path((way.connect_token_file if way.mode == "connect" else way.token_file) or "")
     try:
-        problems = token_file_problems(path)
+        problems = token_file_problems(str(path))
     except OSError as reason:
         return failure("op.token", f"{path}: the token cannot be read: {reason.strerror}", facts.edit())
     return failure("op.token", "\n".join(problems), chmods_in(problems)) if problems else ok("op.token", str(path))

@@ -147,6 +147,7 @@ def _say_how_to_use(given: str | None) -> None:
         names = list(document.read(path).tables("profiles"))
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
+        speech.hint("make it: mayfly init")
         return
     command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file needs an absolute path: a shell may start in any folder.

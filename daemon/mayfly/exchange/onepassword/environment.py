@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 
 from collections.abc import Mapping
-from pathlib import Path
-from shlex import quote
+from typing import TYPE_CHECKING
 
-from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import programs, trust
-from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
+from mayfly.shared import errors, programs, trust
+from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable, read_plain_file
 
 
+if TYPE_CHECKING:
+    from mayfly.config.way import Way
+
 TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024
-_TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
+_TOKEN = rb"\s*([!-~]{1,16384})\s*"
 
 # `op` needs these to find the app, its config and its language. No AWS variable, no `op` session of another terminal
 # and no debug switch is among them.
@@ -53,7 +55,7 @@ def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
 
 
-def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict[str, str]:
+def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of `op` for this [onepassword] table, taken from `environ`.
 
     Raises ConfigInvalid or OnePasswordHung if its token cannot be had.
@@ -71,14 +73,14 @@ def op_environment(onepassword: OnePassword, environ: Mapping[str, str]) -> dict
     return chosen | {"OP_SERVICE_ACCOUNT_TOKEN": token}
 
 
-def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> str:
+def _token_by_command(onepassword: Way, environ: Mapping[str, str]) -> str:
     command = _program_and_arguments(onepassword, environ)
     limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
         with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
             printed = child.printed()
     except Hung:
-        raise OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
+        raise errors.OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
     except Flooded:
         raise ConfigInvalid(f"token_command {command[0]} printed far more than a token") from None
     except OSError as reason:
@@ -88,34 +90,36 @@ def _token_by_command(onepassword: OnePassword, environ: Mapping[str, str]) -> s
     return _token(printed.stdout, f"token_command {command[0]}")
 
 
-def _program_and_arguments(onepassword: OnePassword, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _program_and_arguments(onepassword: Way, environ: Mapping[str, str]) -> tuple[str, ...]:
     name, *arguments = onepassword.token_command or ()
     try:
-        return (str(programs.find(name, environ)), *arguments)
+        return (programs.place_of(name, environ), *arguments)
     except programs.NotFound as reason:
         raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 
 
-def token_file_problems(path: Path) -> list[str]:
+def token_file_problems(path: str) -> list[str]:
     """Why the token in this file would not be used: others could change or read it, or it is no file. Does not read it.
 
     Raises OSError if it is not there.
     """
+    from shlex import quote
+
     problems = trust.trust_problems(path)
-    facts = path.stat()
+    facts = os.stat(path)
     if facts.st_mode & 0o077:
-        problems.append(f"{path} is open to others: chmod 600 {quote(str(path))}")
+        problems.append(f"{path} is open to others: chmod 600 {quote(path)}")
     if not stat.S_ISREG(facts.st_mode):
         problems.append(f"{path} is no file")
     return problems
 
 
 def _token_in_file(name: str | None) -> str:
-    path = Path(name or "")
+    path = name or ""
     try:
         if problems := token_file_problems(path):
             raise ConfigInvalid(*problems)
-        return _token(read_plain_file(path, TOKEN_FILE_BYTES), str(path))
+        return _token(read_plain_file(path, TOKEN_FILE_BYTES), path)
     except Unreadable as reason:
         raise ConfigInvalid(f"{path} {reason}") from None
     except OSError as reason:
@@ -123,7 +127,7 @@ def _token_in_file(name: str | None) -> str:
 
 
 def _token(raw: bytes, source: str) -> str:
-    found = _TOKEN.fullmatch(raw)
+    found = re.fullmatch(_TOKEN, raw)
     if not found:
         raise ConfigInvalid(f"{source}: gives no token: expected one word")
     return found[1].decode()

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment, plain_environment
-from mayfly.shared import programs
-from mayfly.shared.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
+from mayfly.shared import errors, programs
+from mayfly.shared.errors import ConfigInvalid, OnePasswordMissing
 
+
+if TYPE_CHECKING:
+    from mayfly.config.way import Way
 
 OUTPUT_CAP_BYTES = 64 * 1024
 VALUE_CAP_BYTES = 1024
@@ -27,14 +29,14 @@ VERSION_SECONDS = 5
 USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/opt/1Password/op")
 
 
-def find_op(onepassword: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> str:
+def find_op(onepassword: Way, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
     `table` is the name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could
     have put there every `op` that is found.
     """
     try:
-        return str(programs.find(onepassword.op or "op", environ, USUAL_PLACES))
+        return programs.place_of(onepassword.op or "op", environ, USUAL_PLACES)
     except programs.NotFound as reason:
         if reason.distrusted:
             raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
@@ -48,7 +50,7 @@ def _missing(message: str, table: str) -> OnePasswordMissing:
     return OnePasswordMissing(message, hint=f'install the 1Password CLI, or set op = "/path/to/op" in [{table}]')
 
 
-def check_version(onepassword: OnePassword, environ: Mapping[str, str], table: str = "onepassword") -> None:
+def check_version(onepassword: Way, environ: Mapping[str, str], table: str = "onepassword") -> None:
     """Raise OnePasswordMissing for an `op` that is too old by its own word, and what `find_op` raises.
 
     The check costs a process, so it is for times when a code must be waited for anyway. An `op` that tells no version
@@ -78,6 +80,14 @@ def too_old(which: str, table: str) -> OnePasswordMissing:
     )
 
 
+def in_order(references: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Each reference of some profiles once. The codes, each profile's last, are read last, because they expire."""
+    profiles = list(references)
+    keys = dict.fromkeys(reference for profile in profiles for reference in profile[:-1])
+    codes = dict.fromkeys(profile[-1] for profile in profiles)
+    return (*keys, *codes)
+
+
 def template(references: Iterable[str]) -> bytes:
     """The input of `op inject`: one reference a line, in braces. A bare one would end at its first blank or '='."""
     return "".join(f"{{{{ {reference} }}}}\n" for reference in references).encode()
@@ -97,9 +107,7 @@ def _lines(text: str, count: int) -> list[str]:
 class Op:
     """A running `op inject`, started and fed. `values` waits for it; after the `with` block it has ended."""
 
-    def __init__(
-        self, onepassword: OnePassword, references: tuple[str, ...], environ: Mapping[str, str], table: str
-    ) -> None:
+    def __init__(self, onepassword: Way, references: tuple[str, ...], environ: Mapping[str, str], table: str) -> None:
         self._onepassword = onepassword
         self._references = references
         self._table = table
@@ -127,12 +135,12 @@ class Op:
         try:
             printed = self._child.printed()
         except Hung:
-            raise OnePasswordHung(
+            raise errors.OnePasswordHung(
                 f"op did not end within {self._onepassword.timeout_seconds} s",
                 hint=f"see that no window of 1Password waits; timeout_seconds in [{self._table}] is the limit",
             ) from None
         except Flooded:
-            raise OnePasswordGarbled("op printed more than any set of values can be") from None
+            raise errors.OnePasswordGarbled("op printed more than any set of values can be") from None
         # Before 2.32.1 op could fail with exit code 0.
         if printed.exit_code != 0 or (printed.stderr and not printed.stdout):
             # Imported here: a login that succeeds does not need its table of patterns.
@@ -147,9 +155,9 @@ class Op:
         try:
             found = _lines(printed.stdout.decode(), len(self._references))
         except UnicodeDecodeError:
-            raise OnePasswordGarbled("op printed something that is no text") from None
+            raise errors.OnePasswordGarbled("op printed something that is no text") from None
         if len(found) != len(self._references):
-            raise OnePasswordGarbled(
+            raise errors.OnePasswordGarbled(
                 f"op printed {len(found) if any(found) else 0} values for {len(self._references)} references"
                 + self._item_named(),
                 hint="update op (before 2.32.1 it hid some errors), and look for line breaks in the item's fields",

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword.op import too_old
 from mayfly.exchange.onepassword.texts import IGNORED, ROWS, STATUS_REFUSED, Row
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
 
+
+if TYPE_CHECKING:
+    from mayfly.config.way import Way
 
 IGNORED_AFTER_SECONDS = 55
 
@@ -41,7 +43,7 @@ class Asked(NamedTuple):
     """What `op` was asked for, by which way to 1Password, and the table of the config that says so."""
 
     references: Sequence[str]
-    way: OnePassword
+    way: Way
     table: str
 
 

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import socket
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import attrs
-
-from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
+from mayfly.config.sketch import Link
 from mayfly.config.values import is_loopback_url
-from mayfly.shared.credentials import partition_of
-from mayfly.shared.partitions import partition_named, partitions, sts_host
+from mayfly.shared.partitions import partition_named, partition_of, partitions, sts_host
 
 
-@attrs.frozen(kw_only=True)
-class StsLocation:
+if TYPE_CHECKING:
+    from mayfly.config.model import Config, Profile
+
+
+class StsLocation(NamedTuple):
     """A region, and an endpoint URL where it is not the region's own.
 
     `fallback_regions` are tried in this order if no connection to `region` can be made.
@@ -54,12 +55,34 @@ class StsLocation:
 
 
 def sts_location(config: Config, name: str, environ: Mapping[str, str], partition: str = "") -> StsLocation:
-    """The STS for the profile called `name`, in an environment cleaned by `seal_environment`.
+    """The STS for the profile called `name`; see `location_of`."""
+    return location_of(links(config, name), environ, partition)
+
+
+def locations_in_other_partitions(config: Config, name: str, environ: Mapping[str, str]) -> tuple[StsLocation, ...]:
+    """Where STS may be for the profile called `name`; see `alternatives_to`."""
+    return alternatives_to(links(config, name), environ)
+
+
+def links(config: Config, name: str) -> list[Link]:
+    """The profile, then its source profile, down to the profile with keys."""
+    return [_link(config.profiles[link]) for link in reversed(config.ancestry(name))]
+
+
+def _link(profile: Profile) -> Link:
+    from mayfly.config.model import RoleProfile  # attrs: whoever has a config has imported it
+
+    regions = profile.sts_region or ((profile.region,) if profile.region else ())
+    arn = profile.role_arn if isinstance(profile, RoleProfile) else profile.mfa_id
+    return Link(regions, profile.sts_endpoint_url, arn)
+
+
+def location_of(chain: Sequence[Link], environ: Mapping[str, str], partition: str = "") -> StsLocation:
+    """The STS for the first of `chain`, in an environment cleaned by `seal_environment`.
 
     A profile without a region or an endpoint takes that of its source profile. If no profile of the chain names a
     region, it is the first region of the partition in their ARNs, or else of `partition`, which comes from the item.
     """
-    chain = _chain_downwards(config, name)
     regions = _configured_regions(chain) or (partition_named(_partition_of_chain(chain) or partition).first_region,)
     endpoint_url = _endpoint_url(chain, environ)
     return StsLocation(
@@ -67,48 +90,34 @@ def sts_location(config: Config, name: str, environ: Mapping[str, str], partitio
     )
 
 
-def locations_in_other_partitions(config: Config, name: str, environ: Mapping[str, str]) -> tuple[StsLocation, ...]:
+def alternatives_to(chain: Sequence[Link], environ: Mapping[str, str]) -> tuple[StsLocation, ...]:
     """Where STS may be if the item turns out to belong to another partition.
 
     Empty if the config or the environment already determines the location.
     """
-    chain = _chain_downwards(config, name)
-    keys = chain[-1]
-    is_in_item = isinstance(keys, KeyProfile) and keys.mfa_id.startswith("op://")
+    is_in_item = chain[-1].arn.startswith("op://")
     if not is_in_item or _endpoint_url(chain, environ) or _configured_regions(chain) or _partition_of_chain(chain):
         return ()
     return tuple(StsLocation(region=partition.first_region) for partition in partitions()[1:])
 
 
-def _chain_downwards(config: Config, name: str) -> list[Profile]:
-    """The profile, then its source profile, down to the profile with keys."""
-    return [config.profiles[link] for link in reversed(config.ancestry(name))]
-
-
-def _endpoint_url(chain: list[Profile], environ: Mapping[str, str]) -> str | None:
-    url = next((link.sts_endpoint_url for link in chain if link.sts_endpoint_url), None)
+def _endpoint_url(chain: Sequence[Link], environ: Mapping[str, str]) -> str | None:
+    url = next((link.endpoint_url for link in chain if link.endpoint_url), None)
     return url or environ.get("AWS_ENDPOINT_URL_STS")
 
 
-def _partition_of_chain(chain: list[Profile]) -> str:
-    arns = (link.role_arn if isinstance(link, RoleProfile) else link.mfa_id for link in chain)
-    return next(filter(None, map(partition_of, arns)), "")
+def _partition_of_chain(chain: Sequence[Link]) -> str:
+    return next(filter(None, (partition_of(link.arn) for link in chain)), "")
 
 
-def _configured_regions(chain: list[Profile]) -> tuple[str, ...]:
-    return next((found for link in chain if (found := _regions(link))), ())
-
-
-def _regions(profile: Profile) -> tuple[str, ...]:
-    if profile.sts_region:
-        return profile.sts_region
-    return (profile.region,) if profile.region else ()
+def _configured_regions(chain: Sequence[Link]) -> tuple[str, ...]:
+    return next((link.regions for link in chain if link.regions), ())
 
 
 def _is_loopback_host(host: str) -> bool:
     """True for `localhost`, names below it (RFC 6761), and every spelling of an address that leads to this machine."""
     name = host.lower().removesuffix(".")
-    if name == "localhost" or name.endswith(".localhost"):
+    if name in {"127.0.0.1", "localhost"} or name.endswith(".localhost"):
         return True
     address = _address(name)
     return address is not None and (address.is_loopback or address.is_unspecified)

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from mayfly.config.network import proxy_of
 from mayfly.exchange.sts.location import StsLocation
-from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared import errors
 from mayfly.shared.partitions import sts_host
 
 
 CONNECT_SECONDS = 3
+
+# Where STS is, and where it may be instead.
+Place = tuple[StsLocation, tuple[StsLocation, ...]]
 
 
 def check_reachable(
@@ -30,9 +33,9 @@ def check_reachable(
         raise unreachable(location, "no connection")
 
 
-def unreachable(location: StsLocation, why: str, hint: str = "is the network up?") -> AwsUnreachable:
+def unreachable(location: StsLocation, why: str, hint: str = "is the network up?") -> errors.AwsUnreachable:
     """The error for a call that never left this machine."""
-    return AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why})", hint=hint)
+    return errors.AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why})", hint=hint)
 
 
 def _any_accepts_connections(locations: Sequence[StsLocation]) -> bool:

@@ -19,8 +19,8 @@ from mayfly.exchange.sts.answers import assumed_role_arn, issued_credentials
 from mayfly.exchange.sts.assume_role import role_parameters
 from mayfly.exchange.sts.client import Keys, Sts
 from mayfly.exchange.sts.location import sts_location
-from mayfly.shared.credentials import partition_of
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.partitions import partition_of
 from mayfly.shared.wire import Emit, Result
 
 

@@ -22,63 +22,65 @@ A leaf says by its class whose fault it is and what follows: `http_status` (what
 
 from __future__ import annotations
 
-from mayfly.shared.errors.aws import (
-    AccessDenied,
-    AccessKeyUnknown,
-    AccountMismatch,
-    AwsFailed,
-    AwsThrottled,
-    AwsUnknown,
-    AwsUnreachable,
-    ClockSkewed,
-    DurationRefused,
-    MfaCodeRefused,
-    MfaDeviceUnknown,
-    RegionDisabled,
-    RequestInvalid,
-    SecretKeyWrong,
-    SessionEnded,
-)
-from mayfly.shared.errors.base import (
-    AwsError,
-    MayflyError,
-    OnePasswordError,
-    OurError,
-    leaves,
-)
-from mayfly.shared.errors.onepassword import (
-    TURN_ON_INTEGRATION,
-    AccountAmbiguous,
-    AccountNotFound,
-    ApprovalDismissed,
-    ApprovalIgnored,
-    FieldNotFound,
-    IntegrationOff,
-    ItemAmbiguous,
-    ItemNotFound,
-    ItemValueInvalid,
-    NotSignedIn,
-    OnePasswordGarbled,
-    OnePasswordHung,
-    OnePasswordLocked,
-    OnePasswordNotRunning,
-    OnePasswordOffline,
-    OnePasswordRateLimited,
-    OnePasswordUnknown,
-    ReferenceInvalid,
-    ServiceAccountRejected,
-    VaultNotFound,
-)
-from mayfly.shared.errors.ours import (
-    ApprovalPending,
-    ConfigChanged,
-    ConfigInvalid,
-    ExchangeFailed,
-    ExchangePending,
-    OnePasswordMissing,
-    ScreenLocked,
-)
 
+TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
+if TYPE_CHECKING:
+    from mayfly.shared.errors.aws import (
+        AccessDenied,
+        AccessKeyUnknown,
+        AccountMismatch,
+        AwsFailed,
+        AwsThrottled,
+        AwsUnknown,
+        AwsUnreachable,
+        ClockSkewed,
+        DurationRefused,
+        MfaCodeRefused,
+        MfaDeviceUnknown,
+        RegionDisabled,
+        RequestInvalid,
+        SecretKeyWrong,
+        SessionEnded,
+    )
+    from mayfly.shared.errors.base import (
+        AwsError,
+        MayflyError,
+        OnePasswordError,
+        OurError,
+        leaves,
+    )
+    from mayfly.shared.errors.onepassword import (
+        TURN_ON_INTEGRATION,
+        AccountAmbiguous,
+        AccountNotFound,
+        ApprovalDismissed,
+        ApprovalIgnored,
+        FieldNotFound,
+        IntegrationOff,
+        ItemAmbiguous,
+        ItemNotFound,
+        ItemValueInvalid,
+        NotSignedIn,
+        OnePasswordGarbled,
+        OnePasswordHung,
+        OnePasswordLocked,
+        OnePasswordNotRunning,
+        OnePasswordOffline,
+        OnePasswordRateLimited,
+        OnePasswordUnknown,
+        ReferenceInvalid,
+        ServiceAccountRejected,
+        VaultNotFound,
+    )
+    from mayfly.shared.errors.ours import (
+        ApprovalPending,
+        ConfigChanged,
+        ConfigInvalid,
+        ExchangeFailed,
+        ExchangePending,
+        OnePasswordMissing,
+        ScreenLocked,
+    )
 
 __all__ = [
     "TURN_ON_INTEGRATION",
@@ -130,3 +132,16 @@ __all__ = [
     "VaultNotFound",
     "leaves",
 ]
+
+# A class costs a fortieth of a millisecond, and most programs need two of the forty: each is made when it is named.
+_FILES = ("base", "ours", "onepassword", "aws")
+
+if not TYPE_CHECKING:  # else mypy would take every name for one of ours
+
+    def __getattr__(name):
+        for file in _FILES:
+            found = vars(__import__(f"{__name__}.{file}", fromlist=[name])).get(name)
+            if found is not None and name in __all__:
+                globals()[name] = found
+                return found
+        raise AttributeError(f"{__name__} has no {name}")

@@ -41,8 +41,14 @@ class MayflyError(Exception):
 
 def leaves(root: type[MayflyError]) -> list[type[MayflyError]]:
     """Every class below `root` that has none below itself, once."""
+    from mayfly.shared.errors import aws, onepassword, ours  # noqa: F401 - a class is below once it is made
+
+    return _leaves(root)
+
+
+def _leaves(root: type[MayflyError]) -> list[type[MayflyError]]:
     below = root.__subclasses__()
-    return list(dict.fromkeys(leaf for child in below for leaf in leaves(child))) if below else [root]
+    return list(dict.fromkeys(leaf for child in below for leaf in _leaves(child))) if below else [root]
 
 
 class OurError(MayflyError):

@@ -1,4 +1,7 @@
-"""The first one-time password that may be sent (law 5)."""
+"""The first one-time password that may be sent: law 5 of `session`, which the exchange applies.
+
+It is here because importing `session` costs each login as much as a bare interpreter.
+"""
 
 from __future__ import annotations
 

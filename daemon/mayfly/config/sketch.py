@@ -1,0 +1,110 @@
+"""What a login asks of `op`, read from the document without attrs and cattrs, which take as long as four interpreters.
+
+The exchange starts `op` by it, and checks the whole config while `op` runs. So each value here passes the very check
+that `load` applies, and what is unusual is left to `load`, which tells the problem: ValueError, TypeError, LookupError
+and AttributeError say no more than that there is no sketch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mayfly.config import kinds, values
+from mayfly.config.document import Document, Tree
+from mayfly.config.way import PlainWay
+
+
+class Link(NamedTuple):
+    """What a profile says of where STS is: the regions and the endpoint that it names, and its ARN or its reference."""
+
+    regions: tuple[str, ...]
+    endpoint_url: str | None
+    arn: str
+
+
+class Sketch(NamedTuple):
+    """A profile that is logged in to. `references` are what `op` resolves, in the order of KeyProfile.references.
+
+    `links` lead from the profile down to the one with keys; `table` is the name of the table of `way`.
+    """
+
+    way: PlainWay
+    table: str
+    references: tuple[str, ...]
+    mfa_id: str
+    links: tuple[Link, ...]
+
+
+def sketches(found: Document, profiles: Iterable[str]) -> tuple[Sketch, ...]:
+    """The profiles below `profiles` that are logged in to, each once."""
+    tables = found.tree["profiles"]
+    return tuple(_sketch(found.tree, base) for base in dict.fromkeys(_base(tables, name) for name in profiles))
+
+
+def _base(tables: Tree, profile: str) -> str:
+    """The profile with keys, or the nearest role with a code of its own, as Config.base_of finds it."""
+    return next(name for name in _ancestry(tables, profile) if not kinds.is_role(tables[name]) or "mfa" in tables[name])
+
+
+def _ancestry(tables: Tree, profile: str) -> Iterator[str]:
+    """The profile, then its source profile, down to the profile with keys."""
+    seen = set[str]()
+    while profile not in seen:
+        seen.add(profile)
+        yield profile
+        table = kinds.table(tables[profile])
+        if not kinds.is_role(table):
+            return
+        profile = values.profile_name(table["source_profile"])
+    raise ValueError("leads back to itself")
+
+
+def _sketch(tree: Tree, base: str) -> Sketch:
+    line = [tree["profiles"][name] for name in _ancestry(tree["profiles"], base)]
+    keys = line[-1]
+    mfa_id, otp = values.mfa_device(keys["mfa_id"]), values.otp_reference(keys["otp"])
+    serial = (mfa_id,) if mfa_id.startswith("op://") else ()
+    named = keys.get("onepassword")
+    return Sketch(
+        way=_way(tree.get("onepassword", {}) if named is None else tree["onepasswords"][named]),
+        table="onepassword" if named is None else f"onepasswords.{named}",
+        references=(values.reference(keys["access_key_id"]), values.reference(keys["secret_access_key"]), *serial, otp),
+        mfa_id=mfa_id,
+        links=tuple(map(_link, line)),
+    )
+
+
+def _link(table: Tree) -> Link:
+    if "sts_region" in table:
+        named = table["sts_region"]
+        listed = named if isinstance(named, list) and named else [named]
+    else:
+        listed = [table["region"]] if "region" in table else []
+    regions = tuple(map(values.region, listed))
+    url = values.endpoint_url(table["sts_endpoint_url"]) if "sts_endpoint_url" in table else None
+    if not kinds.is_role(table):
+        return Link(regions, url, values.mfa_device(table["mfa_id"]))
+    if "mfa" in table:
+        values.mfa_mode(table["mfa"])
+    return Link(regions, url, values.role_arn(table["role_arn"]))
+
+
+_WAY: Mapping[str, Any] = {
+    "op": values.file_path,
+    "account": kinds.text,
+    "timeout_seconds": values.CHECKS[values.LimitSeconds],
+    "token_file": values.file_path,
+    "token_command": lambda words: tuple(map(kinds.text, kinds.array(words))),
+    "connect_host": values.endpoint_url,
+    "connect_token_file": values.file_path,
+}
+
+
+def _way(table: Tree) -> PlainWay:
+    way = PlainWay(**{name: _WAY[name](value) for name, value in kinds.table(table).items()})
+    chosen = [found for found in (way.token_file, way.token_command, way.connect_host) if found is not None]
+    is_half = (way.connect_host is None) != (way.connect_token_file is None)
+    if is_half or len(chosen) > 1 or () in chosen or (chosen and way.account):
+        raise ValueError("is not one way")
+    return way

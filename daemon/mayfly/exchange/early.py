@@ -1,0 +1,166 @@
+"""Starts `op` before attrs, cattrs and aiobotocore are imported, which would make a person wait for the prompt.
+
+It does what `login.Login` does before it reads values, in the plain case: nobody holds the lock, no code has to be
+waited for, nothing is wrong. In every other case it does nothing: the ordinary way waits, and tells what is wrong.
+
+Law: what `op` prints is read by Login alone, after the whole config has passed its checks, and only if the login that
+this config asks for is exactly the one that was begun here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from mayfly.config import document
+from mayfly.config.sketch import Sketch, sketches
+from mayfly.config.way import PlainWay
+from mayfly.exchange.onepassword import lock as oplock
+from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
+from mayfly.exchange.onepassword.op import Op, find_op, in_order
+from mayfly.exchange.sts.environment import check_settings
+from mayfly.exchange.sts.location import alternatives_to, location_of
+from mayfly.exchange.sts.reachability import check_reachable
+from mayfly.shared import places, trust
+from mayfly.shared.plain_request import PlainLogin, plain_login
+
+
+if TYPE_CHECKING:
+    from mayfly.exchange.sts.reachability import Place
+
+
+class Asked(NamedTuple):
+    """What an `op` is asked for, and the devices whose codes are among it."""
+
+    way: PlainWay
+    references: frozenset[str]
+    devices: frozenset[Device]
+
+
+class NotPlain(Exception):
+    """Not the plain case."""
+
+
+class Early:
+    """A login that has been begun: the lock is held, and `op` runs. Or none."""
+
+    def __init__(self) -> None:
+        self._locked = ExitStack()
+        self._running = ExitStack()
+        self._lock: OpLock | None = None
+        self._op: Op | None = None
+        self._asked: Asked | None = None
+        self._reached: set[Place] = set()
+
+    def begin(
+        self,
+        logins: tuple[Sketch, ...],
+        environ: Mapping[str, str],
+        clock: Callable[[], datetime],
+        check_prompt: Callable[[], None],
+    ) -> None:
+        """Start `op` for all of `logins`. Whatever is raised, the ordinary way meets it again."""
+        (table,) = {login.table for login in logins}
+        way = logins[0].way
+        find_op(way, environ, table)
+        stss = {(location_of(login.links, environ), alternatives_to(login.links, environ)) for login in logins}
+        for location, _ in stss:
+            check_settings(location, environ)
+        self._lock = lock = self._locked.enter_context(oplock.held(clock, waits=False))
+        devices = [device for login in logins for device in _devices(login)]
+        if lock.must_wait(devices):
+            raise NotPlain
+        lock.wait_for_fresh_codes(devices)
+        if way.asks_human:
+            for location, alternatives in stss:
+                check_reachable(location, environ, alternatives)
+            self._reached = stss
+            check_prompt()
+        references = in_order(login.references for login in logins)
+        self._op = self._running.enter_context(Op(way, references, environ, table))
+        self._asked = Asked(way, frozenset(references), frozenset(devices))
+
+    @contextmanager
+    def lock(self, clock: Callable[[], datetime], on_wait: Callable[[], None]) -> Iterator[OpLock]:
+        """The lock, which is held already, or waited for now. After the block an `op` that was not taken is ended.
+
+        `on_wait` is called if another exchange has the lock.
+        """
+        lock, self._lock = self._lock, None
+        if lock is None:
+            with oplock.held(clock, on_wait=on_wait) as lock:
+                yield lock
+            return
+        with self._locked.pop_all(), self._running:
+            yield lock
+
+    def take(self, asked: Asked) -> AbstractContextManager[Op] | None:
+        """The `op` that runs, if it was asked for just this. Else it is ended."""
+        op, self._op = self._op, None
+        if op is None or asked != self._asked:
+            self._running.close()
+            return None
+        return _ending(self._running.pop_all(), op)
+
+    def take_reached(self) -> set[Place]:
+        """The places of STS that have just been reached."""
+        reached, self._reached = self._reached, set()
+        return reached
+
+    def close(self) -> None:
+        """End what was begun and not taken."""
+        self._op = self._lock = None
+        self._running.close()
+        self._locked.close()
+
+
+@contextmanager
+def started(
+    line: bytes,
+    config_name: str | None,
+    environ: Mapping[str, str],
+    clock: Callable[[], datetime],
+    check_prompt: Callable[[], None],
+) -> Iterator[Early]:
+    """The login that `line` asks for, begun in the plain case. Raises BrokenPipeError from `check_prompt`."""
+    early = Early()
+    try:
+        try:
+            early.begin(_logins(line, config_name), environ, clock, check_prompt)
+        except BrokenPipeError:
+            raise
+        except Exception:  # noqa: BLE001 - the ordinary way meets it again, and tells it
+            early.close()
+        yield early
+    finally:
+        early.close()
+
+
+def _logins(line: bytes, config_name: str | None) -> tuple[Sketch, ...]:
+    request = plain_login(line)
+    if request is None:
+        raise NotPlain
+    return sketches(_config(request, config_name), request.profiles)
+
+
+def _config(request: PlainLogin, config_name: str | None) -> document.Document:
+    """The config that the daemon read, if nobody else can have written it."""
+    path = places.config_file(config_name)
+    if trust.trust_problems(path):
+        raise NotPlain
+    found = document.read(path)
+    if found.digest != request.digest:
+        raise NotPlain
+    return found
+
+
+def _devices(login: Sketch) -> Iterable[Device]:
+    return devices_of(login.way.account, login.references[-1], login.mfa_id)
+
+
+@contextmanager
+def _ending(running: ExitStack, op: Op) -> Iterator[Op]:
+    with running:
+        yield op

@@ -1,0 +1,24 @@
+"""Paths as texts: the little of pathlib that every command needs, because importing pathlib costs 5 ms."""
+
+from __future__ import annotations
+
+import os
+
+
+TYPE_CHECKING = False  # typing costs as much as pathlib
+if TYPE_CHECKING:
+    AnyPath = str | os.PathLike[str]
+
+
+def normal(path: AnyPath) -> str:
+    """The path without empty parts and dots. A `..` stays, because what is before it may be a link."""
+    text = os.fspath(path)
+    # POSIX keeps a root of two slashes apart from one.
+    root = "//" if text.startswith("//") and not text.startswith("///") else text[: text.startswith("/")]
+    return (root + "/".join(part for part in text.split("/") if part not in {"", "."})) or "."
+
+
+def absolute(path: AnyPath) -> str:
+    """The path from the root on, `normal`."""
+    text = os.fspath(path)
+    return normal(text if text.startswith("/") else os.path.join(os.getcwd(), text))
