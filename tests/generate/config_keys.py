@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from typing import Any
 
 import attrs
@@ -114,11 +116,13 @@ _DEFAULTS = {
 
 def _table(head: str, what: str, kind: Any, *, without: tuple[str, ...] = ()) -> Table:
     fields = [field for field in attrs.fields(kind) if field.name not in without]
-    return Table(head, what, tuple(_key(field) for field in fields))
+    # `field.type` is another once a config has been loaded in this process.
+    types = {name: text for each in reversed(kind.__mro__) for name, text in inspect.get_annotations(each).items()}
+    return Table(head, what, tuple(_key(field, types[field.name]) for field in fields))
 
 
-def _key(field: Any) -> Key:
-    return Key(field.name, _MEANINGS[field.name], _takes(str(field.type)), _default(field))
+def _key(field: Any, kind: str) -> Key:
+    return Key(field.name, _MEANINGS[field.name], _takes(kind), _default(field))
 
 
 def _takes(kind: str) -> str:
