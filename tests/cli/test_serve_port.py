@@ -70,6 +70,7 @@ async def stranger(port: int, host: str = "127.0.0.1", options: str = "", how: s
 
 @linux_only
 @root_only
+@pytest.mark.unfollowed
 @pytest.mark.parametrize("how", ["listens", "does not listen"])
 @pytest.mark.parametrize("options", OPTIONS, ids=["plain", "address", "port", "both"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])
@@ -157,6 +158,7 @@ async def test_a_port_of_our_own_costs_no_tokens(world: World, how: str) -> None
 
 
 @linux_only
+@pytest.mark.slow
 async def test_what_closes_on_the_port_costs_no_tokens(world: World) -> None:
     """A daemon that starts right after another finds connections that are closing, and serves with the same tokens."""
     async with world.serve():

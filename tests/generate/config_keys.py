@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from typing import Any
 
 import attrs
@@ -118,7 +120,13 @@ def _table(head: str, what: str, kind: Any, *, without: tuple[str, ...] = ()) ->
         name: text for owner in reversed(kind.__mro__) for name, text in vars(owner).get("__annotations__", {}).items()
     }
     fields = [field for field in attrs.fields(kind) if field.name not in without]
+<<<<<<< HEAD
     return Table(head, what, tuple(_key(field, written[field.name]) for field in fields))
+=======
+    # `field.type` is another once a config has been loaded in this process.
+    types = {name: text for each in reversed(kind.__mro__) for name, text in inspect.get_annotations(each).items()}
+    return Table(head, what, tuple(_key(field, types[field.name]) for field in fields))
+>>>>>>> wt-suite
 
 
 def _key(field: Any, kind: str) -> Key:
