@@ -115,18 +115,10 @@ _DEFAULTS = {
 
 
 def _table(head: str, what: str, kind: Any, *, without: tuple[str, ...] = ()) -> Table:
-    # As they are written: cattrs, once it has read a config, leaves the types themselves in the fields.
-    written = {
-        name: text for owner in reversed(kind.__mro__) for name, text in vars(owner).get("__annotations__", {}).items()
-    }
     fields = [field for field in attrs.fields(kind) if field.name not in without]
-<<<<<<< HEAD
-    return Table(head, what, tuple(_key(field, written[field.name]) for field in fields))
-=======
     # `field.type` is another once a config has been loaded in this process.
     types = {name: text for each in reversed(kind.__mro__) for name, text in inspect.get_annotations(each).items()}
     return Table(head, what, tuple(_key(field, types[field.name]) for field in fields))
->>>>>>> wt-suite
 
 
 def _key(field: Any, kind: str) -> Key:
