@@ -42,17 +42,21 @@ async def _world(tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
         yield world
 
 
-async def process(world: World, profile: str, way: str = "process") -> tuple[int, str]:
+async def process(world: World, profile: str) -> tuple[int, str]:
     """Status and code of the answer that curl gets for credential_process."""
-    async with dial_unix(world.run_dir / "control.sock") as line:
-        line.send(f"GET /{way}/{profile} HTTP/1.1\r\nHost: mayfly\r\nConnection: close\r\n\r\n".encode())
-        reply = await line.reply()
-    return reply.status, str(json.loads(reply.body).get("code", ""))
+    return await control(world, f"/process/{profile}")
 
 
 async def peek(world: World, profile: str) -> tuple[int, str]:
-    """The same for who only wants to see what there is."""
-    return await process(world, profile, "peek")
+    """Status and code of the answer that `mayfly doctor` gets, which uses a session that is there."""
+    return await control(world, f"/peek/{profile}")
+
+
+async def control(world: World, target: str) -> tuple[int, str]:
+    async with dial_unix(world.run_dir / "control.sock") as line:
+        line.send(f"GET {target} HTTP/1.1\r\nHost: mayfly\r\nConnection: close\r\n\r\n".encode())
+        reply = await line.reply()
+    return reply.status, str(json.loads(reply.body).get("code", ""))
 
 
 async def endpoint(world: World, profile: str) -> tuple[int, str]:
@@ -71,8 +75,10 @@ async def test_what_a_locked_screen_keeps_back(world: World, clock: Clock) -> No
         for profile in ("kept", "held", "gone"):
             assert (200, "") == await endpoint(world, profile)
             clock.next_step()
-        screen.lock()
         await asyncio.sleep(1)  # as old as a look may be
+        before = await peek(world, "held")
+        screen.lock()
+        await asyncio.sleep(1)
         found = {
             (way.__name__, profile): await way(world, profile)
             for way in (endpoint, process, peek)
@@ -92,6 +98,7 @@ async def test_what_a_locked_screen_keeps_back(world: World, clock: Clock) -> No
         after = [await way(world, profile) for way in (peek, endpoint) for profile in ("kept", "held")]
 
     assert ("gone", "lock") == (dropped["profile"], dropped["cause"])
+    assert (200, "") == before
     for (_, profile), reply in found.items():
         assert ((200, "") if profile == "kept" else (403, "ScreenLocked")) == reply
     assert [4, 4, 4] == [ended.code for ended in commands]

@@ -18,10 +18,8 @@ from mayfly.config.model import Config, OnePassword, RoleProfile
 from mayfly.exchange.early import Asked, Early
 from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
-from mayfly.exchange.onepassword.op import Op, check_version, find_op, in_order
-from mayfly.exchange.sts.environment import check_settings
-from mayfly.exchange.sts.location import locations_in_other_partitions, sts_location
-from mayfly.exchange.sts.reachability import Place, check_reachable
+from mayfly.exchange.onepassword.op import Op, in_order
+from mayfly.exchange.preflight import Preflight
 from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
@@ -86,6 +84,7 @@ class Login:
         self._emit = emit
         self._check_prompt = check_prompt
         self._early = early
+        self._preflight = Preflight(config, onepassword, environ, early)
         # The profiles without a result so far, each with the number of codes that it may still use.
         self._codes_left: dict[str, int] = {}
         self._new_credentials: dict[str, Credentials] = {}
@@ -104,12 +103,12 @@ class Login:
         """
         # Sessions come before roles that want a code of the same device: more profiles depend on a session.
         self._codes_left = dict.fromkeys(sorted(names, key=self._is_role), CODES_PER_PROFILE)
-        self._fail_uncallable(tuple(self._codes_left))
+        self._fail_each({name: self._preflight.uncallable(name) for name in self._codes_left})
         if not self._codes_left:
             return
         with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
-            self._fail_unreachable(tuple(self._codes_left))
-            self._fail_if_op_is_old(lock, tuple(self._codes_left))
+            self._fail_unreachable()
+            self._fail_if_op_is_old(lock)
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
@@ -145,46 +144,22 @@ class Login:
         for name in names:
             self._conclude(Result(profile=name, outcome=error))
 
-    def _fail_uncallable(self, names: tuple[str, ...]) -> None:
-        """Fail the profiles for which there is no `op`, or whose STS no call can reach with the environment's settings.
-
-        This is known before the lock or a code is waited for.
-        """
-        for name in names:
-            try:
-                find_op(self._onepassword, self._environ, self._table(name))
-                check_settings(sts_location(self._config, name, self._environ), self._environ)
-            except MayflyError as error:
-                self._fail([name], error)
-
-    def _fail_if_op_is_old(self, lock: OpLock, names: tuple[str, ...]) -> None:
-        """Fail all profiles if a code must be waited for, and `op` could then not read it."""
-        if names and lock.must_wait([device for name in names for device in self._devices(name)]):
-            try:
-                table = self._table(names[0])
-                if not lock.has_seen_work(find_op(self._onepassword, self._environ, table)):
-                    check_version(self._onepassword, self._environ, table)
-            except MayflyError as error:
-                self._fail(names, error)
-
-    def _fail_unreachable(self, names: tuple[str, ...]) -> None:
-        """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
-        if not self._onepassword.asks_human:
-            return
-        locations = {name: self._locations(name) for name in names}
-        unknown = set(locations.values()) - self._early.take_reached()
-        if unknown:
-            self._tell(stages.CONNECT, names)
-        errors = {place: _reachability_error(place, self._environ) for place in unknown}
-        for name in names:
-            error = errors.get(locations[name])
+    def _fail_each(self, errors: Mapping[str, MayflyError | None]) -> None:
+        for name, error in errors.items():
             if error:
                 self._fail([name], error)
 
-    def _locations(self, name: str) -> Place:
-        """Where the profile's STS is, and where it may be instead as long as the item has not been read."""
-        location = sts_location(self._config, name, self._environ)
-        return location, locations_in_other_partitions(self._config, name, self._environ)
+    def _fail_unreachable(self) -> None:
+        if self._onepassword.asks_human:
+            on_try = partial(self._tell, stages.CONNECT, self._codes_left)
+            self._fail_each(self._preflight.unreachable(self._codes_left, on_try))
+
+    def _fail_if_op_is_old(self, lock: OpLock) -> None:
+        names = tuple(self._codes_left)
+        devices = [device for name in names for device in self._devices(name)]
+        error = self._preflight.old_op(lock, devices, names[0]) if names else None
+        if error:
+            self._fail(names, error)
 
     def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
         """Conclude `names`, except those whose device another one has used in this step.
@@ -243,7 +218,7 @@ class Login:
         """An `op` for all values of `names`."""
         if self._onepassword.asks_human:
             self._check_prompt()
-        with Op(self._onepassword, self._references(names), self._environ, self._table(names[0])) as op:
+        with Op(self._onepassword, self._references(names), self._environ, self._preflight.table(names[0])) as op:
             yield op
 
     def _read_values(self, lock: OpLock, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
@@ -254,11 +229,6 @@ class Login:
             self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
-
-    def _table(self, name: str) -> str:
-        """The table of the config that says how the profile's items are read."""
-        onepassword = self._config.keys_of(name).onepassword
-        return f"onepasswords.{onepassword}" if onepassword else "onepassword"
 
     def _import_aiobotocore(self, name: str) -> None:
         """Import it while `op` waits for the person: importing it first would double the time of a cold login."""
@@ -298,15 +268,6 @@ class Login:
         self._tell(stages.AWS, ready)
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
         self._sessions.start(ready, self._conclude)
-
-
-def _reachability_error(place: Place, environ: Mapping[str, str]) -> MayflyError | None:
-    location, alternatives = place
-    try:
-        check_reachable(location, environ, alternatives)
-    except MayflyError as error:
-        return error
-    return None
 
 
 def _first_of_each_code(items: Mapping[str, Item]) -> dict[str, Item]:

@@ -97,7 +97,7 @@ class Keeper:
         return credentials
 
     async def peek(self, profile: str) -> Credentials | None:
-        """Live credentials from memory, or None; raises ScreenLocked. It starts nothing, and is no fetch."""
+        """Live credentials, or None; starts nothing, and counts as no fetch. Raises ScreenLocked and ConfigChanged."""
         await self._guard.look(profile)
         return self._usable(profile)
 
@@ -289,8 +289,7 @@ class Keeper:
             self._events.warning("session.ending", profile=name, left_seconds=left)
 
     def _rest_seconds(self) -> float:
-        now = self._clock()
-        ledger = self._ledger
+        now, ledger = self._clock(), self._ledger
         rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
         return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
 
