@@ -91,7 +91,7 @@ async def test_nobody_is_told_to_approve_a_prompt_that_is_not_up(world: World) -
         world.vault.update(prompt={"answer": "approve"})
         await printed(process)
 
-    waiting = "mayfly: waiting for 1Password and AWS for nsrc; if this program gives up, run it again\n"
+    waiting = "mayfly: waiting for another login to end (nsrc); if this program gives up, run it again\n"
     assert [waiting, ADVICE] == [first, second]
 
 
