@@ -12,7 +12,7 @@ import sys
 from mayfly import __version__
 from mayfly.cli import speech
 from mayfly.shared import places
-from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.errors import MayflyError
 
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except speech.Stop as reason:
         return speech.report(reason)
     except MayflyError as problem:
-        return speech.report(_stop_for(problem))
+        return speech.report(speech.stop_for(problem))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -81,13 +81,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as reason:
         return speech.report(_stop_for_system(reason))
     return code
-
-
-def _stop_for(problem: MayflyError) -> speech.Stop:
-    if isinstance(problem, ConfigInvalid):
-        return speech.Stop(speech.WRONG_USAGE, *problem.problems)
-    code = speech.HUMAN_MUST_ACT if problem.needs_human else speech.FAILED
-    return speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ())
 
 
 def _prepare_streams() -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 
+from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.text import printable
 
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
 if TYPE_CHECKING:
     from typing import Any
+
+    from mayfly.shared.errors import MayflyError
 
 
 DONE = 0
@@ -30,6 +33,14 @@ class Stop(Exception):
         self.exit_code = exit_code
         self.errors = errors
         self.hints = hints
+
+
+def stop_for(problem: MayflyError) -> Stop:
+    """The Stop for an expected error."""
+    hints = (problem.hint,) if problem.hint else ()
+    if isinstance(problem, ConfigInvalid):
+        return Stop(WRONG_USAGE, *problem.problems, hints=hints)
+    return Stop(HUMAN_MUST_ACT if problem.needs_human else FAILED, problem.message, hints=hints)
 
 
 def error(text: str) -> None:

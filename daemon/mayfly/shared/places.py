@@ -18,6 +18,8 @@ from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_wit
 
 CONFIG_NAMES = ("config.toml", "config.json")
 
+MAKE_CONFIG = "make a config: mayfly init   (or see mayfly work without one: mayfly demo)"
+
 # For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
 SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
 
@@ -33,10 +35,7 @@ def config_file(given: str | None = None) -> str:
     for place in config_places():
         if _exists(place):
             return place
-    raise ConfigInvalid(
-        f"{config_dir()}/config.toml: no config yet (config.json neither): 'mayfly init' makes it, "
-        "and 'mayfly demo' works without"
-    )
+    raise ConfigInvalid(f"{config_dir()}/config.toml: no config yet (config.json neither)", hint=MAKE_CONFIG)
 
 
 def config_places(given: str | None = None) -> list[str]:
