@@ -13,6 +13,7 @@ from mayfly import __version__
 from mayfly.cli import speech
 from mayfly.shared import places
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.users import user_name
 
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
@@ -46,7 +47,20 @@ COMMANDS = (
 )
 
 # They may work with the daemon of the user who called sudo.
-UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate", "doctor"}
+UNDER_SUDO = {
+    "env",
+    "exec",
+    "login",
+    "forget",
+    "status",
+    "prompt",
+    "whoami",
+    "console",
+    "credential-process",
+    "reload",
+    "rotate",
+    "doctor",
+}
 
 
 # The errors of a full disk or quota.
@@ -71,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except speech.Stop as reason:
         return speech.report(reason)
     except MayflyError as problem:
-        return speech.report(speech.stop_for(problem))
+        return speech.report(speech.stop_for(problem, *_sudo_hints(problem)))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -81,6 +95,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as reason:
         return speech.report(_stop_for_system(reason))
     return code
+
+
+def _sudo_hints(problem: MayflyError) -> tuple[str, ...]:
+    """Under sudo, what belongs to the user who called it is to be left to that user's own command."""
+    caller = places.sudo_uid()
+    user = user_name(caller) if caller else ""
+    is_theirs = bool(user) and f"belongs to {user}:" in problem.message and "without sudo" not in problem.message
+    return (f"run it as {user}, without sudo",) if is_theirs else ()
 
 
 def _prepare_streams() -> None:

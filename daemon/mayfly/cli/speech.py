@@ -35,9 +35,9 @@ class Stop(Exception):
         self.hints = hints
 
 
-def stop_for(problem: MayflyError) -> Stop:
+def stop_for(problem: MayflyError, *more_hints: str) -> Stop:
     """The Stop for an expected error."""
-    hints = (problem.hint,) if problem.hint else ()
+    hints = (*((problem.hint,) if problem.hint else ()), *more_hints)
     if isinstance(problem, ConfigInvalid):
         return Stop(WRONG_USAGE, *problem.problems, hints=hints)
     return Stop(HUMAN_MUST_ACT if problem.needs_human else FAILED, problem.message, hints=hints)

@@ -105,15 +105,19 @@ def accept_sudo_user() -> None:
 
     sudo(8) sets SUDO_UID. Root may read that user's files in any case; the daemon decides by `allow_root`.
     """
-    caller = os.environ.get("SUDO_UID", "")
-    if os.getuid() != 0 or not (caller.isascii() and caller.isdigit()) or int(caller) == 0:
-        return
+    caller = sudo_uid()
     try:
-        facts = os.lstat(runtime_dir())
+        facts = os.lstat(runtime_dir()) if caller else None
     except OSError:
         return
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == int(caller):
+    if facts and stat.S_ISDIR(facts.st_mode) and facts.st_uid == caller:
         work_with_daemon_of(facts.st_uid)
+
+
+def sudo_uid() -> int:
+    """The user who called sudo; 0 if nobody has, or root itself."""
+    caller = os.environ.get("SUDO_UID", "")
+    return int(caller) if os.getuid() == 0 and caller.isascii() and caller.isdigit() else 0
 
 
 def make_runtime_dir() -> str:
