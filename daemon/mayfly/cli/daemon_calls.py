@@ -183,13 +183,11 @@ def check_names(given: Sequence[str], known: Sequence[str]) -> None:
 
 def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
     """The Stop for names that are not configured, with the nearest names that are."""
-    import difflib
-
     texts: list[str] = []
     hints: list[str] = []
     for name in wrong:
-        near = difflib.get_close_matches(name, known, n=1)
-        texts.append(f"there is no profile {name[:64]!r}" + (f": did you mean {near[0]}?" if near else ""))
+        near = speech.did_you_mean(name, known)
+        texts.append(f"there is no profile {name[:64]!r}{near}")
         hints += [] if near or hints else [f"profiles: {', '.join(known)}"]
     return speech.Stop(speech.WRONG_USAGE, *texts, hints=tuple(hints))
 

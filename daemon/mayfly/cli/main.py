@@ -187,14 +187,8 @@ def _no_command(chosen: str) -> speech.Stop:
         return speech.Stop(
             speech.WRONG_USAGE, f"{chosen}: options follow the command", hints=("mayfly COMMAND --help",)
         )
-    import difflib
-
-    near = difflib.get_close_matches(chosen, [name for name, _, _ in COMMANDS], n=1)
-    return speech.Stop(
-        speech.WRONG_USAGE,
-        f"there is no command {chosen!r}" + (f": did you mean {near[0]}?" if near else ""),
-        hints=("mayfly --help",),
-    )
+    near = speech.did_you_mean(chosen, [name for name, _, _ in COMMANDS])
+    return speech.Stop(speech.WRONG_USAGE, f"there is no command {chosen!r}{near}", hints=("mayfly --help",))
 
 
 def overview() -> str:

@@ -13,6 +13,7 @@ from mayfly.shared.text import printable
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from mayfly.shared.errors import MayflyError
@@ -41,6 +42,14 @@ def stop_for(problem: MayflyError, *more_hints: str) -> Stop:
     if isinstance(problem, ConfigInvalid):
         return Stop(WRONG_USAGE, *problem.problems, hints=hints)
     return Stop(HUMAN_MUST_ACT if problem.needs_human else FAILED, problem.message, hints=hints)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """`: did you mean X?` with the nearest of the known words; "" if none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(wrong, list(known), n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def error(text: str) -> None:
