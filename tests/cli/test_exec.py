@@ -113,7 +113,8 @@ async def test_what_cannot_be_run_is_126(world: World, mode: int, why: str) -> N
     [
         (["nsrc"], "the command to run is missing: it follows --"),
         (["nsrc", "--"], "the command to run is missing: it follows --"),
-        (["nsrc", "aws", "s3"], "unrecognized arguments: aws s3"),
+        (["nsrc", "aws", "s3"], "aws: the command to run follows --"),
+        (["nsrc", "--s3", "aws"], "unrecognized arguments: --s3 aws"),
         (
             ["nsrc", "--min-life", "6", "--", "aws"],
             "argument --min-life: '6' is no duration: expected one like 30m, 8h or 1h30m",

@@ -11,11 +11,13 @@ import os
 import sys
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mayfly.cli.status.page import page
+from mayfly.cli.status.phrases import instant
 from mayfly.cli.terminal import Terminal as Shape
 from mayfly.cli.terminal import width_of
 from support.scripted import scripted
@@ -105,20 +107,35 @@ async def test_a_pipe_gets_a_line_for_each_profile(env: dict[str, str]) -> None:
     assert expected("status-60") == narrow.splitlines()
 
 
-async def test_a_touch_is_waited_for_only_where_a_prompt_is(env: dict[str, str], tmp_path: Path) -> None:
-    """As long as no `op` asks a person, 1Password and AWS are waited for."""
-    prompted = await output(env)
-    tree = status()
-    for found in tree["profiles"]:
-        found["stage"] = found["stage"] and {**found["stage"], "name": "connect"}
-    async with scripted(tmp_path / "other/control.sock", tree):
-        before = await output({**env, "MAYFLY_RUNTIME_DIR": str(tmp_path / "other")})
+STAGES = [
+    ("connect", 3, None, "connecting to AWS"),
+    ("code", 3, 14, "waiting for the next one-time password, 14 s"),
+    ("op", 3, None, "waiting for 1Password"),
+    ("approve", 61, None, "waiting for 1Password: approve the prompt, 61 s so far"),
+    ("aws", 3, None, "asking AWS"),
+    ("of a later version", 3, None, "waiting for the daemon"),
+]
 
-    def billing(text: str) -> str:
-        return next(line for line in text.splitlines() if line.startswith("billing "))
 
-    assert billing(prompted).endswith("  waiting for a touch: approve 1Password's prompt")
-    assert billing(before).endswith("  waiting for 1Password and AWS")
+@pytest.mark.parametrize(("name", "since", "left", "text"), STAGES)
+def test_what_is_waited_for_is_told_of_each_profile(name: str, since: int, left: int | None, text: str) -> None:
+    """In the words of `mayfly login`; a prompt of one profile is not told of another that waits for AWS."""
+    tree = status("waiting for a touch", "renewing")
+    tree["profiles"][0]["stage"] = {"name": name, "since_seconds": since, "left_seconds": left}
+    lines = page(tree, Shape(has_blocks=True))
+
+    assert [text, "asking AWS"] == [line[50:].split("  ")[0].partition(" · ")[0] for line in lines[:2]]
+
+
+def test_the_time_so_far_goes_on() -> None:
+    """By the daemon's clock, as `--watch` shows it; an earlier daemon's next step is told as it is."""
+    tree = status("waiting for a touch")
+    later = instant(tree["observed_at"]) + timedelta(seconds=4)
+    told = page(tree, Shape(), now=later)[0]
+    tree["profiles"][0]["stage"] = None
+
+    assert told.endswith("  waiting for 1Password: approve the prompt, 7 s so far")
+    assert page(tree, Shape())[0].endswith("  waiting for 1Password and AWS")
 
 
 async def output(env: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ from mayfly.cli import client, speech, waiting
 from mayfly.demo.op.vault import ITEM, VAULT
 from support.desks import Screen
 from support.terminals import Terminal
-from support.world import SEED_TOML, World
+from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
 APPROVE = "mayfly: waiting for 1Password: approve the prompt for nsrc"
@@ -130,6 +130,21 @@ async def test_elsewhere_each_stage_is_a_line_and_none_comes_twice(world: World)
         login = await world.run("login")
 
     assert [APPROVE, "mayfly: asking AWS (nsrc)"] == login.err.splitlines()
+
+
+async def test_whoami_and_console_tell_what_they_wait_for(world: World) -> None:
+    """Both get credentials first, which may take a person."""
+    role = f'[profiles.admin]\nsource_profile = "nsrc"\nrole_arn = "arn:aws:iam::{SEED_ACCOUNT}:role/Admin"\n'
+    world.write_toml(SEED_TOML + role)
+    world.vault.update(prompt={"delay_s": 1.0})
+    async with world.serve():
+        whoami = await world.run("whoami", "nsrc")
+        await world.run("forget")
+        world.vault.update(prompt={"answer": "deny"})
+        console = await world.run("console", "--print", "admin")
+
+    assert (0, APPROVE) == (whoami.code, whoami.err.splitlines()[0])
+    assert re.match(r"mayfly: waiting for .* \(admin\)|mayfly: .*for admin", console.err)
 
 
 async def test_a_service_account_has_no_prompt_to_approve(world: World) -> None:

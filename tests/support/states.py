@@ -32,7 +32,7 @@ def row(
 ) -> ProfileStatus:
     now = at(second)
     renewal = Renewal(renewal_at(session, policy, now), policy.asks_human)
-    stage = StageStatus("approve", 3, None) if in_flight and policy.asks_human else None
+    stage = StageStatus("approve" if policy.asks_human else "aws", 3, None) if in_flight else None
     found = ProfileStatus.of(
         profile, session, policy, in_flight=in_flight, now=now, stage=stage, renewal=renewal, ground=ground
     )

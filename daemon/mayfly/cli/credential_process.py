@@ -14,7 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from mayfly.cli import client
+
+# By stages of `shared/stages.py`. Other programs show the line, among lines of their own.
+_OTHER_WORDS = {"approve": "1Password waits for {names}: approve the prompt"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,19 +37,8 @@ def run(given: argparse.Namespace) -> int:
 def run_for(profile: str) -> int:
     """Print the daemon's credentials, however long a human takes to approve, and say on stderr for what it waits."""
     call = daemon_calls.send_about(profile, "GET", "process", "{}", answer_seconds=None)
-    if not daemon_calls.is_answered(call):
-        _tell_while_it_waits(profile, call)
-    print(printable(daemon_calls.answer(call, profile).decode(errors="replace")))
-    return speech.DONE
-
-
-def _tell_while_it_waits(profile: str, call: client.Call) -> None:
-    """Tell it early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own."""
-    from mayfly.cli.waiting import Waiting
-    from mayfly.shared import stages
-
-    # Other programs show the line, among lines of their own.
-    other = {stages.APPROVE: "1Password waits for {names}: approve the prompt"}
+    # It is told early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own.
     advice = "; if this program gives up, run it again"
-    for _ in Waiting({profile: call}, quiet_seconds=0, other=other, advice=advice):
-        pass
+    body = daemon_calls.waited_answer(call, profile, other=_OTHER_WORDS, advice=advice)
+    print(printable(body.decode(errors="replace")))
+    return speech.DONE

@@ -89,18 +89,8 @@ def _path(profile: str) -> str:
 
 def _have_credentials(call: client.Call, profile: str, command: list[str]) -> None:
     """Wait for them; raises Stop if there are none."""
-    if not daemon_calls.is_answered(call):
-        from mayfly.cli.waiting import Waiting
-
-        waiting = Waiting(
-            {profile: call},
-            quiet_seconds=0,
-            lines_after_seconds=LINES_AFTER_SECONDS,
-            not_done=f"; {command[0]} was not run",
-        )
-        for _ in waiting:
-            pass
-    daemon_calls.answer(call, profile)
+    not_done = f"; {command[0]} was not run"
+    daemon_calls.waited_answer(call, profile, lines_after_seconds=LINES_AFTER_SECONDS, not_done=not_done)
 
 
 def _become(command: list[str], variables: dict[str, str]) -> NoReturn:

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Ask for all profiles, wait for all, and say what became of each."""
-    status = daemon_calls.status()
+    status = daemon_calls.status(given.profiles)
     with daemon_calls.understood():
         daemon_calls.check_names(given.profiles, [row["profile"] for row in status["profiles"]])
         names = dict.fromkeys(given.profiles or without_source(status))

@@ -12,7 +12,8 @@ import sys
 from mayfly import __version__
 from mayfly.cli import speech
 from mayfly.shared import places
-from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.users import user_name
 
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
@@ -46,7 +47,20 @@ COMMANDS = (
 )
 
 # They may work with the daemon of the user who called sudo.
-UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate", "doctor"}
+UNDER_SUDO = {
+    "env",
+    "exec",
+    "login",
+    "forget",
+    "status",
+    "prompt",
+    "whoami",
+    "console",
+    "credential-process",
+    "reload",
+    "rotate",
+    "doctor",
+}
 
 
 # The errors of a full disk or quota.
@@ -71,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except speech.Stop as reason:
         return speech.report(reason)
     except MayflyError as problem:
-        return speech.report(_stop_for(problem))
+        return speech.report(speech.stop_for(problem, *_sudo_hints(problem)))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -83,11 +97,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _stop_for(problem: MayflyError) -> speech.Stop:
-    if isinstance(problem, ConfigInvalid):
-        return speech.Stop(speech.WRONG_USAGE, *problem.problems)
-    code = speech.HUMAN_MUST_ACT if problem.needs_human else speech.FAILED
-    return speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ())
+def _sudo_hints(problem: MayflyError) -> tuple[str, ...]:
+    """Under sudo, what belongs to the user who called it is to be left to that user's own command."""
+    caller = places.sudo_uid()
+    user = user_name(caller) if caller else ""
+    is_theirs = bool(user) and f"belongs to {user}:" in problem.message and "without sudo" not in problem.message
+    return (f"run it as {user}, without sudo",) if is_theirs else ()
 
 
 def _prepare_streams() -> None:
@@ -172,14 +187,8 @@ def _no_command(chosen: str) -> speech.Stop:
         return speech.Stop(
             speech.WRONG_USAGE, f"{chosen}: options follow the command", hints=("mayfly COMMAND --help",)
         )
-    import difflib
-
-    near = difflib.get_close_matches(chosen, [name for name, _, _ in COMMANDS], n=1)
-    return speech.Stop(
-        speech.WRONG_USAGE,
-        f"there is no command {chosen!r}" + (f": did you mean {near[0]}?" if near else ""),
-        hints=("mayfly --help",),
-    )
+    near = speech.did_you_mean(chosen, [name for name, _, _ in COMMANDS])
+    return speech.Stop(speech.WRONG_USAGE, f"there is no command {chosen!r}{near}", hints=("mayfly --help",))
 
 
 def overview() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mayfly.shared import stages
 
@@ -16,15 +16,15 @@ from mayfly.shared import stages
 ELAPSED_SECONDS = 5
 
 WORDS = {
-    stages.TURN: "waiting for another login to end ({names})",
-    stages.CONNECT: "connecting to AWS ({names})",
-    stages.CODE: "waiting for the next one-time password, {left} s ({names})",
-    stages.OP: "waiting for 1Password ({names})",
-    stages.APPROVE: "waiting for 1Password: approve the prompt for {names}",
-    stages.AWS: "asking AWS ({names})",
-    stages.START: "starting ({names})",
+    stages.TURN: "waiting for another login to end",
+    stages.CONNECT: "connecting to AWS",
+    stages.CODE: "waiting for the next one-time password, {left} s",
+    stages.OP: "waiting for 1Password",
+    stages.APPROVE: "waiting for 1Password: approve the prompt",
+    stages.AWS: "asking AWS",
+    stages.START: "starting",
 }
-UNKNOWN = "waiting for the daemon ({names})"
+UNKNOWN = "waiting for the daemon"
 
 # The stages before and at a prompt.
 _PROMPTS = (stages.CODE, stages.OP, stages.APPROVE)
@@ -45,6 +45,12 @@ class Group(NamedTuple):
     names: list[str]
 
 
+def seen_of(stage: Mapping[str, Any], now: float) -> Seen:
+    """A stage as the daemon's status tells it, which was made at `now`."""
+    left = stage["left_seconds"]
+    return Seen(str(stage["name"]), now - stage["since_seconds"], None if left is None else now + left)
+
+
 def groups(waiting: Mapping[str, Seen]) -> list[Group]:
     """The profiles by what they wait for, in the order in which they come."""
     by_seen: dict[Seen, list[str]] = {}
@@ -54,12 +60,20 @@ def groups(waiting: Mapping[str, Seen]) -> list[Group]:
 
 
 def words(group: Group, now: float, *, addition: str = "", other: Mapping[str, str] | None = None) -> str:
-    """What these profiles wait for; `addition` ends a text about a prompt, `other` has texts in the place of WORDS."""
-    seen = group.seen
-    known = {**WORDS, **(other or {})}
-    left = max(1, math.ceil(seen.until - now)) if seen.until is not None else 0
-    text = known.get(seen.stage, UNKNOWN).format(names=", ".join(group.names), left=left)
+    """What these profiles wait for, with their names.
+
+    `addition` ends a text about a prompt, `other` has texts with {names} in the place of WORDS.
+    """
+    seen, names = group.seen, ", ".join(group.names)
+    named = f"{alone(seen, now)} for {names}" if seen.stage == stages.APPROVE else f"{alone(seen, now)} ({names})"
+    text = (other or {}).get(seen.stage, "").format(names=names) or named
     return text + (addition if seen.stage in _PROMPTS else "")
+
+
+def alone(seen: Seen, now: float) -> str:
+    """What is waited for, for a line that begins with the profile's name."""
+    left = max(1, math.ceil(seen.until - now)) if seen.until is not None else 0
+    return WORDS.get(seen.stage, UNKNOWN).format(left=left)
 
 
 def elapsed(seen: Seen, now: float) -> str:

@@ -83,11 +83,8 @@ def _chosen(found: Document, given: str | None, environ: Mapping[str, str]) -> s
 
 
 def _unknown(found: Document, name: str, names: list[str], source: str) -> speech.Stop:
-    import difflib
-
-    near = difflib.get_close_matches(name, names, n=1)
-    known = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
-    return speech.Stop(speech.WRONG_USAGE, f"{found.name} has no profile {name!r}{source}: {known}")
+    known = speech.did_you_mean(name, names) or f": it has {', '.join(names)}"
+    return speech.Stop(speech.WRONG_USAGE, f"{found.name} has no profile {name!r}{source}{known}")
 
 
 def _port(found: Document) -> int:

@@ -15,10 +15,11 @@ import time
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from mayfly.cli import client, daemon_calls, speech, stage_words
 from mayfly.cli.stage_words import Group, Seen
+from mayfly.cli.terminal import USUAL_COLUMNS, Terminal
 from mayfly.shared import stages
 from mayfly.shared.text import printable
 
@@ -55,7 +56,7 @@ class Waiting:
         self._not_done = not_done
         self._started = time.monotonic()
         self._stages: _Stages | None = None
-        show, is_terminal = _Words(addition, other, advice), _is_terminal()
+        show, is_terminal = _Words(addition, other, advice), _terminal().can_move
         self._line: _Line = _ErasableLine(show) if is_terminal else _Lines(show)
         self._first_at = self._started + (quiet_seconds if is_terminal else max(quiet_seconds, lines_after_seconds))
 
@@ -155,7 +156,7 @@ class _Stages:
             with daemon_calls.understood():
                 found = {str(row["profile"]): row.get("stage") for row in status["profiles"]}
                 now = time.monotonic()
-                self.seen |= {name: _seen(stage, now) for name, stage in found.items() if stage}
+                self.seen |= {name: stage_words.seen_of(stage, now) for name, stage in found.items() if stage}
         except speech.Stop as problem:
             self.problem = problem
             return False
@@ -180,7 +181,7 @@ class _Stages:
         data = next((line[6:] for line in text.split(b"\n") if line.startswith(b"data: ")), b"{}")
         event = json.loads(data)
         if event.get("event") == _EVENT:
-            seen = _seen({"name": event["stage"], "since_seconds": 0} | event, time.monotonic())
+            seen = stage_words.seen_of({"name": event["stage"], "since_seconds": 0} | event, time.monotonic())
             for name in event["profiles"]:
                 if name not in self.seen or self.seen[name].stage != seen.stage or seen.until:
                     self.seen[str(name)] = seen
@@ -189,11 +190,6 @@ class _Stages:
         if self._events:
             self._events.close()
         self._events = None
-
-
-def _seen(stage: Mapping[str, Any], now: float) -> Seen:
-    left = stage["left_seconds"]
-    return Seen(str(stage["name"]), now - stage["since_seconds"], None if left is None else now + left)
 
 
 class _Words:
@@ -259,7 +255,7 @@ class _ErasableLine:
     def tell(self, found: Sequence[Group], now: float) -> None:
         texts = [self._words.of(group, now) + stage_words.elapsed(group.seen, now) for group in found]
         # A line that wraps could not be erased whole; the terminal itself adds "^C" to it.
-        room = max(0, _columns() - len("^C") - 1)
+        room = max(0, (_terminal().columns or USUAL_COLUMNS) - len("^C") - 1)
         self._write(f"\r\x1b[K{'mayfly: ' + '; '.join(texts):.{room}}")
         self._is_shown = True
 
@@ -279,12 +275,6 @@ class _ErasableLine:
             sys.stderr.flush()
 
 
-def _is_terminal() -> bool:
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
+def _terminal() -> Terminal:
+    """What is there now: somebody may resize it at any time."""
+    return Terminal.at(sys.stderr, os.environ)

@@ -77,7 +77,7 @@ def _place(profile: RoleProfile, to: str) -> tuple[Places, str]:
 
 def _role(name: str) -> RoleProfile:
     """The profile `name` in the daemon's config; raises Stop unless it is a role."""
-    status = daemon_calls.status()
+    status = daemon_calls.status([name])
     with daemon_calls.understood():
         daemon_calls.check_names([name], [row["profile"] for row in status["profiles"]])
     config = load(daemon_calls.config_path(status))
@@ -105,7 +105,8 @@ def _others(names: Iterable[str]) -> str:
 
 def _credentials(name: str) -> Credentials:
     """The profile's credentials, as the daemon gives them to `credential_process`."""
-    body = daemon_calls.ask_about(name, "GET", "process", "{}", answer_seconds=None)
+    call = daemon_calls.send_about(name, "GET", "process", "{}", answer_seconds=None)
+    body = daemon_calls.waited_answer(call, name, not_done="; no page was opened")
     with daemon_calls.understood():
         found = json.loads(body)
         return Credentials(str(found["AccessKeyId"]), str(found["SecretAccessKey"]), str(found["SessionToken"]))

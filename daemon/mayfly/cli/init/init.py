@@ -64,7 +64,7 @@ def _run(given: argparse.Namespace, talk: Talk) -> int:
     config_file.check_place(path)
     config, old = config_file.current(path)
     if config and config.profiles:
-        speech.say(f"{shown(path)} has {', '.join(config.profiles)}: this adds a profile")
+        speech.say(f"{shown(path)} has {', '.join(config.profiles)} already")
     plan = profiles.plan_of_aws(given.profile)
     new, named, way = _found(given, talk, config, plan)
     if _is_written(new, config, old, path, given, talk):

@@ -68,7 +68,12 @@ class _Steps:
         return code or (_run("reload") if was_served else speech.DONE)
 
     def _is_service_wanted(self) -> bool:
-        if not self._talk.asks or ways.is_by_variable(self._written.way) or not _has_service_manager():
+        if not self._talk.asks or ways.is_by_variable(self._written.way):
+            return False
+        if not _has_service_manager():
+            speech.say(
+                "no service manager of your user runs here, so the daemon must be started in a terminal: mayfly serve"
+            )
             return False
         return self._talk.confirms("start the daemon now, as a service of your user, from log-in on?")
 
@@ -105,9 +110,8 @@ class _Steps:
         """The next commands for a person who has come so far."""
         profile, config = self._written.profile, "".join(f" {quote(word)}" for word in self._config)
         if not trial_daemon.is_served():
-            service = (
-                "" if ways.is_by_variable(self._written.way) else f"mayfly install --now{config}   or, in a terminal: "
-            )
+            is_service = not ways.is_by_variable(self._written.way) and _has_service_manager()
+            service = f"mayfly install --now{config}   or, in a terminal: " if is_service else ""
             speech.hint(f"start the daemon: {service}mayfly serve{config}")
         if not self._is_logged_in:
             speech.hint(f"log in: mayfly login {profile}")
@@ -142,5 +146,4 @@ def _has_service_manager() -> bool:
             return True
     except systemd.Refused:
         pass
-    speech.say("no service manager of your user runs here, so the daemon must be started in a terminal: mayfly serve")
     return False

@@ -70,7 +70,6 @@ class Blocks:
         now: datetime,
         to: Terminal,
         *,
-        is_prompting: bool = False,
         breaks_words: bool = False,
     ) -> None:
         self._rows = rows
@@ -79,7 +78,7 @@ class Blocks:
         self._to = to
         self._breaks_words = breaks_words
         self._layout = Layout(to, max((terminal.width_of(row["profile"]) for row in rows), default=0))
-        self._events = {row["profile"]: phrases.next_event(row, now, is_prompting=is_prompting) for row in rows}
+        self._events = {row["profile"]: phrases.next_event(row, now) for row in rows}
 
     def lines(self) -> list[str]:
         """All lines, in the order of the config."""

@@ -150,7 +150,7 @@ class Follower:
         self._connect_seconds = seconds + CONNECT_AGAIN_SECONDS
         problem = None
         if isinstance(reason, ConfigInvalid):
-            problem = speech.Stop(speech.WRONG_USAGE, *reason.problems)
+            problem = speech.stop_for(reason)
         elif seconds - self._explained_seconds >= EXPLAIN_AGAIN_SECONDS:
             self._explained_seconds = seconds
             problem = daemon_calls.stop_for(reason)

@@ -1,4 +1,4 @@
-"""What this process sees of the daemon's surroundings: the config of its shell, and a prompt of 1Password."""
+"""What this process sees of the daemon's surroundings: the config of its shell."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from shlex import quote
 from mayfly.cli import daemon_calls
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
-
-
-# The stage of `mayfly.shared.stages`, which is not imported here: it takes attrs along.
-APPROVE = "approve"
 
 
 TYPE_CHECKING = False  # typing costs `mayfly status` some ms
@@ -35,8 +31,3 @@ def _notes_of_shell(status: Mapping[str, Any]) -> list[str]:
     except (ConfigInvalid, OSError):
         return []
     return [f"this shell takes {ours}, the daemon {theirs}: export MAYFLY_CONFIG={quote(str(theirs))}"]
-
-
-def is_prompting(status: Mapping[str, Any]) -> bool:
-    """True if an `op` runs for a profile, and asks a person."""
-    return any((row.get("stage") or {}).get("name") == APPROVE for row in status["profiles"])

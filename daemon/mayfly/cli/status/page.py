@@ -23,18 +23,17 @@ def page(
     to: Terminal,
     *,
     now: datetime | None = None,
-    is_prompting: bool = False,
     breaks_words: bool = False,
 ) -> list[str]:
     """The profiles with their errors and hints, notes, refusals, and the daemon itself.
 
-    `now` is by the daemon's clock; by default the page is as of the status. `is_prompting`: 1Password may have a prompt
-    on the screen. With `breaks_words` no line is longer than the terminal is wide.
+    `now` is by the daemon's clock; by default the page is as of the status. With `breaks_words` no line is longer than
+    the terminal is wide.
     """
     status = _printable(status)
     now = now or instant(status["observed_at"])
     rows = [{**row, "observed_at": status["observed_at"]} for row in status["profiles"]]
-    blocks = Blocks(rows, status.get("last_fetches", ()), now, to, is_prompting=is_prompting, breaks_words=breaks_words)
+    blocks = Blocks(rows, status.get("last_fetches", ()), now, to, breaks_words=breaks_words)
     others = ((_notes(status), terminal.YELLOW), (_refusals(status), ""), (_daemon(status, now), terminal.DIM))
     folded = [
         [line for text in texts for line in _folded(text, to, style, breaks_words=breaks_words)]

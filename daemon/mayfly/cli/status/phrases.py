@@ -1,6 +1,6 @@
 """What is said of one profile on the page of `mayfly status`. Pure: rows of the daemon's status in, texts out.
 
-A daemon of an earlier version tells less: it has no `source`, `issued_at`, `renewal_at` and `renewal_takes`.
+A daemon of an earlier version tells less: it has no `source`, `issued_at`, `renewal_at`, `renewal_takes` and `stage`.
 """
 
 from __future__ import annotations
@@ -49,14 +49,11 @@ def word(row: Row) -> str:
     return "failed" if row["last_error"] and not has_credentials else row["phase"]
 
 
-def next_event(row: Row, now: datetime, *, is_prompting: bool = False) -> str:
-    """What happens next, when, and what it takes of the user; "" if the hint of an error says it.
-
-    `is_prompting`: 1Password may have a prompt on the screen.
-    """
+def next_event(row: Row, now: datetime) -> str:
+    """What happens next, when, and what it takes of the user; "" if the hint of an error says it."""
     error, step, takes = row["last_error"], row["next_step"], TAKES.get(row.get("renewal_takes", ""), "")
     if row["in_flight"]:
-        return "waiting for a touch: approve 1Password's prompt" if is_prompting and "1Password" in step else str(step)
+        return _stage(row, now) or str(step)
     if row.get("renewal_at"):
         return f"{'tried again' if error else 'renewed'} at {clock_time(row['renewal_at'], now)}{takes}"
     if error:
@@ -66,6 +63,16 @@ def next_event(row: Row, now: datetime, *, is_prompting: bool = False) -> str:
     if step.startswith("a client's first request"):
         return f"got when a client asks, or by 'mayfly login {row['profile']}'{takes}"
     return f"{step}{takes}" if step.startswith("renewed") else str(step)
+
+
+def _stage(row: Row, now: datetime) -> str:
+    """What the profile waits for, in the words of `mayfly login`; "" if the daemon does not tell."""
+    if not row.get("stage"):
+        return ""
+    from mayfly.cli import stage_words  # attrs comes along, and most pages have nothing of it
+
+    seen = stage_words.seen_of(row["stage"], instant(row["observed_at"]).timestamp())
+    return stage_words.alone(seen, now.timestamp()) + stage_words.elapsed(seen, now.timestamp())
 
 
 def usage(row: Row, roles: Sequence[str], fetches: Sequence[Row], now: datetime, *, is_short: bool = False) -> str:

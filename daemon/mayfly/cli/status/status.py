@@ -34,7 +34,6 @@ def run(given: argparse.Namespace) -> int:
         speech.print_json(status, indent=2)
         return speech.DONE
     with daemon_calls.understood():
-        with_notes = notes.added(status)
-        lines = page(with_notes, Terminal.at(sys.stdout, os.environ), is_prompting=notes.is_prompting(status))
+        lines = page(notes.added(status), Terminal.at(sys.stdout, os.environ))
     print("\n".join(lines))
     return speech.DONE

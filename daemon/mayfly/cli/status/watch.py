@@ -66,7 +66,6 @@ def _page(follower: Follower, to: Terminal) -> list[str]:
                 notes.added(follower.status),
                 to,
                 now=follower.now(seconds_with_sleep()),
-                is_prompting=notes.is_prompting(follower.status),
                 breaks_words=True,
             )
     except speech.Stop as problem:
