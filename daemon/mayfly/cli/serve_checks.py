@@ -23,6 +23,7 @@ def check_machine(given: argparse.Namespace, manager: Manager, found: Config, ad
     if not given.sealed:
         _warn_of_skipped_folders()
         _check_ops(found)
+        _warn_of_commands(found)
         _check_port(found, address, manager)
     for text in (*found.warnings, *filter(None, [paths.overlooked_config(given.config)])):
         speech.warning(text)
@@ -33,6 +34,19 @@ def _warn_of_skipped_folders() -> None:
 
     for line in programs.skipped_folders(os.environ):
         speech.warning(f"{line}: no program is run from there")
+
+
+def _warn_of_commands(found: Config) -> None:
+    """Say which profiles get no code, because their `otp_command` is missing or cannot be trusted."""
+    from mayfly.exchange import otp_command
+
+    for name in dict.fromkeys(found.ancestry(profile)[0] for profile in found.profiles):
+        if found.keys_of(name).otp_command:
+            try:
+                otp_command.find(found.keys_of(name), os.environ)
+            except ConfigInvalid as error:
+                for problem in error.problems:
+                    speech.warning(f"{found.source}: profiles.{name}.{problem}")
 
 
 def _check_ops(found: Config) -> None:

@@ -161,7 +161,7 @@ def _config(request: PlainLogin, config_name: str | None) -> document.Document:
 
 
 def _devices(login: Sketch) -> Iterable[Device]:
-    return devices_of(login.way.account, login.references[-1], login.mfa_id)
+    return devices_of(login.way.account, login.otp, login.mfa_id)
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
 once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
+
+An `otp_command` is run after that, when the codes of `op` are sent, because codes age: one command, then its call. A
+profile with a command, or without MFA, needs `op` once: a second try has its keys already.
 """
 
 from __future__ import annotations
@@ -13,28 +16,19 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
+
 from mayfly.config import way
 from mayfly.config.model import Config, OnePassword, RoleProfile
+from mayfly.exchange import otp_command
 from mayfly.exchange.early import Asked, Early
-from mayfly.exchange.onepassword.items import Item, item_from
+from mayfly.exchange.onepassword.items import OF_ONE_ITEM, Item, first_of_each_code, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, in_order
 from mayfly.exchange.preflight import Preflight
 from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import (
-    AwsFailed,
-    FieldNotFound,
-    ItemAmbiguous,
-    ItemNotFound,
-    ItemValueInvalid,
-    MayflyError,
-    MfaCodeRefused,
-    OnePasswordGarbled,
-    OnePasswordUnknown,
-    ReferenceInvalid,
-    VaultNotFound,
-)
+from mayfly.shared.errors import AwsFailed, MayflyError, MfaCodeRefused, OnePasswordGarbled, OnePasswordUnknown
 from mayfly.shared.stages import Stage
 from mayfly.shared.wire import Report, Result
 
@@ -45,23 +39,12 @@ if TYPE_CHECKING:
 CODES_PER_PROFILE = 2
 MAX_UNCLEAR_ERRORS = 2
 
-# After these the code counts as used, and a new one may succeed.
+# After these the code counts as used, and a new one, or the same call without a code, may succeed.
 _CODE_IS_USED = (MfaCodeRefused, AwsFailed)
-# One bad reference fails a whole `op inject` and tells nothing about the other items. So may a text that nobody knows.
-OF_ONE_ITEM = (
-    ItemNotFound,
-    FieldNotFound,
-    VaultNotFound,
-    ItemAmbiguous,
-    ItemValueInvalid,
-    ReferenceInvalid,
-    OnePasswordGarbled,
-    OnePasswordUnknown,
-)
 
 
 class Login:
-    """One login of profiles that need a code, all of one [onepassword] table.
+    """One login of profiles that need a long-term access key, all of one [onepassword] table.
 
     `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
     `early` may have begun the login.
@@ -87,6 +70,8 @@ class Login:
         self._preflight = Preflight(config, onepassword, environ, early)
         # The profiles without a result so far, each with the number of codes that it may still use.
         self._codes_left: dict[str, int] = {}
+        # Items that have been read, of profiles whose codes `op` does not give.
+        self._items_read: dict[str, Item] = {}
         self._new_credentials: dict[str, Credentials] = {}
         self._devices_used: set[Device] = set()
         self._mfa_serials: dict[str, str] = {}
@@ -126,8 +111,11 @@ class Login:
         """Use at most one code of each device."""
         self._new_credentials = {}
         self._devices_used = set()
-        if self._codes_left:
-            self._try(lock, tuple(self._codes_left))
+        read = {name: item for name, item in self._items_read.items() if name in self._codes_left}
+        unread = tuple(name for name in self._codes_left if name not in read)
+        if unread:
+            self._try(lock, unread)
+        self._send(lock, read)
 
     def _conclude(self, result: Result) -> None:
         """Emit the result, unless another code may bring a better one."""
@@ -150,9 +138,10 @@ class Login:
                 self._fail([name], error)
 
     def _fail_unreachable(self) -> None:
-        if self._onepassword.asks_human:
-            on_try = partial(self._tell, stages.CONNECT, self._codes_left)
-            self._fail_each(self._preflight.unreachable(self._codes_left, on_try))
+        """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
+        asking = [name for name in self._codes_left if self._config.asks_human(name)]
+        if asking:
+            self._fail_each(self._preflight.unreachable(asking, partial(self._tell, stages.CONNECT, asking)))
 
     def _fail_if_op_is_old(self, lock: OpLock) -> None:
         names = tuple(self._codes_left)
@@ -200,9 +189,11 @@ class Login:
         return None
 
     def _devices(self, name: str) -> list[Device]:
-        """The MFA device of `name` under every name it has."""
+        """The MFA device of `name` under every name it has; none without MFA."""
         keys = self._config.keys_of(name)
-        return devices_of(self._onepassword.account, keys.otp, self._mfa_serials.get(name) or keys.mfa_id)
+        serial = self._mfa_serials.get(name)
+        found = devices_of(self._onepassword.account, keys.otp, keys.mfa_id)
+        return list(dict.fromkeys([*found, *([Device.of_serial(serial)] if serial else [])]))
 
     # 1Password
 
@@ -244,35 +235,63 @@ class Login:
             item = item_from(profile, [values[reference] for reference in profile.references()])
         except MayflyError as error:
             return error
-        self._mfa_serials[name] = item.mfa_serial
-        if item.token_code in self._codes_sent:
-            return MfaCodeRefused("1Password gives the same one-time password again in the next 30 seconds")
+        if item.mfa_serial:
+            self._mfa_serials[name] = item.mfa_serial
+        if item.token_code is None:
+            self._items_read[name] = item
         return item
 
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Call STS for every valid item. From here on a code counts as sent, also if STS fails."""
+        """Call STS for every valid item; for those whose code a command gives last, one after the other."""
+        valid: dict[str, Item] = {}
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)
-        valid = {name: item for name, item in items.items() if isinstance(item, Item)}
-        used = [name for name, item in valid.items() if lock.is_spent(Device.of_serial(item.mfa_serial))]
-        self._devices_used |= {device for name in used for device in self._devices(name)}
-        self._fail(used, MfaCodeRefused("the one-time password of this MFA device has just been used"))
-        ready = _first_of_each_code({name: item for name, item in valid.items() if name not in used})
+            else:
+                valid[name] = item
+        self._call(lock, {name: item for name, item in valid.items() if not item.lacks_code})
+        for name in [name for name, item in valid.items() if item.lacks_code]:
+            # With new sessions in hand it waits for the next step, so that roles above them need not wait for a touch.
+            if not self._new_credentials:
+                self._call_with_command(lock, name, valid[name])
+
+    def _call_with_command(self, lock: OpLock, name: str, item: Item) -> None:
+        """Get a code that was not sent from the profile's `otp_command`, and call STS."""
+        keys = self._config.keys_of(name)
+        lock.wait_for_fresh_codes(self._devices(name), partial(self._tell, stages.CODE, [name]))
+        if keys.command_asks_human:
+            self._check_prompt()
+        self._tell(stages.TOUCH if keys.command_asks_human else stages.COMMAND, [name])
+        try:
+            code = otp_command.one_time_password(keys, self._environ, self._onepassword.timeout_seconds)
+        except MayflyError as error:
+            self._fail([name], error)
+        else:
+            self._call(lock, {name: attrs.evolve(item, token_code=code)}, is_of_command=True)
+
+    def _call(self, lock: OpLock, items: Mapping[str, Item], *, is_of_command: bool = False) -> None:
+        """Call STS for every item. From here on a code counts as sent, whatever STS answers."""
+        refusals = {name: refusal for name, item in items.items() if (refusal := self._refusal(lock, name, item))}
+        for name, refusal in refusals.items():
+            self._fail([name], refusal)
+        ready = first_of_each_code({name: item for name, item in items.items() if name not in refusals})
         devices = {device for name in ready for device in self._devices(name)}
         self._devices_used |= devices
-        lock.note_sent(devices, self._program)
-        self._codes_sent |= {item.token_code for item in ready.values()}
-        self._tell(stages.AWS, ready)
-        assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
-        self._sessions.start(ready, self._conclude)
+        if ready:
+            lock.note_sent(devices, self._program, is_of_command=is_of_command)
+            self._codes_sent |= {item.token_code for item in ready.values() if item.token_code}
+            self._tell(stages.AWS, ready)
+            assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
+            self._sessions.start(ready, self._conclude)
 
-
-def _first_of_each_code(items: Mapping[str, Item]) -> dict[str, Item]:
-    """One item for each code: several profiles may use the same MFA device."""
-    first: dict[str, str] = {}
-    for name, item in items.items():
-        first.setdefault(item.token_code, name)
-    return {name: items[name] for name in first.values()}
+    def _refusal(self, lock: OpLock, name: str, item: Item) -> MayflyError | None:
+        """The reason why the item's code may not be sent, if it was sent already."""
+        if item.token_code in self._codes_sent:
+            who = otp_command.KEY if self._config.keys_of(name).otp_command else "1Password"
+            return MfaCodeRefused(f"{who} gives the same one-time password again in the next 30 seconds")
+        if item.mfa_serial and lock.is_spent(Device.of_serial(item.mfa_serial)):
+            self._devices_used.update(self._devices(name))
+            return MfaCodeRefused("the one-time password of this MFA device has just been used")
+        return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from mayfly.config.model import Config, OnePassword
+from mayfly.exchange import otp_command
 from mayfly.exchange.early import Early
 from mayfly.exchange.onepassword.lock import Device, OpLock
 from mayfly.exchange.onepassword.op import check_version, find_op
@@ -24,12 +25,15 @@ class Preflight(NamedTuple):
     early: Early
 
     def uncallable(self, name: str) -> MayflyError | None:
-        """The error if there is no `op`, or if no call can reach the profile's STS with the environment's settings.
+        """The error if a program is missing, or if no call can reach the profile's STS with the environment's settings.
 
         This is known before the lock or a code is waited for.
         """
         try:
             find_op(self.onepassword, self.environ, self.table(name))
+            keys = self.config.keys_of(name)
+            if keys.otp_command:
+                otp_command.find(keys, self.environ)
             check_settings(sts_location(self.config, name, self.environ), self.environ)
         except MayflyError as error:
             return error

@@ -74,7 +74,7 @@ def _link(profile: Profile) -> Link:
 
     regions = profile.sts_region or ((profile.region,) if profile.region else ())
     arn = profile.role_arn if isinstance(profile, RoleProfile) else profile.mfa_id
-    return Link(regions, profile.sts_endpoint_url, arn)
+    return Link(regions, profile.sts_endpoint_url, arn or "")
 
 
 def location_of(chain: Sequence[Link], environ: Mapping[str, str], partition: str = "") -> StsLocation:
