@@ -208,6 +208,7 @@ async def test_codes_of_op_are_sent_before_a_command_runs(tmp_path: Path, clock:
         async with exchange(world) as process:
             assert process.stdout is not None
             await put(process, login(world, "bob", "ann"))
+            assert wire.MAY_I == await process.stdout.readline()
             first = wire.parse_result(await process.stdout.readline())
             assert ("ann", 1) == (first.profile, len(world.vault.calls()))
             go.touch()
