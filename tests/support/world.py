@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import coverage
+
 from mayfly.daemon.log_events import UNLISTED
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
@@ -101,7 +103,8 @@ def _is_free(port: int) -> bool:
 
 def measured() -> dict[str, str]:
     """What has coverage follow a process that is started from scratch: it costs as much as the start itself."""
-    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    is_followed = coverage.Coverage.current() is not None
+    return {name: value for name, value in os.environ.items() if is_followed and name.startswith("COVERAGE_")}
 
 
 class World:
@@ -197,15 +200,20 @@ class World:
         env: dict[str, str] | None = None,
         from_scratch: bool = False,
         prefix: tuple[str, ...] = (),
+        descriptors: int | None = None,
     ) -> AsyncIterator[Served]:
-        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it."""
+        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it.
+
+        It may have so many `descriptors`, if it comes from the nursery.
+        """
         log = self.folder / "daemon.log"
         with log.open("ab") as stream, Path(os.devnull).open("rb") as nothing:  # noqa: ASYNC230 - does not block
             log_start = stream.tell()
             process: Process | Hatchling
             if self._nursery and self._nursery.takes(env) and not from_scratch and not prefix:
                 streams = (nothing.fileno(), stream.fileno(), stream.fileno())
-                process = self._nursery.start(("serve", *argv), self.with_env(env), str(self.home), streams)
+                started = ("serve", *argv), self.with_env(env), str(self.home), streams
+                process = self._nursery.start(*started, descriptors=descriptors)
             else:
                 process = await asyncio.create_subprocess_exec(
                     *(*prefix, sys.executable, "-m", "mayfly", "serve", *argv),

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 
+_RESTART = "restart it, as by: systemctl --user restart mayfly.service"
+
+# Most answers are there by then.
+QUIET_SECONDS = 0.2
+
 
 def add_profiles(parser: ArgumentParser) -> None:
     """The argument of a command for several profiles; none stands for all."""
@@ -44,7 +49,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        hint = "it may be another version of mayfly: restart it, as by: systemctl --user restart mayfly.service"
+        hint = f"it may be another version of mayfly: {_RESTART}"
         raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
 
 
@@ -97,7 +102,14 @@ def send(
     try:
         return client.send(method, target, answer_seconds=answer_seconds, body=body)
     except (client.NotRunning, client.Distrusted) as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
+
+
+def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
+    """True if the daemon answers within `seconds`; nothing is said before."""
+    import select
+
+    return bool(select.select([call], [], [], seconds)[0])
 
 
 def answer(call: client.Call, profile: str = "") -> bytes:
@@ -105,7 +117,7 @@ def answer(call: client.Call, profile: str = "") -> bytes:
     try:
         reply = call.reply()
     except client.NotRunning as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
     return body_of(reply, profile)
 
 
@@ -118,6 +130,8 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
         error = tree(reply.body)
     if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
+    if error.get("code") == "NotFound":
+        raise speech.Stop(speech.FAILED, "the daemon is of another version, and cannot do this", hints=(_RESTART,))
     problems, hint = error.get("problems"), error.get("hint")
     message = error.get("message") or f"the daemon answered {reply.status} without a reason"
     texts = problems if problems and isinstance(problems, list) else [message]
@@ -150,7 +164,8 @@ def _exit_code(error: dict[str, Any]) -> int:
     return speech.HUMAN_MUST_ACT if error.get("needs_human") else speech.FAILED
 
 
-def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+def stop_for(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+    """The Stop that says why there is no daemon, and what to do. It may take a moment to find out."""
     if isinstance(reason, client.Distrusted):
         from shlex import quote
 

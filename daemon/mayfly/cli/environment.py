@@ -52,6 +52,12 @@ def changes_to_set(now: Mapping[str, str], target: Target, *, token: str = "", t
     region = target.region or (None if _has_region(now) else target.fallback_region)
     for name in REGIONS:
         changes |= _region(now, name, region)
+    return changes | changes_past_proxy(now)
+
+
+def changes_past_proxy(now: Mapping[str, str]) -> Changes:
+    """The changes that keep requests to this machine away from a proxy, if one is set; empty if they stay away."""
+    changes: Changes = {}
     if any(now.get(proxy) for proxy in PROXIES):
         for name, other in zip(NO_PROXIES, reversed(NO_PROXIES), strict=True):
             changes |= _past_proxy(now, name, other)

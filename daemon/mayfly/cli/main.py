@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 # Command, file, and what it does, in the order of a first day with Mayfly.
 COMMANDS = (
     ("demo", "demo", "see Mayfly at work, without 1Password and AWS"),
+    ("init", "init.init", "go from 1Password's items to a config and a first login"),
     ("serve", "serve", "run the daemon in the foreground"),
     ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show which credentials are fresh, and what went wrong"),
+    ("status", "status.status", "show which credentials are fresh, and what went wrong"),
+    ("prompt", "prompt", "print a profile and its time left for a shell's prompt"),
     ("whoami", "whoami", "ask AWS who a profile is"),
+    ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
+    ("doctor", "doctor.doctor", "say what is well, what is not, and what mends it"),
     ("credential-process", "credential_process", "print a profile's credentials for credential_process"),
     ("aws-config", "aws_config.aws_config", "print or write profiles for ~/.aws/config"),
     ("import-aws-config", "aws_config.import_aws_config", "make a config from the profiles in ~/.aws"),
@@ -38,10 +42,11 @@ COMMANDS = (
     ("uninstall", "install.uninstall", "remove the service"),
     ("reload", "reload", "have the daemon read its changed config"),
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
+    ("completion", "completion.completion", "print what a shell evaluates to complete mayfly's words"),
 )
 
 # They may work with the daemon of the user who called sudo.
-UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate"}
+UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate", "doctor"}
 
 
 # The errors of a full disk or quota.
@@ -115,6 +120,9 @@ def _stop_for_system(reason: OSError) -> speech.Stop:
 
 def _run(argv: list[str]) -> int:
     chosen, words = (argv[0], argv[1:]) if argv else ("", [])
+    if chosen == "help" and words:
+        # `mayfly help status` is `mayfly status --help`.
+        chosen, words = words[0], ["--help"]
     if chosen in {"-h", "--help", "help"}:
         print(overview())
         return speech.DONE
@@ -128,13 +136,13 @@ def _run(argv: list[str]) -> int:
 
 
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
-    module = _module(file)
+    module = module_of(file)
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
-    if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+    if hasattr(module, "run_for") and _is_plain(words, may_be_alone=hasattr(module, "MAY_BE_ALONE")):
         if is_under_sudo:
             places.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
-        return int(module.run_for(words[0]))
+        return int(module.run_for("".join(words)))
     from mayfly.cli import parser
 
     given = parser.parse(module, name, does, words)
@@ -143,7 +151,13 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     return int(module.run(given))
 
 
-def _module(file: str) -> ModuleType:
+def _is_plain(words: list[str], *, may_be_alone: bool) -> bool:
+    """True for one word that is no option, and for none where that has a meaning."""
+    return (len(words) == 1 and words[0] != "" and not words[0].startswith("-")) or (may_be_alone and not words)
+
+
+def module_of(file: str) -> ModuleType:
+    """The module of a command, by its file in COMMANDS."""
     name = f"mayfly.cli.{file}"
     # importlib would import warnings: together a tenth of a bare interpreter.
     __import__(name)

@@ -45,9 +45,7 @@ def parse(module: ModuleType, name: str, does: str, words: list[str]) -> argpars
         formatter_class=Formatter,
         allow_abbrev=False,
     )
-    if getattr(module, "TAKES_CONFIG", True):
-        parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
-    module.arguments(parser)
+    add_arguments(parser, module)
     if not getattr(module, "TAKES_COMMAND", False):
         given = parser.parse_args(words)
     else:
@@ -57,3 +55,10 @@ def parse(module: ModuleType, name: str, does: str, words: list[str]) -> argpars
         if not given.command:
             parser.error("the command to run is missing: it follows --")
     return given
+
+
+def add_arguments(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    """The arguments of a command's module, and --config for those that read one."""
+    if getattr(module, "TAKES_CONFIG", True):
+        parser.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
+    module.arguments(parser)

@@ -28,6 +28,7 @@ from mayfly.config.values import (
     LimitSeconds,
     MfaDevice,
     MfaMode,
+    OnLock,
     OtpReference,
     ProfileName,
     Reference,
@@ -77,6 +78,8 @@ class _Common:
     sts_endpoint_url: EndpointUrl | None = None
     account_id: AccountId | None = None
     refresh: RefreshMode | None = None
+    on_lock: OnLock = OnLock("keep")
+    top_up: Switch = Switch(False)
 
 
 @attrs.frozen(kw_only=True)
@@ -121,6 +124,8 @@ Profile = KeyProfile | RoleProfile
 
 # Fields of a profile that do not change what its session is made from.
 _NOT_IN_ORIGIN = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
+# Left out whole, so that the origins of earlier versions stay as they were.
+_NEWER_FIELDS = ("on_lock", "top_up")
 
 
 @attrs.frozen(kw_only=True)
@@ -191,8 +196,8 @@ class Config:
         return found
 
     def _origin(self, name: str, below: str) -> str:
-        tree = attrs.asdict(self.profiles[name]) | _NOT_IN_ORIGIN
-        made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
+        fields = attrs.asdict(self.profiles[name], filter=lambda field, _: field.name not in _NEWER_FIELDS)
+        made_of = fields | _NOT_IN_ORIGIN | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     def keys_of(self, profile: str) -> KeyProfile:

@@ -28,6 +28,7 @@ from mayfly.daemon.http.server import Handler, Server
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Launcher, child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
+from mayfly.daemon.prompt_files import PromptFiles
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.report import Report
 from mayfly.daemon.session_store import SessionStore
@@ -109,6 +110,7 @@ class Daemon:
             on_end=lambda: manager.ready(self._report.summary()),
         )
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
+        self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
         self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
 
@@ -230,6 +232,7 @@ class Daemon:
 
     def _on_change(self) -> None:
         self._store.store_soon()
+        self._prompts.write_soon()
 
     def _on_look(self) -> None:
         self._tasks.spawn(self._after_look())
@@ -238,6 +241,7 @@ class Daemon:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
         await self._store.store()
+        self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
         if self._is_sealed and await self._report.is_outdated() and not self._keeper.is_busy:
             self._events.info("daemon.outdated", version=__version__)
@@ -270,6 +274,7 @@ class Daemon:
         """Stop accepting, answer the clients that are connected, and wait for exchanges under way. Start none."""
         self._manager.stopping()
         self._events.info("daemon.draining")
+        await self._prompts.end()
         await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
         self._keeper.wind_up()
         await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))

@@ -39,7 +39,7 @@ class Tasks:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            # Not `gather`: since Python 3.12 it does not let the loop run where all tasks are done, so none would leave.
+            # Not `gather`: since Python 3.12 it returns at once where all tasks are done, so none would leave the set.
             await asyncio.wait(self._tasks)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

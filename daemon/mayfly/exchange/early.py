@@ -20,7 +20,6 @@ from mayfly.config.way import PlainWay
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, find_op, in_order
-from mayfly.exchange.onepassword.prompt_mark import prompting
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import alternatives_to, location_of
 from mayfly.exchange.sts.reachability import check_reachable
@@ -62,7 +61,7 @@ class Early:
         clock: Callable[[], datetime],
         check_prompt: Callable[[], None],
     ) -> None:
-        """Start `op` for all of `logins`. Whatever is raised, the ordinary way meets it again."""
+        """Start `op` for all of `logins`. The ordinary way meets an error that is raised here again."""
         (table,) = {login.table for login in logins}
         way = logins[0].way
         find_op(way, environ, table)
@@ -79,17 +78,19 @@ class Early:
                 check_reachable(location, environ, alternatives)
             self._reached = stss
             check_prompt()
-            self._running.enter_context(prompting())
         references = in_order(login.references for login in logins)
         self._op = self._running.enter_context(Op(way, references, environ, table))
         self._asked = Asked(way, frozenset(references), frozenset(devices))
 
     @contextmanager
-    def lock(self, clock: Callable[[], datetime]) -> Iterator[OpLock]:
-        """The lock, which is held already, or waited for now. After the block an `op` that was not taken is ended."""
+    def lock(self, clock: Callable[[], datetime], on_wait: Callable[[], None]) -> Iterator[OpLock]:
+        """The lock, which is held already, or waited for now. After the block an `op` that was not taken is ended.
+
+        `on_wait` is called if another exchange has the lock.
+        """
         lock, self._lock = self._lock, None
         if lock is None:
-            with oplock.held(clock) as lock:
+            with oplock.held(clock, on_wait=on_wait) as lock:
                 yield lock
             return
         with self._locked.pop_all(), self._running:

@@ -2,14 +2,15 @@
 
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
-once. If STS refused it, or may have seen it, `op` is run again in the next step, if the daemon permits a prompt then.
+once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mayfly.config import way
@@ -18,11 +19,10 @@ from mayfly.exchange.early import Asked, Early
 from mayfly.exchange.onepassword.items import Item, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, check_version, find_op, in_order
-from mayfly.exchange.onepassword.prompt_mark import prompting
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import locations_in_other_partitions, sts_location
 from mayfly.exchange.sts.reachability import Place, check_reachable
-from mayfly.shared import hardening
+from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
     AwsFailed,
@@ -37,7 +37,8 @@ from mayfly.shared.errors import (
     ReferenceInvalid,
     VaultNotFound,
 )
-from mayfly.shared.wire import Emit, Result
+from mayfly.shared.stages import Stage
+from mayfly.shared.wire import Report, Result
 
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ MAX_UNCLEAR_ERRORS = 2
 # After these the code counts as used, and a new one may succeed.
 _CODE_IS_USED = (MfaCodeRefused, AwsFailed)
 # One bad reference fails a whole `op inject` and tells nothing about the other items. So may a text that nobody knows.
-_OF_ONE_ITEM = (
+OF_ONE_ITEM = (
     ItemNotFound,
     FieldNotFound,
     VaultNotFound,
@@ -64,7 +65,8 @@ _OF_ONE_ITEM = (
 class Login:
     """One login of profiles that need a code, all of one [onepassword] table.
 
-    `check_prompt` raises if no person may be prompted now. `early` may have begun the login.
+    `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
+    `early` may have begun the login.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Login:
         onepassword: OnePassword,
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
-        emit: Emit,
+        emit: Report,
         check_prompt: Callable[[], None],
         early: Early,
     ) -> None:
@@ -105,15 +107,18 @@ class Login:
         self._fail_uncallable(tuple(self._codes_left))
         if not self._codes_left:
             return
-        with self._early.lock(self._clock) as lock:
+        with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
             self._fail_unreachable(tuple(self._codes_left))
             self._fail_if_op_is_old(lock, tuple(self._codes_left))
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
-            with self._early.lock(self._clock) as lock:
+            with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
                 self._run_step(lock)
             yield self._new_credentials
+
+    def _tell(self, stage: str, names: Iterable[str], left_seconds: float | None = None) -> None:
+        self._emit(Stage(name=stage, profiles=tuple(names), left_seconds=left_seconds))
 
     def _is_role(self, name: str) -> bool:
         return isinstance(self._config.profiles[name], RoleProfile)
@@ -168,6 +173,8 @@ class Login:
             return
         locations = {name: self._locations(name) for name in names}
         unknown = set(locations.values()) - self._early.take_reached()
+        if unknown:
+            self._tell(stages.CONNECT, names)
         errors = {place: _reachability_error(place, self._environ) for place in unknown}
         for name in names:
             error = errors.get(locations[name])
@@ -186,10 +193,11 @@ class Login:
         """
         running = self._early.take(self._asked(names))
         if running is None:
-            lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
+            devices = [device for name in names for device in self._devices(name)]
+            lock.wait_for_fresh_codes(devices, lambda seconds: self._tell(stages.CODE, names, seconds))
         try:
-            values = self._read_values(names, running or self._new_op(names))
-        except _OF_ONE_ITEM as error:
+            values = self._read_values(lock, names, running or self._new_op(names))
+        except OF_ONE_ITEM as error:
             if len(names) > 1:
                 return self._try_one_by_one(lock, names)
             self._fail(names, error)
@@ -235,13 +243,14 @@ class Login:
         """An `op` for all values of `names`."""
         if self._onepassword.asks_human:
             self._check_prompt()
-        mark = prompting() if self._onepassword.asks_human else nullcontext()
-        with Op(self._onepassword, self._references(names), self._environ, self._table(names[0])) as op, mark:
+        with Op(self._onepassword, self._references(names), self._environ, self._table(names[0])) as op:
             yield op
 
-    def _read_values(self, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
+    def _read_values(self, lock: OpLock, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
         """The value of every secret reference of `names`, by an `op` that is asked for them."""
+        is_prompt = self._onepassword.asks_human and not lock.may_be_authorized(self._onepassword.account or "")
         with running as op:
+            self._tell(stages.APPROVE if is_prompt else stages.OP, names)
             self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
@@ -273,7 +282,7 @@ class Login:
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Call STS for every valid item. From here on a code counts as sent, whatever STS answers."""
+        """Call STS for every valid item. From here on a code counts as sent, also if STS fails."""
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)
@@ -286,6 +295,7 @@ class Login:
         self._devices_used |= devices
         lock.note_sent(devices, self._program)
         self._codes_sent |= {item.token_code for item in ready.values()}
+        self._tell(stages.AWS, ready)
         assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
         self._sessions.start(ready, self._conclude)
 

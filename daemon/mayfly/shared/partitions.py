@@ -57,15 +57,16 @@ def sts_host(region: str) -> str:
 @cache
 def partitions() -> tuple[Partition, ...]:
     """All of them, the usual one first."""
-    with open(_data_file(), "rb") as file:
+    with open(os.path.join(botocore_folder(), "data", "partitions.json"), "rb") as file:
         found = [_partition(row) for row in json.load(file)["partitions"]]
     return tuple(sorted(found, key=lambda partition: partition.name != _USUAL))
 
 
-def _data_file() -> str:
+def botocore_folder() -> str:
+    """The folder of botocore, which is found without an import of it."""
     spec = find_spec("botocore")
     places = spec.submodule_search_locations if spec else None
-    return os.path.join(next(iter(places or ()), ""), "data", "partitions.json")
+    return next(iter(places or ()), "")
 
 
 def _partition(row: dict[str, object]) -> Partition:

@@ -34,8 +34,8 @@ def config_file(given: str | None = None) -> str:
         if _exists(place):
             return place
     raise ConfigInvalid(
-        f"{config_dir()}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
-        "or try 'mayfly demo'"
+        f"{config_dir()}/config.toml: no config yet (config.json neither): 'mayfly init' makes it, "
+        "and 'mayfly demo' works without"
     )
 
 

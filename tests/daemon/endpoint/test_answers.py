@@ -143,7 +143,8 @@ async def test_a_crowd_of_cold_clients_costs_one_login(world: World) -> None:
 
     assert 1 == len(set(bodies))
     assert 1 == len(world.vault.calls())
-    assert ["GetSessionToken"] == [call.action for call in world.sts.calls]
+    # A crowd that takes seconds looks like a client that returns, which AWS is asked about.
+    assert ["GetSessionToken"] == [call.action for call in world.sts.calls if call.action != "GetCallerIdentity"]
 
 
 async def test_a_warm_profile_does_not_wait_for_another_ones_human(world: World) -> None:

@@ -308,7 +308,7 @@ async def test_a_client_that_shuts_down_its_sending_side_may_wait(world: World) 
 @linux_only
 async def test_with_few_descriptors_an_honest_client_is_served(world: World) -> None:
     """Beside 600 half-open connections on 256 descriptors a client is answered, and the log is not flooded."""
-    async with world.serve(prefix=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh")) as daemon:
+    async with world.serve(descriptors=256) as daemon:
         assert 200 == (await world.get()).status
         async with half_open(world.port, 600):
             began = asyncio.get_running_loop().time()

@@ -5,7 +5,8 @@ Laws:
   with that line's profile (before it may stand a prefix). Comments bound nothing, because AWS's own writer (`aws
   configure set`) puts keys before or behind them;
 - in a section of ours the keys that we write are ours, and all others are the user's;
-- comments stay, whatever goes. Any other section stays as it is, byte for byte, and means what it meant.
+- comments stay, also where a key or a section goes. Any other section stays as it is, byte for byte, and means what it
+  meant.
 """
 
 from __future__ import annotations
@@ -114,6 +115,22 @@ def written(text: str) -> Written:
     return result
 
 
+def winning(text: str) -> dict[str, list[str]]:
+    """The keys in sections of ours that SDKs take before our credential_process, by AWS's name of the profile."""
+    found = {
+        ini.config_profile(section.head) or "": [key.name for key in section.keys if _wins(key.name)]
+        for section in ini.parse(text).sections
+        if is_ours(section)
+    }
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def processes(text: str) -> dict[str, str]:
+    """The credential_process of each section of ours, by AWS's name of the profile."""
+    ours = [section for section in ini.parse(text).sections if is_ours(section)]
+    return {ini.config_profile(section.head) or "": section.value(PROCESS) or "" for section in ours}
+
+
 def is_ours(section: Section) -> bool:
     """True if a version of Mayfly wrote the section of a config file, and nobody changed its credential_process."""
     return _our_profile(section) is not None
@@ -122,6 +139,11 @@ def is_ours(section: Section) -> bool:
 def section_names(text: str) -> list[str]:
     """The profiles that have a section in a config file's text, by the names that the AWS CLI uses."""
     return [name for section in ini.parse(text).sections if (name := ini.config_profile(section.head))]
+
+
+def section_names_of_credentials(text: str) -> list[str]:
+    """The profiles that have a section in a credentials file's text."""
+    return [ini.profile_of(section.head) for section in ini.parse(text).sections]
 
 
 def keys_in(text: str) -> dict[str, list[str]]:

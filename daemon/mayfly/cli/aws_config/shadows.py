@@ -22,9 +22,14 @@ def find(environ: Mapping[str, str]) -> list[str]:
     """A line for each file in which [default] has credentials, or a way to get some."""
     return [
         f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
-        for path in (credentials_file(environ), config_file(environ))
-        if (keys := _shadowing_keys(path))
+        for path, keys in keys_of_default(environ).items()
     ]
+
+
+def keys_of_default(environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """By file, the keys by which [default] has credentials, or a way to get some; no file without such keys."""
+    found = {path: _shadowing_keys(path) for path in (credentials_file(environ), config_file(environ))}
+    return {path: keys for path, keys in found.items() if keys}
 
 
 def default_region(environ: Mapping[str, str]) -> str | None:

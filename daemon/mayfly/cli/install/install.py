@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mayfly.cli import speech
-from mayfly.cli.install import desktop
+from mayfly.cli.install import desktop, lasting_place
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import Values
@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Install, or say what stands in the way: before anything is written, if that can be known."""
+    lasting_place.check()
     wanted = desktop.variables(given)
     values = values_in_force(given.config)
     _check_characters(values, wanted)
@@ -80,10 +81,10 @@ def refused(reason: systemd.Refused) -> speech.Stop:
     return speech.Stop(speech.FAILED, *str(reason).splitlines(), hints=tuple(hints))
 
 
-def values_in_force(given: str | None) -> Values:
+def values_in_force(given: str | None, *, warns: bool = True) -> Values:
     """The values for the units; raises Stop or ConfigInvalid if the config or the address cannot be used.
 
-    There may be no config yet: the service waits for it.
+    There may be no config yet: the service waits for it. `warns`: of an `op` that cannot be used.
     """
     from mayfly.config.load import load
 
@@ -104,13 +105,13 @@ def values_in_force(given: str | None) -> Values:
         home=str(Path.home()),
         is_configured=path is not None,
         config=str(path) if path and (given or path.parent != Path.home() / ".config/mayfly") else None,
-        op_folders=_op_folders(found),
+        op_folders=_op_folders(found, warns=warns),
         runtime_dir=str(paths.runtime_dir()),
         log=str(launchd.log_file()),
     )
 
 
-def _op_folders(found: Config | None) -> tuple[str, ...]:
+def _op_folders(found: Config | None, *, warns: bool) -> tuple[str, ...]:
     """The folders of this shell's `op` in which the service would not look; also before there is a config."""
     from mayfly.config.model import OnePassword
     from mayfly.exchange.onepassword.op import USUAL_PLACES, find_op
@@ -121,7 +122,8 @@ def _op_folders(found: Config | None) -> tuple[str, ...]:
         try:
             place = find_op(way, os.environ)
         except MayflyError as error:
-            speech.warning(f"{error.message}: until then the service has no credentials")
+            if warns:
+                speech.warning(f"{error.message}: until then the service has no credentials")
             continue
         if not way.op and place not in USUAL_PLACES:
             folders[str(Path(place).parent)] = None
@@ -145,6 +147,7 @@ def _say_how_to_use(given: str | None) -> None:
         names = list(document.read(path).tables("profiles"))
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
+        speech.hint("make it: mayfly init")
         return
     command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file needs an absolute path: a shell may start in any folder.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mayfly.cli import client, speech
 from mayfly.cli.install import unit_files
+from mayfly.config import network
 from mayfly.service import files, sandbox, systemd, units
 from mayfly.service.files import FileState
 from mayfly.service.units import Values
@@ -20,7 +21,7 @@ from mayfly.shared.interpreter import isolation_flags
 
 
 # Variables that a shell may have and the manager's services lack.
-PASSED_ON = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_STS")
+PASSED_ON = network.TO_AWS
 
 
 def install(values: Values, *, now: bool, dry_run: bool) -> None:
@@ -167,12 +168,16 @@ def _is_our_daemon(shown: str) -> bool:
 
 def _compare_environments() -> None:
     """Warn of variables that this shell has and the manager's services lack."""
-    managers = systemd.environment()
-    missing = [name for name in PASSED_ON if os.environ.get(name) and os.environ[name] != managers.get(name)]
-    if missing:
+    if missing := missing_variables(os.environ):
         speech.warning(f"the service does not have this shell's {', '.join(missing)}")
         speech.hint(f"until log-out: systemctl --user import-environment {' '.join(missing)}")
         speech.hint(f"for good: put them into {systemd.environment_file().parent}/")
+
+
+def missing_variables(environ: Mapping[str, str]) -> list[str]:
+    """The variables that lead to AWS in `environ` and that the manager's services lack, or have otherwise."""
+    managers = systemd.environment()
+    return [name for name in PASSED_ON if environ.get(name) and environ[name] != managers.get(name)]
 
 
 def _escaped(value: str) -> str:

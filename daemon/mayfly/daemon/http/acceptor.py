@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.connection import FOREIGN
+from mayfly.daemon.http.places import Room
 from mayfly.daemon.http.server import Server
 
 
@@ -27,6 +28,8 @@ AT_ONCE = 128
 ANSWERS_PER_SECOND = 32
 # After an error of the system, such as no descriptor being left.
 PAUSE_SECONDS = 0.1
+# While every place is taken, and one may become free in a moment.
+LOOK_AGAIN_SECONDS = 0.02
 
 
 class Acceptor:
@@ -50,6 +53,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
+        self._held: tuple[socket.socket, Peer] | None = None
         self._is_short = False
         self._answered: deque[float] = deque(maxlen=ANSWERS_PER_SECOND)
         sock.setblocking(False)
@@ -58,7 +62,12 @@ class Acceptor:
 
     def _start(self) -> None:
         self._pause = None
-        self._loop.add_reader(self._sock, self._accept)
+        if self._held:
+            client, peer = self._held
+            self._held = None
+            self._is_seated(client, peer)
+        if not self._held:
+            self._loop.add_reader(self._sock, self._accept)
 
     async def stop(self) -> None:
         """Stop accepting, without dropping a connection.
@@ -71,6 +80,8 @@ class Acceptor:
         if self._pause:
             self._pause.cancel()
         self._sock.close()
+        if self._held:
+            self._serve(*self._held)
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -96,6 +107,9 @@ class Acceptor:
             self._is_short = False
             client.setblocking(False)
             admitted += self._is_admitted(client)
+            if self._held:
+                self._loop.remove_reader(self._sock)
+                return
 
     def _wait(self) -> None:
         """Try again later: at once, the loop would do nothing else."""
@@ -103,17 +117,29 @@ class Acceptor:
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._start)
 
     def _is_admitted(self, client: socket.socket) -> bool:
-        """Give the client to the server, or close its connection."""
+        """Give the client to the server, or close its connection, or hold it until there is a place."""
         peer = self._admit(client)
         if peer is None:
             self._refuse(client)
             return False
-        if not self._server.make_room():
+        return self._is_seated(client, peer)
+
+    def _is_seated(self, client: socket.socket, peer: Peer) -> bool:
+        room = self._server.make_room()
+        if room is Room.LATER:
+            # The next ones stay in the listen queue. By the time that one is accepted, its request is there.
+            self._held = (client, peer)
+            self._pause = self._loop.call_later(LOOK_AGAIN_SECONDS, self._start)
+        elif room is Room.NONE:
             client.close()
-            return False
+        else:
+            self._serve(client, peer)
+            return True
+        return False
+
+    def _serve(self, client: socket.socket, peer: Peer) -> None:
         self._server.expect()
         self._spawn(client, lambda: self._server.connection_of(peer), self._server.forget_expected)
-        return True
 
     def _refuse(self, client: socket.socket) -> None:
         refused, seconds = self._server.refused_connections, self._loop.time()

@@ -6,12 +6,11 @@ The parser's own refusals are answered by the protocol, not by a handler, so the
 from __future__ import annotations
 
 import asyncio
-import math
 import select
 import socket
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, cast
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer, refusal
+from mayfly.daemon.http.crowd import Stage
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
@@ -41,6 +41,9 @@ FOREIGN = refusal(
     403,
     "ForeignUser",
     "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
+)
+_CROWDED = refusal(
+    503, "Crowded", "too many commands wait for credentials: this one made room for another, and may be tried again"
 )
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
@@ -91,12 +94,12 @@ class Connection(RequestHandler):
         "_repeat",
         "_tail",
         "answered",
+        "awaits",
         "awaits_body",
         "has_hung_up",
         "is_stream",
         "peer",
         "pid",
-        "waits_for_credentials",
     )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
@@ -106,7 +109,7 @@ class Connection(RequestHandler):
         self.answered = 0
         self.has_hung_up = False
         self.awaits_body = False
-        self.waits_for_credentials = False
+        self.awaits = ""
         self._idle_since = self._loop.time()
         self.is_stream = False
         self._head_bytes = 0
@@ -209,17 +212,42 @@ class Connection(RequestHandler):
         return self.answered == self._request_count or self.awaits_body or self._close or self._force_close
 
     @property
-    def idle_seconds(self) -> float | None:
-        """Seconds since the connection became idle; None if an answer is due; infinite for half a request."""
-        if not self.is_idle:
-            return None
-        return math.inf if self._head_bytes or self.awaits_body else self._loop.time() - self._idle_since
+    def seconds(self) -> float:
+        """Seconds since the connection was made, or since its last answer."""
+        return self._loop.time() - self._idle_since
 
     @property
-    def piles_up(self) -> bool:
-        """True if the client sends requests without reading the answers (no SDK does), and waits for no credentials."""
-        is_unread = self.transport is not None and self.transport.get_write_buffer_size() > 0
-        return not self.waits_for_credentials and (is_unread or self._request_count - self.answered > 1)
+    def stage(self) -> Stage:
+        """What the connection is about now."""
+        if self.is_stream:
+            return Stage.STREAMS
+        if self.awaits:
+            return Stage.WAITS
+        due = self._request_count - self.answered
+        # No SDK sends a request before it has the answer to the last one.
+        if due > 1 or (self.transport is not None and self.transport.get_write_buffer_size()):
+            return Stage.PILES_UP
+        if not self.is_idle:
+            return Stage.IS_BUSY
+        is_between = self.answered and not self._head_bytes and not self.awaits_body
+        return Stage.RESTS if is_between or self._close or self._force_close else Stage.ARRIVES
+
+    @contextmanager
+    def awaiting(self, profile: str) -> Iterator[None]:
+        """The request waits for credentials of `profile` in the block."""
+        self.awaits = profile
+        try:
+            yield
+        finally:
+            self.awaits = ""
+
+    def turn_away(self) -> None:
+        """Close now, for another connection. A command that waits is told so, if that can be said without waiting."""
+        transport = self.transport
+        if transport is not None:
+            if self.awaits and self.is_open:
+                transport.write(_CROWDED.last)
+            transport.abort()
 
     def note_answer(self) -> None:
         """One more request has been answered."""

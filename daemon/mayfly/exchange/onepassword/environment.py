@@ -98,16 +98,26 @@ def _program_and_arguments(onepassword: Way, environ: Mapping[str, str]) -> tupl
         raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
 
 
+def token_file_problems(path: str) -> list[str]:
+    """Why the token in this file would not be used: others could change or read it, or it is no file. Does not read it.
+
+    Raises OSError if it is not there.
+    """
+    from shlex import quote
+
+    problems = trust.trust_problems(path)
+    facts = os.stat(path)
+    if facts.st_mode & 0o077:
+        problems.append(f"{path} is open to others: chmod 600 {quote(path)}")
+    if not stat.S_ISREG(facts.st_mode):
+        problems.append(f"{path} is no file")
+    return problems
+
+
 def _token_in_file(name: str | None) -> str:
     path = name or ""
     try:
-        problems = trust.trust_problems(path)
-        facts = os.stat(path)
-        if facts.st_mode & 0o077:
-            problems.append(f"{path} is open to others: chmod 600 {path}")
-        if not stat.S_ISREG(facts.st_mode):
-            problems.append(f"{path} is no file")
-        if problems:
+        if problems := token_file_problems(path):
             raise ConfigInvalid(*problems)
         return _token(read_plain_file(path, TOKEN_FILE_BYTES), path)
     except Unreadable as reason:

@@ -15,7 +15,7 @@ from asyncio import ensure_future, get_running_loop, sleep, timeout
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -90,6 +90,8 @@ class Sts:
     All calls share one botocore session, because reading botocore's data files is what costs most. In each block all
     calls with the same keys share one client, because making a client costs as much as three calls.
     """
+
+    service: Literal["sts", "iam"] = "sts"
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         # No log of botocore's or asyncio's: it could show a secret.
@@ -185,7 +187,7 @@ class Sts:
 
     def _new_client(self, location: StsLocation, keys: Keys) -> Any:
         return self._session.create_client(
-            "sts",
+            self.service,
             region_name=location.region,
             endpoint_url=location.endpoint_url,
             verify=_verify(location),

@@ -1,0 +1,1 @@
+"""`mayfly completion`, and the completions that it prints: made from the commands' parsers by `make generate`."""

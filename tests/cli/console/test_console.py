@@ -1,0 +1,251 @@
+"""`mayfly console`: a role's session becomes a session of the AWS console, and nobody else sees its URL."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from aiohttp import web
+
+from mayfly.cli.console.federation import Credentials, FederationFailed, sign_in_token
+from mayfly.cli.console.places import places_of
+from mayfly.demo.sts.server import EmbeddedSts, Role
+from support.federation import SIGN_IN_TOKEN, Federation, federation
+from support.others import AS_ME, by_root
+from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World
+
+
+ARN = f"arn:aws:iam::{SEED_ACCOUNT}:role"
+ROLES = f"""
+[profiles.admin]
+source_profile = "nsrc"
+role_arn = "{ARN}/Admin"
+region = "eu-west-1"
+[profiles.long]
+source_profile = "nsrc"
+role_arn = "{ARN}/Long"
+mfa = "each"
+duration_seconds = 7200
+[profiles.elsewhere]
+source_profile = "nsrc"
+role_arn = "arn:aws-iso:iam::{SEED_ACCOUNT}:role/Admin"
+"""
+LOGIN = "https://signin.aws.amazon.com/federation"
+
+# A browser for the tests: it fetches the address that it is given, and writes down that address and where it leads.
+BROWSER = """#!{python}
+import http.client, sys, urllib.parse
+parts = urllib.parse.urlsplit(sys.argv[-1])
+found = []
+for _ in range(2):
+    try:
+        connection = http.client.HTTPConnection(parts.netloc)
+        connection.request("GET", parts.path)
+        answer = connection.getresponse()
+        found.append(f"{{answer.status}} {{answer.getheader('Location')}}")
+    except OSError:
+        found.append("nobody listens")
+open({notes!r}, "w").write("\\n".join([sys.argv[-1], *found]))
+"""
+
+
+@asynccontextmanager
+async def console(world: World) -> AsyncIterator[tuple[Federation, dict[str, str]]]:
+    """A daemon with roles, and a federation endpoint; with the variables that lead the command there."""
+    world.write_toml(SEED_TOML + ROLES)
+    roles = (Role(name="Admin"), Role(name="Long", max_session_seconds=43_200))
+    async with (
+        EmbeddedSts(world.account(*roles)) as world.sts,
+        federation(world.sts.url) as endpoint,
+        world.serve(),
+    ):
+        yield endpoint, {"AWS_ENDPOINT_URL_SIGNIN": endpoint.url}
+
+
+def browser(folder: Path) -> tuple[Path, Path]:
+    """The browser's program, and where its notes will be."""
+    program, notes = folder / "browser", folder / "notes"
+    program.write_text(BROWSER.format(python=sys.executable, notes=str(notes)))
+    program.chmod(0o755)
+    return program, notes
+
+
+def noted(notes: Path) -> list[str]:
+    """The browser's notes, which may come after the command has ended."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not notes.exists() or notes.read_text().count("\n") < 2:
+        assert time.monotonic() < end, "the browser has asked for nothing"
+        time.sleep(0.02)
+    return notes.read_text().splitlines()
+
+
+def parameters(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+async def test_the_url_is_printed_and_nothing_else(world: World) -> None:
+    """`--print` is for scripts: one line, which leads to the place that `--to` names."""
+    async with console(world) as (endpoint, env):
+        plain = await world.run("console", "admin", "--print", env=env)
+        there = await world.run("console", "admin", "--print", "--to", "s3", env=env)
+        first = await world.run("console", "admin", "--print", "--logout-first", env=env)
+
+    assert [0, 0, 0] == [plain.code, there.code, first.code], (plain.err, there.err, first.err)
+    assert ["", "", ""] == [plain.err, there.err, first.err]
+    assert 1 == plain.out.count("\n")
+    assert plain.out.startswith(f"{LOGIN}?Action=login&")
+    home = "https://console.aws.amazon.com/console/home?region=eu-west-1"
+    expected = {"Action": "login", "Issuer": "mayfly", "Destination": home, "SigninToken": SIGN_IN_TOKEN}
+    assert expected == parameters(plain.out.strip())
+    assert parameters(there.out.strip())["Destination"] == "https://console.aws.amazon.com/s3/home?region=eu-west-1"
+    assert first.out.startswith("https://us-east-1.signin.aws.amazon.com/oauth?Action=logout&redirect_uri=")
+    assert expected == parameters(parameters(first.out.strip())["redirect_uri"])
+    assert ["getSigninToken"] * 3 == [asked["Action"] for asked in endpoint.asked]
+    assert not any("SessionDuration" in asked for asked in endpoint.asked)
+
+
+async def test_a_role_with_a_code_of_its_own_has_a_console_as_long_as_its_session(world: World) -> None:
+    """AWS takes a duration only for a role that was assumed with a long-term key: `mfa = "each"`."""
+    async with console(world) as (endpoint, env):
+        endpoint.takes_duration = True
+        ended = await world.run("console", "long", "--print", env=env)
+
+    assert (0, "") == (ended.code, ended.err)
+    assert ["7200"] == [asked["SessionDuration"] for asked in endpoint.asked]
+
+
+async def test_the_browser_gets_an_address_that_works_once(world: World) -> None:
+    """The URL is on no command line: what `ps` shows leads nowhere a second time."""
+    program, notes = browser(world.folder)
+    async with console(world) as (_, env):
+        ended = await world.run("console", "admin", "--browser", str(program), env=env)
+        by_variable = await world.run("console", "admin", env=env | {"BROWSER": f"{program} --new-window"})
+    given, first, second = noted(notes)
+
+    assert (0, "", "") == tuple(ended)
+    assert 0 == by_variable.code
+    assert urlsplit(given).hostname == "127.0.0.1"
+    assert SIGN_IN_TOKEN not in given
+    assert first.startswith(f"303 {LOGIN}?Action=login&")
+    assert second in {"404 None", "nobody listens"}
+
+
+async def test_a_browser_that_fails_is_told(world: World) -> None:
+    """The command waits for the browser, and says what became of it."""
+    program = world.folder / "broken"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    async with console(world) as (_, env):
+        failed = await world.run("console", "admin", "--browser", str(program), env=env)
+        missing = await world.run("console", "admin", "--browser", "no-such-browser", env=env)
+        none = await world.run("console", "admin", env=env | {"PATH": str(world.folder)})
+
+    assert (1, f"mayfly: error: {program} ended with exit code 3, and asked for nothing") == (
+        failed.code,
+        failed.err.splitlines()[0],
+    )
+    assert (2, "mayfly: error: --browser: no-such-browser is not on PATH") == (
+        missing.code,
+        missing.err.splitlines()[0],
+    )
+    assert (1, True) == (none.code, none.err.startswith("mayfly: error: no browser is known here"))
+
+
+@by_root
+async def test_another_user_gets_nothing_from_the_address(world: World) -> None:
+    """Somebody who reads the command line in time is not sent on, and the person still is."""
+    program, notes = browser(world.folder)
+    spy, seen = world.folder / "spy", world.folder / "seen"
+    spy.write_text(
+        f'#!/bin/sh\n{" ".join(AS_ME)} curl -s -o /dev/null -w "%{{http_code}}" "$1" >{seen}\nexec {program} "$1"\n'
+    )
+    spy.chmod(0o755)
+    async with console(world) as (_, env):
+        ended = await world.run("console", "admin", "--browser", str(spy), env=env)
+
+    assert (0, "404") == (ended.code, seen.read_text())
+    assert noted(notes)[1].startswith("303 ")
+
+
+WRONG = [
+    (["nsrc"], "nsrc has a session of GetSessionToken, and AWS's console takes only a role's session"),
+    (["nobody"], "there is no profile 'nobody'"),
+    (["elsewhere"], "the console of the partition aws-iso is not known"),
+    (["admin", "--to", "https://evil.example/"], "--to takes a service"),
+    (["admin", "--to", "https://console.aws.amazon.com@evil.example/"], "--to takes a service"),
+    (["admin", "--to", "https://console.aws.amazon.com.evil.example/"], "--to takes a service"),
+    (["admin", "--to", "http://console.aws.amazon.com/"], "--to takes a service"),
+    (["admin", "--to", "S 3"], "--to 'S 3' is neither a URL"),
+    (["admin", "--browser", "'x"], "--browser has a quote that does not end"),
+]
+
+
+async def test_what_cannot_be_is_said_before_anything_is_asked(world: World) -> None:
+    """One line with the reason, exit code 2, and nobody is asked."""
+    async with console(world) as (endpoint, env):
+        for words, text in WRONG:
+            ended = await world.run("console", *words, env=env)
+            assert 2 == ended.code, words
+            assert ended.err.startswith(f"mayfly: error: {text}"), ended.err
+        assert [] == endpoint.asked
+        assert 0 == world.vault.state()["prompts"]
+
+
+async def test_a_profile_without_a_role_is_told_which_can(world: World) -> None:
+    """The hint can be pasted."""
+    async with console(world) as (endpoint, env):
+        ended = await world.run("console", "nsrc", env=env)
+
+    assert "mayfly: hint: mayfly console admin   (or: long, elsewhere)" == ended.err.splitlines()[1]
+    assert [] == endpoint.asked
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ({"status": 400, "text": "<html>"}, "AWS takes this session for no sign-in to the console (HTTP 400)"),
+        ({"status": 503, "text": ""}, "AWS's federation endpoint refused the session (HTTP 503)"),
+        (
+            {"status": 302, "headers": {"Location": "/elsewhere"}},
+            "AWS's federation endpoint refused the session (HTTP 302)",
+        ),
+        ({"text": "[]"}, "AWS's federation endpoint answered without a sign-in token"),
+        ({"text": '{"SigninToken": 1}'}, "AWS's federation endpoint answered without a sign-in token"),
+        ({"body": b" " * 70_000}, "AWS's federation endpoint answered more than it ever does"),
+    ],
+)
+async def test_an_odd_answer_is_one_line(answer: dict[str, object], text: str) -> None:
+    """AWS's refusals, and whatever answers in its place, are told without the credentials that were sent."""
+    async with federation("") as endpoint:
+        endpoint.answer = web.Response(**answer)  # type: ignore[arg-type] # a table of answers
+        given = Credentials("ASIAEXAMPLE", "s" * 40, "t" * 400)
+        env = {"AWS_ENDPOINT_URL_SIGNIN": endpoint.url}
+        with pytest.raises(FederationFailed) as caught:
+            await asyncio.to_thread(sign_in_token, places_of(f"{ARN}/Admin"), given, None, env)
+    assert text == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("partition", "domain", "region"),
+    [
+        ("aws", "aws.amazon.com", "us-east-1"),
+        ("aws-us-gov", "amazonaws-us-gov.com", "us-gov-west-1"),
+        ("aws-cn", "amazonaws.cn", "cn-northwest-1"),
+        ("aws-eusc", "amazonaws-eusc.eu", "eusc-de-east-1"),
+    ],
+)
+def test_each_partition_has_its_own_sign_in(partition: str, domain: str, region: str) -> None:
+    """Credentials of one partition are sent to no other."""
+    places = places_of(f"arn:{partition}:iam::{SEED_ACCOUNT}:role/Admin")
+    assert f"https://signin.{domain}/federation" == places.federation_url
+    assert f"https://{region}.signin.{domain}" == places.regional_signin
+    assert f"https://console.{domain}/s3/home" == places.destination("s3", None)
+    assert (own := f"https://{region}.console.{domain}/ec2") == places.destination(own, None)

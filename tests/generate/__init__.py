@@ -1,0 +1,1 @@
+"""Files that are made from the code: completions, man pages, tables of the docs. `make generate` writes them."""
