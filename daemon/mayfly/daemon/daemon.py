@@ -38,7 +38,6 @@ from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.shared import hardening, paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
-from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.sock_diag import SockDiag, sock_diag
 from mayfly.shared.tokens import ensure_digests
 
@@ -151,7 +150,7 @@ class Daemon:
     async def _bind(self, life: contextlib.AsyncExitStack) -> None:
         inherited = self._manager.inherited
         if inherited.port:
-            _check_host(inherited.port)
+            sockets.check_host(inherited.port)
         # Duplicates, so that the sockets stay open for the stand-in of a daemon that cannot serve.
         port = inherited.port.dup() if inherited.port else sockets.bind_port(self._report.address)
         self._report.address = port.getsockname()
@@ -279,16 +278,6 @@ class Daemon:
         self._keeper.wind_up()
         await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
         await self._keeper.drain(DRAIN_SECONDS)
-
-
-def _check_host(port: socket.socket) -> None:
-    """Raise ConfigInvalid for a port that other machines could reach."""
-    host, number = port.getsockname()
-    if host != "127.0.0.1":
-        raise ConfigInvalid(
-            f"the service manager has opened {host}:{number}, and mayfly serves on 127.0.0.1 alone:"
-            f" make it ListenStream=127.0.0.1:{number}"
-        )
 
 
 def _settle_memory() -> None:

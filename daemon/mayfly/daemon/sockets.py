@@ -161,3 +161,13 @@ def _is_answered(path: Path) -> bool:
         except OSError:
             return True
         return True
+
+
+def check_host(port: socket.socket) -> None:
+    """Raise ConfigInvalid for a port that other machines could reach."""
+    host, number = port.getsockname()
+    if host != "127.0.0.1":
+        raise ConfigInvalid(
+            f"the service manager has opened {host}:{number}, and mayfly serves on 127.0.0.1 alone:"
+            f" make it ListenStream=127.0.0.1:{number}"
+        )

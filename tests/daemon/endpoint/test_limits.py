@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.daemon.http import connection, server
+from mayfly.daemon.http import server
 from mayfly.daemon.http.connection import IDLE_SECONDS
+from mayfly.daemon.http.head import HEAD_BYTES
 from mayfly.daemon.http.places import CONNECTIONS
 from support.raw import PATIENCE_SECONDS, Line, Reply, asking, dial, filled, get, replies
 from support.server import deaf, gone, linux_only
@@ -180,12 +181,12 @@ def head_of(warm: Warm, length: int) -> bytes:
 async def test_a_head_has_32_kb_and_not_one_byte_more(warm: Warm, before: int, start: int) -> None:
     """A head of 32 kB is answered, one of a byte more is refused: at once or in parts, behind other requests too."""
     assert 200 == (await served(warm.world)).status
-    whole = head_of(warm, connection.HEAD_BYTES)
+    whole = head_of(warm, HEAD_BYTES)
     async with dial(warm.world.port) as line:
         for _ in range(before):
             line.send(whole)
             assert 200 == (await line.reply()).status
-        for length, status in ((connection.HEAD_BYTES, 200), (connection.HEAD_BYTES + 1, 400)):
+        for length, status in ((HEAD_BYTES, 200), (HEAD_BYTES + 1, 400)):
             sent = head_of(warm, length)
             line.send(sent[:start])
             await asyncio.sleep(0.05)
@@ -224,7 +225,7 @@ async def test_too_long_a_head_behind_a_request_that_waits_is_refused_after_it(w
 async def test_nearly_32_kb_of_headers_are_read(warm: Warm) -> None:
     """Nearly 32 kB of headers, in one packet or several, again and again on one connection."""
     whole = warm.fill(asking(*LONG[:3], *(f"Y-{number}: {'y' * 50}" for number in range(110))))
-    assert 30_000 < len(whole) < connection.HEAD_BYTES
+    assert 30_000 < len(whole) < HEAD_BYTES
     async with dial(warm.world.port) as line:
         for start in (len(whole), 20_000, 1):
             line.send(whole[:start])

@@ -14,20 +14,15 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer, refusal
 from mayfly.daemon.http.crowd import Stage
+from mayfly.daemon.http.head import END_OF_HEAD, READ_BYTES, OpenHead, RefusingParser
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
-# The limit for the head of a request (request line, headers and the empty line after them), and for one read. A read
-# is shorter than the limit, so only a head that is open at its start can exceed the limit in it.
-HEAD_BYTES = 32 * 1024
-READ_BYTES = 16 * 1024
-_END_OF_HEAD = b"\r\n\r\n"
 # The limit from the connection to the end of the first request's headers, from one answer to the end of the next
 # request's headers, and for the client to take the last answer.
 IDLE_SECONDS = 5
@@ -72,27 +67,14 @@ class Owner(Protocol):
         """A handler failed."""
 
 
-class _RefusingParser:
-    """Takes the place of aiohttp's parser when no more bytes shall be read: the next request is malformed."""
-
-    def feed_data(self, _data: bytes) -> Any:
-        raise BadHttpMessage("the head is too long")
-
-    def message_consumed(self) -> None:
-        """Do nothing: there is no queue."""
-
-    pause_reading = resume_reading = message_consumed
-
-
 class Connection(RequestHandler):
     """One client's connection; `peer` is the process at the other end."""
 
     __slots__ = (
         "_head",
-        "_head_bytes",
         "_idle_since",
+        "_open_head",
         "_repeat",
-        "_tail",
         "answered",
         "awaits",
         "awaits_body",
@@ -112,8 +94,7 @@ class Connection(RequestHandler):
         self.awaits = ""
         self._idle_since = self._loop.time()
         self.is_stream = False
-        self._head_bytes = 0
-        self._tail = b""
+        self._open_head = OpenHead()
         self._head = b""
         self._repeat: Callable[[], Answer | None] | None = None
 
@@ -125,18 +106,18 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes from the client. Refuse a request whose head exceeds `HEAD_BYTES`, and all that follows."""
-        if self._close or self._force_close or isinstance(self._parser, _RefusingParser):
+        if self._close or self._force_close or isinstance(self._parser, RefusingParser):
             return
         is_between = self._is_between_requests
         if is_between and self._repeat and data == self._head and self._answer_again(self._repeat):
             return
         self._repeat, self._head = None, b""
-        if self._is_head_too_long(data):
+        if self._open_head.is_too_long(data):
             self._refuse_head()
             return
         before = self._request_count
         super().data_received(data)
-        is_one_request = is_between and data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD)
+        is_one_request = is_between and data.find(END_OF_HEAD) == len(data) - len(END_OF_HEAD)
         if is_one_request and self._request_count == before + 1:
             self._head = data
 
@@ -156,7 +137,7 @@ class Connection(RequestHandler):
             waiter is not None
             and not waiter.done()
             and self.answered == self._request_count
-            and not (self._head_bytes or self._messages or self._upgraded or self._message_tail)
+            and not (self._open_head.bytes or self._messages or self._upgraded or self._message_tail)
         )
 
     def _answer_again(self, repeat: Callable[[], Answer | None]) -> bool:
@@ -172,28 +153,12 @@ class Connection(RequestHandler):
         self._next_keepalive_close_time = self._idle_since + IDLE_SECONDS
         return True
 
-    def _is_head_too_long(self, data: bytes) -> bool:
-        """Count the bytes of the head that is open, and then of the one that begins in `data`.
-
-        The bytes of a body count as the beginning of the next head.
-        """
-        seen = self._tail + data
-        first, last = seen.find(_END_OF_HEAD), seen.rfind(_END_OF_HEAD)
-        head_bytes = self._head_bytes + len(data)
-        if first >= 0:
-            open_bytes = len(seen) - last - len(_END_OF_HEAD)
-            head_bytes -= len(seen) - first - len(_END_OF_HEAD)
-            self._head_bytes, self._tail = open_bytes, seen[len(seen) - min(open_bytes, 3) :]
-        else:
-            self._head_bytes, self._tail = head_bytes, seen[-3:]
-        return head_bytes > HEAD_BYTES
-
     def _refuse_head(self) -> None:
         """Refuse the connection: at once if no answer is due, otherwise as the next answer."""
         if self.is_idle:
             self._refuse()
         else:
-            self._parser = cast(Any, _RefusingParser())
+            self._parser = cast(Any, RefusingParser())
             super().data_received(b"-")
 
     def _refuse(self) -> None:
@@ -229,7 +194,7 @@ class Connection(RequestHandler):
             return Stage.PILES_UP
         if not self.is_idle:
             return Stage.IS_BUSY
-        is_between = self.answered and not self._head_bytes and not self.awaits_body
+        is_between = self.answered and not self._open_head.bytes and not self.awaits_body
         return Stage.RESTS if is_between or self._close or self._force_close else Stage.ARRIVES
 
     @contextmanager
