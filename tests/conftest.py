@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import signal
 import tempfile
@@ -40,13 +41,33 @@ def pytest_configure() -> None:
     A shell has what it puts in the background ignore it, and that would be handed down.
     """
     faketime.tidy()
+    gc.disable()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests, which wait, begin every other worker's share: meanwhile the rest keeps the processors busy.
+
+    One of them at the end would have the other workers idle.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = iter([item for item in items if item not in slow])
+    shares = [len(items) * (number + 1) // workers - len(items) * number // workers for number in range(workers)]
+    mixed: list[pytest.Item] = []
+    for number, share in enumerate(shares):
+        first = slow[number // 2 :: (workers + 1) // 2] if number % 2 == 0 else []
+        mixed += [*first, *itertools.islice(rest, max(0, share - len(first)))]
+    items[:] = [*mixed, *rest]
 
 
 def pytest_collection_finish() -> None:
     """What has been collected stays: to go through it for garbage, again and again, takes longer than many a test."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from mayfly.cli import client, login, speech
 from mayfly.demo.op.vault import ITEM, VAULT
+from support.exchange import program
 from support.world import SEED_TOML, World
 
 
@@ -199,3 +200,17 @@ async def test_forgotten_credentials_are_gone_from_memory(world: World) -> None:
     assert (0, "nsrc: forgotten\n") == (ended.code, ended.out)
     assert "AWS cannot recall what it has issued" in ended.err
     assert ("empty", None) == (status["profiles"][0]["phase"], status["profiles"][0]["access_key_id"])
+
+
+async def test_a_variable_that_only_the_persons_op_follows_is_named(world: World) -> None:
+    """The daemon's environment does not have it: `login` says which key of the config takes its place."""
+    several = "multiple accounts found. Use the `--account` flag or set the `OP_ACCOUNT` environment variable"
+    program(world.op, f"#!{sys.executable} -I\nimport sys\nsys.exit({several!r})\n")
+    world.write_toml(SEED_TOML)
+    async with world.serve():
+        named = await world.run("login", env={"OP_ACCOUNT": "planted-value", "OP_SERVICE_ACCOUNT_TOKEN": ""})
+        silent = await world.run("login")
+
+    line = "mayfly: hint: OP_ACCOUNT of this shell does not count: account in [onepassword] takes its place"
+    assert ([1, 1], 1, 0) == ([named.code, silent.code], named.err.count(line), silent.err.count("OP_ACCOUNT of"))
+    assert "planted-value" not in named.err

@@ -59,7 +59,7 @@ ALL_PROBLEMS = [
     "onepasswords.work.account: must be a text, not a number",
     "profiles.base.access_key_id: must be a secret reference op://vault/item/field; a name with other characters than "
     "letters, digits, space, '-', '_' and '.' must be given by its ID",
-    "profiles.base.mfa_id: is missing",
+    "profiles.base.mfa_id: is missing: otp gives its codes. Without MFA leave out both",
     "profiles.base.duration_seconds: is 60 seconds: must be from 900 to 129600 seconds",
     "profiles.loop.role_arn: is no role: expected arn:aws:iam::123456789012:role/NAME",
     'profiles.loop.policy: must be a JSON object: {"Version": "2012-10-17", "Statement": […]}',
@@ -73,12 +73,10 @@ ALL_PROBLEMS = [
     "profiles.pool.source_profile: leads back to pool: a chain must end at a profile with keys",
     "profiles.pool.transitive_tag_keys[0]: is no key of tags: did you mean ok?",
     "profiles.Base.role_session_name: is not a known key: known are name, region, sts_region, sts_endpoint_url, "
-    "account_id, refresh, on_lock, top_up, access_key_id, secret_access_key, otp, mfa_id, onepassword, "
-    "duration_seconds",
+    "account_id, refresh, on_lock, top_up, access_key_id, secret_access_key, otp, otp_command, otp_unattended, "
+    "mfa_id, onepassword, duration_seconds",
     "profiles.Base.access_key_id: is missing",
     "profiles.Base.secret_access_key: is missing",
-    "profiles.Base.otp: is missing",
-    "profiles.Base.mfa_id: is missing",
     "profiles.Base: differs from base by case only: token files could not be told apart",
     "profiles.Base.onepassword: names no table in [onepasswords]: known are work",
     "listen: '0.0.0.0:80' is not on 127.0.0.1: mayfly listens nowhere else",
@@ -206,7 +204,7 @@ def test_a_missing_org_id_hides_no_other_problem() -> None:
 
     assert [
         "aws.org_id: is no profile name: letters, digits, '.', '_' and '-', at most 64, the first a letter or digit",
-        *(f"aws.{key}: is missing" for key in REFERENCES),
+        *(f"aws.{key}: is missing" for key in ("access_key_id", "secret_access_key")),
     ] == found
 
 

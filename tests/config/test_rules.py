@@ -13,7 +13,7 @@ from mayfly.config.document import Document
 from mayfly.config.load import load_document
 from mayfly.config.rules import PARTITIONS
 from mayfly.shared.partitions import partitions
-from support.configs import ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
+from support.configs import REFERENCES, ROLE_ARN, keys, loaded, of_key_profile, of_role, problems, role
 
 
 def test_a_chain_may_be_of_any_depth() -> None:
@@ -165,6 +165,51 @@ def test_a_role_may_stand_on_one_with_a_code_of_its_own() -> None:
     assert [] == problems({"profiles": {"base": keys(), "each": role("base", mfa="each"), "top": role("each")}})
 
 
+HALVES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"otp": "op://V/I/totp"}, [".mfa_id: is missing: otp gives its codes. Without MFA leave out both"]),
+    ({"otp_command": ["ykman"]}, [".mfa_id: is missing: otp_command gives its codes. Without MFA leave out both"]),
+    ({"mfa_id": "op://V/I/mfa"}, [".otp: is missing: mfa_id says whose codes they are. Without MFA leave out both"]),
+    (
+        {"mfa_id": "op://V/I/mfa", "otp": "op://V/I/totp", "otp_command": ["ykman"]},
+        [": has otp and otp_command: choose one"],
+    ),
+    (
+        {"mfa_id": "op://V/I/mfa", "otp_command": []},
+        [".otp_command: is empty: the program comes first, then its arguments"],
+    ),
+    (
+        {"mfa_id": "op://V/I/mfa", "otp": "op://V/I/totp", "otp_unattended": True},
+        [".otp_unattended: belongs to otp_command, and there is none"],
+    ),
+    ({"mfa_id": "op://V/I/mfa", "otp_command": "ykman"}, [".otp_command: must be a list, not a text"]),
+    ({"mfa_id": "op://V/I/mfa", "otp_command": ["ykman", 7]}, [".otp_command[1]: must be a text, not a number"]),
+    ({"mfa_id": "op://V/I/mfa", "otp_command": ["ykman", "oath"], "otp_unattended": False}, []),
+    ({}, []),
+]
+
+
+@pytest.mark.parametrize(("codes", "lines"), HALVES)
+def test_a_profile_has_one_source_of_codes_and_their_device_or_no_mfa(codes: dict[str, Any], lines: list[str]) -> None:
+    """Half an MFA device is a mistake, and is told as one: it would be a weaker profile than was meant."""
+    two = {name: REFERENCES[name] for name in ("access_key_id", "secret_access_key")}
+
+    assert [f"profiles.p{line}" for line in lines] == problems({"profiles": {"p": two | codes}})
+
+
+def test_a_profile_without_mfa_is_warned_about_and_gives_no_role_a_code() -> None:
+    """The warning says what is weaker, in one line; mfa = "each" has nothing to send."""
+    plain = {name: REFERENCES[name] for name in ("access_key_id", "secret_access_key")}
+    config = loaded({"profiles": {"base": plain, "r": role("base")}})
+
+    assert (
+        "/c/config.toml: profiles.base: has no MFA (neither otp nor mfa_id): that is weaker, and its sessions may "
+        "neither call IAM nor assume a role that requires MFA",
+    ) == config.warnings
+    assert ['profiles.r.mfa: is "each", and base has no MFA: leave mfa out, or give base its device'] == problems(
+        {"profiles": {"base": plain, "r": role("base", mfa="each")}}
+    )
+
+
 def test_transitive_tags_are_tags() -> None:
     """Each key in transitive_tag_keys is one of tags; as with AWS, upper and lower case are the same."""
     tags = {"team": "blue", "stage": "test"}
@@ -283,6 +328,8 @@ def test_profiles_with_the_same_keys_account_and_duration_share_a_session() -> N
                 "other-way": keys(onepassword="work"),
                 "other-length": keys(duration_seconds=3600),
                 "other-account": keys(account_id="123456789012"),
+                "other-codes": {name: value for name, value in keys(otp_command=["x"]).items() if name != "otp"},
+                "other-without": {name: REFERENCES[name] for name in ("access_key_id", "secret_access_key")},
                 "r": role("b"),
             },
         }

@@ -94,7 +94,7 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
     ),
     ("otp", "op://V/I/f?attribute=value", "may end with ?attribute=otp and no other query: leave it away"),
     ("otp", "op://V/I(1)/f?attribute=otp", REFERENCE),
-    ("otp", None, REFERENCE),
+    ("otp", None, "is null: give it a value, or leave it out"),
     ("mfa_id", "op://V/I", REFERENCE),
     ("mfa_id", "short", MFA),
     ("mfa_id", "GAHT 12345678", MFA),

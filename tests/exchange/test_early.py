@@ -14,7 +14,7 @@ import pytest
 
 from mayfly.shared import wire
 from support.exchange import Answer, answer, fields_of, key_profile, login, put, role_profile
-from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World
+from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World, free_port
 
 
 # Says on stderr, in order, what the exchange imports and runs (docs.python.org: Audit events table).
@@ -29,6 +29,14 @@ sys.exit(main())
 """
 # What takes long to import.
 SLOW = {"attr", "attrs", "cattr", "cattrs", "asyncio", "aiohttp", "aiobotocore", "botocore"}
+
+# Says on stderr where the exchange connects to.
+CONNECTIONS = """
+import os, sys
+sys.addaudithook(lambda event, args: event == "socket.connect" and os.write(2, f"{event} {args[1][1]}\\n".encode()))
+from mayfly.exchange.program import main
+sys.exit(main())
+"""
 
 # A sketch of the config that does not say what the config says.
 LYING = """
@@ -51,10 +59,11 @@ CHANGES = {
 }
 
 
-async def _run(world: World, script: str, *profiles: str) -> Answer:
+async def _run(world: World, script: str, *profiles: str, env: dict[str, str] | None = None) -> Answer:
     """An exchange that begins with `script`."""
     asked = wire.request_bytes(login(world, *profiles)) + wire.YOU_MAY * 8
-    ended = await world.run_program(sys.executable, "-I", "-c", script, "--config", str(world.config), stdin=asked)
+    argv = sys.executable, "-I", "-c", script, "--config", str(world.config)
+    ended = await world.run_program(*argv, stdin=asked, env=env)
     return Answer(ended.code, ended.out.encode(), ended.err)
 
 
@@ -104,6 +113,21 @@ async def test_a_config_that_fails_its_full_check_never_sends_a_code(world: Worl
     assert {"nsrc": "ConfigInvalid"} == ended.verdicts
     assert [] == world.sts.calls
     assert {} == json.loads((world.run_dir / "op.lock").read_text())
+
+
+async def test_an_sts_out_of_reach_is_tried_once(world: World) -> None:
+    """A network that is down swallows each try for seconds; nobody is asked, and one profile does not fail another."""
+    port = free_port()
+    world.write_toml(
+        key_profile("nsrc", more=f'sts_endpoint_url = "http://127.0.0.1:{port}"')
+        + key_profile("other", more=f'sts_endpoint_url = "{world.sts.url}"')
+    )
+
+    ended = await _run(world, CONNECTIONS, "nsrc", "other", env={"AWS_ENDPOINT_URL_STS": ""})
+
+    assert {"nsrc": "AwsUnreachable", "other": "Credentials"} == ended.verdicts
+    assert 1 == ended.err.splitlines().count(f"socket.connect {port}")
+    assert 1 == len(world.vault.calls())
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

@@ -46,7 +46,7 @@ def runs_op(world: World) -> bool:
 
 
 async def test_a_login_tells_its_stages_in_order(world: World, clock: Clock) -> None:
-    """A connection, the prompt, AWS; within ten minutes `op` may need nobody; roles wait for what is below them."""
+    """The prompt, AWS; within ten minutes `op` may need nobody; roles wait for what is below them."""
     world.write_toml(SEED_TOML + ROLES)
     env = clock.rule(world)
     first = await ask(world, telling(login(world, "nsrc", "admin", "reader")), env)
@@ -56,11 +56,11 @@ async def test_a_login_tells_its_stages_in_order(world: World, clock: Clock) -> 
     third = await ask(world, telling(login(world)), env)
 
     everybody = "nsrc admin reader"
-    before = [f"{name}: {everybody}" for name in (stages.CONNECT, stages.APPROVE, stages.AWS)]
+    before = [f"{name}: {everybody}" for name in (stages.APPROVE, stages.AWS)]
     assert [*before, "aws: admin reader"] == first.stages
     assert {"nsrc": "Credentials", "admin": "Credentials", "reader": "Credentials"} == first.verdicts
-    assert ["connect: nsrc", "op: nsrc", "aws: nsrc"] == second.stages
-    assert ["connect: nsrc", "approve: nsrc", "aws: nsrc"] == third.stages
+    assert ["op: nsrc", "aws: nsrc"] == second.stages
+    assert ["approve: nsrc", "aws: nsrc"] == third.stages
     assert 2 == world.vault.state()["prompts"]
 
 
@@ -137,5 +137,5 @@ async def test_a_refusal_ends_what_is_told(world: World) -> None:
     world.vault.update(prompt={"answer": "deny"})
     ended = await ask(world, telling(login(world)))
 
-    assert (["connect: nsrc", "approve: nsrc"], {"nsrc": "ApprovalDismissed"}) == (ended.stages, ended.verdicts)
+    assert (["approve: nsrc"], {"nsrc": "ApprovalDismissed"}) == (ended.stages, ended.verdicts)
     await until(lambda: not runs_op(world))

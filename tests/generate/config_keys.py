@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from typing import Any
 
 import attrs
@@ -81,6 +83,8 @@ _MEANINGS = {
     "access_key_id": "Where the access key id is in 1Password",
     "secret_access_key": "Where the secret access key is in 1Password",
     "otp": "Where the one-time password is in 1Password; ?attribute=otp is added: the code is read, never its seed",
+    "otp_command": "A program that prints the one-time password, in place of otp, and its arguments",
+    "otp_unattended": "otp_command needs neither a touch nor anybody who types, so it may run at any time",
     "mfa_id": "The MFA device, or where its ARN is in 1Password",
     "onepassword": "The way to 1Password, if it is not the one of [onepassword]: the NAME of [onepasswords.NAME]",
     "duration_seconds": "How long the credentials last",
@@ -102,6 +106,9 @@ _DEFAULTS = {
     "op": "found on PATH, in folders that only you or root can write",
     "account": "op's own choice",
     "onepassword": "[onepassword]",
+    "otp": "otp_command, or no MFA",
+    "otp_command": "otp, or no MFA",
+    "mfa_id": "no MFA",
     "region": "the source's, else the first of the partition, us-east-1",
     "sts_region": "region",
     "sts_endpoint_url": "AWS's, in the region",
@@ -114,11 +121,13 @@ _DEFAULTS = {
 
 def _table(head: str, what: str, kind: Any, *, without: tuple[str, ...] = ()) -> Table:
     fields = [field for field in attrs.fields(kind) if field.name not in without]
-    return Table(head, what, tuple(_key(field) for field in fields))
+    # `field.type` is another once a config has been loaded in this process.
+    types = {name: text for each in reversed(kind.__mro__) for name, text in inspect.get_annotations(each).items()}
+    return Table(head, what, tuple(_key(field, types[field.name]) for field in fields))
 
 
-def _key(field: Any) -> Key:
-    return Key(field.name, _MEANINGS[field.name], _takes(str(field.type)), _default(field))
+def _key(field: Any, kind: str) -> Key:
+    return Key(field.name, _MEANINGS[field.name], _takes(kind), _default(field))
 
 
 def _takes(kind: str) -> str:

@@ -67,6 +67,10 @@ def key(item: str = "key", **others: Any) -> KeyProfile:
     return KeyProfile(**parts | others)
 
 
+# A profile without MFA.
+NO_MFA: dict[str, Any] = {"otp": None, "otp_command": None, "mfa_id": None}
+
+
 def role(source: str, called: str = "role", **others: Any) -> RoleProfile:
     """A role above the profile `source`."""
     parts: dict[str, Any] = {"source_profile": source, "role_arn": f"arn:aws:iam::{ACCOUNT}:role/{called}"}

@@ -83,7 +83,9 @@ def _imported() -> dict[str, Callable[[], int]]:
         importlib.import_module(".".join(("mayfly", *path.relative_to(top).with_suffix("").parts)))
     grandchildren.prepare()
     if followed := coverage.Coverage.current():
-        followed.save()  # or every child would write down all of this again, for 40 ms
+        # Or every child would write down all of this again, for 40 ms, and then look for files that nobody has run.
+        followed.save()
+        followed._post_save_work = lambda: None  # type: ignore[method-assign]
     gc.freeze()
     return {"mayfly": _mayfly, "exchange": mayfly.exchange.program.main, "op": op}
 

@@ -20,10 +20,14 @@ from support.world import World
 
 
 class Tunnel:
-    """`hosts` lists the hosts of all CONNECTs in their order; a CONNECT to a host in `closed` fails."""
+    """`hosts` lists the hosts of all CONNECTs in their order; a CONNECT to a host in `closed` fails.
+
+    `accepted` says for each of the others whether the client took the tunnel's certificate.
+    """
 
     def __init__(self, world: World, *names: str) -> None:
         self.hosts: list[str] = []
+        self.accepted: list[bool] = []
         self.closed: set[str] = set()
         self._sts_port = int(world.sts.url.rpartition(":")[2])
         self._bundle = _certificate(world.folder, names)
@@ -56,12 +60,17 @@ class Tunnel:
             else:
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
                 await writer.drain()
+                self.accepted.append(False)
                 await writer.start_tls(self._tls)
-                await self._pass_on(reader, writer)
+                # With TLS 1.3 a client refuses after our side of the handshake, so its first byte counts.
+                first = await reader.readexactly(1)
+                self.accepted[-1] = True
+                await self._pass_on(first, reader, writer)
         writer.close()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._sts_port)
+        upstream_writer.write(first)
         await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
 
 

@@ -173,7 +173,19 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
     problems, hint = error.get("problems"), error.get("hint")
     message = error.get("message") or f"the daemon answered {reply.status} without a reason"
     texts = problems if problems and isinstance(problems, list) else [message]
-    raise speech.Stop(_exit_code(error), *map(str, texts), hints=(str(hint),) if hint else ())
+    hints = (str(hint),) if hint else ()
+    raise speech.Stop(_exit_code(error), *map(str, texts), hints=(*hints, *_of_this_shell(error, profile)))
+
+
+def _of_this_shell(error: dict[str, Any], profile: str) -> Sequence[str]:
+    """Hints about variables of this shell that 1Password's refusal may come from."""
+    if not profile:
+        return ()
+    from mayfly.cli import op_variables
+
+    with suppress(speech.Stop):
+        return op_variables.hints(profile, str(error.get("code")), str(error.get("hint")))
+    return ()
 
 
 def check_names(given: Sequence[str], known: Sequence[str]) -> None:

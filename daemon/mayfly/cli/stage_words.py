@@ -21,13 +21,15 @@ WORDS = {
     stages.CODE: "waiting for the next one-time password, {left} s",
     stages.OP: "waiting for 1Password",
     stages.APPROVE: "waiting for 1Password: approve the prompt",
+    stages.TOUCH: "waiting for otp_command, which may need a touch",
+    stages.COMMAND: "waiting for otp_command",
     stages.AWS: "asking AWS",
     stages.START: "starting",
 }
 UNKNOWN = "waiting for the daemon"
 
 # The stages before and at a prompt.
-_PROMPTS = (stages.CODE, stages.OP, stages.APPROVE)
+_PROMPTS = (stages.CODE, stages.OP, stages.APPROVE, stages.TOUCH)
 
 
 class Seen(NamedTuple):
@@ -88,6 +90,8 @@ def stopped(found: Iterable[Group], now: float, *, is_through_lock: bool = False
         who = ", ".join(names)
         if seen.stage == stages.APPROVE:
             yield f"1Password's prompt for {who} is still up, and what you approve is kept"
+        elif seen.stage in (stages.TOUCH, stages.COMMAND):
+            yield f"otp_command still runs for {who}, and what it gives is used"
         elif seen.stage == stages.OP:
             yield f"1Password is still asked for {who}, and what it gives is kept"
         elif is_through_lock and seen.stage not in (stages.AWS, stages.CONNECT):

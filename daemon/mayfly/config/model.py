@@ -40,7 +40,7 @@ from mayfly.config.values import (
     Switch,
     WaitSeconds,
 )
-from mayfly.config.way import USUAL_TIMEOUT_SECONDS, asks_human, mode_of
+from mayfly.config.way import USUAL_TIMEOUT_SECONDS, asks_human, mode_of, references_of
 
 
 @attrs.frozen(kw_only=True)
@@ -84,19 +84,33 @@ class _Common:
 
 @attrs.frozen(kw_only=True)
 class KeyProfile(_Common):
-    """A profile with a long-term access key in 1Password: its session comes from GetSessionToken."""
+    """A profile with a long-term access key in 1Password: its session comes from GetSessionToken.
+
+    Codes come from `otp` or from `otp_command`, and then `mfa_id` is there. With none of the three there is no MFA.
+    """
 
     access_key_id: Reference
     secret_access_key: Reference
-    otp: OtpReference
-    mfa_id: MfaDevice
+    otp: OtpReference | None = None
+    otp_command: tuple[Text, ...] | None = None
+    otp_unattended: Switch = Switch(False)
+    mfa_id: MfaDevice | None = None
     onepassword: Text | None = None
     duration_seconds: SessionSeconds = SessionSeconds(28_800)
 
     def references(self) -> tuple[str, ...]:
         """The references that `op` resolves, the code last, because it ages."""
-        serial = (self.mfa_id,) if self.mfa_id.startswith("op://") else ()
-        return (self.access_key_id, self.secret_access_key, *serial, self.otp)
+        return references_of(self.access_key_id, self.secret_access_key, self.mfa_id, self.otp)
+
+    @property
+    def code_source(self) -> str | None:
+        """What tells its codes from those of other profiles, as far as the config says; None without MFA."""
+        return self.otp or self.mfa_id
+
+    @property
+    def command_asks_human(self) -> bool:
+        """True if `otp_command` may need a person: a touch, or a code that is typed."""
+        return self.otp_command is not None and not self.otp_unattended
 
 
 @attrs.frozen(kw_only=True)
@@ -124,8 +138,9 @@ Profile = KeyProfile | RoleProfile
 
 # Fields of a profile that do not change what its session is made from.
 _NOT_IN_ORIGIN = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
-# Left out whole, so that the origins of earlier versions stay as they were.
+# Left out whole, and where they are not set: so the origins of earlier versions stay as they were.
 _NEWER_FIELDS = ("on_lock", "top_up")
+_LEFT_OUT_UNSET = ("otp_command", "otp_unattended")
 
 
 @attrs.frozen(kw_only=True)
@@ -196,7 +211,7 @@ class Config:
         return found
 
     def _origin(self, name: str, below: str) -> str:
-        fields = attrs.asdict(self.profiles[name], filter=lambda field, _: field.name not in _NEWER_FIELDS)
+        fields = attrs.asdict(self.profiles[name], filter=_is_in_origin)
         made_of = fields | _NOT_IN_ORIGIN | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
@@ -210,6 +225,14 @@ class Config:
         """The way to 1Password for `profile`."""
         name = self.keys_of(profile).onepassword
         return self.onepasswords[name] if name else self.onepassword
+
+    def asks_human(self, profile: str) -> bool:
+        """True if a login for `profile` may need a person: at 1Password's prompt, or for `otp_command`."""
+        return self.onepassword_of(profile).asks_human or self.keys_of(profile).command_asks_human
+
+
+def _is_in_origin(field: attrs.Attribute[object], value: object) -> bool:
+    return field.name not in _NEWER_FIELDS and bool(value or field.name not in _LEFT_OUT_UNSET)
 
 
 def _needs_code(profile: Profile) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
 from mayfly.config.kinds import is_role
-from mayfly.config.model import Config, Profile, RoleProfile
+from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
 from mayfly.shared.partitions import partition_of
 
 
@@ -23,6 +23,8 @@ Table = dict[str, Any]
 CHAINED_MAX_SECONDS = 3600
 # The highest maximum that a role can have (STS API reference).
 ROLE_MAX_SECONDS = 43_200
+
+CODE_SOURCES = ("otp", "otp_command")
 
 # Those of today. AWS adds new ones, so another name is only warned about.
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f")
@@ -81,7 +83,28 @@ def _key_profile(tree: Table, name: str) -> Iterator[Problem]:
     way, ways = profile.get("onepassword"), tree.get("onepasswords", {})
     if way is not None and ways is not None and way not in ways:
         yield ("profiles", name, "onepassword"), f"names no table in [onepasswords]: {nearest(way, ways)}"
+    yield from _codes(("profiles", name), profile)
     yield from _account(name, profile, "mfa_id")
+
+
+def _codes(keys: Keys, profile: Table) -> Iterator[Problem]:
+    """A profile has one source of codes and the device that they are of, or no MFA at all."""
+    sources = [key for key in CODE_SOURCES if key in profile]
+    if len(sources) > 1:
+        yield keys, f"has {' and '.join(sources)}: choose one"
+    if profile.get("otp_command") == []:
+        yield (*keys, "otp_command"), "is empty: the program comes first, then its arguments"
+    if sources and "mfa_id" not in profile:
+        yield (*keys, "mfa_id"), f"is missing: {sources[0]} gives its codes. Without MFA leave out both"
+    if "mfa_id" in profile and not sources:
+        yield (*keys, "otp"), "is missing: mfa_id says whose codes they are. Without MFA leave out both"
+    if "otp_unattended" in profile and "otp_command" not in profile:
+        yield (*keys, "otp_unattended"), "belongs to otp_command, and there is none"
+
+
+def has_mfa(profile: Table) -> bool:
+    """True for the table of a profile with keys that has any part of an MFA device."""
+    return not profile.keys().isdisjoint(("mfa_id", *CODE_SOURCES))
 
 
 def _role_profile(profiles: Table, name: str) -> Iterator[Problem]:
@@ -102,6 +125,9 @@ def _source(profiles: Table, name: str) -> Iterator[Problem]:
         yield keys, f"leads back to {name}: a chain must end at a profile with keys"
     elif profiles[name].get("mfa") == "each" and is_role(profiles[source] or {}):
         yield keys, f'is {source}, a role: mfa = "each" signs with permanent keys, so it must be a profile with keys'
+    elif profiles[name].get("mfa") == "each" and profiles[source] and not has_mfa(profiles[source]):
+        keys = ("profiles", name, "mfa")
+        yield keys, f'is "each", and {source} has no MFA: leave mfa out, or give {source} its device'
 
 
 def _partition(profiles: Table, name: str) -> Iterator[Problem]:
@@ -206,8 +232,9 @@ def warnings(config: Config) -> Iterator[Problem]:
                 "better",
             )
         yield from _idle_top_up(name, profile)
+        yield from _weaker(name, profile)
         key = "role_arn" if isinstance(profile, RoleProfile) else "mfa_id"
-        partition = partition_of(getattr(profile, key))
+        partition = partition_of(getattr(profile, key) or "")
         if partition and partition not in PARTITIONS:
             yield ("profiles", name, key), f"{partition} is no partition known here: {nearest(partition, PARTITIONS)}"
 
@@ -218,3 +245,12 @@ def _idle_top_up(name: str, profile: Profile) -> Iterator[Problem]:
         yield where, f"changes nothing: the role is renewed without a prompt. Set it for {profile.source_profile}"
     elif profile.top_up and profile.on_lock == "forget":
         yield ("profiles", name, "top_up"), 'has nothing to renew at the unlock, because on_lock is "forget"'
+
+
+def _weaker(name: str, profile: Profile) -> Iterator[Problem]:
+    if isinstance(profile, KeyProfile) and profile.mfa_id is None:
+        yield (
+            ("profiles", name),
+            "has no MFA (neither otp nor mfa_id): that is weaker, and its sessions may neither call IAM nor assume a "
+            "role that requires MFA",
+        )

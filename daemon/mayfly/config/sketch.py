@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 
 from mayfly.config import kinds, values
 from mayfly.config.document import Document, Tree
-from mayfly.config.way import PlainWay
+from mayfly.config.way import PlainWay, references_of
 
 
 class Link(NamedTuple):
-    """What a profile says of where STS is: the regions and the endpoint that it names, and its ARN or its reference."""
+    """What a profile says of where STS is: the regions and the endpoint that it names, and its ARN or its reference.
+
+    `arn` is "" for a profile without MFA.
+    """
 
     regions: tuple[str, ...]
     endpoint_url: str | None
@@ -26,13 +29,15 @@ class Link(NamedTuple):
 class Sketch(NamedTuple):
     """A profile that is logged in to. `references` are what `op` resolves, in the order of KeyProfile.references.
 
-    `links` lead from the profile down to the one with keys; `table` is the name of the table of `way`.
+    `otp` is None where `op` gives no code, `mfa_id` without MFA. `links` lead from the profile down to the one with
+    keys; `table` is the name of the table of `way`.
     """
 
     way: PlainWay
     table: str
     references: tuple[str, ...]
-    mfa_id: str
+    otp: str | None
+    mfa_id: str | None
     links: tuple[Link, ...]
 
 
@@ -63,16 +68,29 @@ def _ancestry(tables: Tree, profile: str) -> Iterator[str]:
 def _sketch(tree: Tree, base: str) -> Sketch:
     line = [tree["profiles"][name] for name in _ancestry(tree["profiles"], base)]
     keys = line[-1]
-    mfa_id, otp = values.mfa_device(keys["mfa_id"]), values.otp_reference(keys["otp"])
-    serial = (mfa_id,) if mfa_id.startswith("op://") else ()
+    mfa_id, otp = _mfa_device(keys), values.otp_reference(keys["otp"]) if "otp" in keys else None
+    if (mfa_id is None) != _has_no_codes(keys):
+        raise ValueError("has half an MFA device")
     named = keys.get("onepassword")
     return Sketch(
         way=_way(tree.get("onepassword", {}) if named is None else tree["onepasswords"][named]),
         table="onepassword" if named is None else f"onepasswords.{named}",
-        references=(values.reference(keys["access_key_id"]), values.reference(keys["secret_access_key"]), *serial, otp),
+        references=references_of(
+            values.reference(keys["access_key_id"]), values.reference(keys["secret_access_key"]), mfa_id, otp
+        ),
+        otp=otp,
         mfa_id=mfa_id,
         links=tuple(map(_link, line)),
     )
+
+
+def _mfa_device(keys: Tree) -> str | None:
+    return values.mfa_device(keys["mfa_id"]) if "mfa_id" in keys else None
+
+
+def _has_no_codes(keys: Tree) -> bool:
+    """True if nothing gives codes. What two sources of codes are, the whole check tells."""
+    return keys.keys().isdisjoint(("otp", "otp_command"))
 
 
 def _link(table: Tree) -> Link:
@@ -84,7 +102,7 @@ def _link(table: Tree) -> Link:
     regions = tuple(map(values.region, listed))
     url = values.endpoint_url(table["sts_endpoint_url"]) if "sts_endpoint_url" in table else None
     if not kinds.is_role(table):
-        return Link(regions, url, values.mfa_device(table["mfa_id"]))
+        return Link(regions, url, _mfa_device(table) or "")
     if "mfa" in table:
         values.mfa_mode(table["mfa"])
     return Link(regions, url, values.role_arn(table["role_arn"]))

@@ -53,7 +53,7 @@ ON_LOCK = ("keep", "withhold", "forget")
 # references).
 _PART = r"[A-Za-z0-9_. -]+"
 _REFERENCE = re.compile(rf"op://{_PART}/{_PART}/(?:{_PART}/)?{_PART}")
-_OTP_QUERY = "?attribute=otp"
+OTP_QUERY = "?attribute=otp"
 # `attr` is another name of it, and `totp` is what the examples of 1Password's SDK have.
 _OTP_QUERIES = {f"{key}={value}" for key in ("attribute", "attr") for value in ("otp", "totp")}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -89,7 +89,7 @@ def otp_reference(value: Any) -> OtpReference:
     bare, mark, query = value.partition("?")
     if mark and query not in _OTP_QUERIES:
         raise ValueError("may end with ?attribute=otp and no other query: leave it away")
-    return OtpReference(reference(bare) + _OTP_QUERY)
+    return OtpReference(reference(bare) + OTP_QUERY)
 
 
 def mfa_device(value: Any) -> MfaDevice:

@@ -1,4 +1,7 @@
-"""One way to 1Password, as `op` needs to know it. Few imports: each login waits for them before `op` starts."""
+"""One way to 1Password and what it reads, as `op` needs to know it.
+
+Few imports: each login waits for them before `op` starts.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +55,9 @@ def mode_of(way: Way) -> str:
 def asks_human(way: Way) -> bool:
     """True if a use may raise a prompt that a person must answer."""
     return mode_of(way) == "desktop"
+
+
+def references_of(access_key_id: str, secret_access_key: str, mfa_id: str | None, otp: str | None) -> tuple[str, ...]:
+    """The references of a profile with keys, in the order in which `op` resolves them."""
+    serial = (mfa_id,) if mfa_id and mfa_id.startswith("op://") else ()
+    return (access_key_id, secret_access_key, *serial, *((otp,) if otp else ()))

@@ -6,7 +6,7 @@ POST /profiles/P/obtain        have live credentials, as a client would; waits f
 POST /profiles/P/forget        drop the credentials
 POST /profiles/P/verify        sts get-caller-identity with the profile's session
 GET /process/P                 the JSON of credential_process; waits for the human
-GET /peek/P                    the same, if there are live credentials; 404 NoSession if not. No use, and no prompt
+GET /peek/P                    the same, if there are live credentials; 404 NoSession if not; no use, no prompt
 POST /reload                   take over the tokens and a changed config
 POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
 GET /events                    the daemon's events, as server-sent events
@@ -141,7 +141,7 @@ class Control:
         return Answer(200, process_body(credentials))
 
     async def _peek(self, call: Call) -> Answer:
-        credentials = self._keeper.take(call.profile, is_use=False)
+        credentials = await self._keeper.peek(call.profile)
         if credentials is None:
             return refusal(404, "NoSession", f"{call.profile} has no live credentials")
         await self._audit.note(call.profile, "peek", None, pid=call.pid)

@@ -22,13 +22,14 @@ from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, find_op, in_order
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import alternatives_to, location_of
-from mayfly.exchange.sts.reachability import check_reachable
+from mayfly.exchange.sts.reachability import unreachability
 from mayfly.shared import places, trust
 from mayfly.shared.plain_request import PlainLogin, plain_login
 
 
 if TYPE_CHECKING:
     from mayfly.exchange.sts.reachability import Place
+    from mayfly.shared.errors import MayflyError
 
 
 class Asked(NamedTuple):
@@ -52,7 +53,7 @@ class Early:
         self._lock: OpLock | None = None
         self._op: Op | None = None
         self._asked: Asked | None = None
-        self._reached: set[Place] = set()
+        self._tried: dict[Place, MayflyError | None] = {}
 
     def begin(
         self,
@@ -61,7 +62,10 @@ class Early:
         clock: Callable[[], datetime],
         check_prompt: Callable[[], None],
     ) -> None:
-        """Start `op` for all of `logins`. Whatever is raised, the ordinary way meets it again."""
+        """Start `op` for all of `logins`. The ordinary way meets an error that is raised here again.
+
+        Where STS cannot be reached no `op` starts, and `take_tried` tells it: to try again would take as long.
+        """
         (table,) = {login.table for login in logins}
         way = logins[0].way
         find_op(way, environ, table)
@@ -74,9 +78,9 @@ class Early:
             raise NotPlain
         lock.wait_for_fresh_codes(devices)
         if way.asks_human:
-            for location, alternatives in stss:
-                check_reachable(location, environ, alternatives)
-            self._reached = stss
+            self._tried = {place: unreachability(place, environ) for place in stss}
+            if any(self._tried.values()):
+                return
             check_prompt()
         references = in_order(login.references for login in logins)
         self._op = self._running.enter_context(Op(way, references, environ, table))
@@ -104,10 +108,10 @@ class Early:
             return None
         return _ending(self._running.pop_all(), op)
 
-    def take_reached(self) -> set[Place]:
-        """The places of STS that have just been reached."""
-        reached, self._reached = self._reached, set()
-        return reached
+    def take_tried(self) -> dict[Place, MayflyError | None]:
+        """The places of STS that have just been tried, each with the error if it cannot be reached."""
+        tried, self._tried = self._tried, {}
+        return tried
 
     def close(self) -> None:
         """End what was begun and not taken."""
@@ -157,7 +161,7 @@ def _config(request: PlainLogin, config_name: str | None) -> document.Document:
 
 
 def _devices(login: Sketch) -> Iterable[Device]:
-    return devices_of(login.way.account, login.references[-1], login.mfa_id)
+    return devices_of(login.way.account, login.otp, login.mfa_id)
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
 once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
+
+An `otp_command` is run after that, when the codes of `op` are sent, because codes age: one command, then its call. A
+profile with a command, or without MFA, needs `op` once: a second try has its keys already.
 """
 
 from __future__ import annotations
@@ -13,30 +16,19 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
+
 from mayfly.config import way
 from mayfly.config.model import Config, OnePassword, RoleProfile
+from mayfly.exchange import otp_command
 from mayfly.exchange.early import Asked, Early
-from mayfly.exchange.onepassword.items import Item, item_from
+from mayfly.exchange.onepassword.items import OF_ONE_ITEM, Item, first_of_each_code, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
-from mayfly.exchange.onepassword.op import Op, check_version, find_op, in_order
-from mayfly.exchange.sts.environment import check_settings
-from mayfly.exchange.sts.location import locations_in_other_partitions, sts_location
-from mayfly.exchange.sts.reachability import Place, check_reachable
+from mayfly.exchange.onepassword.op import Op, in_order
+from mayfly.exchange.preflight import Preflight
 from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import (
-    AwsFailed,
-    FieldNotFound,
-    ItemAmbiguous,
-    ItemNotFound,
-    ItemValueInvalid,
-    MayflyError,
-    MfaCodeRefused,
-    OnePasswordGarbled,
-    OnePasswordUnknown,
-    ReferenceInvalid,
-    VaultNotFound,
-)
+from mayfly.shared.errors import AwsFailed, MayflyError, MfaCodeRefused, OnePasswordGarbled, OnePasswordUnknown
 from mayfly.shared.stages import Stage
 from mayfly.shared.wire import Report, Result
 
@@ -47,23 +39,12 @@ if TYPE_CHECKING:
 CODES_PER_PROFILE = 2
 MAX_UNCLEAR_ERRORS = 2
 
-# After these the code counts as used, and a new one may succeed.
+# After these the code counts as used, and a new one, or the same call without a code, may succeed.
 _CODE_IS_USED = (MfaCodeRefused, AwsFailed)
-# One bad reference fails a whole `op inject` and tells nothing about the other items. So may a text that nobody knows.
-OF_ONE_ITEM = (
-    ItemNotFound,
-    FieldNotFound,
-    VaultNotFound,
-    ItemAmbiguous,
-    ItemValueInvalid,
-    ReferenceInvalid,
-    OnePasswordGarbled,
-    OnePasswordUnknown,
-)
 
 
 class Login:
-    """One login of profiles that need a code, all of one [onepassword] table.
+    """One login of profiles that need a long-term access key, all of one [onepassword] table.
 
     `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
     `early` may have begun the login.
@@ -86,8 +67,11 @@ class Login:
         self._emit = emit
         self._check_prompt = check_prompt
         self._early = early
+        self._preflight = Preflight(config, onepassword, environ, early)
         # The profiles without a result so far, each with the number of codes that it may still use.
         self._codes_left: dict[str, int] = {}
+        # Items that have been read, of profiles whose codes `op` does not give.
+        self._items_read: dict[str, Item] = {}
         self._new_credentials: dict[str, Credentials] = {}
         self._devices_used: set[Device] = set()
         self._mfa_serials: dict[str, str] = {}
@@ -104,12 +88,12 @@ class Login:
         """
         # Sessions come before roles that want a code of the same device: more profiles depend on a session.
         self._codes_left = dict.fromkeys(sorted(names, key=self._is_role), CODES_PER_PROFILE)
-        self._fail_uncallable(tuple(self._codes_left))
+        self._fail_each({name: self._preflight.uncallable(name) for name in self._codes_left})
         if not self._codes_left:
             return
         with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
-            self._fail_unreachable(tuple(self._codes_left))
-            self._fail_if_op_is_old(lock, tuple(self._codes_left))
+            self._fail_unreachable()
+            self._fail_if_op_is_old(lock)
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
@@ -127,8 +111,11 @@ class Login:
         """Use at most one code of each device."""
         self._new_credentials = {}
         self._devices_used = set()
-        if self._codes_left:
-            self._try(lock, tuple(self._codes_left))
+        read = {name: item for name, item in self._items_read.items() if name in self._codes_left}
+        unread = tuple(name for name in self._codes_left if name not in read)
+        if unread:
+            self._try(lock, unread)
+        self._send(lock, read)
 
     def _conclude(self, result: Result) -> None:
         """Emit the result, unless another code may bring a better one."""
@@ -145,45 +132,23 @@ class Login:
         for name in names:
             self._conclude(Result(profile=name, outcome=error))
 
-    def _fail_uncallable(self, names: tuple[str, ...]) -> None:
-        """Fail the profiles for which there is no `op`, or whose STS no call can reach with the environment's settings.
-
-        This is known before the lock or a code is waited for.
-        """
-        for name in names:
-            try:
-                find_op(self._onepassword, self._environ, self._table(name))
-                check_settings(sts_location(self._config, name, self._environ), self._environ)
-            except MayflyError as error:
-                self._fail([name], error)
-
-    def _fail_if_op_is_old(self, lock: OpLock, names: tuple[str, ...]) -> None:
-        """Fail all profiles if a code must be waited for, and `op` could then not read it."""
-        if names and lock.must_wait([device for name in names for device in self._devices(name)]):
-            try:
-                table = self._table(names[0])
-                if not lock.has_seen_work(find_op(self._onepassword, self._environ, table)):
-                    check_version(self._onepassword, self._environ, table)
-            except MayflyError as error:
-                self._fail(names, error)
-
-    def _fail_unreachable(self, names: tuple[str, ...]) -> None:
-        """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
-        if not self._onepassword.asks_human:
-            return
-        self._tell(stages.CONNECT, names)
-        locations = {name: self._locations(name) for name in names}
-        unknown = set(locations.values()) - self._early.take_reached()
-        errors = {place: _reachability_error(place, self._environ) for place in unknown}
-        for name in names:
-            error = errors.get(locations[name])
+    def _fail_each(self, errors: Mapping[str, MayflyError | None]) -> None:
+        for name, error in errors.items():
             if error:
                 self._fail([name], error)
 
-    def _locations(self, name: str) -> Place:
-        """Where the profile's STS is, and where it may be instead as long as the item has not been read."""
-        location = sts_location(self._config, name, self._environ)
-        return location, locations_in_other_partitions(self._config, name, self._environ)
+    def _fail_unreachable(self) -> None:
+        """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
+        asking = [name for name in self._codes_left if self._config.asks_human(name)]
+        if asking:
+            self._fail_each(self._preflight.unreachable(asking, partial(self._tell, stages.CONNECT, asking)))
+
+    def _fail_if_op_is_old(self, lock: OpLock) -> None:
+        names = tuple(self._codes_left)
+        devices = [device for name in names for device in self._devices(name)]
+        error = self._preflight.old_op(lock, devices, names[0]) if names else None
+        if error:
+            self._fail(names, error)
 
     def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
         """Conclude `names`, except those whose device another one has used in this step.
@@ -224,9 +189,11 @@ class Login:
         return None
 
     def _devices(self, name: str) -> list[Device]:
-        """The MFA device of `name` under every name it has."""
+        """The MFA device of `name` under every name it has; none without MFA."""
         keys = self._config.keys_of(name)
-        return devices_of(self._onepassword.account, keys.otp, self._mfa_serials.get(name) or keys.mfa_id)
+        serial = self._mfa_serials.get(name)
+        found = devices_of(self._onepassword.account, keys.otp, keys.mfa_id)
+        return list(dict.fromkeys([*found, *([Device.of_serial(serial)] if serial else [])]))
 
     # 1Password
 
@@ -242,7 +209,7 @@ class Login:
         """An `op` for all values of `names`."""
         if self._onepassword.asks_human:
             self._check_prompt()
-        with Op(self._onepassword, self._references(names), self._environ, self._table(names[0])) as op:
+        with Op(self._onepassword, self._references(names), self._environ, self._preflight.table(names[0])) as op:
             yield op
 
     def _read_values(self, lock: OpLock, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
@@ -253,11 +220,6 @@ class Login:
             self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
-
-    def _table(self, name: str) -> str:
-        """The table of the config that says how the profile's items are read."""
-        onepassword = self._config.keys_of(name).onepassword
-        return f"onepasswords.{onepassword}" if onepassword else "onepassword"
 
     def _import_aiobotocore(self, name: str) -> None:
         """Import it while `op` waits for the person: importing it first would double the time of a cold login."""
@@ -273,44 +235,63 @@ class Login:
             item = item_from(profile, [values[reference] for reference in profile.references()])
         except MayflyError as error:
             return error
-        self._mfa_serials[name] = item.mfa_serial
-        if item.token_code in self._codes_sent:
-            return MfaCodeRefused("1Password gives the same one-time password again in the next 30 seconds")
+        if item.mfa_serial:
+            self._mfa_serials[name] = item.mfa_serial
+        if item.token_code is None:
+            self._items_read[name] = item
         return item
 
     # AWS
 
     def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
-        """Call STS for every valid item. From here on a code counts as sent, also if STS fails."""
+        """Call STS for every valid item; for those whose code a command gives last, one after the other."""
+        valid: dict[str, Item] = {}
         for name, item in items.items():
             if isinstance(item, MayflyError):
                 self._fail([name], item)
-        valid = {name: item for name, item in items.items() if isinstance(item, Item)}
-        used = [name for name, item in valid.items() if lock.is_spent(Device.of_serial(item.mfa_serial))]
-        self._devices_used |= {device for name in used for device in self._devices(name)}
-        self._fail(used, MfaCodeRefused("the one-time password of this MFA device has just been used"))
-        ready = _first_of_each_code({name: item for name, item in valid.items() if name not in used})
+            else:
+                valid[name] = item
+        self._call(lock, {name: item for name, item in valid.items() if not item.lacks_code})
+        for name in [name for name, item in valid.items() if item.lacks_code]:
+            # With new sessions in hand it waits for the next step, so that roles above them need not wait for a touch.
+            if not self._new_credentials:
+                self._call_with_command(lock, name, valid[name])
+
+    def _call_with_command(self, lock: OpLock, name: str, item: Item) -> None:
+        """Get a code that was not sent from the profile's `otp_command`, and call STS."""
+        keys = self._config.keys_of(name)
+        lock.wait_for_fresh_codes(self._devices(name), partial(self._tell, stages.CODE, [name]))
+        if keys.command_asks_human:
+            self._check_prompt()
+        self._tell(stages.TOUCH if keys.command_asks_human else stages.COMMAND, [name])
+        try:
+            code = otp_command.one_time_password(keys, self._environ, self._onepassword.timeout_seconds)
+        except MayflyError as error:
+            self._fail([name], error)
+        else:
+            self._call(lock, {name: attrs.evolve(item, token_code=code)}, is_of_command=True)
+
+    def _call(self, lock: OpLock, items: Mapping[str, Item], *, is_of_command: bool = False) -> None:
+        """Call STS for every item. From here on a code counts as sent, whatever STS answers."""
+        refusals = {name: refusal for name, item in items.items() if (refusal := self._refusal(lock, name, item))}
+        for name, refusal in refusals.items():
+            self._fail([name], refusal)
+        ready = first_of_each_code({name: item for name, item in items.items() if name not in refusals})
         devices = {device for name in ready for device in self._devices(name)}
         self._devices_used |= devices
-        lock.note_sent(devices, self._program)
-        self._codes_sent |= {item.token_code for item in ready.values()}
-        self._tell(stages.AWS, ready)
-        assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
-        self._sessions.start(ready, self._conclude)
+        if ready:
+            lock.note_sent(devices, self._program, is_of_command=is_of_command)
+            self._codes_sent |= {item.token_code for item in ready.values() if item.token_code}
+            self._tell(stages.AWS, ready)
+            assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
+            self._sessions.start(ready, self._conclude)
 
-
-def _reachability_error(place: Place, environ: Mapping[str, str]) -> MayflyError | None:
-    location, alternatives = place
-    try:
-        check_reachable(location, environ, alternatives)
-    except MayflyError as error:
-        return error
-    return None
-
-
-def _first_of_each_code(items: Mapping[str, Item]) -> dict[str, Item]:
-    """One item for each code: several profiles may use the same MFA device."""
-    first: dict[str, str] = {}
-    for name, item in items.items():
-        first.setdefault(item.token_code, name)
-    return {name: items[name] for name in first.values()}
+    def _refusal(self, lock: OpLock, name: str, item: Item) -> MayflyError | None:
+        """The reason why the item's code may not be sent, if it was sent already."""
+        if item.token_code in self._codes_sent:
+            who = otp_command.KEY if self._config.keys_of(name).otp_command else "1Password"
+            return MfaCodeRefused(f"{who} gives the same one-time password again in the next 30 seconds")
+        if item.mfa_serial and lock.is_spent(Device.of_serial(item.mfa_serial)):
+            self._devices_used.update(self._devices(name))
+            return MfaCodeRefused("the one-time password of this MFA device has just been used")
+        return None

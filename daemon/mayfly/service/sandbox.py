@@ -24,11 +24,12 @@ PROBE_SECONDS = 30
 # Directives that need the same thing of the kernel, each with the value that takes it back. First the groups that most
 # often fail.
 _PROC = {"ProtectProc": "default", "ProcSubset": "all"}
+# systemd mounts over each hidden path what user-runtime-dir@.service has made: without a log-in it is missing.
+_HIDDEN = {"InaccessiblePaths": ""}
 _MOUNTS = {
     "TemporaryFileSystem": "",
     "BindPaths": "",
     "BindReadOnlyPaths": "",
-    "InaccessiblePaths": "",
     "ReadOnlyPaths": "",
     "ProtectSystem": "no",
     "ProtectHome": "no",
@@ -54,7 +55,7 @@ _CALLS = {
     "SystemCallArchitectures": "",
     "SystemCallFilter": "",
 }
-GROUPS = (_PROC, _MOUNTS, _NETWORK, _USERS, _CALLS)
+GROUPS = (_PROC, _HIDDEN, _MOUNTS, _NETWORK, _USERS, _CALLS)
 
 
 def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
@@ -63,12 +64,20 @@ def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
     Raises systemd.Refused if systemd cannot run the command without the seal either.
     """
     seal = list(directives(unit))
-    for count in range(len(GROUPS) + 1):
-        left_out = {name: value for group in GROUPS[:count] for name, value in group.items()}
+    problem = ""
+    for groups in _candidates():
+        left_out = {name: value for group in groups for name, value in group.items()}
         problem = _problem([text for name, text in seal if name not in left_out], command)
         if not problem:
             return {name: value for name, value in left_out.items() if name in dict(seal)}
     raise systemd.Refused(f"systemd cannot run {command[0]} as a service of yours: {problem}")
+
+
+def _candidates() -> Iterator[tuple[dict[str, str], ...]]:
+    """What to leave out, the least first: nothing, one group, then more and more groups."""
+    yield ()
+    yield from ((group,) for group in GROUPS)
+    yield from (GROUPS[:count] for count in range(2, len(GROUPS) + 1))
 
 
 def directives(unit: str) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from mayfly.shared.trust import magic_link, others_can_add, trust_problems
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 
@@ -42,13 +42,20 @@ def find(name: str, environ: Mapping[str, str], usual_places: Iterable[str] = ()
     return Path(place_of(name, environ, usual_places))
 
 
-def place_of(name: str, environ: Mapping[str, str], usual_places: Iterable[str] = ()) -> str:
+def place_of(
+    name: str,
+    environ: Mapping[str, str],
+    usual_places: Iterable[str] = (),
+    *,
+    is_exempt: Callable[[str], bool] | None = None,
+) -> str:
     """The absolute path of the program `name`, which nobody else can change.
 
-    `usual_places` are paths that are tried after PATH. Raises NotFound.
+    `usual_places` are paths that are tried after PATH. `is_exempt`, for a name that is a path, is that of
+    `trust_problems`. Raises NotFound.
     """
     if "/" in name:
-        return _only(name)
+        return _only(name, is_exempt)
     folders, skipped = _folders(environ)
     distrusted: list[str] = []
     for place in (*(os.path.join(folder, name) for folder in folders), *usual_places):
@@ -67,13 +74,13 @@ def skipped_folders(environ: Mapping[str, str]) -> list[str]:
     return [*skipped, *(f"{folder} on PATH: {line}" for folder in folders for line in trust_problems(folder))]
 
 
-def _only(name: str) -> str:
+def _only(name: str, is_exempt: Callable[[str], bool] | None) -> str:
     place = normal(name)
     if not place.startswith("/"):
         raise NotFound(f"{name}: must be an absolute path, or a name that is looked up on PATH")
     if not _is_program(place):
         raise NotFound(f"{name}: there is no such program")
-    if problems := trust_problems(place):
+    if problems := trust_problems(place, is_exempt=is_exempt):
         raise NotFound("", _against(place, problems))
     return place
 

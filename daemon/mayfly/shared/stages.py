@@ -2,7 +2,7 @@
 
 Law: a stage is true while it lasts. `op` and `approve` last while `op` runs, `approve` only where it has to ask a
 person: the app has authorized no `op` for ten minutes. (That the prompt was answered `op` does not tell.) `aws` lasts
-while a call of STS is under way.
+while a call of STS is under way, `touch` and `command` while an `otp_command` runs.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ CODE = "code"
 OP = "op"
 # op runs, and asks a person.
 APPROVE = "approve"
+# otp_command runs, and may need a person: a touch of a security key.
+TOUCH = "touch"
+# otp_command runs, and needs nobody.
+COMMAND = "command"
 # STS is called.
 AWS = "aws"
 
-STAGES = (TURN, CONNECT, CODE, OP, APPROVE, AWS)
+STAGES = (TURN, CONNECT, CODE, OP, APPROVE, TOUCH, COMMAND, AWS)
 
 # The daemon's own, for what is not in an exchange's hands yet.
 START = "start"

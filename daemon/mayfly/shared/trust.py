@@ -24,7 +24,7 @@ from mayfly.shared.users import (
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from mayfly.shared.pathnames import AnyPath
@@ -50,7 +50,9 @@ def check_private(path: Place, mode: int) -> Place:
     return path
 
 
-def trust_problems(path: AnyPath, *, missing_counts: bool = True) -> list[str]:
+def trust_problems(
+    path: AnyPath, *, missing_counts: bool = True, is_exempt: Callable[[str], bool] | None = None
+) -> list[str]:
     """Why another user could change what stands at `path`; empty if no other user can.
 
     The file, what it links to, and every folder and link on the way must belong to this user or root and be writable by
@@ -58,7 +60,8 @@ def trust_problems(path: AnyPath, *, missing_counts: bool = True) -> list[str]:
     group; and on macOS the group admin, whose members may become root, and which owns Homebrew's folders.
 
     A sticky folder does not protect a name that is missing: another user can take it. Without `missing_counts` that is
-    no problem; the caller must then check again what is there before it is used.
+    no problem; the caller must then check again what is there before it is used. Places for which `is_exempt` is True
+    are not judged: owners and modes say nothing there.
     """
     if problem := namespace_problem():
         return [problem]
@@ -69,6 +72,8 @@ def trust_problems(path: AnyPath, *, missing_counts: bool = True) -> list[str]:
             if missing_counts and not problems and others_can_add(parent):
                 problems.append(f"{place} is missing, and others could make it: {parent} is writable by others")
             break
+        if is_exempt and is_exempt(place):
+            continue
         if refusal := _refusal(place, facts):
             return [refusal]
         problems += _problems(place, facts)

@@ -20,6 +20,7 @@ from mayfly.cli.console.places import places_of
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.federation import SIGN_IN_TOKEN, Federation, federation
 from support.others import AS_ME, by_root
+from support.tunnel import Tunnel
 from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World
 
 
@@ -206,6 +207,35 @@ async def test_what_cannot_be_is_said_before_anything_is_asked(world: World) -> 
             assert ended.err.startswith(f"mayfly: error: {text}"), ended.err
         assert [] == endpoint.asked
         assert 0 == world.vault.state()["prompts"]
+
+
+async def test_a_setting_that_makes_the_call_impossible_is_told_before_anybody_is_asked(world: World) -> None:
+    """A proxy that cannot be used, or a file without certificates: one line, what mends it, and no prompt."""
+    impossible = {
+        "HTTPS_PROXY": ("socks5://127.0.0.1:1", "HTTPS_PROXY names a SOCKS proxy", "set HTTPS_PROXY to an http://"),
+        "https_proxy": ("https://127.0.0.1:1", "https_proxy names an https:// proxy", "set https_proxy to an http://"),
+        "SSL_CERT_FILE": ("/nonexistent", "SSL_CERT_FILE: /nonexistent cannot be read", "set SSL_CERT_FILE to a file"),
+    }
+    async with console(world):
+        for variable, (value, error, hint) in impossible.items():
+            ended = await world.run("console", "admin", "--print", env={variable: value})
+            told, advice = ended.err.splitlines()
+            assert (1, True) == (ended.code, told.startswith(f"mayfly: error: {error}")), ended.err
+            assert advice.startswith(f"mayfly: hint: {hint}")
+        assert 0 == world.vault.state()["prompts"]
+
+
+async def test_a_private_authority_is_accepted_by_its_variable(world: World) -> None:
+    """As for STS: where the certificate is not accepted the hint names the variable, and with it the call is made."""
+    async with console(world), Tunnel(world, "signin.aws.amazon.com").open() as tunnel:
+        proxy = {"HTTPS_PROXY": tunnel.env["HTTPS_PROXY"]}
+        refused = await world.run("console", "admin", "--print", env=proxy)
+        await world.run("console", "admin", "--print", env=proxy | {"SSL_CERT_FILE": tunnel.env["AWS_CA_BUNDLE"]})
+
+    error, hint = refused.err.splitlines()
+    assert error.endswith("cannot be reached at signin.aws.amazon.com: its certificate is not accepted")
+    assert "mayfly: hint: behind a company's proxy set AWS_CA_BUNDLE in this shell to a file" in hint
+    assert [False, True] == tunnel.accepted
 
 
 async def test_a_profile_without_a_role_is_told_which_can(world: World) -> None:

@@ -15,6 +15,9 @@ from mayfly.cli.doctor import clients, network, onepassword, op_app, runtime_fol
 from mayfly.cli.doctor.facts import Facts
 from mayfly.cli.doctor.network import Probe
 from mayfly.cli.doctor.programs_asked import Asked
+from mayfly.config.model import OnePassword
+from mayfly.config.values import FilePath
+from support.exchange import program
 
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux's own")
@@ -126,3 +129,13 @@ def test_a_script_has_no_group_of_its_own(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\n")
 
     assert (True, False) == (onepassword.is_script(script), onepassword.is_script(Path(sys.executable).resolve()))
+
+
+def test_an_op_of_windows_is_not_judged_by_linux(tmp_path: Path) -> None:
+    """It needs no setgid bit, and neither its app nor its account is on this side."""
+    place = program(tmp_path / "op.exe", "#!/bin/sh\necho 2.39.0\n")
+    made = onepassword._of_way(Facts(environ={}), "onepassword", OnePassword(op=FilePath(str(place))))
+
+    found = {check.id: (check.state, check.message) for check in made}
+    assert {"op.program", "op.version", "op.app"} == found.keys()
+    assert ("ok", True) == (found["op.app"][0], "asks Windows's 1Password app" in found["op.app"][1])

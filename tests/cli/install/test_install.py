@@ -9,7 +9,12 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from mayfly.cli.install import install
 from mayfly.service import files
+from support.configs import keys, loaded
+from support.exchange import program
 from support.managers import SystemdWorld, UserManager
 from support.world import SEED_TOML, World, free_port
 
@@ -389,3 +394,21 @@ async def test_without_systemd_the_reason_is_told(world: World) -> None:
     assert 1 == ended.code
     assert "mayfly: error: there is neither systemd nor launchd here" in ended.err
     assert "mayfly: hint: start it yourself at log-in: mayfly serve" in ended.err
+
+
+def test_the_service_looks_where_the_shell_finds_the_configs_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bare name of `otp_command` or `token_command` is found on the shell's PATH, which a service does not have."""
+    folder = program(tmp_path / "bin/keyman", "").parent
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin")
+    on_key = {name: value for name, value in keys().items() if name != "otp"}
+    profiles = {
+        "a": on_key | {"otp_command": ["keyman", "code"]},
+        "b": on_key | {"otp_command": ["env"]},
+        "c": on_key | {"otp_command": [f"{folder}/keyman"], "onepassword": "ci"},
+    }
+    config = loaded({"profiles": profiles, "onepasswords": {"ci": {"token_command": ["teller"]}}})
+
+    assert [str(folder)] == list(install._command_folders(config, warns=True))
+    assert "token_command: teller is not on PATH" in capsys.readouterr().err

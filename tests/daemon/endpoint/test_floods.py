@@ -130,7 +130,6 @@ async def refusals(world: World) -> int:
 
 
 @linux_only
-@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
 @pytest.mark.parametrize("kept", [0, 5000], ids=["closed", "kept"])
 async def test_another_users_flood_costs_little(world: World, kept: int) -> None:
@@ -155,7 +154,6 @@ async def test_another_users_flood_costs_little(world: World, kept: int) -> None
 
 
 @linux_only
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "limit"), [(kind, limit) for kind in FLOODS for limit in LIMITS[MANY in kind]])
 async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, limit: int) -> None:
     """A client, `mayfly status` and a login, whose exchange must be started, are answered within seconds."""

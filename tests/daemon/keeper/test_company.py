@@ -3,6 +3,7 @@
 import asyncio
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from support.engine import (
     DUE,
     HOUR,
     NO,
+    NO_MFA,
     at,
     config,
     key,
@@ -87,6 +89,27 @@ def test_company_makes_nobody_wait_for_another_code(asks: Callable[..., object] 
         assert asked == in_words(stage.asked)[-1]
 
     on_stage(SAME_DEVICE, play)
+
+
+@staged(config(a=key("a", **NO_MFA), b=key("b", duration_seconds=36000, **NO_MFA)))
+async def test_company_without_mfa_waits_for_no_code(stage: Stage) -> None:
+    """Profiles without a device have no device in common: one joins the login of another that a client waits for."""
+    await fetch(stage, "a")
+    stage.stepped_seconds = DUE - 1800
+    await fetch(stage, "b")
+    assert "login: a b" == in_words(stage.asked)[-1]
+
+
+TOUCH: dict[str, Any] = {"otp": None, "otp_command": ("ykman",)}
+
+
+@staged(config(a=key("a", **TOUCH), b=key("b", duration_seconds=36000)))
+async def test_a_touch_comes_along_with_nothing(stage: Stage) -> None:
+    """1Password's prompt is there anyway; a key to touch is one thing more, for a profile that nobody asked for."""
+    await fetch(stage, "a")
+    stage.stepped_seconds = DUE - 1800
+    await fetch(stage, "b")
+    assert "login: b" == in_words(stage.asked)[-1]
 
 
 @staged(config(a=key("a"), b=key("b")))

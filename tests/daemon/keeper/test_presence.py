@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from typing import Any
+
 from mayfly.shared.desk import ANSWER_SECONDS
-from support.engine import HERE, HOUR, LOCKED, ONE
+from support.engine import HERE, HOUR, LOCKED, NO_MFA, ONE, config, key
 from support.stage import Stage, code, fetch, login, outcome, staged
 
 
@@ -26,6 +28,21 @@ async def test_a_desk_that_never_answers_holds_nobody_up(stage: Stage) -> None:
     assert ["Credentials", "Credentials", "ScreenLocked"] == [code(each) for each in (client, person, refused)]
     assert served_after_seconds < PATIENCE_SECONDS + stage.takes_seconds + 1
     assert [] == stage.log.told("task.failed")
+
+
+ROBOT: dict[str, Any] = {"onepassword": "robot", "otp": None, "otp_command": ("ykman",)}
+
+
+@staged(config(touch=key("a", **ROBOT), alone=key("b", otp_unattended=True, **ROBOT), plain=key("c", **ROBOT | NO_MFA)))
+async def test_a_command_that_may_need_a_touch_is_a_prompt(stage: Stage) -> None:
+    """With a service account 1Password asks nobody. A key that wants a touch does, unless the config says otherwise."""
+    stage.scene = LOCKED
+    found = {name: code(await outcome(fetch(stage, name))) for name in ("touch", "alone", "plain")}
+
+    assert {"touch": "ScreenLocked", "alone": "Credentials", "plain": "Credentials"} == found
+    assert {"touch": "while-used", "alone": "always", "plain": "always"} == {
+        row.profile: row.refresh for row in stage.keeper.status()
+    }
 
 
 @staged(ONE)

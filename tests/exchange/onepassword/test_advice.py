@@ -79,6 +79,29 @@ async def test_the_advice_fits_the_way_to_1password(
     assert not not_told or not_told not in error.sentence()
 
 
+VARIABLES = {
+    "OP_ACCOUNT": "account",
+    "OP_SERVICE_ACCOUNT_TOKEN": "token_file",
+    "OP_CONNECT_HOST": "connect_host",
+    "OP_CONNECT_TOKEN": "connect_token_file",
+}
+
+
+async def test_a_variable_that_op_does_not_get_is_named_with_its_key(world: World) -> None:
+    """A person's own `op` works by it, and ours is refused: the hint names both, and never the value."""
+    _configure(world, DESKTOP)
+    stand_in(world, f"import sys\nsys.exit('[ERROR] 2026/11/28 12:00:00 ' + {MULTIPLE_ACCOUNTS!r})")
+    planted = dict.fromkeys(VARIABLES, "planted-value")
+    hint = (await ask(world, login(world), planted)).error().hint
+    _configure(world, "account")
+    with_account = (await ask(world, login(world), planted)).error().hint
+
+    for name, key in VARIABLES.items():
+        words = f"{name} of the daemon's environment does not count: {key} in [onepassword] takes its place"
+        assert (True, name != "OP_ACCOUNT") == (words in hint, words in with_account)
+    assert "planted-value" not in hint + with_account
+
+
 async def test_the_advice_names_the_table_of_the_profile(world: World) -> None:
     """A profile with a way of its own to 1Password is mended there."""
     world.write_toml(

@@ -396,9 +396,16 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("status", ["400 Bad", "403 Forbidden", "404 Odd", "500 Odd", "599 Odd", "999 Odd"])
-@pytest.mark.parametrize("name", ERRORS)
+REFUSALS = ("400 Bad", "403 Forbidden", "404 Odd", "500 Odd", "599 Odd", "999 Odd")
+# Each two of operation, status and error meet.
+ODD_REFUSALS = [
+    (OPERATIONS[(row + column) % len(OPERATIONS)], status, name)
+    for row, status in enumerate(REFUSALS)
+    for column, name in enumerate(ERRORS)
+]
+
+
+@pytest.mark.parametrize(("operation", "status", "name"), ODD_REFUSALS)
 async def test_an_odd_refusal_is_one_error(operation: str, status: str, name: str) -> None:
     """A malformed refusal becomes an AwsError with printable characters, after one request."""
     async with OddSts(http(ERRORS[name], status)).open() as sts:

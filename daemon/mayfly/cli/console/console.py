@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mayfly.cli import daemon_calls, speech
 from mayfly.cli.console import browser
-from mayfly.cli.console.federation import Credentials, FederationFailed, login_url, sign_in_token
+from mayfly.cli.console.federation import Credentials, FederationFailed, check_settings, login_url, sign_in_token
 from mayfly.cli.console.handover import BROWSER_SECONDS, Handover
 from mayfly.cli.console.places import NoSuchPlace, Places, places_of
 from mayfly.config.load import load
@@ -35,13 +35,13 @@ def run(given: argparse.Namespace) -> int:
     profile = _role(given.profile)
     places, destination = _place(profile, given.to)
     line = [] if given.print else browser.command(given.browser, given.profile)
-    credentials = _credentials(given.profile)
     # AWS takes a life of the console's own only where the role was assumed with a long-term access key.
     seconds = int(profile.duration_seconds) if profile.mfa else None
     try:
-        token = sign_in_token(places, credentials, seconds, os.environ)
+        check_settings(places, os.environ)
+        token = sign_in_token(places, _credentials(given.profile), seconds, os.environ)
     except FederationFailed as reason:
-        raise speech.Stop(speech.FAILED, str(reason)) from None
+        raise speech.Stop(speech.FAILED, str(reason), hints=(reason.hint,) if reason.hint else ()) from None
     url = login_url(places, token, destination, logout_first=given.logout_first)
     if given.print:
         print(url)

@@ -17,8 +17,9 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from mayfly.cli.console.places import Places
-from mayfly.config.network import ca_bundle, proxy_of, proxy_problem
+from mayfly.config.network import Setting, ca_bundle, proxy_of, proxy_problem
 from mayfly.config.values import is_loopback_url
+from mayfly.exchange.sts.environment import certificate_hint
 from mayfly.shared.partitions import botocore_folder
 
 
@@ -34,7 +35,11 @@ ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_SIGNIN"
 
 
 class FederationFailed(Exception):
-    """AWS gives no sign-in token, or cannot be reached; the text says why."""
+    """AWS gives no sign-in token, or cannot be reached; the text says why, `hint` what mends it, if that is known."""
+
+    def __init__(self, why: str, hint: str = "") -> None:
+        super().__init__(why)
+        self.hint = hint
 
 
 class Credentials(NamedTuple):
@@ -51,6 +56,14 @@ class Credentials(NamedTuple):
         """The value of the parameter `Session`."""
         names = ("sessionId", "sessionKey", "sessionToken")
         return json.dumps(dict(zip(names, self, strict=True)))
+
+
+def check_settings(places: Places, environ: Mapping[str, str]) -> None:
+    """Raise FederationFailed if the proxy or the certificates that `environ` names make the call impossible.
+
+    This is known before anybody is asked for credentials.
+    """
+    _opener(urlsplit(_endpoint(places, environ)).netloc, environ)
 
 
 def sign_in_token(
@@ -108,7 +121,10 @@ def _get(url: str, netloc: str, environ: Mapping[str, str]) -> bytes:
         reason.close()
         raise FederationFailed(_refusal(reason.code)) from None
     except (OSError, HTTPException) as reason:
-        raise FederationFailed(f"AWS's federation endpoint cannot be reached at {netloc}: {_words(reason)}") from None
+        is_distrusted = isinstance(getattr(reason, "reason", reason), ssl.SSLCertVerificationError)
+        words = "its certificate is not accepted" if is_distrusted else _words(reason)
+        hint = certificate_hint(environ, "in this shell") if is_distrusted else ""
+        raise FederationFailed(f"AWS's federation endpoint cannot be reached at {netloc}: {words}", hint) from None
     if len(body) > MAX_ANSWER_BYTES:
         raise FederationFailed("AWS's federation endpoint answered more than it ever does")
     return body
@@ -129,10 +145,17 @@ def _words(reason: Exception) -> str:
 def _opener(netloc: str, environ: Mapping[str, str]) -> OpenerDirector:
     """Opens https by the proxy and the certificates that the environment names, as calls to STS do."""
     proxy = None if is_loopback_url(f"http://{netloc}") else proxy_of(netloc, environ)
-    if proxy and (problem := proxy_problem(proxy)):
-        raise FederationFailed(f"{proxy.variable} {problem}")
+    if proxy and (problem := proxy_problem(proxy) or _problem_here(proxy)):
+        hint = f"set {proxy.variable} to an http:// proxy, or name {netloc} in NO_PROXY, in this shell"
+        raise FederationFailed(f"{proxy.variable} {problem}", hint)
     proxies = {"https": proxy.value if "//" in proxy.value else f"http://{proxy.value}"} if proxy else {}
     return build_opener(ProxyHandler(proxies), HTTPSHandler(context=_context(environ)), _NoRedirect)
+
+
+def _problem_here(proxy: Setting) -> str | None:
+    """urllib speaks no TLS with a proxy, as aiohttp does for STS."""
+    is_tls = proxy.value.lower().startswith("https://")
+    return "names an https:// proxy, and the console is asked for through an http:// proxy only" if is_tls else None
 
 
 def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -142,4 +165,5 @@ def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=file)
     except OSError as reason:
         where = f"{bundle.variable}: {file}" if bundle else file
-        raise FederationFailed(f"{where} cannot be read: {reason.strerror or 'no certificates'}") from None
+        hint = f"set {bundle.variable} to a file of PEM certificates, or unset it, in this shell" if bundle else ""
+        raise FederationFailed(f"{where} cannot be read: {reason.strerror or 'no certificates'}", hint) from None

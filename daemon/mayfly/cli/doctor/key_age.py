@@ -35,13 +35,18 @@ def checks(facts: Facts) -> Iterator[Check]:
         return
     config, asked = facts.config, []
     for name in [name for name in key_profiles(config) if config.session_of(name) == name]:
-        reason = _no_session(facts, name) or _no_endpoint(facts, config, name)
+        reason = _no_mfa(config, name) or _no_session(facts, name) or _no_endpoint(facts, config, name)
         if reason:
             yield not_known(f"key-age.{name}", reason)
         else:
             asked.append(name)
     if asked:
         yield from _asked(facts, config, asked)
+
+
+def _no_mfa(config: Config, name: str) -> str:
+    """AWS: a session of GetSessionToken may call IAM only with MFA (STS API reference)."""
+    return "" if config.keys_of(name).mfa_id else "its sessions have no MFA, and IAM answers only those that have"
 
 
 def _no_session(facts: Facts, name: str) -> str:

@@ -19,7 +19,8 @@ from mayfly.cli.doctor import op_account, op_app, programs_asked
 from mayfly.cli.doctor.check import Check, chmods_in, failure, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config.model import OnePassword
-from mayfly.exchange.onepassword.environment import plain_environment, token_file_problems
+from mayfly.exchange.onepassword import windows_drive
+from mayfly.exchange.onepassword.environment import overlooked, plain_environment, token_file_problems
 from mayfly.exchange.onepassword.op import OLDEST_VERSION, find_op
 from mayfly.shared import programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
@@ -42,6 +43,7 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 
 def _of_way(facts: Facts, table: str, way: OnePassword) -> Iterator[Check]:
+    is_windows = windows_drive.is_op_exe(way.op)
     try:
         program = find_op(way, facts.environ, table)
     except ConfigInvalid as reason:
@@ -52,14 +54,16 @@ def _of_way(facts: Facts, table: str, way: OnePassword) -> Iterator[Check]:
     else:
         yield ok("op.program", program)
         yield _version(facts, program)
-        if way.mode == "desktop":
+        if way.mode == "desktop" and not is_windows:
             yield _group(Path(program))
             yield op_app.running(facts, is_known=not is_script(Path(program)))
-    if way.mode == "desktop":
+    if way.mode != "desktop":
+        yield _token(facts, way)
+    elif is_windows:
+        yield not_known("op.app", "op.exe asks Windows's 1Password app, and the account is chosen there")
+    else:
         yield op_account.check(facts, table, way)
         yield op_app.integration(facts)
-    else:
-        yield _token(facts, way)
     yield from _variables(facts, table, way)
 
 
@@ -143,24 +147,7 @@ def _token(facts: Facts, way: OnePassword) -> Check:
     return failure("op.token", "\n".join(problems), chmods_in(problems)) if problems else ok("op.token", str(path))
 
 
-# Variables that `op` follows and the exchange does not pass on, with the key of the config in their place.
-_IN_PLACE = {
-    "OP_ACCOUNT": "account",
-    "OP_SERVICE_ACCOUNT_TOKEN": "token_file",
-    "OP_CONNECT_TOKEN": "connect_token_file",
-    "OP_CONNECT_HOST": "connect_host",
-}
-
-
 def _variables(facts: Facts, table: str, way: OnePassword) -> Iterator[Check]:
     """Variables by which a person's own `op` works, and mayfly's does not."""
-    is_missing = {
-        "OP_ACCOUNT": way.mode == "desktop" and not way.account,
-        "OP_SERVICE_ACCOUNT_TOKEN": way.mode == "desktop",
-        "OP_CONNECT_TOKEN": way.mode == "desktop",
-        "OP_CONNECT_HOST": way.mode == "desktop",
-    }
-    found = [name for name in _IN_PLACE if facts.environ.get(name) and is_missing[name]]
-    if found:
-        lines = [f"mayfly does not follow {name}: {_IN_PLACE[name]} in [{table}] takes its place" for name in found]
+    if lines := overlooked(way, facts.environ, table, "of this shell"):
         yield warning("op.variables", "\n".join(lines), facts.edit())

@@ -18,10 +18,9 @@ from mayfly.cli.doctor.children import print_answer
 from mayfly.config.load import load
 from mayfly.config.model import Config
 from mayfly.exchange import peer_check
-from mayfly.exchange.login import OF_ONE_ITEM
 from mayfly.exchange.onepassword import child
 from mayfly.exchange.onepassword import lock as oplock
-from mayfly.exchange.onepassword.items import item_from
+from mayfly.exchange.onepassword.items import OF_ONE_ITEM, item_from
 from mayfly.exchange.onepassword.op import Op
 from mayfly.shared import hardening
 from mayfly.shared.errors import MayflyError

@@ -134,7 +134,7 @@ def _changed(path: Path) -> speech.Stop:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder, whatever the umask. The one that is Mayfly's own is closed to others."""
+    """Make the folder, under any umask. The one that is Mayfly's own is closed to others."""
     missing = [at for at in (folder, *folder.parents) if not at.exists()]
     for at in reversed(missing):
         at.mkdir(exist_ok=True)

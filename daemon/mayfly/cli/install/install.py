@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from mayfly.cli import speech
 from mayfly.cli.install import desktop, lasting_place
 from mayfly.config import document
 from mayfly.service import launchd, systemd
-from mayfly.service.units import Values
+from mayfly.service.units import PATH, Values
 from mayfly.shared import address, paths, places, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import printable
@@ -105,7 +105,7 @@ def values_in_force(given: str | None, *, warns: bool = True) -> Values:
         home=str(Path.home()),
         is_configured=path is not None,
         config=str(path) if path and (given or path.parent != Path.home() / ".config/mayfly") else None,
-        op_folders=_op_folders(found, warns=warns),
+        op_folders=tuple(dict.fromkeys((*_op_folders(found, warns=warns), *_command_folders(found, warns=warns)))),
         runtime_dir=str(paths.runtime_dir()),
         log=str(launchd.log_file()),
     )
@@ -128,6 +128,28 @@ def _op_folders(found: Config | None, *, warns: bool) -> tuple[str, ...]:
         if not way.op and place not in USUAL_PLACES:
             folders[str(Path(place).parent)] = None
     return tuple(folders)
+
+
+def _command_folders(found: Config | None, *, warns: bool) -> Iterator[str]:
+    """The folders of this shell's PATH with a program of the config, in which the service would not look."""
+    from mayfly.exchange.onepassword import command
+
+    for key, words in _commands(found) if found else ():
+        try:
+            program = Path(command.found(key, words, os.environ)[0])
+        except ConfigInvalid as error:
+            if warns:
+                speech.warning(f"{error.message}: until then the service has no credentials by it")
+            continue
+        if "/" not in words[0] and str(program.parent) not in PATH:
+            yield str(program.parent)
+
+
+def _commands(found: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for profile in found.profiles:
+        keys, way = found.keys_of(profile), found.onepassword_of(profile)
+        yield from [("otp_command", keys.otp_command)] if keys.otp_command else []
+        yield from [("token_command", way.token_command)] if way.token_command else []
 
 
 def _own_name() -> str | None:

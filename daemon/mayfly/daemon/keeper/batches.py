@@ -40,14 +40,15 @@ def login_batch(
     """All logins of the first one's 1Password account, further sessions that are due soon, and the roles above.
 
     `logins` has True for a login that somebody waits for. A session is not added if such a login uses its MFA device: a
-    one-time password serves one login, and the other would wait for the next. `is_wanted` is True for a session that is
-    wanted already.
+    one-time password serves one login, and the other would wait for the next. Nor is it added if its own `otp_command`
+    may ask a person. `is_wanted` is True for a session that is wanted already.
     """
-    taken = {ledger.config.keys_of(name).otp for name, is_waited_for in logins.items() if is_waited_for}
+    taken = {ledger.config.keys_of(name).code_source for name, is_waited_for in logins.items() if is_waited_for}
 
     def joins(name: str) -> bool:
-        policy = ledger.policy(name, now)
-        is_free = not is_wanted(name) and ledger.config.keys_of(name).otp not in taken
+        policy, keys = ledger.policy(name, now), ledger.config.keys_of(name)
+        has_code = keys.code_source is None or keys.code_source not in taken
+        is_free = not is_wanted(name) and has_code and not keys.command_asks_human
         return policy.asks_human and is_free and ledger[name].may_join_login(policy, now)
 
     accounts = [ledger.config.onepassword_of(name) for name in logins][:1]

@@ -21,10 +21,10 @@ def code_users(config: Config, names: Collection[str], wanted: Collection[str]) 
     Sessions in `wanted` go before those that only come along, and sessions with keys before roles.
     """
     roles = [name for name in names if config.chain(name) != config.ancestry(name)]
-    first: dict[str, str] = {}
+    first: dict[str | None, str] = {}
     for name in sorted(names, key=lambda name: (name not in wanted, name in roles)):
-        first.setdefault(config.keys_of(name).otp, name)
-    return {name: other for name in roles if (other := first[config.keys_of(name).otp]) != name}
+        first.setdefault(config.keys_of(name).code_source, name)
+    return {name: other for name in roles if (other := first[config.keys_of(name).code_source]) != name}
 
 
 def refused(ledger: Ledger, waiting: Mapping[str, str | None]) -> dict[str, MayflyError]:

@@ -82,21 +82,24 @@ class Keeper:
 
     # For the endpoint and the control socket
 
-    def take(self, profile: str, requester: Requester = NOBODY, *, is_use: bool = True) -> Credentials | None:
+    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
         """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
         None also where the screen must be looked at first, or keeps them back: `obtain` does that, and says why.
-        `requester` is told to the person who is prompted. Without `is_use` it starts nothing, and does not count as a
-        fetch.
+        `requester` is told to the person who is prompted.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
         if credentials is None or not self._guard.is_open(profile):
             return None
-        if is_use:
-            self._ledger.note_fetch(name, now)
-            self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
+        self._ledger.note_fetch(name, now)
+        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
         return credentials
+
+    async def peek(self, profile: str) -> Credentials | None:
+        """Live credentials, or None; starts nothing, and counts as no fetch. Raises ScreenLocked and ConfigChanged."""
+        await self._guard.look(profile)
+        return self._usable(profile)
 
     async def obtain(
         self,
@@ -286,8 +289,7 @@ class Keeper:
             self._events.warning("session.ending", profile=name, left_seconds=left)
 
     def _rest_seconds(self) -> float:
-        now = self._clock()
-        ledger = self._ledger
+        now, ledger = self._clock(), self._ledger
         rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
         return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
 

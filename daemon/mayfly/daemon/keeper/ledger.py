@@ -37,7 +37,7 @@ class Ledger:
         for name, chain in self._chains.items():
             for link in chain[:-1]:
                 self._above[link].append(name)
-        self._asks_human = {name: config.onepassword_of(name).asks_human for name in names}
+        self._asks_human = {name: config.asks_human(name) for name in names}
         self._modes: dict[str, str] = {}
         self._on_lock: dict[str, str] = {}
         self._topped_up: set[str] = set()

@@ -6,12 +6,12 @@ import os
 import re
 import stat
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mayfly.exchange.onepassword.child import Child, Flooded, Hung
-from mayfly.shared import errors, programs, trust
-from mayfly.shared.errors import ConfigInvalid
+from mayfly.exchange.onepassword import command, windows_drive
+from mayfly.shared import trust
+from mayfly.shared.errors import ConfigInvalid, OnePasswordHung
 from mayfly.shared.files import Unreadable, read_plain_file
 
 
@@ -22,8 +22,8 @@ TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024
 _TOKEN = rb"\s*([!-~]{1,16384})\s*"
 
-# `op` needs these to find the app, its config and its language. No AWS variable, no `op` session of another terminal
-# and no debug switch is among them.
+# `op` needs these, and OP_CONFIG_DIR, to find the app, its config and its language. No AWS variable, no `op` session of
+# another terminal and no debug switch is among them.
 _PASSED_ON = (
     "HOME",
     "PATH",
@@ -40,19 +40,44 @@ _PASSED_ON = (
     "DISPLAY",
     "WAYLAND_DISPLAY",
     "XAUTHORITY",
-    "OP_CONFIG_DIR",
     "HTTPS_PROXY",
     "https_proxy",
     "NO_PROXY",
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    # The socket by which WSL starts Windows programs.
+    "WSL_INTEROP",
 )
+
+# Variables that decide which account a person's own `op` uses, with the key of the config that takes their place here.
+IN_PLACE = {
+    "OP_ACCOUNT": "account",
+    "OP_SERVICE_ACCOUNT_TOKEN": "token_file",
+    "OP_CONNECT_HOST": "connect_host",
+    "OP_CONNECT_TOKEN": "connect_token_file",
+}
+
+
+def overlooked(onepassword: Way, environ: Mapping[str, str], table: str, whose: str) -> list[str]:
+    """A line for each variable of `environ` that our `op` does not get, and for which the config has nothing instead.
+
+    `table` is the name of the table in the config; `whose` says whose environment it is.
+    """
+    if onepassword.mode != "desktop":
+        return []
+    found = [name for name in IN_PLACE if environ.get(name) and not (name == "OP_ACCOUNT" and onepassword.account)]
+    return [f"{name} {whose} does not count: {IN_PLACE[name]} in [{table}] takes its place" for name in found]
+
+
+def passed_on(environ: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+    """The variables of `environ` that a program gets which shows something to a person, and those that `more` names."""
+    return {name: environ[name] for name in (*_PASSED_ON, *more) if name in environ}
 
 
 def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of an `op` that need not authenticate, taken from `environ`."""
-    return {name: environ[name] for name in _PASSED_ON if name in environ} | {"OP_CACHE": "false"}
+    return passed_on(environ, ("OP_CONFIG_DIR",)) | {"OP_CACHE": "false"}
 
 
 def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, str]:
@@ -60,6 +85,14 @@ def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, st
 
     Raises ConfigInvalid or OnePasswordHung if its token cannot be had.
     """
+    chosen = _with_authentication(onepassword, environ)
+    if windows_drive.is_op_exe(onepassword.op):
+        # A Windows program gets the variables that WSLENV names; /w: from WSL to Windows, and not back.
+        chosen["WSLENV"] = ":".join(f"{name}/w" for name in chosen if name.startswith("OP_"))
+    return chosen
+
+
+def _with_authentication(onepassword: Way, environ: Mapping[str, str]) -> dict[str, str]:
     chosen = plain_environment(environ)
     if onepassword.mode == "desktop":
         return chosen
@@ -74,28 +107,17 @@ def op_environment(onepassword: Way, environ: Mapping[str, str]) -> dict[str, st
 
 
 def _token_by_command(onepassword: Way, environ: Mapping[str, str]) -> str:
-    command = _program_and_arguments(onepassword, environ)
+    words = command.found("token_command", onepassword.token_command or (), environ)
     limit_seconds = min(TOKEN_COMMAND_SECONDS, onepassword.timeout_seconds)
     try:
-        with Child(command, environment=environ, limit_seconds=limit_seconds) as child:
-            printed = child.printed()
-    except Hung:
-        raise errors.OnePasswordHung(f"token_command {command[0]} did not end within {limit_seconds} s") from None
-    except Flooded:
-        raise ConfigInvalid(f"token_command {command[0]} printed far more than a token") from None
-    except OSError as reason:
-        raise ConfigInvalid(f"token_command {command[0]} cannot be run: {reason.strerror}") from None
-    if printed.exit_code:
-        raise ConfigInvalid(f"token_command {command[0]} failed (exit code {printed.exit_code})")
-    return _token(printed.stdout, f"token_command {command[0]}")
-
-
-def _program_and_arguments(onepassword: Way, environ: Mapping[str, str]) -> tuple[str, ...]:
-    name, *arguments = onepassword.token_command or ()
-    try:
-        return (programs.place_of(name, environ), *arguments)
-    except programs.NotFound as reason:
-        raise ConfigInvalid(*(f"token_command: {line}" for line in reason.distrusted or (str(reason),))) from None
+        printed = command.output(
+            "token_command", words, environment=environ, limit_seconds=limit_seconds, expected="a token"
+        )
+    except command.TooSlow as reason:
+        raise OnePasswordHung(str(reason)) from None
+    except command.Failed as reason:
+        raise ConfigInvalid(str(reason)) from None
+    return _token(printed, f"token_command {words[0]}")
 
 
 def token_file_problems(path: str) -> list[str]:

@@ -27,6 +27,8 @@ from mayfly.shared.errors import ConfigInvalid
 WAIT_SLICE_SECONDS = 0.25
 STEPS_KEPT = 256
 DEVICES_KEPT = 256
+# A command has 600 s at most.
+STEPS_OF_COMMAND = 600 // CODE_PERIOD_SECONDS + 1
 RESERVED_BYTES = 4096
 # The app's authorization of `op` ends after ten minutes without use (1Password's documentation of its security).
 AUTHORIZED_SECONDS = 600
@@ -55,13 +57,16 @@ class Device(NamedTuple):
         return cls("", serial)
 
 
-def devices_of(account: str | None, otp: str, mfa_id: str) -> list[Device]:
+def devices_of(account: str | None, otp: str | None, mfa_id: str | None) -> list[Device]:
     """The device of a profile under every name it has, because two items may hold the same device.
 
-    `mfa_id` is the device's serial, or a reference to it, which tells nothing before it is read.
+    `mfa_id` is the device's serial, or a reference to it, which tells nothing before it is read. It stands for the
+    device where `otp` is None, because 1Password does not hold the code. None: there is no device.
     """
-    serial = "" if mfa_id.startswith("op://") else mfa_id
-    return [Device(account or "", otp), *([Device.of_serial(serial)] if serial else [])]
+    is_reference = (mfa_id or "").startswith("op://")
+    reference = otp or (mfa_id if is_reference else None)
+    named = [Device(account or "", reference)] if reference else []
+    return named if is_reference or not mfa_id else [*named, Device.of_serial(mfa_id)]
 
 
 class OpLock:
@@ -111,11 +116,15 @@ class OpLock:
         """True if this very file has read values before, so that its version need not be asked for."""
         return self._read().get(_program_key(program)) == _file_identity(program)
 
-    def note_sent(self, devices: Iterable[Device], program: str | None = None) -> None:
-        """Write down that codes are about to be sent: of this step, or of the one that ended since `op` made them."""
+    def note_sent(self, devices: Iterable[Device], program: str | None = None, *, is_of_command: bool = False) -> None:
+        """Write down that codes are about to be sent: of this step, or of the one that ended since `op` made them.
+
+        `is_of_command`: of any step since the last wait, because a command may make its code and wait for a touch then.
+        """
         rows, now = self._read(), self._step()
+        first = min(now - 1, max(self._codes_since, now - STEPS_OF_COMMAND)) if is_of_command else now - 1
         for key in map(_key, devices):
-            rows[key] = [*rows.pop(key, ()), now - 1, now][-STEPS_KEPT:]
+            rows[key] = [*rows.pop(key, ()), *range(first, now + 1)][-STEPS_KEPT:]
         if program:
             rows[_program_key(program)] = _file_identity(program)
         text = json.dumps(dict(list(rows.items())[-DEVICES_KEPT:]))

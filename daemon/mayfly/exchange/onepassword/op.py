@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
+from mayfly.config.values import OTP_QUERY
+from mayfly.exchange.onepassword import windows_drive
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment, plain_environment
 from mayfly.shared import errors, programs
@@ -32,11 +34,13 @@ USUAL_PLACES = ("/usr/bin/op", "/usr/local/bin/op", "/opt/homebrew/bin/op", "/op
 def find_op(onepassword: Way, environ: Mapping[str, str], table: str = "onepassword") -> str:
     """The `op` to run: the configured one, or the first on PATH and in the usual places that nobody else can replace.
 
-    `table` is the name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could
-    have put there every `op` that is found.
+    An op.exe that is configured may be on a Windows drive, where Windows alone says who can replace it. `table` is the
+    name of the table in the config. Raises OnePasswordMissing, or ConfigInvalid if another user could have put there
+    every `op` that is found.
     """
+    is_exempt = windows_drive.exemption(onepassword.op) if onepassword.op else None
     try:
-        return programs.place_of(onepassword.op or "op", environ, USUAL_PLACES)
+        return programs.place_of(onepassword.op or "op", environ, USUAL_PLACES, is_exempt=is_exempt)
     except programs.NotFound as reason:
         if reason.distrusted:
             raise ConfigInvalid(*(f"op at {line}" for line in reason.distrusted)) from None
@@ -81,11 +85,9 @@ def too_old(which: str, table: str) -> OnePasswordMissing:
 
 
 def in_order(references: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """Each reference of some profiles once. The codes, each profile's last, are read last, because they expire."""
-    profiles = list(references)
-    keys = dict.fromkeys(reference for profile in profiles for reference in profile[:-1])
-    codes = dict.fromkeys(profile[-1] for profile in profiles)
-    return (*keys, *codes)
+    """Each reference of some profiles once. The codes are read last, because they expire."""
+    given = dict.fromkeys(reference for profile in references for reference in profile)
+    return tuple(sorted(given, key=lambda reference: reference.endswith(OTP_QUERY)))
 
 
 def template(references: Iterable[str]) -> bytes:
@@ -111,6 +113,7 @@ class Op:
         self._onepassword = onepassword
         self._references = references
         self._table = table
+        self._environ = environ
         self.program = program = find_op(onepassword, environ, table)
         account = ("--account", onepassword.account) if onepassword.account else ()
         try:
@@ -146,7 +149,7 @@ class Op:
             # Imported here: a login that succeeds does not need its table of patterns.
             from mayfly.exchange.onepassword.refusals import Asked, from_op
 
-            asked = Asked(self._references, self._onepassword, self._table)
+            asked = Asked(self._references, self._onepassword, self._table, self._environ)
             raise from_op(printed.stderr, asked, elapsed_seconds=printed.seconds)
         return self._checked(printed)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from mayfly.exchange.onepassword.environment import overlooked
 from mayfly.exchange.onepassword.op import too_old
 from mayfly.exchange.onepassword.texts import IGNORED, ROWS, STATUS_REFUSED, Row
 from mayfly.shared import errors
@@ -35,16 +36,29 @@ _RETRY_IN = re.compile(
 # Text that could be a value: as long as an ID, a key or a token, or the six digits of a code.
 _VALUE_LIKE = re.compile(r"[\w/+=-]{16,}|\b\d{6}\b")
 
+# Errors that surprise a person whose own `op` takes its account from a variable.
+OF_THE_ACCOUNT = (
+    errors.AccountAmbiguous,
+    errors.AccountNotFound,
+    errors.NotSignedIn,
+    errors.OnePasswordNotRunning,
+    errors.IntegrationOff,
+)
+
 RATE_LIMIT_SECONDS = 15 * 60
 LONGEST_SECONDS = 24 * 3600
 
 
 class Asked(NamedTuple):
-    """What `op` was asked for, by which way to 1Password, and the table of the config that says so."""
+    """What `op` was asked for, by which way to 1Password, and the table of the config that says so.
+
+    `environ` is the environment that `op`'s was taken from.
+    """
 
     references: Sequence[str]
     way: Way
     table: str
+    environ: Mapping[str, str] = {}
 
 
 def from_op(stderr: bytes, asked: Asked, *, elapsed_seconds: float) -> MayflyError:
@@ -71,9 +85,11 @@ def _made(row: Row, text: str, asked: Asked, elapsed_seconds: float) -> MayflyEr
             f"{row.message}: {_reference_at_fault(row.error, text, asked.references)}",
             hint="look it up in 1Password, and mend the config or the item",
         )
-    if row.error in _OF_THE_WAY:
-        return _OF_THE_WAY[row.error](row, asked)
-    return row.error(row.message, hint=row.hint)
+    made = _OF_THE_WAY[row.error](row, asked) if row.error in _OF_THE_WAY else row.error(row.message, hint=row.hint)
+    if isinstance(made, OF_THE_ACCOUNT):
+        lines = overlooked(asked.way, asked.environ, asked.table, "of the daemon's environment")
+        made.hint = "; ".join([made.hint, *lines])
+    return made
 
 
 # Errors of a way to 1Password

@@ -58,14 +58,14 @@ def botocore_proxies(location: StsLocation, environ: Mapping[str, str]) -> dict[
     return {"https": parts._replace(scheme=parts.scheme or "http").geturl()}
 
 
-def certificate_hint(environ: Mapping[str, str]) -> str:
+def certificate_hint(environ: Mapping[str, str], where: str = "for the daemon") -> str:
     """What mends a certificate that is not accepted, by the variable that is in force."""
     bundle = ca_bundle(environ)
     if bundle:
         return (
             f"{printable(bundle.value)} ({bundle.variable}) must hold the certificate of the authority that signed it"
         )
-    return "behind a company's proxy set AWS_CA_BUNDLE for the daemon to a file with the proxy's certificate"
+    return f"behind a company's proxy set AWS_CA_BUNDLE {where} to a file with the proxy's certificate"
 
 
 @cache

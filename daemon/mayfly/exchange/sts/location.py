@@ -70,11 +70,11 @@ def links(config: Config, name: str) -> list[Link]:
 
 
 def _link(profile: Profile) -> Link:
-    from mayfly.config.model import RoleProfile  # attrs: whoever has a config has imported it
+    from mayfly.config.model import RoleProfile  # attrs, which comes with a config anyway
 
     regions = profile.sts_region or ((profile.region,) if profile.region else ())
     arn = profile.role_arn if isinstance(profile, RoleProfile) else profile.mfa_id
-    return Link(regions, profile.sts_endpoint_url, arn)
+    return Link(regions, profile.sts_endpoint_url, arn or "")
 
 
 def location_of(chain: Sequence[Link], environ: Mapping[str, str], partition: str = "") -> StsLocation:

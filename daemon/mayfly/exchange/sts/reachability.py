@@ -33,6 +33,16 @@ def check_reachable(
         raise unreachable(location, "no connection")
 
 
+def unreachability(place: Place, environ: Mapping[str, str]) -> errors.MayflyError | None:
+    """The error that `check_reachable` raises for `place`, or None."""
+    location, alternatives = place
+    try:
+        check_reachable(location, environ, alternatives)
+    except errors.MayflyError as error:
+        return error
+    return None
+
+
 def unreachable(location: StsLocation, why: str, hint: str = "is the network up?") -> errors.AwsUnreachable:
     """The error for a call that never left this machine."""
     return errors.AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why})", hint=hint)

@@ -14,7 +14,7 @@ from mayfly.exchange.sts.assume_role import role_parameters
 from mayfly.exchange.sts.client import MAX_CONCURRENT_CALLS, Sts, keys_of
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import MayflyError, SessionEnded
+from mayfly.shared.errors import AccessDenied, MayflyError, SessionEnded
 from mayfly.shared.wire import Emit, Result
 
 
@@ -53,11 +53,18 @@ class Roles:
             async with self._call_slots:
                 result = await self._call(name, profile, source)
         except MayflyError as error:
+            self._explain(name, error)
             self._emit(Result(profile=name, outcome=error))
             raise
         self._emit(result)
         assert isinstance(result.outcome, Credentials)  # noqa: S101 - for mypy
         return result.outcome
+
+    def _explain(self, name: str, error: MayflyError) -> None:
+        """Add to AWS's refusal what it does not say: that the role may require the MFA which the session lacks."""
+        keys = self._config.ancestry(name)[0]
+        if isinstance(error, AccessDenied) and self._config.keys_of(name).mfa_id is None:
+            error.hint = f"{error.hint}; if the role's trust policy requires MFA, give {keys} otp and mfa_id"
 
     async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
         location = sts_location(self._config, name, self._environ)

@@ -1,4 +1,4 @@
-"""The calls that carry a code: GetSessionToken, or AssumeRole for a role that wants a code of its own.
+"""The calls of a login: GetSessionToken, or AssumeRole for a role that wants a code of its own. Without MFA no code.
 
 Each call is signed with the long-term access key of its item; all run at once. Imported only while `op` runs, because
 the import takes as long as a fingerprint does.
@@ -52,25 +52,31 @@ class Sessions:
         role_arn = profile.role_arn if isinstance(profile, RoleProfile) else None
         operation, parameters = _operation_of(profile)
         try:
-            location = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial))
+            location = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial or ""))
             answer = await self._sts.call(
                 location,
                 Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
                 operation,
                 **parameters,
-                SerialNumber=item.mfa_serial,
-                TokenCode=item.token_code,
+                **_device_and_code(item),
             )
             credentials = issued_credentials(
                 answer,
                 role_arn=role_arn,
-                account_arn=assumed_role_arn(answer) if role_arn else item.mfa_serial,
+                account_arn=assumed_role_arn(answer) if role_arn else item.mfa_serial or "",
                 duration_seconds=profile.duration_seconds,
             )
             credentials = await with_checked_account(credentials, profile, self._sts, location)
         except MayflyError as error:
             return Result(profile=name, outcome=error)
         return Result(profile=name, outcome=credentials, aws_at=answer.aws_at)
+
+
+def _device_and_code(item: Item) -> dict[str, str]:
+    """The two parameters of MFA; neither where the profile has none."""
+    if item.mfa_serial is None or item.token_code is None:
+        return {}
+    return {"SerialNumber": item.mfa_serial, "TokenCode": item.token_code}
 
 
 def _operation_of(profile: Profile) -> tuple[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
     MayflyError
     ├── OurError              Mayfly, its config, its machine
-    │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing
+    │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing · OtpCommandFailed
     │   ├── ApprovalPending · ScreenLocked
     │   └── ExchangePending · ExchangeFailed
     ├── OnePasswordError      1Password, or the person in front of it
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         ExchangeFailed,
         ExchangePending,
         OnePasswordMissing,
+        OtpCommandFailed,
         ScreenLocked,
     )
 
@@ -121,6 +122,7 @@ __all__ = [
     "OnePasswordOffline",
     "OnePasswordRateLimited",
     "OnePasswordUnknown",
+    "OtpCommandFailed",
     "OurError",
     "ReferenceInvalid",
     "RegionDisabled",

@@ -25,6 +25,12 @@ class OnePasswordMissing(OurError, SetUpWrong):
     default_hint = "install the 1Password CLI"
 
 
+class OtpCommandFailed(OurError, HumanMustAct):
+    """`otp_command` failed, did not end in time, or printed no one-time password. Perhaps nobody touched the key."""
+
+    default_hint = "see that the command works in a terminal, then run 'mayfly login'"
+
+
 class ApprovalPending(OurError, HumanMustAct):
     """The client has waited for `cold_wait_seconds`; the exchange goes on."""
 
