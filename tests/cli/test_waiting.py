@@ -136,7 +136,7 @@ async def test_whoami_and_console_tell_what_they_wait_for(world: World) -> None:
     """Both get credentials first, which may take a person."""
     role = f'[profiles.admin]\nsource_profile = "nsrc"\nrole_arn = "arn:aws:iam::{SEED_ACCOUNT}:role/Admin"\n'
     world.write_toml(SEED_TOML + role)
-    world.vault.update(prompt={"delay_s": 1.0})
+    world.vault.update(prompt={"delay_s": 1.5})
     async with world.serve():
         whoami = await world.run("whoami", "nsrc")
         await world.run("forget")

@@ -20,9 +20,6 @@ from mayfly.shared.errors import ConfigInvalid
 # The words after `--` are not parsed; they come as `given.command`.
 TAKES_COMMAND = True
 
-# Standard error is the command's, and may be a file that others read: no line for a wait that is soon over.
-LINES_AFTER_SECONDS = 0.8
-
 # The exit codes of shells.
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
@@ -90,7 +87,7 @@ def _path(profile: str) -> str:
 def _have_credentials(call: client.Call, profile: str, command: list[str]) -> None:
     """Wait for them; raises Stop if there are none."""
     not_done = f"; {command[0]} was not run"
-    daemon_calls.waited_answer(call, profile, lines_after_seconds=LINES_AFTER_SECONDS, not_done=not_done)
+    daemon_calls.waited_answer(call, profile, lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS, not_done=not_done)
 
 
 def _become(command: list[str], variables: dict[str, str]) -> NoReturn:

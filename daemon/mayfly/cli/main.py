@@ -5,6 +5,7 @@ Only this command's file is imported and only its parser is built, because each 
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import sys
@@ -109,12 +110,20 @@ def _prepare_streams() -> None:
     """Make both streams take every text.
 
     Python has None for a stream that was closed (`>&-`): /dev/null takes its place. A character that the locale's
-    encoding lacks is written as its escape sequence.
+    encoding lacks is written as its escape sequence, and our own … as three dots.
     """
+    codecs.register_error("mayfly", _escaped)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until we end
-        getattr(sys, name).reconfigure(errors="backslashreplace")
+        getattr(sys, name).reconfigure(errors="mayfly")
+
+
+def _escaped(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    letters = problem.object[problem.start : problem.end].replace("…", "...")
+    return letters.encode("ascii", "backslashreplace").decode("ascii"), problem.end
 
 
 def _drop_output() -> None:
