@@ -17,7 +17,7 @@ import pytest
 from mayfly.cli import client, speech, waiting
 from mayfly.demo.op.vault import ITEM, VAULT
 from support.desks import Screen
-from support.terminals import Terminal
+from support.terminals import ROWS, Terminal
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
@@ -45,16 +45,16 @@ async def test_a_line_on_a_terminal_fits_counts_and_goes(world: World) -> None:
     counting = re.compile(f"{APPROVE}, ([5-9]|[1-9]\\d) s so far")
     async with world.serve():
         first = Terminal(world, "login", columns=50)
-        await first.until(lambda lines: lines == [APPROVE[:47]])
-        first.resize(40)
-        await first.until(lambda lines: lines == [APPROVE[:37]])
-        first.resize(80)
-        await first.until(lambda lines: lines == [APPROVE])
+        await first.until_lines(lambda lines: lines == [APPROVE[:47]])
+        first.resize(40, ROWS)
+        await first.until_lines(lambda lines: lines == [APPROVE[:37]])
+        first.resize(80, ROWS)
+        await first.until_lines(lambda lines: lines == [APPROVE])
         first.interrupt()
         stopped = await first.end()
         second = Terminal(world, "login")
-        (seen,) = await second.until(lambda lines: lines and counting.fullmatch(lines[0]))
-        await second.until(lambda lines: counting.fullmatch(lines[0]) and lines != [seen])
+        (seen,) = await second.until_lines(lambda lines: lines and counting.fullmatch(lines[0]))
+        await second.until_lines(lambda lines: counting.fullmatch(lines[0]) and lines != [seen])
         world.vault.update(prompt={"answer": "approve"})
         code = await second.end()
 
@@ -77,9 +77,9 @@ async def test_the_time_to_the_next_code_runs_down(world: World) -> None:
     line = re.compile(r"mayfly: waiting for the next one-time password, (\d+) s \(nsrc\)")
     async with world.serve() as daemon:
         terminal = Terminal(world, "login")
-        await terminal.until(lambda lines: lines and line.fullmatch(lines[0]))
+        await terminal.until_lines(lambda lines: lines and line.fullmatch(lines[0]))
         (first,) = terminal.lines
-        await terminal.until(lambda lines: line.fullmatch(lines[0]) and lines != [first])
+        await terminal.until_lines(lambda lines: line.fullmatch(lines[0]) and lines != [first])
         (second,) = terminal.lines
         terminal.interrupt()
         code = await terminal.end()
@@ -96,7 +96,7 @@ async def test_exec_waits_before_it_becomes_the_command(world: World) -> None:
     world.vault.update(prompt={"answer": "ignore"})
     async with world.serve():
         first, second = (Terminal(world, "exec", "--", "sh", "-c", "echo ran") for _ in range(2))
-        await asyncio.gather(*(each.until(lambda lines: lines == [APPROVE]) for each in (first, second)))
+        await asyncio.gather(*(each.until_lines(lambda lines: lines == [APPROVE]) for each in (first, second)))
         first.interrupt()
         stopped = await first.end()
         world.vault.update(prompt={"answer": "approve"})
@@ -111,7 +111,7 @@ async def test_a_dumb_terminal_gets_lines(world: World) -> None:
     world.vault.update(prompt={"answer": "ignore"})
     async with world.serve():
         terminal = Terminal(world, "login", env={"TERM": "dumb"})
-        await terminal.until(lambda lines: lines == [APPROVE])
+        await terminal.until_lines(lambda lines: lines == [APPROVE])
         world.vault.update(prompt={"answer": "approve"})
         await terminal.end()
 
