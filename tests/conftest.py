@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import coverage
 import pytest
 
 from hypothesis import HealthCheck, settings
@@ -19,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from mayfly.demo.sts.server import EmbeddedSts
 from support import faketime, nursery
 from support.exchange import Clock
+from support.following import followed
 from support.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
 from support.nursery import MAYFLY
 from support.world import World
@@ -94,15 +94,12 @@ def _open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _not_followed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Coverage knows the lines behind the laws from the tests that name them one by one."""
+def _followed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a world Mayfly runs in processes of its own: in the worker, coverage would only take time."""
     is_unfollowed = any(request.node.get_closest_marker(name) for name in ("laws", "unfollowed"))
-    followed = coverage.Coverage.current() if is_unfollowed else None
-    if followed:
-        followed.stop()
-    yield
-    if followed:
-        followed.start()
+    is_outside = "world" in request.fixturenames
+    with followed(worker=not (is_unfollowed or is_outside), processes=not is_unfollowed):
+        yield
 
 
 @pytest.fixture(name="clock")

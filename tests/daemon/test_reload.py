@@ -13,7 +13,7 @@ import pytest
 from mayfly.demo.sts.server import Role
 from support.exchange import program, until
 from support.people import calls_of, counts, early, fetch_all, fetch_together, inhabited, keys, keys_in, role, rows_of
-from support.world import SEED_TOML, Ended, Served, World, free_port
+from support.world import PATIENCE_SECONDS, SEED_TOML, Ended, Served, World, free_port
 
 
 BEFORE = keys("ann") + keys("bob") + role("Admin", "ann") + role("Reader", "bob") + role("Deep", "Admin")
@@ -217,7 +217,8 @@ async def test_a_rename_under_a_prompt_is_told_at_once_in_every_way_of_waiting(w
         await asyncio.sleep(1)
         world.write_toml("cold_wait_seconds = 60\n" + SEED_TOML.replace("nsrc]", "other]"))
         reloaded = await world.run("reload")
-        async with asyncio.timeout(5):
+        # Long before `cold_wait_seconds` are over.
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answer, ended = await client, await asyncio.gather(*commands)
         row = next(iter(await rows_of(world)))
 

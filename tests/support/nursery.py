@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import coverage
+from support.following import following
 
 
 NEST = Path(__file__).with_name("nest.py")
@@ -193,7 +193,7 @@ class Nursery:
             _nests[library] = Nest(library)
         ours, theirs = socket.socketpair()
         asked = {"program": self._program, "argv": list(argv), "env": env, "folder": folder, "descriptors": descriptors}
-        request = json.dumps(asked | {"is_followed": coverage.Coverage.current() is not None}).encode()
+        request = json.dumps(asked | {"is_followed": following.processes}).encode()
         with theirs:
             socket.send_fds(_nests[library].line, [request], [*streams, theirs.fileno()])
         return Hatchling(ours)

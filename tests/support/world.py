@@ -17,11 +17,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import coverage
-
 from mayfly.daemon.log_events import UNLISTED
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
+from support.following import following
 
 
 if TYPE_CHECKING:
@@ -103,8 +102,7 @@ def _is_free(port: int) -> bool:
 
 def measured() -> dict[str, str]:
     """What has coverage follow a process that is started from scratch: it costs as much as the start itself."""
-    is_followed = coverage.Coverage.current() is not None
-    return {name: value for name, value in os.environ.items() if is_followed and name.startswith("COVERAGE_")}
+    return {name: value for name, value in os.environ.items() if following.processes and name.startswith("COVERAGE_")}
 
 
 class World:

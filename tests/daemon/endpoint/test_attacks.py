@@ -11,7 +11,7 @@ from support.raw import Line, asking, dial, get, replies
 from support.warm import Warm
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.unfollowed]
 
 # Word for word: so nothing of what was sent can be in them.
 TEXTS = {
