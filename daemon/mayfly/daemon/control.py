@@ -36,6 +36,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body
 from mayfly.daemon.http.connection import Connection
+from mayfly.daemon.http.shared_answer import SharedAnswer
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import process_body
@@ -82,6 +83,7 @@ class Control:
         self._events = events
         self._audit = audit
         self._status = status
+        self._shared_status = SharedAnswer(self._make_status)
         self._reload_config = reload_config
         self._reload_tokens = reload_tokens
         self._routes: dict[str, Route] = {
@@ -118,6 +120,9 @@ class Control:
             return error_answer(error, profile or "")
 
     async def _show_status(self, _call: Call) -> Answer:
+        return await self._shared_status.get()
+
+    async def _make_status(self) -> Answer:
         return json_answer(200, await self._status())
 
     async def _stream(self, _call: Call) -> Answer:

@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from mayfly.daemon.http import acceptor as acceptors
 from mayfly.daemon.http.acceptor import ANSWERS_PER_SECOND, BACKLOG, Acceptor
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import Connection
+from mayfly.daemon.http.crowd import FEW
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Server
 from support.raw import dial, dial_unix, filled, get, replies
@@ -138,6 +140,25 @@ async def test_a_client_that_waits_for_a_place_is_answered_at_the_end() -> None:
             await server.shutdown(1)
 
     assert [] == told
+
+
+async def test_a_process_that_has_its_share_of_the_control_socket_is_told_so(tmp_path: Path) -> None:
+    """While all places are taken, it gets no more; its connections stay."""
+    path = tmp_path / "s"
+
+    async with AsyncExitStack() as stack:
+        _, told = await stack.enter_async_context(
+            serving(_handle, admit=lambda _sock: Peer(0, pid=7), places=FEW + 1, path=path, has_reserve=True)
+        )
+        lines = [await stack.enter_async_context(dial_unix(path)) for _ in range(FEW + 1)]
+        async with dial_unix(path) as refused:
+            reply = await refused.reply()
+        for line in lines:
+            line.send(REQUEST)
+            assert 200 == (await line.reply()).status
+
+    assert (503, "Crowded") == (reply.status, reply.json["code"])
+    assert ["crowded"] == told
 
 
 async def test_a_command_that_makes_room_is_told_so(tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ class _Listener:
         return True
 
 
-def gone(port: list[str], control: list[str], newcomer: str, reserved: int = 1) -> str:
-    """What goes for one more on `newcomer`, where there are no more places: a connection, or "later", or "none"."""
+def gone(port: list[str], control: list[str], newcomer: str, *, reserved: int = 1, pid: int = 1) -> str:
+    """What goes for one more on `newcomer`, where all places are taken: a connection, or "later", or "none"."""
     places = Places(len(port) + len(control), reserved)
     listeners = {"port": _Listener(places, *port), "control": _Listener(places, *control, has_reserve=True)}
-    room = places.make_room(listeners[newcomer])
+    room = places.make_room(listeners[newcomer], pid)
     dropped = [f"{name} {guest}" for name, one in listeners.items() for guest in one.dropped]
     return dropped[0] if room is Room.MADE else room.name.lower()
 
@@ -118,6 +118,22 @@ def test_a_crowd_makes_room_first(port: list[str], control: list[str], newcomer:
     assert expected == gone(port, control, newcomer)
 
 
+@pytest.mark.parametrize(
+    ("control", "pid", "expected"),
+    [
+        (["waits of 7"] * _CROWD, 7, "none"),
+        (["waits of 7"] * _CROWD, 8, "control waits of 7 0"),
+        (["waits of 7"] * FEW, 7, "control waits of 7 0"),
+        ([*["new of 7"] * _CROWD, *["stream of 8"] * _CROWD], 7, "none"),
+        ([*["new of 7"] * _CROWD, *["waits of 8"] * (_CROWD + 1)], 7, "none"),
+        ([*["new of 7"] * _CROWD, *["waits of 8"] * (_CROWD + 2)], 7, f"control waits of 8 {_CROWD}"),
+    ],
+)
+def test_a_process_that_has_its_share_gets_no_more(control: list[str], pid: int, expected: str) -> None:
+    """The process with the most connections replaces none by a new one; another takes a place of it."""
+    assert expected == gone(["waits"], control, "control", pid=pid)
+
+
 def test_half_of_the_reserve_is_for_commands_that_wait() -> None:
     """So many wait undisturbed beside any number of late requests; of more one goes."""
     control = [f"waits of {number}" for number in range(4)]
@@ -132,7 +148,7 @@ def test_of_commands_that_wait_no_more_go_than_are_too_many() -> None:
     control = _Listener(places, *["waits"] * 10, "new", "new", has_reserve=True)
     rooms = []
     for number in range(4):
-        rooms.append(places.make_room(control))
+        rooms.append(places.make_room(control, 1))
         control.guests.append(_Guest("new", 100 + number))
 
     assert [Room.MADE, Room.MADE, Room.LATER, Room.LATER] == rooms
@@ -148,13 +164,13 @@ def test_what_was_chosen_together_is_looked_at_again() -> None:
     assert isinstance(second, _Guest)
     assert isinstance(last, _Guest)
     for step in range(2):
-        assert Room.MADE == places.make_room(port)
+        assert Room.MADE == places.make_room(port, 0)
         port.guests.append(_Guest("waits", 10 + step))
         second.stage = Stage.WAITS
     now = CHOSEN_SECONDS
     last.stage = Stage.STREAMS
     port.guests.append(_Guest("stream", 20))
-    assert Room.MADE == places.make_room(port)
+    assert Room.MADE == places.make_room(port, 0)
 
     assert ["rests 0", "rests 2", "rests 3"] == port.dropped
     assert [second, first, third] != port.guests
@@ -165,7 +181,7 @@ def test_the_reserve_is_the_control_sockets() -> None:
     places = Places(3, reserved=1)
     port, control = _Listener(places, "waits", "waits"), _Listener(places, has_reserve=True)
 
-    assert (Room.NONE, Room.FREE) == (places.make_room(port), places.make_room(control))
+    assert (Room.NONE, Room.FREE) == (places.make_room(port, 0), places.make_room(control, 1))
 
 
 @pytest.mark.parametrize("limit", [256, 512, 1024, 4096, 20_000, 1_048_576])

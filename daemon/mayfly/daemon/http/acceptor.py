@@ -12,17 +12,20 @@ import socket
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from mayfly.daemon.admission import Peer
-from mayfly.daemon.http.connection import FOREIGN
+from mayfly.daemon.http.connection import CROWDED, FOREIGN
 from mayfly.daemon.http.places import Room
 from mayfly.daemon.http.server import Server
 
 
 # As long as the kernel allows (net.core.somaxconn, 4096 by default).
 BACKLOG = 4096
-# The number of connections that are admitted, and that are looked at, before requests are read again.
+# The number of connections that are admitted, and that are looked at, before requests are read again. The more
+# connections are open, the longer it takes to read from all of them, and the more are admitted at once.
 ADMITTED_AT_ONCE = 16
+ADMITTED_SHARE = 1 / 8
 AT_ONCE = 128
 # Refused clients that get an answer; more are closed without one.
 ANSWERS_PER_SECOND = 32
@@ -89,9 +92,9 @@ class Acceptor:
         if not self._may_accept():
             self._wait()
             return
-        admitted = 0
-        for _ in range(AT_ONCE):
-            if admitted == ADMITTED_AT_ONCE:
+        admitted, most = 0, max(ADMITTED_AT_ONCE, int(self._server.count * ADMITTED_SHARE))
+        for _ in range(max(AT_ONCE, most)):
+            if admitted == most:
                 return
             try:
                 client, _ = self._sock.accept()
@@ -125,17 +128,24 @@ class Acceptor:
         return self._is_seated(client, peer)
 
     def _is_seated(self, client: socket.socket, peer: Peer) -> bool:
-        room = self._server.make_room()
+        room = self._server.make_room(peer)
         if room is Room.LATER:
             # The next ones stay in the listen queue. By the time that one is accepted, its request is there.
             self._held = (client, peer)
             self._pause = self._loop.call_later(LOOK_AGAIN_SECONDS, self._start)
         elif room is Room.NONE:
-            client.close()
+            self._turn_away(client)
         else:
             self._serve(client, peer)
             return True
         return False
+
+    def _turn_away(self, client: socket.socket) -> None:
+        """Close the connection; a command is told so, if that can be said without waiting."""
+        if self._server.has_reserve:
+            with suppress(OSError):
+                client.send(CROWDED.last)
+        client.close()
 
     def _serve(self, client: socket.socket, peer: Peer) -> None:
         self._server.expect()

@@ -37,8 +37,8 @@ FOREIGN = refusal(
     "ForeignUser",
     "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
 )
-_CROWDED = refusal(
-    503, "Crowded", "too many commands wait for credentials: this one made room for another, and may be tried again"
+CROWDED = refusal(
+    503, "Crowded", "there are too many connections to the control socket: this one made room for another; try again"
 )
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
@@ -211,7 +211,7 @@ class Connection(RequestHandler):
         transport = self.transport
         if transport is not None:
             if self.awaits and self.is_open:
-                transport.write(_CROWDED.last)
+                transport.write(CROWDED.last)
             transport.abort()
 
     def note_answer(self) -> None:

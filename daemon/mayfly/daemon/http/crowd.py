@@ -88,6 +88,14 @@ class Group(NamedTuple):
 Groups = dict[Group, list[Guest]]
 
 
+def has_its_share(listener: Listener, pid: int) -> bool:
+    """True if a process has more than `FEW` connections, and with one more as many as the process that has the most."""
+    if not (pid and listener.has_reserve):
+        return False
+    sizes = Counter(map(_pid, listener.guests))
+    return sizes[pid] > FEW and sizes[pid] + 1 >= max(sizes.values())
+
+
 def grouped(listeners: Iterable[Listener]) -> Groups:
     """All connections of these listeners, oldest first in each group."""
     found: defaultdict[tuple[Listener, int, int, Stage, str], list[Guest]] = defaultdict(list)

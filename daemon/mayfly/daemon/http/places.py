@@ -2,7 +2,8 @@
 
 The descriptors of a process are limited, and a flood on one listener must leave some to the other, to exchanges and to
 files. So there is one budget. If it is used up, a new connection takes the place of the one that goes first (crowd.py).
-If time must pass before one may go, the new one waits for it. If none will go, the new one is closed.
+If time must pass before one may go, the new one waits for it. If none will go, the new one is closed, and so is one of
+a process that has its share of the control socket: to refuse it costs less than to let a flood replace itself.
 
 The control socket has a reserve. Half of it is for commands that wait for credentials, and the other half for short
 ones: clients of the endpoint can take neither, and commands that wait cannot take the half of the short ones.
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from mayfly.daemon.http.crowd import Guest, Listener, Stage, first, grouped, is_one_soon_late, may_go
+from mayfly.daemon.http.crowd import Guest, Listener, Stage, first, grouped, has_its_share, is_one_soon_late, may_go
 
 
 CONNECTIONS = 2048
@@ -31,7 +32,7 @@ class Room(Enum):
     FREE = "there is one"
     MADE = "another connection has been closed"
     LATER = "not yet: a connection may go in a moment"
-    NONE = "every other connection has to stay"
+    NONE = "every other connection has to stay, or this process has its share"
 
 
 class Places:
@@ -52,11 +53,13 @@ class Places:
         """Share the places with one more listener."""
         self._listeners.append(listener)
 
-    def make_room(self, listener: Listener) -> Room:
-        """Make room for one more connection of `listener`, by closing another if need be."""
+    def make_room(self, listener: Listener, pid: int) -> Room:
+        """Make room for one more connection of `listener`, by closing another if need be; 0 is an unknown process."""
         is_full = listener.count >= self._total - (0 if listener.has_reserve else self._reserved)
         if not is_full and sum(each.count for each in self._listeners) < self._total:
             return Room.FREE
+        if has_its_share(listener, pid):
+            return Room.NONE
         # A listener that has all the places that it may have needs one of its own.
         crowd = [listener] if is_full else self._listeners
         if self._drop_chosen(crowd):

@@ -75,9 +75,9 @@ class Server(web.Server):
         connection.turn_away()
         return True
 
-    def make_room(self) -> Room:
+    def make_room(self, peer: Peer) -> Room:
         """Make room for one more connection, by closing another if need be."""
-        room = self._places.make_room(self)
+        room = self._places.make_room(self, peer.pid)
         if room in (Room.MADE, Room.NONE):
             self.on_refusal("crowded")
         return room
