@@ -7,7 +7,7 @@ import sys
 
 # They run in every shell start-up, before every `aws` command or in every prompt. They live for some ms, so collecting
 # garbage would only make their imports slower, and Python's exit would free memory that the kernel frees anyway.
-ENDS_AT_ONCE = {"env", "credential-process", "status"}
+ENDS_AT_ONCE = {"env", "credential-process", "status", "prompt"}
 
 
 def main() -> int:

@@ -8,6 +8,7 @@
     batches.py       the request for one exchange
     code_queue.py    which logins wait for the next one-time password
     exchanges.py     one exchange from start to end
+    spare.py         an exchange that is opened while the desk looks at the screen
     progress.py      each profile's status, and what is waited for
     recorder.py      recording new credentials and failures in the ledger
     result_checks.py checks of a result before it is recorded

@@ -150,11 +150,19 @@ class Renewals:
         passes_lock = asking.person and asking.person.through_lock
         asks_human = self._ledger.policy(name, self._clock()).asks_human
         if self._heeds_lock(name) or (asks_human and not passes_lock):
+            self._foresee_login(name, asking.trigger)
             await self._presence.see()
         name = self._name_of(asking.profile)
         is_person = asking.trigger is Trigger.PERSON
         answer = self._for_person(name, asking) if is_person else self._for_client(name, asking)
         return Started(answer, self._ledger.config.origins[asking.profile])
+
+    def _foresee_login(self, name: str, trigger: Trigger) -> None:
+        """Have an exchange opened while the desk looks, if the screen alone can be in the way of a login."""
+        base, now = self._ledger.base(name), self._clock()
+        policy, scene = self._ledger.policy(base, now), self._presence.scene
+        if not self._presence.is_fresh and self._ledger[base].may_renew(policy, trigger, scene, now):
+            self._lanes.foresee()
 
     def _heeds_lock(self, name: str) -> bool:
         """True if a lock forbids credentials that are needed for `name`."""
