@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mayfly.demo.sts.server import Role
 from mayfly.shared import wire
 from support.codes import Authenticator, on_command
 from support.exchange import (
@@ -21,6 +22,7 @@ from support.exchange import (
     login,
     program,
     put,
+    robot,
     role_profile,
     sts_called,
     until,
@@ -96,6 +98,7 @@ NOT_FOUND = {
 async def test_a_command_that_cannot_be_run_is_told_before_anybody_is_asked(world: World) -> None:
     """The rule for every program that is run: found on PATH or by an absolute path, where nobody else can write."""
     program(world.home / "loose/keyman", "#!/bin/sh\necho 123456\n").parent.chmod(0o777)
+    program(world.op, f"#!/bin/sh\n: > {world.folder}/started\n")
     names = [name.format(home=world.home) for name in NOT_FOUND]
     profiles = [on_command(f"p{number}", name) for number, name in enumerate(names)]
     world.write_toml("\n".join(profiles))
@@ -106,7 +109,7 @@ async def test_a_command_that_cannot_be_run_is_told_before_anybody_is_asked(worl
         error = ended.error(f"p{number}")
         assert "ConfigInvalid" == error.code
         assert error.message.startswith(f"otp_command: {complaint.format(home=world.home)}")
-    assert [] == world.vault.calls()
+    assert not (world.folder / "started").exists()
 
 
 async def test_a_program_that_cannot_start_is_told(world: World) -> None:
@@ -198,19 +201,19 @@ async def test_a_touch_that_takes_long_uses_up_every_step_since(world: World, cl
 
 
 async def test_codes_of_op_are_sent_before_a_command_runs(tmp_path: Path, clock: Clock) -> None:
-    """A touch may take its time; until then the code of another profile would be too old, and roles would wait."""
-    async with inhabited(tmp_path, ["ann", "bob"], clock=clock) as world:
+    """A touch may take its time: the code of another profile would be too old by then, and its roles would wait."""
+    async with inhabited(tmp_path, ["ann", "bob"], [Role(name="Admin")], clock=clock) as world:
         fields = world.vault.state()["items"][-1]["fields"]
         seed = next(field["seed"] for field in fields if field["label"] == "totp")
         go = world.folder / "touched"
         key = Authenticator(world, script=WHEN_TOUCHED.format(str(go)), seed=seed)
-        world.write_toml(keys("ann") + on_command("bob", key.path, item="bob"))
+        world.write_toml(keys("ann") + role_profile("admin", ADMIN, "ann") + on_command("bob", key.path, item="bob"))
         async with exchange(world) as process:
             assert process.stdout is not None
-            await put(process, login(world, "bob", "ann"))
+            await put(process, login(world, "bob", "ann", "admin"))
             assert wire.MAY_I == await process.stdout.readline()
-            first = wire.parse_result(await process.stdout.readline())
-            assert ("ann", 1) == (first.profile, len(world.vault.calls()))
+            early = [wire.parse_result(await process.stdout.readline()).profile for _ in range(2)]
+            assert ["ann", "admin"] == early
             go.touch()
             second = await answer(process)
         assert {"bob": "Credentials"} == second.verdicts
@@ -220,13 +223,9 @@ async def test_codes_of_op_are_sent_before_a_command_runs(tmp_path: Path, clock:
 @pytest.mark.parametrize(("line", "asks"), [("", True), ("otp_unattended = true", False)])
 async def test_a_command_that_may_need_a_person_asks_the_daemon_first(world: World, line: str, *, asks: bool) -> None:
     """The screen may be locked by then. Where the config says that nobody is needed, nobody is asked."""
-    world.vault.update(mode="service", service_token="ops_made_up")
-    token = world.home / "token"
-    token.write_text("ops_made_up")
-    token.chmod(0o600)
     slow = program(world.folder / "slow/op", f'#!/bin/sh\nsleep 1.2\nexec {world.op} "$@"\n')
     key = Authenticator(world)
-    world.write_toml(f'[onepassword]\nop = "{slow}"\ntoken_file = "{token}"\n' + on_command("key", key.path, line))
+    world.write_toml(f'[onepassword]\nop = "{slow}"\n{robot(world)}\n' + on_command("key", key.path, line))
 
     async with exchange(world) as process:
         assert process.stdin is not None

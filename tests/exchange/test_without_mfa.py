@@ -66,7 +66,7 @@ async def test_a_failure_of_sts_costs_no_second_prompt(world: World, fault: Faul
 
 
 async def test_two_profiles_without_mfa_do_not_wait_for_each_other(world: World) -> None:
-    """No device is shared where there is none: one `op`, and both calls at once."""
+    """No device is shared where there is none: both come from one `op`, in the same time step."""
     world.write_toml(without_mfa("plain") + without_mfa("short", "duration_seconds = 3600"))
     async with exchange(world) as process:
         await put(process, login(world, "plain", "short"))

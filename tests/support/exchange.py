@@ -270,6 +270,15 @@ def with_onepassword(world: World, text: str = "", profiles: str = SEED_TOML) ->
     world.write_toml(f"[onepassword]\n{text}\n{profiles}")
 
 
+def robot(world: World) -> str:
+    """Make the vault one of a service account; the line of [onepassword] with its token."""
+    world.vault.update(mode="service", service_token="ops_made_up")
+    token = world.home / "token"
+    token.write_text("ops_made_up")
+    token.chmod(0o600)
+    return f'token_file = "{token}"'
+
+
 def key_profile(name: str, item: str = ITEM, more: str = "", vault: str = VAULT) -> str:
     where = f"op://{vault}/{item}"
     return f"""

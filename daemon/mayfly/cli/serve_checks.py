@@ -41,9 +41,9 @@ def _warn_of_commands(found: Config) -> None:
     from mayfly.exchange import otp_command
 
     for name in dict.fromkeys(found.ancestry(profile)[0] for profile in found.profiles):
-        if found.keys_of(name).otp_command:
+        if words := found.keys_of(name).otp_command:
             try:
-                otp_command.find(found.keys_of(name), os.environ)
+                otp_command.find(words, os.environ)
             except ConfigInvalid as error:
                 for problem in error.problems:
                     speech.warning(f"{found.source}: profiles.{name}.{problem}")

@@ -37,6 +37,7 @@ class Sketch(NamedTuple):
     table: str
     references: tuple[str, ...]
     otp: str | None
+    otp_command: tuple[str, ...] | None
     mfa_id: str | None
     links: tuple[Link, ...]
 
@@ -79,6 +80,7 @@ def _sketch(tree: Tree, base: str) -> Sketch:
             values.reference(keys["access_key_id"]), values.reference(keys["secret_access_key"]), mfa_id, otp
         ),
         otp=otp,
+        otp_command=_words(keys["otp_command"]) if "otp_command" in keys else None,
         mfa_id=mfa_id,
         links=tuple(map(_link, line)),
     )
@@ -89,7 +91,7 @@ def _mfa_device(keys: Tree) -> str | None:
 
 
 def _has_no_codes(keys: Tree) -> bool:
-    """True if nothing gives codes. What two sources of codes are, the whole check tells."""
+    """True if nothing gives codes. That two sources do, the whole check tells."""
     return keys.keys().isdisjoint(("otp", "otp_command"))
 
 
@@ -108,12 +110,16 @@ def _link(table: Tree) -> Link:
     return Link(regions, url, values.role_arn(table["role_arn"]))
 
 
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(map(kinds.text, kinds.array(value)))
+
+
 _WAY: Mapping[str, Any] = {
     "op": values.file_path,
     "account": kinds.text,
     "timeout_seconds": values.CHECKS[values.LimitSeconds],
     "token_file": values.file_path,
-    "token_command": lambda words: tuple(map(kinds.text, kinds.array(words))),
+    "token_command": _words,
     "connect_host": values.endpoint_url,
     "connect_token_file": values.file_path,
 }

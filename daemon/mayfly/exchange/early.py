@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mayfly.config import document
 from mayfly.config.sketch import Sketch, sketches
 from mayfly.config.way import PlainWay
+from mayfly.exchange import otp_command
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, find_op, in_order
@@ -69,6 +70,8 @@ class Early:
         (table,) = {login.table for login in logins}
         way = logins[0].way
         find_op(way, environ, table)
+        for words in {login.otp_command for login in logins if login.otp_command}:
+            otp_command.find(words, environ)
         stss = {(location_of(login.links, environ), alternatives_to(login.links, environ)) for login in logins}
         for location, _ in stss:
             check_settings(location, environ)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import re
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mayfly.config.model import KeyProfile
 from mayfly.exchange.onepassword import command
 from mayfly.exchange.onepassword.environment import passed_on
 from mayfly.shared.errors import OtpCommandFailed
 
+
+if TYPE_CHECKING:
+    from mayfly.config.model import KeyProfile
 
 _CODE = re.compile(rb"\s*([0-9]{6})\s*")
 
@@ -26,9 +29,9 @@ _FOR_CODES = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "GNUPGHOME", "PASSWORD_STORE_DI
 KEY = "otp_command"
 
 
-def find(profile: KeyProfile, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The command of `profile`, with the program's absolute path as its first word; raises ConfigInvalid."""
-    return command.found(KEY, profile.otp_command or (), environ)
+def find(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The command, with the program's absolute path as its first word; raises ConfigInvalid."""
+    return command.found(KEY, words, environ)
 
 
 def name(profile: KeyProfile) -> str:
@@ -38,7 +41,7 @@ def name(profile: KeyProfile) -> str:
 
 def one_time_password(profile: KeyProfile, environ: Mapping[str, str], limit_seconds: float) -> str:
     """The six digits that the command of `profile` prints; raises ConfigInvalid or OtpCommandFailed."""
-    words = find(profile, environ)
+    words = find(profile.otp_command or (), environ)
     try:
         printed = command.output(
             KEY,

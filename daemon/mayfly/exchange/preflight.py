@@ -31,9 +31,8 @@ class Preflight(NamedTuple):
         """
         try:
             find_op(self.onepassword, self.environ, self.table(name))
-            keys = self.config.keys_of(name)
-            if keys.otp_command:
-                otp_command.find(keys, self.environ)
+            if words := self.config.keys_of(name).otp_command:
+                otp_command.find(words, self.environ)
             check_settings(sts_location(self.config, name, self.environ), self.environ)
         except MayflyError as error:
             return error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.exchange import Answer, answer, exchange, login, program, with_onepassword
+from support.exchange import Answer, answer, exchange, login, program, robot, with_onepassword
 from support.others import by_root
 from support.world import World
 
@@ -43,13 +43,9 @@ def _put(world: World, name: str) -> Path:
 
 async def test_an_op_exe_that_the_config_names_is_run(world: World) -> None:
     """Its lines end as on Windows, and WSLENV has the token taken along, which Windows programs would not get else."""
-    world.vault.update(mode="service", service_token="ops_made_up")
-    token = world.home / "token"
-    token.write_text("ops_made_up")
-    token.chmod(0o600)
     place = _put(world, "op.exe")
 
-    ended = await _ask(world, f'op = "{place}"\ntoken_file = "{token}"', env={"WSL_INTEROP": "/run/WSL/7_interop"})
+    ended = await _ask(world, f'op = "{place}"\n{robot(world)}', env={"WSL_INTEROP": "/run/WSL/7_interop"})
 
     assert {"nsrc": "Credentials"} == ended.verdicts
     found = dict(line.split("=", 1) for line in (world.folder / "environ").read_text().splitlines() if "=" in line)

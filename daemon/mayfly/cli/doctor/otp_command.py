@@ -22,7 +22,7 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 def _check(facts: Facts, name: str, keys: KeyProfile) -> Check:
     try:
-        program, *_ = otp_command.find(keys, facts.environ)
+        program, *_ = otp_command.find(keys.otp_command or (), facts.environ)
     except ConfigInvalid as reason:
         return failure(f"otp-command.{name}", "\n".join(reason.problems), chmods_in(reason.problems) or facts.edit())
     whom = "a person" if keys.command_asks_human else "nobody"
