@@ -49,6 +49,9 @@ packages: $(VENV)/ready ## install wheel and sdist by pip, pipx and uv, and run 
 generate: $(VENV)/ready ## write the completions, the man pages and the tables of keys anew
 	@$(BIN)/python -m tests.generate
 
+picture: $(VENV)/ready ## draw docs/status.svg, the picture in the README, from a real run
+	@PYTHONPATH=tests $(BIN)/python -m tests.generate.picture
+
 clean: ## remove everything that the tasks above have made
 	rm -rf .venv .venv-* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -67,4 +70,4 @@ $(VENV)/ready: $(VENV)/installed
 	@$(PIP) install --constraint constraints.txt --group test --group check
 	@touch $@
 
-.PHONY: help demo test format bench soak sdks packages generate clean
+.PHONY: help demo test format bench soak sdks packages generate picture clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import signal
 import tempfile
@@ -10,16 +11,16 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import coverage
 import pytest
 
 from hypothesis import HealthCheck, settings
 
 from mayfly.demo.sts.server import EmbeddedSts
-from support import faketime
+from support import faketime, nursery
 from support.exchange import Clock
+from support.following import followed
 from support.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
-from support.nursery import EXCHANGE, MAYFLY, OP
+from support.nursery import MAYFLY
 from support.world import World
 
 
@@ -40,20 +41,39 @@ def pytest_configure() -> None:
     A shell has what it puts in the background ignore it, and that would be handed down.
     """
     faketime.tidy()
+    gc.disable()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests, which wait, begin every other worker's share: meanwhile the rest keeps the processors busy.
+
+    One of them at the end would have the other workers idle.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = iter([item for item in items if item not in slow])
+    shares = [len(items) * (number + 1) // workers - len(items) * number // workers for number in range(workers)]
+    mixed: list[pytest.Item] = []
+    for number, share in enumerate(shares):
+        first = slow[number // 2 :: (workers + 1) // 2] if number % 2 == 0 else []
+        mixed += [*first, *itertools.islice(rest, max(0, share - len(first)))]
+    items[:] = [*mixed, *rest]
 
 
 def pytest_collection_finish() -> None:
     """What has been collected stays: to go through it for garbage, again and again, takes longer than many a test."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
+    nursery.close_all()
     faketime.tidy()
-    for nursery in (EXCHANGE, MAYFLY, OP):
-        nursery.close()
 
 
 @pytest.fixture(name="world")
@@ -74,14 +94,12 @@ def _open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _not_followed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Coverage knows the lines behind the laws from the tests that name them one by one."""
-    followed = coverage.Coverage.current() if request.node.get_closest_marker("laws") else None
-    if followed:
-        followed.stop()
-    yield
-    if followed:
-        followed.start()
+def _followed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a world Mayfly runs in processes of its own: in the worker, coverage would only take time."""
+    is_unfollowed = any(request.node.get_closest_marker(name) for name in ("laws", "unfollowed"))
+    is_outside = "world" in request.fixturenames
+    with followed(worker=not (is_unfollowed or is_outside), processes=not is_unfollowed):
+        yield
 
 
 @pytest.fixture(name="clock")

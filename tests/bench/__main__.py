@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import cold, commands, life, newcomer, scale, warm
+from tests.bench import cold, commands, life, newcomer, refusal, scale, warm
 from tests.bench.table import Row, rendered
 
 
@@ -14,6 +14,7 @@ GROUPS = {
     "cold": cold.cold,
     "crowd": cold.crowd,
     "half-open": cold.half_open,
+    "refusal": refusal.refusal,
     "warm": warm.warm,
     "newcomer": newcomer.newcomer,
     "hang": warm.hang,

@@ -1,4 +1,4 @@
-"""What the daemon is compared with, each a process of its own: `python -m tests.bench.servers bare|unchecked`.
+"""What the daemon is compared with, each a process of its own: `python -m tests.bench.servers bare|unchecked|closing`.
 
 It reads the body that it is to answer from standard input, and prints its port.
 """
@@ -11,11 +11,12 @@ import sys
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from aiohttp import web
 
 from mayfly.daemon.admission import Peer
-from mayfly.daemon.http.acceptor import Acceptor
+from mayfly.daemon.http.acceptor import BACKLOG, Acceptor
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.server import Server
 
@@ -76,8 +77,19 @@ async def _unchecked(body: bytes) -> int:
     return int(sock.getsockname()[1])
 
 
+class _Closing(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+
+
+async def _closing(_body: bytes) -> int:
+    """asyncio's own server, which answers nobody."""
+    server = await asyncio.get_running_loop().create_server(_Closing, "127.0.0.1", 0, backlog=BACKLOG)
+    return int(server.sockets[0].getsockname()[1])
+
+
 async def _serve(kind: str, body: bytes) -> None:
-    port = await {"bare": _bare, "unchecked": _unchecked}[kind](body)
+    port = await {"bare": _bare, "unchecked": _unchecked, "closing": _closing}[kind](body)
     print(port, flush=True)
     await asyncio.Event().wait()
 

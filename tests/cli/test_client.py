@@ -181,7 +181,39 @@ async def test_without_a_daemon_every_command_says_how_to_start_it(world: World,
     )
 
 
-@pytest.mark.parametrize("argv", ["login nsrx", "forget nsrx", "whoami nsrx", "credential-process nsrx"])
+@pytest.mark.parametrize("command", ["login", "forget", "whoami", "console", "credential-process"])
+async def test_without_a_daemon_a_misspelt_profile_is_told_too(world: World, command: str) -> None:
+    """Both are to be mended; a profile of the config is not doubted."""
+    ended = await world.run(command, "nsrx")
+
+    assert (3, "") == (ended.code, ended.out)
+    assert [
+        "mayfly: error: the daemon does not run",
+        "mayfly: error: there is no profile 'nsrx': did you mean nsrc?",
+        "mayfly: hint: start it: mayfly serve   (or: mayfly install --now)",
+    ] == ended.err.splitlines()
+
+
+@pytest.mark.parametrize(
+    "argv", ["serve", "env", "exec -- true", "rotate", "aws-config", "status", "login", "whoami nsrc"]
+)
+async def test_without_a_config_every_command_says_how_to_make_one(world: World, argv: str) -> None:
+    """The hint stands on a line of its own; to start a daemon would be the second step."""
+    world.config.unlink()
+    ended = await world.run(*argv.split())
+
+    where = f"{world.config.parent}/config.toml: no config yet (config.json neither)"
+    is_of_daemon = ended.code == 3
+    assert [
+        f"mayfly: error: {'the daemon does not run' if is_of_daemon else where}",
+        "mayfly: hint: make a config: mayfly init   (or see mayfly work without one: mayfly demo)",
+    ] == ended.err.splitlines()
+    assert (argv in {"status", "login", "whoami nsrc"}, "") == (is_of_daemon, ended.out)
+
+
+@pytest.mark.parametrize(
+    "argv", ["login nsrx", "forget nsrx", "whoami nsrx", "console nsrx", "credential-process nsrx"]
+)
 async def test_unknown_profile_is_answered_with_the_nearest(world: World, argv: str) -> None:
     """A misspelt profile is wrong usage, and raises no prompt."""
     async with world.serve():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import sys
 
@@ -75,6 +76,23 @@ async def test_the_person_is_told_to_approve_and_to_run_it_again(world: World) -
 
     assert "" == rest
     assert {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken"} <= names
+
+
+async def test_nobody_is_told_to_approve_a_prompt_that_is_not_up(world: World) -> None:
+    """While another `op` holds the turn, the command says what it waits for; once the prompt is up it says that."""
+    world.vault.update(prompt={"answer": "ignore"})
+    world.run_dir.mkdir(mode=0o700, exist_ok=True)
+    async with world.serve(), AsyncExitStack() as stack:
+        with (world.run_dir / "op.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            process = await start(world, stack, "mayfly", "credential-process", "nsrc")
+            first = await said(process)
+        second = await said(process)
+        world.vault.update(prompt={"answer": "approve"})
+        await printed(process)
+
+    waiting = "mayfly: waiting for another login to end (nsrc); if this program gives up, run it again\n"
+    assert [waiting, ADVICE] == [first, second]
 
 
 @pytest.mark.slow

@@ -7,12 +7,20 @@ import json
 import signal
 import sys
 
+from pathlib import Path
+
 import pytest
 
+from mayfly.cli import speech, target
 from support.clients import ARN, CLIENTS, HOSTILE, WITH_REGION
-from support.world import World
+from support.world import SEED_TOML, World
 
 
+ROLE = """
+[profiles.admin]
+source_profile = "nsrc"
+role_arn = "arn:aws:iam::058264411872:role/Admin"
+"""
 SHOW = (sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
 
 
@@ -105,15 +113,20 @@ async def test_what_cannot_be_run_is_126(world: World, mode: int, why: str) -> N
     [
         (["nsrc"], "the command to run is missing: it follows --"),
         (["nsrc", "--"], "the command to run is missing: it follows --"),
-        (["nsrc", "aws", "s3"], "unrecognized arguments: aws s3"),
-        (["--", "aws"], "the following arguments are required: PROFILE"),
+        (["nsrc", "aws", "s3"], "aws: the command to run follows --"),
+        (["nsrc", "--s3", "aws"], "unrecognized arguments: --s3 aws"),
+        (
+            ["nsrc", "--min-life", "6", "--", "aws"],
+            "argument --min-life: '6' is no duration: expected one like 30m, 8h or 1h30m",
+        ),
     ],
 )
 async def test_wrong_usage_is_answered_by_the_usage(world: World, argv: list[str], error: str) -> None:
-    """If `--`, the command or the profile is missing, exit code 2, the usage and the missing part are given."""
+    """If `--` or the command is missing, or an option is wrong: exit code 2, the usage, and what is wrong."""
     ended = await world.run("exec", *argv)
 
-    usage = "usage: mayfly exec [-h] [--config FILE] [--token-file] [--allow-shadow] PROFILE -- CMD ..."
+    options = "[-h] [--config FILE] [--token-file] [--allow-shadow] [--min-life 6h]"
+    usage = f"usage: mayfly exec {options} [PROFILE] -- CMD ..."
     assert (2, "") == (ended.code, ended.out)
     assert [usage, f"mayfly: error: {error}", "mayfly: hint: mayfly exec --help"] == ended.err.splitlines()
 
@@ -132,7 +145,77 @@ async def test_a_client_under_exec_is_who_the_vault_says(world: World) -> None:
     async with world.serve():
         ended = await world.run("exec", "nsrc", "--", *("sh", "-c", CLIENTS["aws"]), env=HOSTILE)
 
-    assert (0, ARN + "\n", "") == (ended.code, ended.out, ended.err)
+    said = [line for line in ended.err.splitlines() if not line.startswith(("mayfly: waiting", "mayfly: asking"))]
+    assert (0, ARN + "\n", []) == (ended.code, ended.out, said)
+
+
+CHOICES: list[tuple[list[str], dict[str, str], str | None]] = [
+    (["a", "b"], {}, None),
+    (["a"], {}, "a"),
+    (["a"], {"AWS_PROFILE": "other"}, "a"),
+    (["a", "b"], {"AWS_PROFILE": "other"}, None),
+    (["a", "b"], {"AWS_PROFILE": "b"}, "b"),
+    (["a", "b"], {"AWS_PROFILE": ""}, None),
+    (["a", "b"], {"MAYFLY_PROFILE": "a", "AWS_PROFILE": "b"}, "a"),
+    (["a", "b"], {"MAYFLY_PROFILE": "", "AWS_PROFILE": "b"}, "b"),
+    (["a", "b"], {"AWS_DEFAULT_PROFILE": "b"}, None),
+]
+
+
+@pytest.mark.parametrize(("names", "variables", "chosen"), CHOICES)
+def test_whose_profile_it_is(tmp_path: Path, names: list[str], variables: dict[str, str], chosen: str | None) -> None:
+    """A name that is given, else MAYFLY_PROFILE, else AWS_PROFILE if it is one of ours, else the only one."""
+    path = tmp_path / "config.toml"
+    path.write_text("".join(f"[profiles.{name}]\n" for name in names))
+
+    assert names[-1] == target.find(str(path), names[-1], variables).profile
+    if chosen:
+        assert chosen == target.find(str(path), None, variables).profile
+        return
+    with pytest.raises(speech.Stop) as stopped:
+        target.find(str(path), None, variables)
+    assert (2, (f"which profile? {path} has a, b",)) == (stopped.value.exit_code, stopped.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "said"),
+    [
+        ({"MAYFLY_PROFILE": "two"}, 0, ""),
+        ({"AWS_PROFILE": "two"}, 0, ""),
+        ({"AWS_PROFILE": "three"}, 2, "which profile? {} has nsrc, two"),
+        ({"MAYFLY_PROFILE": "tow"}, 2, "{} has no profile 'tow' (from MAYFLY_PROFILE): did you mean two?"),
+    ],
+)
+async def test_exec_without_a_name(world: World, variables: dict[str, str], code: int, said: str) -> None:
+    """The command's own variables name the profile that was chosen; where none can be, nothing is run."""
+    world.write_toml(SEED_TOML + SEED_TOML.replace("nsrc]", "two]"))
+    ended = await world.run("exec", "--", "sh", "-c", 'echo "$MAYFLY_PROFILE $AWS_PROFILE"', env=variables)
+
+    assert (code, "two \n" if code == 0 else "") == (ended.code, ended.out)
+    assert said.format(world.config) in ended.err
+
+
+async def test_a_command_has_credentials_that_last(world: World) -> None:
+    """`--min-life` gets them, or ends with the reason before the command is run; without a daemon, too."""
+    world.write_toml(SEED_TOML + "duration_seconds = 7200\n" + ROLE)
+    run = ("--", "echo", "ran")
+    alone = await world.run("exec", "nsrc", "--min-life", "1h", *run)
+    async with world.serve():
+        first = await world.run("exec", "nsrc", "--min-life", "2h", *run)
+        again = await world.run("exec", "nsrc", "--min-life", "1h30m", *run)
+        longer = await world.run("exec", "nsrc", "--min-life", "3h", *run)
+        chained = await world.run("exec", "admin", "--min-life", "6h", *run)
+        login = await world.run("login", "nsrc", "--min-life", "1h")
+        refused = await world.run("login", "nsrc", "admin", "--min-life", "6h")
+
+    assert (3, "") == (alone.code, alone.out)
+    assert [(0, "ran\n")] * 2 == [(ended.code, ended.out) for ended in (first, again)]
+    assert [(2, "")] * 3 == [(ended.code, ended.out) for ended in (longer, chained, refused)]
+    assert "sessions of nsrc last 7200 seconds (duration_seconds); 10800 are needed" in longer.err
+    assert 'mayfly: hint: mfa = "each" in its config' in chained.err
+    assert "mayfly: error: admin: admin is a role" in refused.err
+    assert (0, True) == (login.code, login.out.startswith("nsrc: fresh until "))
+    assert 1 == len(world.vault.calls())
 
 
 HEAVY = {"aiohttp", "aiobotocore", "botocore", "structlog"}
@@ -149,6 +232,7 @@ LIGHTEST = LIGHT | {"argparse", "pathlib"}
         (["env", "--off"], LIGHT),
         (["exec", "nsrc", "--", "true"], LIGHT),
         (["status"], HEAVY),
+        (["prompt"], LIGHT),
         (["login"], HEAVY),
         (["credential-process", "nsrc"], HEAVY),
     ],

@@ -14,7 +14,8 @@ import pytest
 
 from mayfly.cli import speech
 from mayfly.cli.main import main
-from mayfly.cli.status_page import page
+from mayfly.cli.status.page import page
+from mayfly.cli.terminal import Terminal
 from mayfly.demo.output import Output
 from mayfly.service import files
 from support.control import daemon, response
@@ -99,7 +100,7 @@ def test_what_is_said_is_one_line_of_printable_characters(say: Any, capsys: pyte
 @pytest.mark.parametrize("is_coloured", [False, True])
 def test_the_status_page_is_printable(*, is_coloured: bool) -> None:
     """Its only control characters are the colours that it has put in itself."""
-    lines = page(STATUS, is_coloured=is_coloured)
+    lines = page(STATUS, Terminal(columns=80, has_colour=is_coloured, has_blocks=True))
 
     assert {"\x1b"} >= {letter for line in lines for letter in foreign(line)}
     assert not any("\x1b]" in line for line in lines)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.cli import client, daemon_calls, login, speech
+from mayfly.cli import client, login, speech
 from mayfly.demo.op.vault import ITEM, VAULT
-from mayfly.exchange.onepassword import prompt_mark
 from support.exchange import program
 from support.world import SEED_TOML, World
 
@@ -103,46 +102,7 @@ async def test_login_says_when_the_prompt_comes(world: World) -> None:
         daemon.process.kill()
         await process.communicate()
 
-    assert re.fullmatch(r"mayfly: a code counts once: the prompt for nsrc comes in [1-6]?\d s\n", said)
-
-
-def test_a_prompt_waits_for_a_step_whose_code_was_not_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait is the rest of the step, by the codes of this device alone."""
-    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
-    other = world.write_toml(SEED_TOML + LOST)
-    note_sent(world, 10, 11)
-    wait = login.PromptWait(other)
-
-    def left(profile: str, seconds: float) -> float:
-        return wait.left_seconds([profile], datetime.fromtimestamp(seconds, UTC))
-
-    assert (20, 45, 0) == (left("nsrc", 340), left("nsrc", 315), left("nsrc", 360))
-    assert (0, 0) == (left("lost", 340), left("unknown", 340))
-
-
-def test_the_prompt_is_told_of_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first line says when the prompt comes, the second that it is there."""
-    rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
-    monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
-    monkeypatch.setattr(login, "QUIET_SECONDS", 0.01)
-    monkeypatch.setattr(login.PromptWait, "left_seconds", lambda *_: 0.05)
-    ours, theirs = socket.socketpair()
-    said: list[str] = []
-
-    def say(text: str) -> None:
-        said.append(text)
-        if len(said) == 2:
-            theirs.send(b"x")
-
-    monkeypatch.setattr(speech, "say", say)
-    with ours, theirs:
-        call = client.Call(ours, Path("control.sock"))
-        assert [("nsrc", call)] == list(login._as_they_come({"nsrc": call}, login.PromptWait(Path("/nowhere"))))
-
-    assert [
-        "a code counts once: the prompt for nsrc comes in 1 s",
-        "waiting for 1Password: approve the prompt for nsrc",
-    ] == said
+    assert re.fullmatch(r"mayfly: waiting for the next one-time password, [1-6]?\d s \(nsrc\)\n", said)
 
 
 @pytest.mark.parametrize(
@@ -160,26 +120,6 @@ async def test_nobody_is_asked_to_approve_a_prompt_that_is_not_up(world: World, 
     assert 1 == ended.code
     assert "approve" not in ended.err
     assert [] == world.vault.calls()
-
-
-async def test_a_prompt_of_nobody_is_not_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While no exchange runs op, a login that waits for a person says nothing; then it says what is up."""
-    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(world.run_dir))
-    rows = [{"profile": "nsrc", "next_step": "waiting for 1Password and AWS"}]
-    monkeypatch.setattr(daemon_calls, "status", lambda: {"profiles": rows})
-    said: list[str] = []
-    monkeypatch.setattr(speech, "say", said.append)
-    teller = login._Teller(login.PromptWait(Path("/nowhere")))
-    teller.tell(["nsrc"])
-    before = list(said)
-    with prompt_mark.prompting():
-        teller.tell(["nsrc"])
-    with prompt_mark.prompting("ykman"):
-        login._Teller(login.PromptWait(Path("/nowhere"))).tell(["nsrc"])
-
-    of_key = "waiting for ykman, which may need a touch, for nsrc"
-    assert ([], ["waiting for 1Password: approve the prompt for nsrc", of_key]) == (before, said)
-    assert not prompt_mark.is_prompting()
 
 
 async def test_login_replaces_credentials_that_are_still_fresh(world: World) -> None:

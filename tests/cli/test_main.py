@@ -146,6 +146,17 @@ async def test_a_config_that_is_named_and_not_there_is_an_error(world: World, co
 COMMANDS = ["--version", "--help", "env --help", "env", "aws-config", "status", "credential-process nsrc"]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+async def test_an_older_encoding_gets_three_dots(world: World, encoding: str) -> None:
+    """Our own sign for what is left out is no escape sequence; letters of others are, if the encoding lacks them."""
+    (world.home / ".aws").mkdir()
+    (world.home / ".aws/credentials").write_text("[work]\naws_access_key_id = AKIAX\naws_secret_access_key = x\n")
+    ended = await world.run("import-aws-config", "--item", "プ=op://a/b", env={"PYTHONIOENCODING": encoding})
+
+    assert 2 == ended.code
+    assert "mayfly: error: --item \\u30d7=...: there is no profile \\u30d7 with keys" in ended.err.splitlines()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_closed_output_is_no_traceback(world: World, command: str) -> None:
     """With `>&-` the output is dropped, and the command succeeds."""

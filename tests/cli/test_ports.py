@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import pwd
+import re
 import socket
 import struct
 import sys
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ import pytest
 
 from mayfly.cli import ports, speech
 from mayfly.shared import sock_diag
-from mayfly.shared.sock_diag import SocketOwner
+from mayfly.shared.sock_diag import Holder, SockDiag, SocketOwner
 from mayfly.shared.users import user_name
 from support.world import World, free_port
 
@@ -312,7 +314,15 @@ def holding(host: str, *, shares: bool, port: int = 0) -> Iterator[socket.socket
         yield holder
 
 
+@pytest.fixture(name="kernel", params=["lists bound sockets", "is older"])
+def _kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux lists sockets that are only bound since 6.8; before, only a bind that fails tells of them."""
+    if request.param == "is older":
+        monkeypatch.setattr(sock_diag.SockDiag, "lists_bound", lambda _self: False)
+
+
 @linux_only
+@pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 @pytest.mark.parametrize("shares", [False, True])
 def test_a_bound_port_has_an_unknown_holder(host: str, *, shares: bool) -> None:
@@ -324,6 +334,7 @@ def test_a_bound_port_has_an_unknown_holder(host: str, *, shares: bool) -> None:
 
 
 @linux_only
+@pytest.mark.usefixtures("kernel")
 def test_our_socket_on_another_address_hides_no_holder() -> None:
     """It does not explain why 127.0.0.1 is taken."""
     with listening("127.0.0.2") as port, holding("127.0.0.1", shares=False, port=port):
@@ -331,6 +342,7 @@ def test_our_socket_on_another_address_hides_no_holder() -> None:
 
 
 @linux_only
+@pytest.mark.usefixtures("kernel")
 def test_another_shell_that_tests_the_port_is_no_holder(monkeypatch: pytest.MonkeyPatch) -> None:
     """It binds the port as we do, and has released it when we look again."""
     with holding("127.0.0.1", shares=False) as other:
@@ -339,6 +351,7 @@ def test_another_shell_that_tests_the_port_is_no_holder(monkeypatch: pytest.Monk
 
 
 @linux_only
+@pytest.mark.usefixtures("kernel")
 def test_a_client_of_ours_with_that_port_is_no_holder() -> None:
     """The kernel may give this very port to a connection of ours."""
     with listening("127.0.0.1") as port, socket.create_connection(("127.0.0.1", port)) as client:
@@ -381,6 +394,77 @@ async def test_off_works_with_any_owner_of_the_port(world: World) -> None:
     """A shell can always be set back."""
     async with other_user("127.0.0.1", world.port):
         assert 0 == (await world.run("env", "--off")).code
+
+
+# All sockets of a port.
+
+
+@linux_only
+def test_whether_bound_sockets_are_listed_is_tried_out() -> None:
+    """Linux lists them since 6.8."""
+    version = tuple(int(word) for word in re.findall(r"[0-9]+", platform.release())[:2])
+    with closing(SockDiag()) as kernel:
+        assert (version >= (6, 8)) == kernel.lists_bound()
+
+
+@linux_only
+@pytest.mark.parametrize("listens", [False, True])
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    {
+        "127.0.0.1": 1,
+        "0.0.0.0": 1,
+        "::": 1,
+        "::ffff:127.0.0.1": 1,
+        "::ffff:0.0.0.0": 1,
+        "127.0.0.2": 0,
+        "::1": 0,
+    }.items(),
+)
+def test_the_sockets_of_a_port_are_those_that_a_connection_could_reach(
+    host: str, expected: int, *, listens: bool
+) -> None:
+    """127.0.0.1 and what it belongs to, as IPv4 and IPv6."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock, closing(SockDiag()) as kernel:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, 0))
+        if listens:
+            sock.listen()
+        elif not kernel.lists_bound():
+            pytest.skip("this kernel lists no socket that is only bound")
+        found = kernel.holders(sock.getsockname()[1])
+        mine = SocketOwner(os.getuid(), os.fstat(sock.fileno()).st_ino)
+
+    assert expected * [Holder(mine, listens=listens, is_only_bound=not listens)] == found
+
+
+@linux_only
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_socket_for_ipv6_alone_is_none_of_the_ports(*, listens: bool) -> None:
+    """A connection to 127.0.0.1 cannot reach it, whether it listens or not."""
+    with socket.socket(socket.AF_INET6) as sock, closing(SockDiag()) as kernel:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(("::", 0))
+        if listens:
+            sock.listen()
+        assert [] == kernel.holders(sock.getsockname()[1])
+
+
+@linux_only
+def test_connections_of_processes_are_sockets_of_a_port_and_closing_ones_are_not() -> None:
+    """A connection whose process has closed it is nobody's."""
+    with closing(SockDiag()) as kernel, socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        (first, _), (second, _) = listener.accept(), listener.accept()
+        first.close()
+        with second:
+            found = kernel.holders(port)
+        for client in clients:
+            client.close()
+
+    assert [(False, False), (True, False)] == sorted((one.listens, one.is_only_bound) for one in found)
 
 
 # The process that has a port.

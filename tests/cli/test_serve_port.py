@@ -21,14 +21,31 @@ root_only = pytest.mark.skipif(os.getuid() != 0, reason="another user can be pla
 # Has a port as another user, with these options, until its stdin ends.
 _STRANGER = """
 import os, socket, sys
-host, port, options, listens = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(), sys.argv[4] == "listens"
+host, port, options, how = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-for option in options:
-    sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
-sock.bind((host, port))
-if listens:
+def bound():
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    for option in options:
+        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
+    sock.bind((host, port))
+    return sock
+sock = bound()
+if how == "listens":
     sock.listen()
+elif how == "closes":
+    sock.listen()
+    clients = [socket.socket() for _ in range(2)]
+    for client in clients:
+        client.connect(("127.0.0.1", port))
+        sock.accept()[0].close()
+    clients[0].close()
+    sock.close()
+    sock = bound()
+elif how == "connects":
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.1", 0))
+        elsewhere.listen()
+        sock.connect(elsewhere.getsockname())
 print("there", flush=True)
 sys.stdin.read()
 """
@@ -53,6 +70,7 @@ async def stranger(port: int, host: str = "127.0.0.1", options: str = "", how: s
 
 @linux_only
 @root_only
+@pytest.mark.unfollowed
 @pytest.mark.parametrize("how", ["listens", "does not listen"])
 @pytest.mark.parametrize("options", OPTIONS, ids=["plain", "address", "port", "both"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])
@@ -71,6 +89,42 @@ async def test_a_port_that_another_user_has_costs_the_tokens(world: World, host:
 
 @linux_only
 @root_only
+@pytest.mark.parametrize("how", ["closes", "connects"])
+async def test_no_connection_of_a_strangers_excuses_the_stranger(world: World, how: str) -> None:
+    """Neither connections that are closing on a port that is only bound, nor one whose socket could listen later."""
+    await world.run("env", "nsrc")
+    old = world.token()
+    async with stranger(world.port, "127.0.0.1", "SO_REUSEADDR", how):
+        shell = await world.run("env", "nsrc")
+        ended = await world.run("serve")
+
+    assert (1, "", 1) == (shell.code, shell.out, ended.code)
+    assert f"mayfly: error: 127.0.0.1:{world.port} is taken by a process that does not listen" in ended.err
+    assert "all tokens are new" in ended.err
+    assert old != world.token()
+
+
+@linux_only
+@root_only
+async def test_no_connection_of_ours_excuses_a_stranger(world: World) -> None:
+    """A connection of our own process on the port does not hide who has bound it, too."""
+    await world.run("env", "nsrc")
+    old = world.token()
+    with socket.create_server(("127.0.0.1", world.port)) as before:
+        client = socket.create_connection(before.getsockname())
+        connection, _ = before.accept()
+    with client, connection:
+        async with stranger(world.port, "127.0.0.1", "SO_REUSEADDR", "does not listen"):
+            ended = await world.run("serve")
+
+    assert 1 == ended.code
+    assert "all tokens are new" in ended.err
+    assert "mayfly: hint: it is python" in ended.err
+    assert old != world.token()
+
+
+@linux_only
+@root_only
 async def test_a_daemon_elsewhere_does_not_excuse_a_stranger(world: World) -> None:
     """A daemon of ours on another port is no reason to overlook who has the usual one."""
     async with world.serve("--listen", f"127.0.0.1:{free_port()}"):
@@ -84,15 +138,18 @@ async def test_a_daemon_elsewhere_does_not_excuse_a_stranger(world: World) -> No
 
 
 @linux_only
-@pytest.mark.parametrize("how", ["listens", "is our daemon"])
+@pytest.mark.parametrize("how", ["listens", "does not listen", "is our daemon"])
 async def test_a_port_of_our_own_costs_no_tokens(world: World, how: str) -> None:
     """Another process of this user on the port, a daemon or not, ends `serve` and leaves the tokens as they are."""
     async with AsyncExitStack() as stack:
-        if how == "listens":
-            await world.run("env", "nsrc")
-            stack.enter_context(socket.create_server(("127.0.0.1", world.port)))
-        else:
+        if how == "is our daemon":
             await stack.enter_async_context(world.serve())
+        else:
+            await world.run("env", "nsrc")
+            sock = stack.enter_context(socket.socket())
+            sock.bind(("127.0.0.1", world.port))
+            if how == "listens":
+                sock.listen()
         old = world.token()
         ended = await world.run("serve")
 
@@ -101,6 +158,7 @@ async def test_a_port_of_our_own_costs_no_tokens(world: World, how: str) -> None
 
 
 @linux_only
+@pytest.mark.slow
 async def test_what_closes_on_the_port_costs_no_tokens(world: World) -> None:
     """A daemon that starts right after another finds connections that are closing, and serves with the same tokens."""
     async with world.serve():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 from mayfly.cli.durations import format_duration, format_time
-from mayfly.cli.status_page import page
+from mayfly.cli.status.page import page
+from mayfly.cli.terminal import Terminal
 from mayfly.config.detours import detours
 from mayfly.config.load import load
 from mayfly.config.model import Config
@@ -24,9 +27,14 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def row(profile: str = "nsrc", **changes: Any) -> dict[str, Any]:
     fresh = {
         "profile": profile,
+        "source": None,
         "phase": "fresh",
+        "issued_at": "2026-11-22T11:59:00Z",
         "expiration": "2026-11-22T19:59:00Z",
         "expires_in_seconds": 28_740,
+        "due_at": "2026-11-22T19:39:00Z",
+        "renewal_at": "2026-11-22T19:39:00Z",
+        "renewal_takes": "touch",
         "in_flight": False,
         "last_fetched_at": "2026-11-22T11:58:00Z",
         "last_error": None,
@@ -37,7 +45,7 @@ def row(profile: str = "nsrc", **changes: Any) -> dict[str, Any]:
     return fresh | changes
 
 
-def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool = False, **more: Any) -> list[str]:
+def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), **more: Any) -> list[str]:
     status = {
         "version": "0.2.0",
         "pid": 4711,
@@ -48,46 +56,10 @@ def lines(*rows: dict[str, Any], notes: tuple[str, ...] = (), is_coloured: bool 
         "notes": list(notes),
         "profiles": list(rows),
     } | more
-    return page(status, is_coloured=is_coloured)
+    return page(status, Terminal())
 
 
-EMPTY = row(phase="empty", expiration=None, expires_in_seconds=0, last_fetched_at=None)
-DISMISSED = {"code": "ApprovalDismissed", "message": "the prompt was dismissed", "hint": "run 'mayfly login'"}
-
-
-def test_columns_stand_under_their_headings() -> None:
-    """However long a name is, each column is aligned with its heading."""
-    assert [
-        "PROFILE     PHASE  EXPIRES IN  USED    NEXT",
-        "nsrc        fresh  7h 59m      2m ago  renewed by itself",
-        "nsrc-admin  due    9m          2m ago  renewed at once",
-    ] == lines(row(), row("nsrc-admin", phase="due", expires_in_seconds=540, next_step="renewed at once"))[:3]
-
-
-def test_profile_without_credentials_has_no_time_left_and_no_use() -> None:
-    """Without credentials there is no number in the table."""
-    assert "nsrc     empty  -           never  renewed by itself" == lines(EMPTY)[1]
-
-
-def test_profile_that_has_nothing_but_a_prompt_is_waiting() -> None:
-    """The table says that a prompt is on the screen, not that the profile is empty."""
-    step = "waiting for 1Password and AWS"
-
-    assert f"nsrc     waiting  -           never  {step}" == lines(EMPTY | {"in_flight": True, "next_step": step})[1]
-
-
-def test_error_stands_below_with_its_hint_and_how_long_it_holds() -> None:
-    """An error is printed once, in full, below the table."""
-    broken = EMPTY | {"last_error": DISMISSED, "retry_not_before_at": "2026-11-22T12:00:30Z"}
-
-    assert [
-        "nsrc     empty  -           never  see below",
-        "",
-        "nsrc: the prompt was dismissed (ApprovalDismissed)",
-        "  hint: run 'mayfly login'",
-        "  clients get this answer for another 30s",
-        "",
-    ] == lines(broken)[1:7]
+EMPTY = row(phase="empty", issued_at=None, expiration=None, expires_in_seconds=0, last_fetched_at=None, renewal_at=None)
 
 
 def test_wrong_clock_and_the_daemons_notes_are_told() -> None:
@@ -95,28 +67,70 @@ def test_wrong_clock_and_the_daemons_notes_are_told() -> None:
     assert [
         "note: this machine's clock is 1m 32s behind AWS's",
         "note: a proxy is used",
-    ] == lines(row(skew_seconds=92), notes=("a proxy is used",))[3:5]
+    ] == lines(row(skew_seconds=92), notes=("a proxy is used",))[2:4]
     assert "note: a proxy is used" in lines(row(), detours=("a proxy is used",))
 
 
-def test_page_tells_who_was_given_what_and_what_was_refused() -> None:
-    """The last fetch comes first; an unknown program has its agent's name; no name steers the terminal."""
-    given = {"profile": "nsrc", "pid": 42, "program": "terraform", "agent": "aws-sdk-go-v2"}
-    fetches = [
-        given | {"at": "2026-11-22T11:00:00Z"},
-        given | {"pid": 43, "program": "\x1b]0;x\x07\nq", "at": "2026-11-22T11:58:00Z"},
-        given | {"pid": None, "program": None, "agent": "curl", "at": "2026-11-22T11:59:30Z"},
-    ]
+def used(*fetches: dict[str, Any], **changes: Any) -> str:
+    """What the page says of the use of a profile."""
+    return lines(row(**changes), last_fetches=list(fetches))[0].partition("without a touch  ")[2]
 
-    assert [
-        "LAST GIVEN  TO                                 WHEN",
-        "nsrc        a program that was gone (curl)     30s ago",
-        "nsrc        ?]0;x??q (pid 43, aws-sdk-go-v2)   2m ago",
-        "nsrc        terraform (pid 42, aws-sdk-go-v2)  1h ago",
-        "",
-        "refused: 30 by token, 2 by host",
-    ] == lines(row(), last_fetches=fetches, refusals={"host": 2, "token": 30})[3:9]
-    assert ["nsrc"] * 5 == [line.split()[0] for line in lines(row(), last_fetches=fetches * 9)[4:9]]
+
+def fetch(at: str, program: str | None = "terraform", pid: int | None = 42, agent: str = "aws") -> dict[str, Any]:
+    return {"profile": "nsrc", "pid": pid, "program": program, "agent": agent, "at": f"2026-11-22T{at}Z"}
+
+
+@pytest.fixture(name="utc")
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC."""
+    with monkeypatch.context() as changes:
+        changes.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("fetches", "told"),
+    [
+        ([], ""),
+        ([fetch("11:57:30")], " by terraform (pid 42, aws)"),
+        ([fetch("11:00:00")], "; 1h ago by terraform (pid 42, aws)"),
+        ([fetch("11:57:10", None, None, "curl")], " by a program that was gone (curl)"),
+        ([fetch("11:00:00"), fetch("11:57:30"), fetch("11:58:00")], " by terraform (pid 42, aws)"),
+        ([fetch("11:57:30"), fetch("11:58:00", "q", 7)], " by q (pid 7, aws), terraform (pid 42, aws)"),
+        ([fetch("11:58:00", "\x1b]0;x\x07\nq")], " by ?]0;x??q (pid 42, aws)"),
+        ([fetch("11:00:00", agent="curl"), fetch("11:57:50")], " by terraform (pid 42, aws)"),
+        ([fetch("11:58:00") | {"profile": "other"}], ""),
+        ([fetch(f"11:57:0{pid}", pid=pid) for pid in range(9)], " by terraform (pid 8, aws)"),
+        (
+            [fetch(f"11:57:0{pid}", f"p{pid}") for pid in range(9)],
+            " by p8 (pid 42, aws), p7 (pid 42, aws), p6 (pid 42, aws)",
+        ),
+    ],
+)
+def test_page_tells_who_uses_a_profile(fetches: list[dict[str, Any]], told: str) -> None:
+    """Programs that were given it in the minute before its last use, then earlier ones; three, each once, by name."""
+    changes = {"renewal_takes": "nothing", "last_fetched_at": "2026-11-22T11:58:00Z"}
+
+    assert f"used 2m ago{told}" == used(*fetches, **changes)
+
+
+def test_page_tells_which_roles_use_a_profile() -> None:
+    """A source that no program fetches itself is used for its roles; who waits in vain has asked for it."""
+    role = row("admin", source="nsrc")
+    unused = row("audit", source="nsrc", last_fetched_at=None)
+
+    assert lines(row(), role, unused)[0].endswith("used 2m ago, for admin")
+    earlier = [fetch("11:00:00")]
+    assert lines(row(), role, last_fetches=earlier)[0].endswith(", for admin; 1h ago by terraform (pid 42, aws)")
+    assert lines(EMPTY | {"last_fetched_at": "2026-11-22T11:58:00Z"})[0].endswith("asked for 2m ago")
+    assert lines(row(), role, unused)[2].endswith("from nsrc - not used yet")
+
+
+def test_page_tells_what_was_refused() -> None:
+    """The most frequent cause comes first."""
+    assert "refused: 30 by token, 2 by host" == lines(row(), refusals={"host": 2, "token": 30})[2]
 
 
 def test_page_ends_with_the_daemon_itself() -> None:
@@ -126,16 +140,6 @@ def test_page_ends_with_the_daemon_itself() -> None:
     assert version.startswith("mayfly 0.2.0, http://127.0.0.1:9170, since ")
     assert version.endswith("(2d 4h), pid 4711")
     assert "config /home/carmas/.config/mayfly/config.toml" == config
-
-
-def test_colour_changes_nothing_but_colour() -> None:
-    """Without its escape sequences, a coloured page is the plain one."""
-    import re
-
-    coloured = lines(row(), EMPTY, is_coloured=True)
-
-    assert coloured != lines(row(), EMPTY)
-    assert lines(row(), EMPTY) == [re.sub(r"\x1b\[\d+m", "", line) for line in coloured]
 
 
 @pytest.mark.parametrize(
@@ -174,11 +178,34 @@ async def test_json_is_what_the_daemon_says(world: World) -> None:
     assert f"config {world.config}" in shown.out.splitlines()
 
 
-def test_an_automatic_retry_is_printed_below_its_error() -> None:
-    """The line says when the daemon tries again."""
-    error = {"code": "AwsThrottled", "message": "slow down", "hint": ""}
-    step = "tried again by itself in 40 s"
-    assert f"  {step}" in lines(row(last_error=error, next_step=step))
+FAILED = {"code": "AwsThrottled", "message": "slow down", "hint": ""}
+UNTIL = "2026-11-22T12:00:40Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"next_step": "tried again when a client asks"}, "tried again when a client asks"),
+        ({"renewal_at": UNTIL}, "tried again at 12:00:40, with a touch"),
+        ({"retry_not_before_at": UNTIL}, "clients get this answer until 12:00:40"),
+        ({"last_error": FAILED | {"hint": "do it"}, "next_step": "do it"}, "hint: do it"),
+    ],
+)
+@pytest.mark.usefixtures("utc")
+def test_what_follows_an_error_is_told(changes: dict[str, Any], told: str) -> None:
+    """The error in red below the bar, and the time of the next try, the next step, or how long it holds."""
+    shown = lines(EMPTY | {"last_error": FAILED} | changes)
+
+    assert "failed" in shown[0]
+    assert "slow down (AwsThrottled)" in shown[1]
+    assert 1 == sum(told in line for line in shown)
+
+
+def test_clients_of_live_credentials_get_them_whatever_went_wrong() -> None:
+    """An error is no answer to clients as long as credentials live."""
+    shown = lines(row(phase="due", last_error=FAILED, retry_not_before_at=UNTIL, renewal_at=None))
+
+    assert not [line for line in shown if "clients get" in line]
 
 
 def _config(folder: Path, text: str) -> Config:

@@ -90,6 +90,27 @@ async def test_commands_work_with_the_callers_daemon(world: World, open_folder: 
 
 @as_root
 @on_linux
+async def test_the_commands_about_a_session_reach_it_too(world: World, open_folder: Path) -> None:
+    """`prompt` and `console` find the caller's folder; `init` writes no config of root's into the caller's home."""
+    async with served_by_nobody(world, open_folder / "home", allow_root=True):
+        before = facts(open_folder)
+        folder = await world.run("prompt", "--folder", env={"SUDO_UID": str(NOBODY)})
+        prompt = await world.run("prompt", "nsrc", env={"SUDO_UID": str(NOBODY)})
+        console = await world.run("console", "nsrc", env={"SUDO_UID": str(NOBODY)})
+        init = await world.run("init", "--yes", env={"SUDO_UID": str(NOBODY)})
+        after = facts(open_folder)
+
+    assert (f"{world.run_dir}/prompt\n", "nsrc -\n") == (folder.out, prompt.out)
+    assert (2, True) == (console.code, "nsrc has a session of GetSessionToken" in console.err)
+    assert (2, before) == (init.code, after)
+    assert [
+        f"mayfly: error: {world.home} belongs to nobody: chown it, or move the file",
+        "mayfly: hint: run it as nobody, without sudo",
+    ] == init.err.splitlines()
+
+
+@as_root
+@on_linux
 async def test_rotate_is_left_to_the_caller(world: World, open_folder: Path) -> None:
     """Root neither makes nor replaces a token of another user, and says whose command it is."""
     async with served_by_nobody(world, open_folder / "home", allow_root=True):

@@ -338,3 +338,18 @@ def test_profiles_with_the_same_keys_account_and_duration_share_a_session() -> N
     assert {"a": "a", "same-way": "a", "b": "a", "r": "r"} | {
         name: name for name in config.profiles if name.startswith("other")
     } == {name: config.session_of(name) for name in config.profiles}
+
+
+def test_a_top_up_that_changes_nothing_is_told() -> None:
+    """A role is renewed without a prompt, and what the lock has dropped cannot be topped up."""
+    profiles = {
+        "base": keys(top_up=True),
+        "dropped": keys(access_key_id="op://V/J/id", top_up=True, on_lock="forget"),
+        "plain": role("base", top_up=True),
+        "each": role("base", top_up=True, mfa="each"),
+    }
+
+    assert (
+        '/c/config.toml: profiles.dropped.top_up: has nothing to renew at the unlock, because on_lock is "forget"',
+        "/c/config.toml: profiles.plain.top_up: changes nothing: the role is renewed without a prompt. Set it for base",
+    ) == loaded({"profiles": profiles}).warnings

@@ -26,6 +26,7 @@ REFERENCE = (
 ACCOUNT = 'must be the twelve digits of an AWS account, in quotes: "123456789012"'
 REGION = "is no region: expected a name like eu-central-1"
 URL = "must be an https:// URL (http:// on loopback only), with no user or password in it"
+HOST = "names no host: letters, digits and '-' between dots, at most 63 of them, '-' not at an end"
 MFA = "must be a secret reference, or an MFA device like arn:aws:iam::123456789012:mfa/NAME"
 NO_MFA_ARN = "is no MFA device: expected arn:aws:iam::123456789012:mfa/NAME"
 ROLE = "is no role: expected arn:aws:iam::123456789012:role/NAME"
@@ -37,6 +38,7 @@ TAG_VALUE = f"is no tag value: a text of up to 256 characters, {TAG_LETTERS}"
 SESSION_NAME = "must be 2 to 64 characters: letters, digits and _ + = , . @ -"
 EXTERNAL_ID = "must be 2 to 1224 characters: letters, digits and _ + = , . @ : / -"
 REFRESH = "must be one of always, while-used, on-demand"
+LOCK = "must be one of keep, withhold, forget"
 
 GOOD_ON_KEYS = [
     ("access_key_id", "op://NSRC/NSRC AWS Training Account/access_key_id"),
@@ -56,9 +58,17 @@ GOOD_ON_KEYS = [
     ("sts_endpoint_url", "http://127.0.0.1:9999"),
     ("sts_endpoint_url", "http://localhost"),
     ("sts_endpoint_url", "http://[::1]:4566"),
+    ("sts_endpoint_url", "https://[2001:db8::1]"),
+    ("sts_endpoint_url", "https://STS.internal.:443/"),
+    ("sts_endpoint_url", "https://" + "a" * 63 + ".x--y"),
+    ("sts_endpoint_url", "https://" + ("a" * 50 + ".") * 4 + "b" * 51),
     ("refresh", "always"),
     ("refresh", "while-used"),
     ("refresh", "on-demand"),
+    ("on_lock", "keep"),
+    ("on_lock", "withhold"),
+    ("on_lock", "forget"),
+    ("top_up", True),
     ("name", "Schulung Zürich"),
 ]
 
@@ -122,8 +132,32 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
     ("sts_endpoint_url", "https://%31%32%37.0.0.1", URL),
     ("sts_endpoint_url", "https://sts%2Eexample.com", URL),
     ("sts_endpoint_url", 1, URL),
+    *(
+        ("sts_endpoint_url", f"https://{host}", HOST)
+        for host in (
+            "sts_local",
+            "a..b",
+            ".a",
+            "a..",
+            "a" * 64,
+            ("a" * 50 + ".") * 5 + "b",
+            "-x",
+            "x-.example.com",
+            "x;y",
+            "x,y",
+            "*.example.com",
+            "x\\y",
+            "[v1.abc]",
+            "[::1]x",
+        )
+    ),
     ("refresh", "often", REFRESH),
     ("refresh", {}, REFRESH),
+    ("on_lock", "Forget", LOCK),
+    ("on_lock", True, LOCK),
+    ("on_lock", None, LOCK),
+    ("top_up", "yes", "must be true or false, not a text"),
+    ("top_up", 1, "must be true or false, not a number"),
     ("name", "", "must be a text, not an empty text"),
     ("name", {"a": 1}, "must be a text, not a table"),
     ("name", "two\nlines", CONTROL),
@@ -329,6 +363,7 @@ def test_what_is_left_out_is_what_the_contract_says() -> None:
     assert (28_800, 3600) == (plain.duration_seconds, assumed.duration_seconds)
     assert (65, 90, None) == (config.cold_wait_seconds, config.onepassword.timeout_seconds, config.listen)
     assert (None, None, None) == (plain.region, plain.refresh, assumed.mfa)
+    assert [("keep", False)] * 2 == [(each.on_lock, each.top_up) for each in (plain, assumed)]
     assert (False, True) == (config.allow_root, config.notify)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,6 +18,7 @@ from support.world import SEED_TOML, World
 
 
 OTHER = SEED_TOML.replace("nsrc]", "other]") + "duration_seconds = 7200\n"
+UNLOCKED = 'case "$1" in show-user) echo 7;; show-session) printf "LockedHint=no\\nIdleHint=no\\n";; esac'
 LOCKED = 'case "$1" in show-user) echo 7;; show-session) printf "LockedHint=yes\\nIdleHint=no\\n";; esac'
 
 
@@ -82,3 +87,35 @@ async def test_through_lock_ends_with_its_client(world: World, half_closes_first
 
     assert (403, "ScreenLocked") == (client.status, client.json.get("code"))
     assert 1 == len(world.vault.calls())
+
+
+@contextmanager
+def held(world: World) -> Iterator[None]:
+    """Hold op.lock, so that an exchange that has been asked cannot run `op` yet."""
+    world.run_dir.mkdir(mode=0o700, exist_ok=True)
+    with (world.run_dir / "op.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("through_lock", [True, False])
+async def test_a_login_that_is_given_up_in_its_exchange_asks_nobody(world: World, through_lock: bool) -> None:
+    """Its client goes after the exchange was asked and before `op` runs: nobody is prompted behind the lock for it."""
+    put_program(world.op.parent, "loginctl", LOCKED if through_lock else UNLOCKED)
+    async with world.serve() as daemon:
+        with held(world):
+            async with dial_unix(world.run_dir / "control.sock") as line:
+                line.send(asked(json.dumps({"through_lock": through_lock}).encode()))
+                await daemon.event("exchange.started")
+                put_program(world.op.parent, "loginctl", LOCKED)
+            before = await world.run("status")
+        withheld = await daemon.event("login.withheld")
+        client = await world.get()
+        put_program(world.op.parent, "loginctl", UNLOCKED)
+        await asyncio.sleep(1.1)
+        served = await world.get()
+
+    assert "waiting for 1Password and AWS" in before.out
+    assert ("nsrc", []) == (withheld["profile"], daemon.events("session.refresh_failed"))
+    assert (403, "ScreenLocked") == (client.status, client.json.get("code"))
+    assert (200, 1) == (served.status, len(world.vault.calls()))

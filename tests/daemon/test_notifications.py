@@ -266,6 +266,7 @@ async def test_a_notification_that_never_ends_holds_no_other_up(monkeypatch: pyt
     assert [TimeoutError] == [type(facts["exc_info"]) for facts in log.told("task.failed")]
 
 
+@pytest.mark.slow
 async def test_a_notify_send_that_holds_its_output_open_holds_no_other_up(world: World) -> None:
     """Its child keeps the pipe: it is killed, and the next notification is shown."""
     told = put_on_path(world, "notify-send", "sleep 600; true")

@@ -12,8 +12,8 @@ import pytest
 
 from mayfly.demo.sts.server import Role
 from support.exchange import program, until
-from support.people import calls_of, counts, fetch_all, inhabited, keys, keys_in, role, rows_of
-from support.world import SEED_TOML, Ended, Served, World, free_port
+from support.people import calls_of, counts, early, fetch_all, fetch_together, inhabited, keys, keys_in, role, rows_of
+from support.world import PATIENCE_SECONDS, SEED_TOML, Ended, Served, World, free_port
 
 
 BEFORE = keys("ann") + keys("bob") + role("Admin", "ann") + role("Reader", "bob") + role("Deep", "Admin")
@@ -170,21 +170,20 @@ async def test_a_change_of_the_way_to_1password_ends_the_session(tmp_path: Path)
 
 async def test_a_reload_while_a_login_waits_leaves_nobody_hanging(tmp_path: Path) -> None:
     """A client that waits for a profile that is taken out meanwhile is told; the others get their session."""
-    async with inhabited(tmp_path, ["ann", "bob"]) as world:
+    async with inhabited(tmp_path, ["ann", "bob", "early"]) as world:
         op = program(
             world.folder / "late/op",
             f"#!/bin/sh\ntouch {world.folder}/late/here\n"
             f'until [ -e {world.folder}/late/go ]; do sleep 0.05; done\nexec {world.op} "$@"\n',
         )
-        way = f'[onepassword]\nop = "{op}"\n'
+        way = f'{early(world)}[onepassword]\nop = "{op}"\n'
         world.write_toml(way + keys("ann") + keys("bob"))
-        async with world.serve():
-            ann = asyncio.create_task(world.get("/credentials/ann"))
-            bob = asyncio.create_task(world.get("/credentials/bob"))
+        async with world.serve() as daemon:
+            [asked] = await fetch_together(world, daemon, ["ann", "bob"])
             await until((world.folder / "late/here").exists)
             ended = await _reload(world, way + keys("bob"))
             (world.folder / "late/go").touch()
-            replies = await asyncio.gather(ann, bob)
+            replies = list((await asked).values())
 
     assert 0 == ended.code
     assert ([400, 200], "ConfigChanged") == ([reply.status for reply in replies], replies[0].json["code"])
@@ -218,7 +217,8 @@ async def test_a_rename_under_a_prompt_is_told_at_once_in_every_way_of_waiting(w
         await asyncio.sleep(1)
         world.write_toml("cold_wait_seconds = 60\n" + SEED_TOML.replace("nsrc]", "other]"))
         reloaded = await world.run("reload")
-        async with asyncio.timeout(5):
+        # Long before `cold_wait_seconds` are over.
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answer, ended = await client, await asyncio.gather(*commands)
         row = next(iter(await rows_of(world)))
 

@@ -32,6 +32,23 @@ async def test_a_rotated_token_locks_the_old_one_out(world: World) -> None:
     assert (401, 200) == (refused.status, served.status)
 
 
+async def test_a_daemon_out_of_reach_has_the_old_token(world: World) -> None:
+    """Its control socket was removed, so nobody can tell it: `rotate` warns, and a client with the new token tells."""
+    async with world.serve() as daemon:
+        old = world.token()
+        (world.run_dir / "control.sock").unlink()
+        ended = await world.run("rotate", "nsrc")
+        still = await world.get(token=old)
+        served, refused = await world.get(), await world.get(token=old)
+    without = await world.run("rotate", "nsrc")
+
+    assert (0, 0) == (ended.code, without.code)
+    assert f"port {world.port} is taken by " in ended.err
+    assert f"(pid {daemon.pid})" in ended.err
+    assert [200, 200, 401] == [still.status, served.status, refused.status]
+    assert "taken by" not in without.err
+
+
 async def test_a_token_that_was_lost_and_made_anew_counts(world: World) -> None:
     """Who needs it first makes it, and the daemon that has the old one looks again before it turns somebody away."""
     async with world.serve():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import shutil
 import socket
 import stat
+import sys
 import threading
 
 from pathlib import Path
@@ -18,6 +21,8 @@ from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 
 
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the sockets of a port")
+KERNEL = tuple(int(word) for word in re.findall(r"[0-9]+", platform.release())[:2])
 ANY_PORT = ("127.0.0.1", 0)
 
 
@@ -35,6 +40,38 @@ def test_a_port_that_somebody_has_is_taken() -> None:
             sockets.bind_port(address)
 
     assert f"127.0.0.1:{address[1]} cannot be listened on: Address already in use" == str(taken.value)
+
+
+@linux_only
+@pytest.mark.skipif(KERNEL < (6, 8), reason="older kernels list no socket that is only bound")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])
+def test_a_port_that_somebody_shares_is_taken(host: str) -> None:
+    """It could be listened on, but the other process would have it as soon as we end."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((host, 0))
+        address = ("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(sockets.PortTaken) as taken:
+            sockets.bind_port(address)
+    with sockets.bind_port(address):
+        pass
+
+    assert f"127.0.0.1:{address[1]} cannot be listened on: another process has it, too" == str(taken.value)
+
+
+@linux_only
+def test_a_shell_that_looks_at_the_port_meanwhile_does_not_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mayfly env` binds it for a moment; a connection of ours on the port does not matter either."""
+    with socket.create_server(ANY_PORT) as before, socket.create_connection(before.getsockname()) as client:
+        connection, _ = before.accept()
+        address = before.getsockname()
+        before.close()
+        with connection, client, socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            monkeypatch.setattr("time.sleep", lambda _seconds: probe.close())
+            with sockets.bind_port(address):
+                pass
 
 
 def test_an_address_of_another_machine_is_an_error() -> None:

@@ -9,11 +9,11 @@ import socket
 import sys
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from support.raw import asking, dial, filled, get, replies
+from support.raw import asking, dial, dial_unix, filled, get, replies
 from support.world import PATIENCE_SECONDS, SEED_TOML, World
 
 
@@ -48,6 +48,8 @@ class Managed:
         self.process = process
         self.port = port
         self._notify = notify
+        # What it has printed, once it has ended.
+        self.log = ""
 
     async def told(self, word: str) -> str:
         """The next message with that word."""
@@ -66,8 +68,8 @@ class Managed:
 
 
 @asynccontextmanager
-async def managed(world: World, **env: str) -> AsyncIterator[Managed]:
-    """`mayfly serve` with the sockets of a manager that outlive it."""
+async def managed(world: World, *prefix: str, **env: str) -> AsyncIterator[Managed]:
+    """`mayfly serve` with the sockets of a manager that outlive it; `prefix` is a command that becomes it."""
     world.run_dir.mkdir(mode=0o700, exist_ok=True)
     with (
         socket.create_server(("127.0.0.1", world.port)) as port,
@@ -79,17 +81,18 @@ async def managed(world: World, **env: str) -> AsyncIterator[Managed]:
         notify.bind(str(world.folder / "notify"))
         notify.setblocking(False)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _OPENER, str(port.fileno()), str(control.fileno())),
+            *(*prefix, sys.executable, "-c", _OPENER, str(port.fileno()), str(control.fileno())),
             pass_fds=(port.fileno(), control.fileno()),
             stderr=asyncio.subprocess.PIPE,
             env=world.env | {"NOTIFY_SOCKET": str(world.folder / "notify")} | env,
         )
+        daemon = Managed(world, process, port, notify)
         try:
-            yield Managed(world, process, port, notify)
+            yield daemon
         finally:
             if process.returncode is None:
                 process.kill()
-            await process.communicate()
+            daemon.log = (await process.communicate())[1].decode()
 
 
 async def test_every_client_gets_the_first_problem(world: World) -> None:
@@ -209,3 +212,20 @@ async def test_a_token_that_others_can_read_is_told_too(world: World) -> None:
 
     assert (400, "ConfigInvalid") == (status, code)
     assert message == f"{folder}/nsrc is open to others: chmod 600 {folder}/nsrc"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits descriptors by ulimit, as Linux has it")
+async def test_a_flood_does_not_use_up_the_descriptors(world: World) -> None:
+    """With few of them, and many silent connections on both sockets, clients and commands still get the reason."""
+    world.write_toml("colour = 1\n")
+    async with managed(world, "sh", "-c", 'ulimit -n 256; exec "$@"', "sh") as daemon, AsyncExitStack() as flood:
+        await daemon.told("READY=1")
+        for _ in range(150):
+            await flood.enter_async_context(dial(world.port))
+            await flood.enter_async_context(dial_unix(world.run_dir / "control.sock"))
+        status, code, _ = await daemon.answer(asking())
+        ended = await world.run("status")
+
+    assert (400, "ConfigInvalid") == (status, code)
+    assert (2, True) == (ended.code, "colour" in ended.err)
+    assert "Too many open files" not in daemon.log

@@ -2,6 +2,8 @@
 
 import json
 
+from datetime import datetime
+
 import attrs
 import pytest
 
@@ -115,6 +117,28 @@ DUE = 8 * HOUR - 600
 def test_the_next_step(session: Session, policy: RefreshPolicy, in_flight: bool, second: float, words: str) -> None:
     """What happens next, or what a person can do about it."""
     assert words in row(session, policy, in_flight=in_flight, second=second).next_step
+
+
+@pytest.mark.parametrize(
+    ("session", "policy", "second", "renewal"),
+    [
+        (issued(), HUMAN, 0, (at(8 * HOUR - 1200), "touch")),
+        (issued(), MACHINE, 0, (at(8 * HOUR - 4500), "nothing")),
+        (issued(used=False), HUMAN, 0, (None, "touch")),
+        (issued(), ON_DEMAND, 0, (None, "touch")),
+        (issued(), HUMAN, DUE, (None, "touch")),
+        (refused(NO, second=DUE), HUMAN, DUE, (at(8 * HOUR - 300), "touch")),
+        (refused(HINTLESS, second=DUE), HUMAN, DUE, (at(DUE + 30), "touch")),
+        (refused(UNKNOWN, second=DUE), HUMAN, DUE, (None, "touch")),
+        (refused(UNKNOWN, MACHINE, second=DUE), MACHINE, DUE, (at(DUE + 60), "nothing")),
+    ],
+)
+def test_the_next_renewal(
+    session: Session, policy: RefreshPolicy, second: float, renewal: tuple[datetime | None, str]
+) -> None:
+    """The instant of the clock's next attempt, and what it takes; none where a person or a client is waited for."""
+    shown = row(session, policy, second=second)
+    assert renewal == (shown.renewal_at, shown.renewal_takes)
 
 
 def test_what_stands_on_a_refused_login_says_so() -> None:

@@ -90,12 +90,24 @@ def processes_in(scratch: Path) -> list[str]:
     return [command for command in found if "pytest" not in command]
 
 
+# What a user may have set, and the demo must not follow.
+ODD = {
+    "AWS_PROFILE": "missing",
+    "AWS_CONFIG_FILE": "/nowhere",
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "http_proxy": "http://127.0.0.1:1",
+    "MAYFLY_CONFIG": "/nowhere/config.toml",
+    "OP_SERVICE_ACCOUNT_TOKEN": "ops_not-a-token",
+}
+
+
 async def test_story_is_told_with_an_unmodified_sdk(scratch: Path) -> None:
     """One run of op, one approval, one call to STS; the user's ARN; an answer from memory; a used code refused.
 
-    No file and no process outlives it.
+    No file and no process outlives it. The user's AWS profile, proxy, Mayfly and 1Password do not affect it, nor does
+    a umask like Fedora's.
     """
-    async with demo(scratch, "--once", env=measured()) as process:
+    async with demo(scratch, "--once", env=ODD | measured(), umask=0o002) as process:
         out, err = (text.decode() for text in await process.communicate())
 
     assert (0, "") == (process.returncode, err)
@@ -108,22 +120,6 @@ async def test_story_is_told_with_an_unmodified_sdk(scratch: Path) -> None:
     assert "\x1b" not in out
     assert f"config {scratch}/mayfly-demo-" in out
     assert ([], []) == (left_in(scratch), processes_in(scratch))
-
-
-async def test_demo_ignores_the_users_environment(scratch: Path) -> None:
-    """The user's AWS profile, proxy, Mayfly and 1Password do not affect it, nor does a umask like Fedora's."""
-    env = {
-        "AWS_PROFILE": "missing",
-        "AWS_CONFIG_FILE": "/nowhere",
-        "HTTP_PROXY": "http://127.0.0.1:1",
-        "http_proxy": "http://127.0.0.1:1",
-        "MAYFLY_CONFIG": "/nowhere/config.toml",
-        "OP_SERVICE_ACCOUNT_TOKEN": "ops_not-a-token",
-    }
-    async with demo(scratch, "--once", env=env, umask=0o002) as process:
-        _, err = await process.communicate()
-
-    assert (0, b"") == (process.returncode, err)
 
 
 @pytest.mark.parametrize("editable", [False, True])

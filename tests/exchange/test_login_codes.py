@@ -125,20 +125,22 @@ async def test_a_second_refusal_is_the_end(world: World, clock: Clock) -> None:
     assert 2 == len(world.vault.calls()) == len(_outcomes(world))
 
 
-async def test_a_second_prompt_needs_the_daemons_leave(world: World, clock: Clock) -> None:
-    """The screen may be locked by then: the exchange asks, and does not prompt if the daemon hangs up instead."""
+@pytest.mark.parametrize("permitted", [0, 1])
+async def test_each_prompt_needs_the_daemons_permission(world: World, clock: Clock, permitted: int) -> None:
+    """The exchange asks before each prompt, also before the first, and raises none if the daemon hangs up instead."""
     env = clock.rule(world)
     world.sts.faults.then("invalid-mfa")
 
     async with exchange(world, env) as process:
         assert process.stdin is not None
-        process.stdin.write(wire.request_bytes(login(world)))
-        await sts_called(world)
-        clock.jump(CODE_SECONDS)
+        process.stdin.write(wire.request_bytes(login(world)) + permitted * wire.YOU_MAY)
+        if permitted:
+            await sts_called(world)
+            clock.jump(CODE_SECONDS)
         ended = await answer(process)
 
-    assert (1, wire.MAY_I, "") == ended
-    assert 1 == len(world.vault.calls())
+    assert (1, (permitted + 1) * wire.MAY_I, "") == ended
+    assert permitted == len(world.vault.calls())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="loginctl is Linux's")
@@ -182,6 +184,7 @@ async def test_two_profiles_on_one_device_take_two_codes(world: World, clock: Cl
     async with exchange(world, env) as process:
         assert process.stdout is not None
         await put(process, login(world, "nsrc", "twin"))
+        assert wire.MAY_I == await process.stdout.readline()
         first = wire.parse_result(await process.stdout.readline())
         clock.jump(CODE_SECONDS)
         assert wire.MAY_I == await process.stdout.readline()

@@ -211,6 +211,7 @@ async def test_codes_of_op_are_sent_before_a_command_runs(tmp_path: Path, clock:
         async with exchange(world) as process:
             assert process.stdout is not None
             await put(process, login(world, "bob", "ann", "admin"))
+            assert wire.MAY_I == await process.stdout.readline()
             early = [wire.parse_result(await process.stdout.readline()).profile for _ in range(2)]
             assert ["ann", "admin"] == early
             go.touch()

@@ -16,8 +16,10 @@ import pytest
 
 from mayfly.shared import wire
 from support.exchange import (
+    Answer,
     alive_of,
     answer,
+    asking,
     exchange,
     login,
     program,
@@ -35,7 +37,7 @@ from support.world import PATIENCE_SECONDS, World
 
 @pytest.mark.parametrize("state", [{"hang": True}, {"prompt": {"answer": "ignore"}}, {"network": "hang"}])
 async def test_sigterm_ends_op_too(world: World, state: dict[str, Any]) -> None:
-    """An exchange that gets SIGTERM during a prompt ends the prompt too, and prints nothing."""
+    """An exchange that gets SIGTERM during a prompt ends the prompt too, and prints no result."""
     world.vault.update(**state)
     async with exchange(world) as process:
         await put(process, login(world))
@@ -43,7 +45,7 @@ async def test_sigterm_ends_op_too(world: World, state: dict[str, Any]) -> None:
         process.terminate()
         ended = await answer(process)
 
-    assert (128 + signal.SIGTERM, b"", "") == ended
+    assert (128 + signal.SIGTERM, wire.MAY_I, "") == ended
     assert [] == alive_of(world)
 
 
@@ -73,7 +75,7 @@ async def test_sigterm_ends_an_exchange_that_waits_for_sts(world: World) -> None
         process.terminate()
         ended = await answer(process)
 
-    assert (128 + signal.SIGTERM, b"", "") == ended
+    assert (128 + signal.SIGTERM, wire.MAY_I, "") == ended
 
 
 async def test_asking_again_does_not_hurry_the_end(world: World) -> None:
@@ -113,10 +115,9 @@ async def test_inherited_signal_dispositions_change_nothing(world: World) -> Non
     )
     program_words = ("python", "-I", "-m", "mayfly.exchange", "--config", str(world.config))
 
-    ended = await world.run_program("python", "-c", script, *program_words, stdin=wire.request_bytes(login(world)))
+    ended = await world.run_program("python", "-c", script, *program_words, stdin=asking(login(world)))
 
-    [line] = ended.out.encode().splitlines()
-    assert "ApprovalDismissed" == type(wire.parse_result(line).outcome).__name__
+    assert {"nsrc": "ApprovalDismissed"} == Answer(ended.code, ended.out.encode(), ended.err).verdicts
 
 
 async def test_with_a_daemon_that_is_killed_its_prompt_ends(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from typing import Any
 
 import attrs
@@ -55,6 +57,7 @@ _KINDS = {
     "TagKey": "the key of a tag",
     "RefreshMode": " | ".join(values.REFRESH_MODES),
     "MfaMode": " | ".join(values.MFA_MODES),
+    "OnLock": " | ".join(values.ON_LOCK),
 }
 
 _MEANINGS = {
@@ -75,6 +78,8 @@ _MEANINGS = {
     "sts_endpoint_url": "The URL of STS if it is none of AWS's regional ones",
     "account_id": "Credentials of any other account are refused",
     "refresh": "When the credentials are renewed",
+    "on_lock": "What the lock of the screen does to the credentials: nothing, clients get none, or they are dropped",
+    "top_up": "Renew at the first unlock of a day what would end in the course of it",
     "access_key_id": "Where the access key id is in 1Password",
     "secret_access_key": "Where the secret access key is in 1Password",
     "otp": "Where the one-time password is in 1Password; ?attribute=otp is added: the code is read, never its seed",
@@ -116,11 +121,13 @@ _DEFAULTS = {
 
 def _table(head: str, what: str, kind: Any, *, without: tuple[str, ...] = ()) -> Table:
     fields = [field for field in attrs.fields(kind) if field.name not in without]
-    return Table(head, what, tuple(_key(field) for field in fields))
+    # `field.type` is another once a config has been loaded in this process.
+    types = {name: text for each in reversed(kind.__mro__) for name, text in inspect.get_annotations(each).items()}
+    return Table(head, what, tuple(_key(field, types[field.name]) for field in fields))
 
 
-def _key(field: Any) -> Key:
-    return Key(field.name, _MEANINGS[field.name], _takes(str(field.type)), _default(field))
+def _key(field: Any, kind: str) -> Key:
+    return Key(field.name, _MEANINGS[field.name], _takes(kind), _default(field))
 
 
 def _takes(kind: str) -> str:

@@ -46,7 +46,7 @@ USED = [
         },
     ),
     (Server, web.Server, {"_connections", "_loop"}),
-    (StsHttpSession, AIOHTTPSession, {"_get_session"}),
+    (StsHttpSession, AIOHTTPSession, {"_build_verify_context", "_get_session"}),
 ]
 
 

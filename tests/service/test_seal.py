@@ -12,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.managers import ROOT, UserManager
 
 
+pytestmark = pytest.mark.unfollowed
 HOSTILE = Path(__file__).with_name("hostile.py")
 
 # Runs in the place of the exchange, and leaves a process behind that has left its process group.

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from mayfly.config.values import ON_LOCK
 from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
 from mayfly.session.demand import RefreshPolicy, Trigger
+from mayfly.session.screen_lock import is_dropped
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import ApprovalDismissed, AwsUnknown, MayflyError, OnePasswordHung
@@ -38,14 +40,17 @@ class AnyLife(RuleBasedStateMachine):
         self.enter(Session())
         self.own_prompts_after_no = 0
         self.was_refused_in_time = False
+        self.days_topped_up: list[datetime] = []
 
     @initialize(
         mode=st.sampled_from(["always", "while-used", "on-demand"]),
         asks_human=st.booleans(),
         offset=A_STEP,
+        on_lock=st.sampled_from(ON_LOCK),
+        top_up=st.booleans(),
     )
-    def begin(self, mode: str, asks_human: bool, offset: float) -> None:
-        self.policy = RefreshPolicy(mode=mode, asks_human=asks_human)
+    def begin(self, mode: str, asks_human: bool, offset: float, on_lock: str, top_up: bool) -> None:
+        self.policy = RefreshPolicy(mode=mode, asks_human=asks_human, on_lock=on_lock, top_up=top_up)
         self.sources.wall_offset_seconds = offset
         self.clock = self.sources.clock()
 
@@ -64,9 +69,13 @@ class AnyLife(RuleBasedStateMachine):
     def somebody_sets_the_clock(self, seconds: float) -> None:
         self.sources.wall_offset_seconds += seconds
 
-    @rule(presence=st.sampled_from(Presence))
-    def somebody_comes_or_goes(self, presence: Presence) -> None:
+    @rule(presence=st.sampled_from(Presence), after_a_night=st.booleans())
+    def somebody_comes_or_goes(self, presence: Presence, after_a_night: bool) -> None:
         self.scene = changed(self.scene, presence, self.clock())
+        if after_a_night and presence is Presence.PRESENT:
+            self.scene = attrs.evolve(self.scene, day_began_at=self.clock())
+        if is_dropped(self.policy.on_lock, self.scene):
+            self.enter(self.session.locked_away())
 
     @rule()
     def a_client_fetches(self) -> None:
@@ -123,13 +132,18 @@ class AnyLife(RuleBasedStateMachine):
         """Only `--through-lock` prompts through a lock; after a refusal the clock prompts once more at most."""
         if self.policy.asks_human and self.scene.presence is Presence.LOCKED:
             assert (Trigger.PERSON, True) == (trigger, through_lock)
-        if trigger is Trigger.CLOCK:
+        is_topped_up = self.session._is_topped_up(self.policy, self.scene)
+        if trigger is Trigger.CLOCK and is_topped_up and self.scene.day_began_at:
+            assert self.scene.day_began_at not in self.days_topped_up
+            assert (False, True) == (self.session.forgotten, self.session.is_in_use())
+            self.days_topped_up.append(self.scene.day_began_at)
+        elif trigger is Trigger.CLOCK:
             assert not self.session.forgotten
             assert self.policy.mode != "on-demand"
             assert self.policy.mode == "always" or self.session.is_in_use()
         else:
             self.was_refused_in_time = False
-        if trigger is Trigger.CLOCK and self.policy.asks_human and self.was_refused_in_time:
+        if trigger is Trigger.CLOCK and self.policy.asks_human and self.was_refused_in_time and not is_topped_up:
             self.own_prompts_after_no += 1
             assert self.own_prompts_after_no <= 1
         retry_at = self.session.retry_not_before_at()
@@ -169,6 +183,14 @@ class AnyLife(RuleBasedStateMachine):
         """Law 4, by AWS's own clock."""
         handed = self.session.usable(self.clock())
         assert handed is None or at(self.sources.true_seconds) < handed.expiration
+
+    @invariant()
+    def nothing_outlives_a_lock_that_must_not(self) -> None:
+        """Behind a lock there is nothing to forget, and nobody gets anything new."""
+        if is_dropped(self.policy.on_lock, self.scene):
+            now = self.clock()
+            assert self.session.credentials is None
+            assert not any(self.session.may_renew(self.policy, trigger, self.scene, now) for trigger in Trigger)
 
     @invariant()
     def what_was_stays_as_it_was(self) -> None:

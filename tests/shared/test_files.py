@@ -122,3 +122,21 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         write_whole_file(tmp_path / "folder", b"new")
 
     assert [tmp_path / "folder"] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("outlasts_crash", "sizes"), [(True, [3]), (False, [])])
+def test_a_file_that_outlasts_a_crash_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outlasts_crash: bool, sizes: list[int]
+) -> None:
+    """The whole draft is synchronized while the old file still stands there."""
+    path, synchronized = tmp_path / "file", []
+
+    def fsync(descriptor: int) -> None:
+        synchronized.append(os.fstat(descriptor).st_size)
+        assert b"old" == path.read_bytes()
+
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole_file(path, b"new", outlasts_crash=outlasts_crash)
+
+    assert (sizes, b"new") == (synchronized, path.read_bytes())

@@ -7,14 +7,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.shared import errors, wire
-from mayfly.shared.credentials import Credentials
+from mayfly.shared.credentials import KEY_ID_CHARACTERS, Credentials, container_body, process_body
 from mayfly.shared.errors import ExchangeFailed, MayflyError, leaves
+from mayfly.shared.stages import STAGES, Stage
 from mayfly.shared.wire import Identity, Request, Result
 
 
@@ -25,7 +27,7 @@ SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_siz
 WORDS = st.text(max_size=50)
 CREDENTIALS = st.builds(
     Credentials,
-    access_key_id=SECRETS,
+    access_key_id=SECRETS.filter(lambda text: len(text) <= KEY_ID_CHARACTERS),
     secret_access_key=SECRETS,
     session_token=SECRETS,
     expiration=INSTANTS,
@@ -38,6 +40,7 @@ REQUESTS = st.builds(
     digest=WORDS,
     profiles=st.lists(WORDS, unique=True, max_size=5).map(tuple),
     sessions=st.dictionaries(WORDS, CREDENTIALS, max_size=3),
+    with_stages=st.booleans(),
 )
 RESULTS = st.builds(
     Result,
@@ -52,6 +55,7 @@ JSON = st.recursive(
 )
 
 SESSION = Credentials(access_key_id="ASIA", secret_access_key="s3cr3t", session_token="t0k3n", expiration=END)
+LONGEST_TOKEN = 9_999 - len(process_body(SESSION)) + len(SESSION.session_token)
 RESULT: dict[str, Any] = json.loads(wire.result_bytes(Result(profile="nsrc", outcome=SESSION)))
 ERROR: dict[str, Any] = json.loads(wire.result_bytes(Result(profile="nsrc", outcome=errors.AwsFailed("no"))))
 
@@ -148,6 +152,11 @@ NO_RESULTS = {
     "a quote in another alphabet": _with_credentials(session_token="“t”"),
     "a number for a secret": _with_credentials(secret_access_key=1),
     "a token without end": _with_credentials(session_token="t" * 20_000),
+    "a token that SDKs may not read": _with_credentials(session_token="t" * (LONGEST_TOKEN + 1)),
+    "a token of quotes": _with_credentials(session_token='"' * (LONGEST_TOKEN // 2 + 1)),
+    "a secret that SDKs may not read": _with_credentials(secret_access_key="s" * (LONGEST_TOKEN + 2)),
+    "a role that SDKs may not read": _with_credentials(session_token="t" * LONGEST_TOKEN, arn="arn" * 9),
+    "a long key id": _with_credentials(access_key_id="A" * 129),
     "no expiration": _with_credentials(expiration=None),
     "an expiration in words": _with_credentials(expiration="tomorrow"),
     "a fraction of a second": _with_credentials(expiration="2026-01-02T03:04:05.5Z"),
@@ -163,6 +172,15 @@ NO_RESULTS = {
     "a wait that lies behind": _with_error(retry_after_seconds=-1),
     "a wait in words": _with_error(retry_after_seconds="90"),
 }
+
+
+def test_the_longest_parts_are_taken() -> None:
+    """A key id has the length that the STS API allows, and all parts together what SDKs read."""
+    long = attrs.evolve(SESSION, session_token="t" * LONGEST_TOKEN), attrs.evolve(SESSION, access_key_id="A" * 128)
+    found = [wire.parse_result(wire.result_bytes(Result(profile="nsrc", outcome=one))).outcome for one in long]
+
+    assert list(long) == found
+    assert 9_999 == max(len(container_body(long[0])), len(process_body(long[0])))
 
 
 @pytest.mark.parametrize("line", NO_RESULTS.values(), ids=NO_RESULTS.keys())
@@ -228,3 +246,58 @@ def test_no_value_shows_itself() -> None:
 
     assert "s3cr3t" not in shown
     assert "t0k3n" not in shown
+
+
+# Stages
+
+STAGE: dict[str, Any] = json.loads(wire.stage_bytes(Stage(name="code", profiles=("a", "b"), left_seconds=14)))
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("left_seconds", [None, 0, 14, 29.97])
+def test_a_stage_survives_the_way(name: str, left_seconds: float | None) -> None:
+    """Its name, its profiles, and the time that is left, where it is known."""
+    stage = Stage(name=name, profiles=("a", "b"), left_seconds=left_seconds)
+
+    assert stage == wire.parse_told(wire.stage_bytes(stage))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stage": "hack"},
+        {"stage": None},
+        {"stage": ["op"]},
+        {"profiles": "a"},
+        {"profiles": [1]},
+        {"profiles": None},
+        {"left_seconds": "14"},
+        {"left_seconds": True},
+        {"left_seconds": -1},
+        {"left_seconds": 10**9},
+        {"left_seconds": float("nan")},
+        {"profile": "a"},
+        {"version": wire.VERSION + 1},
+        {"version": None},
+    ],
+    ids=str,
+)
+def test_what_is_no_stage_is_refused(changes: dict[str, Any]) -> None:
+    """A malformed stage ends the exchange, as a malformed result does."""
+    with pytest.raises(ExchangeFailed):
+        wire.parse_told(_but(STAGE, **changes))
+
+
+def test_a_stage_is_no_result() -> None:
+    """Who waits for results alone is told no stages."""
+    with pytest.raises(ExchangeFailed):
+        wire.parse_result(_but(STAGE))
+
+
+def test_stages_are_asked_for_by_one_word() -> None:
+    """A request without it is as it was; with anything else than true it is no request."""
+    plain = Request(kind="login", digest="d", profiles=("nsrc",))
+    assert b"stages" not in wire.request_bytes(plain)
+    for value in (False, None, 1, "true"):
+        with pytest.raises(ValueError, match="stages"):
+            wire.parse_request(_but(json.loads(wire.request_bytes(plain)), stages=value))

@@ -54,6 +54,30 @@ async def desk_service(folder: Path, desk: FakeDesk) -> AsyncIterator[Path]:
         await asyncio.gather(serving, return_exceptions=True)
 
 
+class Screen:
+    """A screen that the test locks and unlocks: a stand-in `loginctl` in `programs` tells of it."""
+
+    def __init__(self, programs: Path) -> None:
+        self._hints = programs / "screen"
+        self.unlock()
+        put_program(programs, "loginctl", f'[ "$1" = show-user ] && echo 7 || cat {self._hints}')
+
+    def lock(self) -> None:
+        self._say("LockedHint=yes\nIdleHint=no\n")
+
+    def unlock(self) -> None:
+        self._say("LockedHint=no\nIdleHint=no\n")
+
+    def vanish(self) -> None:
+        """From now on nobody can tell."""
+        self._hints.unlink()
+
+    def _say(self, hints: str) -> None:
+        beside = self._hints.with_suffix(".new")
+        beside.write_text(hints)
+        beside.replace(self._hints)
+
+
 def put_program(folder: Path, name: str, script: str) -> Path:
     """A program that runs `script`, and appends its arguments to NAME.calls, a line each; returns that file's path."""
     program = folder / name

@@ -31,7 +31,8 @@ from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.shared import wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
-from mayfly.shared.wire import Request
+from mayfly.shared.stages import Stage
+from mayfly.shared.wire import Request, Result
 from support.nursery import EXCHANGE, Hatchling
 from support.world import PATIENCE_SECONDS, SEED_TOML, World
 
@@ -106,9 +107,16 @@ class Answer(NamedTuple):
     @property
     def outcomes(self) -> dict[str, Any]:
         lines = self.out.splitlines(keepends=True)
-        results = [wire.parse_result(line) for line in lines if line != wire.MAY_I]
+        told = [wire.parse_told(line) for line in lines if line != wire.MAY_I]
+        results = [result for result in told if isinstance(result, Result)]
         assert len(results) == len({result.profile for result in results})
         return {result.profile: result.outcome for result in results}
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that were told, as `name: profiles`."""
+        told = [wire.parse_told(line) for line in self.out.splitlines(keepends=True) if line != wire.MAY_I]
+        return [f"{each.name}: {' '.join(each.profiles)}" for each in told if isinstance(each, Stage)]
 
     @property
     def verdicts(self) -> dict[str, str]:
@@ -181,14 +189,14 @@ async def ask(
 
 async def answer(process: Exchange, request: Request | bytes = b"") -> Answer:
     """Send `request` (nothing, if `put` has sent one) and wait for the exchange to end."""
-    raw = _asking(request) if isinstance(request, Request) else request
+    raw = asking(request) if isinstance(request, Request) else request
     async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate(raw)
     assert process.returncode is not None
     return Answer(process.returncode, out, err.decode())
 
 
-def _asking(request: Request) -> bytes:
+def asking(request: Request) -> bytes:
     """The request of a daemon that always permits a prompt."""
     return wire.request_bytes(request) + wire.YOU_MAY * 8
 
@@ -196,7 +204,7 @@ def _asking(request: Request) -> bytes:
 async def put(process: Exchange, request: Request) -> None:
     """Send the request, and do not wait for results."""
     assert process.stdin is not None
-    process.stdin.write(_asking(request))
+    process.stdin.write(asking(request))
     await process.stdin.drain()
 
 

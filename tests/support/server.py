@@ -26,14 +26,21 @@ from mayfly.daemon.http.server import Server
 
 @asynccontextmanager
 async def serving(
-    handler: Any, *, admit: Any = lambda _sock: Peer(0, 0), places: int = CONNECTIONS, path: Path | None = None
+    handler: Any,
+    *,
+    admit: Any = lambda _sock: Peer(0, 0),
+    places: int = CONNECTIONS,
+    path: Path | None = None,
+    has_reserve: bool = False,
 ) -> AsyncIterator[tuple[int, list[Any]]]:
     """A server of ours around a handler, its port, and what it tells of faults and refusals.
 
     With `path` it listens on that Unix socket, and the port is 0.
     """
     told: list[Any] = []
-    server = Server(handler, on_fault=told.append, on_refusal=told.append, places=Places(places))
+    server = Server(
+        handler, on_fault=told.append, on_refusal=told.append, places=Places(places), has_reserve=has_reserve
+    )
     if path:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(path))

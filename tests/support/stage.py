@@ -155,7 +155,7 @@ class Stage:
         self.most_logins_at_once = max(self.most_logins_at_once, self.busy.count("login"))
         try:
             await asyncio.sleep(self.takes_seconds)
-            if check_prompt and self.waits_for_leave:
+            if check_prompt and self.waits_for_leave and request.kind == "login":
                 await check_prompt()
                 self.leaves += 1
             for answer in (self.script or self._answers)(request):

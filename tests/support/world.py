@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mayfly.daemon.log_events import UNLISTED
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
+from support.following import following
 
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _is_free(port: int) -> bool:
 
 def measured() -> dict[str, str]:
     """What has coverage follow a process that is started from scratch: it costs as much as the start itself."""
-    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {name: value for name, value in os.environ.items() if following.processes and name.startswith("COVERAGE_")}
 
 
 class World:
@@ -197,15 +198,20 @@ class World:
         env: dict[str, str] | None = None,
         from_scratch: bool = False,
         prefix: tuple[str, ...] = (),
+        descriptors: int | None = None,
     ) -> AsyncIterator[Served]:
-        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it."""
+        """A daemon that is ready, for as long as the block lasts; `prefix` is a command that becomes it.
+
+        It may have so many `descriptors`, if it comes from the nursery.
+        """
         log = self.folder / "daemon.log"
         with log.open("ab") as stream, Path(os.devnull).open("rb") as nothing:  # noqa: ASYNC230 - does not block
             log_start = stream.tell()
             process: Process | Hatchling
             if self._nursery and self._nursery.takes(env) and not from_scratch and not prefix:
                 streams = (nothing.fileno(), stream.fileno(), stream.fileno())
-                process = self._nursery.start(("serve", *argv), self.with_env(env), str(self.home), streams)
+                started = ("serve", *argv), self.with_env(env), str(self.home), streams
+                process = self._nursery.start(*started, descriptors=descriptors)
             else:
                 process = await asyncio.create_subprocess_exec(
                     *(*prefix, sys.executable, "-m", "mayfly", "serve", *argv),

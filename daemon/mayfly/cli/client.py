@@ -62,6 +62,17 @@ class Call:
             pass  # `_parse` sees whether the answer is whole
         return self._parse(bytes(received))
 
+    def read(self) -> bytes:
+        """What has come of an answer without an end (`GET /events`); b"" if no more comes."""
+        try:
+            return self._sock.recv(65536)
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        self._sock.close()
+
     def _parse(self, received: bytes) -> Reply:
         head, _, body = received.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")

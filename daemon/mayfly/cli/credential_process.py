@@ -6,9 +6,7 @@ neither the usual config nor the process on the endpoint's port matters.
 
 from __future__ import annotations
 
-import select
-
-from mayfly.cli import client, daemon_calls, speech
+from mayfly.cli import daemon_calls, speech
 from mayfly.shared.text import printable
 
 
@@ -16,7 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-QUIET_SECONDS = 0.3
+
+# By stages of `shared/stages.py`. Other programs show the line, among lines of their own.
+_OTHER_WORDS = {"approve": "1Password waits for {names}: approve the prompt"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,46 +37,8 @@ def run(given: argparse.Namespace) -> int:
 def run_for(profile: str) -> int:
     """Print the daemon's credentials, however long a human takes to approve, and say on stderr for what it waits."""
     call = daemon_calls.send_about(profile, "GET", "process", "{}", answer_seconds=None)
-    if not _is_answered(call, QUIET_SECONDS):
-        _say_what_is_awaited(profile, call)
-    print(printable(daemon_calls.answer(call, profile).decode(errors="replace")))
+    # It is told early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own.
+    advice = "; if this program gives up, run it again"
+    body = daemon_calls.waited_answer(call, profile, other=_OTHER_WORDS, advice=advice)
+    print(printable(body.decode(errors="replace")))
     return speech.DONE
-
-
-def _say_what_is_awaited(profile: str, call: client.Call) -> None:
-    """Say it early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own."""
-    again = "if this program gives up, run it again"
-    try:
-        asks_human, seconds = _prompt(profile)
-    except speech.Stop:
-        return  # the answer to the call itself tells what is wrong
-    if asks_human and seconds:
-        speech.say(f"a code counts once: the prompt for {profile} comes in {seconds} s; {again}")
-        if _is_answered(call, seconds):
-            return
-    if asks_human:
-        speech.say(f"1Password waits for {profile}: approve the prompt; {again}")
-    else:
-        speech.say(f"waiting for AWS for {profile}; {again}")
-
-
-def _prompt(profile: str) -> tuple[bool, int]:
-    """True if a person is prompted, and the seconds until then, because a code is sent once; raises Stop."""
-    import math
-
-    from datetime import UTC, datetime
-
-    from mayfly.cli.login import PromptWait
-
-    status = daemon_calls.status()
-    with daemon_calls.understood():
-        next_steps = {row["profile"]: row["next_step"] for row in status["profiles"]}
-        if "1Password" not in next_steps[profile]:
-            return False, 0
-        wait = PromptWait(daemon_calls.config_path(status))
-        return True, math.ceil(wait.left_seconds([profile], datetime.now(UTC)))
-
-
-def _is_answered(call: client.Call, seconds: float) -> bool:
-    """True if the daemon answers within `seconds`."""
-    return bool(select.select([call], [], [], seconds)[0])

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from mayfly import __version__
 from mayfly.cli import client, speech
 from mayfly.shared import places
+from mayfly.shared.errors import ConfigInvalid
 
 
 TYPE_CHECKING = False  # typing and json cost every `aws` command 6 ms through credential-process
@@ -19,15 +20,41 @@ if TYPE_CHECKING:
 
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 
+_RESTART = "restart it, as by: systemctl --user restart mayfly.service"
+
+# Most answers are there by then.
+QUIET_SECONDS = 0.2
+# Standard error may be a file that others read: no line for a wait that is soon over.
+LINES_AFTER_SECONDS = 0.8
+
 
 def add_profiles(parser: ArgumentParser) -> None:
     """The argument of a command for several profiles; none stands for all."""
     parser.add_argument("profiles", metavar="PROFILE", nargs="*", help="default: all")
 
 
-def status() -> dict[str, Any]:
-    """The daemon's status; raises Stop if there is none."""
-    return tree(ask("GET", "/status"))
+def status(profiles: Iterable[str] = ()) -> dict[str, Any]:
+    """The daemon's status, for a command about these profiles; raises Stop if there is none."""
+    try:
+        return tree(ask("GET", "/status"))
+    except speech.Stop as reason:
+        raise _with_suggestions(reason, profiles) from None
+
+
+def _with_suggestions(reason: speech.Stop, profiles: Iterable[str]) -> speech.Stop:
+    """Where no daemon runs, the same with a word on names that the usual config lacks: both are to be mended."""
+    if reason.exit_code != speech.NOT_RUNNING:
+        return reason
+    from mayfly.config import document
+
+    known: list[str] = []
+    with suppress(ConfigInvalid):
+        known.extend(document.read(places.config_file()).tables("profiles"))
+    wrong = [name for name in profiles if name not in known]
+    if not (wrong and known):
+        return reason
+    more = unknown(wrong, known)
+    return speech.Stop(reason.exit_code, *reason.errors, *more.errors, hints=(*reason.hints, *more.hints))
 
 
 def tree(body: bytes) -> dict[str, Any]:
@@ -44,7 +71,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        hint = "it may be another version of mayfly: restart it, as by: systemctl --user restart mayfly.service"
+        hint = f"it may be another version of mayfly: {_RESTART}"
         raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
 
 
@@ -63,15 +90,15 @@ def ask(method: str, target: str) -> bytes:
     return answer(send(method, target))
 
 
-def known_profiles() -> list[str]:
-    """The names of the daemon's profiles, in the config's order."""
+def known_profiles(profiles: Iterable[str] = ()) -> list[str]:
+    """The names of the daemon's profiles, in the config's order, for a command about some of them."""
     with understood():
-        return [str(row["profile"]) for row in status()["profiles"]]
+        return [str(row["profile"]) for row in status(profiles)["profiles"]]
 
 
-def ask_about(profile: str, method: str, *target: str, answer_seconds: float | None = client.ANSWER_SECONDS) -> bytes:
+def ask_about(profile: str, method: str, *target: str) -> bytes:
     """The daemon's answer about `profile`; `target` is the path word by word, with `{}` for the profile's name."""
-    return answer(send_about(profile, method, *target, answer_seconds=answer_seconds), profile)
+    return answer(send_about(profile, method, *target), profile)
 
 
 def send_about(
@@ -80,7 +107,10 @@ def send_about(
     """The same request, without waiting for its answer; raises Stop, and sends nothing, if `profile` is no name."""
     if not _can_be_name(profile):
         raise unknown([profile], known_profiles())
-    return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds, body)
+    try:
+        return send(method, "".join(f"/{profile if word == '{}' else word}" for word in target), answer_seconds, body)
+    except speech.Stop as reason:
+        raise _with_suggestions(reason, [profile]) from None
 
 
 def _can_be_name(profile: str) -> bool:
@@ -97,7 +127,27 @@ def send(
     try:
         return client.send(method, target, answer_seconds=answer_seconds, body=body)
     except (client.NotRunning, client.Distrusted) as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
+
+
+def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
+    """True if the daemon answers within `seconds`; nothing is said before."""
+    import select
+
+    return bool(select.select([call], [], [], seconds)[0])
+
+
+def waited_answer(call: client.Call, profile: str, **telling: Any) -> bytes:
+    """The body of the answer to `call`, which is about `profile`; while it is late, what it waits for is told.
+
+    `telling`: the options of `Waiting`. Raises Stop for any answer but a 200.
+    """
+    if not is_answered(call):
+        from mayfly.cli.waiting import Waiting
+
+        for _ in Waiting({profile: call}, quiet_seconds=0, **telling):
+            pass
+    return answer(call, profile)
 
 
 def answer(call: client.Call, profile: str = "") -> bytes:
@@ -105,7 +155,7 @@ def answer(call: client.Call, profile: str = "") -> bytes:
     try:
         reply = call.reply()
     except client.NotRunning as reason:
-        raise _stop(reason) from None
+        raise stop_for(reason) from None
     return body_of(reply, profile)
 
 
@@ -118,6 +168,8 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
         error = tree(reply.body)
     if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
+    if error.get("code") == "NotFound":
+        raise speech.Stop(speech.FAILED, "the daemon is of another version, and cannot do this", hints=(_RESTART,))
     problems, hint = error.get("problems"), error.get("hint")
     message = error.get("message") or f"the daemon answered {reply.status} without a reason"
     texts = problems if problems and isinstance(problems, list) else [message]
@@ -145,13 +197,11 @@ def check_names(given: Sequence[str], known: Sequence[str]) -> None:
 
 def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
     """The Stop for names that are not configured, with the nearest names that are."""
-    import difflib
-
     texts: list[str] = []
     hints: list[str] = []
     for name in wrong:
-        near = difflib.get_close_matches(name, known, n=1)
-        texts.append(f"there is no profile {name[:64]!r}" + (f": did you mean {near[0]}?" if near else ""))
+        near = speech.did_you_mean(name, known)
+        texts.append(f"there is no profile {name[:64]!r}{near}")
         hints += [] if near or hints else [f"profiles: {', '.join(known)}"]
     return speech.Stop(speech.WRONG_USAGE, *texts, hints=tuple(hints))
 
@@ -162,7 +212,8 @@ def _exit_code(error: dict[str, Any]) -> int:
     return speech.HUMAN_MUST_ACT if error.get("needs_human") else speech.FAILED
 
 
-def _stop(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+def stop_for(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
+    """The Stop that says why there is no daemon, and what to do. It may take a moment to find out."""
     if isinstance(reason, client.Distrusted):
         from shlex import quote
 
@@ -197,7 +248,8 @@ def _service_state() -> tuple[tuple[str, ...], str]:
 
 
 def _how_to_start() -> str:
-    """The command that starts the service if it is installed, else the daemon."""
+    """The command that starts the service if it is installed, else the daemon, which needs a config."""
+    import os
     import sys
 
     from mayfly.service import files, launchd, systemd
@@ -208,4 +260,7 @@ def _how_to_start() -> str:
         return "it is installed: systemctl --user start mayfly.socket mayfly.service"
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"
+    config_places = places.config_places()
+    if config_places and not any(map(os.path.lexists, config_places)):
+        return places.MAKE_CONFIG
     return START_IT

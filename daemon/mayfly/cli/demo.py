@@ -7,6 +7,7 @@ import os
 import sys
 
 from mayfly.cli import speech
+from mayfly.cli.terminal import Terminal
 from mayfly.shared.text import printable
 
 
@@ -27,7 +28,7 @@ def run(given: argparse.Namespace) -> int:
     from mayfly.demo.play import play
     from mayfly.demo.stage import Failed
 
-    output = Output(sys.stdout, is_coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    output = Output(sys.stdout, is_coloured=Terminal.at(sys.stdout, os.environ).has_colour)
     try:
         return asyncio.run(play(output, once=given.once))
     except Failed as reason:

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from datetime import datetime
+
+
+_UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,6}}){unit})?" for unit in _UNITS))
+
+
+def seconds_in(text: str) -> int:
+    """The seconds in `900s`, `30m`, `8h`, `1h30m`; raises ValueError for any other text."""
+    found = _DURATION.fullmatch(text)
+    seconds = (
+        sum(int(count or 0) * size for count, size in zip(found.groups(), _UNITS.values(), strict=True)) if found else 0
+    )
+    if not seconds:
+        raise ValueError(f"{text!r} is no duration: expected one like 30m, 8h or 1h30m")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 from mayfly.cli import environment, ports, shells, speech, target
 from mayfly.cli.aws_config import shadows
+from mayfly.cli.target import Target
 from mayfly.shared import tokens
 
 
@@ -60,7 +61,11 @@ def changes_for(given: argparse.Namespace | SimpleNamespace) -> environment.Chan
 
     Raises Stop or ConfigInvalid if there is no such profile, or its token or the port cannot be used.
     """
-    found = target.find(given.config, given.profile)
+    return changes_to(target.find(given.config, given.profile), given)
+
+
+def changes_to(found: Target, given: argparse.Namespace | SimpleNamespace) -> environment.Changes:
+    """The same for a profile that has been found."""
     ports.refuse_other_users(found.port)
     if not found.region and shadows.default_region(os.environ):
         found = found._replace(fallback_region=None)

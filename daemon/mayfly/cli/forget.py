@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Have the daemon forget each profile."""
-    known = daemon_calls.known_profiles()
+    known = daemon_calls.known_profiles(given.profiles)
     daemon_calls.check_names(given.profiles, known)
     for name in dict.fromkeys(given.profiles or known):
         daemon_calls.ask_about(name, "POST", "profiles", "{}", "forget")

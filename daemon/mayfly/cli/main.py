@@ -5,6 +5,7 @@ Only this command's file is imported and only its parser is built, because each 
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import sys
@@ -12,7 +13,8 @@ import sys
 from mayfly import __version__
 from mayfly.cli import speech
 from mayfly.shared import places
-from mayfly.shared.errors import ConfigInvalid, MayflyError
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.users import user_name
 
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 # Command, file, and what it does, in the order of a first day with Mayfly.
 COMMANDS = (
     ("demo", "demo", "see Mayfly at work, without 1Password and AWS"),
+    ("init", "init.init", "go from 1Password's items to a config and a first login"),
     ("serve", "serve", "run the daemon in the foreground"),
     ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
-    ("status", "status", "show which credentials are fresh, and what went wrong"),
+    ("status", "status.status", "show which credentials are fresh, and what went wrong"),
+    ("prompt", "prompt", "print a profile and its time left for a shell's prompt"),
     ("whoami", "whoami", "ask AWS who a profile is"),
     ("console", "console.console", "open the AWS console in the browser, signed in with a role"),
     ("doctor", "doctor.doctor", "say what is well, what is not, and what mends it"),
@@ -44,7 +48,20 @@ COMMANDS = (
 )
 
 # They may work with the daemon of the user who called sudo.
-UNDER_SUDO = {"env", "exec", "login", "forget", "status", "whoami", "credential-process", "reload", "rotate", "doctor"}
+UNDER_SUDO = {
+    "env",
+    "exec",
+    "login",
+    "forget",
+    "status",
+    "prompt",
+    "whoami",
+    "console",
+    "credential-process",
+    "reload",
+    "rotate",
+    "doctor",
+}
 
 
 # The errors of a full disk or quota.
@@ -69,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except speech.Stop as reason:
         return speech.report(reason)
     except MayflyError as problem:
-        return speech.report(_stop_for(problem))
+        return speech.report(speech.stop_for(problem, *_sudo_hints(problem)))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -81,23 +98,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _stop_for(problem: MayflyError) -> speech.Stop:
-    if isinstance(problem, ConfigInvalid):
-        return speech.Stop(speech.WRONG_USAGE, *problem.problems)
-    code = speech.HUMAN_MUST_ACT if problem.needs_human else speech.FAILED
-    return speech.Stop(code, problem.message, hints=(problem.hint,) if problem.hint else ())
+def _sudo_hints(problem: MayflyError) -> tuple[str, ...]:
+    """Under sudo, what belongs to the user who called it is to be left to that user's own command."""
+    caller = places.sudo_uid()
+    user = user_name(caller) if caller else ""
+    is_theirs = bool(user) and f"belongs to {user}:" in problem.message and "without sudo" not in problem.message
+    return (f"run it as {user}, without sudo",) if is_theirs else ()
 
 
 def _prepare_streams() -> None:
     """Make both streams take every text.
 
     Python has None for a stream that was closed (`>&-`): /dev/null takes its place. A character that the locale's
-    encoding lacks is written as its escape sequence.
+    encoding lacks is written as its escape sequence, and our own … as three dots.
     """
+    codecs.register_error("mayfly", _escaped)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until we end
-        getattr(sys, name).reconfigure(errors="backslashreplace")
+        getattr(sys, name).reconfigure(errors="mayfly")
+
+
+def _escaped(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    letters = problem.object[problem.start : problem.end].replace("…", "...")
+    return letters.encode("ascii", "backslashreplace").decode("ascii"), problem.end
 
 
 def _drop_output() -> None:
@@ -136,17 +162,22 @@ def _run(argv: list[str]) -> int:
 def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     module = module_of(file)
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
-    if hasattr(module, "run_for") and len(words) == 1 and words[0] and not words[0].startswith("-"):
+    if hasattr(module, "run_for") and _is_plain(words, may_be_alone=hasattr(module, "MAY_BE_ALONE")):
         if is_under_sudo:
             places.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
-        return int(module.run_for(words[0]))
+        return int(module.run_for("".join(words)))
     from mayfly.cli import parser
 
     given = parser.parse(module, name, does, words)
     if is_under_sudo:
         places.accept_sudo_user()
     return int(module.run(given))
+
+
+def _is_plain(words: list[str], *, may_be_alone: bool) -> bool:
+    """True for one word that is no option, and for none where that has a meaning."""
+    return (len(words) == 1 and words[0] != "" and not words[0].startswith("-")) or (may_be_alone and not words)
 
 
 def module_of(file: str) -> ModuleType:
@@ -165,14 +196,8 @@ def _no_command(chosen: str) -> speech.Stop:
         return speech.Stop(
             speech.WRONG_USAGE, f"{chosen}: options follow the command", hints=("mayfly COMMAND --help",)
         )
-    import difflib
-
-    near = difflib.get_close_matches(chosen, [name for name, _, _ in COMMANDS], n=1)
-    return speech.Stop(
-        speech.WRONG_USAGE,
-        f"there is no command {chosen!r}" + (f": did you mean {near[0]}?" if near else ""),
-        hints=("mayfly --help",),
-    )
+    near = speech.did_you_mean(chosen, [name for name, _, _ in COMMANDS])
+    return speech.Stop(speech.WRONG_USAGE, f"there is no command {chosen!r}{near}", hints=("mayfly --help",))
 
 
 def overview() -> str:

@@ -51,7 +51,11 @@ def parse(module: ModuleType, name: str, does: str, words: list[str]) -> argpars
     else:
         # argparse would take the options of the command for ours.
         cut = words.index("--") if "--" in words else len(words)
-        given = parser.parse_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
+        given, rest = parser.parse_known_args(words[:cut], argparse.Namespace(command=words[cut + 1 :]))
+        if rest:
+            is_option = rest[0].startswith("-")
+            text = f"unrecognized arguments: {' '.join(rest)}"
+            parser.error(text if is_option else f"{rest[0]}: the command to run follows --")
         if not given.command:
             parser.error("the command to run is missing: it follows --")
     return given

@@ -3,9 +3,10 @@
 Requests to our daemon carry our token, and the answer is taken for our credentials. So no shell is pointed at a port
 that another user's process has. Linux names the owner of a listening socket: sock_diag finds the socket that a
 connection would reach, in microseconds. Where sock_diag is shut off, /proc/net/tcp and tcp6 list all sockets
-(proc_net_tcp.rst of the kernel's documentation), in milliseconds. A socket's process is found by the links in
-/proc/PID/fd. Only the process's user and root may read them; our daemon's links only root can read. Other systems tell
-nothing.
+(proc_net_tcp.rst of the kernel's documentation), in milliseconds. A socket that is bound and does not listen is listed
+by sock_diag since Linux 6.8, and nowhere before: there only a bind that fails tells of it. A socket's process is found
+by the links in /proc/PID/fd. Only the process's user and root may read them; our daemon's links only root can read.
+Other systems tell nothing.
 
 Few imports: `env` runs this in every shell start-up.
 """
@@ -15,11 +16,12 @@ from __future__ import annotations
 import os
 import sys
 
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from mayfly.cli import speech
 from mayfly.shared import sock_diag
-from mayfly.shared.sock_diag import SocketOwner
+from mayfly.shared.sock_diag import Holder, SocketOwner
 from mayfly.shared.text import printable
 from mayfly.shared.users import daemon_uid, user_name
 
@@ -81,13 +83,30 @@ def owner(port: int) -> int | None:
 
 def holder(port: int) -> str | None:
     """`PROGRAM (pid N) of USER` for the process that listens at 127.0.0.1:`port`, as far as it is known, or None."""
-    if found := _listener(port):
-        return f"{_process(found.inode) or _daemon(found.uid) or 'a process'} of {user_name(found.uid)}"
-    return None
+    found = _listener(port)
+    return _named(found) if found else None
+
+
+def _named(found: SocketOwner) -> str:
+    return f"{_process(found.inode) or _daemon(found.uid) or 'a process'} of {user_name(found.uid)}"
+
+
+def is_strangers(port: int) -> bool:
+    """True if another user's process has 127.0.0.1:`port` in any way, or if it cannot be known whose it is."""
+    if holders := _holders(port):
+        return any(one.owner.uid != daemon_uid() for one in holders)
+    uid = owner(port)
+    return has_unknown_holder(port) if uid is None else uid != daemon_uid()
+
+
+def silent_holder(port: int) -> str | None:
+    """The same as `holder` for a process that has the port and does not listen; None if it is not known."""
+    found = [one.owner for one in _holders(port) or () if not one.listens]
+    return _named(found[0]) if found else None
 
 
 def has_unknown_holder(port: int) -> bool:
-    """True if a process has bound the port without listening, which Linux lists nowhere; False on other systems.
+    """True if a process has bound the port without listening, or another user's has it; False on other systems.
 
     Connections that are closing do not count, nor do connections of our own processes.
     """
@@ -106,6 +125,12 @@ def has_unknown_holder(port: int) -> bool:
 def _seems_held(port: int) -> bool:
     if _can_bind(port, shares=False):
         return False
+    holders = _holders(port)
+    if holders:
+        return any(one.is_only_bound or one.owner.uid != daemon_uid() for one in holders)
+    if holders is not None:
+        # Only connections that are closing, which no process has. They are in nobody's way if the port can be shared.
+        return not _can_bind(port, shares=True)
     rows = list(_rows(_lines(), port))
     if any(row.uid == os.getuid() and row.inode for row in rows):
         return False
@@ -132,13 +157,21 @@ def _listener(port: int) -> SocketOwner | None:
     if sys.platform != "linux":
         return None
     try:
-        kernel = sock_diag.SockDiag()
-        try:
+        with closing(sock_diag.SockDiag()) as kernel:
             return kernel.listener(port)
-        finally:
-            kernel.close()
     except OSError:
         return listed(_lines(), port)
+
+
+def _holders(port: int) -> list[Holder] | None:
+    """The sockets that processes have on 127.0.0.1:`port`; None if those that are only bound cannot be known."""
+    if sys.platform != "linux":
+        return None
+    try:
+        with closing(sock_diag.SockDiag()) as kernel:
+            return kernel.holders(port) if kernel.lists_bound() else None
+    except OSError:
+        return None
 
 
 def listed(lines: Iterable[str], port: int) -> SocketOwner | None:

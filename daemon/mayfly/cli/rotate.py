@@ -60,6 +60,18 @@ def _reload_tokens() -> dict[str, str]:
     except speech.Stop as reason:
         if reason.exit_code != speech.NOT_RUNNING:
             raise
+        _warn_of_unreachable_daemon()
         return {}
     with daemon_calls.understood():
         return {str(name): str(reason) for name, reason in daemon_calls.tree(body)["refused"].items()}
+
+
+def _warn_of_unreachable_daemon() -> None:
+    """Warn if a process of this user has the port: a daemon whose control socket was removed has the old tokens."""
+    from mayfly.cli import ports, target
+
+    port = target.expected_port()
+    who = None if ports.other_user(port) else ports.holder(port)
+    if who:
+        speech.warning(f"no daemon answers on {paths.control_socket()}, and port {port} is taken by {who}")
+        speech.hint("if that is a mayfly daemon, end it: it takes the old tokens until a client brings a new one")

@@ -53,7 +53,7 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     try:
         return _serve(given, manager, logger)
     except ConfigInvalid as problem:
-        reason = speech.Stop(speech.WRONG_USAGE, *problem.problems)
+        reason = speech.stop_for(problem)
     except speech.Stop as stop:
         reason = stop
     if not manager.is_systemd:

@@ -85,9 +85,9 @@ def _check_port(found: Config, address: tuple[str, int], manager: Manager) -> No
 
 def port_taken(found: Config, address: tuple[str, int]) -> speech.Stop:
     """The Stop for a port that another process has. Makes all tokens new if it may be another user's."""
-    from mayfly.cli.ports import holder
+    from mayfly.cli.ports import holder, is_strangers, silent_holder
 
-    may_be_another_users = _may_be_another_users(address[1])
+    may_be_another_users = is_strangers(address[1])
     if not may_be_another_users and _is_served():
         return speech.Stop(speech.FAILED, "another mayfly serves already", hints=("mayfly status",))
     who = holder(address[1])
@@ -95,6 +95,8 @@ def port_taken(found: Config, address: tuple[str, int]) -> speech.Stop:
         'end it, or choose another port in the config: listen = "127.0.0.1:PORT"',
         "or for once: mayfly serve --listen 127.0.0.1:PORT",
     )
+    if not who and (silent := silent_holder(address[1])):
+        hints = (f"it is {silent}", *hints)
     if may_be_another_users:
         hints = (_make_new_tokens(found), *hints)
     message = f"{address[0]}:{address[1]} is taken by {who or 'a process that does not listen'}"
@@ -109,14 +111,6 @@ def _is_served() -> bool:
         return client.ask("GET", "/status").status == 200
     except (client.NotRunning, client.Distrusted, MayflyError):
         return False
-
-
-def _may_be_another_users(port: int) -> bool:
-    """True if the port is another user's, or its owner is unknown, as for a port that is only bound."""
-    from mayfly.cli.ports import has_unknown_holder, owner
-
-    uid = owner(port)
-    return has_unknown_holder(port) if uid is None else uid != os.getuid()
 
 
 def _make_new_tokens(found: Config) -> str:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import sys
 
+from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.text import printable
 
 
 TYPE_CHECKING = False  # typing costs every `aws` command some ms through credential-process
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
+
+    from mayfly.shared.errors import MayflyError
 
 
 DONE = 0
@@ -30,6 +34,22 @@ class Stop(Exception):
         self.exit_code = exit_code
         self.errors = errors
         self.hints = hints
+
+
+def stop_for(problem: MayflyError, *more_hints: str) -> Stop:
+    """The Stop for an expected error."""
+    hints = (*((problem.hint,) if problem.hint else ()), *more_hints)
+    if isinstance(problem, ConfigInvalid):
+        return Stop(WRONG_USAGE, *problem.problems, hints=hints)
+    return Stop(HUMAN_MUST_ACT if problem.needs_human else FAILED, problem.message, hints=hints)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """`: did you mean X?` with the nearest of the known words; "" if none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(wrong, list(known), n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def error(text: str) -> None:

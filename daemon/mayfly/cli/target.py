@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -33,13 +34,13 @@ class Target(NamedTuple):
     fallback_region: str | None = None
 
 
-def find(config: str | None, profile: str | None) -> Target:
-    """The target for `profile` (None: the only one) in `config` (None: the usual one).
+def find(config: str | None, profile: str | None, environ: Mapping[str, str] | None = None) -> Target:
+    """The target for `profile` (None: the one that `environ` names, or the only one) in `config` (None: the usual one).
 
     Raises Stop or ConfigInvalid if there is none.
     """
     found = document.read(places.config_file(config))
-    name = _chosen(found, profile)
+    name = _chosen(found, profile, environ or {})
     return Target(name, _port(found), region_of(found, name), regions.fallback(found, name))
 
 
@@ -60,26 +61,30 @@ def expected_port(config: str | None = None) -> int:
     return address.default_address()[1]
 
 
-def _chosen(found: Document, given: str | None) -> str:
+def _chosen(found: Document, given: str | None, environ: Mapping[str, str]) -> str:
+    """The profile that is given, else MAYFLY_PROFILE, else AWS_PROFILE if it is one of ours, else the only one.
+
+    `environ` is empty where the environment does not count.
+    """
     names = list(found.tables("profiles"))
     if not names:
         raise ConfigInvalid(f"{found.name}: has no profiles")
-    if given is None and len(names) > 1:
+    of_aws = environ.get("AWS_PROFILE")
+    by_shell = environ.get("MAYFLY_PROFILE") or (of_aws if of_aws in names else None)
+    wanted = by_shell if given is None else given
+    if wanted is None and len(names) > 1:
         raise speech.Stop(speech.WRONG_USAGE, f"which profile? {found.name} has {', '.join(names)}")
-    name = names[0] if given is None else given
+    name = names[0] if wanted is None else wanted
     if name not in names:
-        raise _unknown(found, name, names)
+        raise _unknown(found, name, names, " (from MAYFLY_PROFILE)" if given is None else "")
     if not is_profile_name(name):
         raise ConfigInvalid(f"{found.where('profiles', name)}: is no profile name")
     return name
 
 
-def _unknown(found: Document, name: str, names: list[str]) -> speech.Stop:
-    import difflib
-
-    near = difflib.get_close_matches(name, names, n=1)
-    known = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
-    return speech.Stop(speech.WRONG_USAGE, f"{found.name} has no profile {name!r}: {known}")
+def _unknown(found: Document, name: str, names: list[str], source: str) -> speech.Stop:
+    known = speech.did_you_mean(name, names) or f": it has {', '.join(names)}"
+    return speech.Stop(speech.WRONG_USAGE, f"{found.name} has no profile {name!r}{source}{known}")
 
 
 def _port(found: Document) -> int:

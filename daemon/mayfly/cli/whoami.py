@@ -18,7 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Ask AWS through the daemon."""
-    body = daemon_calls.ask_about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None)
+    call = daemon_calls.send_about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None)
+    # AWS is asked once there are credentials, and that is no stage of a login.
+    told = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "other": {"": "asking AWS who {names} is"}}
+    body = daemon_calls.waited_answer(call, given.profile, **told)
     with daemon_calls.understood():
         who = daemon_calls.tree(body)
         shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}

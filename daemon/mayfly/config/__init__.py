@@ -3,6 +3,7 @@
     document.py      the file, read and parsed into one plain tree
     load.py          turns a document into a `Config`, or tells every problem
     model.py         `Config` and its profiles
+    sketch.py        what a login asks of `op`, without attrs and cattrs; way.py: one way to 1Password, without them
     rules.py         checks that span several keys
     values.py        checks of one key
     region.py        the check of a region's name, for the commands too

@@ -28,6 +28,7 @@ from mayfly.config.values import (
     LimitSeconds,
     MfaDevice,
     MfaMode,
+    OnLock,
     OtpReference,
     ProfileName,
     Reference,
@@ -77,6 +78,8 @@ class _Common:
     sts_endpoint_url: EndpointUrl | None = None
     account_id: AccountId | None = None
     refresh: RefreshMode | None = None
+    on_lock: OnLock = OnLock("keep")
+    top_up: Switch = Switch(False)
 
 
 @attrs.frozen(kw_only=True)
@@ -135,7 +138,8 @@ Profile = KeyProfile | RoleProfile
 
 # Fields of a profile that do not change what its session is made from.
 _NOT_IN_ORIGIN = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
-# Left out where they are not set, so that the origins of earlier versions stay as they were.
+# Left out whole, and where they are not set: so the origins of earlier versions stay as they were.
+_NEWER_FIELDS = ("on_lock", "top_up")
 _LEFT_OUT_UNSET = ("otp_command", "otp_unattended")
 
 
@@ -207,9 +211,8 @@ class Config:
         return found
 
     def _origin(self, name: str, below: str) -> str:
-        fields = attrs.asdict(self.profiles[name], filter=lambda at, value: value or at.name not in _LEFT_OUT_UNSET)
-        tree = fields | _NOT_IN_ORIGIN
-        made_of = tree | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
+        fields = attrs.asdict(self.profiles[name], filter=_is_in_origin)
+        made_of = fields | _NOT_IN_ORIGIN | {"below": below or attrs.asdict(self.onepassword_of(name).identity())}
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     def keys_of(self, profile: str) -> KeyProfile:
@@ -226,6 +229,10 @@ class Config:
     def asks_human(self, profile: str) -> bool:
         """True if a login for `profile` may need a person: at 1Password's prompt, or for `otp_command`."""
         return self.onepassword_of(profile).asks_human or self.keys_of(profile).command_asks_human
+
+
+def _is_in_origin(field: attrs.Attribute[object], value: object) -> bool:
+    return field.name not in _NEWER_FIELDS and bool(value or field.name not in _LEFT_OUT_UNSET)
 
 
 def _needs_code(profile: Profile) -> bool:

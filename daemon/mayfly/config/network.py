@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 # The first that is set is in force. botocore follows the first two, OpenSSL and Go the third.
 CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
+# All variables that lead a call to AWS, in the spellings that are in use. A service does not have those of a shell.
+TO_AWS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", *CA_VARIABLES, "AWS_ENDPOINT_URL_STS")
+
 
 class Setting(NamedTuple):
     """A variable of the environment, and its value."""

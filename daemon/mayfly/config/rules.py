@@ -231,11 +231,20 @@ def warnings(config: Config) -> Iterator[Problem]:
                 f"{seconds} seconds are short: SDKs ask again 15 minutes before the end; {SHORT_SECONDS} or more is "
                 "better",
             )
+        yield from _idle_top_up(name, profile)
         yield from _weaker(name, profile)
         key = "role_arn" if isinstance(profile, RoleProfile) else "mfa_id"
         partition = partition_of(getattr(profile, key) or "")
         if partition and partition not in PARTITIONS:
             yield ("profiles", name, key), f"{partition} is no partition known here: {nearest(partition, PARTITIONS)}"
+
+
+def _idle_top_up(name: str, profile: Profile) -> Iterator[Problem]:
+    if profile.top_up and isinstance(profile, RoleProfile) and not profile.mfa:
+        where = ("profiles", name, "top_up")
+        yield where, f"changes nothing: the role is renewed without a prompt. Set it for {profile.source_profile}"
+    elif profile.top_up and profile.on_lock == "forget":
+        yield ("profiles", name, "top_up"), 'has nothing to renew at the unlock, because on_lock is "forget"'
 
 
 def _weaker(name: str, profile: Profile) -> Iterator[Problem]:

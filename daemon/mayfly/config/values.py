@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 
 from collections.abc import Callable
 from typing import Any, NewType
@@ -37,11 +38,16 @@ LimitSeconds = NewType("LimitSeconds", int)
 WaitSeconds = NewType("WaitSeconds", int)
 RefreshMode = NewType("RefreshMode", str)
 MfaMode = NewType("MfaMode", str)
+OnLock = NewType("OnLock", str)
 Switch = NewType("Switch", bool)
 
 # By how often they renew, most often first.
 REFRESH_MODES = ("always", "while-used", "on-demand")
 MFA_MODES = ("each",)
+# GetSessionToken gives no more (STS API reference).
+SESSION_MAX_SECONDS = 129_600
+# By how much the lock takes away, least first.
+ON_LOCK = ("keep", "withhold", "forget")
 
 # What `op` itself accepts; other characters in a name need the ID instead (developer documentation of secret
 # references).
@@ -51,6 +57,10 @@ OTP_QUERY = "?attribute=otp"
 # `attr` is another name of it, and `totp` is what the examples of 1Password's SDK have.
 _OTP_QUERIES = {f"{key}={value}" for key in ("attribute", "attr") for value in ("otp", "totp")}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+# A host as botocore takes it (is_valid_endpoint_url in botocore/utils.py), or an address of IPv6, and perhaps a port.
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_NETLOC = re.compile(rf"(?:(?P<name>(?:{_LABEL}\.)*{_LABEL}\.?)|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]*)?")
+_LONGEST_HOST = 255
 
 
 def profile_name(value: Any) -> ProfileName:
@@ -118,7 +128,26 @@ def endpoint_url(value: Any) -> EndpointUrl:
     """https anywhere, http on loopback only, because keys and codes are sent there."""
     if not isinstance(value, str) or not is_private_url(value):
         raise ValueError("must be an https:// URL (http:// on loopback only), with no user or password in it")
+    if not has_host(value):
+        raise ValueError("names no host: letters, digits and '-' between dots, at most 63 of them, '-' not at an end")
     return EndpointUrl(value)
+
+
+def has_host(url: str) -> bool:
+    """True if botocore would call the host of `url`, which is a valid one."""
+    found = _NETLOC.fullmatch(urlsplit(url).netloc)
+    if found is None:
+        return False
+    name, ipv6 = found["name"], found["ipv6"]
+    return len(name) <= _LONGEST_HOST if name else _is_ipv6(ipv6)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6, text)
+    except OSError:
+        return False
+    return True
 
 
 def is_private_url(url: str) -> bool:
@@ -192,6 +221,13 @@ def mfa_mode(value: Any) -> MfaMode:
     return MfaMode(value)
 
 
+def on_lock(value: Any) -> OnLock:
+    """`keep`, `withhold` or `forget`: what becomes of the credentials while the screen is locked."""
+    if value not in ON_LOCK:
+        raise ValueError(f"must be one of {', '.join(ON_LOCK)}")
+    return OnLock(value)
+
+
 def switch(value: Any) -> Switch:
     """True or false; 0, 1 and "yes" are neither."""
     if not isinstance(value, bool):
@@ -202,7 +238,7 @@ def switch(value: Any) -> Switch:
 # The kinds of durations: the least and the most, by the type's name. GetSessionToken takes 900 to 129600; AssumeRole
 # 900 to what rules.py tells (STS API reference).
 SECONDS: dict[str, tuple[int, int | None]] = {
-    "SessionSeconds": (900, 129_600),
+    "SessionSeconds": (900, SESSION_MAX_SECONDS),
     "RoleSeconds": (900, None),
     "LimitSeconds": (1, 600),
     "WaitSeconds": (0, 3600),
@@ -223,5 +259,6 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     **{kind: seconds(*SECONDS[kind.__name__]) for kind in (SessionSeconds, RoleSeconds, LimitSeconds, WaitSeconds)},
     RefreshMode: refresh_mode,
     MfaMode: mfa_mode,
+    OnLock: on_lock,
     Switch: switch,
 }

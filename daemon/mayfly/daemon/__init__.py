@@ -9,6 +9,7 @@ grants.py            the check of a client's token
 keeper/              the engine: keeps the sessions
 launcher.py          starts exchanges
 session_store.py     sessions over a restart
+prompt_files.py      the ends of sessions, for shells' prompts
 reload.py            the config and the tokens, read again
 report.py            the answer to `GET /status`; its values are in status.py and next_step.py
 audit.py             the fetches of each process

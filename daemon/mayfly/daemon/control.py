@@ -2,17 +2,19 @@
 
 GET /status                    each profile's phase, next step and last error
 POST /profiles/P/login         get fresh credentials now; waits for the human
+POST /profiles/P/obtain        have live credentials, as a client would; waits for the human
 POST /profiles/P/forget        drop the credentials
 POST /profiles/P/verify        sts get-caller-identity with the profile's session
 GET /process/P                 the JSON of credential_process; waits for the human
-GET /peek/P                    the same, if there are live credentials; 404 NoSession if not. No use, and no prompt
+GET /peek/P                    the same, if there are live credentials; 404 NoSession if not; no use, no prompt
 POST /reload                   take over the tokens and a changed config
 POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
 GET /events                    the daemon's events, as server-sent events
 
 A login obeys the lock of the screen. With the body `{"through_lock": true}` it may prompt through the lock, for as long
-as the request lasts. With `{"through_lock": false}`, `{}` or no body it obeys. Any other body of a login is 400. Any
-other path is 404, another method 405. An error carries what a command needs for its message and its exit code: `code`,
+as the request lasts. With `{"through_lock": false}`, `{}` or no body it obeys. Both `login` and `obtain` take
+`{"min_life_seconds": N}`: credentials that live so long are enough, others are not. Any other body is 400. Any other
+path is 404, another method 405. An error carries what a command needs for its message and its exit code: `code`,
 `message`, `hint`, `needs_human`, `problems`.
 """
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 import json
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, cast
 
 import attrs
@@ -33,6 +36,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body
 from mayfly.daemon.http.connection import Connection
+from mayfly.daemon.http.shared_answer import SharedAnswer
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import process_body
@@ -50,6 +54,16 @@ class Call(NamedTuple):
 Route = tuple[str, Callable[[Call], Awaitable[Answer]]]
 
 THROUGH_LOCK = '{"through_lock": true}'
+MIN_LIFE = '{"min_life_seconds": 3600}'
+# What AWS gives at most is said by the config's rules, in words; this bound keeps numbers within arithmetic.
+MAX_LIFE_SECONDS = 366 * 24 * 3600
+
+
+class Wish(NamedTuple):
+    """What the body of a request says on the credentials that it wants."""
+
+    through_lock: bool = False
+    min_life_seconds: int = 0
 
 
 class Control:
@@ -69,6 +83,7 @@ class Control:
         self._events = events
         self._audit = audit
         self._status = status
+        self._shared_status = SharedAnswer(self._make_status)
         self._reload_config = reload_config
         self._reload_tokens = reload_tokens
         self._routes: dict[str, Route] = {
@@ -79,6 +94,7 @@ class Control:
             "/process/P": ("GET", self._process),
             "/peek/P": ("GET", self._peek),
             "/profiles/P/login": ("POST", self._login),
+            "/profiles/P/obtain": ("POST", self._obtain),
             "/profiles/P/forget": ("POST", self._forget),
             "/profiles/P/verify": ("POST", self._verify),
         }
@@ -97,13 +113,16 @@ class Control:
             peer = cast(Connection, request.protocol).peer
             return await route(Call(profile or "", peer.pid if peer else 0, request))
         except BodyInvalid:
-            return refusal(400, "BadRequest", f"the body of a login is empty, or {THROUGH_LOCK}")
+            return refusal(400, "BadRequest", f"the body of a login is empty, or {THROUGH_LOCK}, or {MIN_LIFE}")
         except MayflyError as error:
             # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
             return error_answer(error, profile or "")
 
     async def _show_status(self, _call: Call) -> Answer:
+        return await self._shared_status.get()
+
+    async def _make_status(self) -> Answer:
         return json_answer(200, await self._status())
 
     async def _stream(self, _call: Call) -> Answer:
@@ -119,23 +138,36 @@ class Control:
     async def _process(self, call: Call) -> Answer:
         profile = call.profile
         requester = Requester(pid=call.pid)
-        credentials = self._keeper.take(profile, requester) or await self._keeper.obtain(
-            profile, Trigger.CLIENT, requester
-        )
+        credentials = self._keeper.take(profile, requester)
+        if credentials is None:
+            with _awaiting(call):
+                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         await self._audit.note(profile, "credential_process", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
     async def _peek(self, call: Call) -> Answer:
-        credentials = self._keeper.take(call.profile, is_use=False)
+        credentials = await self._keeper.peek(call.profile)
         if credentials is None:
             return refusal(404, "NoSession", f"{call.profile} has no live credentials")
         await self._audit.note(call.profile, "peek", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
     async def _login(self, call: Call) -> Answer:
-        profile = call.profile
-        through_lock = await _is_through_lock(call.request)
-        await self._keeper.obtain(profile, Trigger.PERSON, through_lock=through_lock)
+        wish = await _wish(call.request)
+        with _awaiting(call):
+            await self._keeper.obtain(call.profile, Trigger.PERSON, **wish._asdict())
+        return self._ends(call.profile)
+
+    async def _obtain(self, call: Call) -> Answer:
+        wish = await _wish(call.request)
+        if wish.through_lock:
+            raise BodyInvalid
+        requester = Requester(pid=call.pid)
+        with _awaiting(call):
+            await self._keeper.obtain(call.profile, Trigger.CLIENT, requester, min_life_seconds=wish.min_life_seconds)
+        return self._ends(call.profile)
+
+    def _ends(self, profile: str) -> Answer:
         row = next(row for row in self._keeper.status() if row.profile == profile)
         return json_answer(200, {"profile": profile, "expires_in_seconds": row.expires_in_seconds})
 
@@ -144,26 +176,40 @@ class Control:
         return json_answer(200, {"profile": call.profile})
 
     async def _verify(self, call: Call) -> Answer:
-        return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
+        with _awaiting(call):
+            return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
 
 
-async def _is_through_lock(request: web.BaseRequest) -> bool:
-    """The body's `through_lock`, False if it has none or there is no body; raises BodyInvalid for any other body."""
+def _awaiting(call: Call) -> AbstractContextManager[None]:
+    """The block waits for credentials: among many such commands, this one may have to make room (http/places.py)."""
+    return cast(Connection, call.request.protocol).awaiting(call.profile)
+
+
+async def _wish(request: web.BaseRequest) -> Wish:
+    """What the body says, nothing if there is no body; raises BodyInvalid for any other body."""
     body = await read_body(request)
     if not body:
-        return False
+        return Wish()
     try:
-        # As pairs, so that a key that comes twice is seen.
+        # As pairs, so that a key that comes twice is seen. A list is no object, though it may look like pairs.
         pairs = json.loads(body.decode(), object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         raise BodyInvalid from None
-    # A list is no object, though it may look like pairs.
-    match pairs if isinstance(pairs, tuple) else None:
-        case ():
-            return False
-        case (("through_lock", bool(is_through_lock)),):
-            return is_through_lock
-    raise BodyInvalid
+    if not isinstance(pairs, tuple):
+        raise BodyInvalid
+    found = dict(pairs)
+    if len(found) < len(pairs) or not all(_is_of_wish(*pair) for pair in found.items()):
+        raise BodyInvalid
+    return Wish(**found)
+
+
+def _is_of_wish(key: str, value: Any) -> bool:
+    match key:
+        case "through_lock":
+            return isinstance(value, bool)
+        case "min_life_seconds":
+            return type(value) is int and 0 < value <= MAX_LIFE_SECONDS
+    return False
 
 
 def _pattern(path: str) -> tuple[str, str | None]:

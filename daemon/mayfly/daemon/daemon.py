@@ -28,6 +28,7 @@ from mayfly.daemon.http.server import Handler, Server
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Launcher, child_launcher, unit_launcher
 from mayfly.daemon.notifications import Notifications
+from mayfly.daemon.prompt_files import PromptFiles
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.report import Report
 from mayfly.daemon.session_store import SessionStore
@@ -37,7 +38,6 @@ from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.shared import hardening, paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
-from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.sock_diag import SockDiag, sock_diag
 from mayfly.shared.tokens import ensure_digests
 
@@ -109,6 +109,7 @@ class Daemon:
             on_end=lambda: manager.ready(self._report.summary()),
         )
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
+        self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
         self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
 
@@ -149,7 +150,7 @@ class Daemon:
     async def _bind(self, life: contextlib.AsyncExitStack) -> None:
         inherited = self._manager.inherited
         if inherited.port:
-            _check_host(inherited.port)
+            sockets.check_host(inherited.port)
         # Duplicates, so that the sockets stay open for the stand-in of a daemon that cannot serve.
         port = inherited.port.dup() if inherited.port else sockets.bind_port(self._report.address)
         self._report.address = port.getsockname()
@@ -230,6 +231,7 @@ class Daemon:
 
     def _on_change(self) -> None:
         self._store.store_soon()
+        self._prompts.write_soon()
 
     def _on_look(self) -> None:
         self._tasks.spawn(self._after_look())
@@ -238,6 +240,7 @@ class Daemon:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
         await self._store.store()
+        self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
         if self._is_sealed and await self._report.is_outdated() and not self._keeper.is_busy:
             self._events.info("daemon.outdated", version=__version__)
@@ -270,20 +273,11 @@ class Daemon:
         """Stop accepting, answer the clients that are connected, and wait for exchanges under way. Start none."""
         self._manager.stopping()
         self._events.info("daemon.draining")
+        await self._prompts.end()
         await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
         self._keeper.wind_up()
         await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
         await self._keeper.drain(DRAIN_SECONDS)
-
-
-def _check_host(port: socket.socket) -> None:
-    """Raise ConfigInvalid for a port that other machines could reach."""
-    host, number = port.getsockname()
-    if host != "127.0.0.1":
-        raise ConfigInvalid(
-            f"the service manager has opened {host}:{number}, and mayfly serves on 127.0.0.1 alone:"
-            f" make it ListenStream=127.0.0.1:{number}"
-        )
 
 
 def _settle_memory() -> None:

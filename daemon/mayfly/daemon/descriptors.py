@@ -21,8 +21,8 @@ EACH_EXCHANGE = 4
 
 FEWEST_EXCHANGES = 4
 FEWEST_CONNECTIONS = 32
-# Places that the control socket has for itself.
-RESERVED = 16
+# Places that the control socket has for itself; half of them are for commands that wait for credentials.
+RESERVED = 32
 
 
 class Shares(NamedTuple):
@@ -37,7 +37,8 @@ def shares(limit: int) -> Shares:
     """The shares of a process that may have `limit` descriptors."""
     exchanges = max(FEWEST_EXCHANGES, min(EXCHANGES_AT_ONCE, limit // 32))
     left = limit - FIXED - IN_TRANSIT - EACH_EXCHANGE * exchanges
-    return Shares(max(FEWEST_CONNECTIONS, min(CONNECTIONS, left)), RESERVED, exchanges)
+    connections = max(FEWEST_CONNECTIONS, min(CONNECTIONS, left))
+    return Shares(connections, min(RESERVED, connections // 2), exchanges)
 
 
 def raise_limit() -> int:

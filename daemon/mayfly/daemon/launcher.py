@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +19,7 @@ from typing import Protocol
 from mayfly.shared import wire
 from mayfly.shared.errors import ExchangeFailed
 from mayfly.shared.interpreter import isolation_flags
+from mayfly.shared.stages import Stage
 from mayfly.shared.wire import Request, Result
 
 
@@ -38,8 +40,8 @@ PromptCheck = Callable[[], Awaitable[None]]
 class Exchange(Protocol):
     """One exchange that has been opened and has got no request yet."""
 
-    def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
-        """Send `request` and yield the results as they come, one for each profile.
+    def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result | Stage]:
+        """Send `request` and yield the results as they come, one for each profile, and the stages if it wants them.
 
         Raises ExchangeFailed, and the MayflyError that `check_prompt` raises.
         """
@@ -55,7 +57,7 @@ class _StreamExchange:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result]:
+    async def ask(self, request: Request, check_prompt: PromptCheck | None = None) -> AsyncIterator[Result | Stage]:
         wanted = set(request.subjects)
         is_silent = True
         try:
@@ -68,7 +70,7 @@ class _StreamExchange:
                         await check_prompt()
                         self._writer.write(wire.YOU_MAY)
                     else:
-                        yield _check_profile(wire.parse_result(line), wanted)
+                        yield _check_profile(wire.parse_told(line), wanted)
         except TimeoutError:
             raise ExchangeFailed("the exchange did not end") from None
         except ConnectionError:
@@ -88,8 +90,8 @@ class _StreamExchange:
         return line
 
 
-def _check_profile(result: Result, wanted: set[str]) -> Result:
-    if result.profile not in wanted:
+def _check_profile(result: Result | Stage, wanted: set[str]) -> Result | Stage:
+    if not wanted.issuperset(result.profiles if isinstance(result, Stage) else {result.profile}):
         raise ExchangeFailed("the exchange answered for a profile that was not asked for")
     return result
 
@@ -159,17 +161,30 @@ async def _connected(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for a process that has closed its output; else send SIGTERM, then SIGKILL. The exchange ends its `op`."""
+    """End an exchange, and reap it, also if the caller is cancelled meanwhile."""
+    ending = asyncio.ensure_future(_ended(process))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await ending
+        raise
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, on which an exchange ends its `op`, then SIGKILL. One that has done its work is ending by itself."""
     assert process.stdin is not None  # noqa: S101 - for mypy: made with a pipe
     process.stdin.close()
-    for send_signal in (process.terminate, process.kill):
-        if process.returncode is None and not (process.stdout and process.stdout.at_eof()):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None:
+            # Not process.terminate(), which may reap the process, and then its exit code is lost for asyncio.
             with suppress(ProcessLookupError):
-                send_signal()
+                os.kill(process.pid, number)
         with suppress(TimeoutError):
             async with asyncio.timeout(TERM_GRACE_SECONDS):
                 await process.wait()
-                return
+        # `wait` also waits for the pipes, which a process that the exchange left behind may hold open.
+        if process.returncode is not None:
+            return
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 import stat
+import sys
 import time
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.sock_diag import SockDiag
 
 
 BIND_TRIES = 5
@@ -34,7 +36,10 @@ class PortTaken(CannotListen):
 
 
 def bind_port(address: tuple[str, int]) -> socket.socket:
-    """A socket that listens on `address`; raises PortTaken, or CannotListen for any other reason."""
+    """A socket that listens on `address`; raises PortTaken, or CannotListen for any other reason.
+
+    PortTaken also if the port can be shared, and another user's process has it, or any that does not listen.
+    """
     try:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     except OSError as reason:  # in the sealed unit, which opens no sockets: systemd should have passed the port
@@ -43,11 +48,35 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
     try:
         _bind(sock, address)
         sock.listen()
+        is_shared = _is_shared(sock)
     except OSError as reason:
         sock.close()
         kind = PortTaken if reason.errno == errno.EADDRINUSE else CannotListen
         raise kind(f"{address[0]}:{address[1]} cannot be listened on: {reason.strerror}") from None
+    if is_shared:
+        sock.close()
+        raise PortTaken(f"{address[0]}:{address[1]} cannot be listened on: another process has it, too")
     return sock
+
+
+def _is_shared(sock: socket.socket) -> bool:
+    """True if another process could listen in our place as soon as we end.
+
+    While we listen, nobody else can bind the port, so nobody can come after this look. `mayfly env` may have come
+    before, for microseconds.
+    """
+    if sys.platform != "linux":
+        return False
+    for _ in range(BIND_TRIES):
+        try:
+            with contextlib.closing(SockDiag()) as kernel:
+                others = kernel.holders(sock.getsockname()[1])
+        except OSError:
+            return False  # no sock_diag: then no client is served anyway
+        if not any(one.is_only_bound or one.owner.uid != os.getuid() for one in others):
+            return False
+        time.sleep(TRY_AGAIN_SECONDS)
+    return True
 
 
 def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
@@ -132,3 +161,13 @@ def _is_answered(path: Path) -> bool:
         except OSError:
             return True
         return True
+
+
+def check_host(port: socket.socket) -> None:
+    """Raise ConfigInvalid for a port that other machines could reach."""
+    host, number = port.getsockname()
+    if host != "127.0.0.1":
+        raise ConfigInvalid(
+            f"the service manager has opened {host}:{number}, and mayfly serves on 127.0.0.1 alone:"
+            f" make it ListenStream=127.0.0.1:{number}"
+        )

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
+from mayfly.daemon import descriptors
 from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.control import error_answer
 from mayfly.daemon.endpoint.checks import Checks, Refused
@@ -45,7 +46,8 @@ class StandIn:
         self._problems = problems
         self._events = Events(log)
         self._has_changed = has_changed
-        self._places = Places()
+        shares = descriptors.shares(descriptors.raise_limit())
+        self._places = Places(shares.connections, shares.reserved)
         self._stop = asyncio.Event()
 
     async def run(self, seconds: float) -> bool:
@@ -81,7 +83,7 @@ class StandIn:
             kernel = SockDiag(os.dup(outside.fileno())) if outside else sock_diag()
             admission = Admission(kernel, self._events, allows_root=lambda: False)
             if inherited.control:
-                self._accept(life, inherited.control, self._refuse_command, admission.admit_unix)
+                self._accept(life, inherited.control, self._refuse_command, admission.admit_unix, has_reserve=True)
             if inherited.port:
                 admission.check_sock_diag(inherited.port.getsockname()[1])
                 self._accept(life, inherited.port, self._refuse_client, admission.admit_tcp)
@@ -90,8 +92,22 @@ class StandIn:
             # The kernel does not say which user connects, so no client is answered.
             return
 
-    def _accept(self, life: AsyncExitStack, sock: Any, handle: Handler, admit: Callable[[Any], Peer | None]) -> None:
-        server = Server(handle, on_fault=self._on_fault, on_refusal=lambda _cause: None, places=self._places)
+    def _accept(
+        self,
+        life: AsyncExitStack,
+        sock: Any,
+        handle: Handler,
+        admit: Callable[[Any], Peer | None],
+        *,
+        has_reserve: bool = False,
+    ) -> None:
+        server = Server(
+            handle,
+            on_fault=self._on_fault,
+            on_refusal=lambda _cause: None,
+            places=self._places,
+            has_reserve=has_reserve,
+        )
         # A connection that comes after the change is left to the daemon that starts then.
         acceptor = Acceptor(sock.dup(), server, admit, may_accept=lambda: not self._has_changed())
         life.push_async_callback(server.shutdown, 0)

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
 from mayfly.daemon.next_step import next_step
 from mayfly.session import Session
 from mayfly.session.demand import RefreshPolicy
+from mayfly.session.forecast import renewal_at
 from mayfly.shared.credentials import instant_text
 from mayfly.shared.errors import MayflyError
 
 
+@attrs.frozen
+class StageStatus:
+    """What is waited for: a name of `shared.stages`, since when, and how long still, if that is known."""
+
+    name: str
+    since_seconds: int
+    left_seconds: int | None
+
+
+class Renewal(NamedTuple):
+    """The next renewal by the clock: its time, if that is known, and whether it may raise a prompt."""
+
+    at: datetime | None
+    asks_human: bool
+
+
 @attrs.frozen(kw_only=True)
 class ProfileStatus:
-    """One profile: the phase of its session, the next step, the last error."""
+    """One profile: the phase of its session, the next step, the last error, and what is waited for.
+
+    `source` is the profile whose session this one comes from. `renewal_at` is the time of the clock's next attempt,
+    None if it makes none, or waits for somebody only. `renewal_takes` is what the next attempt, the clock's or a
+    client's, takes of the user: `touch` or `nothing`.
+    """
 
     profile: str
+    source: str | None = None
     phase: str
     access_key_id: str | None
+    issued_at: datetime | None
     expiration: datetime | None
     expires_in_seconds: int
     refresh: str
     due_at: datetime | None
+    renewal_at: datetime | None
+    renewal_takes: str
     in_flight: bool
     in_use: bool
     retry_not_before_at: datetime | None
@@ -32,6 +58,7 @@ class ProfileStatus:
     next_step: str
     skew_seconds: int
     last_fetched_at: datetime | None
+    stage: StageStatus | None = None
 
     @classmethod
     def of(
@@ -43,19 +70,28 @@ class ProfileStatus:
         in_flight: bool,
         now: datetime,
         ground: Session | None = None,
+        stage: StageStatus | None = None,
+        renewal: Renewal | None = None,
     ) -> ProfileStatus:
-        """The status of a session at `now`; `ground` is the source session if the profile waits for that one."""
+        """The status of a session at `now`; `ground` is the source session if the profile waits for that one.
+
+        `renewal` is the next one, by default as `policy` has it at `now`.
+        """
         credentials, error = session.credentials, session.last_error
         left = session.left_seconds(now)
         due_in = timedelta(seconds=left - session.window_seconds(policy))
+        renewal = renewal or Renewal(renewal_at(session, policy, now), policy.asks_human)
         return cls(
             profile=profile,
             phase=session.phase(policy, now).value,
             access_key_id=f"…{credentials.access_key_id[-4:]}" if credentials else None,
+            issued_at=session.issued_at if credentials else None,
             expiration=credentials.expiration if credentials else None,
             expires_in_seconds=max(0, round(left)),
             refresh=policy.mode,
             due_at=now + due_in if credentials else None,
+            renewal_at=renewal.at,
+            renewal_takes="touch" if renewal.asks_human else "nothing",
             in_flight=in_flight,
             in_use=session.is_in_use(),
             retry_not_before_at=session.retry_not_before_at(),
@@ -63,6 +99,7 @@ class ProfileStatus:
             next_step=next_step(profile, _blocking(session, ground), policy, in_flight=in_flight, now=now),
             skew_seconds=round(session.skew_seconds),
             last_fetched_at=session.last_fetched_at,
+            stage=stage,
         )
 
 

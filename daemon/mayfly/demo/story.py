@@ -17,7 +17,7 @@ from datetime import datetime
 from mayfly.demo import fixtures, process_memory, totp
 from mayfly.demo.endpoint_client import fetch
 from mayfly.demo.fixtures import ACCOUNT_ID, USER
-from mayfly.demo.output import INDENT, Output
+from mayfly.demo.output import INDENT, WIDTH, Output
 from mayfly.demo.stage import Event, Stage
 
 
@@ -113,7 +113,8 @@ class Story:
 
     async def _status(self) -> None:
         self._output.step("mayfly status")
-        self._output.show(await self._stage.mayfly("status"))
+        env = self._stage.env | {"COLUMNS": str(WIDTH - len(INDENT))}
+        self._output.show(await self._stage.run("-m", "mayfly", "status", env=env))
 
     async def _search_memory(self) -> None:
         """The long-term keys were in a process that has ended, and not in the daemon."""

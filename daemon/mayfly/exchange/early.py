@@ -21,16 +21,16 @@ from mayfly.exchange import otp_command
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, find_op, in_order
-from mayfly.exchange.onepassword.prompt_mark import prompting
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import alternatives_to, location_of
-from mayfly.exchange.sts.reachability import check_reachable
+from mayfly.exchange.sts.reachability import unreachability
 from mayfly.shared import places, trust
 from mayfly.shared.plain_request import PlainLogin, plain_login
 
 
 if TYPE_CHECKING:
     from mayfly.exchange.sts.reachability import Place
+    from mayfly.shared.errors import MayflyError
 
 
 class Asked(NamedTuple):
@@ -54,7 +54,7 @@ class Early:
         self._lock: OpLock | None = None
         self._op: Op | None = None
         self._asked: Asked | None = None
-        self._reached: set[Place] = set()
+        self._tried: dict[Place, MayflyError | None] = {}
 
     def begin(
         self,
@@ -63,7 +63,10 @@ class Early:
         clock: Callable[[], datetime],
         check_prompt: Callable[[], None],
     ) -> None:
-        """Start `op` for all of `logins`. Whatever is raised, the ordinary way meets it again."""
+        """Start `op` for all of `logins`. The ordinary way meets an error that is raised here again.
+
+        Where STS cannot be reached no `op` starts, and `take_tried` tells it: to try again would take as long.
+        """
         (table,) = {login.table for login in logins}
         way = logins[0].way
         find_op(way, environ, table)
@@ -78,21 +81,23 @@ class Early:
             raise NotPlain
         lock.wait_for_fresh_codes(devices)
         if way.asks_human:
-            for location, alternatives in stss:
-                check_reachable(location, environ, alternatives)
-            self._reached = stss
+            self._tried = {place: unreachability(place, environ) for place in stss}
+            if any(self._tried.values()):
+                return
             check_prompt()
-            self._running.enter_context(prompting())
         references = in_order(login.references for login in logins)
         self._op = self._running.enter_context(Op(way, references, environ, table))
         self._asked = Asked(way, frozenset(references), frozenset(devices))
 
     @contextmanager
-    def lock(self, clock: Callable[[], datetime]) -> Iterator[OpLock]:
-        """The lock, which is held already, or waited for now. After the block an `op` that was not taken is ended."""
+    def lock(self, clock: Callable[[], datetime], on_wait: Callable[[], None]) -> Iterator[OpLock]:
+        """The lock, which is held already, or waited for now. After the block an `op` that was not taken is ended.
+
+        `on_wait` is called if another exchange has the lock.
+        """
         lock, self._lock = self._lock, None
         if lock is None:
-            with oplock.held(clock) as lock:
+            with oplock.held(clock, on_wait=on_wait) as lock:
                 yield lock
             return
         with self._locked.pop_all(), self._running:
@@ -106,10 +111,10 @@ class Early:
             return None
         return _ending(self._running.pop_all(), op)
 
-    def take_reached(self) -> set[Place]:
-        """The places of STS that have just been reached."""
-        reached, self._reached = self._reached, set()
-        return reached
+    def take_tried(self) -> dict[Place, MayflyError | None]:
+        """The places of STS that have just been tried, each with the error if it cannot be reached."""
+        tried, self._tried = self._tried, {}
+        return tried
 
     def close(self) -> None:
         """End what was begun and not taken."""

@@ -2,7 +2,7 @@
 
 The order makes it fast and safe: wait until every device has an unused code, start and feed `op`, import aiobotocore
 while the person looks at the prompt, read and check the values, write down the time step, send. A code is sent to STS
-once. If STS refused it, or may have seen it, `op` is run again in the next step, if the daemon permits a prompt then.
+once. If STS refused it, or may have seen it, `op` is run again in the next step. The daemon permits each prompt.
 
 An `otp_command` is run after that, when the codes of `op` are sent, because codes age: one command, then its call. A
 profile with a command, or without MFA, needs `op` once: a second try has its keys already.
@@ -11,8 +11,9 @@ profile with a command, or without MFA, needs `op` once: a second try has its ke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -23,13 +24,13 @@ from mayfly.exchange import otp_command
 from mayfly.exchange.early import Asked, Early
 from mayfly.exchange.onepassword.items import OF_ONE_ITEM, Item, first_of_each_code, item_from
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
-from mayfly.exchange.onepassword.op import Op, check_version, find_op, in_order
-from mayfly.exchange.onepassword.prompt_mark import prompting
-from mayfly.exchange.readiness import check_callable, unreachable
-from mayfly.shared import hardening
+from mayfly.exchange.onepassword.op import Op, in_order
+from mayfly.exchange.preflight import Preflight
+from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AwsFailed, MayflyError, MfaCodeRefused, OnePasswordGarbled, OnePasswordUnknown
-from mayfly.shared.wire import Emit, Result
+from mayfly.shared.stages import Stage
+from mayfly.shared.wire import Report, Result
 
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ _CODE_IS_USED = (MfaCodeRefused, AwsFailed)
 class Login:
     """One login of profiles that need a long-term access key, all of one [onepassword] table.
 
-    `check_prompt` raises if no person may be prompted now. `early` may have begun the login.
+    `check_prompt` is called right before `op` runs where that may prompt a person; it raises if nobody may be prompted.
+    `early` may have begun the login.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Login:
         onepassword: OnePassword,
         environ: Mapping[str, str],
         clock: Callable[[], datetime],
-        emit: Emit,
+        emit: Report,
         check_prompt: Callable[[], None],
         early: Early,
     ) -> None:
@@ -65,6 +67,7 @@ class Login:
         self._emit = emit
         self._check_prompt = check_prompt
         self._early = early
+        self._preflight = Preflight(config, onepassword, environ, early)
         # The profiles without a result so far, each with the number of codes that it may still use.
         self._codes_left: dict[str, int] = {}
         # Items that have been read, of profiles whose codes `op` does not give.
@@ -85,18 +88,21 @@ class Login:
         """
         # Sessions come before roles that want a code of the same device: more profiles depend on a session.
         self._codes_left = dict.fromkeys(sorted(names, key=self._is_role), CODES_PER_PROFILE)
-        self._fail_uncallable(tuple(self._codes_left))
+        self._fail_each({name: self._preflight.uncallable(name) for name in self._codes_left})
         if not self._codes_left:
             return
-        with self._early.lock(self._clock) as lock:
-            self._fail_unreachable(tuple(self._codes_left))
-            self._fail_if_op_is_old(lock, tuple(self._codes_left))
+        with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
+            self._fail_unreachable()
+            self._fail_if_op_is_old(lock)
             self._run_step(lock)
         yield self._new_credentials
         while self._codes_left:
-            with self._early.lock(self._clock) as lock:
+            with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
                 self._run_step(lock)
             yield self._new_credentials
+
+    def _tell(self, stage: str, names: Iterable[str], left_seconds: float | None = None) -> None:
+        self._emit(Stage(name=stage, profiles=tuple(names), left_seconds=left_seconds))
 
     def _is_role(self, name: str) -> bool:
         return isinstance(self._config.profiles[name], RoleProfile)
@@ -126,32 +132,23 @@ class Login:
         for name in names:
             self._conclude(Result(profile=name, outcome=error))
 
-    def _fail_uncallable(self, names: tuple[str, ...]) -> None:
-        """Fail the profiles without a program to run, or whose STS no call can reach with the environment's settings.
-
-        This is known before the lock or a code is waited for.
-        """
-        for name in names:
-            try:
-                check_callable(self._config, name, self._environ, self._table(name))
-            except MayflyError as error:
+    def _fail_each(self, errors: Mapping[str, MayflyError | None]) -> None:
+        for name, error in errors.items():
+            if error:
                 self._fail([name], error)
 
-    def _fail_if_op_is_old(self, lock: OpLock, names: tuple[str, ...]) -> None:
-        """Fail all profiles if a code must be waited for, and `op` could then not read it."""
-        if names and lock.must_wait([device for name in names for device in self._devices(name)]):
-            try:
-                table = self._table(names[0])
-                if not lock.has_seen_work(find_op(self._onepassword, self._environ, table)):
-                    check_version(self._onepassword, self._environ, table)
-            except MayflyError as error:
-                self._fail(names, error)
-
-    def _fail_unreachable(self, names: tuple[str, ...]) -> None:
+    def _fail_unreachable(self) -> None:
         """Fail the profiles whose STS cannot be reached, so that nobody is prompted in vain."""
-        asking = [name for name in names if self._config.asks_human(name)]
-        for name, error in unreachable(self._config, asking, self._environ, self._early.take_reached()).items():
-            self._fail([name], error)
+        asking = [name for name in self._codes_left if self._config.asks_human(name)]
+        if asking:
+            self._fail_each(self._preflight.unreachable(asking, partial(self._tell, stages.CONNECT, asking)))
+
+    def _fail_if_op_is_old(self, lock: OpLock) -> None:
+        names = tuple(self._codes_left)
+        devices = [device for name in names for device in self._devices(name)]
+        error = self._preflight.old_op(lock, devices, names[0]) if names else None
+        if error:
+            self._fail(names, error)
 
     def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
         """Conclude `names`, except those whose device another one has used in this step.
@@ -160,9 +157,10 @@ class Login:
         """
         running = self._early.take(self._asked(names))
         if running is None:
-            lock.wait_for_fresh_codes([device for name in names for device in self._devices(name)])
+            devices = [device for name in names for device in self._devices(name)]
+            lock.wait_for_fresh_codes(devices, lambda seconds: self._tell(stages.CODE, names, seconds))
         try:
-            values = self._read_values(names, running or self._new_op(names))
+            values = self._read_values(lock, names, running or self._new_op(names))
         except OF_ONE_ITEM as error:
             if len(names) > 1:
                 return self._try_one_by_one(lock, names)
@@ -211,21 +209,17 @@ class Login:
         """An `op` for all values of `names`."""
         if self._onepassword.asks_human:
             self._check_prompt()
-        mark = prompting() if self._onepassword.asks_human else nullcontext()
-        with Op(self._onepassword, self._references(names), self._environ, self._table(names[0])) as op, mark:
+        with Op(self._onepassword, self._references(names), self._environ, self._preflight.table(names[0])) as op:
             yield op
 
-    def _read_values(self, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
+    def _read_values(self, lock: OpLock, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
         """The value of every secret reference of `names`, by an `op` that is asked for them."""
+        is_prompt = self._onepassword.asks_human and not lock.may_be_authorized(self._onepassword.account or "")
         with running as op:
+            self._tell(stages.APPROVE if is_prompt else stages.OP, names)
             self._program = op.program
             self._import_aiobotocore(names[0])
             return op.values()
-
-    def _table(self, name: str) -> str:
-        """The table of the config that says how the profile's items are read."""
-        onepassword = self._config.keys_of(name).onepassword
-        return f"onepasswords.{onepassword}" if onepassword else "onepassword"
 
     def _import_aiobotocore(self, name: str) -> None:
         """Import it while `op` waits for the person: importing it first would double the time of a cold login."""
@@ -266,12 +260,12 @@ class Login:
     def _call_with_command(self, lock: OpLock, name: str, item: Item) -> None:
         """Get a code that was not sent from the profile's `otp_command`, and call STS."""
         keys = self._config.keys_of(name)
-        lock.wait_for_fresh_codes(self._devices(name))
+        lock.wait_for_fresh_codes(self._devices(name), partial(self._tell, stages.CODE, [name]))
         if keys.command_asks_human:
             self._check_prompt()
+        self._tell(stages.TOUCH if keys.command_asks_human else stages.COMMAND, [name])
         try:
-            with prompting(otp_command.name(keys)) if keys.command_asks_human else nullcontext():
-                code = otp_command.one_time_password(keys, self._environ, self._onepassword.timeout_seconds)
+            code = otp_command.one_time_password(keys, self._environ, self._onepassword.timeout_seconds)
         except MayflyError as error:
             self._fail([name], error)
         else:
@@ -288,6 +282,7 @@ class Login:
         if ready:
             lock.note_sent(devices, self._program, is_of_command=is_of_command)
             self._codes_sent |= {item.token_code for item in ready.values() if item.token_code}
+            self._tell(stages.AWS, ready)
             assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
             self._sessions.start(ready, self._conclude)
 

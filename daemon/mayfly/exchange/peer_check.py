@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNIT = "mayfly.service"
 POLL_SECONDS = 0.5
 
-_OWN_UNIT = re.compile(r"mayfly-exchange@.*\.service")
+_OWN_UNIT = r"mayfly-exchange@.*\.service"
 
 
 def may_ask(descriptor: int) -> bool:
@@ -87,7 +87,7 @@ def _control_groups(process: str) -> dict[str, str]:
 def _manager_of_exchange(path: str) -> str | None:
     """The control group of our service manager, from that of our unit; None if `path` is not that of our unit."""
     *above, unit = path.split("/")
-    if not _OWN_UNIT.fullmatch(unit):
+    if not re.fullmatch(_OWN_UNIT, unit):
         return None
     while above and above[-1].endswith(".slice"):
         above.pop()

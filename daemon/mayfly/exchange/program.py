@@ -18,7 +18,6 @@ from typing import NoReturn
 from mayfly.exchange import descendants, peer_check
 from mayfly.exchange.early import started
 from mayfly.exchange.onepassword import child
-from mayfly.exchange.prompt_permission import PromptPermission
 from mayfly.exchange.streams import STDIN, ask_permission, print_error, request_line
 from mayfly.exchange.sts.environment import seal_environment
 from mayfly.shared import hardening
@@ -75,11 +74,10 @@ def _config_named(argv: list[str]) -> str | None:
 
 def _answer(line: bytes, config_name: str | None) -> int:
     peer_check.end_with_peer(STDIN)
-    permission = PromptPermission(ask_permission, _now)
-    with started(line, config_name, os.environ, _now, permission.check) as early:
+    with started(line, config_name, os.environ, _now, ask_permission) as early:
         from mayfly.exchange.request import Tools, answer
 
-        return answer(line, config_name, Tools(_now, permission.check, early))
+        return answer(line, config_name, Tools(_now, ask_permission, early))
 
 
 def _now() -> datetime:

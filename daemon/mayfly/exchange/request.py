@@ -9,16 +9,19 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
+import attrs
+
 from mayfly.config.load import load
 from mayfly.config.model import Config
 from mayfly.exchange.early import Early
 from mayfly.exchange.login import Login
 from mayfly.exchange.streams import print_error, write
-from mayfly.shared import hardening, paths, wire
+from mayfly.shared import hardening, paths, stages, wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
+from mayfly.shared.stages import Stage
 from mayfly.shared.text import printable
-from mayfly.shared.wire import Emit, Request, Result
+from mayfly.shared.wire import Report, Request, Result
 
 
 class Tools(NamedTuple):
@@ -55,7 +58,12 @@ def answer(line: bytes, config_name: str | None, tools: Tools) -> int:
 def _answer(request: Request, config_name: str | None, tools: Tools) -> None:
     wanted = dict.fromkeys(request.subjects)
 
-    def emit(result: Result) -> None:
+    def emit(result: Result | Stage) -> None:
+        if isinstance(result, Stage):
+            waiting = tuple(name for name in result.profiles if name in wanted)
+            if request.with_stages and waiting:
+                write(wire.stage_bytes(attrs.evolve(result, profiles=waiting)))
+            return
         # A chain may need a role in the middle that was not asked for.
         if result.profile in wanted:
             del wanted[result.profile]
@@ -73,7 +81,7 @@ def _clean(outcome: object) -> None:
         outcome.message, outcome.hint = printable(outcome.message), printable(outcome.hint)
 
 
-def _run(request: Request, config_name: str | None, tools: Tools, emit: Emit) -> MayflyError | None:
+def _run(request: Request, config_name: str | None, tools: Tools, emit: Report) -> MayflyError | None:
     """Carry out the request. Returns an error that holds for every profile without a result of its own."""
     try:
         _KINDS[request.kind](request, _config(request, config_name), tools, emit)
@@ -97,11 +105,15 @@ def _config(request: Request, config_name: str | None) -> Config:
     return config
 
 
-def _login(request: Request, config: Config, tools: Tools, emit: Emit) -> None:
+def _login(request: Request, config: Config, tools: Tools, emit: Report) -> None:
     """Log in with codes from `op`, one [onepassword] table after the other; after each time step assume the roles."""
     bases = {name: config.session_of(config.base_of(name)) for name in request.profiles}
 
-    def emit_with_roles_above(result: Result) -> None:
+    def emit_with_roles_above(result: Result | Stage) -> None:
+        if isinstance(result, Stage):
+            waiting = tuple(name for name, base in bases.items() if base in result.profiles)
+            emit(attrs.evolve(result, profiles=tuple(dict.fromkeys((*result.profiles, *waiting)))))
+            return
         above = [name for name, base in bases.items() if base == result.profile]
         for name in above if isinstance(result.outcome, MayflyError) else ():
             emit(Result(profile=name, outcome=result.outcome))
@@ -117,15 +129,16 @@ def _login(request: Request, config: Config, tools: Tools, emit: Emit) -> None:
             _assume_all(roles, {**request.sessions, **new_credentials}, config, tools, emit)
 
 
-def _assume(request: Request, config: Config, tools: Tools, emit: Emit) -> None:
+def _assume(request: Request, config: Config, tools: Tools, emit: Report) -> None:
     _assume_all(request.profiles, request.sessions, config, tools, emit)
 
 
 def _assume_all(
-    names: Sequence[str], sessions: Mapping[str, Credentials], config: Config, tools: Tools, emit: Emit
+    names: Sequence[str], sessions: Mapping[str, Credentials], config: Config, tools: Tools, emit: Report
 ) -> None:
     if not names:
         return
+    emit(Stage(name=stages.AWS, profiles=tuple(names)))
     import asyncio
 
     from mayfly.exchange.sts.roles import Roles
@@ -134,7 +147,7 @@ def _assume_all(
     asyncio.run(Roles(config, os.environ, tools.clock, emit).run(names, sessions))
 
 
-def _verify(request: Request, config: Config, tools: Tools, emit: Emit) -> None:
+def _verify(request: Request, config: Config, tools: Tools, emit: Report) -> None:
     import asyncio
 
     from mayfly.exchange.sts.identity import verify

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
-import subprocess
 import time
 
 from collections.abc import MutableMapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from mayfly.service.inherited import Inherited
 from mayfly.shared import programs
+from mayfly.shared.run_program import Ended, run
 from mayfly.shared.text import failure_words
 
 
@@ -76,7 +76,7 @@ def bootout() -> str:
 
     launchctl returns earlier, also with EINPROGRESS (36), and a bootstrap before the agent is gone fails.
     """
-    complaint = _launchctl("bootout", f"{_domain()}/{LABEL}")
+    complaint = _launchctl("bootout", service())
     until = time.monotonic() + BOOTOUT_SECONDS
     while is_loaded():
         if complaint and _IN_PROGRESS not in complaint:
@@ -89,7 +89,7 @@ def bootout() -> str:
 
 def kickstart() -> str:
     """Have launchd start the agent now. Returns its complaint; "" if it succeeded."""
-    return _launchctl("kickstart", f"{_domain()}/{LABEL}")
+    return _launchctl("kickstart", service())
 
 
 def setenv(name: str, value: str | None) -> str:
@@ -97,9 +97,22 @@ def setenv(name: str, value: str | None) -> str:
     return _launchctl("unsetenv", name) if value is None else _launchctl("setenv", name, value)
 
 
+def getenv(name: str) -> str:
+    """A variable that every program of the session is started with; "" if there is none."""
+    try:
+        return _run("getenv", name).stdout.removesuffix("\n")
+    except (OSError, programs.NotFound):
+        return ""
+
+
 def is_loaded() -> bool:
     """True if launchd has loaded the agent."""
-    return not _launchctl("print", f"{_domain()}/{LABEL}")
+    return not _launchctl("print", service())
+
+
+def service() -> str:
+    """The agent, as launchctl names it."""
+    return f"{_domain()}/{LABEL}"
 
 
 def _domain() -> str:
@@ -109,16 +122,13 @@ def _domain() -> str:
 def _launchctl(*words: str) -> str:
     """The complaint of `launchctl`; "" if it succeeded."""
     try:
-        ended = subprocess.run(
-            (programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CALL_SECONDS,
-            check=False,
-        )
+        ended = _run(*words)
     except programs.NotFound as reason:
         return str(reason)
-    except (OSError, subprocess.TimeoutExpired) as reason:
+    except OSError as reason:
         return f"launchctl cannot be run: {failure_words(reason)}"
-    return "" if ended.returncode == 0 else ended.stderr.strip() or f"launchctl ended with {ended.returncode}"
+    return "" if ended.exit_code == 0 else ended.stderr.strip() or f"launchctl ended with {ended.exit_code}"
+
+
+def _run(*words: str) -> Ended:
+    return run((programs.find("launchctl", os.environ, ["/bin/launchctl"]), *words), seconds=CALL_SECONDS)

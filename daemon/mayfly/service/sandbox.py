@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mayfly.service import systemd
 from mayfly.shared import programs
+from mayfly.shared.run_program import run
 from mayfly.shared.text import failure_words
 
 
@@ -24,11 +24,12 @@ PROBE_SECONDS = 30
 # Directives that need the same thing of the kernel, each with the value that takes it back. First the groups that most
 # often fail.
 _PROC = {"ProtectProc": "default", "ProcSubset": "all"}
+# systemd mounts over each hidden path what user-runtime-dir@.service has made: without a log-in it is missing.
+_HIDDEN = {"InaccessiblePaths": ""}
 _MOUNTS = {
     "TemporaryFileSystem": "",
     "BindPaths": "",
     "BindReadOnlyPaths": "",
-    "InaccessiblePaths": "",
     "ReadOnlyPaths": "",
     "ProtectSystem": "no",
     "ProtectHome": "no",
@@ -54,7 +55,7 @@ _CALLS = {
     "SystemCallArchitectures": "",
     "SystemCallFilter": "",
 }
-GROUPS = (_PROC, _MOUNTS, _NETWORK, _USERS, _CALLS)
+GROUPS = (_PROC, _HIDDEN, _MOUNTS, _NETWORK, _USERS, _CALLS)
 
 
 def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
@@ -63,12 +64,20 @@ def missing(unit: str, command: Sequence[str]) -> dict[str, str]:
     Raises systemd.Refused if systemd cannot run the command without the seal either.
     """
     seal = list(directives(unit))
-    for count in range(len(GROUPS) + 1):
-        left_out = {name: value for group in GROUPS[:count] for name, value in group.items()}
+    problem = ""
+    for groups in _candidates():
+        left_out = {name: value for group in groups for name, value in group.items()}
         problem = _problem([text for name, text in seal if name not in left_out], command)
         if not problem:
             return {name: value for name, value in left_out.items() if name in dict(seal)}
     raise systemd.Refused(f"systemd cannot run {command[0]} as a service of yours: {problem}")
+
+
+def _candidates() -> Iterator[tuple[dict[str, str], ...]]:
+    """What to leave out, the least first: nothing, one group, then more and more groups."""
+    yield ()
+    yield from ((group,) for group in GROUPS)
+    yield from (GROUPS[:count] for count in range(2, len(GROUPS) + 1))
 
 
 def directives(unit: str) -> Iterator[tuple[str, str]]:
@@ -90,7 +99,7 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
     """The reason why a service with these directives cannot run the command; "" if it can."""
     options = [word for text in seal for word in ("-p", text)]
     try:
-        ended = subprocess.run(
+        ended = run(
             (
                 systemd.program("systemd-run"),
                 "--user",
@@ -101,16 +110,12 @@ def _problem(seal: Sequence[str], command: Sequence[str]) -> str:
                 "--",
                 *command,
             ),
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=PROBE_SECONDS,
-            check=False,
-            env=systemd.variables(),
-            cwd=Path("/"),
+            seconds=PROBE_SECONDS,
+            environ=systemd.variables(),
+            folder=Path("/"),
         )
     except programs.NotFound as reason:
         raise systemd.Refused(str(reason)) from None
-    except (OSError, subprocess.TimeoutExpired) as reason:
+    except OSError as reason:
         raise systemd.Refused(f"systemd-run cannot be run: {failure_words(reason)}") from None
-    return "" if ended.returncode == 0 else ended.stderr.strip() or f"it ends with {ended.returncode}"
+    return "" if ended.exit_code == 0 else ended.stderr.strip() or f"it ends with {ended.exit_code}"

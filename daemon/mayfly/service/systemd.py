@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from mayfly.shared import programs
+from mayfly.shared.run_program import Ended, run
 from mayfly.shared.text import failure_words
 
 
@@ -166,8 +166,8 @@ def _unquoted(word: str) -> str:
 def call(*words: str) -> str:
     """The output of `systemctl --user`; raises Refused if it fails."""
     ended = _run(*words)
-    if ended.returncode:
-        raise Refused(ended.stderr.strip() or f"systemctl --user {words[0]} ended with {ended.returncode}")
+    if ended.exit_code:
+        raise Refused(ended.stderr.strip() or f"systemctl --user {words[0]} ended with {ended.exit_code}")
     return ended.stdout
 
 
@@ -184,18 +184,10 @@ def _word(*words: str) -> str:
     return _run(*words).stdout.strip()
 
 
-def _run(*words: str) -> subprocess.CompletedProcess[str]:
+def _run(*words: str) -> Ended:
     try:
-        return subprocess.run(
-            (program("systemctl"), "--user", *words),
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=CALL_SECONDS,
-            check=False,
-            env=variables(),
-        )
+        return run((program("systemctl"), "--user", *words), seconds=CALL_SECONDS, environ=variables())
     except programs.NotFound as reason:
         raise Refused(str(reason)) from None
-    except (OSError, subprocess.TimeoutExpired) as reason:
+    except OSError as reason:
         raise Refused(f"systemctl cannot be run: {failure_words(reason)}") from None

@@ -35,10 +35,14 @@ class RefreshPolicy:
     """The rules for renewing a session.
 
     `mode` is always, while-used or on-demand (`Life.is_renewed_by_clock`). `asks_human`: a renewal may raise a prompt.
+    `on_lock` is keep, withhold or forget (`screen_lock.py`). `top_up`: a session that would end in the course of a day
+    is renewed at the beginning of that day.
     """
 
     mode: str
     asks_human: bool
+    on_lock: str = "keep"
+    top_up: bool = False
     retry_min_seconds: float = 30
     retry_max_seconds: float = 30 * 60
 

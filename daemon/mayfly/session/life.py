@@ -14,6 +14,7 @@ from mayfly.shared.credentials import Credentials
 # From a life of 45 minutes on (less the time that the answer took), the refresh window is at least 20 minutes.
 LONG_LIFE_SECONDS = 44 * 60
 LONG_LIFE_WINDOW_SECONDS = 20 * 60
+SLACK_SECONDS = 60
 
 
 class Phase(Enum):
@@ -72,6 +73,11 @@ class Life:
         if left <= 0:
             return Phase.EXPIRED
         return Phase.DUE if left <= self.window_seconds(policy) else Phase.FRESH
+
+    def lasts(self, seconds: float, now: datetime) -> bool:
+        """True if the credentials live for `seconds` more, to a minute: a full life is over before it is handed out."""
+        left = self.left_seconds(now)
+        return left > 0 and left >= seconds - SLACK_SECONDS
 
     def usable(self, now: datetime) -> Credentials | None:
         """The credentials, if they are live (law 4)."""

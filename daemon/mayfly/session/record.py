@@ -114,6 +114,21 @@ class Record(Life):
         """Drop everything; the clock gets no new credentials before somebody asks."""
         return type(self)(forgotten=True)
 
+    def locked_away(self) -> Self:
+        """The screen was locked, and the credentials must not outlive that: they are dropped, and refusals stay.
+
+        The session counts as not in use, so that an unlock alone raises no prompt.
+        """
+        return type(self)(
+            failed_at=self.failed_at,
+            retry_after_seconds=self.retry_after_seconds,
+            consecutive_failures=self.consecutive_failures,
+            last_error=self.last_error,
+            was_reshown=self.was_reshown,
+            rejections=self.rejections,
+            forgotten=self.forgotten,
+        )
+
     def rejected(self, error: MayflyError, policy: RefreshPolicy, now: datetime) -> Self:
         """AWS no longer accepts the credentials: they are dropped, and the session still counts as in use.
 

@@ -10,11 +10,11 @@ and a call after a night's sleep is right. The clock that is asked for `now` nev
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
-from mayfly.session import backoff
+from mayfly.session import backoff, screen_lock
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.session.life import Phase
@@ -27,6 +27,9 @@ from mayfly.shared.errors import MayflyError, ScreenLocked
 JOIN_WINDOW_SECONDS = 60 * 60
 JOIN_MIN_AGE_SECONDS = 5 * 60
 LOOK_AGAIN_SECONDS = 30
+# A working day, from the first unlock on, and how old a session must be to gain by a renewal.
+DAY_SECONDS = 12 * 60 * 60
+TOP_UP_MIN_AGE_SECONDS = 60 * 60
 WARNINGS_SECONDS = (15 * 60, 5 * 60)
 
 
@@ -43,21 +46,28 @@ class Session(Record):
         *,
         needed_until: datetime | None = None,
         through_lock: bool = False,
+        min_life_seconds: float = 0,
     ) -> bool:
         """True if `trigger` may have new credentials now.
 
         `needed_until` is the first end of a role in use that comes from this session. `through_lock`: the person may be
-        prompted through a locked screen.
+        prompted through a locked screen. `min_life_seconds`: the client needs credentials that live so long.
         """
+        if screen_lock.is_dropped(policy.on_lock, scene):
+            return False
         if trigger is Trigger.PERSON:
             return through_lock or not policy.asks_human or scene.presence is not Presence.LOCKED
-        if self.phase(policy, now) is Phase.FRESH:
+        is_topped_up = trigger is Trigger.CLOCK and self._is_topped_up(policy, scene)
+        is_enough = self.phase(policy, now) is Phase.FRESH and self.lasts(min_life_seconds, now)
+        if is_enough and not is_topped_up:
             return False
-        if policy.asks_human and not self._may_disturb(trigger, scene, now):
+        if policy.asks_human and not self._may_disturb(trigger, scene, now, min_life_seconds):
             return False
         if trigger is Trigger.CLIENT:
             return not self.is_cooling_off(self.retry_after_seconds, now)
-        return self.is_renewed_by_clock(policy) and self._renews_by_itself(policy, scene, now, needed_until)
+        return is_topped_up or (
+            self.is_renewed_by_clock(policy) and self._renews_by_itself(policy, scene, now, needed_until)
+        )
 
     def retries_by_itself_at(self, policy: RefreshPolicy, now: datetime) -> datetime | None:
         """The time of the clock's next retry after a failure; None if there is none, or its time is not known yet."""
@@ -69,7 +79,14 @@ class Session(Record):
         return None
 
     def needs_presence(self, policy: RefreshPolicy, now: datetime) -> bool:
-        """True if presence affects the next attempt of the clock, so that the desk must be asked."""
+        """True if presence affects the next attempt of the clock, or the credentials, so that the desk must be asked.
+
+        A day begins after a night in which nobody was seen, so for `top_up` somebody is looked for all the time.
+        """
+        if policy.top_up:
+            return True
+        if policy.on_lock == screen_lock.FORGET and (self.credentials or self.is_renewed_by_clock(policy)):
+            return True
         if not policy.asks_human or not self.is_renewed_by_clock(policy) or self.phase(policy, now) is Phase.FRESH:
             return False
         if self.last_error is None or backoff.by_itself(self.last_error, policy) is ByItself.AT_FEW_MOMENTS:
@@ -93,6 +110,8 @@ class Session(Record):
 
     def refusal(self, policy: RefreshPolicy, scene: Scene) -> MayflyError | None:
         """The reason why `may_renew` was False: the locked screen, or else the last failure."""
+        if screen_lock.is_dropped(policy.on_lock, scene):
+            return ScreenLocked()
         if policy.asks_human and scene.presence is Presence.LOCKED:
             return ScreenLocked()
         return self.last_error
@@ -125,13 +144,27 @@ class Session(Record):
             marks += [
                 delay - ago for delay in (self.retry_after_seconds, policy.retry_min_seconds, JOIN_WINDOW_SECONDS)
             ]
+        if self.credentials and policy.on_lock == screen_lock.FORGET:
+            marks.append(screen_lock.LOOK_SECONDS)
         return min([LOOK_AGAIN_SECONDS, *(mark for mark in marks if mark > 0)])
 
-    def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime) -> bool:
-        """True if the scene allows a prompt. With nobody there, only for a client that has no live credentials."""
+    def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime, min_life_seconds: float) -> bool:
+        """True if the scene allows a prompt. With nobody there, only for a client without the credentials it needs."""
         if scene.presence is Presence.AWAY:
-            return trigger is Trigger.CLIENT and self.usable(now) is None
+            return trigger is Trigger.CLIENT and not self.lasts(min_life_seconds, now)
         return scene.presence is Presence.PRESENT
+
+    def _is_topped_up(self, policy: RefreshPolicy, scene: Scene) -> bool:
+        """True if the session would end in the course of the day that has begun, and is renewed for that.
+
+        It is tried once a day, for a session that was fetched, and not for one that was new when the day began.
+        """
+        began_at, issued_at, ends_at = scene.day_began_at, self.issued_at, self.ends_at()
+        if not (policy.top_up and began_at and issued_at and ends_at) or self.forgotten or not self.is_in_use():
+            return False
+        was_tried = self.failed_at is not None and self.failed_at >= began_at
+        was_new = (began_at - issued_at).total_seconds() < TOP_UP_MIN_AGE_SECONDS
+        return not was_tried and not was_new and ends_at < began_at + timedelta(seconds=DAY_SECONDS)
 
     def _renews_by_itself(
         self, policy: RefreshPolicy, scene: Scene, now: datetime, needed_until: datetime | None

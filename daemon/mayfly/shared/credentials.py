@@ -11,6 +11,12 @@ from datetime import UTC, datetime
 import attrs
 
 
+# From the reference of Credentials in the STS API, which sets no limit for the other two parts.
+KEY_ID_CHARACTERS = 128
+# Clients get fewer bytes than this, in either JSON shape. AWS: a session token has typically less than 4096.
+MAX_BODY_BYTES = 10_000
+
+
 @attrs.frozen(kw_only=True)
 class Credentials:
     """Temporary credentials that STS issued, valid until `expiration` (aware UTC, whole seconds).
@@ -80,6 +86,12 @@ def process_body(credentials: Credentials) -> bytes:
         }
         | {name: value for name, value in known.items() if value}
     )
+
+
+def is_within_limits(credentials: Credentials) -> bool:
+    """True if every client can read the credentials, in either JSON shape."""
+    bodies = container_body(credentials), process_body(credentials)
+    return len(credentials.access_key_id) <= KEY_ID_CHARACTERS and max(map(len, bodies)) < MAX_BODY_BYTES
 
 
 def _json(document: Mapping[str, object]) -> bytes:

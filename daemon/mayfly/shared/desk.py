@@ -14,6 +14,9 @@ import attrs
 
 ANSWER_SECONDS = 3
 AWAY_SECONDS = 5 * 60
+# A working day begins when somebody is seen again after so long. By the clock on the wall it would begin at midnight
+# for people who work late.
+NIGHT_SECONDS = 4 * 60 * 60
 MAX_LINE_BYTES = 4096
 
 
@@ -27,10 +30,15 @@ class Presence(Enum):
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """The user's presence, and the time of the last unlock of the screen."""
+    """The user's presence, the time of the last unlock of the screen, and the beginning of the working day.
+
+    The day begins with the first look at which somebody is PRESENT after NIGHT_SECONDS in which nobody was. None: no
+    such night has been seen.
+    """
 
     presence: Presence = Presence.PRESENT
     unlocked_at: datetime | None = None
+    day_began_at: datetime | None = None
 
 
 class Caller(NamedTuple):
@@ -67,11 +75,13 @@ class LocalDesk(Desk, Protocol):
 
 
 class PresenceHistory:
-    """The last known presence, and the time of the last unlock."""
+    """The last known presence, the time of the last unlock, and the beginning of the day."""
 
     def __init__(self) -> None:
         self._last = Presence.PRESENT
         self._unlocked_at: datetime | None = None
+        self._present_at: datetime | None = None
+        self._day_began_at: datetime | None = None
 
     def scene(self, presence: Presence | None, now: datetime) -> Scene:
         """The scene at `now`; an unknown `presence` (None) counts as unchanged."""
@@ -79,4 +89,11 @@ class PresenceHistory:
         if self._last is Presence.LOCKED and presence is not Presence.LOCKED:
             self._unlocked_at = now
         self._last = presence
-        return Scene(presence=presence, unlocked_at=self._unlocked_at)
+        if presence is Presence.PRESENT:
+            self._note_present(now)
+        return Scene(presence=presence, unlocked_at=self._unlocked_at, day_began_at=self._day_began_at)
+
+    def _note_present(self, now: datetime) -> None:
+        if self._present_at and (now - self._present_at).total_seconds() >= NIGHT_SECONDS:
+            self._day_began_at = now
+        self._present_at = now

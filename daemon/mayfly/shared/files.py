@@ -60,11 +60,19 @@ def open_plain_file(path: AnyPath, *, follow_link: bool = True) -> FileIO:
     return file
 
 
-def write_whole_file(path: AnyPath, content: bytes | bytearray, *, mode: int = 0o600, replaces: bool = True) -> None:
+def write_whole_file(
+    path: AnyPath,
+    content: bytes | bytearray,
+    *,
+    mode: int = 0o600,
+    replaces: bool = True,
+    outlasts_crash: bool = False,
+) -> None:
     """Write the whole file or nothing, with exactly `mode`; raises OSError.
 
     With `replaces` anything at `path` but a folder is replaced; without it, FileExistsError is raised. A reader sees no
-    half-written file. The content is in no other copy than the caller's.
+    half-written file, and with `outlasts_crash` neither does one after a crash of the machine. The content is in no
+    other copy than the caller's.
     """
     folder, name = os.path.split(path)
     draft = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
@@ -75,6 +83,8 @@ def write_whole_file(path: AnyPath, content: bytes | bytearray, *, mode: int = 0
             written = 0
             while written < len(rest):
                 written += file.write(rest[written:])
+            if outlasts_crash:
+                os.fsync(descriptor)
         if replaces:
             os.rename(draft, path)
         else:

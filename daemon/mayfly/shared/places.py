@@ -18,6 +18,8 @@ from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_wit
 
 CONFIG_NAMES = ("config.toml", "config.json")
 
+MAKE_CONFIG = "make a config: mayfly init   (or see mayfly work without one: mayfly demo)"
+
 # For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
 SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
 
@@ -33,10 +35,7 @@ def config_file(given: str | None = None) -> str:
     for place in config_places():
         if _exists(place):
             return place
-    raise ConfigInvalid(
-        f"{config_dir()}/config.toml: no config yet (config.json neither): see the README's 'with your own account', "
-        "or try 'mayfly demo'"
-    )
+    raise ConfigInvalid(f"{config_dir()}/config.toml: no config yet (config.json neither)", hint=MAKE_CONFIG)
 
 
 def config_places(given: str | None = None) -> list[str]:
@@ -106,15 +105,19 @@ def accept_sudo_user() -> None:
 
     sudo(8) sets SUDO_UID. Root may read that user's files in any case; the daemon decides by `allow_root`.
     """
-    caller = os.environ.get("SUDO_UID", "")
-    if os.getuid() != 0 or not (caller.isascii() and caller.isdigit()) or int(caller) == 0:
-        return
+    caller = sudo_uid()
     try:
-        facts = os.lstat(runtime_dir())
+        facts = os.lstat(runtime_dir()) if caller else None
     except OSError:
         return
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == int(caller):
+    if facts and stat.S_ISDIR(facts.st_mode) and facts.st_uid == caller:
         work_with_daemon_of(facts.st_uid)
+
+
+def sudo_uid() -> int:
+    """The user who called sudo; 0 if nobody has, or root itself."""
+    caller = os.environ.get("SUDO_UID", "")
+    return int(caller) if os.getuid() == 0 and caller.isascii() and caller.isdigit() else 0
 
 
 def make_runtime_dir() -> str:

@@ -28,7 +28,9 @@ def plain_login(raw: bytes) -> PlainLogin | None:
         tree = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(tree, dict) or tree.keys() != REQUEST_KEYS:
+    if not isinstance(tree, dict) or tree.keys() not in (REQUEST_KEYS, REQUEST_KEYS | {"stages"}):
+        return None
+    if tree.get("stages", True) is not True:
         return None
     if (tree["version"], tree["kind"], tree["sessions"]) != (VERSION, "login", {}):
         return None

@@ -3,8 +3,9 @@
 A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
 refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
 
-An exchange that had to wait asks again before it raises a prompt, because the screen may have been locked meanwhile:
-it sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange.
+Before each prompt the exchange sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange: since the request
+the screen may have been locked, and a person who had allowed a prompt through the lock may have gone. Between the
+results of a request that asks for its stages stands a line for each (`stages.Stage`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import Any
 import attrs
 
 from mayfly.shared import plain_request
-from mayfly.shared.credentials import Credentials, instant_text, parse_instant
+from mayfly.shared.credentials import Credentials, instant_text, is_within_limits, parse_instant
 from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.stages import Stage, parse_stage, stage_tree
 
 
 VERSION = plain_request.VERSION
@@ -33,7 +35,7 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_TEXT_CHARACTERS = 4096
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
-_SECRET_LIKE = re.compile(r"[!-~]{1,16384}")
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class OtherVersion(ValueError):
@@ -58,13 +60,14 @@ class Request:
 
     login (by `op`: `profiles` with keys, and the roles among them), assume (`profiles` that are roles, from
     `sessions`), verify (the `sessions` themselves). `digest` is the SHA-256 of the config that the daemon read;
-    `sessions` are live credentials by profile name.
+    `sessions` are live credentials by profile name. `with_stages`: the exchange tells what it waits for.
     """
 
     kind: str
     digest: str
     profiles: tuple[str, ...]
     sessions: Mapping[str, Credentials] = attrs.field(factory=dict)
+    with_stages: bool = False
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -93,8 +96,9 @@ class Result:
     aws_at: datetime | None = None
 
 
-# How the exchange hands over a result.
+# How the exchange hands over a result; and how it tells what it waits for, too.
 Emit = Callable[[Result], None]
+Report = Callable[[Result | Stage], None]
 
 
 def request_bytes(request: Request) -> bytes:
@@ -107,6 +111,8 @@ def request_bytes(request: Request) -> bytes:
             "profiles": list(request.profiles),
             "sessions": {name: credentials_tree(value) for name, value in request.sessions.items()},
         }
+        # Only where it is wanted: an exchange of an earlier version does not know the word.
+        | ({"stages": True} if request.with_stages else {})
     )
 
 
@@ -117,7 +123,10 @@ def parse_request(raw: bytes) -> Request:
     tree = json.loads(raw)
     if _is_of_another_version(tree):
         raise OtherVersion(tree["version"], _named_subjects(tree))
-    tree = _object(tree, plain_request.REQUEST_KEYS)
+    with_stages = isinstance(tree, dict) and "stages" in tree
+    tree = _object(tree, plain_request.REQUEST_KEYS | ({"stages"} if with_stages else set()))
+    if with_stages and tree["stages"] is not True:
+        raise ValueError("stages is there, and not true")
     if tree["version"] != VERSION or tree["kind"] not in KINDS:
         raise ValueError("another version or kind")
     if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):
@@ -130,6 +139,7 @@ def parse_request(raw: bytes) -> Request:
         digest=_text(tree["digest"]),
         profiles=profiles,
         sessions={name: parse_credentials(value) for name, value in tree["sessions"].items()},
+        with_stages=with_stages,
     )
 
 
@@ -155,12 +165,28 @@ def _outcome_tree(outcome: Credentials | Identity | MayflyError) -> dict[str, An
     return {"error": _error_tree(outcome)}
 
 
+def stage_bytes(stage: Stage) -> bytes:
+    """A stage as one line of JSON."""
+    return _line(stage_tree(stage, VERSION))
+
+
 def parse_result(line: bytes) -> Result:
     """A result from its line; raises ExchangeFailed for anything else."""
+    told = parse_told(line)
+    if isinstance(told, Stage):
+        raise ExchangeFailed("the exchange tells a stage where its answer is due")
+    return told
+
+
+def parse_told(line: bytes) -> Result | Stage:
+    """A result or a stage from its line; raises ExchangeFailed for anything else."""
     try:
         if len(line) > MAX_LINE_BYTES:
             raise ValueError("the line is too long")  # noqa: TRY301 - one way out for all that is malformed
-        return _result(json.loads(line))
+        tree = json.loads(line)
+        if isinstance(tree, dict) and "stage" in tree and not _is_of_another_version(tree):
+            return parse_stage(tree, VERSION)
+        return _result(tree)
     except (ValueError, KeyError, TypeError, RecursionError):
         # The reason could quote the line, and its type would tell a person nothing.
         raise ExchangeFailed("the exchange's answer cannot be read") from None
@@ -199,12 +225,15 @@ def parse_credentials(tree: Any) -> Credentials:
     # Sessions that an earlier version has kept have no partition.
     tree = _object({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
-        if not _SECRET_LIKE.fullmatch(_text(tree[name])):
+        if not _VISIBLE.fullmatch(_text(tree[name])):
             raise ValueError(f"{name} is malformed")
     for name in ("account_id", "arn", "partition"):
         if tree[name] is not None:
             _text(tree[name])
-    return Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    credentials = Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
+    if not is_within_limits(credentials):
+        raise ValueError("longer than what STS issues and clients can read")
+    return credentials
 
 
 def _error_tree(error: MayflyError) -> dict[str, Any]:

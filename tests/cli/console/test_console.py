@@ -95,6 +95,7 @@ def parameters(url: str) -> dict[str, str]:
 async def test_the_url_is_printed_and_nothing_else(world: World) -> None:
     """`--print` is for scripts: one line, which leads to the place that `--to` names."""
     async with console(world) as (endpoint, env):
+        await world.run("login", "nsrc", "admin")
         plain = await world.run("console", "admin", "--print", env=env)
         there = await world.run("console", "admin", "--print", "--to", "s3", env=env)
         first = await world.run("console", "admin", "--print", "--logout-first", env=env)
@@ -117,6 +118,7 @@ async def test_a_role_with_a_code_of_its_own_has_a_console_as_long_as_its_sessio
     """AWS takes a duration only for a role that was assumed with a long-term key: `mfa = "each"`."""
     async with console(world) as (endpoint, env):
         endpoint.takes_duration = True
+        await world.run("login", "long")
         ended = await world.run("console", "long", "--print", env=env)
 
     assert (0, "") == (ended.code, ended.err)
@@ -127,8 +129,10 @@ async def test_the_browser_gets_an_address_that_works_once(world: World) -> None
     """The URL is on no command line: what `ps` shows leads nowhere a second time."""
     program, notes = browser(world.folder)
     async with console(world) as (_, env):
+        await world.run("login", "nsrc", "admin")
         ended = await world.run("console", "admin", "--browser", str(program), env=env)
-        by_variable = await world.run("console", "admin", env=env | {"BROWSER": f"{program} --new-window"})
+        several = {"BROWSER": f"no-such-browser:{program} --new-window"}
+        by_variable = await world.run("console", "admin", env=env | several)
     given, first, second = noted(notes)
 
     assert (0, "", "") == tuple(ended)
@@ -147,6 +151,7 @@ async def test_a_browser_that_fails_is_told(world: World) -> None:
     async with console(world) as (_, env):
         failed = await world.run("console", "admin", "--browser", str(program), env=env)
         missing = await world.run("console", "admin", "--browser", "no-such-browser", env=env)
+        by_variable = await world.run("console", "admin", env=env | {"BROWSER": "no-such-browser"})
         none = await world.run("console", "admin", env=env | {"PATH": str(world.folder)})
 
     assert (1, f"mayfly: error: {program} ended with exit code 3, and asked for nothing") == (
@@ -157,6 +162,10 @@ async def test_a_browser_that_fails_is_told(world: World) -> None:
         missing.code,
         missing.err.splitlines()[0],
     )
+    assert [
+        "mayfly: error: $BROWSER: no-such-browser is not on PATH",
+        "mayfly: hint: print the URL instead: mayfly console --print admin",
+    ] == by_variable.err.splitlines()
     assert (1, True) == (none.code, none.err.startswith("mayfly: error: no browser is known here"))
 
 

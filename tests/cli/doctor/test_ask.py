@@ -33,7 +33,10 @@ async def test_every_profile_is_asked_for_in_one_op_and_no_value_is_told(patient
         name: check["state"] for name, check in found.checks.items() if name.startswith("references")
     }
     assert 1 == patient.vault.state()["prompts"]
-    assert "mayfly: asking 1Password for the references of nsrc, second: approve the prompt\n" == found.ended.err
+    assert (
+        "mayfly: asking 1Password for the references of nsrc, second: approve its prompt when it comes\n"
+        == found.ended.err
+    )
     codes = {patient.vault.code_at(call["started"]) for call in patient.vault.calls() if "started" in call}
     assert set() == {secret for secret in secrets_of(patient) | codes if secret in found.ended.out + found.ended.err}
 

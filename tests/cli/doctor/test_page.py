@@ -17,6 +17,7 @@ import mayfly
 from mayfly.cli import doctor
 from mayfly.cli.doctor import clients, page
 from mayfly.cli.doctor.check import Check, failure, of_error, ok, warning
+from mayfly.cli.terminal import Terminal
 from mayfly.shared.errors import ApprovalDismissed, AwsUnreachable, OnePasswordOffline
 from support.patient import Patient
 
@@ -32,28 +33,28 @@ def test_a_check_is_a_line_with_its_hint_below() -> None:
         "failure  config.content        one problem",
         "                               and another...",
         "                               hint: vi /home/carmas/.config/mayfly/config.toml",
-    ] == list(page.lines(two))
-    assert ["ok       port                  free"] == list(page.lines(ok("port", "free")))
+    ] == list(page.lines(two, Terminal()))
+    assert ["ok       port                  free"] == list(page.lines(ok("port", "free"), Terminal()))
 
 
 def test_messages_are_wrapped_and_hints_are_not() -> None:
     """In a narrow terminal, too; in one that has no room for columns nothing is wrapped."""
-    narrow = list(page.lines(LONG, columns=70))
+    narrow = list(page.lines(LONG, Terminal(columns=70)))
 
     assert [
         "warning  op.version            op 2.25.0 is older than 2.30: some of",
         "                               its errors are not told apart",
         "                               hint: op update",
     ] == narrow
-    assert list(page.lines(LONG)) == list(page.lines(LONG, columns=40))
+    assert list(page.lines(LONG, Terminal())) == list(page.lines(LONG, Terminal(columns=40)))
 
 
 def test_colour_changes_nothing_but_colour() -> None:
     """Without its escape sequences a coloured line is the plain one."""
-    coloured = list(page.lines(LONG, is_coloured=True))
+    coloured = list(page.lines(LONG, Terminal(has_colour=True)))
 
-    assert coloured != list(page.lines(LONG))
-    assert [re.sub(r"\x1b\[\d+m", "", line) for line in coloured] == list(page.lines(LONG))
+    assert coloured != list(page.lines(LONG, Terminal()))
+    assert [re.sub(r"\x1b\[\d+m", "", line) for line in coloured] == list(page.lines(LONG, Terminal()))
 
 
 def test_the_sum_counts_each_state() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.daemon.http import connection, server
+from mayfly.daemon.http import server
 from mayfly.daemon.http.connection import IDLE_SECONDS
+from mayfly.daemon.http.head import HEAD_BYTES
 from mayfly.daemon.http.places import CONNECTIONS
 from support.raw import PATIENCE_SECONDS, Line, Reply, asking, dial, filled, get, replies
 from support.server import deaf, gone, linux_only
@@ -115,7 +116,7 @@ async def test_a_silent_client_is_closed(warm: Warm) -> None:
         trickle.cancel()
 
     assert 5 == IDLE_SECONDS
-    assert IDLE_SECONDS - 1 < seconds < IDLE_SECONDS + 5
+    assert IDLE_SECONDS - 1 < seconds < PATIENCE_SECONDS
 
 
 async def _trickle(line: Line) -> None:
@@ -180,12 +181,12 @@ def head_of(warm: Warm, length: int) -> bytes:
 async def test_a_head_has_32_kb_and_not_one_byte_more(warm: Warm, before: int, start: int) -> None:
     """A head of 32 kB is answered, one of a byte more is refused: at once or in parts, behind other requests too."""
     assert 200 == (await served(warm.world)).status
-    whole = head_of(warm, connection.HEAD_BYTES)
+    whole = head_of(warm, HEAD_BYTES)
     async with dial(warm.world.port) as line:
         for _ in range(before):
             line.send(whole)
             assert 200 == (await line.reply()).status
-        for length, status in ((connection.HEAD_BYTES, 200), (connection.HEAD_BYTES + 1, 400)):
+        for length, status in ((HEAD_BYTES, 200), (HEAD_BYTES + 1, 400)):
             sent = head_of(warm, length)
             line.send(sent[:start])
             await asyncio.sleep(0.05)
@@ -224,7 +225,7 @@ async def test_too_long_a_head_behind_a_request_that_waits_is_refused_after_it(w
 async def test_nearly_32_kb_of_headers_are_read(warm: Warm) -> None:
     """Nearly 32 kB of headers, in one packet or several, again and again on one connection."""
     whole = warm.fill(asking(*LONG[:3], *(f"Y-{number}: {'y' * 50}" for number in range(110))))
-    assert 30_000 < len(whole) < connection.HEAD_BYTES
+    assert 30_000 < len(whole) < HEAD_BYTES
     async with dial(warm.world.port) as line:
         for start in (len(whole), 20_000, 1):
             line.send(whole[:start])
@@ -308,11 +309,11 @@ async def test_a_client_that_shuts_down_its_sending_side_may_wait(world: World) 
 @linux_only
 async def test_with_few_descriptors_an_honest_client_is_served(world: World) -> None:
     """Beside 600 half-open connections on 256 descriptors a client is answered, and the log is not flooded."""
-    async with world.serve(prefix=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh")) as daemon:
+    async with world.serve(descriptors=256) as daemon:
         assert 200 == (await world.get()).status
         async with half_open(world.port, 600):
             began = asyncio.get_running_loop().time()
             assert 200 == (await world.get()).status
-            assert asyncio.get_running_loop().time() - began < 5
+            assert asyncio.get_running_loop().time() - began < PATIENCE_SECONDS
 
     assert len(daemon.events("library.warned")) <= 3

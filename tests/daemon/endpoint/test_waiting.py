@@ -225,7 +225,8 @@ async def test_patience_ends_and_the_exchange_goes_on(world: World) -> None:
         later = await world.get()
 
     assert (403, "ApprovalPending") == (reply.status, reply.json["code"])
-    assert "1Password still waits for somebody's approval: run 'mayfly login nsrc'" == reply.json["message"]
+    told = "the login goes on, and may need your approval in 1Password: run 'mayfly login nsrc'"
+    assert told == reply.json["message"]
     assert 200 == later.status
     assert 1 == len(world.vault.calls())
 

@@ -8,7 +8,9 @@ import os
 import resource
 import socket
 
-from typing import Any
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -18,8 +20,11 @@ from mayfly.daemon.admission import Peer
 from mayfly.daemon.http import acceptor as acceptors
 from mayfly.daemon.http.acceptor import ANSWERS_PER_SECOND, BACKLOG, Acceptor
 from mayfly.daemon.http.answer import Answer
+from mayfly.daemon.http.connection import Connection
+from mayfly.daemon.http.crowd import FEW
+from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Server
-from support.raw import dial, filled, get, replies
+from support.raw import dial, dial_unix, filled, get, replies
 from support.server import serving
 
 
@@ -104,3 +109,71 @@ async def test_without_a_descriptor_accepting_pauses(monkeypatch: pytest.MonkeyP
 
     assert 200 == replies(answer)[0].status
     assert {errno.EMFILE} == {fault.errno for fault in told}
+
+
+async def test_a_client_for_whom_there_is_no_place_yet_waits() -> None:
+    """While nobody may go, a new client is not refused; it takes the place of a silent one that has had its time."""
+    async with serving(_handle, places=2) as (port, told), dial(port) as first, dial(port) as second:
+        async with dial(port) as honest:
+            honest.send(REQUEST)
+            assert 200 == (await honest.reply()).status
+        assert b"" == await first.rest()
+        second.send(REQUEST)
+        assert 200 == (await second.reply()).status
+
+    assert ["crowded"] == told
+
+
+async def test_a_client_that_waits_for_a_place_is_answered_at_the_end() -> None:
+    """A daemon that ends drops nobody whom it has accepted."""
+    told: list[Any] = []
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = Server(_handle, on_fault=told.append, places=Places(1))
+        acceptor = Acceptor(sock.dup(), server, lambda _sock: Peer(0, 0))
+        async with dial(sock.getsockname()[1]) as silent, dial(sock.getsockname()[1]) as honest:
+            honest.send(REQUEST)
+            while acceptor._held is None:
+                await asyncio.sleep(0)
+            await acceptor.stop()
+            assert 200 == (await honest.reply()).status
+            silent.close()
+            await server.shutdown(1)
+
+    assert [] == told
+
+
+async def test_a_process_that_has_its_share_of_the_control_socket_is_told_so(tmp_path: Path) -> None:
+    """While all places are taken, it gets no more; its connections stay."""
+    path = tmp_path / "s"
+
+    async with AsyncExitStack() as stack:
+        _, told = await stack.enter_async_context(
+            serving(_handle, admit=lambda _sock: Peer(0, pid=7), places=FEW + 1, path=path, has_reserve=True)
+        )
+        lines = [await stack.enter_async_context(dial_unix(path)) for _ in range(FEW + 1)]
+        async with dial_unix(path) as refused:
+            reply = await refused.reply()
+        for line in lines:
+            line.send(REQUEST)
+            assert 200 == (await line.reply()).status
+
+    assert (503, "Crowded") == (reply.status, reply.json["code"])
+    assert ["crowded"] == told
+
+
+async def test_a_command_that_makes_room_is_told_so(tmp_path: Path) -> None:
+    """A command that waits for credentials, and must go for another, gets an answer that says why."""
+
+    async def wait(request: web.BaseRequest) -> Answer:
+        with cast(Connection, request.protocol).awaiting("nsrc"):
+            await asyncio.sleep(60)
+        return Answer(200, b"{}")
+
+    path = tmp_path / "s"
+    async with serving(wait, places=1, path=path, has_reserve=True) as (_, told), dial_unix(path) as first:
+        first.send(REQUEST)
+        async with dial_unix(path):
+            reply = await first.reply()
+
+    assert (503, "Crowded", "close") == (reply.status, reply.json["code"], reply.header("Connection"))
+    assert ["crowded"] == told

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from mayfly.daemon.http import connection, server
 from mayfly.daemon.http.answer import Answer
-from support.raw import dial, dial_unix, get
+from support.raw import PATIENCE_SECONDS, dial, dial_unix, get
 from support.server import deaf, gone, linux_only, serving
 
 
@@ -79,7 +79,7 @@ async def test_a_request_on_a_unix_socket_ends_with_its_client(tmp_path: Path, s
                 line.writer.write_eof()
                 await asyncio.sleep(stays_seconds)
             assert not cancelled.is_set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await cancelled.wait()
 
 

@@ -265,8 +265,9 @@ def test_another_origin_gets_nothing_back(other: Config) -> None:
 
 
 def test_names_regions_and_refresh_modes_are_no_origin() -> None:
-    """Another name, region or refresh mode does not change the origin."""
+    """Another name, region or refresh mode does not change the origin, nor do the keys for locks and days."""
     other = attrs.evolve(KEYS, refresh="always", name="N", region="eu-west-1", sts_region=("eu-west-1",))
+    other = attrs.evolve(other, on_lock="withhold", top_up=True)
     renamed = attrs.evolve(CONFIG, profiles={"base": other, "r": attrs.evolve(ROLE, source_profile="base")})
 
     assert (CONFIG.origins["nsrc"], CONFIG.origins["admin"]) == (renamed.origins["base"], renamed.origins["r"])

@@ -157,6 +157,44 @@ async def test_a_request_that_has_gone_while_its_exchange_waits(stage: Stage) ->
     assert (1, 0, False) == (len(stage.asked), stage.leaves, stage.keeper.is_busy)
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_person_who_leaves_may_have_locked_the_screen(leaves: bool) -> None:
+    """A look of a moment ago is enough for a person who waits, and too old for one whose `mayfly login` has ended."""
+
+    async def play(stage: Stage) -> None:
+        stage.waits_for_leave, stage.takes_seconds = True, 0.3
+        person = asyncio.ensure_future(outcome(login(stage, "nsrc")))
+        await asyncio.sleep(0.2)
+        role_user = asyncio.ensure_future(outcome(fetch(stage, "admin")))
+        await asyncio.sleep(0.05)
+        stage.scene = LOCKED
+        if leaves:
+            person.cancel()
+        told = "ScreenLocked" if leaves else "Credentials"
+        assert told == code(await role_user)
+        assert (1, 0 if leaves else 1, 2 if leaves else 1) == (len(stage.logins()), stage.leaves, stage.looks)
+
+    on_stage(HOUSE, play)
+
+
+@staged(HOUSE)
+async def test_the_lock_is_no_failure(stage: Stage) -> None:
+    """After the unlock a client is served at once, and no failure counts."""
+    stage.waits_for_leave, stage.takes_seconds = True, 25
+    waiting = asyncio.ensure_future(outcome(fetch(stage, "nsrc")))
+    await asyncio.sleep(5)
+    stage.scene = LOCKED
+    refused = await waiting
+    stage.scene = HERE
+    await asyncio.sleep(2)
+    served = await outcome(fetch(stage, "nsrc"))
+    assert ["ScreenLocked", "Credentials"] == [code(refused), code(served)]
+    assert ([{"profile": "nsrc"}], []) == (
+        stage.log.told("login.withheld"),
+        stage.log.told("session.refresh_failed"),
+    )
+
+
 @staged(HOUSE)
 async def test_a_role_s_login_lets_no_renewal_below_it_through(stage: Stage) -> None:
     """The role needs no login, and the session below it waits its turn for a client: that one is given up."""

@@ -167,6 +167,8 @@ def _with_section(vault: Vault) -> dict[str, Any]:
 def test_lists(op: Op, vault: Vault) -> None:
     """Accounts, vaults and items are listed as JSON and as tables."""
     vault.add_item("Other", {}, vault="More")
+    facts = {"tags": ["aws"], "updated_at": "2026-11-01T09:00:00Z"}
+    vault.update(items=[item | (facts if item["title"] == "Other" else {}) for item in vault.state()["items"]])
     accounts = json.loads(op.ask("account", "list", "--format=json"))
     vaults = json.loads(op.ask("vault", "list", "--format=json"))
     items = json.loads(op.ask("item", "list", "--vault", "More", "--format=json"))
@@ -174,6 +176,7 @@ def test_lists(op: Op, vault: Vault) -> None:
     assert vault.state()["accounts"] == accounts
     assert [VAULT, "More"] == [v["name"] for v in vaults]
     assert [("Other", False)] == [(i["title"], "fields" in i) for i in items]
+    assert [facts] == [{name: item[name] for name in facts} for item in items]
     assert op.ask("item", "list").startswith("ID  ")
     assert ITEM in op.ask("item", "list")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mayfly.shared import wire
 from support.exchange import PLANTED, ask, login, program, with_onepassword
 from support.world import World
 
@@ -21,14 +22,14 @@ HEADLESS = {"OP_CACHE", "OP_LOAD_DESKTOP_APP_SETTINGS", "OP_BIOMETRIC_UNLOCK_ENA
 
 
 async def test_a_service_account_authenticates_by_its_file(world: World) -> None:
-    """The token in `token_file` reaches `op`, and with it nothing that could lead to the desktop app or to Connect."""
+    """The token in `token_file` reaches `op`, and nothing that leads to the app or to Connect; nobody is prompted."""
     world.vault.update(mode="service", service_token="ops_made_up")
     path = _token_file(world, "ops_made_up\n")
     with_onepassword(world, f'token_file = "{path}"')
 
-    ended = await ask(world, login(world), PLANTED)
+    ended = await ask(world, wire.request_bytes(login(world)), PLANTED)
 
-    assert {"nsrc": "Credentials"} == ended.verdicts
+    assert ({"nsrc": "Credentials"}, False) == (ended.verdicts, wire.MAY_I in ended.out)
     assert HEADLESS | {"OP_SERVICE_ACCOUNT_TOKEN"} == set(world.vault.calls()[0]["op_env"])
     assert "ops_made_up" not in ended.out.decode() + ended.err
 

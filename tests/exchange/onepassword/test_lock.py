@@ -81,6 +81,34 @@ def test_a_device_waits_for_the_next_step_and_no_longer(lock: OpLock, still: Sti
     assert still.waited_seconds <= CODE_SECONDS + 1
 
 
+def test_who_waits_is_told_how_long(lock: OpLock, still: StillClock) -> None:
+    """The rest of the step, or of two where the next code was sent, too; nothing where there is nothing to wait for."""
+    told: list[float] = []
+    lock.wait_for_fresh_codes([MINE], told.append)
+    still.seconds = 1_700_000_010.0  # the beginning of a step
+    lock.note_sent([MINE])
+    lock.wait_for_fresh_codes([OTHER], told.append)
+    still.seconds += 12
+    lock.wait_for_fresh_codes([OTHER, MINE], told.append)
+
+    assert [18] == told
+
+
+@pytest.mark.parametrize(
+    ("account", "seconds", "may_be"),
+    [("", 0, True), ("", 600, True), ("", 700, False), ("", -60, True), ("work", 0, False)],
+)
+def test_the_app_may_have_authorized_op(
+    lock: OpLock, still: StillClock, account: str, seconds: float, may_be: bool
+) -> None:
+    """For ten minutes after an `op` of the same account has given a code, the next one may need nobody."""
+    assert not lock.may_be_authorized("")
+    lock.note_sent([MINE, Device.of_serial("arn:aws:iam::123456789012:mfa/me")], "/usr/bin/op")
+    still.seconds += seconds
+
+    assert may_be == lock.may_be_authorized(account)
+
+
 GARBAGE = {
     "nothing": "",
     "cut off": "{",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mayfly.exchange.sts import client as sts
+from mayfly.exchange.sts import http_session
 from mayfly.exchange.sts.client import Keys, Sts
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared.errors import AwsError, AwsFailed, AwsUnreachable
@@ -41,6 +43,30 @@ async def _error(caller: Sts, where: StsLocation) -> AwsError:
     with pytest.raises(AwsError) as raised:
         await caller.call(where, KEYS, "get_session_token", SerialNumber="serial", TokenCode="123456")
     return raised.value
+
+
+async def test_the_certificates_are_read_before_there_is_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes longer than a call, so it is done while `op` runs, once for all clients of the exchange."""
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(http_session, "_contexts", {})
+    read: list[str] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def note(self: ssl.SSLContext, *files: str) -> None:
+        read.append("certificates")
+        load(self, *files)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", note)
+    where = StsLocation(region="eu-central-1", endpoint_url=f"https://127.0.0.1:{free_port()}")
+    caller = _sts()
+    await caller.warm_up(where)
+    assert ["certificates"] == read
+
+    monkeypatch.setattr(sts, "MAX_TRIES", 1)
+    async with caller:
+        assert isinstance(await _error(caller, where), AwsUnreachable)
+    assert ["certificates"] == read
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from mayfly.exchange.sts.sessions import Sessions
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import AwsFailed
 from mayfly.shared.wire import Identity, Request, Result
+from support.botocore_data import SharingLoader
 from support.configs import keys, loaded, role
 from support.odd_sts import ACCOUNT_ID, OddSts, answer_xml, assumed_xml, credentials_xml, http, identity_xml
 
@@ -44,8 +45,9 @@ OPERATIONS = ("GetSessionToken", "AssumeRole", "GetCallerIdentity")
 
 
 @pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    """The exchange turns off all logging; here it runs in the tests' own process."""
+def _here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The exchange runs in the tests' own process: it reads botocore's data but once, and turns off all logging."""
+    monkeypatch.setattr("mayfly.exchange.sts.client.Loader", SharingLoader)
     yield
     logging.disable(logging.NOTSET)
 
@@ -93,6 +95,9 @@ def _error_xml(code: str, message: str) -> str:
 
 def _instant(**delta: float) -> str:
     return (_now() + timedelta(**delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+pytestmark = pytest.mark.unfollowed
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -391,9 +396,16 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("status", ["400 Bad", "403 Forbidden", "404 Odd", "500 Odd", "599 Odd", "999 Odd"])
-@pytest.mark.parametrize("name", ERRORS)
+REFUSALS = ("400 Bad", "403 Forbidden", "404 Odd", "500 Odd", "599 Odd", "999 Odd")
+# Each two of operation, status and error meet.
+ODD_REFUSALS = [
+    (OPERATIONS[(row + column) % len(OPERATIONS)], status, name)
+    for row, status in enumerate(REFUSALS)
+    for column, name in enumerate(ERRORS)
+]
+
+
+@pytest.mark.parametrize(("operation", "status", "name"), ODD_REFUSALS)
 async def test_an_odd_refusal_is_one_error(operation: str, status: str, name: str) -> None:
     """A malformed refusal becomes an AwsError with printable characters, after one request."""
     async with OddSts(http(ERRORS[name], status)).open() as sts:

@@ -74,6 +74,7 @@ async def test_its_code_is_another_than_that_of_the_session(tmp_path: Path, cloc
         async with exchange(world, clock.rule(world)) as process:
             assert process.stdout is not None
             await put(process, login(world, "Long", "ann", "Admin"))
+            assert wire.MAY_I == await process.stdout.readline()
             first = [wire.parse_result(await process.stdout.readline()) for _ in range(2)]
             clock.jump(CODE_SECONDS)
             assert wire.MAY_I == await process.stdout.readline()

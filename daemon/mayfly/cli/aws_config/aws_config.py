@@ -18,7 +18,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.region import region_of
 from mayfly.shared import paths, programs
-from mayfly.shared.files import Unreadable
+from mayfly.shared.files import Unreadable, write_whole_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +30,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="with --write: also sections that you wrote; removes their keys by which SDKs find credentials",
     )
     parser.add_argument("--prefix", metavar="P", default="", help="put P before each profile's name")
+    parser.add_argument("--remove", action="store_true", help="take out what --write has written, and nothing else")
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the profiles, or write them."""
     if given.replace and not given.write:
         raise speech.Stop(speech.WRONG_USAGE, "--replace is for --write: mayfly aws-config --write --replace")
+    if given.remove:
+        if given.write or given.prefix:
+            raise speech.Stop(speech.WRONG_USAGE, "--remove takes out the profiles of every prefix, and writes none")
+        return remove()
     found = document.read(paths.config_file(given.config))
     try:
         entries = entries_for(found, prefix=given.prefix)
@@ -116,9 +121,28 @@ def _as_text(content: bytes) -> str:
 
 def _write(entries: list[Entry], given: argparse.Namespace) -> int:
     path = Path(config_file(os.environ))
+    text, merged, backup = _merge(path, entries, replace_foreign=given.replace)
+    written = [entry.name for entry in entries if entry.name not in merged.foreign]
+    _tell(path, written, merged, is_changed=merged.text != text, backup=backup)
+    return _complain(path, written, merged)
+
+
+def remove() -> int:
+    """Take our sections out of `~/.aws/config`, by the rule by which `--write` knows them; works without a config."""
+    path = Path(config_file(os.environ))
+    text, merged, backup = _merge(path, [])
+    if merged.text == text:
+        speech.say(f"{path}: has no profile of mayfly's")
+    else:
+        _tell_removed(path, merged, backup)
+    return speech.DONE
+
+
+def _merge(path: Path, entries: list[Entry], *, replace_foreign: bool = False) -> tuple[str, Merged, Path | None]:
+    """Put the entries into the file, and take out our others: the text before, what became of it, and the backup."""
     try:
         text = _as_text(places.read(path)) if path.exists() else ""
-        merged = sections.merge(text, entries, replace=given.replace)
+        merged = sections.merge(text, entries, replace=replace_foreign)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
     except sections.Unmergeable as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"nothing was written: mend {path}",)) from None
@@ -126,9 +150,7 @@ def _write(entries: list[Entry], given: argparse.Namespace) -> int:
         raise speech.Stop(speech.FAILED, f"{path} {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except OSError as reason:
         raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
-    written = [entry.name for entry in entries if entry.name not in merged.foreign]
-    _tell(path, written, merged, is_changed=merged.text != text, backup=backup)
-    return _complain(path, written, merged)
+    return text, merged, backup
 
 
 def replace(path: Path, old: str, new: str) -> Path | None:
@@ -137,24 +159,10 @@ def replace(path: Path, old: str, new: str) -> Path | None:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     backup = path.with_name(f"{path.name}.mayfly-backup-{stamp}") if path.exists() else None
-    if backup:
-        _create(backup, old, mode)
-    draft = path.with_name(f".{path.name}.mayfly-{os.getpid()}")
-    try:
-        _create(draft, new, mode)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    for place, text in ((backup, old), (path, new)):
+        if place:
+            write_whole_file(place, text.encode(errors="surrogateescape"), mode=mode, outlasts_crash=True)
     return backup
-
-
-def _create(path: Path, text: str, mode: int) -> None:
-    """A new file, on the disk before this returns."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode
-        os.fchmod(file.fileno(), mode)
-        file.write(text.encode(errors="surrogateescape"))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, backup: Path | None) -> None:
@@ -162,6 +170,12 @@ def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, b
         speech.say(f"{path}: nothing changed")
         return
     speech.say(f"{path}: wrote {', '.join(written) or 'nothing'}")
+    _tell_removed(path, merged, backup)
+    if written:
+        speech.hint(f"try it: aws --profile {written[0]} sts get-caller-identity")
+
+
+def _tell_removed(path: Path, merged: Merged, backup: Path | None) -> None:
     if merged.removed:
         speech.say(f"{path}: removed {', '.join(merged.removed)}")
     for name, keys in merged.lost.items():
@@ -170,8 +184,6 @@ def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, b
         speech.say(f"{path}: took {', '.join(keys)} out of {name}")
     if backup:
         speech.say(f"the file as it was before: {backup}")
-    if written:
-        speech.hint(f"try it: aws --profile {written[0]} sts get-caller-identity")
 
 
 def _complain(path: Path, written: list[str], merged: Merged) -> int:

@@ -12,12 +12,9 @@ from pathlib import Path
 from shlex import quote
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import places
-from mayfly.cli.aws_config.places import config_file, credentials_file
-from mayfly.cli.aws_config.plan import FIELDS, Plan, Unreadable, make_plan, profiles_in, to_toml
-from mayfly.config.document import Document
-from mayfly.shared import files, paths
-from mayfly.shared.errors import ConfigInvalid
+from mayfly.cli.aws_config import places, reading
+from mayfly.cli.aws_config.plan import FIELDS, Plan, to_toml
+from mayfly.cli.init import config_file
 
 
 # The characters that `op` takes in a name; other names need the ID.
@@ -48,9 +45,9 @@ def run(given: argparse.Namespace) -> int:
         speech.say(note)
     for name, keys in plan.unused.items():
         speech.say(
-            f"{name}: left out {', '.join(keys)}: not in mayfly's config, and still in {config_file(os.environ)}"
+            f"{name}: left out {', '.join(keys)}: not in mayfly's config, and still in {places.config_file(os.environ)}"
         )
-    problems = _problems(text)
+    problems = config_file.problems(text)
     if path:
         _create(path, text, problems)
         speech.say(f"wrote {path}")
@@ -64,10 +61,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _new_config(given: str | None) -> Path:
     """The path for the config; raises Stop if there is a config already."""
-    try:
-        path = paths.config_file(given)
-    except ConfigInvalid:
-        path = paths.config_dir() / "config.toml"
+    path = config_file.place(given)
     if path.exists():
         raise speech.Stop(
             speech.FAILED,
@@ -78,32 +72,16 @@ def _new_config(given: str | None) -> Path:
 
 
 def _plan(items: Items) -> Plan:
-    config = Path(config_file(os.environ))
-    credentials = Path(credentials_file(os.environ))
-    try:
-        plan = make_plan(profiles_in(_text(config), _text(credentials)), items.keys())
-    except Unreadable as reason:
-        raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
+    plan = reading.plan_of(items.keys())
     if not plan.keys:
         for note in plan.notes:
             speech.say(note)
         raise speech.Stop(
             speech.FAILED,
-            f"{config}: has no profile with permanent keys, and no role on such a profile",
+            f"{places.config_file(os.environ)}: has no profile with permanent keys, and no role on such a profile",
             hints=("if 1Password has a profile's keys: mayfly import-aws-config --item PROFILE=op://VAULT/ITEM",),
         )
     return plan
-
-
-def _text(path: Path) -> str:
-    try:
-        return places.read(path).decode("utf-8-sig", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except files.Unreadable as reason:
-        raise speech.Stop(speech.FAILED, f"{path} {reason}") from None
-    except OSError as reason:
-        raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
 
 
 def _parsed(given: list[str]) -> Items:
@@ -157,17 +135,6 @@ def _asked_for(name: str) -> str:
     return _checked(sys.stdin.buffer.readline().decode(errors="replace").strip())
 
 
-def _problems(text: str) -> list[str]:
-    """The problems for which Mayfly would refuse the config."""
-    from mayfly.config.load import load_document
-
-    try:
-        load_document(Document(Path("config.toml"), text.encode()))
-    except ConfigInvalid as refusal:
-        return [problem.removeprefix("config.toml: ") for problem in refusal.problems]
-    return []
-
-
 def _create(path: Path, text: str, problems: list[str]) -> None:
     """Write a config that can be served; raises Stop for any other."""
     if problems:
@@ -178,20 +145,11 @@ def _create(path: Path, text: str, problems: list[str]) -> None:
                 f"nothing was written: mend it in ~/.aws, or here: mayfly import-aws-config … > {quote(str(path))}",
             ),
         )
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode
-            file.write(text)
-    except OSError as reason:
-        raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None
+    config_file.put(path, text, before=None)
 
 
 def _say_what_is_left(plan: Plan, text: str) -> None:
-    """Say what is left: keys that still lie in plain text in ~/.aws, which SDKs take before Mayfly's credentials."""
     speech.hint("when the daemon runs, let programs find it by these profiles: mayfly aws-config --write --replace")
     fields = ", ".join(f"'{field}'" for field in FIELDS.values() if f'/{field}"' in text)
     speech.say(f"fields of the items: {fields}: if yours have other names, change them there or here")
-    names = ", ".join(keys.of for keys in plan.keys.values() if not keys.is_elsewhere)
-    place = credentials_file(os.environ)
-    if names:
-        speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")
+    reading.hint_at_keys_left(plan)

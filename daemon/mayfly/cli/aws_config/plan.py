@@ -1,4 +1,4 @@
-"""What `import-aws-config` computes: a config from the profiles of `~/.aws`. Pure: texts in, texts out.
+"""What `init` and `import-aws-config` compute: a config from the profiles of `~/.aws`. Pure: texts in, texts out.
 
 Law: of a permanent key only its presence is noted, never its value.
 """
@@ -6,7 +6,6 @@ Law: of a permanent key only its presence is noted, never its value.
 from __future__ import annotations
 
 import configparser
-import json
 import re
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from mayfly.cli.aws_config import ini, role_values, sections, vaults
 from mayfly.cli.aws_config.role_values import Value
 from mayfly.cli.aws_config.vaults import Profiles, Settings
+from mayfly.cli.init.config_text import table
 
 
 # The fields of an item, by the names that 1Password's AWS shell plugin gives them.
@@ -264,9 +264,14 @@ def _source(plan: Plan, profiles: Profiles, name: str, names: Mapping[str, str])
 
 def to_toml(plan: Plan, items: Mapping[str, str]) -> str:
     """The config as TOML; `items` has the 1Password item (`op://vault/item`) of each profile with keys."""
-    tables = [_table(name, _key_values(keys, items[name])) for name, keys in plan.keys.items()]
-    tables += [_table(name, {"source_profile": role.source, **role.values}) for name, role in plan.roles.items()]
+    tables = [table(("profiles", name), _key_values(keys, items[name])) for name, keys in plan.keys.items()]
+    tables += [role_table(name, role) for name, role in plan.roles.items()]
     return "\n".join(tables)
+
+
+def role_table(name: str, role: Role) -> str:
+    """The table of a role."""
+    return table(("profiles", name), {"source_profile": role.source, **role.values})
 
 
 def _key_values(keys: Keys, item: str) -> dict[str, Value]:
@@ -274,21 +279,3 @@ def _key_values(keys: Keys, item: str) -> dict[str, Value]:
     if keys.mfa_serial:
         values["mfa_id"] = keys.mfa_serial
     return values | ({"region": keys.region} if keys.region else {})
-
-
-def _toml_value(value: Value) -> str:
-    """A number, a basic string, or these in brackets; what cannot be printed stands there as an escape sequence."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml_value, value))}]"
-    if isinstance(value, dict):
-        pairs = (f"{_toml_value(key)} = {_toml_value(one)}" for key, one in value.items())
-        return f"{{ {', '.join(pairs)} }}"
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text)
-
-
-def _table(name: str, values: Mapping[str, Value]) -> str:
-    shown = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
-    width = max(map(len, values))
-    lines = [f"{key:<{width}} = {_toml_value(value)}" for key, value in values.items()]
-    return "\n".join([f"[profiles.{shown}]", *lines, ""])

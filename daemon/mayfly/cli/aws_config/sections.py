@@ -5,7 +5,8 @@ Laws:
   with that line's profile (before it may stand a prefix). Comments bound nothing, because AWS's own writer (`aws
   configure set`) puts keys before or behind them;
 - in a section of ours the keys that we write are ours, and all others are the user's;
-- comments stay, whatever goes. Any other section stays as it is, byte for byte, and means what it meant.
+- comments stay, also where a key or a section goes. Any other section stays as it is, byte for byte, and means what it
+  meant.
 """
 
 from __future__ import annotations

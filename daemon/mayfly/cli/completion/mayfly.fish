@@ -41,8 +41,8 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
-set -g _shtab_mayfly_opts_with_value --browser --config --environment-d --item --launchctl-setenv --listen --prefix --shell --to
+set -g _shtab_mayfly_commands demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
+set -g _shtab_mayfly_opts_with_value --account --browser --config --connect-token-file --environment-d --field --item --launchctl-setenv --listen --mfa-id --min-life --otp-item --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
 complete -c mayfly -f
@@ -52,6 +52,24 @@ complete -c mayfly -n _shtab_mayfly_using -l version -d 'show the version'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a demo -d 'See Mayfly at work, without 1Password and AWS.'
 complete -c mayfly -n '_shtab_mayfly_using demo' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using demo' -l once -d 'end after the story, and do not stay for you to try'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a init -d 'Go from 1Password'"'"'s items to a config and a first login.'
+complete -c mayfly -n '_shtab_mayfly_using init' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using init' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using init' -l item -x -d 'the item with the access key, by names or IDs'
+complete -c mayfly -n '_shtab_mayfly_using init' -l otp-item -x -d 'the item with the one-time password, if another'
+complete -c mayfly -n '_shtab_mayfly_using init' -l field -x -d 'the field for KEY (access_key_id, secret_access_key, otp, mfa_id) where several may be it'
+complete -c mayfly -n '_shtab_mayfly_using init' -l profile -xka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile'"'"'s name in the config'
+complete -c mayfly -n '_shtab_mayfly_using init' -l region -x -d 'the AWS region of its clients'
+complete -c mayfly -n '_shtab_mayfly_using init' -l no-roles -d 'take no roles along from ~/.aws/config'
+complete -c mayfly -n '_shtab_mayfly_using init' -l account -x -d 'the 1Password account, as for '"'"'op --account'"'"''
+complete -c mayfly -n '_shtab_mayfly_using init' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'a file (mode 0600) with a service account'"'"'s token'
+complete -c mayfly -n '_shtab_mayfly_using init' -l connect-token-file -xka "(__fish_complete_path (commandline -ct))" -d 'the same for the Connect server at $OP_CONNECT_HOST'
+complete -c mayfly -n '_shtab_mayfly_using init' -l mfa-id -x -d 'the MFA device (arn:aws:iam::123456789012:mfa/NAME), if neither item nor AWS tell it'
+complete -c mayfly -n '_shtab_mayfly_using init' -l yes -d 'ask nothing about the config: take options and defaults'
+complete -c mayfly -n '_shtab_mayfly_using init' -l force -d 'replace the profile if the config has it already'
+complete -c mayfly -n '_shtab_mayfly_using init' -l install -d 'then: mayfly install --now'
+complete -c mayfly -n '_shtab_mayfly_using init' -l aws-config -d 'then: mayfly aws-config --write'
+complete -c mayfly -n '_shtab_mayfly_using init' -l login -d 'then: mayfly login, and whoami'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a serve -d 'Run the daemon in the foreground.'
 complete -c mayfly -n '_shtab_mayfly_using serve' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using serve' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
@@ -69,10 +87,12 @@ complete -c mayfly -n '_shtab_mayfly_using exec' -s h -l help -d 'show this help
 complete -c mayfly -n '_shtab_mayfly_using exec' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using exec' -l token-file -d 'for object_store, polars and deltalake: set the token'"'"'s file, not the token (old SDKs read none)'
 complete -c mayfly -n '_shtab_mayfly_using exec' -l allow-shadow -d 'even if [default] in ~/.aws wins over the profile'
-complete -c mayfly -n '_shtab_mayfly_using exec; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile to run it with'
+complete -c mayfly -n '_shtab_mayfly_using exec' -l min-life -x -d 'credentials that live so long: at once if there are any, else by asking now'
+complete -c mayfly -n '_shtab_mayfly_using exec; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: $MAYFLY_PROFILE, else $AWS_PROFILE if it is one of ours, else the only one'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a login -d 'Get fresh credentials now, and wait for the human.'
 complete -c mayfly -n '_shtab_mayfly_using login' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using login' -l through-lock -d 'prompt even if the screen is locked, for this login only'
+complete -c mayfly -n '_shtab_mayfly_using login' -l min-life -x -d 'credentials that live so long: at once if there are any, else by asking now'
 complete -c mayfly -n '_shtab_mayfly_using login; and test $_shtab_mayfly_npos -ge 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: every profile without a source'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a forget -d 'Drop credentials from memory.'
 complete -c mayfly -n '_shtab_mayfly_using forget' -s h -l help -d 'show this help message and exit'
@@ -80,6 +100,11 @@ complete -c mayfly -n '_shtab_mayfly_using forget; and test $_shtab_mayfly_npos 
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a status -d 'Show which credentials are fresh, and what went wrong.'
 complete -c mayfly -n '_shtab_mayfly_using status' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using status' -l json -d 'the daemon'"'"'s whole status, for scripts'
+complete -c mayfly -n '_shtab_mayfly_using status' -l watch -d 'the same page, live, until q or ctrl-c'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a prompt -d 'Print a profile and its time left for a shell'"'"'s prompt.'
+complete -c mayfly -n '_shtab_mayfly_using prompt' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using prompt' -l folder -d 'print where the files for prompts are instead'
+complete -c mayfly -n '_shtab_mayfly_using prompt; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: $MAYFLY_PROFILE, $AWS_PROFILE, or the only one that has a session'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a whoami -d 'Ask AWS who a profile is.'
 complete -c mayfly -n '_shtab_mayfly_using whoami' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using whoami; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d PROFILE
@@ -106,6 +131,7 @@ complete -c mayfly -n '_shtab_mayfly_using aws-config' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using aws-config' -l write -d 'write them into ~/.aws/config (or $AWS_CONFIG_FILE)'
 complete -c mayfly -n '_shtab_mayfly_using aws-config' -l replace -d 'with --write: also sections that you wrote; removes their keys by which SDKs find credentials'
 complete -c mayfly -n '_shtab_mayfly_using aws-config' -l prefix -x -d 'put P before each profile'"'"'s name'
+complete -c mayfly -n '_shtab_mayfly_using aws-config' -l remove -d 'take out what --write has written, and nothing else'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a import-aws-config -d 'Make a config from the profiles in ~/.aws.'
 complete -c mayfly -n '_shtab_mayfly_using import-aws-config' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using import-aws-config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
@@ -120,6 +146,7 @@ complete -c mayfly -n '_shtab_mayfly_using install' -l environment-d -x -d 'also
 complete -c mayfly -n '_shtab_mayfly_using install' -l launchctl-setenv -x -d 'also give PROFILE to every program that is started from now on, until log-out (macOS)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a uninstall -d 'Remove the service.'
 complete -c mayfly -n '_shtab_mayfly_using uninstall' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using uninstall' -l purge -d 'also remove the profiles in ~/.aws/config, the tokens and the config'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a reload -d 'Have the daemon read its changed config.'
 complete -c mayfly -n '_shtab_mayfly_using reload' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a rotate -d 'Make new tokens, so that the old ones open nothing.'
@@ -132,4 +159,4 @@ complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command

@@ -14,8 +14,10 @@ _shtab_mayfly_commands() {
     forget:'Drop credentials from memory.'
     help:'show what a command takes'
     import-aws-config:'Make a config from the profiles in ~/.aws.'
+    init:'Go from 1Password'"'"'s items to a config and a first login.'
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
+    prompt:'Print a profile and its time left for a shell'"'"'s prompt.'
     reload:'Have the daemon read its changed config.'
     rotate:'Make new tokens, so that the old ones open nothing.'
     serve:'Run the daemon in the foreground.'
@@ -40,6 +42,7 @@ _shtab_mayfly_aws_config_options=(
   "--write[write them into \~\/.aws\/config (or \$AWS_CONFIG_FILE)]"
   "--replace[with --write\: also sections that you wrote\; removes their keys by which SDKs find credentials]"
   "--prefix[put P before each profile\'s name]:P:"
+  "--remove[take out what --write has written, and nothing else]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -111,7 +114,8 @@ _shtab_mayfly_exec_options=(
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
   "--token-file[for object_store, polars and deltalake\: set the token\'s file, not the token (old SDKs read none)]"
   "--allow-shadow[even if \[default\] in \~\/.aws wins over the profile]"
-  ":the profile to run it with:_mayfly_profiles"
+  "--min-life[credentials that live so long\: at once if there are any, else by asking now]:6h:"
+  ":default\: \$MAYFLY_PROFILE, else \$AWS_PROFILE if it is one of ours, else the only one:_mayfly_profiles"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -127,7 +131,7 @@ _shtab_mayfly_forget_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo serve env exec login forget status whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -142,6 +146,29 @@ _shtab_mayfly_import_aws_config_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_import_aws_config_defaults_added=0
+
+_shtab_mayfly_init_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--item[the item with the access key, by names or IDs]:op://VAULT/ITEM:"
+  "--otp-item[the item with the one-time password, if another]:op://VAULT/ITEM:"
+  "*--field[the field for KEY (access_key_id, secret_access_key, otp, mfa_id) where several may be it]:KEY=LABEL:"
+  "--profile[the profile\'s name in the config]:P:_mayfly_profiles"
+  "--region[the AWS region of its clients]:R:"
+  "--no-roles[take no roles along from \~\/.aws\/config]"
+  "--account[the 1Password account, as for \'op --account\']:A:"
+  "--token-file[a file (mode 0600) with a service account\'s token]:FILE:_files"
+  "--connect-token-file[the same for the Connect server at \$OP_CONNECT_HOST]:FILE:_files"
+  "--mfa-id[the MFA device (arn\:aws\:iam\:\:123456789012\:mfa\/NAME), if neither item nor AWS tell it]:ARN:"
+  "--yes[ask nothing about the config\: take options and defaults]"
+  "--force[replace the profile if the config has it already]"
+  "--install[then\: mayfly install --now]"
+  "--aws-config[then\: mayfly aws-config --write]"
+  "--login[then\: mayfly login, and whoami]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_init_defaults_added=0
 
 _shtab_mayfly_install_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -158,11 +185,21 @@ _shtab_mayfly_install_defaults_added=0
 _shtab_mayfly_login_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--through-lock[prompt even if the screen is locked, for this login only]"
+  "--min-life[credentials that live so long\: at once if there are any, else by asking now]:6h:"
   "(*)::default\: every profile without a source:_mayfly_profiles"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_login_defaults_added=0
+
+_shtab_mayfly_prompt_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--folder[print where the files for prompts are instead]"
+  ":default\: \$MAYFLY_PROFILE, \$AWS_PROFILE, or the only one that has a session:_mayfly_profiles"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_prompt_defaults_added=0
 
 _shtab_mayfly_reload_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -193,6 +230,7 @@ _shtab_mayfly_serve_defaults_added=0
 _shtab_mayfly_status_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[the daemon\'s whole status, for scripts]"
+  "--watch[the same page, live, until q or ctrl-c]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -200,6 +238,7 @@ _shtab_mayfly_status_defaults_added=0
 
 _shtab_mayfly_uninstall_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--purge[also remove the profiles in \~\/.aws\/config, the tokens and the config]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -243,8 +282,10 @@ _shtab_mayfly() {
         forget) _arguments -C -s $_shtab_mayfly_forget_options ;;
         help) _arguments -C -s $_shtab_mayfly_help_options ;;
         import-aws-config) _arguments -C -s $_shtab_mayfly_import_aws_config_options ;;
+        init) _arguments -C -s $_shtab_mayfly_init_options ;;
         install) _arguments -C -s $_shtab_mayfly_install_options ;;
         login) _arguments -C -s $_shtab_mayfly_login_options ;;
+        prompt) _arguments -C -s $_shtab_mayfly_prompt_options ;;
         reload) _arguments -C -s $_shtab_mayfly_reload_options ;;
         rotate) _arguments -C -s $_shtab_mayfly_rotate_options ;;
         serve) _arguments -C -s $_shtab_mayfly_serve_options ;;

@@ -34,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
     """Sign in with the profile's session; raises Stop."""
     profile = _role(given.profile)
     places, destination = _place(profile, given.to)
-    line = [] if given.print else browser.command(given.browser)
+    line = [] if given.print else browser.command(given.browser, given.profile)
     # AWS takes a life of the console's own only where the role was assumed with a long-term access key.
     seconds = int(profile.duration_seconds) if profile.mfa else None
     try:
@@ -46,25 +46,25 @@ def run(given: argparse.Namespace) -> int:
     if given.print:
         print(url)
         return speech.DONE
-    return _open(line, url)
+    return _open(line, url, given.profile)
 
 
-def _open(line: list[str], url: str) -> int:
+def _open(line: list[str], url: str, profile: str) -> int:
     """Start the browser, and wait until it has fetched `url`."""
     with Handover(url) as handover:
-        process = browser.start(line, handover.url)
+        process = browser.start(line, handover.url, profile)
         waited = 0
         while not handover.is_taken(1):
             waited += 1
             if process.poll():
-                raise _not_asked(f"{line[0]} ended with exit code {process.returncode}, and asked for nothing")
+                raise _not_asked(f"{line[0]} ended with exit code {process.returncode}, and asked for nothing", profile)
             if waited == BROWSER_SECONDS:
-                raise _not_asked(f"no browser has asked for the page within {BROWSER_SECONDS} s")
+                raise _not_asked(f"no browser has asked for the page within {BROWSER_SECONDS} s", profile)
     return speech.DONE
 
 
-def _not_asked(text: str) -> speech.Stop:
-    return speech.Stop(speech.FAILED, text, hints=("print the URL instead: mayfly console --print PROFILE",))
+def _not_asked(text: str, profile: str) -> speech.Stop:
+    return speech.Stop(speech.FAILED, text, hints=(browser.print_instead(profile),))
 
 
 def _place(profile: RoleProfile, to: str) -> tuple[Places, str]:
@@ -77,7 +77,7 @@ def _place(profile: RoleProfile, to: str) -> tuple[Places, str]:
 
 def _role(name: str) -> RoleProfile:
     """The profile `name` in the daemon's config; raises Stop unless it is a role."""
-    status = daemon_calls.status()
+    status = daemon_calls.status([name])
     with daemon_calls.understood():
         daemon_calls.check_names([name], [row["profile"] for row in status["profiles"]])
     config = load(daemon_calls.config_path(status))
@@ -105,7 +105,9 @@ def _others(names: Iterable[str]) -> str:
 
 def _credentials(name: str) -> Credentials:
     """The profile's credentials, as the daemon gives them to `credential_process`."""
-    body = daemon_calls.ask_about(name, "GET", "process", "{}", answer_seconds=None)
+    call = daemon_calls.send_about(name, "GET", "process", "{}", answer_seconds=None)
+    told = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "not_done": "; no page was opened"}
+    body = daemon_calls.waited_answer(call, name, **told)
     with daemon_calls.understood():
         found = json.loads(body)
         return Credentials(str(found["AccessKeyId"]), str(found["SecretAccessKey"]), str(found["SessionToken"]))

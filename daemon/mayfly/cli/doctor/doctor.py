@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import sys
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +32,7 @@ from mayfly.cli.doctor import (
 from mayfly.cli.doctor.check import FAILURE, Check, failure, of_error, ok, warning
 from mayfly.cli.doctor.facts import Facts, gather
 from mayfly.cli.doctor.timing import Work
+from mayfly.cli.terminal import Terminal
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.text import failure_words
 
@@ -128,13 +128,11 @@ def _call(name: str, subject: Subject, facts: Facts) -> Callable[[], list[Check]
 
 def _shown(found: Iterable[Check]) -> Iterator[Check]:
     """Print the checks as they come, and their number at the end."""
-    is_terminal = sys.stdout.isatty()
-    is_coloured = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-    columns = shutil.get_terminal_size().columns if is_terminal else None
+    to = Terminal.at(sys.stdout, os.environ)
     made: list[Check] = []
     for check in found:
         made.append(check)
-        for line in page.lines(check, is_coloured=is_coloured, columns=columns):
+        for line in page.lines(check, to):
             print(line, flush=True)
         yield check
     print(f"\n{page.total(made)}")

@@ -56,6 +56,8 @@ def main() -> int:
 
 def _made_at(name: str, region: str, endpoint: str, bundle: str | None) -> list[str]:
     reply = client.ask("GET", f"/peek/{name}")
+    if reply.status == 403:
+        raise client.NotRunning(f"the screen is locked, and on_lock withholds {name}")
     if reply.status != 200:
         raise client.NotRunning("the daemon has no session, or is of an older version")
     session = json.loads(reply.body)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from mayfly.cli import terminal
 from mayfly.cli.doctor.check import FAILURE, OK, WARNING, Check
+from mayfly.cli.terminal import Terminal
 
 
-COLOURS = {OK: "32", WARNING: "33", FAILURE: "31"}
+COLOURS = {OK: terminal.GREEN, WARNING: terminal.YELLOW, FAILURE: terminal.RED}
 STATE_WIDTH = len(WARNING)
 ID_WIDTH = 20
 INDENT = " " * (STATE_WIDTH + ID_WIDTH + 4)
 LEAST_COLUMNS = 30
 
 
-def lines(check: Check, *, is_coloured: bool = False, columns: int | None = None) -> Iterator[str]:
-    """The lines of one check. Messages are wrapped to `columns`, hints never: they are to be copied."""
-    state = check.state.ljust(STATE_WIDTH)
-    shown = f"\x1b[{COLOURS[check.state]}m{state}\x1b[0m" if is_coloured else state
-    head = f"{shown}  {check.id.ljust(ID_WIDTH)}  "
-    # Terminals of an older encoding lack this one sign, which our messages have.
-    message = check.message.replace("…", "...")
-    for number, line in enumerate(_wrapped(message, columns)):
+def lines(check: Check, to: Terminal) -> Iterator[str]:
+    """The lines of one check. Messages are wrapped to the terminal's width, hints never: they are to be copied."""
+    state = to.styled(check.state, COLOURS[check.state]) + " " * (STATE_WIDTH - len(check.state))
+    head = f"{state}  {check.id.ljust(ID_WIDTH)}  "
+    for number, line in enumerate(_wrapped(to.shown(check.message), to.columns)):
         yield f"{INDENT if number else head}{line}".rstrip()
     if check.hint:
         yield f"{INDENT}hint: {check.hint}"
@@ -40,13 +37,9 @@ def total(checks: Iterable[Check]) -> str:
 
 
 def _wrapped(message: str, columns: int | None) -> list[str]:
-    width = columns - len(INDENT) if columns else 0
-    if width < LEAST_COLUMNS:
-        return message.split("\n")
+    room = columns - len(INDENT) if columns else 0
     return [
-        part
-        for line in message.split("\n")
-        for part in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
+        part for line in message.split("\n") for part in terminal.wrapped(line, room if room >= LEAST_COLUMNS else None)
     ]
 
 

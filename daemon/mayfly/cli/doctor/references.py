@@ -29,7 +29,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         yield warning("references", "not asked: the screen is locked, and no prompt comes through it")
         return
     if asks_human:
-        speech.say(f"asking 1Password for the references of {', '.join(names)}: approve the prompt")
+        speech.say(f"asking 1Password for the references of {', '.join(names)}: approve its prompt when it comes")
     yield from _asked(facts, facts.config, names)
 
 

@@ -10,7 +10,6 @@ import signal
 import sys
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -23,7 +22,6 @@ from mayfly.exchange.onepassword import child
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.items import OF_ONE_ITEM, item_from
 from mayfly.exchange.onepassword.op import Op
-from mayfly.exchange.onepassword.prompt_mark import prompting
 from mayfly.shared import hardening
 from mayfly.shared.errors import MayflyError
 
@@ -93,8 +91,7 @@ def _values(config: Config, names: list[str]) -> dict[str, str]:
     references = dict.fromkeys(reference for name in names for reference in config.keys_of(name).references())
     keys, way = config.keys_of(names[0]), config.onepassword_of(names[0])
     table = f"onepasswords.{keys.onepassword}" if keys.onepassword else "onepassword"
-    mark = prompting() if way.asks_human else nullcontext()
-    with Op(way, tuple(references), os.environ, table) as op, mark:
+    with Op(way, tuple(references), os.environ, table) as op:
         return op.values()
 
 

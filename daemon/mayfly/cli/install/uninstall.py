@@ -1,4 +1,4 @@
-"""`mayfly uninstall`: ends the service and removes all that `install` has written."""
+"""`mayfly uninstall`: ends the service and removes all that `install` has written; says what is left, or takes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from mayfly.cli import speech
+from mayfly.cli.install import leftovers
 from mayfly.cli.install.install import refused
 from mayfly.service import systemd
 
@@ -14,12 +15,24 @@ from mayfly.service import systemd
 TAKES_CONFIG = False
 
 
-def arguments(_parser: argparse.ArgumentParser) -> None:
-    """The command has no arguments."""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "--purge", action="store_true", help="also remove the profiles in ~/.aws/config, the tokens and the config"
+    )
 
 
-def run(_given: argparse.Namespace) -> int:
-    """End the service and remove it."""
+def run(given: argparse.Namespace) -> int:
+    """End the service and remove it, then see to what is left."""
+    _remove_service()
+    left = leftovers.found()
+    if given.purge:
+        return leftovers.purge(left)
+    leftovers.tell(left)
+    return speech.DONE
+
+
+def _remove_service() -> None:
     if sys.platform == "darwin":
         from mayfly.cli.install import with_launchd
 
@@ -36,5 +49,4 @@ def run(_given: argparse.Namespace) -> int:
     elif kept:
         speech.say(f"the service has ended; kept, because not ours: {', '.join(map(str, kept))}")
     else:
-        speech.say("the service is gone; your config stays")
-    return speech.DONE
+        speech.say("the service is gone")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
 from mayfly.cli import speech
+from mayfly.cli.install import leftovers
 from mayfly.cli.install.unit_files import put
+from mayfly.config import network
 from mayfly.service import files, launchd, units
 from mayfly.service.files import FileState
 from mayfly.service.units import Values
@@ -39,6 +43,7 @@ def install(values: Values, *, now: bool, dry_run: bool) -> None:
         speech.say(f"serving on {values.listen[0]}:{values.listen[1]}")
     else:
         speech.say(f"the agent will listen on {values.listen[0]}:{values.listen[1]} from log-in on")
+    _compare_environments()
 
 
 def uninstall() -> list[Path] | None:
@@ -58,33 +63,26 @@ def uninstall() -> list[Path] | None:
     return []
 
 
+def _compare_environments() -> None:
+    """Warn of variables that this shell has and launchd's services lack."""
+    names = [name for name in network.TO_AWS if os.environ.get(name)]
+    missing = [name for name in names if launchd.getenv(name) != os.environ[name]]
+    if missing:
+        speech.warning(f"the agent does not have this shell's {', '.join(missing)}")
+        settings = "; ".join(f'launchctl setenv {name} "${name}"' for name in missing)
+        speech.hint(f"until log-out: {settings}; launchctl kickstart -k {launchd.service()}")
+
+
 def _remove_traces() -> None:
     """Remove the log, the tokens and the sockets, and their folders if nothing else is in them."""
     log, runtime_dir = launchd.log_file(), paths.runtime_dir()
-    token_folder = runtime_dir / "tokens"
-    made = [log, paths.control_socket(), runtime_dir / "op.lock", runtime_dir / "op.prompt"]
-    if token_folder.is_dir() and not token_folder.is_symlink():
-        made += token_folder.iterdir()
-    for path in made:
-        with suppress(OSError):  # what is missing, or no file: then its folder stays
-            path.unlink()
     with suppress(OSError):
-        token_folder.rmdir()
-    for folder in (log.parent, runtime_dir):
-        _remove_empty(folder)
+        log.unlink()
+    leftovers.remove_folder(log.parent)
+    leftovers.remove_runtime_files()
     if runtime_dir.parent.name == "mayfly":  # ~/Library/Application Support/mayfly
         with suppress(OSError):
             runtime_dir.parent.rmdir()
-
-
-def _remove_empty(folder: Path) -> None:
-    if not folder.exists():
-        return
-    try:
-        folder.rmdir()
-        speech.say(f"removed {folder}")
-    except OSError:
-        speech.warning(f"{folder} is kept: it has files that are not ours")
 
 
 def _must(problem: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mayfly.cli import client, speech
 from mayfly.cli.install import unit_files
+from mayfly.config import network
 from mayfly.service import files, sandbox, systemd, units
 from mayfly.service.files import FileState
 from mayfly.service.units import Values
@@ -20,7 +21,7 @@ from mayfly.shared.interpreter import isolation_flags
 
 
 # Variables that a shell may have and the manager's services lack.
-PASSED_ON = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_STS")
+PASSED_ON = network.TO_AWS
 
 
 def install(values: Values, *, now: bool, dry_run: bool) -> None:

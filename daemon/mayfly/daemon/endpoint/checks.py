@@ -58,7 +58,9 @@ class Refused(Exception):
 
 _VERSION = Refusal("malformed", refusal(400, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are spoken here"))
 _METHOD = Refusal("method", refusal(405, "MethodNotAllowed", "only GET is answered here", headers="Allow: GET\r\n"))
-_TARGET = Refusal("target", refusal(404, "NotFound", "there is nothing here"))
+_TARGET = Refusal(
+    "target", refusal(404, "NotFound", "mayfly answers /credentials/PROFILE and /healthz, and no other path")
+)
 _HOSTS = Refusal("malformed", refusal(400, "BadRequest", "a request here has one Host"))
 _HOST = Refusal("host", refusal(403, "ForeignHost", "this Host is not mayfly's"))
 _BROWSED = Refusal("browser", refusal(403, "BrowserRequest", "web pages are not answered"))

@@ -134,16 +134,14 @@ class Endpoint:
         self._audit.start_lookup(_inode(request))
         work = asyncio.ensure_future(self._obtain(request, profile, agent))
         dialect = dialect_of(request.headers, request.version)
-        connection = _connection(request)
-        connection.waits_for_credentials = True
         try:
-            if dialect is Dialect.WHITE_SPACE:
-                return await self._send_white_space(request, work)
-            if dialect is Dialect.INTERIM:
-                await self._keep_alive(request, work, INTERIM, first_seconds=FIRST_BYTE_SECONDS)
-            return await work
+            with _connection(request).awaiting(profile):
+                if dialect is Dialect.WHITE_SPACE:
+                    return await self._send_white_space(request, work)
+                if dialect is Dialect.INTERIM:
+                    await self._keep_alive(request, work, INTERIM, first_seconds=FIRST_BYTE_SECONDS)
+                return await work
         finally:
-            connection.waits_for_credentials = False
             work.cancel()
 
     async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
@@ -177,7 +175,8 @@ class Endpoint:
         except ConfigChanged as error:
             return error
         if asks_human:
-            return ApprovalPending("1Password still waits for somebody's approval", hint=_login(profile))
+            # The prompt may not be up yet, or have been approved already.
+            return ApprovalPending("the login goes on, and may need your approval in 1Password", hint=_login(profile))
         return ExchangePending(f"the credentials are not there after {self._keeper.config.cold_wait_seconds:g} s")
 
     async def _keep_alive(

@@ -12,21 +12,27 @@ import socket
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from mayfly.daemon.admission import Peer
-from mayfly.daemon.http.connection import FOREIGN
+from mayfly.daemon.http.connection import CROWDED, FOREIGN
+from mayfly.daemon.http.places import Room
 from mayfly.daemon.http.server import Server
 
 
 # As long as the kernel allows (net.core.somaxconn, 4096 by default).
 BACKLOG = 4096
-# The number of connections that are admitted, and that are looked at, before requests are read again.
+# The number of connections that are admitted, and that are looked at, before requests are read again. The more
+# connections are open, the longer it takes to read from all of them, and the more are admitted at once.
 ADMITTED_AT_ONCE = 16
+ADMITTED_SHARE = 1 / 8
 AT_ONCE = 128
 # Refused clients that get an answer; more are closed without one.
 ANSWERS_PER_SECOND = 32
 # After an error of the system, such as no descriptor being left.
 PAUSE_SECONDS = 0.1
+# While every place is taken, and one may become free in a moment.
+LOOK_AGAIN_SECONDS = 0.02
 
 
 class Acceptor:
@@ -50,6 +56,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
+        self._held: tuple[socket.socket, Peer] | None = None
         self._is_short = False
         self._answered: deque[float] = deque(maxlen=ANSWERS_PER_SECOND)
         sock.setblocking(False)
@@ -58,7 +65,12 @@ class Acceptor:
 
     def _start(self) -> None:
         self._pause = None
-        self._loop.add_reader(self._sock, self._accept)
+        if self._held:
+            client, peer = self._held
+            self._held = None
+            self._is_seated(client, peer)
+        if not self._held:
+            self._loop.add_reader(self._sock, self._accept)
 
     async def stop(self) -> None:
         """Stop accepting, without dropping a connection.
@@ -71,6 +83,8 @@ class Acceptor:
         if self._pause:
             self._pause.cancel()
         self._sock.close()
+        if self._held:
+            self._serve(*self._held)
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -78,9 +92,9 @@ class Acceptor:
         if not self._may_accept():
             self._wait()
             return
-        admitted = 0
-        for _ in range(AT_ONCE):
-            if admitted == ADMITTED_AT_ONCE:
+        admitted, most = 0, max(ADMITTED_AT_ONCE, int(self._server.count * ADMITTED_SHARE))
+        for _ in range(max(AT_ONCE, most)):
+            if admitted == most:
                 return
             try:
                 client, _ = self._sock.accept()
@@ -96,6 +110,9 @@ class Acceptor:
             self._is_short = False
             client.setblocking(False)
             admitted += self._is_admitted(client)
+            if self._held:
+                self._loop.remove_reader(self._sock)
+                return
 
     def _wait(self) -> None:
         """Try again later: at once, the loop would do nothing else."""
@@ -103,17 +120,36 @@ class Acceptor:
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._start)
 
     def _is_admitted(self, client: socket.socket) -> bool:
-        """Give the client to the server, or close its connection."""
+        """Give the client to the server, or close its connection, or hold it until there is a place."""
         peer = self._admit(client)
         if peer is None:
             self._refuse(client)
             return False
-        if not self._server.make_room():
-            client.close()
-            return False
+        return self._is_seated(client, peer)
+
+    def _is_seated(self, client: socket.socket, peer: Peer) -> bool:
+        room = self._server.make_room(peer)
+        if room is Room.LATER:
+            # The next ones stay in the listen queue. By the time that one is accepted, its request is there.
+            self._held = (client, peer)
+            self._pause = self._loop.call_later(LOOK_AGAIN_SECONDS, self._start)
+        elif room is Room.NONE:
+            self._turn_away(client)
+        else:
+            self._serve(client, peer)
+            return True
+        return False
+
+    def _turn_away(self, client: socket.socket) -> None:
+        """Close the connection; a command is told so, if that can be said without waiting."""
+        if self._server.has_reserve:
+            with suppress(OSError):
+                client.send(CROWDED.last)
+        client.close()
+
+    def _serve(self, client: socket.socket, peer: Peer) -> None:
         self._server.expect()
         self._spawn(client, lambda: self._server.connection_of(peer), self._server.forget_expected)
-        return True
 
     def _refuse(self, client: socket.socket) -> None:
         refused, seconds = self._server.refused_connections, self._loop.time()

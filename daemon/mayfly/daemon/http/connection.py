@@ -6,28 +6,23 @@ The parser's own refusals are answered by the protocol, not by a handler, so the
 from __future__ import annotations
 
 import asyncio
-import math
 import select
 import socket
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer, refusal
+from mayfly.daemon.http.crowd import Stage
+from mayfly.daemon.http.head import END_OF_HEAD, READ_BYTES, OpenHead, RefusingParser
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
-# The limit for the head of a request (request line, headers and the empty line after them), and for one read. A read
-# is shorter than the limit, so only a head that is open at its start can exceed the limit in it.
-HEAD_BYTES = 32 * 1024
-READ_BYTES = 16 * 1024
-_END_OF_HEAD = b"\r\n\r\n"
 # The limit from the connection to the end of the first request's headers, from one answer to the end of the next
 # request's headers, and for the client to take the last answer.
 IDLE_SECONDS = 5
@@ -41,6 +36,9 @@ FOREIGN = refusal(
     403,
     "ForeignUser",
     "mayfly answers only processes of its own user, and root's with allow_root = true in its config",
+)
+CROWDED = refusal(
+    503, "Crowded", "there are too many connections to the control socket: this one made room for another; try again"
 )
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
 
@@ -69,34 +67,21 @@ class Owner(Protocol):
         """A handler failed."""
 
 
-class _RefusingParser:
-    """Takes the place of aiohttp's parser when no more bytes shall be read: the next request is malformed."""
-
-    def feed_data(self, _data: bytes) -> Any:
-        raise BadHttpMessage("the head is too long")
-
-    def message_consumed(self) -> None:
-        """Do nothing: there is no queue."""
-
-    pause_reading = resume_reading = message_consumed
-
-
 class Connection(RequestHandler):
     """One client's connection; `peer` is the process at the other end."""
 
     __slots__ = (
         "_head",
-        "_head_bytes",
         "_idle_since",
+        "_open_head",
         "_repeat",
-        "_tail",
         "answered",
+        "awaits",
         "awaits_body",
         "has_hung_up",
         "is_stream",
         "peer",
         "pid",
-        "waits_for_credentials",
     )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
@@ -106,11 +91,10 @@ class Connection(RequestHandler):
         self.answered = 0
         self.has_hung_up = False
         self.awaits_body = False
-        self.waits_for_credentials = False
+        self.awaits = ""
         self._idle_since = self._loop.time()
         self.is_stream = False
-        self._head_bytes = 0
-        self._tail = b""
+        self._open_head = OpenHead()
         self._head = b""
         self._repeat: Callable[[], Answer | None] | None = None
 
@@ -122,18 +106,18 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes from the client. Refuse a request whose head exceeds `HEAD_BYTES`, and all that follows."""
-        if self._close or self._force_close or isinstance(self._parser, _RefusingParser):
+        if self._close or self._force_close or isinstance(self._parser, RefusingParser):
             return
         is_between = self._is_between_requests
         if is_between and self._repeat and data == self._head and self._answer_again(self._repeat):
             return
         self._repeat, self._head = None, b""
-        if self._is_head_too_long(data):
+        if self._open_head.is_too_long(data):
             self._refuse_head()
             return
         before = self._request_count
         super().data_received(data)
-        is_one_request = is_between and data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD)
+        is_one_request = is_between and data.find(END_OF_HEAD) == len(data) - len(END_OF_HEAD)
         if is_one_request and self._request_count == before + 1:
             self._head = data
 
@@ -153,7 +137,7 @@ class Connection(RequestHandler):
             waiter is not None
             and not waiter.done()
             and self.answered == self._request_count
-            and not (self._head_bytes or self._messages or self._upgraded or self._message_tail)
+            and not (self._open_head.bytes or self._messages or self._upgraded or self._message_tail)
         )
 
     def _answer_again(self, repeat: Callable[[], Answer | None]) -> bool:
@@ -169,28 +153,12 @@ class Connection(RequestHandler):
         self._next_keepalive_close_time = self._idle_since + IDLE_SECONDS
         return True
 
-    def _is_head_too_long(self, data: bytes) -> bool:
-        """Count the bytes of the head that is open, and then of the one that begins in `data`.
-
-        The bytes of a body count as the beginning of the next head.
-        """
-        seen = self._tail + data
-        first, last = seen.find(_END_OF_HEAD), seen.rfind(_END_OF_HEAD)
-        head_bytes = self._head_bytes + len(data)
-        if first >= 0:
-            open_bytes = len(seen) - last - len(_END_OF_HEAD)
-            head_bytes -= len(seen) - first - len(_END_OF_HEAD)
-            self._head_bytes, self._tail = open_bytes, seen[len(seen) - min(open_bytes, 3) :]
-        else:
-            self._head_bytes, self._tail = head_bytes, seen[-3:]
-        return head_bytes > HEAD_BYTES
-
     def _refuse_head(self) -> None:
         """Refuse the connection: at once if no answer is due, otherwise as the next answer."""
         if self.is_idle:
             self._refuse()
         else:
-            self._parser = cast(Any, _RefusingParser())
+            self._parser = cast(Any, RefusingParser())
             super().data_received(b"-")
 
     def _refuse(self) -> None:
@@ -209,17 +177,42 @@ class Connection(RequestHandler):
         return self.answered == self._request_count or self.awaits_body or self._close or self._force_close
 
     @property
-    def idle_seconds(self) -> float | None:
-        """Seconds since the connection became idle; None if an answer is due; infinite for half a request."""
-        if not self.is_idle:
-            return None
-        return math.inf if self._head_bytes or self.awaits_body else self._loop.time() - self._idle_since
+    def seconds(self) -> float:
+        """Seconds since the connection was made, or since its last answer."""
+        return self._loop.time() - self._idle_since
 
     @property
-    def piles_up(self) -> bool:
-        """True if the client sends requests without reading the answers (no SDK does), and waits for no credentials."""
-        is_unread = self.transport is not None and self.transport.get_write_buffer_size() > 0
-        return not self.waits_for_credentials and (is_unread or self._request_count - self.answered > 1)
+    def stage(self) -> Stage:
+        """What the connection is about now."""
+        if self.is_stream:
+            return Stage.STREAMS
+        if self.awaits:
+            return Stage.WAITS
+        due = self._request_count - self.answered
+        # No SDK sends a request before it has the answer to the last one.
+        if due > 1 or (self.transport is not None and self.transport.get_write_buffer_size()):
+            return Stage.PILES_UP
+        if not self.is_idle:
+            return Stage.IS_BUSY
+        is_between = self.answered and not self._open_head.bytes and not self.awaits_body
+        return Stage.RESTS if is_between or self._close or self._force_close else Stage.ARRIVES
+
+    @contextmanager
+    def awaiting(self, profile: str) -> Iterator[None]:
+        """The request waits for credentials of `profile` in the block."""
+        self.awaits = profile
+        try:
+            yield
+        finally:
+            self.awaits = ""
+
+    def turn_away(self) -> None:
+        """Close now, for another connection. A command that waits is told so, if that can be said without waiting."""
+        transport = self.transport
+        if transport is not None:
+            if self.awaits and self.is_open:
+                transport.write(CROWDED.last)
+            transport.abort()
 
     def note_answer(self) -> None:
         """One more request has been answered."""

@@ -1,109 +1,85 @@
-"""The places for connections, which all listeners of the daemon share, and which connection goes if none is free.
+"""The places for connections, which all listeners of the daemon share.
 
 The descriptors of a process are limited, and a flood on one listener must leave some to the other, to exchanges and to
-files. So there is one budget. If it is used up, a new connection takes the place of another, in this order:
+files. So there is one budget. If it is used up, a new connection takes the place of the one that goes first (crowd.py).
+If time must pass before one may go, the new one waits for it. If none will go, the new one is closed, and so is one of
+a process that has its share of the control socket: to refuse it costs less than to let a flood replace itself.
 
-1. the oldest listener to events (`GET /events`), which may connect again at any time;
-2. the oldest connection whose client sends requests without reading the answers, and waits for no credentials;
-3. the oldest connection that has been idle for a while: its request is not complete, or it is between two requests;
-4. a connection that waits for an answer, but only on the control socket, where no token is needed to make a request
-   wait, and only beyond the places that are reserved for it: the oldest of the process that has the most of them;
-5. the oldest connection that has just become idle.
-
-If there is none of these, the new connection is closed.
+The control socket has a reserve. Half of it is for commands that wait for credentials, and the other half for short
+ones: clients of the endpoint can take neither, and commands that wait cannot take the half of the short ones.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+import time
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+
+from mayfly.daemon.http.crowd import Guest, Listener, Stage, first, grouped, has_its_share, is_one_soon_late, may_go
 
 
 CONNECTIONS = 2048
-# An honest client sends its request as soon as it is connected.
-JUST_IDLE_SECONDS = 0.1
+# To look at thousands of connections takes milliseconds. So the next ones that go are chosen together, for a moment.
+CHOSEN_TOGETHER = 16
+CHOSEN_SECONDS = 0.01
 
 
-class Guest(Protocol):
-    """A connection, as far as its place is concerned; `pid` is the process at the other end, 0 if it is unknown."""
+class Room(Enum):
+    """Whether there is a place for one more connection."""
 
-    pid: int
-
-    @property
-    def idle_seconds(self) -> float | None:
-        """Seconds since the connection became idle; None if an answer is due."""
-
-    @property
-    def is_stream(self) -> bool:
-        """True if its answer goes on until the client leaves."""
-
-    @property
-    def piles_up(self) -> bool:
-        """True if the client sends requests without reading the answers, and waits for no credentials."""
-
-
-class Listener(Protocol):
-    """A server, as far as places are concerned."""
-
-    has_reserve: bool
-
-    @property
-    def guests(self) -> Iterable[Guest]:
-        """The open connections, oldest first."""
-
-    @property
-    def count(self) -> int:
-        """The number of open connections."""
-
-    def drop(self, guest: Guest) -> None:
-        """Close this connection, and do not count it any more."""
+    FREE = "there is one"
+    MADE = "another connection has been closed"
+    LATER = "not yet: a connection may go in a moment"
+    NONE = "every other connection has to stay, or this process has its share"
 
 
 class Places:
     """`total` places; `reserved` of them are kept for the listener that has a reserve."""
 
-    def __init__(self, total: int = CONNECTIONS, reserved: int = 0) -> None:
+    def __init__(
+        self, total: int = CONNECTIONS, reserved: int = 0, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._total = total
         self._reserved = reserved
+        self._clock = clock
         self._listeners: list[Listener] = []
+        self._chosen: deque[tuple[Listener, Guest, Stage]] = deque()
+        self._chosen_of: list[Listener] = []
+        self._chosen_until_seconds = 0.0
 
     def add(self, listener: Listener) -> None:
         """Share the places with one more listener."""
         self._listeners.append(listener)
 
-    def is_free(self, listener: Listener) -> bool:
-        """True if there is a place for one more connection of `listener`."""
-        return not self._is_full(listener) and sum(each.count for each in self._listeners) < self._total
-
-    def make_room(self, listener: Listener) -> bool:
-        """Close the connection that has to go for a new one of `listener`; False if every other has to stay."""
+    def make_room(self, listener: Listener, pid: int) -> Room:
+        """Make room for one more connection of `listener`, by closing another if need be; 0 is an unknown process."""
+        is_full = listener.count >= self._total - (0 if listener.has_reserve else self._reserved)
+        if not is_full and sum(each.count for each in self._listeners) < self._total:
+            return Room.FREE
+        if has_its_share(listener, pid):
+            return Room.NONE
         # A listener that has all the places that it may have needs one of its own.
-        others = [] if self._is_full(listener) else [each for each in self._listeners if each is not listener]
-        for each, guest in self._candidates([listener, *others], listener):
-            each.drop(guest)
-            return True
+        crowd = [listener] if is_full else self._listeners
+        if self._drop_chosen(crowd):
+            return Room.MADE
+        groups = grouped(crowd)
+        if found := may_go(groups, self._reserved // 2):
+            group, guests = first(found, self._reserved // 2)
+            self._chosen.extend((group.listener, guest, group.stage) for guest in guests[:CHOSEN_TOGETHER])
+            self._chosen_of = crowd
+            self._chosen_until_seconds = self._clock() + CHOSEN_SECONDS
+            self._drop_chosen(crowd)
+            return Room.MADE
+        return Room.LATER if is_one_soon_late(groups) else Room.NONE
+
+    def _drop_chosen(self, crowd: list[Listener]) -> bool:
+        """Close one of the connections of `crowd` that were chosen a moment ago; False if there is none any more."""
+        if self._chosen_of != crowd or self._clock() >= self._chosen_until_seconds:
+            self._chosen.clear()
+        while self._chosen:
+            listener, guest, stage = self._chosen.popleft()
+            if guest.stage is stage and listener.drop(guest):
+                return True
         return False
-
-    def _candidates(self, crowd: Sequence[Listener], newcomer: Listener) -> Iterator[tuple[Listener, Guest]]:
-        yield from ((each, guest) for each in crowd for guest in each.guests if guest.is_stream)
-        yield from ((each, guest) for each in crowd for guest in each.guests if guest.piles_up)
-        yield from _idle(crowd, JUST_IDLE_SECONDS)
-        for each in crowd:
-            if each.has_reserve and each.count + (each is newcomer) > self._reserved:
-                waiting = [guest for guest in each.guests if guest.idle_seconds is None]
-                by_process = Counter(guest.pid for guest in waiting)
-                yield from ((each, guest) for guest in sorted(waiting, key=lambda guest: -by_process[guest.pid]))
-        yield from _idle(crowd, 0)
-
-    def _is_full(self, listener: Listener) -> bool:
-        return listener.count >= self._total - (0 if listener.has_reserve else self._reserved)
-
-
-def _idle(crowd: Sequence[Listener], seconds: float) -> Iterator[tuple[Listener, Guest]]:
-    """The connections that have been idle for so long."""
-    for each in crowd:
-        for guest in each.guests:
-            idle_seconds = guest.idle_seconds
-            if idle_seconds is not None and idle_seconds >= seconds:
-                yield each, guest

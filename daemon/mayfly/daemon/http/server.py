@@ -16,7 +16,8 @@ from aiohttp.web_protocol import RequestHandler
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import IDLE_SECONDS, Connection
-from mayfly.daemon.http.places import Guest, Places
+from mayfly.daemon.http.crowd import Guest
+from mayfly.daemon.http.places import Places, Room
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
 
@@ -66,16 +67,20 @@ class Server(web.Server):
         """The number of connections that are open, or about to be."""
         return len(self._connections) + self._expected
 
-    def drop(self, guest: Guest) -> None:
-        """Close this connection, and do not count it any more."""
-        self._connections.pop(cast(Connection, guest)).abort()
+    def drop(self, guest: Guest) -> bool:
+        """Close this connection, and do not count it any more; False if it has gone."""
+        connection = cast(Connection, guest)
+        if self._connections.pop(connection, None) is None:
+            return False
+        connection.turn_away()
+        return True
 
-    def make_room(self) -> bool:
-        """Make room for one more connection, by closing another if need be; False if every other has to stay."""
-        if self._places.is_free(self):
-            return True
-        self.on_refusal("crowded")
-        return self._places.make_room(self)
+    def make_room(self, peer: Peer) -> Room:
+        """Make room for one more connection, by closing another if need be."""
+        room = self._places.make_room(self, peer.pid)
+        if room in (Room.MADE, Room.NONE):
+            self.on_refusal("crowded")
+        return room
 
     def expect(self) -> None:
         """Count a connection that has been accepted, and is about to be made."""

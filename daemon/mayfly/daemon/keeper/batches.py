@@ -58,7 +58,7 @@ def login_batch(
     bases = [name for name in candidates if name not in later]
     above = [name for name in roles if ledger.base(name) in bases and not ledger.live_source(name, now)]
     links = dict.fromkeys(link for role in above for link in ledger.chain(role)[1:])
-    request = Request(kind="login", digest=ledger.config.digest, profiles=(*bases, *links))
+    request = Request(kind="login", digest=ledger.config.digest, profiles=(*bases, *links), with_stages=True)
     return Batch(request, {name: user for name, user in later.items() if name in logins})
 
 
@@ -67,4 +67,7 @@ def assume_batch(ledger: Ledger, roles: Collection[str], now: datetime) -> Batch
     sources = dict.fromkeys(source for name in roles if (source := ledger.live_source(name, now)))
     links = dict.fromkeys(link for name in roles for link in ledger.links_above_live(name, now))
     live = {source: session for source in sources if (session := ledger[source].usable(now))}
-    return Batch(Request(kind="assume", digest=ledger.config.digest, profiles=tuple(links), sessions=live), {})
+    request = Request(
+        kind="assume", digest=ledger.config.digest, profiles=tuple(links), sessions=live, with_stages=True
+    )
+    return Batch(request, {})

@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
+from typing import NamedTuple
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import common_errors, result_checks
 from mayfly.daemon.keeper.batches import Asked, Batch
+from mayfly.daemon.keeper.code_queue import next_code_seconds
 from mayfly.daemon.keeper.debounce import Debounce
 from mayfly.daemon.keeper.idle_timer import IdleTimer
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
+from mayfly.daemon.keeper.progress import profiles_that_wait, progress_of
 from mayfly.daemon.keeper.recorder import Recorder
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import WantedSessions
 from mayfly.daemon.launcher import Exchange, Launcher
+from mayfly.shared import stages
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import (
     AccessKeyUnknown,
@@ -30,12 +34,26 @@ from mayfly.shared.errors import (
     ScreenLocked,
     SessionEnded,
 )
+from mayfly.shared.stages import Stage
 from mayfly.shared.text import failure_words
 from mayfly.shared.wire import Request, Result
 
 
 async def _nothing() -> None:
     """Prepare nothing."""
+
+
+class Calls(NamedTuple):
+    """What a lane wants to be called for.
+
+    `prepare` and `compose` (the request) when the exchange is ready to be asked. `on_idle` if all logins of the batch
+    are done, and its roles have been silent for a while. `on_locked` with the error if the screen is locked.
+    """
+
+    compose: Callable[[], Batch]
+    prepare: Callable[[], Awaitable[None]] = _nothing
+    on_idle: Callable[[], None] = lambda: None
+    on_locked: Callable[[MayflyError], None] = lambda _error: None
 
 
 class Exchanges:
@@ -66,33 +84,23 @@ class Exchanges:
         self.is_winding_up = False
         self.is_closed = False
 
-    async def run(
-        self,
-        compose: Callable[[], Batch],
-        *,
-        prepare: Callable[[], Awaitable[None]] = _nothing,
-        on_idle: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Launch an exchange, ask it for the batch of `compose`, and enter the results.
-
-        `prepare` and `compose` are called when the exchange is ready to be asked. `on_idle` is called if all logins of
-        the batch are done, and its roles have been silent for a while.
-        """
+    async def run(self, calls: Calls) -> None:
+        """Launch an exchange, ask it for the batch of `calls.compose`, and enter the results."""
         batch: Batch | None = None
         error: MayflyError = ExchangeFailed("the exchange could not be started")
         try:
             async with self._launch() as exchange:
                 await self.debounce.wait()
-                await prepare()
-                batch = compose()
-                await self._ask(exchange, batch, on_idle)
+                await calls.prepare()
+                batch = calls.compose()
+                await self._ask(exchange, batch, calls)
         except OSError as reason:
             error = common_errors.not_started(reason)
         except MayflyError as reason:
             error = reason
         finally:
             if batch is None:
-                self._fail_all(compose().request.profiles, error)
+                self._fail_all(calls.compose().request.profiles, error)
 
     def _fail_all(self, names: Iterable[str], error: MayflyError) -> None:
         # ExitStack runs every callback, even after an error.
@@ -109,7 +117,7 @@ class Exchanges:
         finally:
             self._wanted.answer(name, error)
 
-    async def _ask(self, exchange: Exchange, batch: Batch, on_idle: Callable[[], None]) -> None:
+    async def _ask(self, exchange: Exchange, batch: Batch, calls: Calls) -> None:
         """Record every result as it comes, and an error for each session without a result."""
         left = dict.fromkeys(batch.request.profiles)
         asked = Asked(batch.request, self._ledger.config, self._clock())
@@ -117,16 +125,18 @@ class Exchanges:
         try:
             self._mark_in_exchange(batch)
             if left:
-                error = await self._receive(exchange, asked, left, on_idle)
+                error = await self._receive(exchange, asked, left, calls.on_idle)
         except OSError as reason:
             error = ExchangeFailed(f"the exchange broke off: {failure_words(reason)}")
         except MayflyError as reason:
             error = reason
         finally:
             # ExitStack runs every callback, even after an error.
-            with ExitStack() as calls:
+            with ExitStack() as last:
                 for name in () if self.is_closed else left:
-                    calls.callback(self._enter, Result(profile=name, outcome=error), asked)
+                    last.callback(self._enter, Result(profile=name, outcome=error), asked)
+        if isinstance(error, ScreenLocked):
+            calls.on_locked(error)
 
     def _mark_in_exchange(self, batch: Batch) -> None:
         """Mark the sessions of this exchange, so that no other exchange gets them."""
@@ -134,6 +144,7 @@ class Exchanges:
             self._wanted.enter_exchange(name, self._ledger.kind(name))
         for name, code_user in batch.waiting.items():
             self._wanted.wait_for_code(name, code_user)
+            self._tell_stage(stages.CODE, [name], next_code_seconds(self._clock()))
 
     async def _receive(
         self, exchange: Exchange, asked: Asked, left: dict[str, None], on_idle: Callable[[], None]
@@ -145,6 +156,9 @@ class Exchanges:
         idle_timer = IdleTimer(on_idle)
         try:
             async for result in exchange.ask(asked.request, lambda: self._check_prompt(asked)):
+                if isinstance(result, Stage):
+                    self._enter_stage(result, asked)
+                    continue
                 if result.profile not in left:
                     error = ExchangeFailed("the exchange answered for a profile that was not asked for, or twice")
                     continue
@@ -157,13 +171,34 @@ class Exchanges:
             idle_timer.cancel()
         return error
 
+    def _enter_stage(self, stage: Stage, asked: Asked) -> None:
+        """Note what is waited for, and tell it."""
+        here = [self._ledger.current_name(asked.config, name) for name in stage.profiles]
+        names = [name for name in here if name]
+        for name in names:
+            self._wanted.note_progress(name, progress_of(stage, self._clock()))
+        self._tell_stage(stage.name, names, stage.left_seconds)
+
+    def _tell_stage(self, stage: str, names: Iterable[str], left_seconds: float | None) -> None:
+        left = None if left_seconds is None else round(left_seconds)
+        profiles = profiles_that_wait(self._ledger, self._wanted, names)
+        self._events.info("exchange.stage_reached", stage=stage, profiles=profiles, left_seconds=left)
+
     async def _check_prompt(self, asked: Asked) -> None:
-        """The exchange had to wait before its prompt: raise the error that now forbids the prompt, if any."""
+        """The exchange is about to prompt a person: raise the error that forbids it now, if any.
+
+        A person whose request has ended may have locked the screen on leaving, so a look of a second ago is too old.
+        """
+        names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
+        has_lapsed = any(self._wanted.has_lapsed(name) for name in names)
+        is_locked = not self._may_pass_lock(names) and await self._presence.is_locked(afresh=has_lapsed)
         if self.is_winding_up:
             raise common_errors.stopping()
-        names = [self._ledger.current_name(asked.config, name) for name in asked.request.profiles]
-        if not any(self._wanted.may_pass_lock(name) for name in names) and await self._presence.is_locked():
+        if is_locked and not self._may_pass_lock(names):
             raise ScreenLocked
+
+    def _may_pass_lock(self, names: Iterable[str | None]) -> bool:
+        return any(self._wanted.may_pass_lock(name) for name in names)
 
     # Recording results
 

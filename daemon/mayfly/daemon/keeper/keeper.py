@@ -8,25 +8,28 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 
+from mayfly.config.lasting import check_lasting
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper.common_errors import profile_changed
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
+from mayfly.daemon.keeper.lock_guard import LockGuard
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.profile_waits import ProfileWaits
+from mayfly.daemon.keeper.progress import status_of
 from mayfly.daemon.keeper.renewals import Asking, Renewals
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
-from mayfly.daemon.keeper.wanted import LockOverride
+from mayfly.daemon.keeper.wanted import PersonsRequest
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.desk import Desk
-from mayfly.shared.errors import ExchangeFailed
+from mayfly.shared.desk import Desk, Scene
+from mayfly.shared.errors import DurationRefused, ExchangeFailed
 from mayfly.shared.wire import Identity
 
 
@@ -50,7 +53,8 @@ class Keeper:
         self._clock = clock
         self._events = events
         self._tasks = Tasks(events)
-        self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks)
+        self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks, on_look=self._obey_lock)
+        self._guard = LockGuard(self._ledger, self._presence)
         self._look_now = asyncio.Event()
         self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
@@ -78,47 +82,83 @@ class Keeper:
 
     # For the endpoint and the control socket
 
-    def take(self, profile: str, requester: Requester = NOBODY, *, is_use: bool = True) -> Credentials | None:
+    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
         """Live credentials from memory, or None; starts a renewal in the background where they are due.
 
-        `requester` is told to the person who is prompted. Without `is_use` it starts nothing, and does not count as a
-        fetch.
+        None also where the screen must be looked at first, or keeps them back: `obtain` does that, and says why.
+        `requester` is told to the person who is prompted.
         """
         name, now = self._ledger.name_of(profile), self._clock()
         credentials = self._ledger[name].usable(now)
-        if credentials is None:
+        if credentials is None or not self._guard.is_open(profile):
             return None
-        if is_use:
-            self._ledger.note_fetch(name, now)
-            self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
+        self._ledger.note_fetch(name, now)
+        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
         return credentials
 
+    async def peek(self, profile: str) -> Credentials | None:
+        """Live credentials, or None; starts nothing, and counts as no fetch. Raises ScreenLocked and ConfigChanged."""
+        await self._guard.look(profile)
+        return self._usable(profile)
+
     async def obtain(
-        self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, through_lock: bool = False
+        self,
+        profile: str,
+        trigger: Trigger,
+        requester: Requester = NOBODY,
+        *,
+        through_lock: bool = False,
+        min_life_seconds: float = 0,
     ) -> Credentials:
         """Wait for new credentials; raises the MayflyError that stands in the way.
 
         A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
-        locked screen, until this call ends. Cancelling the call ends the wait, not the renewal.
+        locked screen, until this call ends. `min_life_seconds`: credentials that live so long are enough for a person,
+        too, and others are not enough for a client. Cancelling the call ends the wait, not the renewal.
         """
-        override = LockOverride() if through_lock else None
+        person = PersonsRequest(through_lock=through_lock) if trigger is Trigger.PERSON else None
+        asking = Asking(profile, trigger, requester, person, min_life_seconds)
+        check_lasting(self.config, profile, min_life_seconds)
+        if trigger is Trigger.CLIENT:
+            await self._guard.look(profile)
+        if known := self._at_hand(asking):
+            return known
         try:
-            await self._renewed(Asking(profile, trigger, requester, override))
+            await self._renewed(asking)
         finally:
-            if override:
-                override.end()
+            if person:
+                person.end()
+        if trigger is Trigger.CLIENT:
+            await self._guard.look(profile)
         credentials = self._usable(profile)
         if credentials is None:
             raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
+        if not self._lasts(asking):
+            left = self._ledger[self._ledger.name_of(profile)].left_seconds(self._clock())
+            raise DurationRefused(f"AWS gave {profile} {left:.0f} seconds, and {min_life_seconds:.0f} are needed")
         if trigger is Trigger.CLIENT:
             self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
         return credentials
+
+    def _at_hand(self, asking: Asking) -> Credentials | None:
+        """Live credentials that are enough. A person gets new ones, unless a shortest life is given."""
+        is_client = asking.trigger is Trigger.CLIENT
+        if asking.profile not in self.config.profiles or not (is_client or asking.min_life_seconds):
+            return None
+        if not self._lasts(asking):
+            return None
+        return self.take(asking.profile, asking.requester) if is_client else self._usable(asking.profile)
+
+    def _lasts(self, asking: Asking) -> bool:
+        """True if the profile's credentials are live, for as long as they are needed."""
+        session = self._ledger[self._ledger.name_of(asking.profile)]
+        return session.lasts(asking.min_life_seconds, self._clock())
 
     async def _renewed(self, asking: Asking) -> None:
         """Wait for the renewal; raises the MayflyError that stands in the way."""
         started = await self._waits.result(self._renewals.start(asking), asking.profile)
         error = await self._waits.result(started.answer, asking.profile, started.origin)
-        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile)):
+        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile) or not self._lasts(asking)):
             raise error
 
     def asks_human(self, profile: str) -> bool:
@@ -158,12 +198,17 @@ class Keeper:
         """Drop credentials from memory; the clock gets no new ones before somebody asks."""
         for name in {self._ledger.name_of(profile) for profile in profiles}:
             self._ledger[name] = self._ledger[name].forgot()
-            self._events.info("session.forgotten", profile=name)
+            self._events.info("session.forgotten", profile=name, cause="person")
 
     def status(self) -> list[ProfileStatus]:
         """The status of every profile."""
         now = self._clock()
-        return [self._status_of(profile, now) for profile in self.config.profiles]
+        return [status_of(self._ledger, self._wanted, profile, now) for profile in self.config.profiles]
+
+    def ends(self) -> dict[str, datetime]:
+        """The end of each profile's session by our clock, also of an expired one; nothing where there is none."""
+        ends = {profile: self._ledger[self._ledger.name_of(profile)].ends_at() for profile in self.config.profiles}
+        return {profile: end for profile, end in ends.items() if end}
 
     def adopt(self, config: Config) -> None:
         """Take over a changed config; the sessions of unchanged profiles go on."""
@@ -231,6 +276,10 @@ class Keeper:
             self._renewals.want(name, Trigger.CLOCK, now)
             self._warn_of_end(name, now)
 
+    def _obey_lock(self, scene: Scene) -> None:
+        for name in self._ledger.obey_lock(scene, self._clock()):
+            self._events.info("session.forgotten", profile=name, cause="lock")
+
     def _warn_of_end(self, name: str, now: datetime) -> None:
         """Announce that credentials in use are about to expire."""
         seconds = self._ledger[name].warning_seconds(self._ledger.policy(name, now), now)
@@ -240,8 +289,7 @@ class Keeper:
             self._events.warning("session.ending", profile=name, left_seconds=left)
 
     def _rest_seconds(self) -> float:
-        now = self._clock()
-        ledger = self._ledger
+        now, ledger = self._clock(), self._ledger
         rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
         return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
 
@@ -250,14 +298,3 @@ class Keeper:
         if profile not in self.config.profiles:
             raise profile_changed(profile)
         return self._ledger[self._ledger.name_of(profile)].usable(self._clock())
-
-    def _status_of(self, profile: str, now: datetime) -> ProfileStatus:
-        name = self._ledger.name_of(profile)
-        return ProfileStatus.of(
-            profile,
-            self._ledger[name],
-            self._ledger.policy(name, now),
-            ground=None if self._ledger.has_source(name, now) else self._ledger[self._ledger.base(name)],
-            in_flight=name in self._wanted,
-            now=now,
-        )

@@ -19,6 +19,7 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.login_lane import LoginLane
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.role_lane import RoleLane
+from mayfly.daemon.keeper.spare import Spare
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import Answer, WantedSessions, answered
 from mayfly.daemon.launcher import Launcher
@@ -44,10 +45,11 @@ class Lanes:
         self._clock = clock
         self._tasks = tasks
         self.wanted = WantedSessions(look_now.set)
+        self._spare = Spare(launch, tasks)
         self._exchanges = Exchanges(
             ledger,
             self.wanted,
-            launch=launch,
+            launch=self._spare.launch,
             clock=clock,
             events=events,
             presence=presence,
@@ -76,12 +78,18 @@ class Lanes:
         self._roles.start_for(name)
         return answer
 
+    def foresee(self) -> None:
+        """A login is about to be wanted: open its exchange now, if no other one is under way."""
+        if not (self.wanted or self._exchanges.is_winding_up or self._exchanges.is_closed):
+            self._spare.open()
+
     def _is_refused(self, name: str) -> bool:
         is_prompt = self._ledger.policy(name, self._clock()).asks_human
         return self._exchanges.is_closed or (self._exchanges.is_winding_up and is_prompt)
 
     def adopt(self, before: Config) -> None:
         """Follow a reload: rename what is wanted, and answer clients whose session changed or is gone."""
+        self._spare.discard()
         new_names = self._ledger.current_names(before, self.wanted.names)
         for name in self.wanted.names:
             if name not in new_names:

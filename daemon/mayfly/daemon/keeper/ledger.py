@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from mayfly.config.model import Config
-from mayfly.config.values import REFRESH_MODES
+from mayfly.config.values import ON_LOCK, REFRESH_MODES
 from mayfly.daemon.keeper.snapshot import StoredSession, is_to_be_kept
 from mayfly.daemon.keeper.wanted import Kind
-from mayfly.session import Phase, Session
+from mayfly.session import Phase, Session, screen_lock
 from mayfly.session.demand import RefreshPolicy
+from mayfly.shared.desk import Scene
 from mayfly.shared.errors import AccessKeyUnknown, MayflyError, SessionEnded
 
 
@@ -38,9 +39,14 @@ class Ledger:
                 self._above[link].append(name)
         self._asks_human = {name: config.asks_human(name) for name in names}
         self._modes: dict[str, str] = {}
+        self._on_lock: dict[str, str] = {}
+        self._topped_up: set[str] = set()
         for profile, name in self._names.items():
-            mode = config.profiles[profile].refresh or ("while-used" if self._asks_human[name] else "always")
+            found = config.profiles[profile]
+            mode = found.refresh or ("while-used" if self._asks_human[name] else "always")
             self._modes[name] = min(mode, self._modes.get(name, mode), key=REFRESH_MODES.index)
+            self._on_lock[name] = max(found.on_lock, self._on_lock.get(name, found.on_lock), key=ON_LOCK.index)
+            self._topped_up |= {name} if found.top_up else set()
         self._sessions = {name: Session() for name in names}
         self._by_origin: dict[str, list[str]] = {}
         for name in names:
@@ -111,6 +117,10 @@ class Ledger:
         """The session that serves `profile`."""
         return self._names[profile]
 
+    def source(self, profile: str) -> str | None:
+        """The profile whose session that of `profile` comes from; None if it has a login of its own."""
+        return next(iter(self.config.chain(profile)[-2:-1]), None)
+
     def chain(self, name: str) -> tuple[str, ...]:
         """The sessions from the one that needs a login up to `name`."""
         return self._chains[name]
@@ -147,8 +157,24 @@ class Ledger:
     def policy(self, name: str, now: datetime) -> RefreshPolicy:
         """The session's policy. A role on a live session asks nobody; a login asks as its 1Password account does."""
         asks_human = self.asks_human(name) and not self.live_source(name, now)
-        # Of the profiles that share the session, the strongest mode counts.
-        return RefreshPolicy(mode=self._modes[name], asks_human=asks_human)
+        # Of the profiles that share the session, the strongest mode counts, and the strictest lock.
+        return RefreshPolicy(
+            mode=self._modes[name],
+            asks_human=asks_human,
+            on_lock=self._on_lock[name],
+            top_up=name in self._topped_up,
+        )
+
+    def obey_lock(self, scene: Scene, now: datetime) -> list[str]:
+        """Drop the credentials that must not outlive the lock of the screen. Returns the names of their sessions."""
+        dropped = [
+            name
+            for name in self.names
+            if self[name].credentials and screen_lock.is_dropped(self.policy(name, now).on_lock, scene)
+        ]
+        for name in dropped:
+            self[name] = self[name].locked_away()
+        return dropped
 
     def phase(self, name: str, now: datetime) -> Phase:
         """Where the session stands."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mayfly.daemon.keeper.batches import Batch, login_batch
 from mayfly.daemon.keeper.code_queue import next_code_seconds, refused
-from mayfly.daemon.keeper.exchanges import Exchanges
+from mayfly.daemon.keeper.exchanges import Calls, Exchanges
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.wanted import Kind, State, WantedSessions
@@ -66,11 +66,12 @@ class LoginLane:
                 is_last = False
                 self._tasks.spawn(self._run(is_first=False))
 
+        calls = Calls(self._compose, self._drop_lapsed, start_next_login, self._on_locked)
         try:
             if not is_first:
                 await self._drop_logins()
             while self._wanted.is_queued(Kind.LOGIN) and is_last:
-                await self._exchanges.run(self._compose, prepare=self._drop_lapsed, on_idle=start_next_login)
+                await self._exchanges.run(calls)
                 self._on_end()
                 if is_last:
                     await self._drop_logins()
@@ -99,9 +100,9 @@ class LoginLane:
         return login_batch(self._ledger, logins, roles, wanted.__contains__, now)
 
     async def _drop_lapsed(self) -> None:
-        """Look at the screen again if a request with `--through-lock` has ended before its exchange was asked."""
+        """Look at the screen again if a person's request has ended before its exchange was asked."""
         if any(self._wanted.has_lapsed(name) for name in self._wanted.names_in(State.QUEUED, Kind.LOGIN)):
-            await self._drop_locked()
+            await self._drop_locked(afresh=True)
 
     # Between two logins
 
@@ -133,12 +134,12 @@ class LoginLane:
         finally:
             self._on_end()
 
-    async def _drop_locked(self) -> None:
+    async def _drop_locked(self, *, afresh: bool = False) -> None:
         """If the screen is locked now, give up the queued logins that would prompt, except with `--through-lock`."""
-        if not self._wanted.is_queued(Kind.LOGIN) or not await self._presence.is_locked():
+        if not self._wanted.is_queued(Kind.LOGIN) or not await self._presence.is_locked(afresh=afresh):
             return
         locked = ScreenLocked()
         for name in self._wanted.names_in(State.QUEUED, Kind.LOGIN):
             if self._ledger.asks_human(name) and not self._wanted.may_pass_lock(name):
-                self._wanted.answer(name, locked)
+                self._exchanges.fail(name, locked)
         self._on_locked(locked)

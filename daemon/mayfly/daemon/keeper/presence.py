@@ -19,28 +19,38 @@ LOOK_SECONDS = 4 * ANSWER_SECONDS
 
 
 class PresenceWatch:
-    """Remembers the last scene; `see` renews it."""
+    """Remembers the last scene; `see` renews it. `on_look` is called after each look, before anybody hears of it."""
 
-    def __init__(self, desk: Desk, *, clock: Callable[[], datetime], tasks: Tasks) -> None:
+    def __init__(
+        self, desk: Desk, *, clock: Callable[[], datetime], tasks: Tasks, on_look: Callable[[Scene], None]
+    ) -> None:
         self._desk = desk
         self._clock = clock
         self._tasks = tasks
+        self._on_look = on_look
         self._seen_at: datetime | None = None
         self._looking: asyncio.Task[None] | None = None
         self.scene = Scene()
 
-    async def see(self) -> Scene:
-        """The scene, at most a second old. A caller that is cancelled does not cancel the look for the others."""
-        age_seconds = (self._clock() - self._seen_at).total_seconds() if self._seen_at else SCENE_SECONDS
-        if self._looking is None and age_seconds >= SCENE_SECONDS:
+    @property
+    def is_fresh(self) -> bool:
+        """True if the scene is less than a second old."""
+        return self._seen_at is not None and (self._clock() - self._seen_at).total_seconds() < SCENE_SECONDS
+
+    async def see(self, *, afresh: bool = False) -> Scene:
+        """The scene, at most a second old, or seen `afresh`.
+
+        A caller that is cancelled does not cancel the look for the others.
+        """
+        if self._looking is None and (afresh or not self.is_fresh):
             self._looking = self._tasks.spawn(self._look())
         if self._looking:
             await asyncio.wait([self._looking])
         return self.scene
 
-    async def is_locked(self) -> bool:
+    async def is_locked(self, *, afresh: bool = False) -> bool:
         """True if the screen is locked now, so that nobody may be prompted."""
-        return (await self.see()).presence is Presence.LOCKED
+        return (await self.see(afresh=afresh)).presence is Presence.LOCKED
 
     async def _look(self) -> None:
         """After LOOK_SECONDS without an answer presence is unknown, and counts as unchanged."""
@@ -49,5 +59,6 @@ class PresenceWatch:
                 async with asyncio.timeout(LOOK_SECONDS):
                     self.scene = await self._desk.scene()
             self._seen_at = self._clock()
+            self._on_look(self.scene)
         finally:
             self._looking = None

@@ -11,9 +11,9 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import result_checks
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
-from mayfly.session import MAX_JITTER_SECONDS
+from mayfly.session import MAX_JITTER_SECONDS, screen_lock
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.errors import ExchangeFailed, MayflyError, ScreenLocked
 
 
 class Recorder:
@@ -28,7 +28,7 @@ class Recorder:
         self._presence = presence
 
     def issued(self, name: str, credentials: Credentials, skew_seconds: float) -> MayflyError | None:
-        """Record new credentials. Returns the error for clients if the session was forgotten meanwhile.
+        """Record new credentials. Returns the error for clients if the session was forgotten meanwhile, or by a lock.
 
         Raises a MayflyError if the credentials do not pass the checks.
         """
@@ -40,11 +40,13 @@ class Recorder:
         result_checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
         if self._ledger[name].forgotten:
             return ExchangeFailed(f"{name} was forgotten during the renewal", hint="ask again")
-        asks_human = self._ledger.policy(name, now).asks_human
+        policy, scene = self._ledger.policy(name, now), self._presence.scene
+        if screen_lock.is_dropped(policy.on_lock, scene):
+            return ScreenLocked(f"the screen was locked during the renewal, and on_lock forgets {name}")
         session = self._ledger[name].issued(
             credentials,
             skew_seconds=skew_seconds,
-            jitter_seconds=0 if asks_human else random.uniform(0, MAX_JITTER_SECONDS),  # noqa: S311 - no secret
+            jitter_seconds=0 if policy.asks_human else random.uniform(0, MAX_JITTER_SECONDS),  # noqa: S311 - no secret
             now=now,
         )
         self._ledger[name] = session
@@ -58,8 +60,14 @@ class Recorder:
         return None
 
     def failed(self, name: str, error: MayflyError) -> None:
-        """Record a failed attempt. A failure of the session below a role is not the role's failure."""
+        """Record a failed attempt. A failure of the session below a role is not the role's failure.
+
+        A login that is given up because the screen is locked has not failed: it may be tried again after the unlock.
+        """
         now = self._clock()
+        if isinstance(error, ScreenLocked):
+            self._events.info("login.withheld", profile=name)
+            return
         if not self._ledger.has_source(name, now):
             return
         session = self._ledger[name].failed(

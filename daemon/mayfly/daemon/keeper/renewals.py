@@ -17,21 +17,25 @@ from mayfly.daemon.keeper.common_errors import profile_changed, stopping
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
-from mayfly.daemon.keeper.wanted import Answer, LockOverride, answered
+from mayfly.daemon.keeper.wanted import Answer, PersonsRequest, answered
 from mayfly.daemon.tasks import Tasks
-from mayfly.session import Phase
+from mayfly.session import Phase, screen_lock
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Asking(NamedTuple):
-    """A wish for new credentials: the profile, and who asks. `override`: a person's `--through-lock`."""
+    """A wish for new credentials: the profile, and who asks.
+
+    `person`: the request of `mayfly login`. `min_life_seconds`: how long the credentials must live.
+    """
 
     profile: str
     trigger: Trigger
     requester: Requester
-    override: LockOverride | None = None
+    person: PersonsRequest | None = None
+    min_life_seconds: float = 0
 
 
 # Before the desk is asked, somebody is taken to be there.
@@ -96,27 +100,37 @@ class Renewals:
             self._waking.add(name)
             self._tasks.spawn(self._wake(name, asking))
 
-    def want(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None = None) -> Answer | None:
+    def want(
+        self,
+        name: str,
+        trigger: Trigger,
+        now: datetime,
+        person: PersonsRequest | None = None,
+        min_life_seconds: float = 0,
+    ) -> Answer | None:
         """Want the session, if `trigger` may have it. Returns its answer, or None."""
-        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, override)
-        if answer and trigger is Trigger.PERSON:
-            self._wanted.mark_person(name, override)
+        answer = self._wanted.answer_of(name) or self._want_anew(name, trigger, now, person, min_life_seconds)
+        if answer and person:
+            self._wanted.mark_person(name, person)
             if not self._ledger.has_source(name, now):
-                self._wanted.mark_person(self._ledger.base(name), override)
+                self._wanted.mark_person(self._ledger.base(name), person)
         return answer
 
-    def _want_anew(self, name: str, trigger: Trigger, now: datetime, override: LockOverride | None) -> Answer | None:
+    def _want_anew(
+        self, name: str, trigger: Trigger, now: datetime, person: PersonsRequest | None, min_life_seconds: float
+    ) -> Answer | None:
         is_wanted = self._ledger[name].may_renew(
             self._ledger.policy(name, now),
             trigger,
             self._presence.scene,
             now,
             needed_until=self._ledger.needed_until(name, now),
-            through_lock=bool(override and override.holds),
+            through_lock=bool(person and person.through_lock and person.holds),
+            min_life_seconds=min_life_seconds,
         )
         if not is_wanted:
             return None
-        if not self._ledger.has_source(name, now) and not self.want(self._ledger.base(name), trigger, now, override):
+        if not self._ledger.has_source(name, now) and not self.want(self._ledger.base(name), trigger, now, person):
             return None
         return self._lanes.want(name)
 
@@ -133,22 +147,38 @@ class Renewals:
         name = self._name_of(asking.profile)
         if asking.trigger is Trigger.CLIENT:
             self._ledger.note_fetch(name, self._clock())
-        if self._ledger.policy(name, self._clock()).asks_human and not asking.override:
+        passes_lock = asking.person and asking.person.through_lock
+        asks_human = self._ledger.policy(name, self._clock()).asks_human
+        if self._heeds_lock(name) or (asks_human and not passes_lock):
+            self._foresee_login(name, asking.trigger)
             await self._presence.see()
         name = self._name_of(asking.profile)
         is_person = asking.trigger is Trigger.PERSON
         answer = self._for_person(name, asking) if is_person else self._for_client(name, asking)
         return Started(answer, self._ledger.config.origins[asking.profile])
 
+    def _foresee_login(self, name: str, trigger: Trigger) -> None:
+        """Have an exchange opened while the desk looks, if the screen alone can be in the way of a login."""
+        base, now = self._ledger.base(name), self._clock()
+        policy, scene = self._ledger.policy(base, now), self._presence.scene
+        if not self._presence.is_fresh and self._ledger[base].may_renew(policy, trigger, scene, now):
+            self._lanes.foresee()
+
+    def _heeds_lock(self, name: str) -> bool:
+        """True if a lock forbids credentials that are needed for `name`."""
+        now = self._clock()
+        return any(screen_lock.heeds_lock(self._ledger.policy(link, now).on_lock) for link in self._ledger.chain(name))
+
     def _for_client(self, name: str, asking: Asking) -> Answer:
         """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
-        if self._ledger.phase(name, self._clock()) is Phase.FRESH:
+        now = self._clock()
+        if self._ledger.phase(name, now) is Phase.FRESH and self._ledger[name].lasts(asking.min_life_seconds, now):
             return answered(None)
         return self._want_for_client(name, asking) or self._refused(name)
 
     def _for_person(self, name: str, asking: Asking) -> Answer:
         """The answer for a person. Earlier failures no longer count, unless the locked screen is in the way."""
-        answer = self.want(name, asking.trigger, self._clock(), asking.override)
+        answer = self.want(name, asking.trigger, self._clock(), asking.person)
         if answer:
             self._ledger.clear_failures(name)
         return answer or self._refused(name)
@@ -165,7 +195,7 @@ class Renewals:
         """Want the session for a client. Logs a prompt under the profile that the client asked for."""
         now, requester = self._clock(), asking.requester
         is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
-        answer = self.want(name, Trigger.CLIENT, now)
+        answer = self.want(name, Trigger.CLIENT, now, min_life_seconds=asking.min_life_seconds)
         if is_prompt and answer and not answer.done():
             self._events.info("approval.wanted", profile=asking.profile, inode=requester.inode, pid=requester.pid)
         return answer
@@ -178,10 +208,9 @@ class Renewals:
 
     def _refused(self, name: str) -> Answer:
         """The reason why nothing is started, as an answer."""
-        now = self._clock()
-        policy, base = self._ledger.policy(name, now), self._ledger.base(name)
+        now, base = self._clock(), self._ledger.base(name)
         for link in [name, base] if self._ledger.has_source(name, now) else [base, name]:
-            error = self._ledger[link].refusal(policy, self._presence.scene)
+            error = self._ledger[link].refusal(self._ledger.policy(link, now), self._presence.scene)
             if error:
                 return answered(error)
         return answered(ExchangeFailed("nothing was tried"))

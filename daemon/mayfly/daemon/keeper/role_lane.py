@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from mayfly.daemon.keeper.batches import Batch, assume_batch
-from mayfly.daemon.keeper.exchanges import Exchanges
+from mayfly.daemon.keeper.exchanges import Calls, Exchanges
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.wanted import Kind, State, WantedSessions
 from mayfly.daemon.tasks import Tasks
@@ -75,7 +75,7 @@ class RoleLane:
         with ExitStack() as calls:
             calls.callback(self._on_end)
             try:
-                await self._exchanges.run(compose)
+                await self._exchanges.run(Calls(compose))
             finally:
                 if not is_asked:
                     self._is_launching = False

@@ -12,7 +12,7 @@ from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
-from mayfly.shared.wire import Identity, Request
+from mayfly.shared.wire import Identity, Request, Result
 
 
 class Verification:
@@ -48,7 +48,7 @@ class Verification:
         outcomes: list[object] = [ExchangeFailed("the exchange ended without an answer")]
         try:
             async with self._launch() as exchange:
-                outcomes += [result.outcome async for result in exchange.ask(request)]
+                outcomes += [each.outcome async for each in exchange.ask(request) if isinstance(each, Result)]
         except OSError as reason:
             raise not_started(reason) from None
         if isinstance(outcomes[-1], MayflyError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 
 import attrs
@@ -42,10 +43,11 @@ def answered(error: MayflyError | None) -> Answer:
     return answer
 
 
-class LockOverride:
-    """A person's `--through-lock`: until this request ends, they may be prompted through a locked screen."""
+class PersonsRequest:
+    """A `mayfly login` that waits for the session. `through_lock`: until it ends, it allows a prompt through a lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, through_lock: bool) -> None:
+        self.through_lock = through_lock
         self.holds = True
 
     def end(self) -> None:
@@ -53,21 +55,30 @@ class LockOverride:
         self.holds = False
 
 
+@attrs.frozen(kw_only=True)
+class Progress:
+    """What the exchange of a session waits for (a name of `shared.stages`), since when, and until when if known."""
+
+    stage: str
+    since_at: datetime
+    until_at: datetime | None = None
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Wanted:
     """One session that is wanted.
 
-    `answer` is what all clients of the session wait for. `by_person`: somebody has run `mayfly login` for it;
-    `overrides` are the requests of such people who may be asked through a locked screen. `code_user` is the session
-    that uses the current one-time password of the same MFA device (WAITING_FOR_CODE).
+    `answer` is what all clients of the session wait for. `persons` are the `mayfly login` among them. `code_user` is
+    the session that uses the current one-time password of the same MFA device (WAITING_FOR_CODE). `progress`: what its
+    exchange has told last.
     """
 
     kind: Kind
     answer: Answer
     state: State = State.QUEUED
-    by_person: bool = False
-    overrides: tuple[LockOverride, ...] = ()
+    persons: tuple[PersonsRequest, ...] = ()
     code_user: str | None = None
+    progress: Progress | None = None
 
 
 class WantedSessions:
@@ -106,15 +117,15 @@ class WantedSessions:
 
     def is_by_person(self, name: str | None) -> bool:
         """True if the session is wanted, and by a person."""
-        return name in self._table and self._table[name].by_person
+        return name in self._table and bool(self._table[name].persons)
 
     def may_pass_lock(self, name: str | None) -> bool:
         """True if a prompt for the session is allowed through a locked screen."""
-        return name in self._table and any(override.holds for override in self._table[name].overrides)
+        return name in self._table and any(one.holds and one.through_lock for one in self._table[name].persons)
 
-    def has_lapsed(self, name: str) -> bool:
-        """True if a prompt through a locked screen was allowed and no longer is."""
-        return bool(self._table[name].overrides) and not self.may_pass_lock(name)
+    def has_lapsed(self, name: str | None) -> bool:
+        """True if a person wanted the session, and a request of theirs has ended: the screen must be looked at."""
+        return name in self._table and not all(one.holds for one in self._table[name].persons)
 
     def is_in_exchange(self, name: str | None) -> bool:
         """True if an exchange is getting the session."""
@@ -124,6 +135,10 @@ class WantedSessions:
         """Every session that waits for a one-time password, and the session that uses the current one."""
         waiting = State.WAITING_FOR_CODE
         return {name: wanted.code_user for name, wanted in self._table.items() if wanted.state is waiting}
+
+    def progress_of(self, name: str) -> Progress | None:
+        """What the session's exchange waits for; None if it has told nothing, or the session is not wanted."""
+        return self._table[name].progress if name in self._table else None
 
     # What changes it
 
@@ -135,23 +150,27 @@ class WantedSessions:
     def queue(self, name: str) -> None:
         """Put a session back at the end of the queue. Does nothing if it is no longer wanted."""
         if name in self._table:
-            self._table[name] = attrs.evolve(self._table.pop(name), state=State.QUEUED, code_user=None)
+            self._table[name] = attrs.evolve(self._table.pop(name), state=State.QUEUED, code_user=None, progress=None)
 
     def enter_exchange(self, name: str, kind: Kind) -> None:
         """An exchange gets the session. It may come along without having been wanted before."""
         self.add(name, kind)
-        self._table[name] = attrs.evolve(self._table[name], state=State.IN_EXCHANGE, code_user=None)
+        self._table[name] = attrs.evolve(self._table[name], state=State.IN_EXCHANGE, code_user=None, progress=None)
+
+    def note_progress(self, name: str, progress: Progress) -> None:
+        """The session's exchange waits for something else now. Does nothing if the session is no longer wanted."""
+        if name in self._table:
+            self._table[name] = attrs.evolve(self._table[name], progress=progress)
 
     def wait_for_code(self, name: str, code_user: str) -> None:
         """The session gives way to `code_user` until the next one-time password."""
         self._table[name] = attrs.evolve(self._table[name], state=State.WAITING_FOR_CODE, code_user=code_user)
 
-    def mark_person(self, name: str, override: LockOverride | None) -> None:
+    def mark_person(self, name: str, person: PersonsRequest) -> None:
         """A person wants the session. Does nothing if it is no longer wanted."""
         if name in self._table:
             before = self._table[name]
-            overrides = (*before.overrides, override) if override else before.overrides
-            self._table[name] = attrs.evolve(before, by_person=True, overrides=overrides)
+            self._table[name] = attrs.evolve(before, persons=(*before.persons, person))
 
     def answer(self, name: str, error: MayflyError | None) -> None:
         """Answer the session's clients, and remove it from the table."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mayfly.demo.op.state import State
 
 
+# Recorded; an item that was never a favorite, or has no tags or URLs, lacks the key.
+_OPTIONAL = ("favorite", "tags", "urls", "last_edited_by", "created_at", "updated_at", "additional_information")
+
+
 def overview(call: Call, item: State) -> State:
     """An item without its fields."""
     vault = references.vault_of(call, item)
@@ -24,7 +28,7 @@ def overview(call: Call, item: State) -> State:
         "version": item.get("version", 1),
         "vault": {"id": vault["id"], "name": vault["name"]},
         "category": item["category"],
-    }
+    } | {name: item[name] for name in _OPTIONAL if name in item}
 
 
 def whole(call: Call, item: State) -> State:

@@ -17,7 +17,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An IAM user with one access key and at most one TOTP device (`totp_seed` is base32)."""
+    """An IAM user with one access key and at most one TOTP device (`totp_seed` is base32).
+
+    `other_devices` are serials that IAM lists after that device's. With `may_list_devices` false IAM denies the list.
+    """
 
     name: str
     user_id: str
@@ -25,6 +28,8 @@ class User:
     secret_access_key: str = field(repr=False)
     mfa_serial: str | None = None
     totp_seed: str | None = field(default=None, repr=False)
+    other_devices: tuple[str, ...] = ()
+    may_list_devices: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

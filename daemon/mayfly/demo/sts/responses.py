@@ -5,7 +5,7 @@ Shapes from the AWS STS API reference. The tests hold them against botocore's se
 
 import uuid
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 VERSION = "2011-06-15"
 NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
 
-Result: TypeAlias = Mapping[str, "str | Mapping[str, str]"]
+Result: TypeAlias = Mapping[str, "str | Result | Sequence[Result]"]
 
 
 class StsError(Exception):
@@ -47,10 +47,10 @@ def invalid(message: str) -> StsError:
     return StsError(400, "ValidationError", message)
 
 
-def result_response(action: str, result: Result) -> Response:
+def result_response(action: str, result: Result, namespace: str = NAMESPACE) -> Response:
     """`<ActionResponse>` with its result, and the request id in ResponseMetadata."""
     request_id = str(uuid.uuid4())
-    root = Element(f"{action}Response", xmlns=NAMESPACE)
+    root = Element(f"{action}Response", xmlns=namespace)
     _fill(SubElement(root, f"{action}Result"), result)
     _fill(SubElement(root, "ResponseMetadata"), {"RequestId": request_id})
     return Response(status=200, body=tostring(root, encoding="unicode"), request_id=request_id, outcome="ok")
@@ -72,5 +72,8 @@ def _fill(parent: Element, content: Result) -> None:
         child = SubElement(parent, name)
         if isinstance(value, str):
             child.text = value
-        else:
+        elif isinstance(value, Mapping):
             _fill(child, value)
+        else:
+            for member in value:
+                _fill(SubElement(child, "member"), member)

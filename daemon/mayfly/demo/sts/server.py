@@ -1,7 +1,8 @@
 """The embedded STS's server: what `mayfly demo` and the tests talk to instead of AWS.
 
 A real HTTP server on a free port of 127.0.0.1. It checks signature, session token and MFA code as AWS does, records
-every call, and misbehaves on request (`faults`). It knows GetCallerIdentity, GetSessionToken and AssumeRole.
+every call, and misbehaves on request (`faults`). It knows GetCallerIdentity, GetSessionToken and AssumeRole, and of IAM
+ListMFADevices.
 
     async with EmbeddedSts(account) as sts:
         client = session.create_client("sts", endpoint_url=sts.url, …)

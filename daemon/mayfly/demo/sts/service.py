@@ -7,6 +7,7 @@ MFA code, permission, duration. A code that was checked is used up, even if a la
 from collections.abc import Mapping
 from dataclasses import replace
 
+from mayfly.demo.sts import iam
 from mayfly.demo.sts.account import AccessKey, Account, Principal, Role, long_term_key, role_session, temporary_key
 from mayfly.demo.sts.context import Overrides, RequestContext
 from mayfly.demo.sts.mfa import Devices, invalid_code
@@ -21,7 +22,7 @@ from mayfly.demo.sts.responses import (
     invalid,
     result_response,
 )
-from mayfly.demo.sts.signature import SignedRequest, check_date, check_signature, read_signature
+from mayfly.demo.sts.signature import SERVICE, SignedRequest, check_date, check_signature, read_signature
 
 
 # A role assumed from a session lives an hour at most (IAM User Guide, "Methods to assume a role").
@@ -43,6 +44,9 @@ class StsService:
     def answer(self, request: SignedRequest, context: RequestContext) -> Response:
         """Check `request` and do what it asks for; `context` records what the checks find."""
         try:
+            if context.action == iam.ACTION and context.parameters.get("Version") == iam.VERSION:
+                caller = self._authenticate(request, context, iam.SERVICE)
+                return result_response(iam.ACTION, iam.mfa_devices(caller, context.now), iam.NAMESPACE)
             return result_response(context.action, self._result(request, context))
         except StsError as error:
             return error_response(error)
@@ -61,7 +65,7 @@ class StsService:
         check_parameters(context.action, context.parameters)
         return operation(caller, context)
 
-    def _authenticate(self, request: SignedRequest, context: RequestContext) -> Principal:
+    def _authenticate(self, request: SignedRequest, context: RequestContext, service: str = SERVICE) -> Principal:
         signature = read_signature(request)
         context.access_key_id = signature.access_key_id
         key = self._keys.get(signature.access_key_id)
@@ -69,7 +73,7 @@ class StsService:
             message = "The security token included in the request is invalid."
             raise StsError(403, "InvalidClientTokenId", message)
         check_date(signature, context.now)
-        check_signature(request, signature, key.secret_access_key)
+        check_signature(request, signature, key.secret_access_key, service)
         if key.expiration is not None and context.now >= key.expiration:
             message = "The security token included in the request is expired"
             raise StsError(403, "ExpiredToken", message)

@@ -1,7 +1,7 @@
 """AWS Signature Version 4 as a server checks it: botocore signs the request again, and both results are compared.
 
-botocore gets only the headers that the client says it signed. The credential scope's service must be `sts`, its
-region may be any. The date may be 15 minutes from the server's clock, either way.
+botocore gets only the headers that the client says it signed. The credential scope's service must be that of the
+action, its region may be any. The date may be 15 minutes from the server's clock, either way.
 """
 
 import hashlib
@@ -85,10 +85,12 @@ def check_date(signature: Signature, now: datetime) -> None:
         raise _mismatch(f"Signature not yet current: {stamp} is still later than {limit} ({clock} + 15 min.)")
 
 
-def check_signature(request: SignedRequest, signature: Signature, secret_access_key: str) -> None:
-    """Raise StsError unless `secret_access_key` made this signature for exactly this request."""
+def check_signature(
+    request: SignedRequest, signature: Signature, secret_access_key: str, service: str = SERVICE
+) -> None:
+    """Raise StsError unless `secret_access_key` made this signature for exactly this request, of this service."""
     given = "\n".join((signature.credential, signature.signed_headers, signature.value))
-    is_equal = hmac.compare_digest(_sign_again(request, signature, secret_access_key).encode(), given.encode())
+    is_equal = hmac.compare_digest(_sign_again(request, signature, secret_access_key, service).encode(), given.encode())
     is_host_signed = "host" in signature.signed_headers.split(";")
     # botocore signs the hash that this header claims, rather than the body's own.
     is_body_signed = request.header("x-amz-content-sha256") in {None, hashlib.sha256(request.body).hexdigest()}
@@ -107,7 +109,7 @@ class _Signer(SigV4Auth):
         return request.headers
 
 
-def _sign_again(request: SignedRequest, signature: Signature, secret_access_key: str) -> str:
+def _sign_again(request: SignedRequest, signature: Signature, secret_access_key: str, service: str) -> str:
     """Credential, signed headers and signature of the request, a line each, as they should be."""
     again = AWSRequest(method=request.method, url=f"http://{SERVICE}{request.target}", data=request.body)
     names = signature.signed_headers.split(";")
@@ -115,7 +117,7 @@ def _sign_again(request: SignedRequest, signature: Signature, secret_access_key:
         if name in names:
             again.headers[name] = value  # appends a value, as email.message does
     again.context["timestamp"] = signature.stamp
-    signer = _Signer(Credentials(signature.access_key_id, secret_access_key), SERVICE, signature.region)
+    signer = _Signer(Credentials(signature.access_key_id, secret_access_key), service, signature.region)
     text = signer.string_to_sign(again, signer.canonical_request(again))
     return "\n".join((signer.scope(again), signer.signed_headers(again.headers), signer.signature(text, again)))
 

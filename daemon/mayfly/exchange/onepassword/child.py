@@ -43,7 +43,10 @@ class Printed(NamedTuple):
 
 
 class Child:
-    """A running child, in a session of its own and without a terminal. Raises OSError if it cannot be started."""
+    """A running child, in a session of its own and without a terminal. Raises OSError if it cannot be started.
+
+    With `keeps_terminal` it stays in our session, in the background: it can write to the terminal, and cannot read.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Child:
         environment: Mapping[str, str],
         limit_seconds: float,
         cap_bytes: int = 64 * 1024,
+        keeps_terminal: bool = False,
     ) -> None:
         self._limit_seconds = limit_seconds
         self._cap_bytes = cap_bytes
@@ -68,7 +72,8 @@ class Child:
             bufsize=0,
             env=environment,
             cwd="/",
-            start_new_session=True,
+            start_new_session=not keeps_terminal,
+            process_group=0 if keeps_terminal else None,
         )
         _running.append(self)
         assert self._process.stdin is not None  # noqa: S101 - for mypy: it was made with a pipe

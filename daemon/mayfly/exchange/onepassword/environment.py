@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024
-_TOKEN = re.compile(rb"\s*([!-~]{1,16384})\s*")
+_TOKEN = rb"\s*([!-~]{1,16384})\s*"
 
 # `op` needs these, and OP_CONFIG_DIR, to find the app, its config and its language. No AWS variable, no `op` session of
 # another terminal and no debug switch is among them.
@@ -149,7 +149,7 @@ def _token_in_file(name: str | None) -> str:
 
 
 def _token(raw: bytes, source: str) -> str:
-    found = _TOKEN.fullmatch(raw)
+    found = re.fullmatch(_TOKEN, raw)
     if not found:
         raise ConfigInvalid(f"{source}: gives no token: expected one word")
     return found[1].decode()

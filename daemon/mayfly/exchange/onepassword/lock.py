@@ -30,6 +30,8 @@ DEVICES_KEPT = 256
 # A command has 600 s at most.
 STEPS_OF_COMMAND = 600 // CODE_PERIOD_SECONDS + 1
 RESERVED_BYTES = 4096
+# The app's authorization of `op` ends after ten minutes without use (1Password's documentation of its security).
+AUTHORIZED_SECONDS = 600
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 # The row that holds for every device, for a file that cannot be parsed.
@@ -86,12 +88,25 @@ class OpLock:
         """True if the current code of one of the devices was sent already."""
         return _first_usable(_sent(self._read(), devices), self._step()) > self._step()
 
-    def wait_for_fresh_codes(self, devices: Iterable[Device]) -> None:
-        """Wait until the code of every device is one that was not sent. Waits in slices, because the clock may jump."""
+    def wait_for_fresh_codes(
+        self, devices: Iterable[Device], on_wait: Callable[[float], None] = lambda _seconds: None
+    ) -> None:
+        """Wait until the code of every device is one that was not sent. Waits in slices, because the clock may jump.
+
+        `on_wait` is called with the seconds, if there is anything to wait for.
+        """
         sent = _sent(self._read(), devices)
+        if left := _left_seconds(sent, self._clock()):
+            on_wait(left)
         while _first_usable(sent, self._step()) > self._step():
             self._wait(min(WAIT_SLICE_SECONDS, self._seconds_left_in_step()))
         self._codes_since = self._step()
+
+    def may_be_authorized(self, account: str) -> bool:
+        """True if an `op` of this account has given codes so lately that the app may not ask again."""
+        first = self._step() - AUTHORIZED_SECONDS // CODE_PERIOD_SECONDS
+        rows = self._read().items()
+        return any(key.startswith(f"{account} op://") and max(steps, default=0) >= first for key, steps in rows)
 
     def is_spent(self, device: Device) -> bool:
         """True if a code of `device` that was made since the last wait may have been sent already."""
@@ -134,11 +149,10 @@ class OpLock:
         return CODE_PERIOD_SECONDS - self._clock().timestamp() % CODE_PERIOD_SECONDS + 0.01
 
 
-def left_seconds(raw: bytes, devices: Iterable[Device], now: datetime) -> float:
-    """How long from `now` until codes of all `devices` may be sent, by the content of the file."""
+def _left_seconds(sent: Iterable[int], now: datetime) -> float:
+    """How long from `now` until a code may be sent, after those of the steps `sent`."""
     at = now.timestamp()
-    step = int(at) // CODE_PERIOD_SECONDS
-    first = _first_usable(_sent(_rows(raw, step), devices), step)
+    first = _first_usable(sent, int(at) // CODE_PERIOD_SECONDS)
     return max(0.0, first * CODE_PERIOD_SECONDS - at)
 
 
@@ -179,11 +193,13 @@ def _key(device: Device) -> str:
 
 
 @contextmanager
-def held(clock: Clock, wait: Wait = time.sleep, *, waits: bool = True) -> Iterator[OpLock]:
+def held(
+    clock: Clock, wait: Wait = time.sleep, *, waits: bool = True, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[OpLock]:
     """Wait for the lock and hold it for the block. The file belongs to this user alone and is no symbolic link.
 
-    Raises ConfigInvalid if the runtime folder or the file in it cannot be used; BlockingIOError, unless it `waits`, if
-    another one holds the lock.
+    `on_wait` is called if another exchange has the lock. Raises ConfigInvalid if the runtime folder or the file in it
+    cannot be used; BlockingIOError, unless it `waits`, if another one holds the lock.
     """
     path = f"{places.make_runtime_dir()}/op.lock"
     try:
@@ -191,9 +207,19 @@ def held(clock: Clock, wait: Wait = time.sleep, *, waits: bool = True) -> Iterat
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be opened: {reason.strerror}: remove it") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, on_wait, waits=waits)
         lock = OpLock(descriptor, clock, wait, path=path)
         lock.reserve()
         yield lock
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, on_wait: Callable[[], None], *, waits: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not waits:
+            raise
+        on_wait()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

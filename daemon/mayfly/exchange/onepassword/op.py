@@ -14,8 +14,8 @@ from mayfly.config.values import OTP_QUERY
 from mayfly.exchange.onepassword import windows_drive
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment, plain_environment
-from mayfly.shared import programs
-from mayfly.shared.errors import ConfigInvalid, OnePasswordGarbled, OnePasswordHung, OnePasswordMissing
+from mayfly.shared import errors, programs
+from mayfly.shared.errors import ConfigInvalid, OnePasswordMissing
 
 
 if TYPE_CHECKING:
@@ -138,12 +138,12 @@ class Op:
         try:
             printed = self._child.printed()
         except Hung:
-            raise OnePasswordHung(
+            raise errors.OnePasswordHung(
                 f"op did not end within {self._onepassword.timeout_seconds} s",
                 hint=f"see that no window of 1Password waits; timeout_seconds in [{self._table}] is the limit",
             ) from None
         except Flooded:
-            raise OnePasswordGarbled("op printed more than any set of values can be") from None
+            raise errors.OnePasswordGarbled("op printed more than any set of values can be") from None
         # Before 2.32.1 op could fail with exit code 0.
         if printed.exit_code != 0 or (printed.stderr and not printed.stdout):
             # Imported here: a login that succeeds does not need its table of patterns.
@@ -158,9 +158,9 @@ class Op:
         try:
             found = _lines(printed.stdout.decode(), len(self._references))
         except UnicodeDecodeError:
-            raise OnePasswordGarbled("op printed something that is no text") from None
+            raise errors.OnePasswordGarbled("op printed something that is no text") from None
         if len(found) != len(self._references):
-            raise OnePasswordGarbled(
+            raise errors.OnePasswordGarbled(
                 f"op printed {len(found) if any(found) else 0} values for {len(self._references)} references"
                 + self._item_named(),
                 hint="update op (before 2.32.1 it hid some errors), and look for line breaks in the item's fields",

@@ -15,7 +15,7 @@ from asyncio import ensure_future, get_running_loop, sleep, timeout
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -91,6 +91,8 @@ class Sts:
     calls with the same keys share one client, because making a client costs as much as three calls.
     """
 
+    service: Literal["sts", "iam"] = "sts"
+
     def __init__(self, clock: Callable[[], datetime]) -> None:
         # No log of botocore's or asyncio's: it could show a secret.
         logging.disable()
@@ -113,13 +115,13 @@ class Sts:
         await self._open_clients.aclose()
 
     async def warm_up(self, location: StsLocation) -> None:
-        """Read botocore's data files while the person reaches for the fingerprint reader.
+        """Read botocore's data files and the certificates while the person reaches for the fingerprint reader.
 
         Raises AwsUnreachable if no client can be made.
         """
         try:
             async with self._new_client(location, Keys(access_key_id="none", secret_access_key="none")):  # noqa: S106 - no secret
-                pass
+                StsHttpSession(_verify(location)).read_certificates()
         except (boto.BotoCoreError, OSError):
             raise AwsUnreachable(
                 "AWS STS cannot be called: the environment's settings cannot be used",
@@ -185,11 +187,10 @@ class Sts:
 
     def _new_client(self, location: StsLocation, keys: Keys) -> Any:
         return self._session.create_client(
-            "sts",
+            self.service,
             region_name=location.region,
             endpoint_url=location.endpoint_url,
-            # Plain http on loopback needs no certificates, and reading them would cost a thread and 30 ms.
-            verify=False if location.is_plain_loopback() else _certificates(os.environ),
+            verify=_verify(location),
             aws_access_key_id=keys.access_key_id,
             aws_secret_access_key=keys.secret_access_key,
             aws_session_token=keys.session_token,
@@ -205,9 +206,11 @@ class Sts:
         )
 
 
-def _certificates(environ: Mapping[str, str]) -> str | bool:
+def _verify(location: StsLocation) -> str | bool:
     """The file of certificates that is in force; True is the list that comes with botocore."""
-    bundle = ca_bundle(environ)
+    if location.is_plain_loopback():
+        return False  # there is no certificate, and reading a list would cost a thread and 30 ms
+    bundle = ca_bundle(os.environ)
     return bundle.value if bundle else True
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from mayfly.config.network import ca_bundle, proxy_of, proxy_problem
 from mayfly.config.sts_endpoint import followed_endpoint
 from mayfly.exchange.sts.location import StsLocation
-from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared import errors
 from mayfly.shared.text import printable
 
 
@@ -82,5 +82,5 @@ def _bundle_problem(path: str) -> str | None:
     return None
 
 
-def _not_callable(why: str, hint: str) -> AwsUnreachable:
-    return AwsUnreachable(f"AWS STS cannot be called: {why}", hint=hint)
+def _not_callable(why: str, hint: str) -> errors.AwsUnreachable:
+    return errors.AwsUnreachable(f"AWS STS cannot be called: {why}", hint=hint)

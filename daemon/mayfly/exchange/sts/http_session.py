@@ -7,6 +7,7 @@ encoding, and unpacks none.
 
 from __future__ import annotations
 
+from ssl import SSLContext
 from typing import Any
 
 from aiobotocore.httpsession import AIOHTTPSession
@@ -16,8 +17,29 @@ from mayfly.exchange.sts.answers import MAX_ANSWER_BYTES, UnusableAnswer
 from mayfly.exchange.sts.connection import trace
 
 
+_contexts: dict[str | bool, SSLContext] = {}
+
+
 class StsHttpSession(AIOHTTPSession):
-    """The session for clients of STS. Its errors reach the caller as botocore's; see `problem_in`."""
+    """The session for clients of STS. Its errors reach the caller as botocore's; see `problem_in`.
+
+    All sessions of this process with the same file of certificates share what was read from it.
+    """
+
+    def __init__(self, verify: Any = True, **options: Any) -> None:
+        super().__init__(verify=verify, **options)
+        self._certificates = verify
+
+    def read_certificates(self) -> None:
+        """Read the file now, which takes 30 ms: later a code would wait for it."""
+        # An aiobotocore without this method reads them when it connects.
+        if hasattr(AIOHTTPSession, "_build_verify_context"):
+            self._build_verify_context()
+
+    def _build_verify_context(self) -> SSLContext:
+        if self._certificates not in _contexts:
+            _contexts[self._certificates] = super()._build_verify_context()  # type: ignore[misc] # not in its types
+        return _contexts[self._certificates]
 
     async def _get_session(self, proxy_url: str | None) -> _CarefulSession:
         session: ClientSession = await super()._get_session(proxy_url)  # type: ignore[misc] # not in its types

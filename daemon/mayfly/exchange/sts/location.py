@@ -70,7 +70,7 @@ def links(config: Config, name: str) -> list[Link]:
 
 
 def _link(profile: Profile) -> Link:
-    from mayfly.config.model import RoleProfile  # attrs: whoever has a config has imported it
+    from mayfly.config.model import RoleProfile  # attrs, which comes with a config anyway
 
     regions = profile.sts_region or ((profile.region,) if profile.region else ())
     arn = profile.role_arn if isinstance(profile, RoleProfile) else profile.mfa_id

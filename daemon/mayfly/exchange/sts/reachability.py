@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mayfly.config.network import proxy_of
 from mayfly.exchange.sts.location import StsLocation
-from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared import errors
 from mayfly.shared.partitions import sts_host
 
 
@@ -33,9 +33,19 @@ def check_reachable(
         raise unreachable(location, "no connection")
 
 
-def unreachable(location: StsLocation, why: str, hint: str = "is the network up?") -> AwsUnreachable:
+def unreachability(place: Place, environ: Mapping[str, str]) -> errors.MayflyError | None:
+    """The error that `check_reachable` raises for `place`, or None."""
+    location, alternatives = place
+    try:
+        check_reachable(location, environ, alternatives)
+    except errors.MayflyError as error:
+        return error
+    return None
+
+
+def unreachable(location: StsLocation, why: str, hint: str = "is the network up?") -> errors.AwsUnreachable:
     """The error for a call that never left this machine."""
-    return AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why})", hint=hint)
+    return errors.AwsUnreachable(f"AWS STS cannot be reached at {location.description()} ({why})", hint=hint)
 
 
 def _any_accepts_connections(locations: Sequence[StsLocation]) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 
 from mayfly.exchange.sts.answers import NOT_AWS_HINT, date_of
 from mayfly.exchange.sts.denials import denial_in
-from mayfly.session import CODE_PERIOD_SECONDS
 from mayfly.shared import errors
+from mayfly.shared.codes import CODE_PERIOD_SECONDS
 from mayfly.shared.errors import MayflyError
 
 

@@ -8,8 +8,8 @@ from mayfly.shared.errors.base import HumanMustAct, MayPass, OurError, SetUpWron
 class ConfigInvalid(OurError, SetUpWrong):
     """The config cannot be used; `problems` has a line for each reason."""
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("; ".join(problems))
+    def __init__(self, *problems: str, hint: str = "") -> None:
+        super().__init__("; ".join(problems), hint=hint)
         self.problems = problems
 
 

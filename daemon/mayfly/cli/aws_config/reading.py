@@ -1,0 +1,43 @@
+"""The profiles of `~/.aws` as a plan: the one reader of AWS's files for `init` and `import-aws-config`."""
+
+from __future__ import annotations
+
+import os
+
+from collections.abc import Collection
+from pathlib import Path
+
+from mayfly.cli import speech
+from mayfly.cli.aws_config import places
+from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.cli.aws_config.plan import Plan, Unreadable, make_plan, profiles_in
+from mayfly.shared import files
+
+
+def plan_of(named: Collection[str] = ()) -> Plan:
+    """The plan for the profiles of `~/.aws`; those in `named` have keys. Raises Stop if a file cannot be read."""
+    config = Path(config_file(os.environ))
+    credentials = Path(credentials_file(os.environ))
+    try:
+        return make_plan(profiles_in(_text(config), _text(credentials)), named)
+    except Unreadable as reason:
+        raise speech.Stop(speech.FAILED, f"{config} or {credentials.name}: {reason}") from None
+
+
+def hint_at_keys_left(plan: Plan) -> None:
+    """Say which keys still lie in plain text in `~/.aws`, which SDKs take before Mayfly's credentials."""
+    names = ", ".join(keys.of for keys in plan.keys.values() if not keys.is_elsewhere)
+    place = credentials_file(os.environ)
+    if names:
+        speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")
+
+
+def _text(path: Path) -> str:
+    try:
+        return places.read(path).decode("utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except files.Unreadable as reason:
+        raise speech.Stop(speech.FAILED, f"{path} {reason}") from None
+    except OSError as reason:
+        raise speech.Stop(speech.FAILED, f"{path}: {reason.strerror}") from None

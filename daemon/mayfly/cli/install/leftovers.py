@@ -1,0 +1,125 @@
+"""What `uninstall` leaves: sections in ~/.aws/config, tokens, the config. Names it, and with `--purge` takes it.
+
+Laws: only files that Mayfly names are removed, and no link is followed; a folder goes if nothing else is in it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from mayfly.cli import client, speech
+from mayfly.cli.aws_config import places, sections
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.files import Unreadable
+
+
+# Files and folders of files in the runtime folder, of this version and earlier ones.
+RUNTIME_FILES = ("control.sock", "exchange.sock", "desk.sock", "op.lock", "op.prompt", "grants.json")
+RUNTIME_FOLDERS = ("tokens", "prompt")
+
+# A daemon that runs answers at once.
+ANSWER_SECONDS = 5
+
+
+class Leftovers(NamedTuple):
+    """The profiles in ~/.aws/config, the files of the config, and the runtime folder if there is one."""
+
+    aws_config: Path
+    profiles: list[str]
+    configs: list[Path]
+    runtime_dir: Path | None
+
+    def __bool__(self) -> bool:
+        return bool(self.profiles or self.configs or self.runtime_dir)
+
+
+def found() -> Leftovers:
+    """What is there now."""
+    aws_config = Path(places.config_file(os.environ))
+    try:
+        text = places.read(aws_config).decode(errors="surrogateescape")
+    except (OSError, Unreadable):
+        text = ""
+    configs = [path for name in paths.CONFIG_NAMES if os.path.lexists(path := paths.config_dir() / name)]
+    folder = paths.runtime_dir()
+    return Leftovers(aws_config, list(sections.written(text).profiles), configs, folder if folder.is_dir() else None)
+
+
+def tell(left: Leftovers) -> None:
+    """Say what stays, and how it goes."""
+    if left.profiles:
+        speech.say(f"{left.aws_config} still has {', '.join(left.profiles)}, which find no daemon now")
+    for path in left.configs:
+        speech.say(f"your config stays: {path}")
+    if left.runtime_dir:
+        speech.say(f"tokens stay, which open nothing without a daemon: {left.runtime_dir}")
+    if left.profiles:
+        speech.hint("only the profiles: mayfly aws-config --remove")
+    if left:
+        speech.hint("all of it: mayfly uninstall --purge")
+
+
+def purge(left: Leftovers) -> int:
+    """Remove it, and say so; raises Stop, and removes nothing, while a daemon runs. The exit code."""
+    _check_no_daemon()
+    code = speech.DONE
+    if left.profiles:
+        from mayfly.cli.aws_config import aws_config
+
+        try:
+            code = aws_config.remove()
+        except speech.Stop as problem:
+            code = speech.report(problem)
+    if left.runtime_dir:
+        remove_runtime_files()
+    for path in left.configs:
+        path.unlink()
+        speech.say(f"removed {path}")
+    if left.configs:
+        remove_folder(paths.config_dir())
+    if named := os.environ.get("MAYFLY_CONFIG"):
+        speech.warning(f"{named} is kept: MAYFLY_CONFIG names it, and it may be part of something else")
+    return code
+
+
+def remove_runtime_files() -> None:
+    """Remove tokens and sockets, and their folder if nothing else is in it."""
+    folder = paths.runtime_dir()
+    made = [folder / name for name in RUNTIME_FILES]
+    inner = [folder / name for name in RUNTIME_FOLDERS if not (folder / name).is_symlink()]
+    for each in inner:
+        if each.is_dir():
+            made += each.iterdir()
+    for path in made:
+        with suppress(OSError):  # what is missing, or no file: then its folder stays
+            path.unlink()
+    for each in inner:
+        with suppress(OSError):
+            each.rmdir()
+    remove_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder if it is empty, and say what became of it."""
+    if not folder.exists():
+        return
+    try:
+        folder.rmdir()
+        speech.say(f"removed {folder}")
+    except OSError:
+        speech.warning(f"{folder} is kept: it has files that are not ours")
+
+
+def _check_no_daemon() -> None:
+    with suppress(client.NotRunning, client.Distrusted, ConfigInvalid):
+        client.ask("GET", "/status", answer_seconds=ANSWER_SECONDS)
+        raise speech.Stop(
+            speech.FAILED,
+            "a daemon still runs, and would lose its tokens: nothing more is removed",
+            hints=("end it (Ctrl-C in its terminal), then: mayfly uninstall --purge",),
+        )

@@ -1,0 +1,1 @@
+"""`mayfly status`: the page of the daemon's status, once or live."""

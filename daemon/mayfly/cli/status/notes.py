@@ -1,0 +1,33 @@
+"""What this process sees of the daemon's surroundings: the config of its shell."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from mayfly.cli import daemon_calls
+from mayfly.shared import paths
+from mayfly.shared.errors import ConfigInvalid
+
+
+TYPE_CHECKING = False  # typing costs `mayfly status` some ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+def added(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The status with a note if this shell's commands read another config than the daemon."""
+    return {**status, "notes": [*_notes_of_shell(status), *status["notes"]]}
+
+
+def _notes_of_shell(status: Mapping[str, Any]) -> list[str]:
+    """With another config, a new token of this shell's commands opens nothing."""
+    theirs = daemon_calls.config_path(status)
+    try:
+        ours = paths.config_file()
+        # The daemon's own rule may lead to this shell's config, as after a new config.toml: then it says so itself.
+        if ours == theirs or any(str(ours) in note for note in status["notes"]) or ours.samefile(theirs):
+            return []
+    except (ConfigInvalid, OSError):
+        return []
+    return [f"this shell takes {ours}, the daemon {theirs}: export MAYFLY_CONFIG={quote(str(theirs))}"]
