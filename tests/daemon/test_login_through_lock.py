@@ -115,7 +115,7 @@ async def test_a_login_that_is_given_up_in_its_exchange_asks_nobody(world: World
         await asyncio.sleep(1.1)
         served = await world.get()
 
-    assert "waiting for 1Password and AWS" in before.out
+    assert "waiting for another login to end" in before.out
     assert ("nsrc", []) == (withheld["profile"], daemon.events("session.refresh_failed"))
     assert (403, "ScreenLocked") == (client.status, client.json.get("code"))
     assert (200, 1) == (served.status, len(world.vault.calls()))
