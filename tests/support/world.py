@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mayfly.daemon.log_events import UNLISTED
 from mayfly.demo.op.vault import ITEM, VAULT, Vault
 from mayfly.demo.sts.server import Account, EmbeddedSts, Role, User
-from support.following import following
+
+from .following import following
 
 
 if TYPE_CHECKING:
