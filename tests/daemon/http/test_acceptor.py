@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import socket
+import time
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ from mayfly.daemon.http import acceptor as acceptors
 from mayfly.daemon.http.acceptor import ANSWERS_PER_SECOND, BACKLOG, Acceptor
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import Connection
-from mayfly.daemon.http.crowd import FEW
+from mayfly.daemon.http.crowd import FEW, GRACE_SECONDS
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Server
 from support.raw import dial, dial_unix, filled, get, replies
@@ -33,6 +34,7 @@ async def _handle(_request: web.BaseRequest) -> Answer:
 
 
 REQUEST = filled(get("/", "Connection: close"), port="1")
+KEPT = filled(get("/"), port="1")
 
 
 def accepting(sock: socket.socket, told: list[Any]) -> tuple[Acceptor, Server]:
@@ -122,6 +124,26 @@ async def test_a_client_for_whom_there_is_no_place_yet_waits() -> None:
         assert 200 == (await second.reply()).status
 
     assert ["crowded"] == told
+
+
+@pytest.mark.parametrize("requests", [0, 1], ids=["first", "second"])
+async def test_a_request_that_has_not_been_read_yet_keeps_its_place(requests: int) -> None:
+    """However late we are to read it, it is answered first."""
+    async with serving(_handle, places=1) as (port, _), dial(port) as honest:
+        for _ in range(requests):
+            honest.send(KEPT)
+            await honest.reply()
+        await asyncio.sleep(0.01)
+        with socket.create_connection(("127.0.0.1", port), 10) as newcomer:
+            newcomer.setblocking(False)
+            # Both at once, after a time in which the server could not look.
+            time.sleep(2 * GRACE_SECONDS)  # noqa: ASYNC251 - the server shall be held up
+            newcomer.send(REQUEST)
+            honest.send(KEPT)
+            assert 200 == (await honest.reply()).status
+            answer = await asyncio.get_running_loop().sock_recv(newcomer, 65536)
+
+    assert 200 == replies(answer)[0].status
 
 
 async def test_a_client_that_waits_for_a_place_is_answered_at_the_end() -> None:

@@ -197,6 +197,19 @@ class Connection(RequestHandler):
         is_between = self.answered and not self._open_head.bytes and not self.awaits_body
         return Stage.RESTS if is_between or self._close or self._force_close else Stage.ARRIVES
 
+    @property
+    def has_sent(self) -> bool:
+        """True if a client that owes a request has sent bytes that have not been read yet.
+
+        On a busy machine the time for a request may pass before we have looked.
+        """
+        transport = self.transport
+        if transport is None or not self.is_open or self.stage not in (Stage.ARRIVES, Stage.RESTS):
+            return False
+        poll = select.poll()
+        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
     @contextmanager
     def awaiting(self, profile: str) -> Iterator[None]:
         """The request waits for credentials of `profile` in the block."""

@@ -72,7 +72,7 @@ class Listener(Protocol):
         """The number of open connections, and of those about to be made."""
 
     def drop(self, guest: Guest) -> bool:
-        """Close this connection, and do not count it any more; False if it has gone."""
+        """Close this connection, and do not count it any more; False if it has gone, or has just sent something."""
 
 
 class Group(NamedTuple):

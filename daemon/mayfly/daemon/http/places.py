@@ -70,8 +70,7 @@ class Places:
             self._chosen.extend((group.listener, guest, group.stage) for guest in guests[:CHOSEN_TOGETHER])
             self._chosen_of = crowd
             self._chosen_until_seconds = self._clock() + CHOSEN_SECONDS
-            self._drop_chosen(crowd)
-            return Room.MADE
+            return Room.MADE if self._drop_chosen(crowd) else Room.LATER
         return Room.LATER if is_one_soon_late(groups) else Room.NONE
 
     def _drop_chosen(self, crowd: list[Listener]) -> bool:

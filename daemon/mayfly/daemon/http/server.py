@@ -68,10 +68,11 @@ class Server(web.Server):
         return len(self._connections) + self._expected
 
     def drop(self, guest: Guest) -> bool:
-        """Close this connection, and do not count it any more; False if it has gone."""
+        """Close this connection, and do not count it any more; False if it has gone, or has just sent something."""
         connection = cast(Connection, guest)
-        if self._connections.pop(connection, None) is None:
+        if connection not in self._connections or connection.has_sent:
             return False
+        del self._connections[connection]
         connection.turn_away()
         return True
 
