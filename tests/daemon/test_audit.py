@@ -175,6 +175,18 @@ async def test_a_slow_desk_delays_no_client() -> None:
             await asyncio.sleep(0)
 
 
+async def test_the_end_waits_for_no_desk() -> None:
+    """A hand-out whose process is still looked for is noted without it, before the daemon's last line."""
+    at = Desktop()
+    at.desk.open.clear()
+    await at.audit.note("nsrc", "curl/8", 7)
+    assert [] == at.log.rows
+
+    await at.audit.end()
+
+    assert [("nsrc", None, "curl")] == [(row["profile"], row["pid"], row["agent"]) for row in at.log.rows]
+
+
 async def test_a_slow_desk_makes_no_suspicion(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a client came counts, and not when the desk has found out who it was."""
     monkeypatch.setattr("mayfly.daemon.audit.PATIENCE_SECONDS", 0)

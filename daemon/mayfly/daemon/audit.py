@@ -104,6 +104,10 @@ class Audit:
         else:
             self._log_without_lookup(given)
 
+    async def end(self) -> None:
+        """Note those whose processes are still looked for, without them: nothing is logged after the daemon's end."""
+        await self._tasks.end()
+
     async def _log_client(self, given: _HandOut, inode: int) -> None:
         # A desk that fails is logged by the tasks. The hand-out is noted all the same.
         try:

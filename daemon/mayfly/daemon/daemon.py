@@ -135,6 +135,7 @@ class Daemon:
             # Signals are handled from before the first connection until after the last.
             life.enter_context(self._signals())
             life.push_async_callback(self._tasks.end)
+            life.push_async_callback(self._audit.end)
             await self._bind(life)
             on_ready(self._report.address_text)
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
