@@ -133,9 +133,10 @@ async def test_a_missing_config_is_told_with_its_place(world: World, way: str) -
     argv = ("--config", str(missing)) if way == "--config" else ()
     env = {"MAYFLY_CONFIG": str(missing)} if way == "MAYFLY_CONFIG" else {}
 
-    (line,) = await refused(world, *argv, code=2, env=env)
+    line, *hints = await refused(world, *argv, code=2, env=env)
     expected = f"{world.config.parent}/config.toml: no config yet" if way == "usual" else f"{missing}: there is no such"
     assert line.startswith(f"error: {expected}")
+    assert (way == "usual") == any("mayfly init" in hint for hint in hints)
 
 
 async def test_a_config_that_others_can_write_is_told_with_the_remedy(world: World) -> None:
