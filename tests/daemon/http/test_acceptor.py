@@ -126,6 +126,38 @@ async def test_a_client_for_whom_there_is_no_place_yet_waits() -> None:
     assert ["crowded"] == told
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_beside_requests_that_are_being_answered_a_client_waits_for_a_place(
+    monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    """It is answered after them; if they are not answered in time, it is refused."""
+    monkeypatch.setattr(acceptors, "HELD_SECONDS", 30 if ends else 0.1)
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: web.BaseRequest) -> Answer:
+        arrived.set()
+        await go.wait()
+        return Answer(200, b"{}")
+
+    async with serving(slow, places=1) as (port, told), dial(port) as first:
+        first.send(KEPT)
+        await arrived.wait()
+        async with dial(port) as second:
+            await asyncio.sleep(0.05)
+            assert [] == told
+            if ends:
+                go.set()
+                second.send(REQUEST)
+                assert 200 == (await second.reply()).status
+            else:
+                assert b"" == await second.rest()
+        go.set()
+        assert 200 == (await first.reply()).status
+
+    # The first connection may still rest there when the second one takes its place.
+    assert set(told) <= {"crowded"} if ends else ["crowded"] == told
+
+
 @pytest.mark.parametrize("requests", [0, 1], ids=["first", "second"])
 async def test_a_request_that_has_not_been_read_yet_keeps_its_place(requests: int) -> None:
     """However late we are to read it, it is answered first."""

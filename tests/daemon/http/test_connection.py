@@ -8,6 +8,7 @@ import socket
 
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -34,13 +35,14 @@ async def test_a_fault_of_ours_goes_to_the_log_and_not_to_the_client() -> None:
     assert ["the secret is 42"] == [str(fault) for fault in told]
 
 
-async def test_if_no_connection_is_idle_the_newest_is_closed() -> None:
-    """When every connection waits for an answer, one more is refused."""
+async def test_if_every_connection_waits_for_credentials_the_newest_is_closed() -> None:
+    """When none will go soon, one more is refused."""
     arrived, go = asyncio.Semaphore(0), asyncio.Event()
 
-    async def handler(_request: web.BaseRequest) -> Answer:
-        arrived.release()
-        await go.wait()
+    async def handler(request: web.BaseRequest) -> Answer:
+        with cast(connection.Connection, request.protocol).awaiting("nsrc"):
+            arrived.release()
+            await go.wait()
         return Answer(200, b"{}")
 
     async with serving(handler, places=2) as (port, told), dial(port) as first, dial(port) as second:

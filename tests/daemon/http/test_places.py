@@ -77,7 +77,7 @@ def gone(port: list[str], control: list[str], newcomer: str, *, reserved: int = 
         (["waits", "new"], ["waits", "waits"], "port", "control waits 0"),
         (["waits", "new"], ["new", "waits"], "control", "control waits 1"),
         (["new", "new"], ["waits"], "port", "later"),
-        (["busy", "busy"], ["waits"], "port", "none"),
+        (["busy", "waits"], ["waits"], "port", "later"),
         (["waits", "waits"], ["new"], "control", "later"),
         (["waits", "waits"], ["busy"], "control", "later"),
         (["waits", "waits"], ["hangs", "new"], "control", "control hangs 0"),

@@ -31,8 +31,9 @@ AT_ONCE = 128
 ANSWERS_PER_SECOND = 32
 # After an error of the system, such as no descriptor being left.
 PAUSE_SECONDS = 0.1
-# While every place is taken, and one may become free in a moment.
+# While every place is taken, and one may become free in a moment; and how long a client waits for that.
 LOOK_AGAIN_SECONDS = 0.02
+HELD_SECONDS = 5
 
 
 class Acceptor:
@@ -57,6 +58,7 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._held: tuple[socket.socket, Peer] | None = None
+        self._held_until_seconds = 0.0
         self._is_short = False
         self._answered: deque[float] = deque(maxlen=ANSWERS_PER_SECOND)
         sock.setblocking(False)
@@ -68,7 +70,7 @@ class Acceptor:
         if self._held:
             client, peer = self._held
             self._held = None
-            self._is_seated(client, peer)
+            self._is_seated(client, peer, may_wait=self._loop.time() < self._held_until_seconds)
         if not self._held:
             self._loop.add_reader(self._sock, self._accept)
 
@@ -125,14 +127,18 @@ class Acceptor:
         if peer is None:
             self._refuse(client)
             return False
+        self._held_until_seconds = self._loop.time() + HELD_SECONDS
         return self._is_seated(client, peer)
 
-    def _is_seated(self, client: socket.socket, peer: Peer) -> bool:
+    def _is_seated(self, client: socket.socket, peer: Peer, *, may_wait: bool = True) -> bool:
         room = self._server.make_room(peer)
-        if room is Room.LATER:
+        if room is Room.LATER and may_wait:
             # The next ones stay in the listen queue. By the time that one is accepted, its request is there.
             self._held = (client, peer)
             self._pause = self._loop.call_later(LOOK_AGAIN_SECONDS, self._start)
+        elif room is Room.LATER:
+            self._server.on_refusal("crowded")
+            self._turn_away(client)
         elif room is Room.NONE:
             self._turn_away(client)
         else:

@@ -120,8 +120,8 @@ def may_go(groups: Groups, waits_reserved: int) -> Groups:
 
 
 def is_one_soon_late(groups: Groups) -> bool:
-    """True if time alone lets one of these connections go."""
-    return any(group.stage is Stage.ARRIVES or _is_command(group, Stage.IS_BUSY) for group in groups)
+    """True if one of these connections may go in a moment: its time will be up, or it will have its answer."""
+    return any(group.stage in (Stage.ARRIVES, Stage.IS_BUSY) for group in groups)
 
 
 def first(groups: Groups, waits_reserved: int) -> tuple[Group, Sequence[Guest]]:
