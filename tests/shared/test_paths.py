@@ -61,12 +61,13 @@ def test_xdg_config_home_counts_if_it_is_absolute(
 
 
 def test_no_config_at_all_says_where_one_would_be(tmp_path: Path) -> None:
-    """A first-time user is told the place, the README and the demo."""
+    """A first-time user is told the place, the command that makes a config, and the demo."""
     with pytest.raises(ConfigInvalid) as refusal:
         paths.config_file()
 
     assert str(refusal.value).startswith(f"{tmp_path}/.config/mayfly/config.toml: no config yet (config.json neither)")
-    assert "'mayfly demo'" in str(refusal.value)
+    assert "mayfly init" in refusal.value.hint
+    assert "mayfly demo" in refusal.value.hint
 
 
 @pytest.mark.parametrize("variable", ["MAYFLY_CONFIG", "MAYFLY_RUNTIME_DIR"])
