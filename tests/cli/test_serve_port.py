@@ -70,7 +70,6 @@ async def stranger(port: int, host: str = "127.0.0.1", options: str = "", how: s
 
 @linux_only
 @root_only
-@pytest.mark.unfollowed
 @pytest.mark.parametrize("how", ["listens", "does not listen"])
 @pytest.mark.parametrize("options", OPTIONS, ids=["plain", "address", "port", "both"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from support.raw import asking, dial, dial_unix, filled, get, replies
-from support.world import PATIENCE_SECONDS, SEED_TOML, World
+from support.world import PATIENCE_SECONDS, SEED_TOML, World, measured
 
 
 # Becomes the daemon, with the sockets as systemd would hand them over.
@@ -84,7 +84,7 @@ async def managed(world: World, *prefix: str, **env: str) -> AsyncIterator[Manag
             *(*prefix, sys.executable, "-c", _OPENER, str(port.fileno()), str(control.fileno())),
             pass_fds=(port.fileno(), control.fileno()),
             stderr=asyncio.subprocess.PIPE,
-            env=world.env | {"NOTIFY_SOCKET": str(world.folder / "notify")} | env,
+            env=world.env | measured() | {"NOTIFY_SOCKET": str(world.folder / "notify")} | env,
         )
         daemon = Managed(world, process, port, notify)
         try:

@@ -11,7 +11,6 @@ import pytest
 from support.managers import UserManager
 
 
-pytestmark = pytest.mark.unfollowed
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 
 _FETCH = """

@@ -10,9 +10,6 @@ from support.managers import UserManager
 from support.world import SEED_TOML, World
 
 
-pytestmark = pytest.mark.unfollowed
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["restart", "kill"])
 async def test_a_no_outlives_a_restart(manager: UserManager, end: str) -> None:

@@ -6,14 +6,9 @@ import asyncio
 
 from pathlib import Path
 
-import pytest
-
 from support.managers import ROOT, SCRIPT, SOMEBODY, SystemdWorld, UserManager
 from support.user_site import base_python, install_for_user
 from support.world import PATIENCE_SECONDS, SEED_TOML
-
-
-pytestmark = pytest.mark.unfollowed
 
 
 async def test_the_first_request_after_log_in_starts_the_daemon(unmanaged: SystemdWorld) -> None:

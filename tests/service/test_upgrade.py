@@ -11,14 +11,10 @@ import venv
 from pathlib import Path
 
 import attrs
-import pytest
 
 import mayfly
 
 from support.managers import REPOSITORY, ROOT, SystemdWorld, UserManager
-
-
-pytestmark = pytest.mark.unfollowed
 
 
 def installed(folder: Path) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mayfly.demo.sts.server import EmbeddedSts
 from support.nursery import MAYFLY
-from support.world import Ended, World, seed_tree
+from support.world import Ended, World, measured, seed_tree
 
 
 # Programs that tell a version, as the real ones do.
@@ -71,7 +71,8 @@ class Patient(World):
         return program
 
     async def doctor(self, *words: str, env: dict[str, str] | None = None) -> Diagnosis:
-        return Diagnosis(await self.run("doctor", "--json", *words, env=env))
+        # The doctor's children, too, are followed by coverage.
+        return Diagnosis(await self.run("doctor", "--json", *words, env=measured() | (env or {})))
 
     async def follow(self, hint: str, env: dict[str, str] | None = None) -> dict[str, str]:
         """Paste a hint into a shell with these variables; how the shell's variables differ from the world's then."""

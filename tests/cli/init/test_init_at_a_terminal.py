@@ -17,7 +17,7 @@ import pytest
 
 from cli.init.wild import WILD, as_item
 from mayfly.demo.op.vault import new_id
-from support.world import SEED_ACCOUNT, World
+from support.world import SEED_ACCOUNT, World, measured
 
 
 ITEMS = {wild.name: wild for wild in WILD}
@@ -31,7 +31,7 @@ class Person:
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "mayfly", "init", *argv],
-            env=world.with_env({"AWS_ENDPOINT_URL_IAM": world.sts.url, "LANG": "C.UTF-8", **env}),
+            env=measured() | world.with_env({"AWS_ENDPOINT_URL_IAM": world.sts.url, "LANG": "C.UTF-8", **env}),
             cwd=str(world.home),
             encoding="utf-8",
             timeout=PATIENCE_SECONDS,

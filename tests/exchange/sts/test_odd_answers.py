@@ -97,9 +97,6 @@ def _instant(**delta: float) -> str:
     return (_now() + timedelta(**delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-pytestmark = pytest.mark.unfollowed
-
-
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_a_right_answer_is_believed(operation: str) -> None:
     """The answers of this file are odd only where a test makes them so."""
