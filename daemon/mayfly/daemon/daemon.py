@@ -99,15 +99,7 @@ class Daemon:
             clock=clock,
             given_config=given_config,
         )
-        self._reload = Reload(
-            self._keeper,
-            self._grants,
-            self._events,
-            self._tasks,
-            find_config=lambda: paths.config_file(given_config),
-            on_start=manager.reloading,
-            on_end=lambda: manager.ready(self._report.summary()),
-        )
+        self._reload = self._new_reload(given_config)
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
         self._listeners: list[tuple[Acceptor, Server]] = []
@@ -120,6 +112,17 @@ class Daemon:
             SockDiag(os.dup(outside.fileno())) if outside else sock_diag(),
             self._events,
             allows_root=lambda: self._keeper.config.allow_root,
+        )
+
+    def _new_reload(self, given_config: str | None) -> Reload:
+        return Reload(
+            self._keeper,
+            self._grants,
+            self._events,
+            self._tasks,
+            find_config=lambda: paths.config_file(given_config),
+            on_start=self._manager.reloading,
+            on_end=lambda: self._manager.ready(self._report.summary()),
         )
 
     def _new_launcher(self, at_once: int) -> Launcher:

@@ -272,7 +272,7 @@ class Login:
             self._call(lock, {name: attrs.evolve(item, token_code=code)}, is_of_command=True)
 
     def _call(self, lock: OpLock, items: Mapping[str, Item], *, is_of_command: bool = False) -> None:
-        """Call STS for every item. From here on a code counts as sent, whatever STS answers."""
+        """Call STS for every item. From here on a code counts as sent, also if STS fails."""
         refusals = {name: refusal for name, item in items.items() if (refusal := self._refusal(lock, name, item))}
         for name, refusal in refusals.items():
             self._fail([name], refusal)

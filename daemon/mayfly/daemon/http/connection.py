@@ -5,9 +5,7 @@ The parser's own refusals are answered by the protocol, not by a handler, so the
 
 from __future__ import annotations
 
-import asyncio
 import select
-import socket
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer, refusal
 from mayfly.daemon.http.crowd import Stage
+from mayfly.daemon.http.hang_up import has_hung_up, is_unix
 from mayfly.daemon.http.head import END_OF_HEAD, READ_BYTES, OpenHead, RefusingParser
 from mayfly.daemon.http.refused_connections import RefusedConnections
 
@@ -41,18 +40,6 @@ CROWDED = refusal(
     503, "Crowded", "there are too many connections to the control socket: this one made room for another; try again"
 )
 _FAILED = refusal(500, "InternalError", "mayfly failed: look at its log")
-
-
-def _is_unix(transport: asyncio.Transport) -> bool:
-    return bool(transport.get_extra_info("socket").family == socket.AF_UNIX)
-
-
-def _has_hung_up(transport: asyncio.Transport) -> bool:
-    """True if the other side of a Unix socket is closed as a whole, not only its sending side (poll(2): POLLHUP)."""
-    poll = select.poll()
-    # macOS asks per direction: only its sending side tells a closed socket from a half-closed one.
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLOUT)
-    return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
 class Owner(Protocol):
@@ -268,9 +255,9 @@ class Connection(RequestHandler):
     def _watch(self) -> None:
         """Abort once the client of a Unix socket has gone: asyncio reads no more. TCP tells it after the next write."""
         transport = self.transport
-        if transport is None or not self.is_open or not _is_unix(transport):
+        if transport is None or not self.is_open or not is_unix(transport):
             return
-        if _has_hung_up(transport):
+        if has_hung_up(transport):
             transport.abort()
         else:
             self._loop.call_later(LOOK_SECONDS, self._watch)

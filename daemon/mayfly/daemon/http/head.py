@@ -43,7 +43,7 @@ class RefusingParser:
     """Takes the place of aiohttp's parser when no more bytes shall be read: the next request is malformed."""
 
     def feed_data(self, _data: bytes) -> Any:
-        """Refuse whatever it is."""
+        """Refuse every byte."""
         raise BadHttpMessage("the head is too long")
 
     def message_consumed(self) -> None:
