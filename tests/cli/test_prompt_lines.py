@@ -123,7 +123,7 @@ async def prompted(terminal: Terminal, shown: str) -> None:
 
 
 async def output(home: Home, *argv: str, path: str) -> str:
-    """What a program prints, whatever its exit code."""
+    """The output of a program with any exit code."""
     process = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, env=home.env | {"PATH": path}, cwd=home.folder
     )

@@ -52,7 +52,7 @@ def test_what_a_terminal_can_show(
 
 @pytest.mark.parametrize(("size", "columns", "rows"), [((100, 30), 100, 30), ((0, 0), 80, 24)])
 def test_the_size_is_the_terminals_own(size: tuple[int, int], columns: int, rows: int) -> None:
-    """Whatever COLUMNS says, which may be of another time; a terminal that has no size yet has the usual one."""
+    """COLUMNS, which may be of another time, does not count; a terminal that has no size yet has the usual one."""
     import termios
 
     leader, follower = os.openpty()

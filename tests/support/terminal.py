@@ -108,7 +108,7 @@ class Terminal:
         self.process.kill(number)
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End the program in every state."""
         self.process.close(force=True)
 
     async def _read(self) -> bool:

@@ -276,5 +276,5 @@ class _ErasableLine:
 
 
 def _terminal() -> Terminal:
-    """What is there now: somebody may resize it at any time."""
+    """The terminal as it is now: its size may change at any time."""
     return Terminal.at(sys.stderr, os.environ)

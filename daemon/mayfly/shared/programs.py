@@ -36,7 +36,7 @@ class NotFound(Exception):
 
 
 def find(name: str, environ: Mapping[str, str], usual_places: Iterable[str] = ()) -> Path:
-    """As `place_of`, for those who have imported pathlib anyway."""
+    """As `place_of`, as a Path."""
     from pathlib import Path
 
     return Path(place_of(name, environ, usual_places))

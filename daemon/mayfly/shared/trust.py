@@ -60,7 +60,7 @@ def trust_problems(
     group; and on macOS the group admin, whose members may become root, and which owns Homebrew's folders.
 
     A sticky folder does not protect a name that is missing: another user can take it. Without `missing_counts` that is
-    no problem; the caller must then check again what is there before it is used. Places for which `is_exempt` is True
+    no problem; the caller must then check the file again before its use. Places for which `is_exempt` is True
     are not judged: owners and modes say nothing there.
     """
     if problem := namespace_problem():

@@ -262,7 +262,7 @@ async def test_a_profile_without_a_role_is_told_which_can(world: World) -> None:
     ],
 )
 async def test_an_odd_answer_is_one_line(answer: dict[str, object], text: str) -> None:
-    """AWS's refusals, and whatever answers in its place, are told without the credentials that were sent."""
+    """The refusals of AWS, or of a server in its place, are told without the credentials that were sent."""
     async with federation("") as endpoint:
         endpoint.answer = web.Response(**answer)  # type: ignore[arg-type] # a table of answers
         given = Credentials("ASIAEXAMPLE", "s" * 40, "t" * 400)

@@ -22,7 +22,7 @@ ALL = [LAWS, SHOP, GITHUB, CARD, IN_VAULT, TAGGED, CONSOLE, AWS_KEY]
 
 
 def test_items_about_aws_come_first() -> None:
-    """A shop and a law are not about AWS, and a credit card holds no key whatever it is called."""
+    """A shop and a law are not about AWS, and a credit card holds no key under any name."""
     assert [AWS_KEY, CONSOLE, TAGGED, GITHUB, IN_VAULT, SHOP, LAWS] == ranking.with_keys(ALL)
     assert [AWS_KEY, CONSOLE, TAGGED, IN_VAULT] == ranking.likely_with_keys(ALL)
     assert [GITHUB] == ranking.likely_with_keys([LAWS, SHOP, GITHUB])

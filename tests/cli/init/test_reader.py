@@ -156,7 +156,7 @@ ODD = {
 
 @pytest.mark.parametrize(("how", "code"), ODD.items())
 def test_odd_output_is_an_error_that_repeats_none_of_it(place: Place, how: str, code: str) -> None:
-    """Whatever `op` prints, the reader answers in its own words."""
+    """The reader answers in its own words to every output of `op`."""
     place.vault.update(misbehave=how)
     answer, written = read(place.env, kind="item", vault=place.vault_id, item=place.id_of(WILD[0].name))
     place.vault.update(misbehave=None)

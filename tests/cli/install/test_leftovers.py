@@ -103,7 +103,7 @@ async def test_a_purge_goes_on_past_a_file_that_cannot_be_edited(world: World) -
 
 @pytest.mark.parametrize("prefix", ["", "mayfly-"])
 async def test_aws_config_takes_its_profiles_out_again(world: World, prefix: str) -> None:
-    """Whatever their prefix, without the config, and a second time there is nothing; the user's keys are named."""
+    """With any prefix, and without the config; the user's keys are named, and a second time nothing is left."""
     await lived_in(world)
     await world.run("aws-config", "--remove")
     await world.run("aws-config", "--write", "--prefix", prefix)

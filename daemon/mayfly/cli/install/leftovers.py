@@ -39,7 +39,7 @@ class Leftovers(NamedTuple):
 
 
 def found() -> Leftovers:
-    """What is there now."""
+    """The leftovers on this machine now."""
     aws_config = Path(places.config_file(os.environ))
     try:
         text = places.read(aws_config).decode(errors="surrogateescape")
