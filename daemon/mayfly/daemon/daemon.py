@@ -71,6 +71,7 @@ class Daemon:
         self._manager = manager
         self._is_sealed = is_sealed
         self._clock = clock
+        self._desk = desk
         self._events = Events(log)
         self._tasks = Tasks(self._events)
         self._grants = Grants()
@@ -89,16 +90,7 @@ class Daemon:
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
-        self._report = Report(
-            address,
-            self._keeper,
-            manager,
-            self._admission,
-            self._audit,
-            desk,
-            clock=clock,
-            given_config=given_config,
-        )
+        self._report = self._new_report(address, given_config)
         self._reload = self._new_reload(given_config)
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
@@ -112,6 +104,18 @@ class Daemon:
             SockDiag(os.dup(outside.fileno())) if outside else sock_diag(),
             self._events,
             allows_root=lambda: self._keeper.config.allow_root,
+        )
+
+    def _new_report(self, address: tuple[str, int], given_config: str | None) -> Report:
+        return Report(
+            address,
+            self._keeper,
+            self._manager,
+            self._admission,
+            self._audit,
+            self._desk,
+            clock=self._clock,
+            given_config=given_config,
         )
 
     def _new_reload(self, given_config: str | None) -> Reload:

@@ -2,6 +2,8 @@
 
 `subprocess.run` reads until nobody holds the program's output open. So a program that ends and leaves a child behind
 would have failed after the whole time limit, and after the limit its children would live on.
+
+`exchange/onepassword/child.py` is another, for `op`: it feeds input, and ends descendants in sessions of their own.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from mayfly.cli.console.federation import Credentials, FederationFailed, sign_in_token
-from mayfly.cli.console.places import places_of
+from mayfly.cli.console.hosts import hosts_of
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.federation import SIGN_IN_TOKEN, Federation, federation
 from support.others import AS_ME, by_root
@@ -268,7 +268,7 @@ async def test_an_odd_answer_is_one_line(answer: dict[str, object], text: str) -
         given = Credentials("ASIAEXAMPLE", "s" * 40, "t" * 400)
         env = {"AWS_ENDPOINT_URL_SIGNIN": endpoint.url}
         with pytest.raises(FederationFailed) as caught:
-            await asyncio.to_thread(sign_in_token, places_of(f"{ARN}/Admin"), given, None, env)
+            await asyncio.to_thread(sign_in_token, hosts_of(f"{ARN}/Admin"), given, None, env)
     assert text == str(caught.value)
 
 
@@ -283,8 +283,8 @@ async def test_an_odd_answer_is_one_line(answer: dict[str, object], text: str) -
 )
 def test_each_partition_has_its_own_sign_in(partition: str, domain: str, region: str) -> None:
     """Credentials of one partition are sent to no other."""
-    places = places_of(f"arn:{partition}:iam::{SEED_ACCOUNT}:role/Admin")
-    assert f"https://signin.{domain}/federation" == places.federation_url
-    assert f"https://{region}.signin.{domain}" == places.regional_signin
-    assert f"https://console.{domain}/s3/home" == places.destination("s3", None)
-    assert (own := f"https://{region}.console.{domain}/ec2") == places.destination(own, None)
+    hosts = hosts_of(f"arn:{partition}:iam::{SEED_ACCOUNT}:role/Admin")
+    assert f"https://signin.{domain}/federation" == hosts.federation_url
+    assert f"https://{region}.signin.{domain}" == hosts.regional_signin
+    assert f"https://console.{domain}/s3/home" == hosts.destination("s3", None)
+    assert (own := f"https://{region}.console.{domain}/ec2") == hosts.destination(own, None)

@@ -12,7 +12,7 @@ from mayfly.cli import daemon_calls, speech
 from mayfly.cli.console import browser
 from mayfly.cli.console.federation import Credentials, FederationFailed, check_settings, login_url, sign_in_token
 from mayfly.cli.console.handover import BROWSER_SECONDS, Handover
-from mayfly.cli.console.places import NoSuchPlace, Places, places_of
+from mayfly.cli.console.hosts import Hosts, NoSuchDestination, hosts_of
 from mayfly.config.load import load
 from mayfly.config.model import Config, RoleProfile
 
@@ -33,16 +33,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Sign in with the profile's session; raises Stop."""
     profile = _role(given.profile)
-    places, destination = _place(profile, given.to)
+    hosts, destination = _place(profile, given.to)
     line = [] if given.print else browser.command(given.browser, given.profile)
     # AWS takes a life of the console's own only where the role was assumed with a long-term access key.
     seconds = int(profile.duration_seconds) if profile.mfa else None
     try:
-        check_settings(places, os.environ)
-        token = sign_in_token(places, _credentials(given.profile), seconds, os.environ)
+        check_settings(hosts, os.environ)
+        token = sign_in_token(hosts, _credentials(given.profile), seconds, os.environ)
     except FederationFailed as reason:
         raise speech.Stop(speech.FAILED, str(reason), hints=(reason.hint,) if reason.hint else ()) from None
-    url = login_url(places, token, destination, logout_first=given.logout_first)
+    url = login_url(hosts, token, destination, logout_first=given.logout_first)
     if given.print:
         print(url)
         return speech.DONE
@@ -67,11 +67,11 @@ def _not_asked(text: str, profile: str) -> speech.Stop:
     return speech.Stop(speech.FAILED, text, hints=(browser.print_instead(profile),))
 
 
-def _place(profile: RoleProfile, to: str) -> tuple[Places, str]:
+def _place(profile: RoleProfile, to: str) -> tuple[Hosts, str]:
     try:
-        places = places_of(profile.role_arn)
-        return places, places.destination(to, profile.region)
-    except NoSuchPlace as reason:
+        hosts = hosts_of(profile.role_arn)
+        return hosts, hosts.destination(to, profile.region)
+    except NoSuchDestination as reason:
         raise speech.Stop(speech.WRONG_USAGE, str(reason)) from None
 
 

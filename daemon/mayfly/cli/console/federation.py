@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from mayfly.cli.console.places import Places
+from mayfly.cli.console.hosts import Hosts
 from mayfly.config.network import Setting, ca_bundle, proxy_of, proxy_problem
 from mayfly.config.values import is_loopback_url
 from mayfly.exchange.sts.environment import certificate_hint
@@ -58,16 +58,16 @@ class Credentials(NamedTuple):
         return json.dumps(dict(zip(names, self, strict=True)))
 
 
-def check_settings(places: Places, environ: Mapping[str, str]) -> None:
+def check_settings(hosts: Hosts, environ: Mapping[str, str]) -> None:
     """Raise FederationFailed if the proxy or the certificates that `environ` names make the call impossible.
 
     This is known before anybody is asked for credentials.
     """
-    _opener(urlsplit(_endpoint(places, environ)).netloc, environ)
+    _opener(urlsplit(_endpoint(hosts, environ)).netloc, environ)
 
 
 def sign_in_token(
-    places: Places, credentials: Credentials, session_seconds: int | None, environ: Mapping[str, str]
+    hosts: Hosts, credentials: Credentials, session_seconds: int | None, environ: Mapping[str, str]
 ) -> str:
     """A token that is good for one sign-in within 15 minutes; raises FederationFailed.
 
@@ -78,7 +78,7 @@ def sign_in_token(
     if session_seconds is not None:
         seconds = min(max(session_seconds, MIN_SESSION_SECONDS), MAX_SESSION_SECONDS)
         asked["SessionDuration"] = str(seconds)
-    endpoint = _endpoint(places, environ)
+    endpoint = _endpoint(hosts, environ)
     body = _get(f"{endpoint}?{urlencode(asked)}", urlsplit(endpoint).netloc, environ)
     try:
         token = json.loads(body)["SigninToken"]
@@ -89,19 +89,19 @@ def sign_in_token(
     return token
 
 
-def login_url(places: Places, token: str, destination: str, *, logout_first: bool) -> str:
+def login_url(hosts: Hosts, token: str, destination: str, *, logout_first: bool) -> str:
     """The URL that signs a browser in, and out of its present session before that if `logout_first`."""
     asked = {"Action": "login", "Issuer": "mayfly", "Destination": destination, "SigninToken": token}
     if not logout_first:
-        return f"{places.federation_url}?{urlencode(asked)}"
-    back = f"{places.regional_signin}/federation?{urlencode(asked)}"
-    return f"{places.regional_signin}/oauth?{urlencode({'Action': 'logout', 'redirect_uri': back})}"
+        return f"{hosts.federation_url}?{urlencode(asked)}"
+    back = f"{hosts.regional_signin}/federation?{urlencode(asked)}"
+    return f"{hosts.regional_signin}/oauth?{urlencode({'Action': 'logout', 'redirect_uri': back})}"
 
 
-def _endpoint(places: Places, environ: Mapping[str, str]) -> str:
+def _endpoint(hosts: Hosts, environ: Mapping[str, str]) -> str:
     """The federation endpoint, or the stand-in on this machine that the environment names."""
     named = environ.get(ENDPOINT_VARIABLE, "")
-    return f"{named.rstrip('/')}/federation" if named and is_loopback_url(named) else places.federation_url
+    return f"{named.rstrip('/')}/federation" if named and is_loopback_url(named) else hosts.federation_url
 
 
 class _NoRedirect(HTTPRedirectHandler):

@@ -25,11 +25,11 @@ _DOMAINS = {
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
-class NoSuchPlace(ValueError):
+class NoSuchDestination(ValueError):
     """`--to`, or the partition, names no place of AWS's console; the text says what is expected."""
 
 
-class Places(NamedTuple):
+class Hosts(NamedTuple):
     """The sign-in hosts and the console of one partition; `first_region` is where its logout takes a `redirect_uri`."""
 
     domain: str
@@ -46,11 +46,11 @@ class Places(NamedTuple):
         return f"https://{self.first_region}.signin.{self.domain}"
 
     def destination(self, to: str, region: str | None) -> str:
-        """The URL in the console that `to` (a URL, a service or nothing) names; raises NoSuchPlace."""
+        """The URL in the console that `to` (a URL, a service or nothing) names; raises NoSuchDestination."""
         if "/" in to or ":" in to:
             return self._checked_url(to)
         if to and not _SERVICE.fullmatch(to):
-            raise NoSuchPlace(f"--to {to[:64]!r} is neither a URL of the console nor a service, like s3")
+            raise NoSuchDestination(f"--to {to[:64]!r} is neither a URL of the console nor a service, like s3")
         where = f"https://console.{self.domain}/{to or 'console'}/home"
         return f"{where}?region={region}" if region else where
 
@@ -62,14 +62,14 @@ class Places(NamedTuple):
         except ValueError:
             is_ours = False
         if not is_ours or not url.isascii() or not url.isprintable() or " " in url:
-            raise NoSuchPlace(f"--to takes a service, like s3, or an https URL at console.{self.domain}")
+            raise NoSuchDestination(f"--to takes a service, like s3, or an https URL at console.{self.domain}")
         return url
 
 
-def places_of(role_arn: str) -> Places:
-    """The places of the partition that a role is in; raises NoSuchPlace where Mayfly does not know its console."""
+def hosts_of(role_arn: str) -> Hosts:
+    """The hosts of the partition that a role is in; raises NoSuchDestination where Mayfly does not know its console."""
     name = role_arn.split(":")[1]
     if name not in _DOMAINS:
         known = ", ".join(_DOMAINS)
-        raise NoSuchPlace(f"the console of the partition {name} is not known: mayfly knows those of {known}")
-    return Places(_DOMAINS[name], partition_named(name).first_region)
+        raise NoSuchDestination(f"the console of the partition {name} is not known: mayfly knows those of {known}")
+    return Hosts(_DOMAINS[name], partition_named(name).first_region)
