@@ -62,15 +62,24 @@ class Listener(NamedTuple):
 
 
 @contextmanager
-def listening(host: str, *, v6_only: bool = False) -> Iterator[int]:
+def listening(host: str, port: int = 0, *, v6_only: bool = False) -> Iterator[int]:
     """We listen on `host`; its port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
-        listener.bind((host, 0))
+        listener.bind((host, port))
         listener.listen()
         yield listener.getsockname()[1]
+
+
+@contextmanager
+def listening_elsewhere(host: str, *, v6_only: bool = False) -> Iterator[int]:
+    """We listen on `host` alone; its port, which nobody else can listen on at 127.0.0.1 meanwhile."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        with listening(host, silent.getsockname()[1], v6_only=v6_only) as port:
+            yield port
 
 
 @asynccontextmanager
@@ -115,7 +124,7 @@ def test_a_listener_is_found_on_every_address_of_ours(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
 def test_a_listener_on_another_address_does_not_count(host: str) -> None:
     """A connection to 127.0.0.1 cannot reach it."""
-    with listening(host) as port:
+    with listening_elsewhere(host) as port:
         assert ports.owner(port) is None
         assert ports.listed(ports._lines(), port) is None
 
@@ -123,7 +132,7 @@ def test_a_listener_on_another_address_does_not_count(host: str) -> None:
 @linux_only
 def test_a_listener_for_ipv6_alone_does_not_count() -> None:
     """[::] without IPv4 gets no connection to 127.0.0.1."""
-    with listening("::", v6_only=True) as port:
+    with listening_elsewhere("::", v6_only=True) as port:
         assert ports.owner(port) is None
 
 

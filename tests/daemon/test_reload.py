@@ -35,6 +35,11 @@ async def _reload(world: World, text: str) -> Ended:
     return await world.run("reload")
 
 
+def _is_op_told(daemon: Served, profile: str) -> bool:
+    stages = [row for row in daemon.events("exchange.stage_reached") if profile in row["profiles"]]
+    return any(row["stage"] in ("op", "approve") for row in stages)
+
+
 async def _phases(world: World) -> dict[str, str]:
     return {row["profile"]: row["phase"] for row in await rows_of(world)}
 
@@ -173,14 +178,14 @@ async def test_a_reload_while_a_login_waits_leaves_nobody_hanging(tmp_path: Path
     async with inhabited(tmp_path, ["ann", "bob", "early"]) as world:
         op = program(
             world.folder / "late/op",
-            f"#!/bin/sh\ntouch {world.folder}/late/here\n"
-            f'until [ -e {world.folder}/late/go ]; do sleep 0.05; done\nexec {world.op} "$@"\n',
+            f'#!/bin/sh\nuntil [ -e {world.folder}/late/go ]; do sleep 0.05; done\nexec {world.op} "$@"\n',
         )
         way = f'{early(world)}[onepassword]\nop = "{op}"\n'
         world.write_toml(way + keys("ann") + keys("bob"))
         async with world.serve() as daemon:
             [asked] = await fetch_together(world, daemon, ["ann", "bob"])
-            await until((world.folder / "late/here").exists)
+            # `op` starts before the exchange has read the whole config, and the stage is told after that.
+            await until(lambda: _is_op_told(daemon, "ann"))
             ended = await _reload(world, way + keys("bob"))
             (world.folder / "late/go").touch()
             replies = list((await asked).values())
