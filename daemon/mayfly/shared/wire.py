@@ -23,6 +23,7 @@ import attrs
 from mayfly.shared import plain_request
 from mayfly.shared.credentials import Credentials, instant_text, is_within_limits, parse_instant
 from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.grant import GrantOrder
 from mayfly.shared.stages import Stage, parse_stage, stage_tree
 
 
@@ -60,7 +61,8 @@ class Request:
 
     login (by `op`: `profiles` with keys, and the roles among them), assume (`profiles` that are roles, from
     `sessions`), verify (the `sessions` themselves). `digest` is the SHA-256 of the config that the daemon read;
-    `sessions` are live credentials by profile name. `with_stages`: the exchange tells what it waits for.
+    `sessions` are live credentials by profile name. `with_stages`: the exchange tells what it waits for. `grants`: the
+    orders for those of `profiles` that are sessions of grants, by their `grant.subject`; only in an assume.
     """
 
     kind: str
@@ -68,6 +70,7 @@ class Request:
     profiles: tuple[str, ...]
     sessions: Mapping[str, Credentials] = attrs.field(factory=dict)
     with_stages: bool = False
+    grants: Mapping[str, GrantOrder] = attrs.field(factory=dict)
 
     @property
     def subjects(self) -> tuple[str, ...]:
