@@ -224,15 +224,15 @@ PACKED = "Packed policy consumes 118% of allotted space, please use smaller poli
 PACKED_TAGS = "Packed size of session tags consumes 112% of allotted space."
 # A refusal's code and text, the parameters of the call, then what the message and the hint must name.
 POLICIES = [
-    ("PackedPolicyTooLarge", PACKED, {"Policy": "{}"}, "too large when packed: 118% of", "shorten the policy:"),
-    ("PackedPolicyTooLarge", PACKED, {"PolicyArns": [{}]}, "for arn:aws:iam", "name fewer policy ARNs:"),
-    ("PackedPolicyTooLarge", PACKED_TAGS, {"Tags": [{}]}, ": 112% of", "give fewer or shorter tags:"),
+    ("PackedPolicyTooLarge", PACKED, {"Policy": "{}"}, "too large when packed: 118% of", "shorten the policy"),
+    ("PackedPolicyTooLarge", PACKED, {"PolicyArns": [{}]}, "for arn:aws:iam", "name fewer policy ARNs"),
+    ("PackedPolicyTooLarge", PACKED_TAGS, {"Tags": [{}]}, ": 112% of", "give fewer or shorter tags"),
     (
         "PackedPolicyTooLarge",
         "No percentage \x1b 5% here",
         {"Policy": "{}", "PolicyArns": [{}]},
         "too large when packed (PackedPolicyTooLarge)",
-        "shorten the policy or name fewer policy ARNs:",
+        "shorten the policy or name fewer policy ARNs",
     ),
     ("PackedPolicyTooLargeException", PACKED_TAGS, {}, "112%", "give the source profile fewer or shorter tags"),
     (

@@ -17,9 +17,8 @@ def add_hints(error: MayflyError, config: Config, profile: str, session_name: st
         return
     # Where AWS blames another policy, or another call, the session's name is right.
     if found.role_session_name is None and TRUST_POLICY in error.hint:
-        error.hint += (
-            f"; if that requires another sts:RoleSessionName than {session_name}, set role_session_name in the config"
-        )
+        another = f"another sts:RoleSessionName than {session_name}"
+        error.hint += f"; if the trust policy requires {another}, set role_session_name in the config"
     if config.keys_of(profile).mfa_id is None:
         keys = config.ancestry(profile)[0]
         error.hint += f"; if the role's trust policy requires MFA, give {keys} otp and mfa_id"

@@ -100,7 +100,7 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "",
         errors.RequestInvalid,
         "AWS finds the session policies and tags for {subject} too large when packed{packed} ({code})",
-        "{smaller}: AWS's limit is for all of it together",
+        "{smaller}",
     ),
     (
         "MalformedPolicyDocument|MalformedPolicyDocumentException",
