@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from mayfly.config.assume_role import MAX_POLICY_ARNS, MAX_TAGS
+from mayfly.config.assume_role import MAX_TAGS
 from mayfly.config.kinds import is_role
 from mayfly.config.model import Config, KeyProfile, Profile, RoleProfile
+from mayfly.config.narrowing import foreign_policy
+from mayfly.shared.grant import MAX_POLICY_ARNS
 from mayfly.shared.partitions import partition_of
 
 
@@ -203,18 +205,10 @@ def _policies_and_tags(name: str, profile: Table) -> Iterator[Problem]:
 
 
 def _policy_arns(name: str, role_arn: str, arns: list[str | None]) -> Iterator[Problem]:
-    """A policy must be AWS's own, or of the role's account, and in the role's partition."""
     for position, arn in enumerate(arns):
-        if not role_arn or arn is None:
-            continue
-        keys = ("profiles", name, "policy_arns", position)
-        if partition_of(arn) != partition_of(role_arn):
-            yield keys, f"is in {partition_of(arn)}, and the role is in {partition_of(role_arn)}"
-        elif arn.split(":")[4] not in {"aws", role_arn.split(":")[4]}:
-            yield (
-                keys,
-                "is of another account than the role: AWS takes its own policies, and those of the role's account",
-            )
+        problem = foreign_policy(role_arn, arn) if role_arn and arn is not None else None
+        if problem:
+            yield ("profiles", name, "policy_arns", position), problem
 
 
 # botocore asks again on every call inside the last 15 minutes: more than a third of a shorter life.
