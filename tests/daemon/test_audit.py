@@ -93,6 +93,16 @@ async def test_a_fetch_is_told_with_its_process() -> None:
     assert [{"event": "credentials.handed_out", "profile": "nsrc"} | told] == at.log.rows
 
 
+async def test_the_agent_that_a_process_works_for_is_told_with_it() -> None:
+    """In the log and in `status`, where somebody has looked it up."""
+    at = Desktop()
+    at.desk.callers[7] = Caller(42, "python3")
+
+    await at.audit.note("nsrc", "Boto3/1.40", 7, acting_agent="claude-code")
+
+    assert "claude-code" == at.log.rows[0]["acting_agent"] == at.audit.last[0].acting_agent
+
+
 async def test_a_loop_of_one_process_is_told_once_a_minute() -> None:
     """botocore inside its last 15 minutes asks with every call."""
     at = Desktop()
