@@ -174,7 +174,7 @@ class Audit:
             program=program,
             agent=given.agent,
             session_age_seconds=given.session_age_seconds,
-            **({"acting_agent": given.acting_agent} if given.acting_agent else {}),
+            acting_agent=given.acting_agent,
         )
         return True
 
