@@ -22,6 +22,7 @@ from support.clients import CLIENTS, WITH_REGION
 from support.configs import keys, loaded
 from support.desks import FakeDesk
 from support.engine import NOON
+from support.others import by_root
 from support.stage import Log
 from support.world import World
 
@@ -96,6 +97,20 @@ async def test_an_sdk_and_the_commands_of_an_agent_are_told_why(world: World) ->
     assert "hint: a person can run the program with 'mayfly grant nsrc -- COMMAND'" in ended.err
     assert "4" == ended.err.split()[-1]
     assert ("AgentRefused", reason) == (refused["code"], refused["reason"])
+
+
+SANDBOX = ("unshare", "--user", "--map-current-user", "--pid", "--fork", "--mount-proc", "--", "sh", "-c")
+
+
+@by_root
+async def test_an_agent_in_a_sandbox_is_recognised_from_outside(world: World) -> None:
+    """Where a process with users and pids of its own reaches us, its marks are read all the same."""
+    world.write_toml(HOUSE)
+    async with world.serve():
+        script = shlex.join((*SANDBOX, doors(world)))
+        agent, person = await answers(world, script, "CLAUDECODE=1"), await answers(world, script)
+
+    assert ([REFUSED] * 4, [200] * 4) == (agent, [status for status, _ in person])
 
 
 # Asks on one connection, once for each line that it reads, and prints the status.

@@ -59,6 +59,19 @@ async def test_a_process_that_leaves_its_ancestors_sheds_its_mark() -> None:
     assert [None, "claude-code", None] == [agent and agent.name for agent in found]
 
 
+OWN = "from mayfly.shared.ancestry import own_agent; print((own_agent() or ('nobody',))[0])"
+
+
+@on_linux
+@pytest.mark.parametrize(("mark", "name"), [("GEMINI_CLI=1", "gemini-cli"), ("X=1", "nobody")])
+async def test_a_command_can_tell_whom_it_works_for(mark: str, name: str) -> None:
+    """By the marks that it began with, and by its ancestors'."""
+    script = shlex.join(("env", "-i", sys.executable, "-P", "-c", OWN))
+    process = await asyncio.create_subprocess_exec(*orphaned("env", mark, "sh", "-c", f"{script}; :"), stdout=PIPE)
+
+    assert f"{name}\n".encode() == (await process.communicate())[0]
+
+
 @on_linux
 @pytest.mark.parametrize(("mark", "name"), [("CLAUDECODE=1", "claude-code"), ("X=1", None)])
 async def test_the_process_at_a_socket_is_looked_at(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+import mayfly
 
 from mayfly.shared import ancestry
 from mayfly.shared.agents import MARKS, MAX_NAME_CHARACTERS, Mark, agent_of_environment
@@ -186,3 +189,11 @@ def test_a_process_that_ends_during_the_walk_is_unknown(proc: Proc, monkeypatch:
 
     monkeypatch.setattr(ancestry, "agent_of_environment", ends)
     assert UNKNOWN == agent_of(10, proc.folder)
+
+
+def test_the_page_on_agents_has_every_mark() -> None:
+    """Each mark is a row of docs/agents.md, and the page has no other."""
+    page = (Path(mayfly.__file__).parents[2] / "docs/agents.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`|any) \| (.*?) \|$", page, re.MULTILINE)
+
+    assert rows == [(mark.variable, mark.value or "", mark.agent or "the value") for mark in MARKS]
