@@ -149,6 +149,23 @@ async def test_a_reload_counts_on_a_connection_that_is_open(world: World) -> Non
     assert [200, 403, 200] == statuses
 
 
+@on_linux
+async def test_a_client_that_has_waited_is_judged_anew(world: World) -> None:
+    """A rule that came while an agent waited for a person's approval keeps it away all the same."""
+    world.write_toml(WITH_REGION)
+    world.vault.update(prompt={"answer": "ignore"})
+    async with world.serve() as daemon:
+        script = shlex.join(("curl", "-s", "-w", r" %{http_code}\n", "-H", f"Authorization: {world.token()}"))
+        waiting = asyncio.create_task(answers(world, f"{script} {world.url}/credentials/nsrc", "CLAUDECODE=1"))
+        await daemon.event("approval.wanted")
+        world.write_toml(WITH_REGION + 'agents = "deny"\n')
+        assert 0 == (await world.run("reload")).code
+        world.vault.update(prompt={"answer": "approve"})
+        found = await waiting
+
+    assert [REFUSED] == found
+
+
 class Stand:
     """A policy with everything around it; `now` moves by hand."""
 
