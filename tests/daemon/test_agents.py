@@ -24,7 +24,7 @@ from support.desks import FakeDesk
 from support.engine import NOON
 from support.others import by_root
 from support.stage import Log
-from support.world import World
+from support.world import PATIENCE_SECONDS, World
 
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="agents are recognised on Linux only")
@@ -113,15 +113,21 @@ async def test_an_agent_in_a_sandbox_is_recognised_from_outside(world: World) ->
     assert ([REFUSED] * 4, [200] * 4) == (agent, [status for status, _ in person])
 
 
-# Asks on one connection, once for each line that it reads, and prints the status.
+# Asks on one connection, as long as that is not idle for too long, once for each line that it reads.
 ASKING = """
 import http.client, os, sys
 there = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
-for _ in sys.stdin:
+def status():
     there.request("GET", "/credentials/nsrc", headers={"Authorization": os.environ["TOKEN"]})
     answer = there.getresponse()
     answer.read()
-    print(answer.status, flush=True)
+    return answer.status
+for _ in sys.stdin:
+    try:
+        print(status(), flush=True)
+    except ConnectionError:
+        there.close()
+        print(status(), flush=True)
 """
 
 
@@ -157,7 +163,10 @@ async def test_a_client_that_has_waited_is_judged_anew(world: World) -> None:
     async with world.serve() as daemon:
         script = shlex.join(("curl", "-s", "-w", r" %{http_code}\n", "-H", f"Authorization: {world.token()}"))
         waiting = asyncio.create_task(answers(world, f"{script} {world.url}/credentials/nsrc", "CLAUDECODE=1"))
-        await daemon.event("approval.wanted")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # From then on the exchange has read the config.
+            while not any(row["stage"] == "approve" for row in daemon.events("exchange.stage_reached")):
+                await asyncio.sleep(0.02)
         world.write_toml(WITH_REGION + 'agents = "deny"\n')
         assert 0 == (await world.run("reload")).code
         world.vault.update(prompt={"answer": "approve"})
