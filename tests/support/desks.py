@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mayfly.desk.__main__ import serve
+from mayfly.shared.ancestry import Agent
 from mayfly.shared.desk import Caller, Presence, Scene
 
 
@@ -19,6 +20,9 @@ class FakeDesk:
     def __init__(self, presence: Presence | None = Presence.PRESENT) -> None:
         self.seen = presence
         self.told: list[tuple[str, str]] = []
+        # By inode or pid; and which of them were looked at.
+        self.agents: dict[int, Agent] = {}
+        self.looked: list[int] = []
 
     def notes(self) -> list[str]:
         return []
@@ -37,6 +41,10 @@ class FakeDesk:
 
     async def process(self, pid: int) -> Caller | None:
         return Caller(pid, "aws by curl") if pid else None
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        self.looked.append(inode or pid)
+        return self.agents.get(inode or pid)
 
 
 @asynccontextmanager

@@ -43,6 +43,7 @@ class Fetch(NamedTuple):
     program: str | None
     agent: str
     at: datetime
+    acting_agent: str | None = None
 
 
 class _HandOut(NamedTuple):
@@ -52,6 +53,7 @@ class _HandOut(NamedTuple):
     agent: str
     at: datetime
     session_age_seconds: int
+    acting_agent: str | None = None
 
 
 class Audit:
@@ -88,12 +90,16 @@ class Audit:
         if inode is not None and inode not in self._callers and self._may_look_up():
             self._tasks.spawn(self._look_up(inode))
 
-    async def note(self, profile: str, user_agent: str, inode: int | None, *, pid: int = 0) -> None:
+    async def note(
+        self, profile: str, user_agent: str, inode: int | None, *, pid: int = 0, acting_agent: str | None = None
+    ) -> None:
         """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`.
+
+        `acting_agent` is the coding agent that the process works for, if that was looked up.
 
         Returns within PATIENCE_SECONDS, also where the desk is slow or fails.
         """
-        given = _HandOut(profile, product(user_agent), self._clock(), round(self._age_seconds(profile)))
+        given = _HandOut(profile, product(user_agent), self._clock(), round(self._age_seconds(profile)), acting_agent)
         if inode is not None and inode in self._callers:
             self._log(given, self._callers[inode])
         elif inode is None and not pid:
@@ -160,7 +166,7 @@ class Audit:
             self._logged_at.clear()
         self._logged_at[key] = given.at
         pid, program = (caller.pid, printable(caller.program)) if caller else (None, None)
-        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at))
+        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at, given.acting_agent))
         self._events.info(
             "credentials.handed_out",
             profile=given.profile,
@@ -168,6 +174,7 @@ class Audit:
             program=program,
             agent=given.agent,
             session_age_seconds=given.session_age_seconds,
+            acting_agent=given.acting_agent,
         )
         return True
 

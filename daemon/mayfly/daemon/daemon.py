@@ -16,6 +16,7 @@ from mayfly import __version__
 from mayfly.config.model import Config
 from mayfly.daemon import descriptors, sockets
 from mayfly.daemon.admission import Admission, Peer
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
@@ -89,6 +90,9 @@ class Daemon:
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
+        self._agents = AgentPolicy(
+            desk, lambda: self._keeper.config, self._events, clock=clock, on_refusal=self._admission.refused
+        )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._report = self._new_report(address, given_config)
         self._reload = self._new_reload(given_config)
@@ -113,7 +117,7 @@ class Daemon:
             self._manager,
             self._admission,
             self._audit,
-            self._desk,
+            lambda: [*self._desk.notes(), *self._agents.notes()],
             clock=self._clock,
             given_config=given_config,
         )
@@ -136,7 +140,8 @@ class Daemon:
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _address: None) -> None:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
-        _harden_process()
+        hardening.forbid_core_dumps()
+        hardening.forbid_dumping()
         async with contextlib.AsyncExitStack() as life:
             self._keeper.restore(self._manager.restore() if self._manager.is_systemd else b"")
             # Signals are handled from before the first connection until after the last.
@@ -148,7 +153,9 @@ class Daemon:
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
             self._report.prepare()
-            _settle_memory()
+            # Modules and config stay out of garbage collections: each would take 25 ms, in which nobody is answered.
+            gc.collect()
+            gc.freeze()
             await self._run()
             await asyncio.wait([self._tasks.spawn(self._store.store())])
         self._events.info("daemon.stopped")
@@ -182,6 +189,7 @@ class Daemon:
             self._keeper,
             self._grants,
             self._audit,
+            self._agents,
             RefusedClients(self._events, self._clock),
             clock=self._clock,
             on_refusal=self._admission.refused,
@@ -191,6 +199,7 @@ class Daemon:
             self._keeper,
             self._events,
             self._audit,
+            self._agents,
             status=self._report.status,
             reload_config=self._reload.config,
             reload_tokens=self._reload.tokens,
@@ -286,15 +295,3 @@ class Daemon:
         self._keeper.wind_up()
         await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
         await self._keeper.drain(DRAIN_SECONDS)
-
-
-def _settle_memory() -> None:
-    """Keep modules and config out of garbage collections: each would take 25 ms, in which nobody is answered."""
-    gc.collect()
-    gc.freeze()
-
-
-def _harden_process() -> None:
-    """No dumps, and no files that others can read."""
-    hardening.forbid_core_dumps()
-    hardening.forbid_dumping()

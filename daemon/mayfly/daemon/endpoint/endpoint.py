@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
 
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.endpoint.dialects import (
@@ -29,7 +30,7 @@ from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
-from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
+from mayfly.shared.errors import AgentRefused, ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -51,6 +52,7 @@ class Endpoint:
         keeper: Keeper,
         grants: Grants,
         audit: Audit,
+        agents: AgentPolicy,
         refused_clients: RefusedClients,
         *,
         clock: Callable[[], datetime],
@@ -60,6 +62,7 @@ class Endpoint:
         self._keeper = keeper
         self._tokens_renewed = tokens_renewed
         self._audit = audit
+        self._agents = agents
         self._refused_clients = refused_clients
         self._on_refusal = on_refusal
         # Weak, so that credentials that are forgotten do not live on here.
@@ -79,7 +82,11 @@ class Endpoint:
             return await self.handle(request)
         if profile is None:
             return _HEALTHY
-        credentials = self._keeper.take(profile, Requester(_inode(request) or 0))
+        try:
+            session = await self._agents.session(profile, inode=_inode(request) or 0)
+        except AgentRefused as error:
+            return self._failed(profile, error)
+        credentials = self._keeper.take(session, Requester(_inode(request) or 0))
         if credentials is None:
             return await self._wait(request, profile)
         answer = await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -118,7 +125,8 @@ class Endpoint:
         """The answer with credentials, noted in the audit; raises ConnectionResetError if the client has gone."""
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
-        await self._audit.note(profile, agent, _inode(request))
+        acting_agent = self._agents.acting(_inode(request) or 0)
+        await self._audit.note(profile, agent, _inode(request), acting_agent=acting_agent)
         self._refused_clients.served(profile)
         return self._render(credentials)
 
@@ -157,10 +165,13 @@ class Endpoint:
             error.__traceback__ = None
             return self._failed(profile, error)
         try:
-            # The token may have been rotated while the client waited.
+            # While the client waited, the token may have been rotated, or the config have changed.
             self._checks.run(request)
+            await self._agents.session(profile, inode=_inode(request) or 0)
         except Refused as refused:
             return self._refused(refused)
+        except AgentRefused as error:
+            return self._failed(profile, error)
         return await self._hand_out(request, profile, agent, credentials)
 
     def _failed(self, profile: str, error: MayflyError) -> Answer:
