@@ -1,8 +1,8 @@
 """Notifications on the user's screen, unless the config says `notify = false`. Never a secret.
 
-Shown are: which program asked, and by which grant, when a client's request raises a prompt; that a client was refused, and the next step,
-because many SDKs hide the answer's text; that a profile in use could not be renewed; and that its session ends in 15
-and in 5 minutes.
+Shown are: which program asked, and by which grant, when a client's request raises a prompt; that a client was refused,
+and the next step, because many SDKs hide the answer's text; that a profile in use could not be renewed; and that its
+session ends in 15 and in 5 minutes.
 """
 
 from __future__ import annotations
