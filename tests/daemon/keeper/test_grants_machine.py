@@ -139,6 +139,33 @@ class Grants(RuleBasedStateMachine):
         self.grants.pop(subject, None)
         assert [] == [task for task in self.waiting if task.get_name() == subject and not task.done()]
 
+    @rule(subject=st.sampled_from(SUBJECTS), narrowing=NARROWINGS)
+    def a_grant_comes_back_as_another(self, subject: str, narrowing: Narrowing) -> None:
+        """It was being got; whoever asks for the new one waits for its own."""
+        found = self.grants.get(subject)
+        if found:
+            self.get_anew(found.profile)
+            self.somebody_revokes(found.profile, found.grant_id)
+            self.somebody_grants(found.profile, found.grant_id, narrowing, HOUR, "while-used")
+            self.clients_fetch(subject, 2)
+
+    @rule(found=st.sampled_from(CONFIGS))
+    def somebody_reloads_meanwhile(self, found: Config) -> None:
+        """While everything is being got: what comes is for what it was asked for; so is what comes to a new grant."""
+        before, granted = self.stage.keeper.config, list(self.grants.values())
+        self.get_anew(*before.profiles)
+        self.somebody_reloads(found, "nsrc")
+        for each in granted:
+            self.somebody_grants(each.profile, each.grant_id, each.narrowing, HOUR, each.refresh)
+        self.everybody_fetches()
+
+    def get_anew(self, *profiles: str) -> None:
+        """Have the sessions of profiles and of their grants in an exchange."""
+        self.stage.takes_seconds = 1.0
+        self.do(lambda: self.stage.keeper.forget(profiles))
+        self.everybody_fetches()
+        self.time_passes(1.2)
+
     # Those who ask
 
     @rule(name=NAMES, how_many=st.integers(1, 3))
@@ -179,6 +206,8 @@ class Grants(RuleBasedStateMachine):
     @rule(name=NAMES)
     def somebody_forgets(self, name: str) -> None:
         if name in self.stage.keeper.config.profiles:
+            self.everybody_fetches()
+            self.time_passes(3)
             self.do(lambda: self.stage.keeper.forget([name]))
             kept = [self.stage.keeper._ledger[each].credentials for each in (name, *self.of(name))]
             assert [None] * len(kept) == kept
@@ -207,6 +236,8 @@ class Grants(RuleBasedStateMachine):
     def the_daemon_restarts(self) -> None:
         """The next process gets the grants, and then what the one before has kept."""
         before, stage = self.stage.keeper, self.stage
+        self.everybody_fetches()
+        self.time_passes(3)
 
         async def restart() -> None:
             kept = before.snapshot()
@@ -308,4 +339,4 @@ class Grants(RuleBasedStateMachine):
 
 
 TestGrants = Grants.TestCase
-TestGrants.settings = settings(max_examples=50, stateful_step_count=25)
+TestGrants.settings = settings(max_examples=75, stateful_step_count=20)

@@ -20,7 +20,7 @@ from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.wanted import Answer, PersonsRequest, answered
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import Phase, screen_lock
-from mayfly.session.demand import NOBODY, Requester, Trigger
+from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
@@ -134,12 +134,6 @@ class Renewals:
             return None
         return self._lanes.want(name)
 
-    def want_by_clock(self, name: str, now: datetime) -> Answer | None:
-        """Want the session, if the clock may have it. A prompt for a grant's is announced, as one for a client is."""
-        if self._ledger.links.grant(name):
-            return self._want_for_client(name, Asking(name, Trigger.CLOCK, NOBODY))
-        return self.want(name, Trigger.CLOCK, now)
-
     def join_grants(self, now: datetime) -> None:
         """A grant's session is renewed now: renew those of other grants that are due soon, by the same exchange."""
         for name in self._ledger.names:
@@ -206,10 +200,10 @@ class Renewals:
             self._waking.discard(name)
 
     def _want_for_client(self, name: str, asking: Asking) -> Answer | None:
-        """Want the session for a client or a grant. Announces a prompt, under the profile that was asked for."""
+        """Want the session for a client. Announces a prompt, under the profile and the grant that it asked for."""
         now = self._clock()
         is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
-        answer = self.want(name, asking.trigger, now, min_life_seconds=asking.min_life_seconds)
+        answer = self.want(name, Trigger.CLIENT, now, min_life_seconds=asking.min_life_seconds)
         if is_prompt and answer and not answer.done():
             self._announce(asking)
         return answer

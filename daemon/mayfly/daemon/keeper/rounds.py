@@ -15,6 +15,7 @@ from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.renewals import Renewals
 from mayfly.daemon.keeper.wanted import WantedSessions
 from mayfly.session import LOOK_AGAIN_SECONDS
+from mayfly.session.demand import Trigger
 
 
 SHORTEST_REST_SECONDS = 0.05
@@ -67,7 +68,7 @@ class Rounds:
         is_grant_due = False
         for name in ledger.names:
             is_idle = name not in self._wanted
-            answer = self._renewals.want_by_clock(name, now)
+            answer = self._renewals.want(name, Trigger.CLOCK, now)
             is_grant_due |= is_idle and answer is not None and ledger.links.grant(name) is not None
             self._warn_of_end(name, now)
         if is_grant_due:
