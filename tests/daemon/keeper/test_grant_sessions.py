@@ -12,8 +12,9 @@ import pytest
 
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.session.demand import Requester, Trigger
-from mayfly.shared.errors import AccessDenied, ConfigChanged, ScreenLocked
+from mayfly.shared.errors import AccessDenied, ConfigChanged, ScreenLocked, SessionEnded
 from mayfly.shared.grant import GrantOrder, Narrowing
+from mayfly.shared.stages import Stage as Told
 from support.engine import CHAIN, HERE, HOUR, LOCKED, NO, WITH_ROLE, at, config, key, role
 from support.stage import Stage, code, fetch, in_words, login, on_stage, outcome, staged
 
@@ -120,35 +121,51 @@ def test_a_session_that_lives_longer_than_ordered_is_not_taken(with_date: bool) 
     on_stage(WITH_ROLE, play)
 
 
-@staged(WITH_ROLE)
-async def test_nothing_is_handed_out_after_the_end(stage: Stage) -> None:
-    """AWS gives 15 min at least, so credentials may outlive their grant: nobody is given them then, nor new ones."""
-    granted(stage, HOUR)
-    stage.run()
-    await fetch(stage, "nsrc")
-    await asyncio.sleep(HOUR - 300)
-    assert 899 <= (await fetch(stage, SUBJECT)).expiration.timestamp() - stage.now().timestamp() <= 901
-    await asyncio.sleep(301)
-    asked = len(stage.asked)
-    assert stage.keeper.take(SUBJECT) is None
-    assert await stage.keeper.peek(SUBJECT) is None
-    error = await outcome(fetch(stage, SUBJECT))
-    assert "the grant 0000000a has ended" == error.message
-    assert error.message == (await outcome(login(stage, SUBJECT))).message
-    await asyncio.sleep(HOUR)
-    assert (asked, ["nsrc", "admin"]) == (len(stage.asked), stage.keeper._ledger.names)
+@pytest.mark.parametrize("is_looked_after", [True, False])
+def test_nothing_is_handed_out_after_the_end(is_looked_after: bool) -> None:
+    """AWS gives 15 min at least, so credentials may outlive their grant: nobody is given them then, nor new ones.
+
+    At the clock's next look they are dropped.
+    """
+
+    async def play(stage: Stage) -> None:
+        granted(stage, HOUR)
+        if is_looked_after:
+            stage.run()
+        await fetch(stage, "nsrc")
+        await asyncio.sleep(HOUR - 300)
+        narrow = await fetch(stage, SUBJECT)
+        assert 900 == round((narrow.expiration - stage.now()).total_seconds())
+        await asyncio.sleep(301)
+        asked = len(stage.asked)
+        assert [None, None] == [stage.keeper.take(SUBJECT), await stage.keeper.peek(SUBJECT)]
+        ended = "the grant 0000000a has ended"
+        assert [ended] * 2 == [(await outcome(get(stage, SUBJECT))).message for get in (fetch, login)]
+        await stage.keeper.look()
+        assert (asked, ["nsrc", "admin"]) == (len(stage.asked), stage.keeper._ledger.names)
+
+    on_stage(WITH_ROLE, play)
 
 
-@staged(WITH_ROLE)
-async def test_whoever_waits_when_the_grant_ends_is_told(stage: Stage) -> None:
-    """The exchange answers too late: what it brings is for nobody."""
-    await fetch(stage, "nsrc")
-    granted(stage, 30)
-    stage.run()
-    stage.takes_seconds = 60
-    assert "the grant 0000000a has ended" == (await outcome(fetch(stage, SUBJECT))).message
-    await asyncio.sleep(60)
-    assert SUBJECT not in stage.keeper._ledger.names
+@pytest.mark.parametrize("is_looked_after", [True, False])
+@pytest.mark.parametrize("is_warm", [True, False], ids=["in an exchange", "queued"])
+def test_whoever_waits_when_the_grant_ends_is_told(is_looked_after: bool, is_warm: bool) -> None:
+    """What the exchange brings is for nobody; and after a login that has taken too long it is not even asked."""
+
+    async def play(stage: Stage) -> None:
+        if is_warm:
+            await fetch(stage, "nsrc")
+        granted(stage, 30)
+        if is_looked_after:
+            stage.run()
+        stage.takes_seconds = 60
+        waiting = asyncio.ensure_future(outcome(fetch(stage, SUBJECT)))
+        await asyncio.sleep(65)
+        await stage.keeper.look()
+        assert "the grant 0000000a has ended" == (await waiting).message
+        assert (SUBJECT in stage.keeper._ledger.names, len(lives(stage))) == (False, int(is_warm))
+
+    on_stage(WITH_ROLE, play)
 
 
 @staged(WITH_ROLE)
@@ -367,6 +384,39 @@ def test_its_profiles_lock_counts(on_lock: str) -> None:
         assert "Credentials" == code(await outcome(fetch(stage, SUBJECT)))
 
     on_stage(config(nsrc=key(), admin=role("nsrc", on_lock=on_lock)), play)
+
+
+@staged(WITH_ROLE)
+async def test_a_source_that_aws_rejects_is_not_held_against_its_grants(stage: Stage) -> None:
+    """AWS refuses to assume from the session, and then the session: the next client may try from the next one."""
+    await fetch(stage, "nsrc")
+    granted(stage)
+    stage.outcomes[SUBJECT] = stage.identity = SessionEnded("revoked")
+    assert "SessionEnded" == code(await outcome(fetch(stage, SUBJECT)))
+    await asyncio.sleep(5)
+    stage.outcomes.clear()
+    assert "Credentials" == code(await outcome(fetch(stage, SUBJECT)))
+    assert 2 == len(stage.logins())
+
+
+@staged(WITH_ROLE)
+async def test_what_is_dropped_does_not_outlive_a_kill(stage: Stage) -> None:
+    """The sessions are stored at once, without it."""
+    granted(stage)
+    await fetch(stage, SUBJECT)
+    heard: list[bool] = []
+    stage.keeper._ledger._on_change = lambda: heard.append(SUBJECT.encode() in stage.keeper.snapshot())
+    stage.keeper.dismiss(SUBJECT, REVOKED)
+    assert [False] == heard
+
+
+@staged(WITH_ROLE)
+async def test_what_a_grant_waits_for_is_told_by_its_subject(stage: Stage) -> None:
+    """Of a login below it, too; nothing is told of the role, for which nobody waits."""
+    granted(stage)
+    stage.script = lambda request: [Told(name="aws", profiles=request.profiles), *stage._answers(request)]  # type: ignore[list-item] # an exchange tells stages, too
+    await fetch(stage, SUBJECT)
+    assert [["nsrc", SUBJECT], [SUBJECT]] == [facts["profiles"] for facts in stage.log.told("exchange.stage_reached")]
 
 
 @staged(WITH_ROLE)

@@ -180,7 +180,8 @@ class Renewals:
     def _for_client(self, name: str, asking: Asking) -> Answer:
         """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
         now = self._clock()
-        if self._ledger.phase(name, now) is Phase.FRESH and self._ledger[name].lasts(asking.min_life_seconds, now):
+        is_enough = self._ledger.usable(name, now) and self._ledger[name].lasts(asking.min_life_seconds, now)
+        if is_enough and self._ledger.phase(name, now) is Phase.FRESH:
             return answered(None)
         return self._want_for_client(name, asking) or self._refused(name)
 
