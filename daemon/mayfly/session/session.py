@@ -110,11 +110,12 @@ class Session(Record):
             and age >= min(JOIN_MIN_AGE_SECONDS, self.life_seconds() / 10)
         )
 
-    def may_join_grants(self, policy: RefreshPolicy, now: datetime) -> bool:
+    def may_join_grants(self, policy: RefreshPolicy, scene: Scene, now: datetime) -> bool:
         """True if the session of a grant is renewed together with that of another grant, which is due now."""
+        if screen_lock.is_dropped(policy.on_lock, scene) or self._is_past_use(policy, Trigger.CLOCK, now):
+            return False
         until_due = self.left_seconds(now) - self.window_seconds(policy)
-        is_due_soon = self.is_renewed_by_clock(policy) and until_due <= TOGETHER_SECONDS
-        return is_due_soon and self.last_error is None and not self._is_past_use(policy, Trigger.CLOCK, now)
+        return self.is_renewed_by_clock(policy) and self.last_error is None and until_due <= TOGETHER_SECONDS
 
     def refusal(self, policy: RefreshPolicy, scene: Scene) -> MayflyError | None:
         """The reason why `may_renew` was False: the locked screen, or else the last failure."""

@@ -1,7 +1,8 @@
 """The links of all sessions, grants' among them: a grant's session stands where that of its role stands.
 
 Laws: (1) a grant's session has its grant's own name (`grant.subject`), which no profile can have; (2) no session stands
-on it; (3) a grant that nobody uses costs its row here, and nothing else: the clock does not come by.
+on it, and no profile shares it, as none shares that of its role; (3) a grant that nobody uses costs its row here, and
+nothing else: the clock does not come by.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import hashlib
 import json
 
 from datetime import datetime
+
+import attrs
 
 from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.daemon.keeper.grant_session import GrantSession
@@ -95,7 +98,8 @@ class Links:
 
     def chain(self, name: str) -> tuple[str, ...]:
         """The sessions from the one that needs a login up to `name`."""
-        return (*self._of_config.chain(self._kept_like(name))[:-1], name)
+        found = self._grants.get(name)
+        return (*self._of_config.chain(found.profile)[:-1], name) if found else self._of_config.chain(name)
 
     def above(self, name: str) -> list[str]:
         """The profiles' roles whose chain `name` is in."""
@@ -103,18 +107,16 @@ class Links:
 
     def asks_human(self, name: str) -> bool:
         """True if a login for `name` may raise a prompt."""
-        return self._of_config.asks_human(self._kept_like(name))
+        found = self._grants.get(name)
+        return self._of_config.asks_human(found.profile if found else name)
 
     def policy(self, name: str, *, asks_human: bool) -> RefreshPolicy:
         """How the session is renewed: a grant's as the grant says, as for its profile else."""
-        like, found = self._kept_like(name), self._grants.get(name)
-        return RefreshPolicy(
-            mode=found.refresh if found else self._of_config.mode(like),
-            asks_human=asks_human,
-            on_lock=self._of_config.on_lock(like),
-            top_up=found is None and self._of_config.is_topped_up(like),
-            ends_at=found.ends_at if found else None,
-        )
+        found = self._grants.get(name)
+        if found is None:
+            return self._of_config.policy(name, asks_human=asks_human)
+        like = self._of_config.policy(found.profile, asks_human=asks_human)
+        return attrs.evolve(like, mode=found.refresh, top_up=False, ends_at=found.ends_at)
 
     def on_lock(self, name: str) -> str:
         """The `on_lock` of a profile, or of a grant's profile. One that is gone hands nothing out anyway."""
@@ -139,8 +141,3 @@ class Links:
         found = self._grants.get(name)
         is_same = found and config.origins.get(found.profile) == self._config.origins[found.profile]
         return name if is_same else None
-
-    def _kept_like(self, name: str) -> str:
-        """The session of a profile that stands where `name` does."""
-        found = self._grants.get(name)
-        return self._of_config.name_of(found.profile) if found else name

@@ -92,8 +92,9 @@ class Ledger:
         return name in self._sessions or self.links.grant(name) is not None
 
     def __getitem__(self, name: str) -> Session:
-        is_unused_grant = name not in self._sessions and self.links.grant(name)
-        return Session() if is_unused_grant else self._sessions[name]
+        if name not in self._sessions and self.links.grant(name):
+            return Session()
+        return self._sessions[name]
 
     def __setitem__(self, name: str, session: Session) -> None:
         """Change a session: the only place. Calls `on_change` after changes that a restart must not undo."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
+
 from mayfly.config.model import Config
 from mayfly.config.values import ON_LOCK, REFRESH_MODES
+from mayfly.session.demand import RefreshPolicy
 
 
 class ConfigLinks:
@@ -18,22 +21,29 @@ class ConfigLinks:
             for link in chain[:-1]:
                 self._above[link].append(name)
         self._asks_human = {name: config.asks_human(name) for name in self.names}
-        self._modes: dict[str, str] = {}
-        self._on_lock: dict[str, str] = {}
-        self._topped_up: set[str] = set()
-        self._note_keeping(config)
+        self._policies = {
+            (name, asks_human): attrs.evolve(policy, asks_human=asks_human)
+            for name, policy in self._kept(config).items()
+            for asks_human in (False, True)
+        }
         self._by_origin: dict[str, list[str]] = {}
         for name in self.names:
             self._by_origin.setdefault(config.origins[name], []).append(name)
 
-    def _note_keeping(self, config: Config) -> None:
-        """Of the profiles that share a session, the strongest mode counts, and the strictest lock."""
+    def _kept(self, config: Config) -> dict[str, RefreshPolicy]:
+        """How each session is kept. Of the profiles that share it the strongest mode counts, and the strictest lock."""
+        kept: dict[str, RefreshPolicy] = {}
         for profile, name in self._names.items():
             found = config.profiles[profile]
             mode = found.refresh or ("while-used" if self._asks_human[name] else "always")
-            self._modes[name] = min(mode, self._modes.get(name, mode), key=REFRESH_MODES.index)
-            self._on_lock[name] = max(found.on_lock, self._on_lock.get(name, found.on_lock), key=ON_LOCK.index)
-            self._topped_up |= {name} if found.top_up else set()
+            before = kept.get(name, RefreshPolicy(mode=mode, asks_human=False, on_lock=found.on_lock))
+            kept[name] = attrs.evolve(
+                before,
+                mode=min(mode, before.mode, key=REFRESH_MODES.index),
+                on_lock=max(found.on_lock, before.on_lock, key=ON_LOCK.index),
+                top_up=found.top_up or before.top_up,
+            )
+        return kept
 
     def current_name(self, config: Config, name: str) -> str | None:
         """The present name of the session `name` of `config`; None if its origin is no longer configured."""
@@ -56,14 +66,6 @@ class ConfigLinks:
         """True if a login for `name` may raise a prompt."""
         return self._asks_human[name]
 
-    def mode(self, name: str) -> str:
-        """How the session is renewed: always, while-used or on-demand."""
-        return self._modes[name]
-
-    def on_lock(self, name: str) -> str:
-        """What a lock of the screen does to the session."""
-        return self._on_lock[name]
-
-    def is_topped_up(self, name: str) -> bool:
-        """True if the session is renewed at the beginning of a day in whose course it would end."""
-        return name in self._topped_up
+    def policy(self, name: str, *, asks_human: bool) -> RefreshPolicy:
+        """How the session is renewed, and what a lock of the screen does to it."""
+        return self._policies[name, asks_human]

@@ -137,9 +137,9 @@ class Renewals:
     def join_grants(self, now: datetime) -> None:
         """A grant's session is renewed now: renew those of other grants that are due soon, by the same exchange."""
         for name in self._ledger.names:
-            policy = self._ledger.policy(name, now)
             is_free = self._ledger.links.grant(name) and name not in self._wanted and self._ledger.has_source(name, now)
-            if is_free and self._ledger[name].may_join_grants(policy, now):
+            policy, scene = self._ledger.policy(name, now), self._presence.scene
+            if is_free and self._ledger[name].may_join_grants(policy, scene, now):
                 self._lanes.want(name)
 
     # Tasks
