@@ -339,4 +339,4 @@ class Grants(RuleBasedStateMachine):
 
 
 TestGrants = Grants.TestCase
-TestGrants.settings = settings(max_examples=75, stateful_step_count=20)
+TestGrants.settings = settings(max_examples=40, stateful_step_count=20)
