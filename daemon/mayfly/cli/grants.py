@@ -21,8 +21,8 @@ from mayfly.shared.text import printable
 TAKES_CONFIG = False
 
 _HEADS = ("ID", "LABEL", "PROFILE", "MAY DO", "AS", "ENDS IN", "USES", "LAST USED BY")
-# The columns that give way where the terminal is narrow, the first one first, and how far.
-_SHRINKING = {7: 8, 3: 9, 1: 6, 2: 6}
+# The columns that give way where the terminal is narrow, and how far: the first one first, and each a second time.
+_SHRINKING = ((7, 8), (3, 9), (1, 6), (2, 6), (7, 4), (3, 6), (1, 4), (2, 4))
 _GAP = "  "
 
 
@@ -52,7 +52,7 @@ def table(found: Sequence[Row], now: datetime, columns: int | None) -> list[str]
     widths = [max(width_of(line[place]) for line in lines) for place in range(len(_HEADS))]
     if columns is not None:
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - columns
-        for place, least in _SHRINKING.items():
+        for place, least in _SHRINKING:
             given = min(max(0, over), max(0, widths[place] - least))
             widths[place] -= given
             over -= given

@@ -30,7 +30,7 @@ COMMANDS = (
     ("serve", "serve", "run the daemon in the foreground"),
     ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),
-    ("grant", "grant.grant", "give a program a profile's credentials for a while, narrowed, and take them back"),
+    ("grant", "grant.grant", "give a program credentials for a while, perhaps narrowed"),
     ("grants", "grants", "list the grants: who has what, and until when"),
     ("revoke", "revoke", "end a grant now"),
     ("approve", "approve", "let a grant that asks have its credentials"),

@@ -250,7 +250,8 @@ async def test_the_grant_ends_with_its_parent(world: World, granting: Granter) -
 
 async def test_the_command_does_not_hold_the_connection(world: World, granting: Granter) -> None:
     """No descriptor of ours is the command's."""
-    done = await world.run("grant", "nsrc", "--", "sh", "-c", "ls /proc/self/fd")
+    line = (sys.executable, "-m", "mayfly", "grant", "nsrc", "--", "sh", "-c", "ls /proc/self/fd")
+    done = await world.run_program(*line)
 
     assert ["0", "1", "2", "3"] == done.out.split()
 

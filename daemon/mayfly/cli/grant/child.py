@@ -28,10 +28,12 @@ _FORWARDED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
     signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
     signal.SIGCONT,
 )
-# A terminal sends these to all processes of the group in the foreground, so the command has them already.
-_OF_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH}
+# A terminal sends these to all processes of a group, so the command has them already. Where they stop it, we follow.
+_OF_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH}
 # Python ignores these two, and the command would inherit that: `yes | head` would not end.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
