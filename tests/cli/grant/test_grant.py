@@ -245,6 +245,7 @@ async def test_the_grant_ends_with_its_parent(world: World, granting: Granter) -
     await granting.until_held()
 
     os.kill(pid, signal.SIGTERM)
+    assert -signal.SIGKILL == (await ended(process))[0]
     assert [] == granting.bodies(*END)
 
 
