@@ -11,9 +11,9 @@ from typing import NamedTuple
 from mayfly.cli import daemon_calls, speech
 from mayfly.cli.durations import format_duration, format_time
 from mayfly.cli.grant import rows
+from mayfly.cli.grant.granted import instant
 from mayfly.cli.grant.rows import Row
 from mayfly.shared import grant
-from mayfly.shared.credentials import parse_instant
 from mayfly.shared.text import printable
 
 
@@ -69,7 +69,7 @@ def _end(row: Row) -> Revoked | None:
         name, until = tree.get("session_name"), tree.get("outlives_until")
         # A name that the config gives is that of others, too.
         own = name if name == grant.session_name(row.label, row.id) else None
-        return Revoked(row, own, parse_instant(until) if until else None)
+        return Revoked(row, own, instant(until) if until else None)
 
 
 def _say_what_goes_on(ended: list[Revoked], *, is_policy_printed: bool) -> None:

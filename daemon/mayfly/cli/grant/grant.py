@@ -32,20 +32,23 @@ mayfly grant PROFILE [--for 1h] [--read-only | --view-only | --policy-arn ARN ..
                     [--shell posix|fish|pwsh|json] [--config FILE] [-- CMD ...]"""
 
 ABOUT = """\
-For coding agents, MCP servers, builds and containers. CMD gets credentials of PROFILE and of no other: variables and
-files that lead to others are taken away. The grant ends with CMD, at its time, or by 'mayfly revoke'. What AWS has
-issued by then works for up to 15 minutes more (with --as env: to its end), and no policy but IAM's can stop that.
+For coding agents, MCP servers, builds and containers. CMD gets credentials of PROFILE and of no
+other: variables and files that lead to others are taken away. The grant ends with CMD, at its
+time, or by 'mayfly revoke'. What AWS has issued by then works for up to 15 minutes more (with
+--as env: to its end); only a policy in IAM ends that, which 'mayfly revoke --policy' prints.
 
   mayfly grant admin --read-only -- claude
-  eval "$(mayfly grant admin --for 8h --policy-arn arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess)"
+  eval "$(mayfly grant admin --for 8h --view-only)"
 
---read-only is AWS's ReadOnlyAccess, which still reads your data: objects, tables, parameters. --view-only
-(ViewOnlyAccess) lists and describes, and reads no data. --policy-arn and --policy say exactly what is allowed.
-Each can only narrow what the role allows.
+--read-only is AWS's ReadOnlyAccess, which still reads your data: objects, tables, parameters.
+--view-only (ViewOnlyAccess) lists and describes, and reads no data. --policy-arn and --policy say
+exactly what is allowed. Each of them can only narrow what the role allows.
 
 Ends as CMD ends; 127 if there is no such command, 126 if it cannot be run."""
 
 _NOT_DONE = "; nothing was granted"
+# Where a person is asked before anything is delivered, and the daemon tells no other stage.
+_ASKING = {"": "asking for your yes on the desktop, or by 'mayfly approve' ({names})"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,8 +143,14 @@ def _ask(body: bytes, given: argparse.Namespace) -> Granted:
     """Have the daemon make the grant; raises Stop. Where AWS or a person is asked first, it waits."""
     not_done = f"; {given.command[0]} was not run" if given.command else _NOT_DONE
     call = daemon_calls.send("POST", "/grants", None, body)
-    waiting = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "not_done": not_done}
-    return granted(daemon_calls.waited_answer(call, given.profile, **waiting))
+    body = daemon_calls.waited_answer(
+        call,
+        given.profile,
+        lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS,
+        not_done=not_done,
+        other=_ASKING if given.ask and given.delivery in {order.FILE, order.ENV} else None,
+    )
+    return granted(body)
 
 
 def _run_command(command: list[str], chosen: Target, made: Granted) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mayfly.cli import daemon_calls, speech
 from mayfly.cli.durations import format_duration
-from mayfly.shared.credentials import parse_instant
+from mayfly.cli.grant.granted import instant
 
 
 # In the order of `mayfly grants --json`.
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     def seconds_left(self, now: datetime) -> float:
         """Until its end."""
         with daemon_calls.understood():
-            return (parse_instant(self.tree["ends_at"]) - now).total_seconds()
+            return (instant(self.tree["ends_at"]) - now).total_seconds()
 
     def last_used_by(self) -> str:
         """The program that used it last, or asked for it; "" if none has."""
