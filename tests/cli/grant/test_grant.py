@@ -145,6 +145,7 @@ async def test_a_refusal_runs_nothing(world: World, granting: Granter) -> None:
         (UNKNOWN_PATH, 1, "hint: restart it, as by: systemctl --user restart mayfly.service\n"),
         ((404, {"code": "UnknownProfile", "message": "no"}), 1, ""),
         ((200, {"id": ID}), 1, "the daemon's answer makes no sense"),
+        ((200, {"id": "../status"}), 1, "the daemon's answer makes no sense"),
     ]
     for answer, code, said in answers:
         granting.answers["POST /grants"] = answer
@@ -226,7 +227,7 @@ async def test_signals_are_the_commands(world: World, granting: Granter, name: s
 async def test_an_ignored_signal_stays_ignored(world: World, granting: Granter) -> None:
     """`nohup mayfly grant` is nohup for the command, too; and no signal is blocked in it."""
     script = "trap '' HUP; exec \"$@\""
-    show = ("sh", "-c", 'grep -E "Sig(Ign|Blk)" /proc/self/status')
+    show = ("grep", "-E", "Sig(Ign|Blk)", "/proc/self/status")
     inner = (sys.executable, "-m", "mayfly", "grant", "nsrc", "--", *show)
     done = await world.run_program("sh", "-c", script, "sh", *inner)
 

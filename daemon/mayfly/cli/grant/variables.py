@@ -67,8 +67,9 @@ HARMLESS_PREFIX = "AWS_ENDPOINT_URL_"
 # So that `mayfly env --off` in a command that is a shell can undo what `exec` would have set.
 MARKS = frozenset(environment.MARK + name for name in (*environment.REGIONS, *environment.NO_PROXIES))
 
-# For every SDK an empty file. boto3 and Java take it for a missing one, the others read no byte of it. Nobody can write
-# into it, as a command could into a file of ours (`aws configure set`), for the next grant to find.
+# For every SDK an empty file (tried with boto3, the AWS CLI, and the SDKs for JavaScript, Go, Java, Rust and C++).
+# JavaScript v2 fails on a missing one where AWS_SDK_LOAD_CONFIG is set. Nobody can write into this one, as a command
+# could into a file of ours (`aws configure set`), for the next grant to find.
 EMPTY_FILE = os.devnull
 
 
