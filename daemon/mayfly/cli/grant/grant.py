@@ -196,7 +196,13 @@ def _print(shell: str, chosen: Target, made: Granted) -> int:
     elif not chosen.region and shadows.default_region(os.environ):
         chosen = chosen._replace(fallback_region=None)
     changes = variables.of_shell(os.environ, chosen, made)
-    sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))
+    try:
+        sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))
+        sys.stdout.flush()
+    except OSError:
+        # Nobody has got the token, and nobody else can give it.
+        end(made.id)
+        raise
     if made.delivery in {order.ENDPOINT, order.SOCKET}:
         for text in shadows.find(environment.applied(os.environ, changes)):
             speech.warning(text)
