@@ -295,21 +295,28 @@ async def test_a_restart_of_the_daemon_costs_nothing(world: World, granting: Gra
     assert 2 == len(granting.bodies(*HOLD))
 
 
-async def test_a_grant_that_ends_before_its_command_is_told_once(world: World, granting: Granter) -> None:
+@pytest.mark.parametrize(
+    ("last", "times", "reason"),
+    [(b'{"ended": "revoked"}\n', 1, "the grant has ended (revoked)"), (b"", 2, "there is no such grant")],
+)
+async def test_a_grant_that_ends_before_its_command_is_told_once(
+    world: World, granting: Granter, last: bytes, times: int, reason: str
+) -> None:
     """The command goes on: it may be in the middle of work that needs no credentials."""
     process = await start(world, "sh", "-c", "echo up; exec sleep 60")
     await line_of(process)
     await granting.until_held(ID)
     granting.answers[" ".join(HOLD)] = UNKNOWN_GRANT
+    granting.held[ID].write(last)
     granting.held[ID].close()
-    await granting.until(*HOLD, times=2)
+    await granting.until(*HOLD, times=times)
     assert process.stderr is not None
     said = (await process.stderr.readline()).decode()
     process.terminate()
 
-    assert f"mayfly: warning: sh ({ID}) gets no more credentials: there is no such grant\n" == said
+    assert f"mayfly: warning: sh ({ID}) gets no more credentials: {reason}\n" == said
     assert (-signal.SIGTERM, "", "") == await ended(process)
-    assert 2 == len(granting.bodies(*HOLD))
+    assert times == len(granting.bodies(*HOLD))
 
 
 # Inside.

@@ -219,8 +219,6 @@ def _say(made: Granted) -> None:
     rest = format_duration((made.ends_at - now).total_seconds())
     until = f"until {format_time(made.ends_at, now)} ({rest})"
     speech.say(f"granted {made.profile} to {made.label}, {until}; its id is {made.id}")
-    if made.credentials:
-        speech.say("AWS takes these credentials until they expire: to revoke the grant takes none of them back")
-    elif made.outlives_seconds:
+    if made.outlives_seconds and not made.credentials:  # of those the daemon has warned
         speech.say(f"what AWS has issued by the end may work {format_duration(made.outlives_seconds)} longer")
     speech.hint(f"to end it: mayfly revoke {made.id}   (this shell: mayfly env --off)")

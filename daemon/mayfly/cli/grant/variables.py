@@ -130,7 +130,9 @@ def _way(grant: Granted, target: Target) -> dict[str, str]:
         return grant.credentials
     if not (grant.token or grant.token_path):
         return {}
-    token = {environment.TOKEN: grant.token} if grant.token else {environment.TOKEN_FILE: grant.token_path or ""}
+    # Where there is a file it was asked for: SDKs that take either prefer the token itself.
+    is_file = grant.token_path is not None
+    token = {environment.TOKEN_FILE if is_file else environment.TOKEN: grant.token_path or grant.token or ""}
     return {environment.URL: f"http://127.0.0.1:{target.port}/credentials/{target.profile}"} | token
 
 
