@@ -174,13 +174,14 @@ def _run_command(command: list[str], chosen: Target, made: Granted) -> int:
         child = Child(command, variables.of_command(os.environ, _with_own_region(chosen), made))
         ended = child.wait(look)
     finally:
-        end(made.id)
+        # The daemon logs that the command has ended, and not that somebody has revoked the grant.
         hold.close()
+        end(made.id)
     return ended.become()
 
 
 def end(grant_id: str) -> None:
-    """End a grant that is over in any case: the daemon would notice, a moment later."""
+    """End a grant that is over in any case, and know that it has ended: its token opens nothing any more."""
     with suppress(speech.Stop):
         daemon_calls.replied(daemon_calls.send("DELETE", f"/grants/{grant_id}", answer_seconds=2))
 
