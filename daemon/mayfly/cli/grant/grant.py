@@ -34,8 +34,9 @@ mayfly grant PROFILE [--for 1h] [--read-only | --view-only | --policy-arn ARN ..
 ABOUT = """\
 For coding agents, MCP servers, builds and containers. CMD gets credentials of PROFILE and of no
 other: variables and files that lead to others are taken away. The grant ends with CMD, at its
-time, or by 'mayfly revoke'. What AWS has issued by then works for up to 15 minutes more (with
---as env: to its end); only a policy in IAM ends that, which 'mayfly revoke --policy' prints.
+time, or by 'mayfly revoke'. What AWS has issued to a role's grant may work for 15 minutes after
+its time, or 30 minutes after an earlier end (with --as env: until it expires). Only a policy in
+IAM ends that: 'mayfly revoke --policy' prints it.
 
   mayfly grant admin --read-only -- claude
   eval "$(mayfly grant admin --for 8h --view-only)"
