@@ -1,6 +1,6 @@
 # Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
 
-_shtab_mayfly_subparsers=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_subparsers=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate relay completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
 _shtab_mayfly_init_option_strings=(-h --help --config --item --otp-item --field --profile --region --no-roles --account --token-file --connect-token-file --mfa-id --yes --force --install --aws-config --login)
@@ -21,6 +21,7 @@ _shtab_mayfly_install_option_strings=(-h --help --config --now --dry-run --envir
 _shtab_mayfly_uninstall_option_strings=(-h --help --purge)
 _shtab_mayfly_reload_option_strings=(-h --help)
 _shtab_mayfly_rotate_option_strings=(-h --help --config)
+_shtab_mayfly_relay_option_strings=(-h --help --listen --to)
 _shtab_mayfly_completion_option_strings=(-h --help --config)
 _shtab_mayfly_help_option_strings=(-h --help)
 _shtab_mayfly_option_strings=(-h --help --version)
@@ -51,8 +52,8 @@ _shtab_mayfly_completion___config_COMPGEN=_shtab_compgen_files
 
 _shtab_mayfly_env___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
-_shtab_mayfly_help_pos_0_choices=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
-_shtab_mayfly_pos_0_choices=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_help_pos_0_choices=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate relay completion)
+_shtab_mayfly_pos_0_choices=(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate relay completion help)
 
 _shtab_mayfly_demo__h_nargs=0
 _shtab_mayfly_demo___help_nargs=0
@@ -123,6 +124,8 @@ _shtab_mayfly_reload___help_nargs=0
 _shtab_mayfly_rotate_pos_0_nargs='*'
 _shtab_mayfly_rotate__h_nargs=0
 _shtab_mayfly_rotate___help_nargs=0
+_shtab_mayfly_relay__h_nargs=0
+_shtab_mayfly_relay___help_nargs=0
 _shtab_mayfly_completion__h_nargs=0
 _shtab_mayfly_completion___help_nargs=0
 _shtab_mayfly_help__h_nargs=0

@@ -41,7 +41,7 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
+set -g _shtab_mayfly_commands demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate relay completion help
 set -g _shtab_mayfly_opts_with_value --account --browser --config --connect-token-file --environment-d --field --item --launchctl-setenv --listen --mfa-id --min-life --otp-item --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
@@ -153,10 +153,14 @@ complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' 
 complete -c mayfly -n '_shtab_mayfly_using rotate' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using rotate' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using rotate; and test $_shtab_mayfly_npos -ge 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: all'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a relay -d 'Carry bytes from a container to the daemon, unchanged.'
+complete -c mayfly -n '_shtab_mayfly_using relay' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using relay' -l listen -x -d 'where clients connect, on the loopback interface; port 0: a free one, which is printed'
+complete -c mayfly -n '_shtab_mayfly_using relay' -l to -x -d 'where the daemon or a grant'"'"'s socket is; it need not be there yet'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a completion -d 'Print what a shell evaluates to complete mayfly'"'"'s words.'
 complete -c mayfly -n '_shtab_mayfly_using completion' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate relay completion" -d command

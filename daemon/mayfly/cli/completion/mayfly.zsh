@@ -18,6 +18,7 @@ _shtab_mayfly_commands() {
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
     prompt:'Print a profile and its time left for a shell'"'"'s prompt.'
+    relay:'Carry bytes from a container to the daemon, unchanged.'
     reload:'Have the daemon read its changed config.'
     rotate:'Make new tokens, so that the old ones open nothing.'
     serve:'Run the daemon in the foreground.'
@@ -131,7 +132,7 @@ _shtab_mayfly_forget_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate relay completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -200,6 +201,15 @@ _shtab_mayfly_prompt_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_prompt_defaults_added=0
+
+_shtab_mayfly_relay_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--listen[where clients connect, on the loopback interface\; port 0\: a free one, which is printed]:127.0.0.1:PORT:"
+  "--to[where the daemon or a grant\'s socket is\; it need not be there yet]:unix:PATH|tcp:HOST:PORT:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_relay_defaults_added=0
 
 _shtab_mayfly_reload_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -286,6 +296,7 @@ _shtab_mayfly() {
         install) _arguments -C -s $_shtab_mayfly_install_options ;;
         login) _arguments -C -s $_shtab_mayfly_login_options ;;
         prompt) _arguments -C -s $_shtab_mayfly_prompt_options ;;
+        relay) _arguments -C -s $_shtab_mayfly_relay_options ;;
         reload) _arguments -C -s $_shtab_mayfly_reload_options ;;
         rotate) _arguments -C -s $_shtab_mayfly_rotate_options ;;
         serve) _arguments -C -s $_shtab_mayfly_serve_options ;;
