@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 
@@ -18,6 +19,17 @@ from support.relays import forwarding
 from support.world import SEED_TOML, World
 
 
+# Podman, for which these images are this machine's own programs, and which gives the relay no network but lo.
+PODMAN = """
+import json, os, sys
+podman, image = json.loads(os.environ["STAND_IN"])
+words = sys.argv[1:]
+cut = next((at for at, word in enumerate(words) if word in {"python:3-alpine", "example/app"}), None)
+if cut:
+    alone = ["--network=none"] if "-d" in words else []
+    words = [words[0], *alone, *words[1:cut], *image, *words[cut + 1 :]]
+os.execvp(podman[0], [*podman, *words])
+"""
 # For each line that it reads, an SDK that has just started finds credentials.
 CLIENT = """
 import os, sys, boto3
@@ -91,3 +103,30 @@ async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Co
         relay.terminate()
 
         assert 0 == await relay.wait()
+
+
+@pytest.mark.slow
+async def test_the_recipe_for_podman_runs(world: World, engine: Containers, open_folder: Path) -> None:
+    """Pasted as it is printed, in the place of a grant and of an image what this machine has: it gets credentials."""
+    programs = {"podman": PODMAN, "mayfly": 'import os, sys; os.execvp("sh", sys.argv[sys.argv.index("sh") :])'}
+    for name, text in programs.items():
+        (open_folder / name).write_text(f"#!{sys.executable} -IS\n{text}")
+        (open_folder / name).chmod(0o755)
+    folder = open_folder / "grant"
+    folder.mkdir(mode=0o711)
+    client = (sys.executable, "-c", CLIENT)
+    text = (await world.run("recipe", "podman", "nsrc", "--", "example/app", *client)).out
+    text = text.replace("run --rm --net", "run --rm -i --net")  # the client reads
+    async with world.serve(), forwarding(folder / "s", world.port):
+        key = (await world.get()).json["AccessKeyId"]
+        env = os.environ | {
+            "PATH": f"{open_folder}:{os.environ['PATH']}",
+            "STAND_IN": json.dumps([containers.PODMAN, engine.image(*containers.python())]),
+            # What the grant sets.
+            "MAYFLY_GRANT": containers.Containers.new_name(),
+            "MAYFLY_SOCKET": str(folder / "s"),
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(world.run_dir / "tokens/nsrc"),
+        }
+        ended = await world.run_program("sh", "-c", text, env=env, stdin=b"\n")
+
+    assert (0, f"0 ['lo']\n{key}\n", "") == (ended.code, ended.out, ended.err)

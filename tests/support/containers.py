@@ -31,6 +31,8 @@ NO_NETWORK = "none"
 PORT = 9170
 INSIDE = "/run/mayfly"
 
+PODMAN = (shutil.which("podman") or "podman", "--runtime", shutil.which("runc") or "runc", "--log-level", "error")
+
 _TRY_SECONDS = 60
 _TOP = ("bin", "sbin", "lib", "lib64")
 _SYSTEM = ("/usr", "/etc/alternatives", "/etc/ssl", *map(str, Path("/etc").glob("java-*")))
@@ -80,15 +82,18 @@ class Containers:
         `mounts` are what it sees, by the path there; `paths` it sees where they are; all is read-only. `env` are names
         of variables, or `NAME=VALUE`.
         """
-        seen = {path: path for path in map(str, (*self._shared, *paths))}
-        seen |= {where: str(what) for where, what in (mounts or {}).items()}
         options = (
-            *("podman", "--runtime", shutil.which("runc") or "runc", "--log-level", "error"),
-            *("run", "--rm", "--interactive", f"--name={name or self.new_name()}", f"--network={network}", *_LIMITS),
+            *("--rm", "--interactive", f"--name={name or self.new_name()}", f"--network={network}"),
             *(f"--user={USER}:{USER}", "--cap-drop=all", "--security-opt=no-new-privileges", "--read-only"),
+            *(f"--volume={what}:{where}:ro" for where, what in (mounts or {}).items()),
+            *(f"--env={one}" for one in env),
         )
-        volumes = (f"--volume={what}:{where}:ro" for where, what in seen.items())
-        return [*options, *volumes, *(f"--env={one}" for one in env), "--rootfs", str(self._root), *command]
+        return [*PODMAN, "run", *options, *self.image(*paths), *command]
+
+    def image(self, *paths: Path | str) -> list[str]:
+        """The last options of `podman run`, in the place of an image; `paths` are seen where they are, read-only."""
+        seen = dict.fromkeys(map(str, (*self._shared, *paths)))
+        return [*_LIMITS, *(f"--volume={path}:{path}:ro" for path in seen), "--rootfs", str(self._root)]
 
     @staticmethod
     def new_name() -> str:
@@ -133,7 +138,7 @@ async def sidecar(engine: Containers, folder: Path) -> AsyncIterator[tuple[str, 
 
 async def _removed(name: str) -> None:
     remover = await asyncio.create_subprocess_exec(
-        *("podman", "--log-level", "error", "rm", "--force", "--time=0", name), stdout=DEVNULL, stderr=DEVNULL
+        *PODMAN, "rm", "--force", "--time=0", name, stdout=DEVNULL, stderr=DEVNULL
     )
     async with asyncio.timeout(PATIENCE_SECONDS):
         await remover.wait()

@@ -44,7 +44,7 @@ def _start(wanted: Wanted) -> str:
     """What starts the relay, anew each time; without a grant it says so."""
     folder = "" if wanted.is_desktop else ' -v "$(dirname "$MAYFLY_SOCKET"):/run/mayfly:ro"'
     return (
-        f'test -n "$MAYFLY_GRANT" || {{ echo "start it in a grant: mayfly recipe devcontainer PROFILE" >&2; exit 1; }}; '
+        'test -n "$MAYFLY_GRANT" || { echo "start it in a grant: mayfly recipe devcontainer PROFILE" >&2; exit 1; }; '
         f"docker rm -f {NAME} >/dev/null 2>&1; "
         f"docker run -d --name {NAME} --user 65534 --read-only --cap-drop ALL --security-opt label=disable "
         f"-v {shell(f'{relay_file()}:/relay.py:ro')}{folder} {RELAY_IMAGE} {shell(*wanted.relay)}"
