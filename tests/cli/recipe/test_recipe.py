@@ -17,11 +17,14 @@ import yaml
 
 from tests.generate.commands import all_commands
 
+import mayfly
+
 from mayfly.cli.recipe.recipe import KINDS
 from support.relays import FILE
 from support.world import SEED_TOML, Ended, World
 
 
+REPOSITORY = Path(mayfly.__file__).parents[2]
 NARROWED = ("--for", "8h", "--read-only", "--label", "Bob", "--ask")
 GRANT = ["grant", "nsrc", *NARROWED]
 URL = "http://127.0.0.1:9170/credentials/nsrc"
@@ -258,3 +261,14 @@ async def test_a_path_with_a_blank_and_a_quote_is_quoted(world: World) -> None:
     _, called = await pasted(world, text)
 
     assert ["--policy", str(policy)] == called.words("mayfly")[2:4]
+
+
+async def test_the_page_about_containers_shows_what_compose_gets(world: World) -> None:
+    """Line by line, but for where Mayfly is installed."""
+    world.write_toml(SEED_TOML.replace("profiles.nsrc", "profiles.admin"))
+    page = (REPOSITORY / "docs/containers.md").read_text()
+    shown = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    ended = await world.run("recipe", "compose", "admin", "--read-only")
+
+    assert shown
+    assert ended.out == shown[1].replace("/usr/lib/mayfly/relay.py", str(FILE))
