@@ -60,6 +60,12 @@ async def _echo(reader: Reader, writer: Writer) -> None:
     await writer.drain()
 
 
+async def _echo_lines(reader: Reader, writer: Writer) -> None:
+    with closing(writer):
+        while line := await reader.readline():
+            writer.write(line)
+
+
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0"])
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
 async def test_bytes_pass_unchanged_and_each_end_is_passed_on(path: Path, listen: str, kind: str) -> None:
@@ -147,12 +153,8 @@ def _resident(pid: int) -> int:
 async def test_a_client_waits_for_a_daemon_that_restarts(path: Path) -> None:
     """The daemon's end is the client's; the next client connects before the new daemon listens, and is served."""
 
-    async def serve(reader: Reader, writer: Writer) -> None:
-        while line := await reader.readline():
-            writer.write(line)
-
     async with relaying(f"unix:{path}") as running:
-        async with daemon(path, serve):
+        async with daemon(path, _echo_lines):
             first, first_writer = await running.dial()
             first_writer.write(b"one\n")
             assert b"one\n" == await first.readline()
@@ -163,8 +165,26 @@ async def test_a_client_waits_for_a_daemon_that_restarts(path: Path) -> None:
         reader, writer = await running.dial()
         writer.write(b"two\n")
         await asyncio.sleep(0.5)
-        async with daemon(path, serve):
+        async with daemon(path, _echo_lines):
             assert b"two\n" == await reader.readline()
+
+
+@linux_only
+async def test_a_daemon_with_a_full_queue_gets_all_of_them(path: Path) -> None:
+    """Who does not get into the queue of a daemon that is busy tries again, and loses nothing."""
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(str(path))
+        busy.listen(1)
+        async with relaying(f"unix:{path}") as running:
+            dialled = [await running.dial() for _ in range(5)]
+            for number, (_, writer) in enumerate(dialled):
+                writer.write(f"{number}\n".encode())
+            await asyncio.sleep(0.3)
+            server = await asyncio.start_unix_server(_echo_lines, sock=busy)
+            for number, (reader, _) in enumerate(dialled):
+                assert f"{number}\n".encode() == await reader.readline()
+            server.close()
+            await running.hang_up()
 
 
 @pytest.mark.slow
