@@ -221,7 +221,7 @@ async def test_every_line_of_mayfly_in_a_recipe_is_one_that_it_takes(world: Worl
     token.write_text("a" * 43)
     ended = await recipe(world, kind, "--view-only")
     _, parsers = all_commands()
-    lines = re.findall(r"(?<![-\w/.])mayfly ([a-z][a-z-]+ [^\n\"#'\\]*)", ended.out + ended.err)
+    lines = re.findall(r"(?<![-\w/.])mayfly ([a-z][a-z-]+ [^\n\"#'\\)]*)", ended.out + ended.err)
     known = [words for words in map(shlex.split, lines) if words[0] in parsers]
 
     assert "a" * 43 not in ended.out + ended.err
