@@ -78,9 +78,13 @@ if TYPE_CHECKING:
         ConfigInvalid,
         ExchangeFailed,
         ExchangePending,
+        GrantEnded,
+        GrantNotAllowed,
+        GrantRefused,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
+        UnknownGrant,
     )
 
 __all__ = [
@@ -105,6 +109,9 @@ __all__ = [
     "ExchangeFailed",
     "ExchangePending",
     "FieldNotFound",
+    "GrantEnded",
+    "GrantNotAllowed",
+    "GrantRefused",
     "IntegrationOff",
     "ItemAmbiguous",
     "ItemNotFound",
@@ -131,6 +138,7 @@ __all__ = [
     "SecretKeyWrong",
     "ServiceAccountRejected",
     "SessionEnded",
+    "UnknownGrant",
     "VaultNotFound",
     "leaves",
 ]
