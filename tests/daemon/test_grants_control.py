@@ -101,7 +101,7 @@ async def test_a_grant_is_made_used_listed_and_revoked(world: World) -> None:
 
     _is_new_grant(made, path)
     assert ("claude", 3, "none", False) == (row["label"], row["uses"], row["state"], row["held"])
-    assert row["last_used_by"] and row["last_used_at"] < row["ends_at"] == made["ends_at"]
+    assert (made["ends_at"], True) == (row["ends_at"], bool(row["last_used_by"]))
     assert (made["id"], own.json["Expiration"]) == (ended.json["id"], ended.json["outlives_until"])
     assert (401, "GrantEnded") == (refused.status, refused.json["code"])
     assert "this grant has ended: it was revoked" in refused.json["message"]
