@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from support.desks import Screen, put_program
 from support.raw import Reply, dial, dial_unix, filled, get
 from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World
 
@@ -31,6 +32,8 @@ source_profile = "nsrc"
 role_arn = "arn:aws:iam::{SEED_ACCOUNT}:role/Each"
 mfa = "each"
 """
+# Without MFA, a second login need not wait for the next one-time password.
+CODELESS = "".join(line for line in SEED_TOML.splitlines(keepends=True) if not line.startswith(("otp", "mfa_id")))
 READ_ONLY = {"words": "read-only", "policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 
 
@@ -134,6 +137,7 @@ def _is_new_grant(made: dict[str, Any], path: Path) -> None:
 
 async def test_a_grant_goes_on_in_the_next_daemon(world: World) -> None:
     """After a stop and after a kill; without a secret in the file, and without those whose time is over."""
+    world.write_toml(CODELESS)
     async with world.serve() as daemon:
         await world.get()
         first, second = await grant(world, label="first"), await grant(world, label="second")
@@ -200,12 +204,12 @@ async def test_a_grants_json_that_cannot_be_used_is_passed_over(world: World) ->
 
 async def test_a_reload_ends_the_grants_of_what_changed(world: World) -> None:
     """Those of unchanged profiles stay; `rotate` and `forget` end none."""
-    other = SEED_TOML.replace("nsrc]", "other]")
-    world.write_toml(SEED_TOML + other)
+    other = CODELESS.replace("nsrc]", "other]")
+    world.write_toml(CODELESS + other)
     async with world.serve() as daemon:
         await world.get()
         stays, changes = await grant(world), await grant(world, profile="other")
-        world.write_toml(SEED_TOML + other + "duration_seconds = 7200\n")
+        world.write_toml(CODELESS + other + "duration_seconds = 7200\n")
         assert 200 == (await ask(world, "POST", "/reload")).status
         gone = await world.get("/credentials/other", token=changes["token"])
         assert 0 == (await world.run("rotate")).code
@@ -221,6 +225,7 @@ async def test_a_reload_ends_the_grants_of_what_changed(world: World) -> None:
 
 async def test_a_held_grant_ends_with_the_connection_that_holds_it(world: World) -> None:
     """Not with the daemon's: the next one waits for its command to come again. Who holds it is told how it ends."""
+    world.write_toml(CODELESS)
     async with world.serve() as daemon:
         await world.get()
         made = await grant(world, held=True)
@@ -317,3 +322,56 @@ async def test_what_the_rules_refuse_is_400_with_a_sentence(world: World) -> Non
     assert (400, "GrantRefused") == (refused.status, refused.json["code"])
     assert [] == daemon.events("request.failed") == daemon.events("exchange.started")
     assert [] == [*(world.run_dir / "grants").glob("*")]
+
+
+# As notify-send 0.8: a question is up until the test has written the answer.
+QUESTION = """case "$*" in *--wait*) while ! [ -e {answer} ]; do sleep 0.05; done; cat {answer} ;; esac"""
+
+
+async def test_a_grant_that_asks_waits_for_a_yes_and_takes_a_no(world: World) -> None:
+    """Its client is kept alive while the question is up, as for a cold login; after a no it is 403 for ever."""
+    answer = world.folder / "answer"
+    calls = put_program(world.op.parent, "notify-send", QUESTION.format(answer=answer))
+    async with world.serve() as daemon:
+        await world.get()
+        made, second = [await grant(world, label=label, ask=True) for label in ("claude", "codex")]
+        async with dial(world.port) as line:
+            line.send(
+                filled(get("/credentials/nsrc", "Authorization: {token}"), port=str(world.port), token=made["token"])
+            )
+            assert 100 == (await line.reply()).status
+            await daemon.event("grant.asked")
+            answer.write_text("allow\n")
+            while (reply := await line.reply()).status == 100:
+                pass
+        answer.write_text("deny\n")
+        denied = [await world.get(token=second["token"]) for _ in range(2)]
+        approved = await ask(world, "POST", f"/grants/{second['id']}/approve")
+        assert (200, "") == await fetch(world, made["token"])
+        later = await ask(world, "POST", f"/grants/{made['id']}/deny")
+        assert (403, "GrantNotAllowed") == await fetch(world, made["token"])
+        rows = await listed(world)
+
+    assert (200, 200) == (reply.status, later.status)
+    assert [(403, "GrantNotAllowed")] * 2 == [(one.status, one.json["code"]) for one in denied]
+    assert (403, "GrantNotAllowed") == (approved.status, approved.json["code"])
+    assert ["denied", "denied"] == [row["state"] for row in rows]
+    assert 2 == len([row for row in calls.read_text().splitlines() if row.endswith(", for 1 h")])
+    assert "(claude) wants nsrc, for 1 h" in calls.read_text()
+
+
+async def test_a_terminal_s_yes_counts_and_a_locked_screen_shows_no_question(world: World) -> None:
+    """`approve` is for whoever sits at another screen; the question waits for the unlock."""
+    calls = put_program(world.op.parent, "notify-send", "exit 0")
+    screen = Screen(world.op.parent)
+    async with world.serve():
+        await world.get()
+        made = await grant(world, ask=True)
+        screen.lock()
+        locked = await world.get(token=made["token"])
+        assert 200 == (await ask(world, "POST", f"/grants/{made['id']}/approve")).status
+        assert (200, "") == await fetch(world, made["token"])
+
+    assert (403, "GrantNotAllowed") == (locked.status, locked.json["code"])
+    assert f"mayfly approve {made['id']}" in locked.json["message"]
+    assert "--wait" not in (calls.read_text() if calls.exists() else "")

@@ -90,8 +90,12 @@ async def _by_notification(question: str) -> bool | None:
 
 
 async def _by_zenity(question: str) -> bool | None:
-    """zenity(1) exits with 0 for the first button. Without --no-markup the text would be Pango's markup."""
-    words = f"--title={TITLE}", "--no-markup", f"--text={question}", "--ok-label=Allow", "--cancel-label=Deny"
+    """zenity(1) exits with 0 for the first button. Without --no-markup the text would be Pango's markup.
+
+    It resolves the escapes of C in the text all the same (g_strcompress in src/msg.c).
+    """
+    text = question.replace("\\", "\\\\")
+    words = f"--title={TITLE}", "--no-markup", f"--text={text}", "--ok-label=Allow", "--cancel-label=Deny"
     return await _by_dialog("zenity", "--question", *words, "--default-cancel", f"--timeout={QUESTION_SECONDS}")
 
 

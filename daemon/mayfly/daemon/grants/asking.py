@@ -15,6 +15,8 @@ from mayfly.shared.text import printable
 
 
 _PROGRAM_LETTERS = 64
+# A program names itself. Desktops take care of it, too; this is for those that do not.
+_MARKUP = str.maketrans(dict.fromkeys("<>&\\", "?"))
 
 
 class Asking:
@@ -99,7 +101,7 @@ def denied(grant: Grant) -> GrantNotAllowed:
 
 def question(grant: Grant, program: str) -> str:
     """`claude (label) wants admin, read-only, for 1 h`: in one line, and no letter of it is markup."""
-    who = printable(program)[:_PROGRAM_LETTERS].replace("<", "?").replace("&", "?") or "a program"
+    who = printable(program)[:_PROGRAM_LETTERS].translate(_MARKUP) or "a program"
     narrowed = f", {grant.words}" if grant.words else ""
     return f"{who} ({grant.label}) wants {grant.profile}{narrowed}, for {length(grant.seconds)}"
 

@@ -86,8 +86,9 @@ class Registry:
         return len(self._grants)
 
     def all(self) -> list[Grant]:
-        """Every grant, the oldest first."""
-        return list(self._grants.values())
+        """Every grant in force, the oldest first."""
+        now = self._clock()
+        return [grant for grant in self._grants.values() if grant.is_in_force(now)]
 
     def named(self, grant_id: str) -> Grant:
         """The grant with this ID; raises UnknownGrant."""
@@ -139,6 +140,7 @@ class Registry:
         return Made(grant, token, token_path, paths, credentials, [])
 
     def _check_room(self, order: Order) -> None:
+        self.look()
         if len(self._grants) >= rules.MAX_GRANTS:
             raise GrantRefused(f"there are {rules.MAX_GRANTS} grants, which is the most", hint="mayfly grants")
         self._outside.check_room(order, self._grants.values())
@@ -253,7 +255,7 @@ class Registry:
 
     def adopt(self, config: Config) -> None:
         """A changed config comes into force: end the grants of profiles that changed, or went."""
-        for grant in self.all():
+        for grant in list(self._grants.values()):
             if config.origins.get(grant.profile) != grant.origin:
                 self.end(grant, RELOAD)
 
