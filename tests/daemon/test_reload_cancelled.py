@@ -120,7 +120,7 @@ async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper
     new = tokens.rotate_token("nsrc")
     async with asyncio.timeout(30):
         problems = await ours.tokens()
-    is_open = grants.find(new, "nsrc", NOON)
+    is_open = bool(grants.find(new, "nsrc", NOON))
     slow.go.set()
     await reloading
 

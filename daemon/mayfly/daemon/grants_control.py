@@ -1,4 +1,4 @@
-"""The routes of grants on the control socket; the bodies and answers are in docs/control.md.
+"""The routes of grants on the control socket. The body of the first is in grants/order.py.
 
 POST   /grants               make a grant
 GET    /grants               all grants in force

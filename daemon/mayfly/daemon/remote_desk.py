@@ -68,7 +68,7 @@ class RemoteDesk:
 
     async def ask(self, question: str) -> bool | None:
         """By the desk."""
-        answer = await self._ask({"question": "ask", "text": question}, PATIENCE_SECONDS + QUESTION_SECONDS)
+        answer = await self._ask({"question": "ask", "text": question}, person_seconds=QUESTION_SECONDS)
         return answer if isinstance(answer, bool) else None
 
     async def caller(self, inode: int) -> Caller | None:
@@ -79,9 +79,9 @@ class RemoteDesk:
         """As the desk knows it."""
         return _caller(await self._ask({"question": "process", "pid": pid}))
 
-    async def _ask(self, question: dict[str, Any], patience_seconds: float = PATIENCE_SECONDS) -> Any:
-        """The answer; None where there is none."""
-        kind = question["question"]
+    async def _ask(self, question: dict[str, Any], *, person_seconds: float = 0) -> Any:
+        """The answer; None where there is none. `person_seconds`: how long a person may think about it."""
+        kind, patience_seconds = question["question"], PATIENCE_SECONDS + person_seconds
         try:
             async with asyncio.timeout(patience_seconds):
                 answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")

@@ -310,13 +310,13 @@ async def test_a_grant_that_asks_is_closed_until_a_person_says_yes(hall: Hall) -
     """All its clients wait for one question, in one's own words; after the yes nobody is asked again."""
     grant = (await hall.make("admin", label="claude", narrowing=READ_ONLY, asks=True)).grant
     assert not grant.is_allowed
-    waiting = [asyncio.create_task(hall.grants.allow(grant, inode)) for inode in (7, 8)]
+    waiting = [asyncio.create_task(hall.grants.allow(grant, Requester(inode))) for inode in (7, 8)]
     while not hall.desk.asked:
         await asyncio.sleep(0)
     hall.desk.answer = True
     hall.desk.answered.set()
     await asyncio.gather(*waiting)
-    await hall.grants.allow(grant, 9)
+    await hall.grants.allow(grant, Requester(9))
 
     assert ["terraform (claude) wants admin, read-only, for 1 h"] == hall.desk.asked
     assert (Ask.ALLOWED, 1) == (grant.ask, len(hall.log.told("grant.allowed")))

@@ -46,7 +46,7 @@ class Endpoint:
     """Answers `GET /credentials/PROFILE` and `GET /healthz`.
 
     `tokens_renewed` reads the tokens on disk if they have changed, and returns True if a client must be judged again.
-    `allow` returns when a person has allowed a grant that asks, for the client at a socket (its inode, 0 if unknown).
+    `allow` returns when a person has allowed a grant that asks, for the process that asks.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Endpoint:
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
         tokens_renewed: Callable[[], Awaitable[bool]],
-        allow: Callable[[Grant, int], Awaitable[None]],
+        allow: Callable[[Grant, Requester], Awaitable[None]],
     ) -> None:
         self._keeper = keeper
         self._tokens_renewed = tokens_renewed
@@ -165,7 +165,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 if not grant.is_allowed:
-                    await self._allow(grant, requester.inode)
+                    await self._allow(grant, requester)
                     # It may have ended while a person was asked.
                     self._checks.run(request)
                 credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants.table import Ask, Grant
 from mayfly.daemon.tasks import Tasks
+from mayfly.session.demand import NOBODY, Requester
 from mayfly.shared.desk import Desk, Presence
 from mayfly.shared.errors import GrantNotAllowed, MayflyError
 from mayfly.shared.text import printable
@@ -29,27 +30,26 @@ class Asking:
         self._on_change = on_change
         self._asked: dict[Grant, asyncio.Task[MayflyError | None]] = {}
 
-    async def allow(self, grant: Grant, inode: int = 0, pid: int = 0) -> None:
+    async def allow(self, grant: Grant, requester: Requester = NOBODY) -> None:
         """Return if the grant may be used. Raises GrantNotAllowed after a no, and where nobody can be asked now.
 
         All clients of the grant share one question; cancelling the call does not take it back.
         """
         problem = None
         if grant.ask is Ask.ASKING:
-            asked = self._asked.get(grant) or self._tasks.start(self._ask(grant, inode, pid))
+            asked = self._asked.get(grant) or self._tasks.start(self._ask(grant, requester))
             self._asked[grant] = asked
             await asyncio.wait([asked])
             problem = None if asked.cancelled() else asked.result()
         if not grant.is_allowed:
             raise problem or denied(grant)
 
-    async def _ask(self, grant: Grant, inode: int, pid: int) -> MayflyError | None:
+    async def _ask(self, grant: Grant, requester: Requester) -> MayflyError | None:
         """Ask a person, and take the answer. Returns why nobody can be asked now."""
         try:
             if (await self._desk.scene()).presence is Presence.LOCKED:
                 return _unasked(grant, "the screen is locked", f"unlock it and try again, or {_approve(grant)}")
-            caller = await (self._desk.caller(inode) if inode else self._desk.process(pid)) if inode or pid else None
-            program = caller.program if caller else ""
+            program = await self._program(requester)
             self._events.info(
                 "grant.asked", grant=grant.id, label=grant.label, profile=grant.profile, program=program or None
             )
@@ -60,6 +60,15 @@ class Asking:
             return _unasked(grant, "the desktop shows no question", _approve(grant))
         self.say(grant, is_allowed=answer)
         return None
+
+    async def _program(self, requester: Requester) -> str:
+        """The name of the program that asks, "" where it is not known."""
+        caller = None
+        if requester.inode:
+            caller = await self._desk.caller(requester.inode)
+        elif requester.pid:
+            caller = await self._desk.process(requester.pid)
+        return caller.program if caller else ""
 
     def say(self, grant: Grant, *, is_allowed: bool) -> None:
         """A person says yes or no; raises GrantNotAllowed for a yes after a no."""

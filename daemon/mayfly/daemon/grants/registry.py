@@ -34,6 +34,7 @@ from mayfly.daemon.grants.table import (
     ended_error,
 )
 from mayfly.daemon.tasks import Tasks
+from mayfly.session.demand import NOBODY, Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import GrantRefused, MayflyError, UnknownGrant
@@ -176,7 +177,7 @@ class Registry:
         """Those that must be there before the grant is: what cannot ask later, and where AWS may refuse."""
         is_given_now = grant.delivery in (FILE, ENV)
         if is_given_now:
-            await self._asking.allow(grant, pid=pid)
+            await self._asking.allow(grant, Requester(pid=pid))
         if is_given_now or (grant.is_held and narrowing.is_narrowed(grant.narrowing)):
             found = await self._sessions.first(grant, pid)
             return found if is_given_now else None
@@ -189,10 +190,9 @@ class Registry:
 
     # Used
 
-    async def allow(self, grant: Grant, inode: int = 0) -> None:
-        """Return if a client of the grant, at the socket `inode`, may have credentials; raises GrantNotAllowed."""
-        if not grant.is_allowed:
-            await self._asking.allow(grant, inode)
+    async def allow(self, grant: Grant, requester: Requester = NOBODY) -> None:
+        """Return if a client of the grant may have credentials, perhaps after a question; raises GrantNotAllowed."""
+        await self._asking.allow(grant, requester)
 
     def say(self, grant: Grant, *, is_allowed: bool) -> None:
         """A person has decided on a grant that asks. Raises GrantNotAllowed for a yes after a no."""
