@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -55,6 +56,17 @@ def test_the_wheel_has_all_that_an_installation_needs(dist: Path) -> None:
     ]
     assert [] == [name for name in wanted if name not in files]
     assert [] == [name for name in files if name.startswith(("tests/", "docs/")) or "__pycache__" in name]
+
+
+def test_an_index_shows_a_readme_without_dead_links(dist: Path) -> None:
+    """The README is whole, but for links into the repository, of which the text is left."""
+    shown = members(dist)[f"{NAME}.dist-info/METADATA"].decode().partition("\n\n")[2]
+    links = re.findall(r"\]\(([^)]*)\)", shown)
+
+    assert [] == [link for link in links if not link.startswith(("https://", "#"))]
+    assert "docs/getting-started.md has it for a shell plugin's item" in shown
+    assert "\n## " in shown
+    assert "![" not in shown
 
 
 def test_the_sdist_builds_the_same_wheel(dist: Path, tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.shared import errors, wire
+from mayfly.shared import errors, grant, wire
 from mayfly.shared.credentials import KEY_ID_CHARACTERS, Credentials, container_body, process_body
 from mayfly.shared.errors import ExchangeFailed, MayflyError, leaves
+from mayfly.shared.grant import GrantOrder, Narrowing
+from mayfly.shared.plain_request import plain_login
 from mayfly.shared.stages import STAGES, Stage
 from mayfly.shared.wire import Identity, Request, Result
 
@@ -34,11 +36,19 @@ CREDENTIALS = st.builds(
     account_id=st.none() | WORDS,
     arn=st.none() | WORDS,
 )
+NAMES = WORDS.filter(lambda name: "@" not in name)
+SUBJECTS = st.builds(grant.subject, NAMES, st.from_regex(r"[0-9a-f]{8}", fullmatch=True))
+ORDERS = st.builds(
+    GrantOrder,
+    label=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", fullmatch=True),
+    seconds=st.integers(),
+    narrowing=st.builds(Narrowing, st.none() | WORDS, st.lists(WORDS, max_size=3).map(tuple)),
+)
 REQUESTS = st.builds(
     Request,
     kind=st.sampled_from(wire.KINDS),
     digest=WORDS,
-    profiles=st.lists(WORDS, unique=True, max_size=5).map(tuple),
+    profiles=st.lists(NAMES, unique=True, max_size=5).map(tuple),
     sessions=st.dictionaries(WORDS, CREDENTIALS, max_size=3),
     with_stages=st.booleans(),
 )
@@ -65,6 +75,16 @@ ERROR: dict[str, Any] = json.loads(wire.result_bytes(Result(profile="nsrc", outc
 def test_a_request_survives_the_way(request: Request) -> None:
     """What the daemon asks is what the exchange reads."""
     assert request == wire.parse_request(wire.request_bytes(request))
+
+
+@settings(deadline=None)
+@given(request=REQUESTS, grants=st.dictionaries(SUBJECTS, ORDERS, min_size=1, max_size=3))
+def test_orders_for_grants_survive_the_way(request: Request, grants: dict[str, GrantOrder]) -> None:
+    """They stand beside the profiles of an assume, under the names of their sessions."""
+    asked = attrs.evolve(request, kind="assume", profiles=(*request.profiles, *grants), grants=grants)
+
+    assert asked == wire.parse_request(wire.request_bytes(asked))
+    assert asked.profiles == asked.subjects
 
 
 @settings(deadline=None)
@@ -301,3 +321,75 @@ def test_stages_are_asked_for_by_one_word() -> None:
     for value in (False, None, 1, "true"):
         with pytest.raises(ValueError, match="stages"):
             wire.parse_request(_but(json.loads(wire.request_bytes(plain)), stages=value))
+
+
+# Orders for grants
+
+SUBJECT = "admin@1a2b3c4d"
+ORDER = GrantOrder(label="claude", seconds=900, narrowing=Narrowing('{"Statement": []}', ("arn:1", "arn:2")))
+ORDERED: dict[str, Any] = json.loads(
+    wire.request_bytes(
+        Request(kind="assume", digest="d", profiles=(SUBJECT, "admin"), sessions={}, grants={SUBJECT: ORDER})
+    )
+)
+
+
+def _with_order(subject: str = SUBJECT, **changes: Any) -> dict[str, Any]:
+    """Changes of the request: its only order is another one, under the name of `subject`."""
+    return {"profiles": [subject, "admin"], "grants": {subject: ORDERED["grants"][SUBJECT] | changes}}
+
+
+NO_ORDERS: dict[str, dict[str, Any]] = {
+    "no table": {"grants": [SUBJECT]},
+    "nothing": {"grants": None},
+    "an empty table": {"grants": {}, "profiles": ["admin"]},
+    "a login": {"kind": "login"},
+    "a verify": {"kind": "verify"},
+    "an order without its subject": {"profiles": ["admin"]},
+    "a subject without an order": {"profiles": [SUBJECT, "admin@00000000"]},
+    "an order for a profile": _with_order("admin"),
+    "an order of nothing": {"grants": {SUBJECT: None}},
+    "an order as a list": {"grants": {SUBJECT: list(ORDERED["grants"][SUBJECT])}},
+    **{
+        f"the id {odd!r}": _with_order(f"admin@{odd}")
+        for odd in ("1A2B3C4D", "1a2b3c4", "1a2b3c4d5", "1a2b3c4d\n", "../../ab")
+    },
+    "two ids": _with_order("admin@1a2b3c4d@1a2b3c4d"),
+    **{
+        f"the label {odd!r}": _with_order(label=odd)
+        for odd in ("", "-a", "a b", "a/b", "a@b", "a+b", "a\n", "ä", "a" * 33, None, 1, ["a"])
+    },
+    **{f"{odd!r} for seconds": _with_order(seconds=odd) for odd in (True, 900.0, "900", None, [900])},
+    **{f"{odd!r} for a policy": _with_order(policy=odd) for odd in (True, 1, {"Statement": []}, [])},
+    **{f"{odd!r} for ARNs": _with_order(policy_arns=odd) for odd in (None, "arn:1", [1], [None], {"arn:1": 1})},
+    **{
+        f"{key} in an order": _with_order(**{key: "x"})
+        for key in ("role_arn", "session_name", "tags", "external_id", "source_identity", "duration_seconds", "id")
+    },
+    "an order without seconds": {
+        "grants": {SUBJECT: {key: value for key, value in ORDERED["grants"][SUBJECT].items() if key != "seconds"}}
+    },
+}
+
+
+@pytest.mark.parametrize("changes", NO_ORDERS.values(), ids=NO_ORDERS.keys())
+def test_what_is_no_order_is_no_request(changes: dict[str, Any]) -> None:
+    """An order has a label, seconds and a narrowing, and nothing else; it stands in an assume, beside its subject."""
+    assert {SUBJECT: ORDER} == wire.parse_request(_but(ORDERED)).grants
+
+    with pytest.raises((ValueError, TypeError)):
+        wire.parse_request(_but(ORDERED, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"kind": "login"}, {"kind": "login", "grants": {}, "profiles": ["admin"]}, {"kind": "login", "grants": None}],
+    ids=str,
+)
+def test_an_order_is_no_plain_login(changes: dict[str, Any]) -> None:
+    """`op` does not start early for a request that has to do with grants, nor for a login of a grant's session."""
+    no_orders = {key: value for key, value in ORDERED.items() if key != "grants"} | {"kind": "login"}
+
+    assert plain_login(_but(ORDERED, **changes)) is None
+    assert plain_login(_but(no_orders)) is None
+    assert plain_login(_but(no_orders, profiles=["admin"])) is not None

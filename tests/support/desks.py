@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mayfly.desk.__main__ import serve
+from mayfly.shared.ancestry import Agent
 from mayfly.shared.desk import Caller, Presence, Scene
 
 
@@ -22,6 +23,9 @@ class FakeDesk:
         self.told: list[tuple[str, str]] = []
         self.answer: bool | None = None
         self.asked: list[str] = []
+        # By inode or pid; and which of them were looked at.
+        self.agents: dict[int, Agent] = {}
+        self.looked: list[int] = []
 
     def notes(self) -> list[str]:
         return []
@@ -47,6 +51,10 @@ class FakeDesk:
 
     async def process(self, pid: int) -> Caller | None:
         return Caller(pid, "aws by curl") if pid else None
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        self.looked.append(inode or pid)
+        return self.agents.get(inode or pid)
 
 
 @asynccontextmanager

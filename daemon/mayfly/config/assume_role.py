@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NewType
 
 from mayfly.config import strict_json
+from mayfly.shared.grant import MAX_POLICY_CHARACTERS
 
 
 RoleSessionName = NewType("RoleSessionName", str)
@@ -23,8 +24,6 @@ PolicyArn = NewType("PolicyArn", str)
 TagKey = NewType("TagKey", str)
 TagValue = NewType("TagValue", str)
 
-MAX_POLICY_CHARACTERS = 2048
-MAX_POLICY_ARNS = 10
 MAX_TAGS = 50
 
 # Any partition is accepted, because AWS adds new ones. No part of a path is empty.

@@ -44,6 +44,7 @@ class Fetch(NamedTuple):
     program: str | None
     agent: str
     at: datetime
+    acting_agent: str | None = None
 
 
 class _HandOut(NamedTuple):
@@ -54,6 +55,7 @@ class _HandOut(NamedTuple):
     agent: str
     at: datetime
     session_age_seconds: int
+    acting_agent: str | None = None
 
 
 class Audit:
@@ -91,14 +93,23 @@ class Audit:
             self._tasks.spawn(self._look_up(inode))
 
     async def note(
-        self, profile: str, user_agent: str, inode: int | None, *, pid: int = 0, grant: Grant | None = None
+        self,
+        profile: str,
+        user_agent: str,
+        inode: int | None,
+        *,
+        pid: int = 0,
+        grant: Grant | None = None,
+        acting_agent: str | None = None,
     ) -> None:
         """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`, by a `grant`.
+
+        `acting_agent` is the coding agent that the process works for, if that was looked up.
 
         Returns within PATIENCE_SECONDS, also where the desk is slow or fails.
         """
         age_seconds = round(self._age_seconds(grant.session if grant else profile))
-        given = _HandOut(profile, grant, product(user_agent), self._clock(), age_seconds)
+        given = _HandOut(profile, grant, product(user_agent), self._clock(), age_seconds, acting_agent)
         if inode is not None and inode in self._callers:
             self._log(given, self._callers[inode])
         elif inode is None and not pid:
@@ -168,7 +179,7 @@ class Audit:
             self._logged_at.clear()
         self._logged_at[key] = given.at
         pid, program = (caller.pid, printable(caller.program)) if caller else (None, None)
-        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at))
+        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at, given.acting_agent))
         self._tell(given, grant, pid, program)
         return True
 
@@ -181,6 +192,7 @@ class Audit:
                 program=program,
                 agent=given.agent,
                 session_age_seconds=given.session_age_seconds,
+                acting_agent=given.acting_agent,
             )
         else:
             self._events.info(
@@ -192,6 +204,7 @@ class Audit:
                 program=program,
                 agent=given.agent,
                 session_age_seconds=given.session_age_seconds,
+                acting_agent=given.acting_agent,
             )
 
 

@@ -31,6 +31,7 @@ import attrs
 
 from aiohttp import web
 
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.event_stream import EventStream
 from mayfly.daemon.events import Events
@@ -67,6 +68,7 @@ class Control:
         keeper: Keeper,
         events: Events,
         audit: Audit,
+        agents: AgentPolicy,
         grants: GrantsControl,
         *,
         status: Callable[[], Awaitable[dict[str, Any]]],
@@ -76,6 +78,7 @@ class Control:
         self._keeper = keeper
         self._events = events
         self._audit = audit
+        self._agents = agents
         self._status = status
         self._shared_status = SharedAnswer(self._make_status)
         self._reload_config = reload_config
@@ -135,6 +138,7 @@ class Control:
     async def _process(self, call: Call) -> Answer:
         profile = call.profile
         requester = Requester(pid=call.pid)
+        await self._agents.session(profile, pid=call.pid)
         credentials = self._keeper.take(profile, requester)
         if credentials is None:
             with awaiting(call, call.profile):
@@ -143,6 +147,7 @@ class Control:
         return Answer(200, process_body(credentials))
 
     async def _peek(self, call: Call) -> Answer:
+        await self._agents.session(call.profile, pid=call.pid)
         credentials = await self._keeper.peek(call.profile)
         if credentials is None:
             return refusal(404, "NoSession", f"{call.profile} has no live credentials")
@@ -159,6 +164,7 @@ class Control:
         wish = await _wish(call.request)
         if wish.through_lock:
             raise BodyInvalid
+        await self._agents.session(call.profile, pid=call.pid)
         requester = Requester(pid=call.pid)
         with awaiting(call, call.profile):
             await self._keeper.obtain(call.profile, Trigger.CLIENT, requester, min_life_seconds=wish.min_life_seconds)

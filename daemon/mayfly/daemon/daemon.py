@@ -15,12 +15,14 @@ from mayfly import __version__
 from mayfly.config.model import Config
 from mayfly.daemon import descriptors, process, sockets
 from mayfly.daemon.admission import Admission, Peer
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
+from mayfly.daemon.endpoint.tokens import Tokens
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Registry, Table
+from mayfly.daemon.grants import Registry
 from mayfly.daemon.grants.sessions import Engine
 from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.acceptor import Acceptor
@@ -75,7 +77,6 @@ class Daemon:
         self._desk = desk
         self._events = Events(log)
         self._tasks = Tasks(self._events)
-        self._table = Table()
         self._admission = self._new_admission()
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
@@ -88,10 +89,12 @@ class Daemon:
             on_change=self._on_change,
         )
         # The cast goes when the keeper has `admit` and `dismiss`.
-        engine = cast(Engine, self._keeper)
-        self._grants = Registry(self._table, engine, desk, self._events, self._tasks, clock=clock)
+        self._grants = Registry(cast(Engine, self._keeper), desk, self._events, self._tasks, clock=clock)
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
+        )
+        self._agents = AgentPolicy(
+            desk, lambda: self._keeper.config, self._events, clock=clock, on_refusal=self._admission.refused
         )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._report = self._new_report(address, given_config)
@@ -117,7 +120,7 @@ class Daemon:
             self._manager,
             self._admission,
             self._audit,
-            self._desk,
+            lambda: [*self._desk.notes(), *self._agents.notes()],
             clock=self._clock,
             given_config=given_config,
         )
@@ -125,7 +128,7 @@ class Daemon:
     def _new_reload(self, given_config: str | None) -> Reload:
         return Reload(
             self._keeper,
-            self._table,
+            self._grants.table,
             self._events,
             self._tasks,
             find_config=lambda: paths.config_file(given_config),
@@ -178,7 +181,7 @@ class Daemon:
         if not inherited.control:
             life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
-        self._table.replace(ensure_digests(self._keeper.config.profiles))
+        self._grants.table.replace(ensure_digests(self._keeper.config.profiles))
         await self._grants.start()
         endpoint, control = self._endpoint_and_control()
         await life.enter_async_context(
@@ -189,19 +192,19 @@ class Daemon:
     def _endpoint_and_control(self) -> tuple[Endpoint, Control]:
         endpoint = Endpoint(
             self._keeper,
-            self._table,
+            Tokens(self._grants.table, self._reload.tokens_renewed, self._grants.allow),
             self._audit,
+            self._agents,
             RefusedClients(self._events, self._clock),
             clock=self._clock,
             on_refusal=self._admission.refused,
-            tokens_renewed=self._reload.tokens_renewed,
-            allow=self._grants.allow,
         )
         control = Control(
             self._keeper,
             self._events,
             self._audit,
-            GrantsControl(self._grants, self._keeper),
+            self._agents,
+            GrantsControl(self._grants, self._keeper, self._agents),
             status=lambda: self._report.status(self._grants.count),
             reload_config=self._reload.config,
             reload_tokens=self._reload.tokens,
@@ -215,7 +218,7 @@ class Daemon:
         """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""
         server = Server(
             handle,
-            on_fault=self._on_fault,
+            on_fault=lambda fault: self._events.error("request.failed", exc_info=fault),
             on_refusal=self._admission.refused,
             places=self._places,
             has_reserve=has_reserve,
@@ -283,9 +286,6 @@ class Daemon:
         if self.stop.is_set():
             os._exit(1)
         self.stop.set()
-
-    def _on_fault(self, fault: BaseException | None) -> None:
-        self._events.error("request.failed", exc_info=fault)
 
     # Drain
 

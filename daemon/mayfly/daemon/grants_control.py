@@ -18,6 +18,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from mayfly.config.model import RoleProfile
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.grants import Grant, Registry, order, rules
 from mayfly.daemon.grants.registry import Made
 from mayfly.daemon.grants.table import ENV, FILE
@@ -37,9 +38,10 @@ _HOLD_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Co
 class GrantsControl:
     """Answers the calls; `registry` does the work."""
 
-    def __init__(self, registry: Registry, keeper: Keeper) -> None:
+    def __init__(self, registry: Registry, keeper: Keeper, agents: AgentPolicy) -> None:
         self._registry = registry
         self._keeper = keeper
+        self._agents = agents
         self.routes: dict[str, Routes] = {
             "/grants": {"GET": self._list, "POST": self._make},
             "/grants/ID": {"DELETE": self._revoke},
@@ -59,6 +61,7 @@ class GrantsControl:
             return refusal(
                 404, "UnknownProfile", f"there is no profile {wanted.profile[:64]} in {self._keeper.config.source}"
             )
+        await self._agents.session(wanted.profile, pid=call.pid)
         with awaiting(call, wanted.profile):
             made = await self._registry.create(wanted, call.pid)
         if not cast(Connection, call.request.protocol).is_open:

@@ -57,6 +57,7 @@ def key_id(value: Any) -> Any:
 
 
 EVENTS: dict[str, dict[str, Kind]] = {
+    "agent.refused": {"profile": word, "acting_agent": text, "pid": number},
     "approval.wanted": {"profile": word, "inode": number, "pid": number},
     "audit.limited": {"times": number},
     "client.refused": {"profile": word, "code": word, "reason": text, "hint": text},
@@ -69,6 +70,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
         "pid": number,
         "program": text,
         "agent": text,
+        "acting_agent": text,
         "session_age_seconds": number,
     },
     "daemon.draining": {},

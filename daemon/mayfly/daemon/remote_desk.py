@@ -1,7 +1,7 @@
 """The desk behind a socket, for a daemon that is sealed off from the user's session.
 
-A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), and no process
-is found.
+A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), no process is
+found, and a process counts as an agent's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mayfly.shared.ancestry import UNKNOWN, Agent
 from mayfly.shared.desk import (
     ANSWER_SECONDS,
     MAX_LINE_BYTES,
@@ -78,6 +79,15 @@ class RemoteDesk:
     async def process(self, pid: int) -> Caller | None:
         """As the desk knows it."""
         return _caller(await self._ask({"question": "process", "pid": pid}))
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """As the desk finds it; UNKNOWN without an answer."""
+        match await self._ask({"question": "agent", "inode": inode, "pid": pid}):
+            case []:
+                return None
+            case [str(name), int(found)]:
+                return Agent(name, found)
+        return UNKNOWN
 
     async def _ask(self, question: dict[str, Any], *, person_seconds: float = 0) -> Any:
         """The answer; None where there is none. `person_seconds`: how long a person may think about it."""

@@ -31,6 +31,10 @@ async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
             answer = await desk.caller(int(question["inode"]))
         case "process":
             answer = await desk.process(int(question["pid"]))
+        case "agent":
+            found = await desk.agent(inode=int(question["inode"]), pid=int(question["pid"]))
+            # null is no answer, which is another thing than no agent.
+            answer = found or []
         case _:
             raise ValueError("no such question")
     return json.dumps(answer).encode() + b"\n"

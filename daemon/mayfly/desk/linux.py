@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mayfly.desk.platform_desk import PlatformDesk
 from mayfly.desk.programs import LATE, ask, is_there, run
+from mayfly.shared.ancestry import UNKNOWN, Agent, agent_of
 from mayfly.shared.desk import AWAY_SECONDS, QUESTION_SECONDS, TITLE, Caller, Presence
 from mayfly.shared.text import printable
 
@@ -66,6 +67,10 @@ class LinuxDesk(PlatformDesk):
     async def process(self, pid: int) -> Caller | None:
         """By /proc/PID and the /proc entries of its parents."""
         return await asyncio.to_thread(_find_process, pid)
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """By the environments of the process and its ancestors in /proc."""
+        return await asyncio.to_thread(_find_agent, inode) if inode else await asyncio.to_thread(agent_of, pid)
 
 
 def _can_ask() -> bool:
@@ -173,6 +178,18 @@ def _has_open(folder: Path, wanted: str) -> bool:
     finally:
         os.close(descriptors)
     return False
+
+
+def _find_agent(inode: int) -> Agent | None:
+    """The agent that the process at this socket works for; UNKNOWN if it is not there, or holds the socket no more."""
+    caller = _find_caller(inode)
+    if caller is None:
+        return UNKNOWN
+    found = agent_of(caller.pid)
+    try:
+        return found if _has_open(Path("/proc", str(caller.pid)), f"socket:[{inode}]") else UNKNOWN
+    except OSError:
+        return UNKNOWN
 
 
 def _find_process(pid: int) -> Caller | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mayfly.desk.platform_desk import PlatformDesk
 from mayfly.desk.programs import LATE, ask, is_there, run
+from mayfly.shared.ancestry import Agent
 from mayfly.shared.desk import AWAY_SECONDS, QUESTION_SECONDS, TITLE, Caller, Presence
 from mayfly.shared.text import printable
 
@@ -74,6 +75,11 @@ class MacDesk(PlatformDesk):
         """By `ps`."""
         name = await ask("ps", "-p", str(pid), "-o", "comm=")
         return Caller(pid, name.strip().rpartition("/")[2]) if name else None
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """None: agents are recognised on Linux only."""
+        del inode, pid
+        return None
 
 
 def presence_from(console: str, events: str, uid: int) -> Presence | None:

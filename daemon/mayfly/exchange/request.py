@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -12,11 +12,12 @@ from typing import NamedTuple
 import attrs
 
 from mayfly.config.load import load
-from mayfly.config.model import Config
+from mayfly.config.model import Config, RoleProfile
 from mayfly.exchange.early import Early
+from mayfly.exchange.grants import ordered_roles
 from mayfly.exchange.login import Login
 from mayfly.exchange.streams import print_error, write
-from mayfly.shared import hardening, paths, stages, wire
+from mayfly.shared import grant, hardening, paths, stages, wire
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ExchangeFailed, MayflyError
 from mayfly.shared.stages import Stage
@@ -100,9 +101,17 @@ def _config(request: Request, config_name: str | None) -> Config:
     config = load(paths.config_file(config_name))
     if config.digest != request.digest:
         raise ConfigChanged(f"{config.source} has changed since the daemon read it")
-    if any(name not in config.profiles for name in (*request.profiles, *request.sessions)):
+    if any(name not in config.profiles for name in _profiles_of(request)):
         raise ExchangeFailed("the request names a profile that is not configured")
     return config
+
+
+def _profiles_of(request: Request) -> Iterator[str]:
+    """The profiles that the request is about. A grant's session is ordered or verified, and never a source."""
+    for name in request.profiles:
+        yield grant.profile_of(name) if name in request.grants else name
+    for name in request.sessions:
+        yield grant.profile_of(name) if request.kind == "verify" else name
 
 
 def _login(request: Request, config: Config, tools: Tools, emit: Report) -> None:
@@ -126,15 +135,21 @@ def _login(request: Request, config: Config, tools: Tools, emit: Report) -> None
         )
         for new_credentials in login.run(names):
             roles = [name for name, base in bases.items() if name != base and base in new_credentials]
-            _assume_all(roles, {**request.sessions, **new_credentials}, config, tools, emit)
+            _assume_all(roles, {**request.sessions, **new_credentials}, config, tools, emit, ordered={})
 
 
 def _assume(request: Request, config: Config, tools: Tools, emit: Report) -> None:
-    _assume_all(request.profiles, request.sessions, config, tools, emit)
+    ordered = ordered_roles(request, config)
+    _assume_all(request.profiles, request.sessions, config, tools, emit, ordered)
 
 
 def _assume_all(
-    names: Sequence[str], sessions: Mapping[str, Credentials], config: Config, tools: Tools, emit: Report
+    names: Sequence[str],
+    sessions: Mapping[str, Credentials],
+    config: Config,
+    tools: Tools,
+    emit: Report,
+    ordered: Mapping[str, RoleProfile],
 ) -> None:
     if not names:
         return
@@ -144,7 +159,7 @@ def _assume_all(
     from mayfly.exchange.sts.roles import Roles
 
     hardening.forbid_dumping()
-    asyncio.run(Roles(config, os.environ, tools.clock, emit).run(names, sessions))
+    asyncio.run(Roles(config, os.environ, tools.clock, emit, ordered).run(names, sessions))
 
 
 def _verify(request: Request, config: Config, tools: Tools, emit: Report) -> None:

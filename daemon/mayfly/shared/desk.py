@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
+from mayfly.shared.ancestry import Agent
+
 
 ANSWER_SECONDS = 3
 # On everything that is shown.
@@ -75,6 +77,12 @@ class Desk(Protocol):
 
     async def process(self, pid: int) -> Caller | None:
         """The user's process `pid`; for one that only passes credentials on (curl), the process that started it."""
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """The coding agent that the process at the socket `inode`, or the process `pid`, works for; None: no agent.
+
+        `ancestry.UNKNOWN` if the process cannot be found or looked at. Always None where agents are not recognised.
+        """
 
 
 class LocalDesk(Desk, Protocol):

@@ -22,8 +22,9 @@ MAX_SESSION_SECONDS = 1800
 MAX_POLICY_CHARACTERS = 2048
 MAX_POLICY_ARNS = 10
 
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
-_ID = re.compile(r"[0-9a-f]{8}")
+# Not compiled here: each login imports this file before `op` starts.
+_LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
+_ID = r"[0-9a-f]{8}"
 # Stands in no profile's name.
 _BETWEEN = "@"
 
@@ -45,12 +46,12 @@ class GrantOrder(NamedTuple):
 
 def is_label(value: object) -> bool:
     """True for 1 to 32 letters, digits, `.`, `_` and `-`, of which the first is a letter or digit."""
-    return isinstance(value, str) and _LABEL.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_LABEL, value) is not None
 
 
 def is_id(value: object) -> bool:
     """True for 8 hexadecimal digits in lower case."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_ID, value) is not None
 
 
 def session_name(label: str, grant_id: str) -> str:

@@ -6,6 +6,8 @@ import json
 
 from typing import NamedTuple
 
+from mayfly.shared import grant
+
 
 VERSION = 2
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
@@ -37,4 +39,6 @@ def plain_login(raw: bytes) -> PlainLogin | None:
     digest, names = tree["digest"], tree["profiles"]
     if not isinstance(names, list) or not all(isinstance(text, str) for text in (digest, *names)):
         return None
-    return PlainLogin(digest, tuple(names)) if names and len(set(names)) == len(names) else None
+    # The session of a grant is assumed, never logged in to.
+    is_plain = names and len(set(names)) == len(names) and not any(grant.grant_id_of(name) for name in names)
+    return PlainLogin(digest, tuple(names)) if is_plain else None

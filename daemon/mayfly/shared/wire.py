@@ -1,7 +1,8 @@
 """The protocol between daemon and exchange: one JSON document in, one JSON line for each profile out.
 
-A request names profiles and hands over sessions; it can carry no command, path, reference or endpoint. Both sides
-refuse unknown keys: a malformed result is an ExchangeFailed, a malformed request ends the exchange.
+A request names profiles, hands over sessions, and may order sessions of grants, which are less than what the config
+gives; it can carry no command, path, reference or endpoint. Both sides refuse unknown keys: a malformed result is an
+ExchangeFailed, a malformed request ends the exchange.
 
 Before each prompt the exchange sends `MAY_I`, and the daemon answers `YOU_MAY` or ends the exchange: since the request
 the screen may have been locked, and a person who had allowed a prompt through the lock may have gone. Between the
@@ -11,7 +12,6 @@ results of a request that asks for its stages stands a line for each (`stages.St
 from __future__ import annotations
 
 import json
-import math
 import re
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,14 @@ from typing import Any
 
 import attrs
 
-from mayfly.shared import plain_request
+from mayfly.shared import grant, plain_request
 from mayfly.shared.credentials import Credentials, instant_text, is_within_limits, parse_instant
+from mayfly.shared.error_tree import error_tree, parse_error
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 from mayfly.shared.grant import GrantOrder
+from mayfly.shared.grant_orders import orders_tree, parse_orders
 from mayfly.shared.stages import Stage, parse_stage, stage_tree
+from mayfly.shared.trees import object_of, text_of
 
 
 VERSION = plain_request.VERSION
@@ -33,9 +36,8 @@ MAY_I = plain_request.MAY_I
 YOU_MAY = plain_request.YOU_MAY
 KINDS = ("login", "assume", "verify")
 MAX_LINE_BYTES = 64 * 1024
-MAX_TEXT_CHARACTERS = 4096
-MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
+_OPTIONAL_KEYS = {"stages", "grants"}
 _VISIBLE = re.compile(r"[!-~]+")
 
 
@@ -50,7 +52,7 @@ class OtherVersion(ValueError):
     def answer(self) -> bytes:
         """An error for each profile, in that daemon's version."""
         return b"".join(
-            _line({"version": self._version, "profile": name, "aws_at": None, "error": _error_tree(_out_of_step())})
+            _line({"version": self._version, "profile": name, "aws_at": None, "error": error_tree(_out_of_step())})
             for name in self._subjects
         )
 
@@ -114,8 +116,9 @@ def request_bytes(request: Request) -> bytes:
             "profiles": list(request.profiles),
             "sessions": {name: credentials_tree(value) for name, value in request.sessions.items()},
         }
-        # Only where it is wanted: an exchange of an earlier version does not know the word.
+        # Only where they are wanted: an exchange of an earlier version does not know the words.
         | ({"stages": True} if request.with_stages else {})
+        | ({"grants": orders_tree(request.grants)} if request.grants else {})
     )
 
 
@@ -126,23 +129,26 @@ def parse_request(raw: bytes) -> Request:
     tree = json.loads(raw)
     if _is_of_another_version(tree):
         raise OtherVersion(tree["version"], _named_subjects(tree))
-    with_stages = isinstance(tree, dict) and "stages" in tree
-    tree = _object(tree, plain_request.REQUEST_KEYS | ({"stages"} if with_stages else set()))
-    if with_stages and tree["stages"] is not True:
+    tree = object_of(tree, plain_request.REQUEST_KEYS | (_OPTIONAL_KEYS & set(tree)))
+    if tree.get("stages", True) is not True:
         raise ValueError("stages is there, and not true")
     if tree["version"] != VERSION or tree["kind"] not in KINDS:
         raise ValueError("another version or kind")
     if not isinstance(tree["profiles"], list) or not isinstance(tree["sessions"], dict):
         raise ValueError("profiles is no list, or sessions no table")
-    profiles = tuple(_text(name) for name in tree["profiles"])
+    profiles = tuple(text_of(name) for name in tree["profiles"])
     if len(set(profiles)) < len(profiles):
         raise ValueError("a profile is named twice")
+    grants = parse_orders(tree["grants"]) if "grants" in tree else {}
+    if {name for name in profiles if grant.grant_id_of(name)} != grants.keys() or (grants and tree["kind"] != "assume"):
+        raise ValueError("orders for others than the grants that are named, or for more than to assume a role")
     return Request(
         kind=tree["kind"],
-        digest=_text(tree["digest"]),
+        digest=text_of(tree["digest"]),
         profiles=profiles,
         sessions={name: parse_credentials(value) for name, value in tree["sessions"].items()},
-        with_stages=with_stages,
+        with_stages="stages" in tree,
+        grants=grants,
     )
 
 
@@ -151,7 +157,7 @@ def _named_subjects(tree: Mapping[str, Any]) -> tuple[str, ...]:
     names = tree["sessions" if tree["kind"] == "verify" else "profiles"]
     if not isinstance(names, list | dict):
         raise TypeError("neither list nor table")
-    return tuple(_text(name) for name in names)
+    return tuple(text_of(name) for name in names)
 
 
 def result_bytes(result: Result) -> bytes:
@@ -165,7 +171,7 @@ def _outcome_tree(outcome: Credentials | Identity | MayflyError) -> dict[str, An
         return {"credentials": credentials_tree(outcome)}
     if isinstance(outcome, Identity):
         return {"identity": attrs.asdict(outcome)}
-    return {"error": _error_tree(outcome)}
+    return {"error": error_tree(outcome)}
 
 
 def stage_bytes(stage: Stage) -> bytes:
@@ -199,11 +205,11 @@ def _result(tree: Any) -> Result:
     if _is_of_another_version(tree):
         raise _out_of_step()
     kind = next((kind for kind in _OUTCOMES if isinstance(tree, dict) and kind in tree), "credentials")
-    tree = _object(tree, {"version", "profile", "aws_at", kind})
+    tree = object_of(tree, {"version", "profile", "aws_at", kind})
     if tree["version"] != VERSION:
         raise ValueError("another version")
     aws_at = parse_instant(tree["aws_at"]) if tree["aws_at"] is not None else None
-    return Result(profile=_text(tree["profile"]), outcome=_OUTCOMES[kind](tree[kind]), aws_at=aws_at)
+    return Result(profile=text_of(tree["profile"]), outcome=_OUTCOMES[kind](tree[kind]), aws_at=aws_at)
 
 
 def _is_of_another_version(tree: Any) -> bool:
@@ -226,68 +232,29 @@ def parse_credentials(tree: Any) -> Credentials:
     """The inverse of `credentials_tree`; raises ValueError or TypeError for anything else."""
     names = {field.name for field in attrs.fields(Credentials)}
     # Sessions that an earlier version has kept have no partition.
-    tree = _object({"partition": None} | tree, names)
+    tree = object_of({"partition": None} | tree, names)
     for name in ("access_key_id", "secret_access_key", "session_token"):
-        if not _VISIBLE.fullmatch(_text(tree[name])):
+        if not _VISIBLE.fullmatch(text_of(tree[name])):
             raise ValueError(f"{name} is malformed")
     for name in ("account_id", "arn", "partition"):
         if tree[name] is not None:
-            _text(tree[name])
+            text_of(tree[name])
     credentials = Credentials(**tree | {"expiration": parse_instant(tree["expiration"])})
     if not is_within_limits(credentials):
         raise ValueError("longer than what STS issues and clients can read")
     return credentials
 
 
-def _error_tree(error: MayflyError) -> dict[str, Any]:
-    return {
-        "code": error.code,
-        "message": error.message[:MAX_TEXT_CHARACTERS],
-        "hint": error.hint[:MAX_TEXT_CHARACTERS],
-        "retry_after_seconds": error.retry_after_seconds,
-    }
-
-
-def _error(tree: Any) -> MayflyError:
-    tree = _object(tree, {"code", "message", "hint", "retry_after_seconds"})
-    error = MayflyError.named(_text(tree["code"]))(_text(tree["message"]))
-    error.hint = _text(tree["hint"])
-    error.retry_after_seconds = _retry_after(tree["retry_after_seconds"])
-    return error
-
-
-def _retry_after(value: Any) -> float | None:
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError("not a number")
-    if not (math.isfinite(value) and 0 <= value <= MAX_RETRY_AFTER_SECONDS):
-        raise ValueError("not a time to wait")
-    return value
-
-
 def _identity(tree: Any) -> Identity:
-    tree = _object(tree, {field.name for field in attrs.fields(Identity)})
-    return Identity(**{name: _text(value) for name, value in tree.items()})
+    tree = object_of(tree, {field.name for field in attrs.fields(Identity)})
+    return Identity(**{name: text_of(value) for name, value in tree.items()})
 
 
 _OUTCOMES: dict[str, Callable[[Any], Credentials | Identity | MayflyError]] = {
     "credentials": parse_credentials,
     "identity": _identity,
-    "error": _error,
+    "error": parse_error,
 }
-
-
-def _object(tree: Any, keys: set[str]) -> dict[str, Any]:
-    if not isinstance(tree, dict) or tree.keys() != keys:
-        raise ValueError("not the expected object")
-    return tree
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
 
 
 def _line(tree: dict[str, Any]) -> bytes:

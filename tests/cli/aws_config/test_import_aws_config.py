@@ -396,6 +396,7 @@ async def test_two_profiles_with_one_item_are_warned_about(world: World) -> None
     ("config", "credentials", "words"),
     [
         ("", "", "has no profile with permanent keys, and no role on such a profile"),
+        ("", "", "hint: if the keys are in 1Password alone, choose the item there: mayfly init"),
         ("[profile a]\nsso_session = b\n", "", "left out a: it uses SSO"),
         ("[profile a\n", "", "line 1 cannot be read"),
         (f"x = {SECRET}\n", "", "line 1 cannot be read"),

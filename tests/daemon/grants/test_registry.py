@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 
 from mayfly.config.model import Config
+from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grant, Registry, Table, holds, rules
+from mayfly.daemon.grants import Grant, Registry, holds, rules
 from mayfly.daemon.grants.delivery import Paths
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.registry import Made
@@ -131,9 +132,7 @@ class Hall:
 
     def begin(self) -> None:
         """As a new process begins."""
-        self.table = Table()
         self.grants = Registry(
-            self.table,
             self.engine,
             self.desk,
             self.events,
@@ -173,7 +172,9 @@ async def test_a_role_has_a_session_of_the_grant_s_own_and_keys_have_none(hall: 
     grant = made.grant
 
     subject = f"admin@{grant.id}"
-    assert {subject: GrantSession("admin", grant.id, "claude", READ_ONLY, at(900))} == hall.engine.sessions
+    assert {
+        subject: GrantSession("admin", grant.id, "claude", with_end(READ_ONLY, at(900)), at(900))
+    } == hall.engine.sessions
     assert (subject, "read-only", "nsrc") == (grant.session, grant.words, plain.grant.session)
     assert [] == hall.engine.obtained
     hall.grants.end(plain.grant, "revoked")
@@ -230,8 +231,8 @@ async def test_a_grant_ends_at_its_end_and_the_others_go_on(hall: Hall) -> None:
 
     hall.seconds = 899
     hall.grants.look()
-    assert short.grant is hall.table.find(token, "nsrc", at(899))
-    assert None is hall.table.find(token, "nsrc", at(900))
+    assert short.grant is hall.grants.table.find(token, "nsrc", at(899))
+    assert None is hall.grants.table.find(token, "nsrc", at(900))
     hall.seconds = 900
     with pytest.raises(UnknownGrant):
         hall.grants.named(short.grant.id)
@@ -298,7 +299,7 @@ async def test_grants_go_on_in_the_next_process(hall: Hall, tmp_path: Path) -> N
 
     assert [one.grant.id for one in made[:2]] == [grant.id for grant in hall.grants.all()]
     assert [made[0].grant.session] == [*hall.engine.sessions]
-    found = [hall.table.find(str(one.token), one.grant.profile, NOON) for one in made]
+    found = [hall.grants.table.find(str(one.token), one.grant.profile, NOON) for one in made]
     assert [True, True, False] == [bool(row) for row in found]
     assert made[0].token == _text(tmp_path / "grants" / made[0].grant.id / "token")
     async with asyncio.timeout(30):
@@ -409,6 +410,6 @@ async def test_a_grant_as_env_must_cover_its_time(hall: Hall) -> None:
 
     assert (1, {}) == (hall.grants.count, hall.engine.sessions)
     assert ("nsrc", 1800) == hall.engine.obtained[-1]
-    assert None is hall.table.find("", "nsrc", NOON)
+    assert None is hall.grants.table.find("", "nsrc", NOON)
     assert NOON + timedelta(seconds=1800) == hall.grants.all()[0].ends_at
     assert digest("") != hall.grants.all()[0].digest

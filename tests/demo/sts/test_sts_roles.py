@@ -1,11 +1,16 @@
 """Which roles of the embedded STS a caller may assume, and for how long."""
 
+import json
+import random
+import re
+import string
+
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mayfly.demo.sts.server import EmbeddedSts
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.sts import (
     ACCOUNT,
     ACCOUNT_ID,
@@ -61,6 +66,38 @@ async def test_external_ids(sts: EmbeddedSts) -> None:
 
     assert [not_authorized(PARTNER_ARN)] * 2 == [without.refusal, other.refusal]
     assert 200 == right.status
+
+
+async def test_session_names(clock: Clock) -> None:
+    """A role whose trust policy demands a session name can be assumed under such a name only."""
+    account = replace(ACCOUNT, roles=(Role(name="Admin", session_name="mayfly-*-1a2b3c4?"),))
+    async with EmbeddedSts(account, clock=clock) as sts:
+        refused = [
+            await assume(sts, RoleSessionName=name) for name in ("demo", "mayfly-a-1a2b3c", "a-mayfly-a-1a2b3c4d")
+        ]
+        right = await assume(sts, RoleSessionName="mayfly-a-1a2b3c4d")
+
+    assert [not_authorized(ROLE_ARN)] * 3 == [answer.refusal for answer in refused]
+    assert 200 == right.status
+
+
+async def test_packed_policies(sts: EmbeddedSts) -> None:
+    """Session policies and tags count together when packed; the answer tells how much of the space they take."""
+    words = "".join(random.Random(1).choices(string.ascii_letters, k=1556))
+    arns = {f"PolicyArns.member.{number}.arn": f"arn:aws:iam::aws:policy/{words[:500]}" for number in (1, 2)}
+    tags = {"Tags.member.1.Key": "team", "Tags.member.1.Value": words[1300:]}
+    small = await assume(sts, Policy="{}")
+    large = await assume(sts, Policy=json.dumps({"Id": words[:1300]}))
+    refused = await assume(sts, Policy=json.dumps({"Id": words[:1300]}), **tags)
+    with_arns = await assume(sts, **arns)
+
+    assert 0 < int(small.text("PackedPolicySize")) < int(large.text("PackedPolicySize")) <= 100
+    assert (400, "PackedPolicyTooLarge") == refused.refusal[:2]
+    assert re.fullmatch(
+        r"Packed policy consumes 1\d\d% of allotted space, please use smaller policy\.", refused.refusal[2]
+    )
+    assert 200 == with_arns.status
+    assert tuple(arns.values()) == sts.calls[-1].policy_arns
 
 
 async def test_durations_of_roles(sts: EmbeddedSts) -> None:

@@ -70,7 +70,7 @@ async def _call(sts: OddSts, operation: str) -> Result:
             sessions = Sessions(config, {}, _now)
             await asyncio.to_thread(sessions.start, {"base": ITEM}, results.append)
         elif operation == "AssumeRole":
-            await Roles(config, {}, _now, results.append).run(["admin"], {"base": SESSION})
+            await Roles(config, {}, _now, results.append, {}).run(["admin"], {"base": SESSION})
         else:
             request = Request(kind="verify", digest="", profiles=(), sessions={"base": SESSION})
             await verify(request, config, {}, _now, results.append)

@@ -220,6 +220,46 @@ def test_every_refusal_of_sts_becomes_its_error(
     assert "\x1b" not in error.sentence()
 
 
+PACKED = "Packed policy consumes 118% of allotted space, please use smaller policy."
+PACKED_TAGS = "Packed size of session tags consumes 112% of allotted space."
+# A refusal's code and text, the parameters of the call, then what the message and the hint must name.
+POLICIES = [
+    ("PackedPolicyTooLarge", PACKED, {"Policy": "{}"}, "too large when packed: 118% of", "shorten the policy"),
+    ("PackedPolicyTooLarge", PACKED, {"PolicyArns": [{}]}, "for arn:aws:iam", "name fewer policy ARNs"),
+    ("PackedPolicyTooLarge", PACKED_TAGS, {"Tags": [{}]}, ": 112% of", "give fewer or shorter tags"),
+    (
+        "PackedPolicyTooLarge",
+        "No percentage \x1b 5% here",
+        {"Policy": "{}", "PolicyArns": [{}]},
+        "too large when packed (PackedPolicyTooLarge)",
+        "shorten the policy or name fewer policy ARNs",
+    ),
+    ("PackedPolicyTooLargeException", PACKED_TAGS, {}, "112%", "give the source profile fewer or shorter tags"),
+    (
+        "MalformedPolicyDocument",
+        "Syntax errors in policy.",
+        {"Policy": "{}"},
+        "(MalformedPolicyDocument)",
+        "validate-policy",
+    ),
+    ("MalformedPolicyDocument", "", {"PolicyArns": [{}]}, "a session policy for arn:aws:iam", "'aws iam get-policy"),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "parameters", "told", "advice"), POLICIES)
+def test_refused_session_policies_are_told_with_the_one_to_mend(
+    code: str, text: str, parameters: dict[str, Any], told: str, advice: str
+) -> None:
+    """The hint names what the call had of a policy, ARNs and tags, and nothing that it had not."""
+    error = from_sts(_response(code, text, 400), PARAMETERS | parameters, "eu-south-1", NOW)
+
+    assert errors.RequestInvalid is type(error)
+    assert told in error.message
+    assert advice in error.hint
+    assert ("policy" in error.hint.replace("policy ARN", "")) == ("Policy" in parameters or "get-policy" in advice)
+    assert error.sentence().isprintable()
+
+
 PASSES = {errors.AwsThrottled, errors.AwsFailed, errors.AwsUnreachable, errors.SessionEnded}
 
 

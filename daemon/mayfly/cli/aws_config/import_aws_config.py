@@ -79,7 +79,10 @@ def _plan(items: Items) -> Plan:
         raise speech.Stop(
             speech.FAILED,
             f"{places.config_file(os.environ)}: has no profile with permanent keys, and no role on such a profile",
-            hints=("if 1Password has a profile's keys: mayfly import-aws-config --item PROFILE=op://VAULT/ITEM",),
+            hints=(
+                "if the keys are in 1Password alone, choose the item there: mayfly init",
+                "if 1Password has the keys of a profile here: mayfly import-aws-config --item PROFILE=op://VAULT/ITEM",
+            ),
         )
     return plan
 

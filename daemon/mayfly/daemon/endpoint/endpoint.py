@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
 
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.endpoint.dialects import (
@@ -23,7 +24,8 @@ from mayfly.daemon.endpoint.dialects import (
     dialect_of,
 )
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
-from mayfly.daemon.grants import Grant, Table
+from mayfly.daemon.endpoint.tokens import Tokens
+from mayfly.daemon.grants import Grant
 from mayfly.daemon.grants.asking import unanswered
 from mayfly.daemon.grants.table import digest, ended_error
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
@@ -31,7 +33,7 @@ from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.demand import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
-from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
+from mayfly.shared.errors import AgentRefused, ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -43,33 +45,27 @@ _SPACE_CHUNK = b"%x\r\n%b\r\n" % (SPACES, b" " * SPACES)
 
 
 class Endpoint:
-    """Answers `GET /credentials/PROFILE` and `GET /healthz`.
-
-    `tokens_renewed` reads the tokens on disk if they have changed, and returns True if a client must be judged again.
-    `allow` returns when a person has allowed a grant that asks, for the process that asks.
-    """
+    """Answers `GET /credentials/PROFILE` and `GET /healthz`."""
 
     def __init__(
         self,
         keeper: Keeper,
-        table: Table,
+        tokens: Tokens,
         audit: Audit,
+        agents: AgentPolicy,
         refused_clients: RefusedClients,
         *,
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
-        tokens_renewed: Callable[[], Awaitable[bool]],
-        allow: Callable[[Grant, Requester], Awaitable[None]],
     ) -> None:
         self._keeper = keeper
-        self._tokens_renewed = tokens_renewed
+        self._tokens = tokens
         self._audit = audit
+        self._agents = agents
         self._refused_clients = refused_clients
         self._on_refusal = on_refusal
         # Weak, so that credentials that are forgotten do not live on here.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
-        self._table = table
-        self._allow = allow
         self._clock = clock
         self._checks = Checks(self._find, self._ended)
 
@@ -79,12 +75,16 @@ class Endpoint:
             grant = self._checks.run(request)
         except Refused as refused:
             has_token = refused.refusal.cause == "token" and hdrs.AUTHORIZATION in request.headers
-            if not (has_token and await self._tokens_renewed()):
+            if not (has_token and await self._tokens.renewed()):
                 return self._refused(refused)
             return await self.handle(request)
         if grant is None:
             return _HEALTHY
-        credentials = self._keeper.take(grant.session, Requester(_inode(request) or 0)) if grant.is_allowed else None
+        try:
+            session = await self._session(request, grant)
+        except AgentRefused as error:
+            return self._failed(grant.profile, error)
+        credentials = self._keeper.take(session, Requester(_inode(request) or 0)) if grant.is_allowed else None
         if credentials is None:
             return await self._wait(request, grant)
         answer = await self._hand_out(request, grant, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -104,7 +104,7 @@ class Endpoint:
 
         def answer() -> Answer | None:
             now = self._clock()
-            grant = self._table.find_again(token, profile, now)
+            grant = self._tokens.table.find_again(token, profile, now)
             if grant is None or seconds() >= until_seconds or not grant.is_allowed:
                 return None
             credentials = self._keeper.take(grant.session, requester)
@@ -115,11 +115,15 @@ class Endpoint:
 
         return answer
 
+    async def _session(self, request: web.BaseRequest, grant: Grant) -> str:
+        """The session that the client may have; raises AgentRefused. A grant is for whoever has its token."""
+        return grant.session if grant.id else await self._agents.session(grant.profile, inode=_inode(request) or 0)
+
     def _find(self, token: str, profile: str) -> Grant | None:
-        return self._table.find(token, profile, self._clock())
+        return self._tokens.table.find(token, profile, self._clock())
 
     def _ended(self, token: str, profile: str) -> MayflyError | None:
-        cause = self._table.ended(token, profile, self._clock())
+        cause = self._tokens.table.ended(token, profile, self._clock())
         return ended_error(profile, cause) if cause else None
 
     def _refused(self, refused: Refused) -> Answer:
@@ -133,7 +137,8 @@ class Endpoint:
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
         grant.note_use(self._clock())
-        await self._audit.note(grant.profile, agent, _inode(request), grant=grant)
+        acting_agent = self._agents.acting(_inode(request) or 0)
+        await self._audit.note(grant.profile, agent, _inode(request), grant=grant, acting_agent=acting_agent)
         self._refused_clients.served(grant.profile)
         return self._render(credentials)
 
@@ -165,12 +170,13 @@ class Endpoint:
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 if not grant.is_allowed:
-                    await self._allow(grant, requester)
+                    await self._tokens.allow(grant, requester)
                     # It may have ended while a person was asked.
                     self._checks.run(request)
                 credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
-            # The token may have been rotated, and the grant have ended, while the client waited.
+            # While the client waited, the token may have been rotated, its grant have ended, the config have changed.
             self._checks.run(request)
+            await self._session(request, grant)
         except TimeoutError:
             return self._failed(grant.profile, self._pending(grant))
         except MayflyError as error:

@@ -52,11 +52,10 @@ class Made(NamedTuple):
 
 
 class Registry:
-    """All grants, by their ID."""
+    """All grants, by their ID; `table` has the tokens in force."""
 
     def __init__(
         self,
-        table: Table,
         engine: Engine,
         desk: Desk,
         events: Events,
@@ -65,7 +64,7 @@ class Registry:
         clock: Callable[[], datetime],
         delivery: Delivery | None = None,
     ) -> None:
-        self._table = table
+        self.table = Table()
         self._sessions = Sessions(engine)
         self._desk = desk
         self._events = events
@@ -157,7 +156,7 @@ class Registry:
             self._next_end_at = grant.ends_at
 
     def _put_in_force(self, grant: Grant, pid: int) -> None:
-        self._table.add(grant)
+        self.table.add(grant)
         if grant.is_held:
             self.holds.expect(grant.id)
         self._file.save_soon()
@@ -226,7 +225,7 @@ class Registry:
 
     async def revoke(self, grant: Grant) -> datetime | None:
         """End the grant. Returns until when the credentials live that it has handed out, None if there are none."""
-        self._table.remove(grant, REVOKED)
+        self.table.remove(grant, REVOKED)
         until = await self._sessions.handed_out_until(grant)
         self.end(grant, REVOKED)
         await self._file.saved()
@@ -234,7 +233,7 @@ class Registry:
 
     def end(self, grant: Grant, cause: str) -> None:
         """End the grant, unless it has ended: its token opens nothing any more. `cause` is one of ENDINGS."""
-        self._table.remove(grant, cause)
+        self.table.remove(grant, cause)
         if self._grants.pop(grant.id, None) is None:
             return
         self._sessions.dismiss(grant, ended_error(grant.profile, cause))
@@ -272,7 +271,7 @@ class Registry:
         for grant in found[: rules.MAX_GRANTS]:
             if grant.is_in_force(now) and origins.get(grant.profile) == grant.origin:
                 self._take_up(grant)
-                self._table.add(grant)
+                self.table.add(grant)
 
     async def start(self) -> None:
         """This process is the one that serves: from now on it writes. Commands have a while to hold their grants."""

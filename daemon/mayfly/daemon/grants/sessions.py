@@ -61,12 +61,11 @@ class Sessions:
         """The grant is made, or taken up again."""
         if not grant.has_own_session or grant.ends_at is None:
             return
-        narrowed = narrowing.is_narrowed(grant.narrowing)
         session = GrantSession(
             profile=grant.profile,
             grant_id=grant.id,
             label=grant.label,
-            narrowing=narrowing.ending(grant.narrowing, grant.ends_at) if narrowed else grant.narrowing,
+            narrowing=narrowing.ending(grant.narrowing, grant.ends_at),
             ends_at=grant.ends_at,
             refresh=_REFRESH.get(grant.delivery, "while-used"),
         )

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,20 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A role that the account's users and roles may assume; `name` may contain a path."""
+    """A role that the account's users and roles may assume; `name` may contain a path.
+
+    `session_name` is what its trust policy demands of `sts:RoleSessionName` (StringLike: `*` and `?` stand for others).
+    """
 
     name: str
     max_session_seconds: int = 3600
     requires_mfa: bool = False
     external_id: str | None = None
+    session_name: str | None = None
+
+    def trusts_session_name(self, name: str) -> bool:
+        """True if the trust policy takes this name."""
+        return self.session_name is None or fnmatchcase(name, self.session_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,12 @@ class Call:
     outcome: str
     parameters: Mapping[str, str]
 
+    @property
+    def policy_arns(self) -> tuple[str, ...]:
+        """The managed session policies of an AssumeRole, in their order."""
+        numbers = range(1, len(self.parameters) + 1)
+        return tuple(filter(None, (self.parameters.get(f"PolicyArns.member.{number}.arn") for number in numbers)))
+
 
 @dataclass(slots=True, kw_only=True)
 class RequestContext:

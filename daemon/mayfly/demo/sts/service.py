@@ -1,7 +1,7 @@
 """The STS without its socket: a signed request and an instant in, a response out.
 
 Law: it reads no clock and waits for nothing. It checks in AWS's order: action, access key, signature, parameters,
-MFA code, permission, duration. A code that was checked is used up, even if a later check fails.
+MFA code, permission, duration, packed policies. A code that was checked is used up, even if a later check fails.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from mayfly.demo.sts import iam
 from mayfly.demo.sts.account import AccessKey, Account, Principal, Role, long_term_key, role_session, temporary_key
 from mayfly.demo.sts.context import Overrides, RequestContext
 from mayfly.demo.sts.mfa import Devices, invalid_code
+from mayfly.demo.sts.packed import packed_percent
 from mayfly.demo.sts.parameters import check_parameters
 from mayfly.demo.sts.responses import (
     VERSION,
@@ -100,7 +101,8 @@ class StsService:
         session = role_session(self._account, role, parameters["RoleSessionName"])
         session = _in_account(session, context.overrides)
         assumed = {"AssumedRoleId": session.user_id, "Arn": session.arn}
-        optional = {"PackedPolicySize": "6"} if _has_policy_or_tags(parameters) else {}
+        percent = packed_percent(parameters)
+        optional = {} if percent is None else {"PackedPolicySize": str(percent)}
         if "SourceIdentity" in parameters:
             optional["SourceIdentity"] = parameters["SourceIdentity"]
         credentials = self._issue(session, seconds, context)
@@ -129,6 +131,7 @@ class StsService:
             role is None
             or (role.requires_mfa and not has_mfa)
             or role.external_id not in {None, parameters.get("ExternalId")}
+            or not role.trusts_session_name(parameters["RoleSessionName"])
         ):
             who = f"User: {caller.arn} is not authorized"
             raise denied(f"{who} to perform: sts:AssumeRole on resource: {arn}")
@@ -161,7 +164,3 @@ def _check_duration(caller: Principal, role: Role, seconds: int) -> None:
         )
     if seconds > role.max_session_seconds:
         raise invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-
-
-def _has_policy_or_tags(parameters: Mapping[str, str]) -> bool:
-    return any(name.startswith(("Policy", "Tags.")) for name in parameters)

@@ -24,11 +24,12 @@ _DENIED_BY = re.compile(
     re.IGNORECASE,
 )
 
+TRUST_POLICY = "the trust policy of the role"
 # Where a policy of each kind is, for the person who has to look it up.
 _PLACES = {
     "identity-based policy": "the permissions of the user or role that asks",
-    "resource-based policy": "the trust policy of the role",
-    "trust policy": "the trust policy of the role",
+    "resource-based policy": TRUST_POLICY,
+    "trust policy": TRUST_POLICY,
     "service control policy": "the organization's service control policies (SCP), which its administrator can change",
     "resource control policy": "the organization's resource control policies (RCP), which its administrator can change",
     "permissions boundary": "the permissions boundary of the user or role that asks",
@@ -65,7 +66,7 @@ def denial_in(text: str) -> Denial:
 def _usual_remedy(action: str) -> str:
     if action.lower() in {"", "sts:assumerole", *_KEYS}:
         what = action or "sts:AssumeRole"
-        step = f"allow {what} in the trust policy of the role, and in the permissions of the user or role that asks"
+        step = f"allow {what} in {TRUST_POLICY}, and in the permissions of the user or role that asks"
         return _with_key(step, action)
     return f"allow {action} in the permissions of the user or role that asks"
 

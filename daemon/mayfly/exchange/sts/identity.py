@@ -13,6 +13,7 @@ from mayfly.exchange.sts.client import Sts, keys_of
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.grant import profile_of
 from mayfly.shared.wire import Emit, Request, Result
 
 
@@ -28,7 +29,7 @@ async def verify(
 
     async def verify_one(name: str, session: Credentials) -> None:
         try:
-            location = sts_location(config, name, environ, session.partition or "")
+            location = sts_location(config, profile_of(name), environ, session.partition or "")
             answer = await sts.call(location, keys_of(session), "get_caller_identity")
             caller = caller_identity(answer)
         except MayflyError as error:

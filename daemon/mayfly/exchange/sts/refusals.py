@@ -13,6 +13,7 @@ from typing import Any
 
 from mayfly.exchange.sts.answers import NOT_AWS_HINT, date_of
 from mayfly.exchange.sts.denials import denial_in
+from mayfly.exchange.sts.session_policies import packed_percent, policies_to_check, smaller
 from mayfly.shared import errors
 from mayfly.shared.codes import CODE_PERIOD_SECONDS
 from mayfly.shared.errors import MayflyError
@@ -95,7 +96,21 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "activate it in IAM's account settings, or set sts_region",
     ),
     (
-        "ValidationError|MalformedPolicyDocument|PackedPolicyTooLarge|InvalidParameterValue|MissingParameter|InvalidAuthorizationMessage",
+        "PackedPolicyTooLarge|PackedPolicyTooLargeException",
+        "",
+        errors.RequestInvalid,
+        "AWS finds the session policies and tags for {subject} too large when packed{packed} ({code})",
+        "{smaller}",
+    ),
+    (
+        "MalformedPolicyDocument|MalformedPolicyDocumentException",
+        "",
+        errors.RequestInvalid,
+        "AWS finds a session policy for {subject} malformed ({code})",
+        "{policies}",
+    ),
+    (
+        "ValidationError|InvalidParameterValue|MissingParameter|InvalidAuthorizationMessage",
         "",
         errors.RequestInvalid,
         "AWS finds the request for {subject} invalid ({code})",
@@ -119,6 +134,9 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
         "subject": parameters.get("RoleArn", "this user"),
         "duration": parameters.get("DurationSeconds", ""),
         "skew": _skew(response, now),
+        "packed": packed_percent(text),
+        "smaller": smaller(parameters),
+        "policies": policies_to_check(parameters),
     }
     for codes, pattern, error, message, hint in _ROWS:
         if code in codes.split("|") and re.search(pattern, text, re.IGNORECASE):

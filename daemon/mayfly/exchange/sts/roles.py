@@ -12,20 +12,31 @@ from mayfly.exchange.sts.account_check import with_checked_account
 from mayfly.exchange.sts.answers import assumed_role_arn, issued_credentials
 from mayfly.exchange.sts.assume_role import role_parameters
 from mayfly.exchange.sts.client import MAX_CONCURRENT_CALLS, Sts, keys_of
+from mayfly.exchange.sts.hints import add_hints
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import AccessDenied, MayflyError, SessionEnded
+from mayfly.shared.errors import MayflyError, SessionEnded
+from mayfly.shared.grant import profile_of
 from mayfly.shared.wire import Emit, Result
 
 
 class Roles:
     """Assumes roles, starting from sessions that the caller has.
 
-    A role in the middle of a chain is assumed once. A role that fails does not affect the others.
+    A role in the middle of a chain is assumed once. A role that fails does not affect the others. `ordered` are the
+    roles of grants' sessions, by subject; nothing is assumed from them.
     """
 
-    def __init__(self, config: Config, environ: Mapping[str, str], clock: Callable[[], datetime], emit: Emit) -> None:
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        clock: Callable[[], datetime],
+        emit: Emit,
+        ordered: Mapping[str, RoleProfile],
+    ) -> None:
         self._config = config
+        self._ordered = ordered
         self._environ = environ
         self._sts = Sts(clock)
         self._emit = emit
@@ -44,7 +55,7 @@ class Roles:
         return self._tasks[name]
 
     async def _assume(self, name: str, sessions: Mapping[str, Credentials]) -> Credentials:
-        profile = self._config.profiles[name]
+        profile = self._ordered.get(name) or self._config.profiles[name]
         try:
             if not isinstance(profile, RoleProfile) or profile.mfa:
                 raise SessionEnded(f"the session of {name} has ended")
@@ -53,22 +64,19 @@ class Roles:
             async with self._call_slots:
                 result = await self._call(name, profile, source)
         except MayflyError as error:
-            self._explain(name, error)
             self._emit(Result(profile=name, outcome=error))
             raise
         self._emit(result)
         assert isinstance(result.outcome, Credentials)  # noqa: S101 - for mypy
         return result.outcome
 
-    def _explain(self, name: str, error: MayflyError) -> None:
-        """Add to AWS's refusal what it does not say: that the role may require the MFA which the session lacks."""
-        keys = self._config.ancestry(name)[0]
-        if isinstance(error, AccessDenied) and self._config.keys_of(name).mfa_id is None:
-            error.hint = f"{error.hint}; if the role's trust policy requires MFA, give {keys} otp and mfa_id"
-
     async def _call(self, name: str, profile: RoleProfile, source: Credentials) -> Result:
-        location = sts_location(self._config, name, self._environ)
-        answer = await self._sts.call(location, keys_of(source), "assume_role", **role_parameters(profile))
+        location, parameters = sts_location(self._config, profile_of(name), self._environ), role_parameters(profile)
+        try:
+            answer = await self._sts.call(location, keys_of(source), "assume_role", **parameters)
+        except MayflyError as error:
+            add_hints(error, self._config, profile_of(name), parameters["RoleSessionName"])
+            raise
         credentials = issued_credentials(
             answer,
             role_arn=profile.role_arn,

@@ -18,6 +18,7 @@ from mayfly.exchange.sts.account_check import with_checked_account
 from mayfly.exchange.sts.answers import assumed_role_arn, issued_credentials
 from mayfly.exchange.sts.assume_role import role_parameters
 from mayfly.exchange.sts.client import Keys, Sts
+from mayfly.exchange.sts.hints import add_hints
 from mayfly.exchange.sts.location import sts_location
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.partitions import partition_of
@@ -68,6 +69,7 @@ class Sessions:
             )
             credentials = await with_checked_account(credentials, profile, self._sts, location)
         except MayflyError as error:
+            add_hints(error, self._config, name, parameters.get("RoleSessionName", ""))
             return Result(profile=name, outcome=error)
         return Result(profile=name, outcome=credentials, aws_at=answer.aws_at)
 

@@ -3,7 +3,7 @@
     MayflyError
     ├── OurError              Mayfly, its config, its machine
     │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing · OtpCommandFailed
-    │   ├── ApprovalPending · ScreenLocked
+    │   ├── ApprovalPending · ScreenLocked · AgentRefused
     │   └── ExchangePending · ExchangeFailed
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         VaultNotFound,
     )
     from mayfly.shared.errors.ours import (
+        AgentRefused,
         ApprovalPending,
         ConfigChanged,
         ConfigInvalid,
@@ -94,6 +95,7 @@ __all__ = [
     "AccountAmbiguous",
     "AccountMismatch",
     "AccountNotFound",
+    "AgentRefused",
     "ApprovalDismissed",
     "ApprovalIgnored",
     "ApprovalPending",

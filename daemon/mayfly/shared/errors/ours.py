@@ -50,6 +50,12 @@ class ScreenLocked(OurError, HumanMustAct):
         super().__init__(message, hint=hint, retry_after_seconds=retry_after_seconds)
 
 
+class AgentRefused(OurError, HumanMustAct):
+    """A coding agent, or a process that may be one's, asks for a profile whose `agents` keeps it away."""
+
+    default_hint = "a person can run the program with 'mayfly grant PROFILE -- COMMAND'"
+
+
 class ExchangePending(OurError, MayPass):
     """The client's patience is at its end, and nobody is asked for anything; the exchange goes on."""
 
