@@ -9,7 +9,7 @@ import signal
 import socket
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from mayfly import __version__
 from mayfly.config.model import Config
@@ -23,7 +23,6 @@ from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.endpoint.tokens import Tokens
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Registry
-from mayfly.daemon.grants.sessions import Engine
 from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import Places
@@ -88,8 +87,7 @@ class Daemon:
             events=self._events,
             on_change=self._on_change,
         )
-        # The cast goes when the keeper has `admit` and `dismiss`.
-        self._grants = Registry(cast(Engine, self._keeper), desk, self._events, self._tasks, clock=clock)
+        self._grants = Registry(self._keeper, desk, self._events, self._tasks, clock=clock)
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
