@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from mayfly.demo.sts.server import EmbeddedSts, Role
 from support.desks import Screen, put_program
 from support.raw import Reply, dial, dial_unix, filled, get
 from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World
@@ -375,3 +376,36 @@ async def test_a_terminal_s_yes_counts_and_a_locked_screen_shows_no_question(wor
     assert (403, "GrantNotAllowed") == (locked.status, locked.json["code"])
     assert f"mayfly approve {made['id']}" in locked.json["message"]
     assert "--wait" not in (calls.read_text() if calls.exists() else "")
+
+
+async def test_a_role_s_grant_has_a_narrower_session_under_a_name_of_its_own(world: World) -> None:
+    """Got before the answer where a command holds it; beside the profile's own, and ended with the grant.
+
+    AWS's refusal is the answer, and leaves nothing behind.
+    """
+    world.write_toml(SEED_TOML + ROLE)
+    async with EmbeddedSts(world.account(Role(name="Admin"))) as sts:
+        world.sts = sts
+        async with world.serve():
+            made = await grant(world, profile="admin", label="claude", narrowing=READ_ONLY, held=True)
+            (call,) = [call for call in sts.calls if call.action == "AssumeRole"]
+            narrow = await world.get("/credentials/admin", token=made["token"])
+            wide = await world.get("/credentials/admin")
+            kept = await grant(world, profile="admin", **{"as": "env"}, seconds=3600)
+            ended = (await ask(world, "DELETE", f"/grants/{made['id']}")).json
+            gone = await world.get("/credentials/admin", token=made["token"])
+            refused = await ask(
+                world, "POST", "/grants", {"profile": "narrow", "label": "nobody", "as": "env", "token_file": None}
+            )
+            rows = await listed(world)
+
+    name = f"mayfly-claude-{made['id']}"
+    assert (name, "1800") == (call.parameters["RoleSessionName"], call.parameters["DurationSeconds"])
+    assert (name, "read-only", 900) == (made["session_name"], made["narrowing"], made["outlives_seconds"])
+    assert (200, 200) == (narrow.status, wide.status)
+    assert narrow.json["AccessKeyId"] != wide.json["AccessKeyId"]
+    assert {"id": made["id"], "session_name": name, "outlives_until": narrow.json["Expiration"]} == ended
+    assert (401, "GrantEnded") == (gone.status, gone.json["code"])
+    assert kept["credentials"]["Expiration"] >= kept["ends_at"]
+    assert "AccessDenied" == refused.json["code"]
+    assert [kept["id"]] == [row["id"] for row in rows]
