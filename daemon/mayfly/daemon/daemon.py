@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -14,15 +13,17 @@ from typing import Any
 
 from mayfly import __version__
 from mayfly.config.model import Config
-from mayfly.daemon import descriptors, sockets
+from mayfly.daemon import descriptors, process, sockets
 from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
+from mayfly.daemon.endpoint.tokens import Tokens
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grants
+from mayfly.daemon.grants import Registry
+from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler, Server
@@ -36,7 +37,7 @@ from mayfly.daemon.session_store import SessionStore
 from mayfly.daemon.tasks import Tasks
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.shared import hardening, paths
+from mayfly.shared import paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
 from mayfly.shared.sock_diag import SockDiag, sock_diag
@@ -75,7 +76,6 @@ class Daemon:
         self._desk = desk
         self._events = Events(log)
         self._tasks = Tasks(self._events)
-        self._grants = Grants()
         self._admission = self._new_admission()
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
@@ -87,6 +87,7 @@ class Daemon:
             events=self._events,
             on_change=self._on_change,
         )
+        self._grants = Registry(self._keeper, desk, self._events, self._tasks, clock=clock)
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
@@ -125,12 +126,13 @@ class Daemon:
     def _new_reload(self, given_config: str | None) -> Reload:
         return Reload(
             self._keeper,
-            self._grants,
+            self._grants.table,
             self._events,
             self._tasks,
             find_config=lambda: paths.config_file(given_config),
             on_start=self._manager.reloading,
             on_end=lambda: self._manager.ready(self._report.summary()),
+            before_adopt=self._grants.adopt,
         )
 
     def _new_launcher(self, at_once: int) -> Launcher:
@@ -140,9 +142,10 @@ class Daemon:
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _address: None) -> None:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
-        hardening.forbid_core_dumps()
-        hardening.forbid_dumping()
+        process.harden()
         async with contextlib.AsyncExitStack() as life:
+            # Before the sessions: those of grants come back, too.
+            self._grants.restore()
             self._keeper.restore(self._manager.restore() if self._manager.is_systemd else b"")
             # Signals are handled from before the first connection until after the last.
             life.enter_context(self._signals())
@@ -153,11 +156,10 @@ class Daemon:
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
             self._report.prepare()
-            # Modules and config stay out of garbage collections: each would take 25 ms, in which nobody is answered.
-            gc.collect()
-            gc.freeze()
+            process.settle_memory()
             await self._run()
             await asyncio.wait([self._tasks.spawn(self._store.store())])
+            await self._grants.stop()
         self._events.info("daemon.stopped")
 
     # Bind
@@ -177,7 +179,8 @@ class Daemon:
         if not inherited.control:
             life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
-        self._grants.replace(ensure_digests(self._keeper.config.profiles))
+        self._grants.table.replace(ensure_digests(self._keeper.config.profiles))
+        await self._grants.start()
         endpoint, control = self._endpoint_and_control()
         await life.enter_async_context(
             self._accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
@@ -187,20 +190,20 @@ class Daemon:
     def _endpoint_and_control(self) -> tuple[Endpoint, Control]:
         endpoint = Endpoint(
             self._keeper,
-            self._grants,
+            Tokens(self._grants.table, self._reload.tokens_renewed, self._grants.allow),
             self._audit,
             self._agents,
             RefusedClients(self._events, self._clock),
             clock=self._clock,
             on_refusal=self._admission.refused,
-            tokens_renewed=self._reload.tokens_renewed,
         )
         control = Control(
             self._keeper,
             self._events,
             self._audit,
             self._agents,
-            status=self._report.status,
+            GrantsControl(self._grants, self._keeper, self._agents),
+            status=lambda: self._report.status(self._grants.count),
             reload_config=self._reload.config,
             reload_tokens=self._reload.tokens,
         )
@@ -213,7 +216,7 @@ class Daemon:
         """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""
         server = Server(
             handle,
-            on_fault=self._on_fault,
+            on_fault=lambda fault: self._events.error("request.failed", exc_info=fault),
             on_refusal=self._admission.refused,
             places=self._places,
             has_reserve=has_reserve,
@@ -256,6 +259,7 @@ class Daemon:
     async def _after_look(self) -> None:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
+        self._grants.look()
         await self._store.store()
         self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
@@ -281,15 +285,13 @@ class Daemon:
             os._exit(1)
         self.stop.set()
 
-    def _on_fault(self, fault: BaseException | None) -> None:
-        self._events.error("request.failed", exc_info=fault)
-
     # Drain
 
     async def _drain(self) -> None:
         """Stop accepting, answer the clients that are connected, and wait for exchanges under way. Start none."""
         self._manager.stopping()
         self._events.info("daemon.draining")
+        self._grants.holds.stop()
         await self._prompts.end()
         await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
         self._keeper.wind_up()

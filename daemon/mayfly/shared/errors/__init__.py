@@ -79,9 +79,13 @@ if TYPE_CHECKING:
         ConfigInvalid,
         ExchangeFailed,
         ExchangePending,
+        GrantEnded,
+        GrantNotAllowed,
+        GrantRefused,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
+        UnknownGrant,
     )
 
 __all__ = [
@@ -107,6 +111,9 @@ __all__ = [
     "ExchangeFailed",
     "ExchangePending",
     "FieldNotFound",
+    "GrantEnded",
+    "GrantNotAllowed",
+    "GrantRefused",
     "IntegrationOff",
     "ItemAmbiguous",
     "ItemNotFound",
@@ -133,6 +140,7 @@ __all__ = [
     "SecretKeyWrong",
     "ServiceAccountRejected",
     "SessionEnded",
+    "UnknownGrant",
     "VaultNotFound",
     "leaves",
 ]
