@@ -76,6 +76,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "exchange.stage_reached": {"stage": word, "profiles": words, "left_seconds": number},
     "exchange.started": {"kind": word, "profiles": words},
     "login.withheld": {"profile": word},
+    "grant.folder_left": {"grant": word, "reason": text},
     "library.warned": {"library": word, "text": text},
     "prompt.failed": {"reason": text},
     "request.failed": {"exception": text},

@@ -59,4 +59,3 @@ def profile_of_line(line: str | None) -> str | None:
 def plain(name: str) -> str:
     """`name`, if it can stand in a section's head and in a shell's line as it is; raises Unquotable."""
     return config_words.plain(name, NAME)
-

@@ -79,7 +79,7 @@ class Endpoint:
             return await self.handle(request)
         if profile is None:
             return _HEALTHY
-        credentials = self._keeper.take(profile, Requester(_inode(request) or 0))
+        credentials = self._keeper.take(profile, _requester(request))
         if credentials is None:
             return await self._wait(request, profile)
         answer = await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -93,7 +93,7 @@ class Endpoint:
         the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
         after that time the request is handled as a whole.
         """
-        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), Requester(_inode(request) or 0)
+        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), _requester(request)
         seconds = asyncio.get_running_loop().time
         until_seconds = seconds() + TOGETHER_SECONDS
 
@@ -118,7 +118,7 @@ class Endpoint:
         """The answer with credentials, noted in the audit; raises ConnectionResetError if the client has gone."""
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
-        await self._audit.note(profile, agent, _inode(request))
+        await self._audit.note(profile, agent, _inode(request), pid=_connection(request).pid)
         self._refused_clients.served(profile)
         return self._render(credentials)
 
@@ -146,7 +146,7 @@ class Endpoint:
 
     async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
         """The final answer, after `cold_wait_seconds` at most. The exchange goes on beyond that."""
-        requester = Requester(_inode(request) or 0)
+        requester = _requester(request)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
@@ -222,9 +222,13 @@ def _connection(request: web.BaseRequest) -> Connection:
 
 
 def _inode(request: web.BaseRequest) -> int | None:
-    """The inode of the client's socket."""
+    """The inode of the client's socket; None for a client of a grant's socket, whose pid is known instead."""
     peer = _connection(request).peer
-    return peer.inode if peer else None
+    return peer.inode if peer and not peer.pid else None
+
+
+def _requester(request: web.BaseRequest) -> Requester:
+    return Requester(_inode(request) or 0, _connection(request).pid)
 
 
 def _login(profile: str) -> str:

@@ -4,7 +4,8 @@
     ├── OurError              Mayfly, its config, its machine
     │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing · OtpCommandFailed
     │   ├── ApprovalPending · ScreenLocked
-    │   └── ExchangePending · ExchangeFailed
+    │   ├── ExchangePending · ExchangeFailed
+    │   └── GrantRefused · GrantUndelivered
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
     │   ├── AccountNotFound · AccountAmbiguous · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
@@ -78,6 +79,8 @@ if TYPE_CHECKING:
         ConfigInvalid,
         ExchangeFailed,
         ExchangePending,
+        GrantRefused,
+        GrantUndelivered,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
@@ -105,6 +108,8 @@ __all__ = [
     "ExchangeFailed",
     "ExchangePending",
     "FieldNotFound",
+    "GrantRefused",
+    "GrantUndelivered",
     "IntegrationOff",
     "ItemAmbiguous",
     "ItemNotFound",

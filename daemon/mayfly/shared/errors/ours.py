@@ -60,3 +60,11 @@ class ExchangeFailed(OurError, MayPass):
     """The exchange broke its protocol, or died."""
 
     default_hint = "look at the daemon's log"
+
+
+class GrantRefused(OurError, SetUpWrong):
+    """The grant that is asked for is not given: the request, the profile or this machine does not allow it."""
+
+
+class GrantUndelivered(OurError):
+    """The folder, the socket or the file of a grant cannot be made or written."""
