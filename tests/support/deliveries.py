@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, NamedTuple
 
 from mayfly.daemon.delivery import Delivery
 from mayfly.daemon.events import Events
@@ -21,6 +21,14 @@ from mayfly.daemon.http.server import Handler
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared.grant_folder import listening
 from support.stage import Log
+
+
+class Wanted(NamedTuple):
+    """A grant, as far as its delivery is concerned."""
+
+    id: str
+    delivery: str
+    allows_disk: bool = False
 
 
 ID = "1a2b3c4d"

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from mayfly.daemon.delivery import Delivery, Paths, Wanted
+from mayfly.daemon.delivery import Delivery, Paths
 from mayfly.daemon.delivery import delivery as delivery_module
 from mayfly.daemon.delivery.memory_fs import is_in_memory
 from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
-from support.deliveries import ID, OTHER_ID, delivering, descriptor_of, number_of, said, texts, tree
+from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of, number_of, said, texts, tree
 from support.engine import HOUR, at, credentials
 from support.others import OTHER, by_root
 from support.stage import Log
@@ -26,7 +26,7 @@ from support.stage import Log
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="folders are held by O_PATH")
 SOCKET = Wanted(ID, "socket")
-FILE = Wanted(ID, "file", allow_disk=True)
+FILE = Wanted(ID, "file", allows_disk=True)
 CREDENTIALS = credentials(at(HOUR))
 
 
@@ -35,7 +35,7 @@ async def test_a_grant_by_socket_is_a_folder_to_mount(runtime: Path) -> None:
     async with delivering(runtime) as delivery:
         paths = await delivery.open(SOCKET)
         answer, found = await said(str(paths.folder)), tree(runtime)
-        await delivery.close(ID)
+        await delivery.close(SOCKET)
 
     folder = f"{runtime}/grants/{ID}/socket"
     assert Paths(folder=folder, socket=f"{folder}/s") == paths
@@ -52,17 +52,16 @@ async def test_a_grant_by_socket_is_a_folder_to_mount(runtime: Path) -> None:
 async def test_a_grant_by_file_has_its_config_apart_from_its_credentials(runtime: Path) -> None:
     """Who can write in the mounted folder cannot write the config, which names a program to run."""
     async with delivering(runtime) as delivery:
-        paths = await delivery.open(FILE._replace(token="t" * 43))
-        await delivery.renewed(ID, CREDENTIALS)
+        paths = await delivery.open(FILE)
+        await delivery.renewed(FILE, CREDENTIALS)
         found, contents = tree(runtime), texts(runtime)
-        await delivery.close(ID)
-        await delivery.renewed(ID, CREDENTIALS)
+        await delivery.close(SOCKET)
+        await delivery.renewed(FILE, CREDENTIALS)
 
     grant = f"{runtime}/grants/{ID}"
     assert (
         Paths(
             folder=f"{grant}/credentials",
-            token_path=f"{grant}/token",
             config_file=f"{grant}/config/config",
             credentials_file=f"{grant}/credentials/credentials.json",
         )
@@ -71,7 +70,6 @@ async def test_a_grant_by_file_has_its_config_apart_from_its_credentials(runtime
     assert {
         "config": f"[default]\ncredential_process = /bin/cat '{grant}/credentials/credentials.json'\n",
         "credentials.json": process_body(CREDENTIALS).decode(),
-        "token": "t" * 43,
     } == contents
     assert {
         "grants": "drwx------",
@@ -80,7 +78,6 @@ async def test_a_grant_by_file_has_its_config_apart_from_its_credentials(runtime
         f"grants/{ID}/config/config": "-rw-------",
         f"grants/{ID}/credentials": "drwx--x--x",
         f"grants/{ID}/credentials/credentials.json": "-rw-r--r--",
-        f"grants/{ID}/token": "-rw-------",
     } == found
     assert {"grants": "drwx------"} == tree(runtime)
 
@@ -91,11 +88,11 @@ async def test_a_reader_never_sees_half_of_the_credentials(runtime: Path) -> Non
 
     async def renew_again_and_again(delivery: Delivery) -> None:
         for each in bodies:
-            await delivery.renewed(ID, each)
+            await delivery.renewed(FILE, each)
 
     async with delivering(runtime) as delivery:
         await delivery.open(FILE)
-        await delivery.renewed(ID, CREDENTIALS)
+        await delivery.renewed(FILE, CREDENTIALS)
         path = runtime / f"grants/{ID}/credentials/credentials.json"
         seen, _ = await asyncio.gather(
             asyncio.to_thread(lambda: {path.read_bytes() for _ in range(2000)}), renew_again_and_again(delivery)
@@ -147,7 +144,7 @@ async def test_what_others_have_put_in_a_mounted_folder_is_left(runtime: Path) -
         await delivery.open(SOCKET)
         folder = runtime / f"grants/{ID}/socket"
         (folder / "theirs").write_text("text")
-        await delivery.close(ID)
+        await delivery.close(SOCKET)
 
     assert ["theirs"] == [path.name for path in folder.iterdir()]
     assert [{"grant": ID, "reason": "Directory not empty"}] == log.told("grant.folder_left")
@@ -176,15 +173,15 @@ async def test_a_link_in_the_place_of_a_folder_is_not_followed(runtime: Path, pl
     before = tree(victim)
 
     async with delivering(runtime) as delivery:
-        error = await _outcome(delivery, Wanted(ID, kind, allow_disk=True))
-        await delivery.renewed(ID, CREDENTIALS)
-        await delivery.close(ID)
+        error = await _outcome(delivery, Wanted(ID, kind, allows_disk=True))
+        await delivery.renewed(FILE, CREDENTIALS)
+        await delivery.close(SOCKET)
 
     assert f"the grant's folder {runtime}/grants/{ID}: Not a directory" == error.message
     assert (before, "kept", 0o755) == (tree(victim), (victim / "s").read_text(), victim.stat().st_mode & 0o777)
 
 
-@pytest.mark.parametrize("name", [".s", ".new", "token", "socket/s", "config/config", "credentials/credentials.json"])
+@pytest.mark.parametrize("name", [".s", ".new", "socket/s", "config/config", "credentials/credentials.json"])
 async def test_a_link_in_the_place_of_a_file_is_replaced(runtime: Path, name: str) -> None:
     """What it leads to stays as it is, and what is ours is no link any more; a draft is gone."""
     victim = runtime / "victim"
@@ -195,10 +192,10 @@ async def test_a_link_in_the_place_of_a_file_is_replaced(runtime: Path, name: st
     link.symlink_to(victim)
 
     async with delivering(runtime) as delivery:
-        await delivery.open(Wanted(ID, "socket" if name.endswith("s") else "file", token="t", allow_disk=True))
-        await delivery.renewed(ID, CREDENTIALS)
+        await delivery.open(Wanted(ID, "socket" if name.endswith("s") else "file", allows_disk=True))
+        await delivery.renewed(FILE, CREDENTIALS)
         is_link = link.is_symlink()
-        await delivery.close(ID)
+        await delivery.close(SOCKET)
 
     assert ("kept", 0o640, False) == (victim.read_text(), victim.stat().st_mode & 0o777, is_link)
 
@@ -221,7 +218,7 @@ async def test_another_users_folder_is_not_taken(runtime: Path, place: str) -> N
 
     async with delivering(runtime) as delivery:
         error = await _outcome(delivery, SOCKET)
-        await delivery.close(ID)
+        await delivery.close(SOCKET)
 
     assert f"the grant's folder {runtime}/grants/{ID}: it belongs to another user" == error.message
     after = (runtime / place).stat()
@@ -290,9 +287,8 @@ FULL = """
 import asyncio, json, os, subprocess, sys
 sys.path[:0] = json.loads(sys.argv[2])
 from pathlib import Path
-from mayfly.daemon.delivery import Wanted
 from mayfly.shared.errors import MayflyError
-from support.deliveries import ID, delivering, tree
+from support.deliveries import ID, Wanted, delivering, tree
 from support.engine import HOUR, at, credentials
 
 def runtime(options, kind):
@@ -301,15 +297,16 @@ def runtime(options, kind):
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "tmpfs", folder], check=True)
     return folder
 
-async def outcome(folder, kind, token=None):
+async def outcome(folder, kind):
+    grant = Wanted(ID, kind)
     async with delivering(folder) as delivery:
         try:
-            await delivery.open(Wanted(ID, kind, token))
+            await delivery.open(grant)
             try:
-                await delivery.renewed(ID, credentials(at(HOUR)))
+                await delivery.renewed(grant, credentials(at(HOUR)))
                 said = "delivered"
             finally:
-                await delivery.close(ID)
+                await delivery.close(grant)
         except MayflyError as error:
             said = error.message.rpartition(": ")[2]
     return said, sorted(set(tree(folder)) - {"grants", "filler"})
@@ -321,7 +318,7 @@ async def main():
             told[f"{kind} {inodes}"] = await outcome(runtime(f"nr_inodes={inodes}", f"{kind}{inodes}"), kind)
     full = runtime("size=8k", "full")
     (full / "filler").write_bytes(bytes(8192))
-    told["full"] = await outcome(full, "file", "t" * 43)
+    told["full"] = await outcome(full, "file")
     read_only = runtime("size=1m", "read_only")
     subprocess.run(["mount", "-o", "remount,ro", read_only], check=True)
     told["read_only"] = await outcome(read_only, "socket")
@@ -373,7 +370,7 @@ async def test_credentials_are_not_written_to_a_disk_unless_that_is_allowed(
     """Refused before anything is made, with both ways out; a socket needs no memory."""
     monkeypatch.setattr(delivery_module, "is_in_memory", lambda _path: False)
     async with delivering(runtime) as delivery:
-        error = await _outcome(delivery, FILE._replace(allow_disk=False))
+        error = await _outcome(delivery, FILE._replace(allows_disk=False))
         found = tree(runtime)
         allowed, by_socket = await _outcome(delivery, FILE), await _outcome(delivery, Wanted(OTHER_ID, "socket"))
 

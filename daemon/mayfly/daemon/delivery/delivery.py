@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from mayfly.daemon.delivery import folder
 from mayfly.daemon.delivery.config import config_text
@@ -33,27 +33,30 @@ DISK_SECONDS = 10
 # sun_path of sockaddr_un without the last zero byte (unix(7); macOS: sys/un.h).
 MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 _SHORTER = "set MAYFLY_RUNTIME_DIR to a folder with a shorter name"
-_FILES = (Place.CONFIG, Place.CREDENTIALS)
+_PLACES = {"socket": (Place.SOCKET,), "file": (Place.CONFIG, Place.CREDENTIALS)}
 
 
-class Wanted(NamedTuple):
-    """How a grant is to be delivered: `kind` is endpoint, socket, file or env.
+class Wanted(Protocol):
+    """The grant, as far as its delivery is concerned. `delivery` is endpoint, socket, file or env."""
 
-    `token`: to be written to a file of its own. After a restart it is not known, and the file is still there.
-    """
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits, for no other grant at any time."""
 
-    id: str
-    kind: str
-    token: str | None = None
-    allow_disk: bool = False
+    @property
+    def delivery(self) -> str:
+        """Only for socket and file is there anything to do."""
+
+    @property
+    def allows_disk(self) -> bool:
+        """True if credentials may be written to a disk."""
 
 
 class Paths(NamedTuple):
     """Where a grant is to be found. `folder` is the one to mount, read-only."""
 
-    folder: str | None = None
     socket: str | None = None
-    token_path: str | None = None
+    folder: str | None = None
     config_file: str | None = None
     credentials_file: str | None = None
 
@@ -89,43 +92,46 @@ class Delivery:
         self._sockets: dict[str, GrantSocket] = {}
         self._open: dict[str, Paths] = {}
 
-    async def open(self, wanted: Wanted) -> Paths:
-        """Make what is wanted, and return where it is; for a grant that is open already, only that.
+    async def open(self, grant: Wanted) -> Paths:
+        """Make what the grant needs, and return where it is; for a grant that is open already, only that.
 
         After a restart of the daemon it is opened again by the same ID: the folders stay, and the socket is a new one.
         Raises GrantRefused where the rules or this machine do not allow it, and GrantUndelivered for a fault of the
         disk or the desk. Then nothing new is left.
         """
-        if wanted.id in self._open:
-            return self._open[wanted.id]
-        places = _places_of(wanted)
-        paths = self._paths(wanted.id, places)
+        if grant.id in self._open:
+            return self._open[grant.id]
+        places = _PLACES.get(grant.delivery, ())
+        paths = self._paths(grant.id, places)
         if places:
-            await self._check(wanted, paths)
-            await self._make(wanted, places)
-        self._open[wanted.id] = paths
+            await self._check(grant, paths)
+            await self._make(grant, places)
+            self._open[grant.id] = paths
         return paths
 
-    async def renewed(self, grant_id: str, credentials: Credentials) -> None:
-        """Put these credentials in the place of the last ones; raises GrantUndelivered. Nothing for other kinds."""
-        if not self._is_open_by_file(grant_id):
+    async def renewed(self, grant: Wanted, credentials: Credentials) -> None:
+        """Put these credentials in the place of the last ones; raises GrantUndelivered, and then those are there still.
+
+        Does nothing for a grant that is not by file, or not open any more.
+        """
+        if not self._is_open_by_file(grant.id):
             return
         content = process_body(credentials)
         try:
-            await self._on_disk(grant_id, partial(self._put, grant_id, Place.CREDENTIALS, content))
+            await self._on_disk(grant.id, partial(self._put, grant.id, Place.CREDENTIALS, content))
         except GrantUndelivered:
             # It may have been closed meanwhile.
-            if self._is_open_by_file(grant_id):
+            if self._is_open_by_file(grant.id):
                 raise
 
-    async def close(self, grant_id: str) -> None:
+    async def close(self, grant: Wanted) -> None:
         """Remove all that `open` has made. Requests on the socket that are being answered end first, soon after."""
-        self._open.pop(grant_id, None)
-        serving = self._sockets.pop(grant_id, None)
+        self._open.pop(grant.id, None)
+        serving = self._sockets.pop(grant.id, None)
         if serving:
             await serving.stop_accepting()
             self._tasks.spawn(serving.end())
-        await self._remove(grant_id)
+        await self._remove(grant.id)
 
     async def sweep(self, known: Collection[str]) -> None:
         """Remove what an earlier daemon has left of grants that are not `known`."""
@@ -162,14 +168,13 @@ class Delivery:
         found = {place: place.path(self._runtime_dir, grant_id) for place in places}
         mounted = found.get(Place.SOCKET) or found.get(Place.CREDENTIALS)
         return Paths(
-            str(Path(mounted).parent) if mounted else None,
-            found.get(Place.SOCKET),
-            found.get(Place.TOKEN),
-            found.get(Place.CONFIG),
-            found.get(Place.CREDENTIALS),
+            socket=found.get(Place.SOCKET),
+            folder=str(Path(mounted).parent) if mounted else None,
+            config_file=found.get(Place.CONFIG),
+            credentials_file=found.get(Place.CREDENTIALS),
         )
 
-    async def _check(self, wanted: Wanted, paths: Paths) -> None:
+    async def _check(self, grant: Wanted, paths: Paths) -> None:
         """Raise what can be known before anything is made."""
         if paths.socket and len(os.fsencode(paths.socket)) > MAX_PATH_BYTES:
             raise GrantRefused(
@@ -177,34 +182,26 @@ class Delivery:
                 f" may have: {paths.socket}",
                 hint=_SHORTER,
             )
-        if wanted.kind == "file" and not wanted.allow_disk:
+        if paths.credentials_file and not grant.allows_disk:
             look = partial(is_in_memory, self._runtime_dir)
-            if not await self._on_disk(wanted.id, look):
+            if not await self._on_disk(grant.id, look):
                 raise GrantRefused(
                     f"credentials would be written to a disk: {self._runtime_dir} is not in memory (tmpfs)",
                     hint="set MAYFLY_RUNTIME_DIR to a folder on a tmpfs, or give --allow-disk",
                 )
 
-    async def _make(self, wanted: Wanted, places: Collection[Place]) -> None:
-        texts = self._texts(wanted)
-        is_new = await self._on_disk(wanted.id, partial(folder.make, self._runtime_dir, wanted.id, *places))
+    async def _make(self, grant: Wanted, places: Collection[Place]) -> None:
+        config = config_text(Place.CREDENTIALS.path(self._runtime_dir, grant.id)) if Place.CONFIG in places else None
+        is_new = await self._on_disk(grant.id, partial(folder.make, self._runtime_dir, grant.id, *places))
         try:
-            for place, content in texts.items():
-                await self._on_disk(wanted.id, partial(self._put, wanted.id, place, content))
-            if wanted.kind == "socket":
-                await self._serve(wanted.id)
+            if config is not None:
+                await self._on_disk(grant.id, partial(self._put, grant.id, Place.CONFIG, config))
+            if Place.SOCKET in places:
+                await self._serve(grant.id)
         except BaseException:
             if is_new:
-                await asyncio.shield(self._remove(wanted.id))
+                await asyncio.shield(self._remove(grant.id))
             raise
-
-    def _texts(self, wanted: Wanted) -> dict[Place, bytes]:
-        texts = {}
-        if wanted.token is not None:
-            texts[Place.TOKEN] = wanted.token.encode()
-        if wanted.kind == "file":
-            texts[Place.CONFIG] = config_text(Place.CREDENTIALS.path(self._runtime_dir, wanted.id))
-        return texts
 
     def _put(self, grant_id: str, place: Place, content: bytes) -> None:
         folder.put(self._runtime_dir, grant_id, place, content)
@@ -248,8 +245,3 @@ class Delivery:
 
     def _folder(self, grant_id: str) -> str:
         return f"{self._runtime_dir}/grants/{grant_id}"
-
-
-def _places_of(wanted: Wanted) -> tuple[Place, ...]:
-    kinds = {"socket": (Place.SOCKET,), "file": _FILES}.get(wanted.kind, ())
-    return (*kinds, Place.TOKEN) if wanted.token is not None else kinds

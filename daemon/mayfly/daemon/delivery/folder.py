@@ -1,7 +1,7 @@
 """`RUNTIME/grants/ID`, made, written and removed by descriptors. Every function blocks, and raises OSError.
 
     grants/ID/                        0700
-              token                   0600  with --token-file
+              token                   0600  with --token-file: written by the one who has the token
               socket/                 0711  to be mounted
                      s                0666
               config/                 0700
@@ -28,13 +28,14 @@ from mayfly.shared.grant_folder import DRAFT_SOCKET, GRANTS, opened, opened_gran
 
 
 _DRAFT = ".new"
+# Besides the folders.
+_IN_GRANT = ("token", _DRAFT, DRAFT_SOCKET)
 _PRIVATE = 0o700
 
 
 class Place(Enum):
-    """A file of a grant: the folder that it is in ("": `grants/ID` itself), its name and its mode."""
+    """A file of a grant: the folder in `grants/ID` that it is in, its name and its mode."""
 
-    TOKEN = ("", "token", 0o600)
     SOCKET = ("socket", "s", 0o666)
     CONFIG = ("config", "config", 0o600)
     CREDENTIALS = ("credentials", "credentials.json", 0o644)
@@ -46,7 +47,7 @@ class Place(Enum):
 
     def path(self, runtime_dir: str, grant_id: str) -> str:
         """The path for people and programs; nothing here uses it."""
-        return "/".join(part for part in (runtime_dir, GRANTS, grant_id, self.folder, self.file) if part)
+        return f"{runtime_dir}/{GRANTS}/{grant_id}/{self.folder}/{self.file}"
 
 
 # A container's users enter a folder by its last bit, and list nothing.
@@ -63,7 +64,7 @@ def make(runtime_dir: str, grant_id: str, *places: Place) -> bool:
         with opened(runtime_dir) as runtime, _made(GRANTS, _PRIVATE, at=runtime) as grants:
             is_new = _mkdir(grant_id, at=grants)
             with _made(grant_id, _PRIVATE, at=grants) as folder:
-                for name in dict.fromkeys(place.folder for place in places if place.folder):
+                for name in dict.fromkeys(place.folder for place in places):
                     with _made(name, _MODES[name], at=folder):
                         pass
     except BaseException:
@@ -110,7 +111,7 @@ def remove(runtime_dir: str, grant_id: str) -> None:
         except FileNotFoundError:
             return
         problems = [problem for name in _MODES if (problem := _remove_folder(name, at=folder))]
-        for name in (Place.TOKEN.file, _DRAFT, DRAFT_SOCKET):
+        for name in _IN_GRANT:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         if problems:
@@ -145,12 +146,8 @@ def _remove_folder(name: str, *, at: int) -> OSError | None:
 @contextmanager
 def _opened_for(runtime_dir: str, grant_id: str, place: Place) -> Iterator[tuple[int, int]]:
     """The folder of drafts, and that of `place`."""
-    with opened_grant(runtime_dir, grant_id) as grant:
-        if not place.folder:
-            yield grant, grant
-            return
-        with opened(place.folder, at=grant) as folder:
-            yield grant, folder
+    with opened_grant(runtime_dir, grant_id) as grant, opened(place.folder, at=grant) as folder:
+        yield grant, folder
 
 
 @contextmanager

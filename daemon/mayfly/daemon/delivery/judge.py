@@ -23,6 +23,12 @@ class Table(Protocol[R_co]):
     def find(self, token: str, profile: str, now: datetime) -> R_co | None:
         """What `token` opens of `profile` at `now`."""
 
+    def find_again(self, token_digest: bytes, profile: str, now: datetime) -> R_co | None:
+        """`find` for the digest of a token that has opened `profile` before."""
+
+    def ended(self, token: str, profile: str, now: datetime) -> str | None:
+        """Why the grant of this token has ended, if it was one of `profile`."""
+
 
 class OnlyGrant(Generic[R_co]):
     """A table that has no row but that of one grant: another grant's token is wrong here, and so is a profile's own."""
@@ -32,6 +38,16 @@ class OnlyGrant(Generic[R_co]):
         self._grant_id = grant_id
 
     def find(self, token: str, profile: str, now: datetime) -> R_co | None:
-        """What `token` opens of `profile` at `now`, if it is this grant's."""
-        row = self._table.find(token, profile, now)
+        """As the table's."""
+        return self._if_this(self._table.find(token, profile, now))
+
+    def find_again(self, token_digest: bytes, profile: str, now: datetime) -> R_co | None:
+        """As the table's."""
+        return self._if_this(self._table.find_again(token_digest, profile, now))
+
+    def ended(self, token: str, profile: str, now: datetime) -> str | None:
+        """As the table's: a token is wrong here in any case, and its holder may know why."""
+        return self._table.ended(token, profile, now)
+
+    def _if_this(self, row: R_co | None) -> R_co | None:
         return row if row is not None and row.id == self._grant_id else None
