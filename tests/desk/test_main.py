@@ -21,9 +21,12 @@ from mayfly.daemon.remote_desk import RemoteDesk
 from mayfly.desk.__main__ import main, serve
 from mayfly.shared.desk import Caller, Presence, Scene
 from mayfly.shared.errors import GrantUndelivered
-from support.deliveries import ID
+from support.deliveries import ID, descriptor_of
 from support.desks import FakeDesk, desk_service, put_program
 from support.engine import NOON
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="there is a seal on Linux alone")
 
 
 @pytest.fixture(name="desk")
@@ -86,15 +89,18 @@ async def test_a_malformed_question_is_not_answered(path: Path, raw: bytes) -> N
     assert [] == faults
 
 
+@linux_only
 async def test_the_desk_binds_a_grants_socket_for_the_daemon(desk: FakeDesk, path: Path) -> None:
     """For a daemon that may not bind: in the grant's folder, beside the desk's own socket, for every user."""
     (path.parent / "grants" / ID).mkdir(parents=True)
     with await asyncio.to_thread(from_desk, str(path), ID) as sock:
         bound = path.parent / "grants" / ID / ".s"
         is_inherited, mode = sock.get_inheritable(), stat.filemode(bound.stat().st_mode)
+        folder = descriptor_of(str(bound.parent))
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(f"/proc/self/fd/{os.open(bound.parent, os.O_PATH)}/.s")
+            client.connect(f"/proc/self/fd/{folder}/.s")
             sock.accept()[0].close()
+        os.close(folder)
 
     assert (False, "srw-rw-rw-") == (is_inherited, mode)
     assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOON).caller(7)
