@@ -15,7 +15,6 @@ import pytest
 
 from mayfly.daemon.delivery import Delivery, Paths
 from mayfly.daemon.delivery import delivery as delivery_module
-from mayfly.daemon.delivery.memory_fs import is_in_memory
 from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
 from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of, number_of, said, texts, tree
@@ -349,26 +348,11 @@ async def test_a_full_runtime_folder_is_an_error_and_leaves_nothing(runtime: Pat
     assert ["Read-only file system", []] == told["read_only"]
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("tmpfs", True), ("ramfs", True), ("ext4", False), ("overlay", False)])
-def test_a_file_system_in_memory_is_known_by_its_device(runtime: Path, kind: str, *, expected: bool) -> None:
-    """The row of the folder's own device counts, wherever it is mounted, and whatever its names hold."""
-    device = runtime.stat().st_dev
-    mounts = runtime / "mountinfo"
-    mounts.write_text(
-        "22 1 0:9999 / / rw,relatime shared:1 - tmpfs tmpfs rw\n"
-        f"23 22 {os.major(device)}:{os.minor(device)} / /odd\\040-\\040tmpfs rw shared:2 master:1 - {kind} x rw\n"
-        "24 22 0:9998 / /proc rw - proc proc rw\n"
-    )
-
-    assert expected is is_in_memory(str(runtime), mounts)
-    assert not is_in_memory(str(runtime), runtime / "missing")
-
-
 async def test_credentials_are_not_written_to_a_disk_unless_that_is_allowed(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused before anything is made, with both ways out; a socket needs no memory."""
-    monkeypatch.setattr(delivery_module, "is_in_memory", lambda _path: False)
+    monkeypatch.setattr(delivery_module, "file_system", lambda _path: "ext4")
     async with delivering(runtime) as delivery:
         error = await _outcome(delivery, FILE._replace(allows_disk=False))
         found = tree(runtime)

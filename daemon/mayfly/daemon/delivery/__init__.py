@@ -2,9 +2,8 @@
 
     folder.py      `RUNTIME/grants/ID`: made, written and removed by descriptors
     socket.py      the server on a grant's socket
-    binding.py     who binds that socket: the daemon, or under the seal the desk
+    binding.py     that socket, bound by the desk for a sealed daemon
     config.py      the config of a grant by file
-    memory_fs.py   whether a folder is in memory
     judge.py       the one grant that counts on a socket
     delivery.py    opens, renews and closes all of it
 

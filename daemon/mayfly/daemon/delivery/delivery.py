@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -15,7 +14,6 @@ from typing import NamedTuple, Protocol, TypeVar
 from mayfly.daemon.delivery import folder
 from mayfly.daemon.delivery.config import config_text
 from mayfly.daemon.delivery.folder import Place
-from mayfly.daemon.delivery.memory_fs import is_in_memory
 from mayfly.daemon.delivery.socket import GrantSocket
 from mayfly.daemon.events import Events
 from mayfly.daemon.http.places import Places
@@ -24,14 +22,14 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
 from mayfly.shared.credentials import Credentials, process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
+from mayfly.shared.mounts import IN_MEMORY, file_system
+from mayfly.shared.places import SOCKET_PATH_BYTES
 from mayfly.shared.text import failure_words
 
 
 T = TypeVar("T")
 
 DISK_SECONDS = 10
-# sun_path of sockaddr_un without the last zero byte (unix(7); macOS: sys/un.h).
-MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 _SHORTER = "set MAYFLY_RUNTIME_DIR to a folder with a shorter name"
 _PLACES = {"socket": (Place.SOCKET,), "file": (Place.CONFIG, Place.CREDENTIALS)}
 
@@ -176,15 +174,15 @@ class Delivery:
 
     async def _check(self, grant: Wanted, paths: Paths) -> None:
         """Raise what can be known before anything is made."""
-        if paths.socket and len(os.fsencode(paths.socket)) > MAX_PATH_BYTES:
+        if paths.socket and len(os.fsencode(paths.socket)) > SOCKET_PATH_BYTES:
             raise GrantRefused(
-                f"the path of the grant's socket is longer than {MAX_PATH_BYTES} bytes, the most that a socket's path"
-                f" may have: {paths.socket}",
+                f"the path of the grant's socket is longer than {SOCKET_PATH_BYTES} bytes, the most that such a path may"
+                f" have: {paths.socket}",
                 hint=_SHORTER,
             )
         if paths.credentials_file and not grant.allows_disk:
-            look = partial(is_in_memory, self._runtime_dir)
-            if not await self._on_disk(grant.id, look):
+            kind = await self._on_disk(grant.id, partial(file_system, Path(self._runtime_dir)))
+            if kind not in IN_MEMORY:
                 raise GrantRefused(
                     f"credentials would be written to a disk: {self._runtime_dir} is not in memory (tmpfs)",
                     hint="set MAYFLY_RUNTIME_DIR to a folder on a tmpfs, or give --allow-disk",
