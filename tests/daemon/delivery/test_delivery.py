@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,37 @@ async def test_a_reader_never_sees_half_of_the_credentials(runtime: Path) -> Non
         )
 
     assert seen <= {process_body(each) for each in (CREDENTIALS, *bodies)}
+
+
+BOTO = """
+import boto3
+found = boto3.Session().get_credentials()
+print(found.method, found.get_frozen_credentials().access_key)
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "with two spaces", "percent%d"])
+async def test_sdks_print_the_file_by_the_grants_config(runtime: Path, name: str) -> None:
+    """boto3 splits the line as a POSIX shell does, other SDKs give it to `sh -c`: both get the credentials."""
+    folder = runtime / name
+    folder.mkdir(mode=0o700)
+    fresh = credentials(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    async with delivering(folder) as delivery:
+        paths = await delivery.open(FILE)
+        await delivery.renewed(FILE, fresh)
+        line = texts(folder)["config"].partition(" = ")[2].strip()
+        env = {"PATH": os.environ["PATH"], "HOME": str(runtime), "AWS_CONFIG_FILE": str(paths.config_file)}
+        by_boto3 = await _output(env | {"AWS_EC2_METADATA_DISABLED": "true"}, sys.executable, "-c", BOTO)
+        by_sh = await _output(env, "sh", "-c", line)
+
+    assert b"custom-process ASIAEXAMPLE00001\n" == by_boto3
+    assert process_body(fresh) == by_sh
+
+
+async def _output(env: dict[str, str], *argv: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE, env=env)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return out
 
 
 @linux_only
@@ -197,6 +229,28 @@ async def test_a_link_in_the_place_of_a_file_is_replaced(runtime: Path, name: st
         await delivery.close(SOCKET)
 
     assert ("kept", 0o640, False) == (victim.read_text(), victim.stat().st_mode & 0o777, is_link)
+
+
+@pytest.mark.parametrize("name", ["socket/s", "config/config", "credentials/credentials.json"])
+async def test_a_folder_in_the_place_of_a_file_is_an_error(runtime: Path, name: str) -> None:
+    """It is not ours: it stays with what is in it, no draft is left beside it, and the log says so at the end."""
+    theirs = runtime / "grants" / ID / name
+    theirs.mkdir(parents=True)
+    (theirs / "text").write_text("kept")
+    log, grant = Log(), SOCKET if name.startswith("socket") else FILE
+
+    async with delivering(runtime, log=log) as delivery:
+        error = await _outcome(delivery, grant)
+        if error is None:
+            with pytest.raises(GrantUndelivered) as raised:
+                await delivery.renewed(grant, CREDENTIALS)
+            error = raised.value
+        drafts = [path.name for path in (runtime / "grants" / ID).iterdir() if path.name.startswith(".")]
+        await delivery.close(grant)
+
+    assert (f"the grant's folder {runtime}/grants/{ID}: Is a directory", []) == (error.message, drafts)
+    assert "kept" == (theirs / "text").read_text()
+    assert [ID] == [each["grant"] for each in log.told("grant.folder_left")]
 
 
 async def _outcome(delivery: Delivery, wanted: Wanted) -> Any:

@@ -176,8 +176,8 @@ class Delivery:
         """Raise what can be known before anything is made."""
         if paths.socket and len(os.fsencode(paths.socket)) > SOCKET_PATH_BYTES:
             raise GrantRefused(
-                f"the path of the grant's socket is longer than {SOCKET_PATH_BYTES} bytes, the most that such a path may"
-                f" have: {paths.socket}",
+                f"the path of the grant's socket is longer than {SOCKET_PATH_BYTES} bytes, which is the most:"
+                f" {paths.socket}",
                 hint=_SHORTER,
             )
         if paths.credentials_file and not grant.allows_disk:

@@ -82,22 +82,21 @@ def put(runtime_dir: str, grant_id: str, place: Place, content: bytes) -> None:
             os.unlink(_DRAFT, dir_fd=draft_folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(_DRAFT, flags, 0o600, dir_fd=draft_folder)
-        try:
+        with _without_draft(_DRAFT, draft_folder):
             with FileIO(descriptor, "w") as file, memoryview(content) as rest:
                 os.fchmod(descriptor, place.mode)
                 written = 0
                 while written < len(rest):
                     written += file.write(rest[written:])
             os.rename(_DRAFT, place.file, src_dir_fd=draft_folder, dst_dir_fd=folder)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(_DRAFT, dir_fd=draft_folder)
-            raise
 
 
 def put_socket(runtime_dir: str, grant_id: str) -> None:
     """Move the socket that has been bound in `grants/ID` to its place; it replaces that of an earlier daemon."""
-    with _opened_for(runtime_dir, grant_id, Place.SOCKET) as (draft_folder, folder):
+    with (
+        _opened_for(runtime_dir, grant_id, Place.SOCKET) as (draft_folder, folder),
+        _without_draft(DRAFT_SOCKET, draft_folder),
+    ):
         os.rename(DRAFT_SOCKET, Place.SOCKET.file, src_dir_fd=draft_folder, dst_dir_fd=folder)
 
 
@@ -116,7 +115,9 @@ def remove(runtime_dir: str, grant_id: str) -> None:
                 os.unlink(name, dir_fd=folder)
         if problems:
             raise problems[0]
-        os.rmdir(grant_id, dir_fd=grants)
+        # Whoever wrote the token may have been faster.
+        with suppress(FileNotFoundError):
+            os.rmdir(grant_id, dir_fd=grants)
 
 
 def left(runtime_dir: str) -> set[str]:
@@ -148,6 +149,17 @@ def _opened_for(runtime_dir: str, grant_id: str, place: Place) -> Iterator[tuple
     """The folder of drafts, and that of `place`."""
     with opened_grant(runtime_dir, grant_id) as grant, opened(place.folder, at=grant) as folder:
         yield grant, folder
+
+
+@contextmanager
+def _without_draft(name: str, folder: int) -> Iterator[None]:
+    """Remove the draft if the block fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
 
 
 @contextmanager
