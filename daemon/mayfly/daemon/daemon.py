@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any, cast
 
 from mayfly import __version__
 from mayfly.config.model import Config
-from mayfly.daemon import descriptors, sockets
+from mayfly.daemon import descriptors, process, sockets
 from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
+from mayfly.daemon.delivery import Delivery
+from mayfly.daemon.delivery.binding import from_desk
+from mayfly.daemon.delivery.judge import OnlyGrant
+from mayfly.daemon.delivery.judge import Table as Judge
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grants
+from mayfly.daemon.grants import Grant, Registry, Table
+from mayfly.daemon.grants.sessions import Engine
+from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler, Server
@@ -35,9 +41,10 @@ from mayfly.daemon.session_store import SessionStore
 from mayfly.daemon.tasks import Tasks
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.shared import hardening, paths
+from mayfly.shared import paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
+from mayfly.shared.grant_folder import listening
 from mayfly.shared.sock_diag import SockDiag, sock_diag
 from mayfly.shared.tokens import ensure_digests
 
@@ -74,7 +81,7 @@ class Daemon:
         self._desk = desk
         self._events = Events(log)
         self._tasks = Tasks(self._events)
-        self._grants = Grants()
+        self._table = Table()
         self._admission = self._new_admission()
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
@@ -85,6 +92,12 @@ class Daemon:
             clock=clock,
             events=self._events,
             on_change=self._on_change,
+        )
+        # The cast goes when the keeper has `admit` and `dismiss`.
+        engine = cast(Engine, self._keeper)
+        self._delivery = self._new_delivery()
+        self._grants = Registry(
+            self._table, engine, desk, self._events, self._tasks, clock=clock, delivery=self._delivery
         )
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
@@ -106,6 +119,31 @@ class Daemon:
             allows_root=lambda: self._keeper.config.allow_root,
         )
 
+    def _new_delivery(self) -> Delivery:
+        runtime_dir = str(paths.runtime_dir())
+        return Delivery(
+            runtime_dir,
+            bind=partial(from_desk, str(paths.desk_socket())) if self._is_sealed else partial(listening, runtime_dir),
+            handler_of=lambda grant_id: self._endpoint(OnlyGrant(self._table, grant_id), _no_tokens).handle,
+            places=self._places,
+            events=self._events,
+            tasks=self._tasks,
+            on_fault=self._on_fault,
+            on_refusal=self._admission.refused,
+        )
+
+    def _endpoint(self, table: Judge[Grant], tokens_renewed: Callable[[], Awaitable[bool]]) -> Endpoint:
+        return Endpoint(
+            self._keeper,
+            table,
+            self._audit,
+            RefusedClients(self._events, self._clock),
+            clock=self._clock,
+            on_refusal=self._admission.refused,
+            tokens_renewed=tokens_renewed,
+            allow=self._grants.allow,
+        )
+
     def _new_report(self, address: tuple[str, int], given_config: str | None) -> Report:
         return Report(
             address,
@@ -121,12 +159,13 @@ class Daemon:
     def _new_reload(self, given_config: str | None) -> Reload:
         return Reload(
             self._keeper,
-            self._grants,
+            self._table,
             self._events,
             self._tasks,
             find_config=lambda: paths.config_file(given_config),
             on_start=self._manager.reloading,
             on_end=lambda: self._manager.ready(self._report.summary()),
+            before_adopt=self._grants.adopt,
         )
 
     def _new_launcher(self, at_once: int) -> Launcher:
@@ -136,21 +175,25 @@ class Daemon:
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _address: None) -> None:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
-        _harden_process()
+        process.harden()
         async with contextlib.AsyncExitStack() as life:
+            # Before the sessions: those of grants come back, too.
+            self._grants.restore()
             self._keeper.restore(self._manager.restore() if self._manager.is_systemd else b"")
             # Signals are handled from before the first connection until after the last.
             life.enter_context(self._signals())
             life.push_async_callback(self._tasks.end)
             life.push_async_callback(self._audit.end)
+            life.push_async_callback(self._delivery.end, DRAIN_SECONDS)
             await self._bind(life)
             on_ready(self._report.address_text)
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
             self._report.prepare()
-            _settle_memory()
+            process.settle_memory()
             await self._run()
             await asyncio.wait([self._tasks.spawn(self._store.store())])
+            await self._grants.stop()
         self._events.info("daemon.stopped")
 
     # Bind
@@ -170,7 +213,8 @@ class Daemon:
         if not inherited.control:
             life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
-        self._grants.replace(ensure_digests(self._keeper.config.profiles))
+        self._table.replace(ensure_digests(self._keeper.config.profiles))
+        await self._grants.start()
         endpoint, control = self._endpoint_and_control()
         await life.enter_async_context(
             self._accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
@@ -178,20 +222,13 @@ class Daemon:
         await life.enter_async_context(self._accepting(port, endpoint.handle, self._admission.admit_tcp))
 
     def _endpoint_and_control(self) -> tuple[Endpoint, Control]:
-        endpoint = Endpoint(
-            self._keeper,
-            self._grants,
-            self._audit,
-            RefusedClients(self._events, self._clock),
-            clock=self._clock,
-            on_refusal=self._admission.refused,
-            tokens_renewed=self._reload.tokens_renewed,
-        )
+        endpoint = self._endpoint(self._table, self._reload.tokens_renewed)
         control = Control(
             self._keeper,
             self._events,
             self._audit,
-            status=self._report.status,
+            GrantsControl(self._grants, self._keeper),
+            status=lambda: self._report.status(self._grants.count),
             reload_config=self._reload.config,
             reload_tokens=self._reload.tokens,
         )
@@ -247,6 +284,7 @@ class Daemon:
     async def _after_look(self) -> None:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
+        self._grants.look()
         await self._store.store()
         self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
@@ -281,20 +319,17 @@ class Daemon:
         """Stop accepting, answer the clients that are connected, and wait for exchanges under way. Start none."""
         self._manager.stopping()
         self._events.info("daemon.draining")
+        self._grants.holds.stop()
         await self._prompts.end()
-        await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
+        await asyncio.gather(self._delivery.stop_accepting(), *(acceptor.stop() for acceptor, _ in self._listeners))
         self._keeper.wind_up()
-        await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
+        await asyncio.gather(
+            self._delivery.finish_requests(FINISH_REQUESTS_SECONDS),
+            *(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners),
+        )
         await self._keeper.drain(DRAIN_SECONDS)
 
 
-def _settle_memory() -> None:
-    """Keep modules and config out of garbage collections: each would take 25 ms, in which nobody is answered."""
-    gc.collect()
-    gc.freeze()
-
-
-def _harden_process() -> None:
-    """No dumps, and no files that others can read."""
-    hardening.forbid_core_dumps()
-    hardening.forbid_dumping()
+async def _no_tokens() -> bool:
+    """On a grant's socket no profile's token counts, renewed or not."""
+    return False

@@ -21,10 +21,12 @@ from mayfly.daemon.delivery.socket import CONNECTIONS
 from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grants, digest
+from mayfly.daemon.grants import Grant, Table
+from mayfly.daemon.grants.table import digest
 from mayfly.daemon.http.server import Handler
+from mayfly.session.demand import Requester
 from mayfly.shared.desk import Caller
-from support.deliveries import ID, Wanted, delivering, descriptor_of
+from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of
 from support.engine import NOON, config, key
 from support.others import OTHER, by_root, python
 from support.raw import Line, Reply, dial_unix, filled, get
@@ -65,23 +67,29 @@ class Desk:
 
 
 def endpoint_of(stage: Stage) -> Handler:
-    """The endpoint, for which one token counts."""
-    grants, events = Grants(), Events(stage.log)
-    grants.replace({"nsrc": digest(TOKENS["grant"])})
+    """The endpoint on the socket of a grant, beside another grant and a profile's own token."""
+    table, events = Table(), Events(stage.log)
+    table.replace({"nsrc": digest(TOKENS["profile"])})
+    for name, grant_id in (("grant", ID), ("other grant", OTHER_ID)):
+        table.add(Grant(profile="nsrc", session="nsrc", id=grant_id, digest=digest(TOKENS[name])))
     desk = cast(Any, Desk())
     audit = Audit(desk, events, clock=stage.now, age_seconds=lambda _: 0, suspect=lambda _: None)
 
     async def nothing_new() -> bool:
         return False
 
+    async def nobody_is_asked(_grant: Grant, _requester: Requester) -> None:
+        raise AssertionError("this grant asks nobody")
+
     return Endpoint(
         stage.keeper,
-        grants,
+        OnlyGrant(table, ID),
         audit,
         RefusedClients(events, stage.now),
         clock=stage.now,
         on_refusal=lambda _: None,
         tokens_renewed=nothing_new,
+        allow=nobody_is_asked,
     ).handle
 
 

@@ -10,7 +10,8 @@
 Law: nothing that a container may have put into a mounted folder leads elsewhere, and nothing of others is removed.
 """
 
-from mayfly.daemon.delivery.delivery import Delivery, Paths, Wanted
+from mayfly.daemon.delivery.delivery import Delivery, Wanted
+from mayfly.daemon.grants.delivery import Paths
 
 
 __all__ = ["Delivery", "Paths", "Wanted"]

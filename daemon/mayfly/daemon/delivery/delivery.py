@@ -9,13 +9,14 @@ import socket
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from mayfly.daemon.delivery import folder
 from mayfly.daemon.delivery.config import config_text
 from mayfly.daemon.delivery.folder import Place
 from mayfly.daemon.delivery.socket import GrantSocket
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants.delivery import Paths
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler
 from mayfly.daemon.tasks import Tasks
@@ -48,15 +49,6 @@ class Wanted(Protocol):
     @property
     def allows_disk(self) -> bool:
         """True if credentials may be written to a disk."""
-
-
-class Paths(NamedTuple):
-    """Where a grant is to be found. `folder` is the one to mount, read-only."""
-
-    socket: str | None = None
-    folder: str | None = None
-    config_file: str | None = None
-    credentials_file: str | None = None
 
 
 class Delivery:

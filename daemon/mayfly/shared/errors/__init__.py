@@ -79,11 +79,14 @@ if TYPE_CHECKING:
         ConfigInvalid,
         ExchangeFailed,
         ExchangePending,
+        GrantEnded,
+        GrantNotAllowed,
         GrantRefused,
         GrantUndelivered,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
+        UnknownGrant,
     )
 
 __all__ = [
@@ -108,6 +111,8 @@ __all__ = [
     "ExchangeFailed",
     "ExchangePending",
     "FieldNotFound",
+    "GrantEnded",
+    "GrantNotAllowed",
     "GrantRefused",
     "GrantUndelivered",
     "IntegrationOff",
@@ -136,6 +141,7 @@ __all__ = [
     "SecretKeyWrong",
     "ServiceAccountRejected",
     "SessionEnded",
+    "UnknownGrant",
     "VaultNotFound",
     "leaves",
 ]

@@ -63,7 +63,26 @@ class ExchangeFailed(OurError, MayPass):
 
 
 class GrantRefused(OurError, SetUpWrong):
-    """The grant that is asked for is not given: the request, the profile or this machine does not allow it."""
+    """The rules of grants, or the profile, allow no such grant."""
+
+
+class GrantEnded(OurError, SetUpWrong):
+    """The token is that of a grant that has ended."""
+
+    http_status = 401
+
+
+class GrantNotAllowed(OurError, HumanMustAct):
+    """The grant asks a person first, and nobody has said yes."""
+
+    default_hint = ""
+
+
+class UnknownGrant(OurError, SetUpWrong):
+    """No grant in force has that ID."""
+
+    http_status = 404
+    default_hint = "mayfly grants"
 
 
 class GrantUndelivered(OurError):
