@@ -278,7 +278,6 @@ async def test_a_grant_as_env_hands_out_its_credentials_once(world: World) -> No
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seconds": 899}, "15 min to 12 h"),
     ({"label": "a b"}, "a label is 1 to 32 letters"),
-    ({"as": "file"}, "no grant as file"),
     ({"as": "env", "seconds": 3601}, "3600 seconds at most"),
     ({"ask": True}, "can show no question"),
     ({"narrowing": READ_ONLY}, "GetSessionToken"),

@@ -6,29 +6,31 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mayfly import __version__
 from mayfly.config.model import Config
 from mayfly.daemon import descriptors, process, sockets
-from mayfly.daemon.admission import Admission, Peer
+from mayfly.daemon.admission import Admission
 from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
+from mayfly.daemon.delivery import Delivery
+from mayfly.daemon.delivery.binding import from_desk
 from mayfly.daemon.endpoint import Endpoint
-from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.endpoint.tokens import Tokens
+from mayfly.daemon.endpoints import Endpoints
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Registry
 from mayfly.daemon.grants_control import GrantsControl
-from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.places import Places
-from mayfly.daemon.http.server import Handler, Server
+from mayfly.daemon.http.server import Handler
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Launcher, child_launcher, unit_launcher
+from mayfly.daemon.listeners import Listeners
 from mayfly.daemon.notifications import Notifications
 from mayfly.daemon.prompt_files import PromptFiles
 from mayfly.daemon.reload import Reload
@@ -40,15 +42,13 @@ from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.shared import paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
+from mayfly.shared.grant_folder import listening
 from mayfly.shared.sock_diag import SockDiag, sock_diag
 from mayfly.shared.tokens import ensure_digests
 
 
 DRAIN_SECONDS = 5
 FINISH_REQUESTS_SECONDS = 0.3
-Admit = Callable[[socket.socket], Peer | None]
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Daemon:
@@ -79,6 +79,9 @@ class Daemon:
         self._admission = self._new_admission()
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
+        self._listeners = Listeners(
+            self._places, on_fault=self._on_fault, on_refusal=self._admission.refused, end_seconds=DRAIN_SECONDS
+        )
         self._keeper = Keeper(
             config,
             launch=self._new_launcher(shares.exchanges),
@@ -87,19 +90,22 @@ class Daemon:
             events=self._events,
             on_change=self._on_change,
         )
-        self._grants = Registry(self._keeper, desk, self._events, self._tasks, clock=clock)
+        self._delivery = self._new_delivery()
+        self._grants = Registry(self._keeper, desk, self._events, self._tasks, clock=clock, delivery=self._delivery)
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
         self._agents = AgentPolicy(
             desk, lambda: self._keeper.config, self._events, clock=clock, on_refusal=self._admission.refused
         )
+        self._endpoints = Endpoints(
+            self._keeper, self._audit, self._agents, self._events, clock=clock, on_refusal=self._admission.refused
+        )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._report = self._new_report(address, given_config)
         self._reload = self._new_reload(given_config)
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
-        self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
 
     def _new_admission(self) -> Admission:
@@ -110,6 +116,26 @@ class Daemon:
             self._events,
             allows_root=lambda: self._keeper.config.allow_root,
         )
+
+    def _new_delivery(self) -> Delivery:
+        runtime_dir = str(paths.runtime_dir())
+        return Delivery(
+            runtime_dir,
+            bind=partial(from_desk, str(paths.desk_socket())) if self._is_sealed else partial(listening, runtime_dir),
+            handler_of=self._handler_of,
+            places=self._places,
+            events=self._events,
+            tasks=self._tasks,
+            on_fault=self._on_fault,
+            on_refusal=self._admission.refused,
+        )
+
+    def _handler_of(self, grant_id: str) -> Handler:
+        """Answers on a grant's own socket."""
+        return self._endpoints.with_token_of(grant_id, self._tokens()).handle
+
+    def _tokens(self) -> Tokens:
+        return Tokens(self._grants.table, self._reload.tokens_renewed, self._grants.allow)
 
     def _new_report(self, address: tuple[str, int], given_config: str | None) -> Report:
         return Report(
@@ -148,9 +174,11 @@ class Daemon:
             self._grants.restore()
             self._keeper.restore(self._manager.restore() if self._manager.is_systemd else b"")
             # Signals are handled from before the first connection until after the last.
-            life.enter_context(self._signals())
+            stops = dict.fromkeys((signal.SIGTERM, signal.SIGINT), self._on_stop_signal)
+            life.enter_context(process.signals(stops | {signal.SIGHUP: self._reload.start}))
             life.push_async_callback(self._tasks.end)
             life.push_async_callback(self._audit.end)
+            life.push_async_callback(self._delivery.end, DRAIN_SECONDS)
             await self._bind(life)
             on_ready(self._report.address_text)
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
@@ -183,20 +211,12 @@ class Daemon:
         await self._grants.start()
         endpoint, control = self._endpoint_and_control()
         await life.enter_async_context(
-            self._accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
+            self._listeners.accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
         )
-        await life.enter_async_context(self._accepting(port, endpoint.handle, self._admission.admit_tcp))
+        await life.enter_async_context(self._listeners.accepting(port, endpoint.handle, self._admission.admit_tcp))
 
     def _endpoint_and_control(self) -> tuple[Endpoint, Control]:
-        endpoint = Endpoint(
-            self._keeper,
-            Tokens(self._grants.table, self._reload.tokens_renewed, self._grants.allow),
-            self._audit,
-            self._agents,
-            RefusedClients(self._events, self._clock),
-            clock=self._clock,
-            on_refusal=self._admission.refused,
-        )
+        endpoint = self._endpoints.with_tokens(self._tokens())
         control = Control(
             self._keeper,
             self._events,
@@ -208,27 +228,6 @@ class Daemon:
             reload_tokens=self._reload.tokens,
         )
         return endpoint, control
-
-    @contextlib.asynccontextmanager
-    async def _accepting(
-        self, sock: socket.socket, handle: Handler, admit: Admit, *, has_reserve: bool = False
-    ) -> AsyncIterator[None]:
-        """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""
-        server = Server(
-            handle,
-            on_fault=lambda fault: self._events.error("request.failed", exc_info=fault),
-            on_refusal=self._admission.refused,
-            places=self._places,
-            has_reserve=has_reserve,
-        )
-        acceptor = Acceptor(sock, server, admit)
-        self._listeners.append((acceptor, server))
-        try:
-            yield
-        finally:
-            await acceptor.stop()
-            server.pre_shutdown()
-            await server.shutdown(DRAIN_SECONDS)
 
     # Run
 
@@ -267,23 +266,14 @@ class Daemon:
             self._events.info("daemon.outdated", version=__version__)
             self.stop.set()
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        actions = dict.fromkeys(SIGNALS, self._on_stop_signal) | {signal.SIGHUP: self._reload.start}
-        for number, action in actions.items():
-            loop.add_signal_handler(number, action)
-        try:
-            yield
-        finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
-
     def _on_stop_signal(self) -> None:
         """The first signal starts to drain, the second ends the process at once."""
         if self.stop.is_set():
             os._exit(1)
         self.stop.set()
+
+    def _on_fault(self, fault: BaseException | None) -> None:
+        self._events.error("request.failed", exc_info=fault)
 
     # Drain
 
@@ -293,7 +283,10 @@ class Daemon:
         self._events.info("daemon.draining")
         self._grants.holds.stop()
         await self._prompts.end()
-        await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
+        await asyncio.gather(self._delivery.stop_accepting(), self._listeners.stop_accepting())
         self._keeper.wind_up()
-        await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
+        await asyncio.gather(
+            self._delivery.finish_requests(FINISH_REQUESTS_SECONDS),
+            self._listeners.finish_requests(FINISH_REQUESTS_SECONDS),
+        )
         await self._keeper.drain(DRAIN_SECONDS)

@@ -96,6 +96,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "grants.ignored": {"reason": text},
     "grants.unsaved": {"reason": text},
     "login.withheld": {"profile": word},
+    "grant.folder_left": {"grant": word, "reason": text},
     "library.warned": {"library": word, "text": text},
     "prompt.failed": {"reason": text},
     "request.failed": {"exception": text},

@@ -1,10 +1,28 @@
-"""What the daemon does to its own process when it starts."""
+"""What the daemon does to its own process."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 
+from collections.abc import Callable, Iterator, Mapping
+from signal import Signals
+
 from mayfly.shared import hardening
+
+
+@contextlib.contextmanager
+def signals(actions: Mapping[Signals, Callable[[], None]]) -> Iterator[None]:
+    """Call the action of each signal that comes in the block."""
+    loop = asyncio.get_running_loop()
+    for number, action in actions.items():
+        loop.add_signal_handler(number, action)
+    try:
+        yield
+    finally:
+        for number in actions:
+            loop.remove_signal_handler(number)
 
 
 def settle_memory() -> None:

@@ -84,7 +84,7 @@ class Endpoint:
             session = await self._session(request, grant)
         except AgentRefused as error:
             return self._failed(grant.profile, error)
-        credentials = self._keeper.take(session, Requester(_inode(request) or 0)) if grant.is_allowed else None
+        credentials = self._keeper.take(session, _requester(request)) if grant.is_allowed else None
         if credentials is None:
             return await self._wait(request, grant)
         answer = await self._hand_out(request, grant, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -98,7 +98,7 @@ class Endpoint:
         the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
         after that time the request is handled as a whole.
         """
-        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), Requester(_inode(request) or 0)
+        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), _requester(request)
         seconds = asyncio.get_running_loop().time
         until_seconds = seconds() + TOGETHER_SECONDS
 
@@ -137,8 +137,9 @@ class Endpoint:
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
         grant.note_use(self._clock())
-        acting_agent = self._agents.acting(_inode(request) or 0)
-        await self._audit.note(grant.profile, agent, _inode(request), grant=grant, acting_agent=acting_agent)
+        inode, pid = _inode(request), _connection(request).pid
+        acting_agent = self._agents.acting(inode or 0)
+        await self._audit.note(grant.profile, agent, inode, pid=pid, grant=grant, acting_agent=acting_agent)
         self._refused_clients.served(grant.profile)
         return self._render(credentials)
 
@@ -166,7 +167,7 @@ class Endpoint:
 
     async def _obtain(self, request: web.BaseRequest, grant: Grant, agent: str) -> Answer:
         """The final answer, after `cold_wait_seconds` at most. The exchange goes on beyond that."""
-        requester = Requester(_inode(request) or 0)
+        requester = _requester(request)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 if not grant.is_allowed:
@@ -249,9 +250,13 @@ def _connection(request: web.BaseRequest) -> Connection:
 
 
 def _inode(request: web.BaseRequest) -> int | None:
-    """The inode of the client's socket."""
+    """The inode of the client's socket; None for a client of a grant's socket, whose pid is known instead."""
     peer = _connection(request).peer
-    return peer.inode if peer else None
+    return peer.inode if peer and not peer.pid else None
+
+
+def _requester(request: web.BaseRequest) -> Requester:
+    return Requester(_inode(request) or 0, _connection(request).pid)
 
 
 def _login(profile: str) -> str:

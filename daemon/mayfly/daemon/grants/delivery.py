@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from mayfly.daemon.grants.table import Grant
@@ -28,3 +29,6 @@ class Delivery(Protocol):
 
     async def close(self, grant: Grant) -> None:
         """Remove it."""
+
+    async def sweep(self, known: Collection[str]) -> None:
+        """Remove what an earlier process has left of grants that are not `known`."""

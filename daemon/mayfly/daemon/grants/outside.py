@@ -87,7 +87,10 @@ class Outside:
 
     def sweep_soon(self, known: Iterable[str]) -> None:
         """Remove the token files that an earlier process has left of grants that are not `known`."""
-        self._tasks.spawn(self._thread.run(partial(token_file.sweep, frozenset(known)), DISK_SECONDS))
+        ids = frozenset(known)
+        self._tasks.spawn(self._thread.run(partial(token_file.sweep, ids), DISK_SECONDS))
+        if self._delivery is not None:
+            self._tasks.spawn(self._delivery.sweep(ids))
 
     def renew_soon(self) -> None:
         """Write credentials that are new into the files of their grants."""

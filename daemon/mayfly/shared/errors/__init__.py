@@ -4,7 +4,8 @@
     ├── OurError              Mayfly, its config, its machine
     │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing · OtpCommandFailed
     │   ├── ApprovalPending · ScreenLocked · AgentRefused
-    │   └── ExchangePending · ExchangeFailed
+    │   ├── ExchangePending · ExchangeFailed
+    │   └── GrantRefused · GrantUndelivered · GrantNotAllowed · GrantEnded · UnknownGrant
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
     │   ├── AccountNotFound · AccountAmbiguous · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
         GrantEnded,
         GrantNotAllowed,
         GrantRefused,
+        GrantUndelivered,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
@@ -114,6 +116,7 @@ __all__ = [
     "GrantEnded",
     "GrantNotAllowed",
     "GrantRefused",
+    "GrantUndelivered",
     "IntegrationOff",
     "ItemAmbiguous",
     "ItemNotFound",

@@ -89,3 +89,7 @@ class UnknownGrant(OurError, SetUpWrong):
 
     http_status = 404
     default_hint = "mayfly grants"
+
+
+class GrantUndelivered(OurError):
+    """The folder, the socket or the file of a grant cannot be made or written."""
