@@ -14,12 +14,13 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import pytest
 
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.delivery import Delivery
 from mayfly.daemon.delivery.judge import OnlyGrant
 from mayfly.daemon.delivery.socket import CONNECTIONS
-from mayfly.daemon.endpoint import Endpoint
-from mayfly.daemon.endpoint.refused_clients import RefusedClients
+from mayfly.daemon.endpoint.tokens import Tokens
+from mayfly.daemon.endpoints import Endpoints
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grant, Table
 from mayfly.daemon.grants.table import digest
@@ -76,21 +77,15 @@ def endpoint_of(stage: Stage) -> Handler:
     audit = Audit(desk, events, clock=stage.now, age_seconds=lambda _: 0, suspect=lambda _: None)
 
     async def nothing_new() -> bool:
-        return False
+        raise AssertionError("a profile's token does not count here, renewed or not")
 
     async def nobody_is_asked(_grant: Grant, _requester: Requester) -> None:
         raise AssertionError("this grant asks nobody")
 
-    return Endpoint(
-        stage.keeper,
-        OnlyGrant(table, ID),
-        audit,
-        RefusedClients(events, stage.now),
-        clock=stage.now,
-        on_refusal=lambda _: None,
-        tokens_renewed=nothing_new,
-        allow=nobody_is_asked,
-    ).handle
+    config = stage.keeper.config
+    agents = AgentPolicy(desk, lambda: config, events, clock=stage.now, on_refusal=lambda _: None)
+    endpoints = Endpoints(stage.keeper, audit, agents, events, clock=stage.now, on_refusal=lambda _: None)
+    return endpoints.with_token_of(ID, Tokens(table, nothing_new, nobody_is_asked)).handle
 
 
 @pytest.fixture(name="served")
