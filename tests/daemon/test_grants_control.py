@@ -303,6 +303,7 @@ async def test_what_the_rules_refuse_is_400_with_a_sentence(world: World) -> Non
         assert (400, "GrantRefused") == (long.status, long.json["code"])
         for method, target, tree, status, code in (
             ("POST", "/grants", {"profile": "nobody"}, 404, "UnknownProfile"),
+            ("POST", "/grants", {"profile": "half a letter: \ud83d"}, 404, "UnknownProfile"),
             ("PUT", "/grants", None, 405, "MethodNotAllowed"),
             ("GET", "/grants/0123abcd", None, 405, "MethodNotAllowed"),
             ("DELETE", "/grants/0123abcd", None, 404, "UnknownGrant"),

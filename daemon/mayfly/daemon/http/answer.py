@@ -75,5 +75,6 @@ def json_answer(status: int, tree: Any) -> Answer:
 
 def refusal(status: int, code: str, message: str, *, headers: str = "") -> Answer:
     """An error in the shape that SDKs show: a flat object with `code` and `message`."""
-    body = json.dumps({"code": code, "message": message}, ensure_ascii=False).encode()
+    # What a request, or a path with bytes that are no text, has put into the message may be half a letter.
+    body = json.dumps({"code": code, "message": message}, ensure_ascii=False).encode(errors="replace")
     return Answer(status, body, headers=headers)
