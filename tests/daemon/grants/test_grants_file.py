@@ -117,6 +117,14 @@ def test_a_file_that_is_no_document_is_invalid(file: Path, content: bytes) -> No
         grants_file.read()
 
 
+def test_one_token_opens_one_grant(file: Path) -> None:
+    """With two, the end of one would be that of the other."""
+    grants_file.write([ROWS[0], attrs.evolve(ROWS[0], id="00000003")])
+
+    with pytest.raises(GrantsInvalid):
+        grants_file.read()
+
+
 def test_a_file_of_others_or_of_another_kind_is_invalid(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Open to others, a link, a folder, a pipe, and one that is too large: nothing is waited for."""
     grants_file.write(ROWS)

@@ -243,6 +243,23 @@ async def test_a_grant_ends_at_its_end_and_the_others_go_on(hall: Hall) -> None:
     assert ([], {}) == (hall.grants.all(), hall.engine.sessions)
 
 
+async def test_a_grant_ends_even_if_whoever_revokes_it_has_gone(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its token was taken from the table first: the next process must not give it back."""
+
+    async def hang(_profile: str) -> None:
+        await asyncio.sleep(HOUR)
+
+    made = await hall.make()
+    made.grant.note_use(NOON)
+    monkeypatch.setattr(hall.engine, "peek", hang)
+    revoking = asyncio.create_task(hall.grants.revoke(made.grant))
+    await asyncio.sleep(0)
+    revoking.cancel()
+    await asyncio.wait([revoking])
+
+    assert ([], ["revoked"]) == (hall.grants.all(), hall.causes())
+
+
 async def test_a_reload_ends_what_changed(hall: Hall) -> None:
     """By the origin of the profile's session: a new name or refresh mode ends nothing."""
     kept, changed = await hall.make(), await hall.make("admin")

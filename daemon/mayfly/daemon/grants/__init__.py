@@ -11,6 +11,7 @@ holds.py         the commands that hold grants
 sessions.py      the sessions that grants hand out: every call to the engine
 outside.py       what stands outside of this process for a grant
 grants_file.py   grants over a restart
+kept.py          which of them still count
 token_file.py    the token of a grant in a file
 delivery.py      what makes sockets and files
 """

@@ -174,8 +174,9 @@ def _grants(tree: Any) -> list[Grant]:
         raise ValueError("version")
     narrowings = [Narrowing(_text_or_none(policy), tuple(map(_text, arns))) for policy, arns in tree["narrowings"]]
     rows = [_grant(row, narrowings) for row in tree["grants"]]
-    if len({row.id for row in rows}) < len(rows):
-        raise ValueError("an id twice")
+    digests = [row.digest for row in rows if row.digest]
+    if len({row.id for row in rows}) < len(rows) or len({*digests}) < len(digests):
+        raise ValueError("an id or a token twice")
     return rows
 
 

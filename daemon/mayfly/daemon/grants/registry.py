@@ -16,6 +16,7 @@ from mayfly.daemon.grants.asking import Asking
 from mayfly.daemon.grants.delivery import Delivery, Paths
 from mayfly.daemon.grants.grants_file import GrantsFile, GrantsInvalid
 from mayfly.daemon.grants.holds import Holds
+from mayfly.daemon.grants.kept import still_granted
 from mayfly.daemon.grants.new_grant import Narrowings, new_grant
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.outside import Outside
@@ -226,8 +227,11 @@ class Registry:
     async def revoke(self, grant: Grant) -> datetime | None:
         """End the grant. Returns until when the credentials live that it has handed out, None if there are none."""
         self.table.remove(grant, REVOKED)
-        until = await self._sessions.handed_out_until(grant)
-        self.end(grant, REVOKED)
+        try:
+            until = await self._sessions.handed_out_until(grant)
+        finally:
+            # Whoever revokes it may have gone meanwhile.
+            self.end(grant, REVOKED)
         await self._file.saved()
         return until
 
@@ -267,11 +271,9 @@ class Registry:
         except GrantsInvalid as reason:
             self._events.warning("grants.ignored", reason=f"{grants_file.path()}: {reason}")
             return
-        now, origins = self._clock(), self._sessions.config.origins
-        for grant in found[: rules.MAX_GRANTS]:
-            if grant.is_in_force(now) and origins.get(grant.profile) == grant.origin:
-                self._take_up(grant)
-                self.table.add(grant)
+        for grant in still_granted(found[: rules.MAX_GRANTS], self._sessions.config, self._clock()):
+            self._take_up(grant)
+            self.table.add(grant)
 
     async def start(self) -> None:
         """This process is the one that serves: from now on it writes. Commands have a while to hold their grants."""
