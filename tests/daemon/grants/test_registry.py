@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ class Delivery:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.error: MayflyError | None = None
+        self.known: set[str] = set()
 
     async def open(self, grant: Grant) -> Paths:
         self.told.append(("open", grant.id))
@@ -117,6 +118,9 @@ class Delivery:
 
     async def close(self, grant: Grant) -> None:
         self.told.append(("close", grant.id))
+
+    async def sweep(self, known: Collection[str]) -> None:
+        self.known = set(known)
 
 
 class Hall:
@@ -305,6 +309,7 @@ async def test_grants_go_on_in_the_next_process(hall: Hall, tmp_path: Path) -> N
     async with asyncio.timeout(30):
         while other.grant.id in _names(tmp_path / "grants"):
             await asyncio.sleep(0.01)
+    assert {one.grant.id for one in made[:2]} == hall.delivery.known
 
 
 async def test_a_grant_that_asks_is_closed_until_a_person_says_yes(hall: Hall) -> None:

@@ -115,7 +115,7 @@ class Registry:
         config = self._sessions.config
         if order.profile not in config.profiles:
             raise GrantRefused(f"there is no profile {order.profile[:64]} in {config.source}")
-        rules.check(order, config)
+        order = rules.checked(order, config)
         self._check_room(order)
         token = secrets.token_urlsafe(32) if order.delivery not in (FILE, ENV) else None
         grant = new_grant(order, config, token, self._grants, self._clock())
