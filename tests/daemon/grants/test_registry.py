@@ -19,8 +19,8 @@ from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grant, Registry, holds, rules
 from mayfly.daemon.grants.delivery import Paths
+from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.order import Order
-from mayfly.daemon.grants.registry import Made
 from mayfly.daemon.grants.table import Ask, digest
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.daemon.tasks import Tasks
@@ -407,7 +407,10 @@ async def test_a_grant_as_file_is_written_anew_when_its_credentials_are_new(hall
 
 
 async def test_a_grant_as_env_must_cover_its_time(hall: Hall) -> None:
-    """Where AWS gives less, it is refused, and nothing is left; a profile with keys is asked for enough."""
+    """Where AWS gives less, it is refused, and nothing is left; a profile with keys is asked for enough.
+
+    AWS may give a second less, and then the grant has a second less, too.
+    """
     hall.engine.lives_seconds = 1800
     with pytest.raises(GrantRefused, match="less time"):
         await hall.make("admin", delivery="env", seconds=3600)
@@ -418,3 +421,11 @@ async def test_a_grant_as_env_must_cover_its_time(hall: Hall) -> None:
     assert None is hall.grants.table.find("", "nsrc", NOON)
     assert NOON + timedelta(seconds=1800) == hall.grants.all()[0].ends_at
     assert digest("") != hall.grants.all()[0].digest
+
+    hall.engine.lives_seconds = 1799
+    made = await hall.make("admin", delivery="env", seconds=1800)
+    assert made.credentials
+    assert at(1799) == made.credentials.expiration == made.grant.ends_at
+    hall.seconds = 1799.5
+    hall.grants.look()
+    assert made.grant not in hall.grants.all()
