@@ -29,9 +29,9 @@ def still_granted(found: Iterable[Grant], config: Config, now: datetime) -> Iter
 
 def _is_allowed(grant: Grant, config: Config) -> bool:
     """True if such a grant would be made now. A narrowed grant must never open the profile's own session."""
-    order = Order(grant.profile, grant.label, grant.seconds, grant.narrowing, grant.delivery)
+    order = Order(grant.profile, grant.label, grant.seconds, grant.narrowing, delivery=grant.delivery)
     try:
-        rules.check(order, config)
+        rules.checked(order, config)
     except GrantRefused:
         return False
     return grant.has_own_session == isinstance(config.profiles[grant.profile], RoleProfile)
