@@ -97,6 +97,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
     "grants.unsaved": {"reason": text},
     "login.withheld": {"profile": word},
     "grant.folder_left": {"grant": word, "reason": text},
+    "grant.unwritten": {"grant": word, "label": word, "reason": text},
     "library.warned": {"library": word, "text": text},
     "prompt.failed": {"reason": text},
     "request.failed": {"exception": text},

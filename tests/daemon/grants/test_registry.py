@@ -17,7 +17,7 @@ import pytest_asyncio
 from mayfly.config.model import Config
 from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grant, Registry, holds, rules
+from mayfly.daemon.grants import Grant, Registry, holds, outside, rules
 from mayfly.daemon.grants.delivery import Paths
 from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.order import Order
@@ -27,7 +27,15 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.session.demand import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Scene
-from mayfly.shared.errors import AccessDenied, GrantEnded, GrantNotAllowed, GrantRefused, MayflyError, UnknownGrant
+from mayfly.shared.errors import (
+    AccessDenied,
+    GrantEnded,
+    GrantNotAllowed,
+    GrantRefused,
+    GrantUndelivered,
+    MayflyError,
+    UnknownGrant,
+)
 from mayfly.shared.grant import Narrowing
 from support.desks import FakeDesk
 from support.engine import HERE, HOUR, LOCKED, NOON, at, config, credentials, key, role
@@ -106,14 +114,20 @@ class Delivery:
         self.told: list[tuple[str, str]] = []
         self.error: MayflyError | None = None
         self.known: set[str] = set()
+        self.broken: set[str] = set()
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def open(self, grant: Grant) -> Paths:
+        await self.answers.wait()
         self.told.append(("open", grant.id))
         if self.error:
             raise self.error
         return Paths(folder=f"/run/{grant.id}")
 
     async def renewed(self, grant: Grant, credentials: Credentials) -> None:
+        if grant.id in self.broken:
+            raise GrantUndelivered("No space left on device")
         self.told.append((str(credentials.expiration.hour), grant.id))
 
     async def close(self, grant: Grant) -> None:
@@ -421,6 +435,46 @@ async def test_a_grant_as_file_is_written_anew_when_its_credentials_are_new(hall
 
     assert (None, f"/run/{grant.id}", 1) == (made.token, made.paths.folder, len(hall.desk.asked))
     assert [("open", grant.id), ("13", grant.id), ("14", grant.id), ("close", grant.id)] == hall.delivery.told
+
+
+async def test_a_file_that_cannot_be_written_is_written_later(hall: Hall) -> None:
+    """At the next look after there is room again; it is told once, and the files of other grants do not wait."""
+    full, other = [(await hall.make("admin", delivery="file")).grant for _ in range(2)]
+    hall.delivery.broken.add(full.id)
+    hall.engine.lives_seconds = 2 * HOUR
+    for _ in range(2):
+        hall.grants.look()
+        await asyncio.sleep(0.01)
+    assert [("14", other.id)] == hall.delivery.told[4:]
+    hall.delivery.broken.clear()
+    hall.grants.look()
+    await asyncio.sleep(0.01)
+
+    assert [("14", other.id), ("14", full.id)] == hall.delivery.told[4:]
+    (told,) = hall.log.told("grant.unwritten")
+    assert (full.id, "No space left on device") == (told["grant"], told["reason"])
+    assert [] == hall.log.told("task.failed")
+
+
+async def test_a_desk_that_does_not_answer_does_not_keep_the_daemon(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sockets come later; that of a grant which has ended meanwhile goes again."""
+    monkeypatch.setattr(outside, "OPENING_SECONDS", 0.01)
+    kept, ended = [(await hall.make(delivery="socket")).grant for _ in range(2)]
+    await hall.grants.stop()
+    hall.delivery.told.clear()
+    hall.delivery.answers.clear()
+    hall.begin()
+    hall.grants.restore()
+    await hall.grants.start()
+    await hall.grants.revoke(hall.grants.named(ended.id))
+    assert kept.id == hall.grants.named(kept.id).id
+    hall.delivery.answers.set()
+    await asyncio.sleep(0.05)
+
+    assert ("open", kept.id) in hall.delivery.told
+    assert ("close", ended.id) == [told for told in hall.delivery.told if told[1] == ended.id][-1]
 
 
 async def test_a_grant_as_env_must_cover_its_time(hall: Hall) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 
+from mayfly.daemon.events import Events
 from mayfly.daemon.grants import rules, token_file
 from mayfly.daemon.grants.delivery import Delivery, Paths
 from mayfly.daemon.grants.order import Order
@@ -15,23 +16,28 @@ from mayfly.daemon.grants.table import DELIVERED, FILE, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import GrantRefused
+from mayfly.shared.errors import GrantRefused, MayflyError
 from mayfly.shared.text import failure_words
 
 
 DISK_SECONDS = 4
+# So long a start waits for the sockets and files of grants. Those that come later come while the daemon serves.
+OPENING_SECONDS = 2
 
 
 class Outside:
     """Makes and removes it. Without a `delivery` there are no grants as socket or file."""
 
-    def __init__(self, delivery: Delivery | None, sessions: Sessions, tasks: Tasks) -> None:
+    def __init__(self, delivery: Delivery | None, sessions: Sessions, tasks: Tasks, events: Events) -> None:
         self._delivery = delivery
         self._sessions = sessions
+        self._events = events
         self._tasks = tasks
         self._thread = DaemonThread()
         # What stands in the files of each grant; None after a restart.
         self._written: dict[Grant, Credentials | None] = {}
+        # Why those of a grant could not be written; it is told once.
+        self._unwritten: dict[Grant, str] = {}
         self._renewing: asyncio.Task[None] | None = None
 
     def check_room(self, order: Order, grants: Iterable[Grant]) -> None:
@@ -61,6 +67,24 @@ class Outside:
             await delivery.renewed(grant, credentials)
         return paths
 
+    async def open_again(self, grants: Iterable[Grant], known: Container[str], lost: Callable[[Grant], None]) -> None:
+        """Take up the sockets and files of an earlier process; `lost` is called where that is impossible.
+
+        A disk or a desk that does not answer must not keep the daemon from those who need neither.
+        """
+        delivered = [grant for grant in grants if grant.delivery in DELIVERED]
+        await asyncio.wait([self._tasks.spawn(self._open_again(delivered, known, lost))], timeout=OPENING_SECONDS)
+
+    async def _open_again(self, grants: Iterable[Grant], known: Container[str], lost: Callable[[Grant], None]) -> None:
+        for grant in grants:
+            try:
+                await self.open(grant)
+            except MayflyError:
+                lost(grant)
+            if grant.id not in known:
+                # It has ended meanwhile.
+                await self.remove(grant)
+
     async def write_token(self, grant: Grant, token: str | None) -> str | None:
         """Write the token's file, if the grant has one. Returns its path; raises GrantRefused if that is impossible."""
         if not grant.has_token_file or token is None:
@@ -80,6 +104,7 @@ class Outside:
     async def remove(self, grant: Grant) -> None:
         """Remove all of it."""
         self._written.pop(grant, None)
+        self._unwritten.pop(grant, None)
         if self._delivery is not None and grant.delivery in DELIVERED:
             await self._delivery.close(grant)
         if grant.has_token_file:
@@ -99,7 +124,20 @@ class Outside:
 
     async def _renew(self) -> None:
         for grant, before in list(self._written.items()):
-            found = self._sessions.take(grant)
+            found = self._sessions.take(grant) if grant in self._written else None
             if self._delivery and found is not None and found != before and grant.is_allowed:
-                self._written[grant] = found
-                await self._delivery.renewed(grant, found)
+                await self._write(self._delivery, grant, found)
+
+    async def _write(self, delivery: Delivery, grant: Grant, credentials: Credentials) -> None:
+        """Where it fails the next look tries again, and the other grants get theirs."""
+        try:
+            await delivery.renewed(grant, credentials)
+        except MayflyError as reason:
+            if self._unwritten.get(grant) != str(reason):
+                self._unwritten[grant] = str(reason)
+                self._events.warning("grant.unwritten", grant=grant.id, label=grant.label, reason=reason.message)
+            return
+        self._unwritten.pop(grant, None)
+        # It may have ended meanwhile.
+        if grant in self._written:
+            self._written[grant] = credentials

@@ -37,7 +37,7 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.session.demand import NOBODY, Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk
-from mayfly.shared.errors import GrantRefused, MayflyError, UnknownGrant
+from mayfly.shared.errors import GrantRefused, UnknownGrant
 
 
 class Registry:
@@ -63,7 +63,7 @@ class Registry:
         # Those that are about to be made: nobody has their token yet.
         self._preparing: set[Grant] = set()
         self._file = GrantsFile(self._lasting, tasks, events)
-        self._outside = Outside(delivery, self._sessions, tasks)
+        self._outside = Outside(delivery, self._sessions, tasks, events)
         self._asking = Asking(desk, events, tasks, on_change=self._file.save_soon)
         self.holds = Holds(self._lost)
         self._narrowings = Narrowings()
@@ -280,10 +280,7 @@ class Registry:
         for grant in self.all():
             if grant.is_held:
                 self.holds.expect(grant.id)
-            try:
-                await self._outside.open(grant)
-            except MayflyError:
-                self.end(grant, UNDELIVERED)
+        await self._outside.open_again(self.all(), self._grants, lambda grant: self.end(grant, UNDELIVERED))
         self._file.save_soon()
 
     async def stop(self) -> None:
