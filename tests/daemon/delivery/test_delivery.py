@@ -331,6 +331,7 @@ async def test_a_socket_that_cannot_be_bound_leaves_nothing(runtime: Path) -> No
 
     assert f"the grant's folder {runtime}/grants/{ID}: No space left on device" == new.message
     assert f"the grant's folder {runtime}/grants/{OTHER_ID}: No space left on device" == known.message
+    assert f"make room there: df -h {runtime}; df -i {runtime}" == new.hint
     assert {OTHER_ID} == {path.name for path in (runtime / "grants").iterdir()}
     assert (runtime / "grants" / OTHER_ID / "socket").is_dir()
 

@@ -16,7 +16,7 @@ from mayfly.daemon.delivery.config import config_text
 from mayfly.daemon.delivery.folder import Place
 from mayfly.daemon.delivery.socket import GrantSocket
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants.delivery import Paths
+from mayfly.daemon.grants.delivery import Paths, undelivered
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler
 from mayfly.daemon.tasks import Tasks
@@ -217,12 +217,10 @@ class Delivery:
         try:
             return await self._thread.run(work, DISK_SECONDS)
         except TimeoutError:
-            raise self._undelivered(grant_id, "the disk, or the desk, does not answer") from None
+            late = f"the grant's folder {self._folder(grant_id)}: the disk, or the desk, does not answer"
+            raise GrantUndelivered(late) from None
         except OSError as reason:
-            raise self._undelivered(grant_id, failure_words(reason)) from None
-
-    def _undelivered(self, grant_id: str, reason: str) -> GrantUndelivered:
-        return GrantUndelivered(f"the grant's folder {self._folder(grant_id)}: {reason}")
+            raise undelivered(f"the grant's folder {self._folder(grant_id)}", reason, self._runtime_dir) from None
 
     async def _remove(self, grant_id: str) -> None:
         try:

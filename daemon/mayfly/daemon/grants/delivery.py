@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import shlex
+
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from mayfly.daemon.grants.table import Grant
 from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import GrantUndelivered
+from mayfly.shared.text import failure_words
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def undelivered(what: str, reason: OSError, folder: str) -> GrantUndelivered:
+    """What to raise where something of a grant, as `the grant's folder PATH`, cannot be made in the runtime folder."""
+    named = shlex.quote(folder)
+    hint = f"make room there: df -h {named}; df -i {named}" if reason.errno in _FULL else ""
+    return GrantUndelivered(f"{what}: {failure_words(reason)}", hint=hint)
 
 
 class Paths(NamedTuple):

@@ -9,15 +9,15 @@ from functools import partial
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import rules, token_file
-from mayfly.daemon.grants.delivery import Delivery, Paths
+from mayfly.daemon.grants.delivery import Delivery, Paths, undelivered
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.sessions import Sessions
 from mayfly.daemon.grants.table import DELIVERED, FILE, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
+from mayfly.shared import places
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
-from mayfly.shared.text import failure_words
 
 
 DISK_SECONDS = 4
@@ -86,14 +86,14 @@ class Outside:
                 await self.remove(grant)
 
     async def write_token(self, grant: Grant, token: str | None) -> str | None:
-        """Write the token's file, if the grant has one. Returns its path; raises GrantRefused if that is impossible."""
+        """Write the token's file, if the grant has one. Returns its path; raises GrantUndelivered."""
         if not grant.has_token_file or token is None:
             return None
         path = token_file.path_of(grant.id)
         try:
             await self._thread.run(partial(token_file.write, grant.id, token), DISK_SECONDS)
-        except (OSError, TimeoutError) as reason:
-            raise GrantRefused(f"{path}: cannot be written: {failure_words(reason)}") from None
+        except OSError as reason:
+            raise undelivered(f"the grant's token {path}", reason, places.runtime_dir()) from None
         return path
 
     def remove_soon(self, grant: Grant) -> None:
