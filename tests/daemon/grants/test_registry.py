@@ -17,7 +17,7 @@ import pytest_asyncio
 from mayfly.config.model import Config
 from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grant, Registry, holds, outside, rules
+from mayfly.daemon.grants import Grant, Registry, grants_file, holds, outside, rules
 from mayfly.daemon.grants.delivery import Paths
 from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.order import Order
@@ -276,6 +276,33 @@ async def test_a_grant_ends_even_if_whoever_revokes_it_has_gone(hall: Hall, monk
     await asyncio.wait([revoking])
 
     assert ([], ["revoked"]) == (hall.grants.all(), hall.causes())
+
+
+@pytest.mark.parametrize("trouble", ["full", "slow"])
+async def test_what_has_ended_does_not_come_back(
+    hall: Hall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Where the list cannot be written, or not at once, no older one is left for the next process."""
+    kept, ended = [await hall.make() for _ in range(2)]
+    await hall.grants.stop()
+    write = grants_file.write
+    if trouble == "full":
+        monkeypatch.setattr(grants_file, "write", _no_space)
+    else:
+        monkeypatch.setattr(grants_file, "QUICK_SECONDS", 0)
+    await hall.grants.revoke(ended.grant)
+
+    assert not (tmp_path / "grants.json").exists()
+    monkeypatch.setattr(grants_file, "write", write)
+    async with asyncio.timeout(30):
+        while not (tmp_path / "grants.json").exists():
+            hall.grants.look()
+            await asyncio.sleep(0.01)
+    assert [kept.grant.id] == [row["id"] for row in json.loads(_text(tmp_path / "grants.json"))["grants"]]
+
+
+def _no_space(_rows: list[Grant]) -> None:
+    raise OSError(28, "No space left on device")
 
 
 async def test_a_reload_ends_what_changed(hall: Hall) -> None:

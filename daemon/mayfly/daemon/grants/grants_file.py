@@ -1,7 +1,8 @@
 """`grants.json` in the runtime folder: the grants over a restart. No secret: of a token its SHA-256.
 
 It is one JSON document, written whole by a thread. A flood of grants does not write it once each: after a write that
-took long the next one waits. A grant that is lost with a killed process opens nothing, which is the safe side.
+took long the next one waits. A grant that is lost with a killed process opens nothing, which is the safe side. So a
+document with a grant that has ended goes at once where the next one cannot be written, or not soon.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import stat
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,20 +62,35 @@ class GrantsFile:
         self._last_seconds = 0.0
         self._writing: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self._has_told = False
+        self._has_failed = False
+        # True if a grant has ended since the document was written.
+        self._is_stale = False
 
-    def save_soon(self) -> None:
-        """The grants have changed."""
+    def save_soon(self, *, has_ended: bool = False) -> None:
+        """The grants have changed; `has_ended`: one of them is no more."""
         self._is_dirty = True
+        self._is_stale |= has_ended
         if self._writing is None:
             self._writing = self._tasks.spawn(self._save())
 
+    def try_again(self) -> None:
+        """Write what could not be written."""
+        if self._has_failed:
+            self.save_soon()
+
     async def saved(self) -> None:
-        """Return when the latest change is on the disk, or has failed; at once where the disk takes long."""
+        """Return when no grant that has ended is on the disk any more."""
         if self._is_dirty and self._last_seconds < QUICK_SECONDS:
             written = asyncio.get_running_loop().create_future()
             self._waiting.append(written)
             await asyncio.wait([written], timeout=DISK_SECONDS)
+        elif self._is_dirty:
+            await self._remove_stale()
+
+    async def _remove_stale(self) -> None:
+        if self._is_stale:
+            with suppress(OSError):
+                await self._thread.run(_remove, DISK_SECONDS)
 
     async def end(self) -> None:
         """Write the grants for the last time."""
@@ -91,11 +108,14 @@ class GrantsFile:
         loop = asyncio.get_running_loop()
         began, waiting = loop.time(), self._waiting
         self._is_dirty, self._waiting = False, []
+        is_stale, self._is_stale = self._is_stale, False
         try:
             await self._thread.run(partial(write, self._rows()), DISK_SECONDS)
-            self._has_told = False
-        except (OSError, TimeoutError) as reason:
+            self._has_failed = False
+        except OSError as reason:
             self._tell(reason)
+            self._is_stale |= is_stale
+            await self._remove_stale()
         finally:
             self._last_seconds = loop.time() - began
             for waiter in waiting:
@@ -104,8 +124,8 @@ class GrantsFile:
 
     def _tell(self, reason: OSError) -> None:
         """Once, until it works again."""
-        if not self._has_told:
-            self._has_told = True
+        if not self._has_failed:
+            self._has_failed = True
             self._events.warning("grants.unsaved", reason=f"{path()}: {failure_words(reason)}")
 
 
@@ -114,7 +134,11 @@ def write(rows: list[Grant]) -> None:
     if rows:
         write_whole_file(path(), b"".join(_document(rows)))
     else:
-        Path(path()).unlink(missing_ok=True)
+        _remove()
+
+
+def _remove() -> None:
+    Path(path()).unlink(missing_ok=True)
 
 
 def _document(rows: Iterable[Grant]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ import secrets
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
@@ -64,7 +65,7 @@ class Registry:
         self._preparing: set[Grant] = set()
         self._file = GrantsFile(self._lasting, tasks, events)
         self._outside = Outside(delivery, self._sessions, tasks, events)
-        self._asking = Asking(desk, events, tasks, on_change=self._file.save_soon)
+        self._asking = Asking(desk, events, tasks, on_change=partial(self._file.save_soon, has_ended=True))
         self.holds = Holds(self._lost)
         self._narrowings = Narrowings()
         self._next_end_at: datetime | None = None
@@ -243,7 +244,7 @@ class Registry:
         self._asking.withdraw(grant)
         self.holds.end(grant.id, cause)
         self._events.info("grant.ended", grant=grant.id, label=grant.label, profile=grant.profile, cause=cause)
-        self._file.save_soon()
+        self._file.save_soon(has_ended=True)
         self._outside.remove_soon(grant)
 
     def look(self) -> None:
@@ -254,6 +255,7 @@ class Registry:
                 self.end(grant, EXPIRED)
             self._next_end_at = min((grant.ends_at for grant in self._grants.values() if grant.ends_at), default=None)
         self._outside.renew_soon()
+        self._file.try_again()
 
     def adopt(self, config: Config) -> None:
         """A changed config comes into force: end the grants of profiles that changed, or went."""
