@@ -150,3 +150,11 @@ def test_what_the_user_has_set_since_is_the_users() -> None:
         now = environment.applied({}, variables.of_shell({}, TARGET, made(**more))) | {name: "mine"}
 
         assert "mine" == environment.applied(now, environment.changes_to_unset(now))[name]
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    """Neither the token nor credentials: a traceback may show it."""
+    shown = repr(made(token="the-token", credentials=CREDENTIALS | {"SecretAccessKey": "the-key"}))
+
+    assert "1a2b3c4d" in shown
+    assert "the-" not in shown

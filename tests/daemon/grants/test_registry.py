@@ -201,6 +201,17 @@ async def test_a_role_has_a_session_of_the_grant_s_own_and_keys_have_none(hall: 
     assert isinstance(hall.engine.dismissed[subject], GrantEnded)
 
 
+async def test_no_secret_is_in_a_repr(hall: Hall) -> None:
+    """Neither a token nor credentials."""
+    made, given = await hall.make(), await hall.make(delivery="env")
+    shown = repr([made, given])
+
+    assert made.grant.id in shown
+    assert str(made.token) not in shown
+    assert given.credentials
+    assert given.credentials.session_token not in shown
+
+
 async def test_the_first_session_of_a_narrowed_held_grant_is_there_before_it(hall: Hall, tmp_path: Path) -> None:
     """AWS's refusal is the answer, and nothing is left behind: no grant, no session, no token, no file."""
     await hall.make("admin", narrowing=READ_ONLY, is_held=True)

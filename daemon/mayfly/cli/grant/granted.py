@@ -31,6 +31,9 @@ class Granted(NamedTuple):
     credentials: dict[str, str] | None
     warnings: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"Granted({self.id})"
+
 
 def granted(body: bytes) -> Granted:
     """The grant in the daemon's answer; raises Stop if there is none."""

@@ -31,6 +31,9 @@ class Made(NamedTuple):
     credentials: Credentials | None
     warnings: list[str]
 
+    def __repr__(self) -> str:
+        return f"Made({self.grant.id})"
+
 
 class Narrowings:
     """Keeps one of several equal narrowings."""
