@@ -34,9 +34,6 @@ class Engine:
         del requester
         return credentials(at(self.lives_seconds)) if profile in {**self.config.profiles, **self.sessions} else None
 
-    async def peek(self, profile: str) -> Credentials | None:
-        return self.take(profile)
-
     async def obtain(
         self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, min_life_seconds: float = 0
     ) -> Credentials:

@@ -171,6 +171,7 @@ class Control:
                 grant = now_opened
 
     async def _hand_out(self, call: Call, grant: Grant, agent: str, credentials: Credentials) -> Answer:
+        grant.note_handed_out(credentials)
         await self._audit.note(call.profile, agent, None, pid=call.pid, grant=grant)
         return Answer(200, process_body(credentials))
 

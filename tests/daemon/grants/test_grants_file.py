@@ -39,6 +39,7 @@ ROWS = [
         uses=7,
         last_used_by="terraform",
         last_used_at=NOON,
+        handed_out_until=NOON,
     ),
 ]
 

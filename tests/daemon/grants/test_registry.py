@@ -37,7 +37,7 @@ from mayfly.shared.errors import (
 )
 from mayfly.shared.grant import Narrowing
 from support.desks import FakeDesk
-from support.engine import HERE, HOUR, LOCKED, NOON, at, config, key, role
+from support.engine import HERE, HOUR, LOCKED, NOON, at, config, credentials, key, role
 from support.grant_engine import Engine
 from support.stage import Log
 
@@ -236,21 +236,26 @@ async def test_a_grant_ends_at_its_end_and_the_others_go_on(hall: Hall) -> None:
     assert ([], {}) == (hall.grants.all(), hall.engine.sessions)
 
 
-async def test_a_grant_ends_even_if_whoever_revokes_it_has_gone(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its token was taken from the table first: the next process must not give it back."""
+async def test_what_aws_has_issued_is_known_over_a_kill(hall: Hall, tmp_path: Path) -> None:
+    """How a grant has been used is written with the clock's look, so `revoke` can say what lives on."""
+    used, unused = [(await hall.make("admin")).grant for _ in range(2)]
+    await hall.grants.stop()
+    used.note_use(NOON)
+    used.note_handed_out(credentials(at(900)))
+    used.note_handed_out(credentials(at(600)))
+    hall.grants.look()
+    async with asyncio.timeout(30):
+        while "12:15:00" not in _text(tmp_path / "grants.json"):
+            await asyncio.sleep(0.01)
+    hall.begin()
+    hall.grants.restore()
 
-    async def hang(_profile: str) -> None:
-        await asyncio.sleep(HOUR)
-
-    made = await hall.make()
-    made.grant.note_use(NOON)
-    monkeypatch.setattr(hall.engine, "peek", hang)
-    revoking = asyncio.create_task(hall.grants.revoke(made.grant))
-    await asyncio.sleep(0)
-    revoking.cancel()
-    await asyncio.wait([revoking])
-
-    assert ([], ["revoked"]) == (hall.grants.all(), hall.causes())
+    assert [1, 0] == [grant.uses for grant in hall.grants.all()]
+    assert [at(900), None] == [await hall.grants.revoke(hall.grants.named(each.id)) for each in (used, unused)]
+    later = (await hall.make("admin")).grant
+    later.note_handed_out(credentials(at(900)))
+    hall.seconds = 900
+    assert None is await hall.grants.revoke(later)
 
 
 @pytest.mark.parametrize("trouble", ["full", "slow"])

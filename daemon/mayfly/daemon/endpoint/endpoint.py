@@ -112,6 +112,7 @@ class Endpoint:
             if credentials is None:
                 return None
             grant.note_use(now)
+            grant.note_handed_out(credentials)
             return self._render(credentials)
 
         return answer
@@ -133,6 +134,7 @@ class Endpoint:
         """The answer with credentials, noted in the audit; raises ConnectionResetError if the client has gone."""
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
+        grant.note_handed_out(credentials)
         inode, pid = _inode(request), _connection(request).pid
         acting_agent = self._agents.acting(inode or 0)
         await self._audit.note(grant.profile, agent, inode, pid=pid, grant=grant, acting_agent=acting_agent)

@@ -14,6 +14,7 @@ import stat
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class GrantsFile:
         self._has_failed = False
         # True if a grant has ended since the document was written.
         self._is_stale = False
+        self._saved_used = (0, 0.0)
 
     def save_soon(self, *, has_ended: bool = False) -> None:
         """The grants have changed; `has_ended`: one of them is no more."""
@@ -73,10 +75,16 @@ class GrantsFile:
         if self._writing is None:
             self._writing = self._tasks.spawn(self._save())
 
-    def try_again(self) -> None:
-        """Write what could not be written."""
-        if self._has_failed:
+    def keep_up(self) -> None:
+        """Write what could not be written, and how the grants have been used since."""
+        if self._has_failed or self._used() != self._saved_used:
             self.save_soon()
+
+    def _used(self) -> tuple[int, float]:
+        """Another number after each use of a grant, and after new credentials."""
+        rows = self._rows()
+        untils = [row.handed_out_until.timestamp() for row in rows if row.handed_out_until]
+        return sum(row.uses for row in rows), sum(untils)
 
     async def saved(self) -> None:
         """Return when no grant that has ended is on the disk any more."""
@@ -109,6 +117,7 @@ class GrantsFile:
         began, waiting = loop.time(), self._waiting
         self._is_dirty, self._waiting = False, []
         is_stale, self._is_stale = self._is_stale, False
+        self._saved_used = self._used()
         try:
             await self._thread.run(partial(write, self._rows()), DISK_SECONDS)
             self._has_failed = False
@@ -171,6 +180,7 @@ def _tree(row: Grant, narrowing: int) -> dict[str, Any]:
         "uses": row.uses,
         "last_used_by": row.last_used_by,
         "last_used_at": row.last_used_at and instant_text(row.last_used_at),
+        "handed_out_until": row.handed_out_until and instant_text(row.handed_out_until),
     }
 
 
@@ -211,7 +221,6 @@ def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
         raise ValueError("a name")
     if not MIN_SECONDS <= seconds <= MAX_SECONDS or (digest is None) == (delivery in (ENDPOINT, SOCKET)):
         raise ValueError("a life or a token")
-    last_used_at = _text_or_none(row["last_used_at"])
     return Grant(
         profile=profile,
         session=subject(profile, grant_id) if _flag(row["own_session"]) else profile,
@@ -230,7 +239,8 @@ def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
         allows_disk=_flag(row["allow_disk"]),
         uses=_number(row["uses"]),
         last_used_by=_text_or_none(row["last_used_by"]),
-        last_used_at=parse_instant(last_used_at) if last_used_at else None,
+        last_used_at=_instant_or_none(row["last_used_at"]),
+        handed_out_until=_instant_or_none(row["handed_out_until"]),
     )
 
 
@@ -251,6 +261,10 @@ def _text(value: Any) -> str:
 
 def _text_or_none(value: Any) -> str | None:
     return None if value is None else _text(value)
+
+
+def _instant_or_none(value: Any) -> datetime | None:
+    return None if value is None else parse_instant(value)
 
 
 def _number(value: Any) -> int:

@@ -65,6 +65,7 @@ class Outside:
             self._written[grant] = credentials
         if credentials is not None:
             await delivery.renewed(grant, credentials)
+            grant.note_handed_out(credentials)
         return paths
 
     async def open_again(self, grants: Iterable[Grant], known: Container[str], lost: Callable[[Grant], None]) -> None:
@@ -138,6 +139,7 @@ class Outside:
                 self._events.warning("grant.unwritten", grant=grant.id, label=grant.label, reason=reason.message)
             return
         self._unwritten.pop(grant, None)
+        grant.note_handed_out(credentials)
         # It may have ended meanwhile.
         if grant in self._written:
             self._written[grant] = credentials

@@ -183,6 +183,7 @@ class Registry:
         if is_given_now or (grant.is_held and narrowing.is_narrowed(grant.narrowing)):
             found = await self._sessions.first(grant, pid)
             if grant.delivery == ENV:
+                grant.note_handed_out(found)
                 self._end_with(grant, found)
             return found if is_given_now else None
         return None
@@ -236,14 +237,10 @@ class Registry:
 
     async def revoke(self, grant: Grant) -> datetime | None:
         """End the grant. Returns until when the credentials live that it has handed out, None if there are none."""
-        self.table.remove(grant, REVOKED)
-        try:
-            until = await self._sessions.handed_out_until(grant)
-        finally:
-            # Whoever revokes it may have gone meanwhile.
-            self.end(grant, REVOKED)
+        self.end(grant, REVOKED)
         await self._file.saved()
-        return until
+        until = grant.handed_out_until
+        return until if until and until > self._clock() else None
 
     def end(self, grant: Grant, cause: str) -> None:
         """End the grant, unless it has ended: its token opens nothing any more. `cause` is one of ENDINGS."""
@@ -265,7 +262,7 @@ class Registry:
                 self.end(grant, EXPIRED)
             self._next_end_at = min((grant.ends_at for grant in self._grants.values() if grant.ends_at), default=None)
         self._outside.renew_soon()
-        self._file.try_again()
+        self._file.keep_up()
 
     def adopt(self, config: Config) -> None:
         """A changed config comes into force: end the grants of profiles that changed, or went."""

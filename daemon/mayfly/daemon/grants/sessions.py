@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import datetime
 from typing import Protocol
 
 from mayfly.config.model import Config
@@ -36,9 +34,6 @@ class Engine(Protocol):
 
     def take(self, profile: str, requester: Requester = ...) -> Credentials | None:
         """Live credentials from memory, or None."""
-
-    async def peek(self, profile: str) -> Credentials | None:
-        """Live credentials, or None; counts as no use."""
 
     async def obtain(
         self, profile: str, trigger: Trigger, requester: Requester = ..., *, min_life_seconds: float = 0
@@ -90,13 +85,3 @@ class Sessions:
         if is_whole and grant.ends_at and (grant.ends_at - found.expiration).total_seconds() > SPARE_SECONDS:
             raise GrantRefused(f"AWS gave {grant.profile} less time than the grant has", hint="grant it for less")
         return found
-
-    async def handed_out_until(self, grant: Grant) -> datetime | None:
-        """Until when the credentials live that the grant has handed out; None if it has handed out none."""
-        if not grant.uses and grant.delivery not in (FILE, ENV):
-            return None
-        # Behind a locked screen some profiles tell nothing.
-        with suppress(MayflyError):
-            if found := await self._engine.peek(grant.session):
-                return found.expiration
-        return None

@@ -13,6 +13,7 @@ from hmac import compare_digest
 
 import attrs
 
+from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantEnded
 from mayfly.shared.grant import Narrowing
 
@@ -81,6 +82,8 @@ class Grant:
     uses: int = 0
     last_used_by: str | None = None
     last_used_at: datetime | None = None
+    # Until when the credentials live that it has handed out.
+    handed_out_until: datetime | None = None
 
     @classmethod
     def of_profile(cls, profile: str, token_digest: bytes) -> Grant:
@@ -105,6 +108,11 @@ class Grant:
         """Its credentials are handed out once more."""
         self.uses += 1
         self.last_used_at = now
+
+    def note_handed_out(self, credentials: Credentials) -> None:
+        """These are in the hands of its clients, and AWS takes nothing back."""
+        if self.handed_out_until is None or self.handed_out_until < credentials.expiration:
+            self.handed_out_until = credentials.expiration
 
 
 _NOTHING = Grant(profile="", session="")
