@@ -80,6 +80,9 @@ def test_what_goes_on_after_ctrl_c(stage: str, through_lock: bool, text: str) ->
     """The exchange ends by itself; a login through the lock loses its leave with its command."""
     seen = Seen(stage, 90.0, 114.0 if stage == "code" else None)
     assert [text] == list(stopped([Group(seen, ["a"])], NOW, is_through_lock=through_lock))
+    # Of a grant's own session nothing goes on, and of what it comes from the same as ever.
+    kept = [] if text.startswith("the daemon") else [text]
+    assert kept == list(stopped([Group(seen, ["a"])], NOW, is_through_lock=through_lock, is_kept=False))
 
 
 @pytest.mark.parametrize(

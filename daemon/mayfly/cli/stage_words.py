@@ -84,8 +84,10 @@ def elapsed(seen: Seen, now: float) -> str:
     return f", {seconds} s so far" if seconds >= ELAPSED_SECONDS and seen.until is None else ""
 
 
-def stopped(found: Iterable[Group], now: float, *, is_through_lock: bool = False) -> Iterator[str]:
-    """After Ctrl-C: what goes on without this command, and what does not."""
+def stopped(
+    found: Iterable[Group], now: float, *, is_through_lock: bool = False, is_kept: bool = True
+) -> Iterator[str]:
+    """After Ctrl-C: what goes on without this command, and what does not. `is_kept`: what AWS answers is kept."""
     for seen, names in found:
         who = ", ".join(names)
         if seen.stage == stages.APPROVE:
@@ -98,7 +100,7 @@ def stopped(found: Iterable[Group], now: float, *, is_through_lock: bool = False
             yield f"1Password is asked for {who} all the same, unless the screen is locked"
         elif seen.stage == stages.CODE and seen.until is not None:
             yield f"1Password is asked for {who} all the same, in {max(1, math.ceil(seen.until - now))} s"
-        else:
+        elif is_kept:
             yield f"the daemon goes on getting {who}"
 
 

@@ -37,7 +37,7 @@ class Waiting:
 
     `quiet_seconds`: nothing is told before; `lines_after_seconds`: nor any line that stays. `addition` ends a text
     about a prompt, `advice` every line; `other` has texts in the place of `stage_words.WORDS`. `not_done` is said after
-    Ctrl-C: what this command will not do now.
+    Ctrl-C: what this command will not do now. `is_kept`: the daemon keeps what AWS answers after that.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class Waiting:
         advice: str = "",
         other: Mapping[str, str] | None = None,
         not_done: str = "",
+        is_kept: bool = True,
     ) -> None:
         self._waiting = dict(calls)
         self._addition = addition
         self._not_done = not_done
+        self._is_kept = is_kept
         self._started = time.monotonic()
         self._stages: _Stages | None = None
         show, is_terminal = _Words(addition, other, advice), _terminal().can_move
@@ -113,9 +115,12 @@ class Waiting:
             self._stages = fresh
         is_through_lock = bool(self._addition)
         speech.say(f"stopped waiting{self._not_done}")
-        for text in stage_words.stopped(self._groups(), time.monotonic(), is_through_lock=is_through_lock):
+        for text in stage_words.stopped(
+            self._groups(), time.monotonic(), is_through_lock=is_through_lock, is_kept=self._is_kept
+        ):
             speech.say(text)
-        speech.hint(stage_words.dropped_by(list(self._waiting)))
+        if self._is_kept:
+            speech.hint(stage_words.dropped_by(list(self._waiting)))
 
 
 class _Stages:

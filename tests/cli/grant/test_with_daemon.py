@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support import clients
+from support.terminals import Terminal
 from support.world import SEED_ACCOUNT, SEED_TOML, World
 
 
@@ -49,3 +50,23 @@ async def test_a_word_narrows_by_the_policy_of_awss_that_it_names(world: World) 
     assert [(2, ""), (2, "")] == [(done.code, done.out) for done in refused]
     assert "GetSessionToken's, which takes no session policy" in refused[0].err
     assert "an allow in any is an allow, so one more would widen it" in refused[1].err
+
+
+async def test_ctrl_c_before_the_first_session_leaves_nothing(world: World) -> None:
+    """The grant that nobody waits for is not made, and nothing else is said of it."""
+    world.write_toml(SEED_TOML + ROLES)
+    async with EmbeddedSts(world.account(Role(name="Admin"))) as sts:
+        world.sts = sts
+        async with world.serve() as daemon:
+            await world.get()
+            sts.faults.latency_seconds = 60
+            terminal = Terminal(world, "grant", "admin", "--read-only", "--", "sh", "-c", "echo ran")
+            await sts.called("AssumeRole")
+            await terminal.until_lines(lambda lines: lines)
+            terminal.interrupt()
+            code = await terminal.end()
+            listed = await world.run("grants")
+            daemon.process.kill()
+
+    assert (130, ["mayfly: stopped waiting; sh was not run"]) == (code, terminal.lines)
+    assert "no grants" in listed.err

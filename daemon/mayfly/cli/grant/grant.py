@@ -149,6 +149,8 @@ def _ask(body: bytes, given: argparse.Namespace) -> Granted:
         given.profile,
         lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS,
         not_done=not_done,
+        # A grant that nobody waits for is not made. What 1Password gives for its source is kept.
+        is_kept=False,
         other=_ASKING if given.ask and given.delivery in {order.FILE, order.ENV} else None,
     )
     return granted(body)
