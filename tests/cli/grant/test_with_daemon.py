@@ -62,7 +62,7 @@ async def test_ctrl_c_before_the_first_session_leaves_nothing(world: World) -> N
             sts.faults.latency_seconds = 60
             terminal = Terminal(world, "grant", "admin", "--read-only", "--", "sh", "-c", "echo ran")
             await sts.called("AssumeRole")
-            await terminal.until_lines(lambda lines: lines)
+            await terminal.until_lines(lambda lines: lines and lines[0])
             terminal.interrupt()
             code = await terminal.end()
             listed = await world.run("grants")
