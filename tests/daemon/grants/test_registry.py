@@ -418,6 +418,43 @@ async def test_where_nobody_can_be_asked_the_question_comes_later(hall: Hall, wh
     await hall.grants.allow(grant)
 
 
+async def test_a_question_goes_with_the_one_who_waits_for_the_grant(hall: Hall) -> None:
+    """A grant as file asks before it is there; where its command has gone, nobody is asked for nothing."""
+    making = asyncio.create_task(hall.make("admin", delivery="file", asks=True))
+    while not hall.desk.asked:
+        await asyncio.sleep(0)
+    making.cancel()
+    await asyncio.wait([making])
+
+    assert (0, 1) == (hall.grants.count, hall.desk.taken_back)
+
+
+async def test_a_yes_through_a_locked_screen_is_none(hall: Hall) -> None:
+    """The screen was locked while the question was up; whoever answered it need not be the user."""
+    grant = (await hall.make(asks=True)).grant
+    waiting = asyncio.create_task(hall.grants.allow(grant))
+    while not hall.desk.asked:
+        await asyncio.sleep(0)
+    hall.desk.seen_scene = LOCKED
+    hall.desk.answer = True
+    hall.desk.answered.set()
+
+    with pytest.raises(GrantNotAllowed, match="the screen is locked"):
+        await waiting
+    assert Ask.ASKING is grant.ask
+
+
+@pytest.mark.parametrize(("scene", "hint"), [(LOCKED, "unlock it and try again"), (HERE, "leave --ask out")])
+async def test_a_grant_that_is_not_made_is_not_to_be_approved(hall: Hall, scene: Scene, hint: str) -> None:
+    """Where it asks before it is there, and cannot, it is gone."""
+    hall.desk.seen_scene = scene
+    hall.desk.answered.set()
+
+    with pytest.raises(GrantNotAllowed) as refused:
+        await hall.make(delivery="file", asks=True)
+    assert hint == refused.value.hint
+
+
 async def test_who_does_not_ask_cannot_be_approved(hall: Hall) -> None:
     """Nor denied: that is what `revoke` is for."""
     grant = (await hall.make()).grant

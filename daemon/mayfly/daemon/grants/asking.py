@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants.table import AGENT, Ask, Grant
+from mayfly.daemon.grants.table import AGENT, ENV, FILE, Ask, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.session.demand import NOBODY, Requester
 from mayfly.shared.desk import Desk, Presence
@@ -47,19 +47,25 @@ class Asking:
     async def _ask(self, grant: Grant, requester: Requester) -> MayflyError | None:
         """Ask a person, and take the answer. Returns why nobody can be asked now."""
         try:
-            if (await self._desk.scene()).presence is Presence.LOCKED:
-                return _unasked(grant, "the screen is locked", f"unlock it and try again, or {_approve(grant)}")
+            if await self._is_locked():
+                return _locked(grant)
             program = await self._program(requester)
             self._events.info(
                 "grant.asked", grant=grant.id, label=grant.label, profile=grant.profile, program=program or None
             )
             answer = await self._desk.ask(question(grant, program))
+            if answer and await self._is_locked():
+                # Some desktops show notifications in front of the lock, where anybody may press a button.
+                return _locked(grant)
         finally:
             del self._asked[grant]
         if answer is None:
-            return _unasked(grant, "the desktop shows no question", _approve(grant))
+            return _unasked(grant, "the desktop shows no question", _approve(grant) or "leave --ask out")
         self.say(grant, is_allowed=answer)
         return None
+
+    async def _is_locked(self) -> bool:
+        return (await self._desk.scene()).presence is Presence.LOCKED
 
     async def _program(self, requester: Requester) -> str:
         """The name of the program that asks, "" where it is not known."""
@@ -92,13 +98,19 @@ def _unasked(grant: Grant, why: str, hint: str) -> GrantNotAllowed:
     return GrantNotAllowed(f"{grant.label} must ask before it gets {grant.profile}, and {why}", hint=hint)
 
 
+def _locked(grant: Grant) -> GrantNotAllowed:
+    hint = ", or ".join(filter(None, ("unlock it and try again", _approve(grant))))
+    return _unasked(grant, "the screen is locked", hint)
+
+
 def unanswered(grant: Grant) -> GrantNotAllowed:
     """For a client whose patience has ended before the question was answered."""
     return _unasked(grant, "nobody has answered yet", _approve(grant))
 
 
 def _approve(grant: Grant) -> str:
-    return f"run 'mayfly approve {grant.id}'"
+    """For a person at a terminal; "" for a grant that is not there any more when it could not ask."""
+    return "" if grant.delivery in (FILE, ENV) else f"run 'mayfly approve {grant.id}'"
 
 
 def denied(grant: Grant) -> GrantNotAllowed:

@@ -197,6 +197,7 @@ class Registry:
     async def _undo(self, grant: Grant) -> None:
         if self._grants.pop(grant.id, None) is not None:
             self._sessions.dismiss(grant, ended_error(grant.profile, REVOKED))
+            self._asking.withdraw(grant)
         await asyncio.shield(self._tasks.start(self._outside.remove(grant)))
 
     # Used
