@@ -54,6 +54,7 @@ def test_what_was_made_goes_on() -> None:
         ("admin", {"delivery": "env", "seconds": 7200}),
         ("admin", {"origin": CONFIG.origins["nsrc"]}),
         ("nobody", {}),
+        ("", {"session": ""}),
         ("nsrc", {"ends_at": NOON}),
     ],
 )

@@ -18,7 +18,8 @@ from mayfly.shared.errors import GrantRefused
 def still_granted(found: Iterable[Grant], config: Config, now: datetime) -> Iterator[Grant]:
     """Those that are in force, and whose profile is made from the same as then."""
     for grant in found:
-        if config.origins.get(grant.profile) == grant.origin and _is_allowed(grant, config):
+        is_same = grant.profile in config.profiles and config.origins[grant.profile] == grant.origin
+        if is_same and _is_allowed(grant, config):
             grant.words = narrowing.words(grant.narrowing)
             if grant.ends_at:
                 # The clock may have been set back since then.
