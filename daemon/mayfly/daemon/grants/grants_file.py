@@ -61,6 +61,8 @@ class GrantsFile:
         self._thread = DaemonThread()
         self._is_dirty = False
         self._last_seconds = 0.0
+        # True while a document is written, and while the next one waits.
+        self._is_busy = False
         self._writing: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._has_failed = False
@@ -88,7 +90,7 @@ class GrantsFile:
 
     async def saved(self) -> None:
         """Return when no grant that has ended is on the disk any more."""
-        if self._is_dirty and self._last_seconds < QUICK_SECONDS:
+        if self._is_dirty and (self._last_seconds < QUICK_SECONDS or not self._is_busy):
             written = asyncio.get_running_loop().create_future()
             self._waiting.append(written)
             await asyncio.wait([written], timeout=DISK_SECONDS)
@@ -107,10 +109,11 @@ class GrantsFile:
     async def _save(self) -> None:
         try:
             while self._is_dirty:
+                self._is_busy = True
                 await self._write()
                 await asyncio.sleep(self._last_seconds * REST)
         finally:
-            self._writing = None
+            self._writing, self._is_busy = None, False
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
