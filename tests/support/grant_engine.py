@@ -30,8 +30,7 @@ class Engine:
         del self.sessions[subject]
         self.dismissed[subject] = error
 
-    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
-        del requester
+    def keep(self, profile: str) -> Credentials | None:
         return credentials(at(self.lives_seconds)) if profile in {**self.config.profiles, **self.sessions} else None
 
     async def obtain(

@@ -273,3 +273,26 @@ async def test_a_crowd_of_grants_fits_the_exchange(stage: Stage) -> None:
     got = await asyncio.gather(*(outcome(fetch(stage, subject)) for subject in crowd))
     assert {"Credentials"} == {code(each) for each in got}
     assert [256, 256, 88] == [len(asked.request.grants) for asked in stage.assumes()]
+
+
+@staged(WITH_ROLE)
+async def test_a_file_that_is_kept_fresh_raises_no_prompt_after_prompt(stage: Stage) -> None:
+    """It is a use: the clock asks in time, and once more before the end. Requests of clients would ask again and again."""
+    await fetch(stage, "nsrc")
+    stage.run()
+    stage.outcomes["nsrc"] = NO
+    while stage.keeper.keep("nsrc"):
+        await asyncio.sleep(30)
+    assert ["login: nsrc"] * 3 == in_words(stage.asked)
+
+
+@staged(WITH_ROLE)
+async def test_a_file_is_renewed_where_nobody_is_asked(stage: Stage) -> None:
+    """As by any other use."""
+    await fetch(stage, "nsrc")
+    granted(stage)
+    before = await fetch(stage, SUBJECT)
+    await asyncio.sleep(1500)
+    assert before == stage.keeper.keep(SUBJECT)
+    await asyncio.sleep(60)
+    assert before != stage.keeper.keep(SUBJECT)

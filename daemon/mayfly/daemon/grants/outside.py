@@ -125,7 +125,7 @@ class Outside:
 
     async def _renew(self) -> None:
         for grant, before in list(self._written.items()):
-            found = self._sessions.take(grant) if grant in self._written else None
+            found = self._sessions.keep(grant) if grant in self._written else None
             if self._delivery and found is not None and found != before and grant.is_allowed:
                 await self._write(self._delivery, grant, found)
 

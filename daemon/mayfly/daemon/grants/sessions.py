@@ -32,8 +32,8 @@ class Engine(Protocol):
     def dismiss(self, subject: str, error: MayflyError) -> None:
         """Drop the session of a grant; its waiting clients get `error`."""
 
-    def take(self, profile: str, requester: Requester = ...) -> Credentials | None:
-        """Live credentials from memory, or None."""
+    def keep(self, profile: str) -> Credentials | None:
+        """Live credentials for a file that is to be fresh, or None; raises no prompt."""
 
     async def obtain(
         self, profile: str, trigger: Trigger, requester: Requester = ..., *, min_life_seconds: float = 0
@@ -72,9 +72,9 @@ class Sessions:
         if grant.has_own_session:
             self._engine.dismiss(grant.session, error)
 
-    def take(self, grant: Grant) -> Credentials | None:
-        """Live credentials from memory, or None; counts as a use."""
-        return self._engine.take(grant.session)
+    def keep(self, grant: Grant) -> Credentials | None:
+        """Live credentials from memory for the grant's file, or None; counts as a use."""
+        return self._engine.keep(grant.session)
 
     async def first(self, grant: Grant, pid: int) -> Credentials:
         """The grant's first credentials; raises the MayflyError that stands in the way, such as AWS's refusal."""

@@ -51,6 +51,18 @@ class HandOuts:
         self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
         return credentials
 
+    def keep(self, profile: str) -> Credentials | None:
+        """As `take`, for a file that is to be fresh. Nobody waits for it, so a prompt is for the clock to raise."""
+        if profile not in self._ledger.links:
+            return None
+        name, now = self._ledger.name_of(profile), self._clock()
+        if not self._ledger.policy(name, now).asks_human:
+            return self.take(profile)
+        if self._ledger.usable(name, now) is None or not self._guard.is_open(profile):
+            return None
+        self._ledger.note_fetch(name, now)
+        return self._ledger.usable(name, now)
+
     async def peek(self, profile: str) -> Credentials | None:
         """Live credentials, or None; starts nothing, and counts as no fetch. Raises ScreenLocked and ConfigChanged."""
         await self._guard.look(profile)

@@ -121,6 +121,10 @@ class Keeper:
         """Live credentials from memory, or None, as `HandOuts.take` says."""
         return self._hand_outs.take(profile, requester)
 
+    def keep(self, profile: str) -> Credentials | None:
+        """Live credentials for a file that is to be fresh, or None, as `HandOuts.keep` says."""
+        return self._hand_outs.keep(profile)
+
     async def peek(self, profile: str) -> Credentials | None:
         """Live credentials, or None; starts nothing. Raises what `HandOuts.peek` does."""
         return await self._hand_outs.peek(profile)
