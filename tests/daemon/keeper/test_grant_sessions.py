@@ -277,7 +277,7 @@ async def test_a_crowd_of_grants_fits_the_exchange(stage: Stage) -> None:
 
 @staged(WITH_ROLE)
 async def test_a_file_that_is_kept_fresh_raises_no_prompt_after_prompt(stage: Stage) -> None:
-    """It is a use: the clock asks in time, and once more before the end. Requests of clients would ask again and again."""
+    """A use, so the clock asks in time, and once more before the end. Requests of clients would ask again and again."""
     await fetch(stage, "nsrc")
     stage.run()
     stage.outcomes["nsrc"] = NO
