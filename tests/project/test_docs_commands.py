@@ -34,6 +34,10 @@ TRIED_ELSEWHERE = {
     "mayfly install --now": "tests/cli/install",
     "until mayfly status": "tests/cli/init",
     "mayfly serve &": "tests/cli/init",
+    "mayfly grant": "tests/cli/grant",
+    'eval "$(mayfly grant': "tests/cli/grant",
+    "mayfly revoke": "tests/cli/grant",
+    "mayfly approve": "tests/cli/grant",
 }
 
 
