@@ -57,17 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = ABOUT
     parser.formatter_class = RawFormatter
     parser.add_argument("profile", metavar="PROFILE", nargs="?", help="the profile whose credentials are granted")
-    parser.add_argument(
-        "--for",
-        dest="seconds",
-        metavar="1h",
-        type=_seconds,
-        default=grant.USUAL_SECONDS,
-        help="how long: 15m to 12h (default: 1h)",
-    )
-    _add_narrowing(parser)
-    parser.add_argument("--label", type=_label, help="its name in lists, logs and CloudTrail (default: CMD's name)")
-    parser.add_argument("--ask", action="store_true", help="ask on the desktop, once, before the first use")
+    add_terms(parser, "CMD's name")
     parser.add_argument(
         "--as",
         dest="delivery",
@@ -78,6 +68,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-disk", action="store_true", help="with --as file: even if the files are on a disk")
     parser.add_argument("--token-file", action="store_true", help="set the token's file, not the token")
     parser.add_argument("--shell", choices=shells.SHELLS, help="without CMD: the shell to write for (default: $SHELL)")
+
+
+def add_terms(parser: argparse.ArgumentParser, usual_label: str) -> None:
+    """The options that say for how long, for what, and to whom."""
+    parser.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="1h",
+        type=_seconds,
+        default=grant.USUAL_SECONDS,
+        help="how long: 15m to 12h (default: 1h)",
+    )
+    _add_narrowing(parser)
+    parser.add_argument("--label", type=_label, help=f"its name in lists, logs and CloudTrail (default: {usual_label})")
+    parser.add_argument("--ask", action="store_true", help="ask on the desktop, once, before the first use")
 
 
 def _add_narrowing(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +114,7 @@ def _label(text: str) -> str:
 
 def run(given: argparse.Namespace) -> int:
     """Make the grant; then run the command, or print what a shell evaluates."""
-    _find_profile(given)
+    find_names(given, "mayfly grant PROFILE -- CMD ...", "profile")
     body = order.body(given, given.profile)
     chosen = target.find(given.config, given.profile)
     if given.command:
@@ -117,7 +122,27 @@ def run(given: argparse.Namespace) -> int:
 
         child.check(given.command, os.environ)
     ports.refuse_other_users(chosen.port)
-    made = _ask(body, given)
+    made = make(body, given, f"; {given.command[0]} was not run" if given.command else _NOT_DONE)
+    if given.command:
+        return _run_command(given.command, chosen, made)
+    return _print(given.shell or shells.of_user(os.environ), chosen, made)
+
+
+def find_names(given: argparse.Namespace, usage: str, *wanted: str) -> None:
+    """Find the names that follow the ARNs: `--policy-arn ARN ARN PROFILE`. Raises Stop for one that is missing."""
+    arns = given.policy_arn or []
+    missing = [name for name in wanted if getattr(given, name) is None]
+    for name in reversed(missing):
+        if len(arns) > 1 and not arns[-1].startswith("arn:"):
+            setattr(given, name, arns.pop())
+    for name in wanted:
+        if getattr(given, name) is None:
+            raise speech.Stop(speech.WRONG_USAGE, f"the {name} is missing", hints=(usage,))
+
+
+def make(body: bytes, given: argparse.Namespace, not_done: str) -> Granted:
+    """Have the daemon make the grant, and tell its warnings; raises Stop."""
+    made = _ask(body, given, not_done)
     if not order.is_met(given, made.narrowing):
         end(made.id)
         raise speech.Stop(
@@ -125,23 +150,11 @@ def run(given: argparse.Namespace) -> int:
         )
     for text in made.warnings:
         speech.warning(text)
-    if given.command:
-        return _run_command(given.command, chosen, made)
-    return _print(given.shell or shells.of_user(os.environ), chosen, made)
+    return made
 
 
-def _find_profile(given: argparse.Namespace) -> None:
-    """PROFILE may follow the ARNs: `--policy-arn ARN ARN PROFILE`."""
-    arns = given.policy_arn or []
-    if given.profile is None and len(arns) > 1 and not arns[-1].startswith("arn:"):
-        given.profile = arns.pop()
-    if given.profile is None:
-        raise speech.Stop(speech.WRONG_USAGE, "the profile is missing", hints=("mayfly grant PROFILE -- CMD ...",))
-
-
-def _ask(body: bytes, given: argparse.Namespace) -> Granted:
+def _ask(body: bytes, given: argparse.Namespace, not_done: str) -> Granted:
     """Have the daemon make the grant; raises Stop. Where AWS or a person is asked first, it waits."""
-    not_done = f"; {given.command[0]} was not run" if given.command else _NOT_DONE
     call = daemon_calls.send("POST", "/grants", None, body)
     body = daemon_calls.waited_answer(
         call,
