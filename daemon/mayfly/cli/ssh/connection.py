@@ -87,7 +87,7 @@ class Connection:
         )
         told = done.stdout.strip()
         if done.returncode or not told.isdigit():
-            hint = f"its sshd_config must not forbid it: AllowTcpForwarding, PermitListen; here: {self._host}"
+            hint = "see AllowTcpForwarding, PermitListen and DisableForwarding in its sshd_config"
             raise speech.Stop(speech.FAILED, f"{self._host} forwards no port to us", hints=(hint,))
         port = int(told)
         self._refuse_far(port)
