@@ -50,7 +50,8 @@ def run(given: argparse.Namespace) -> NoReturn:
     """Become the command; raises Stop if it cannot be run."""
     chosen = target.find(given.config, given.profile, os.environ)
     changes = changes_to(chosen, given)
-    found = shadows.find(os.environ)
+    variables = environment.applied(os.environ, changes)
+    found = shadows.find(variables)
     if found and not given.allow_shadow:
         raise speech.Stop(
             speech.WRONG_USAGE,
@@ -62,7 +63,7 @@ def run(given: argparse.Namespace) -> NoReturn:
         _have_credentials(daemon_calls.send("POST", _path(chosen.profile), None, body), chosen.profile, given.command)
     elif not found:  # else the command takes other credentials
         _try_to_have_credentials(chosen.profile, given.command)
-    _become(given.command, environment.applied(os.environ, changes))
+    _become(given.command, variables)
 
 
 def _try_to_have_credentials(profile: str, command: list[str]) -> None:

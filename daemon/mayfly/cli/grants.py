@@ -29,7 +29,10 @@ _GAP = "  "
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--json", action="store_true", help="for scripts")
-    parser.epilog = "What AWS has issued by the end of a grant may work for 15 minutes more (--as env: to its end)."
+    parser.epilog = (
+        "What AWS has issued may work for 15 minutes after a grant's time, or 30 after an earlier end"
+        " (--as env: until it expires)."
+    )
 
 
 def run(given: argparse.Namespace) -> int:

@@ -14,7 +14,6 @@ from mayfly.cli.grant import rows
 from mayfly.cli.grant.granted import instant
 from mayfly.cli.grant.rows import Row
 from mayfly.shared import grant
-from mayfly.shared.text import printable
 
 
 # The daemon has its own config.
@@ -49,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
     ended = [gone for row in chosen if (gone := _end(row))]
     for gone in ended:
         # Standard output is the policy's.
-        print(printable(f"{gone.row.called()}: revoked"), file=sys.stderr if given.policy else sys.stdout)
+        print(f"{gone.row.called()}: revoked", file=sys.stderr if given.policy else sys.stdout)
     _say_what_goes_on(ended, is_policy_printed=given.policy)
     if given.policy and ended:
         from mayfly.cli.grant import iam

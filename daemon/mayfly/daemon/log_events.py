@@ -58,7 +58,7 @@ def key_id(value: Any) -> Any:
 
 EVENTS: dict[str, dict[str, Kind]] = {
     "agent.refused": {"profile": word, "acting_agent": text, "pid": number},
-    "approval.wanted": {"profile": word, "inode": number, "pid": number},
+    "approval.wanted": {"profile": word, "label": word, "inode": number, "pid": number},
     "audit.limited": {"times": number},
     "client.refused": {"profile": word, "code": word, "reason": text, "hint": text},
     "config.refused": {"reason": text},

@@ -145,6 +145,7 @@ async def test_a_refusal_runs_nothing(world: World, granting: Granter) -> None:
         (UNKNOWN_PATH, 1, "hint: restart it, as by: systemctl --user restart mayfly.service\n"),
         ((404, {"code": "UnknownProfile", "message": "no"}), 1, ""),
         ((200, {"id": ID}), 1, "the daemon's answer makes no sense"),
+        ((200, {"id": "../status"}), 1, "the daemon's answer makes no sense"),
     ]
     for answer, code, said in answers:
         granting.answers["POST /grants"] = answer
@@ -226,7 +227,7 @@ async def test_signals_are_the_commands(world: World, granting: Granter, name: s
 async def test_an_ignored_signal_stays_ignored(world: World, granting: Granter) -> None:
     """`nohup mayfly grant` is nohup for the command, too; and no signal is blocked in it."""
     script = "trap '' HUP; exec \"$@\""
-    show = ("sh", "-c", 'grep -E "Sig(Ign|Blk)" /proc/self/status')
+    show = ("grep", "-E", "Sig(Ign|Blk)", "/proc/self/status")
     inner = (sys.executable, "-m", "mayfly", "grant", "nsrc", "--", *show)
     done = await world.run_program("sh", "-c", script, "sh", *inner)
 
@@ -294,21 +295,28 @@ async def test_a_restart_of_the_daemon_costs_nothing(world: World, granting: Gra
     assert 2 == len(granting.bodies(*HOLD))
 
 
-async def test_a_grant_that_ends_before_its_command_is_told_once(world: World, granting: Granter) -> None:
+@pytest.mark.parametrize(
+    ("last", "times", "reason"),
+    [(b'{"ended": "revoked"}\n', 1, "the grant has ended (revoked)"), (b"", 2, "there is no such grant")],
+)
+async def test_a_grant_that_ends_before_its_command_is_told_once(
+    world: World, granting: Granter, last: bytes, times: int, reason: str
+) -> None:
     """The command goes on: it may be in the middle of work that needs no credentials."""
     process = await start(world, "sh", "-c", "echo up; exec sleep 60")
     await line_of(process)
     await granting.until_held(ID)
     granting.answers[" ".join(HOLD)] = UNKNOWN_GRANT
+    granting.held[ID].write(last)
     granting.held[ID].close()
-    await granting.until(*HOLD, times=2)
+    await granting.until(*HOLD, times=times)
     assert process.stderr is not None
     said = (await process.stderr.readline()).decode()
     process.terminate()
 
-    assert f"mayfly: warning: sh ({ID}) gets no more credentials: there is no such grant\n" == said
+    assert f"mayfly: warning: sh ({ID}) gets no more credentials: {reason}\n" == said
     assert (-signal.SIGTERM, "", "") == await ended(process)
-    assert 2 == len(granting.bodies(*HOLD))
+    assert times == len(granting.bodies(*HOLD))
 
 
 # Inside.

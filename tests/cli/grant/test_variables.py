@@ -52,7 +52,7 @@ def made(**more: Any) -> Granted:
 
 DELIVERIES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"token": "T"}, TOKEN),
-    ({"token": None, "token_path": "/t"}, URL | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/t"}),
+    ({"token": "T", "token_path": "/t"}, URL | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/t"}),
     ({"as": "socket", "token": "T", "socket": "/s"}, TOKEN | {"MAYFLY_SOCKET": "/s"}),
     ({"as": "file", "config_file": "/c", "credentials_file": "/j"}, {"AWS_CONFIG_FILE": "/c"}),
     ({"as": "env", "credentials": CREDENTIALS}, STATIC),

@@ -34,8 +34,9 @@ mayfly grant PROFILE [--for 1h] [--read-only | --view-only | --policy-arn ARN ..
 ABOUT = """\
 For coding agents, MCP servers, builds and containers. CMD gets credentials of PROFILE and of no
 other: variables and files that lead to others are taken away. The grant ends with CMD, at its
-time, or by 'mayfly revoke'. What AWS has issued by then works for up to 15 minutes more (with
---as env: to its end); only a policy in IAM ends that, which 'mayfly revoke --policy' prints.
+time, or by 'mayfly revoke'. What AWS has issued to a role's grant may work for 15 minutes after
+its time, or 30 minutes after an earlier end (with --as env: until it expires). Only a policy in
+IAM ends that: 'mayfly revoke --policy' prints it.
 
   mayfly grant admin --read-only -- claude
   eval "$(mayfly grant admin --for 8h --view-only)"
@@ -187,13 +188,14 @@ def _run_command(command: list[str], chosen: Target, made: Granted) -> int:
         child = Child(command, variables.of_command(os.environ, _with_own_region(chosen), made))
         ended = child.wait(look)
     finally:
-        end(made.id)
+        # The daemon logs that the command has ended, and not that somebody has revoked the grant.
         hold.close()
+        end(made.id)
     return ended.become()
 
 
 def end(grant_id: str) -> None:
-    """End a grant that is over in any case: the daemon would notice, a moment later."""
+    """End a grant that is over in any case, and know that it has ended: its token opens nothing any more."""
     with suppress(speech.Stop):
         daemon_calls.replied(daemon_calls.send("DELETE", f"/grants/{grant_id}", answer_seconds=2))
 
@@ -209,7 +211,13 @@ def _print(shell: str, chosen: Target, made: Granted) -> int:
     elif not chosen.region and shadows.default_region(os.environ):
         chosen = chosen._replace(fallback_region=None)
     changes = variables.of_shell(os.environ, chosen, made)
-    sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))
+    try:
+        sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))
+        sys.stdout.flush()
+    except OSError:
+        # Nobody has got the token, and nobody else can give it.
+        end(made.id)
+        raise
     if made.delivery in {order.ENDPOINT, order.SOCKET}:
         for text in shadows.find(environment.applied(os.environ, changes)):
             speech.warning(text)
@@ -226,8 +234,6 @@ def _say(made: Granted) -> None:
     rest = format_duration((made.ends_at - now).total_seconds())
     until = f"until {format_time(made.ends_at, now)} ({rest})"
     speech.say(f"granted {made.profile} to {made.label}, {until}; its id is {made.id}")
-    if made.credentials:
-        speech.say("AWS takes these credentials until they expire: to revoke the grant takes none of them back")
-    elif made.outlives_seconds:
+    if made.outlives_seconds and not made.credentials:  # of those the daemon has warned
         speech.say(f"what AWS has issued by the end may work {format_duration(made.outlives_seconds)} longer")
     speech.hint(f"to end it: mayfly revoke {made.id}   (this shell: mayfly env --off)")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from mayfly.cli import daemon_calls
+from mayfly.shared.grant import is_id
 
 
 class Granted(NamedTuple):
@@ -36,7 +37,7 @@ def granted(body: bytes) -> Granted:
     tree = daemon_calls.tree(body)
     with daemon_calls.understood():
         return Granted(
-            id=str(tree["id"]),
+            id=checked_id(tree["id"]),
             label=str(tree["label"]),
             profile=str(tree["profile"]),
             narrowing=_text(tree, "narrowing") or "",
@@ -51,6 +52,13 @@ def granted(body: bytes) -> Granted:
             credentials=_credentials(tree.get("credentials")),
             warnings=tuple(map(str, tree.get("warnings") or ())),
         )
+
+
+def checked_id(value: object) -> str:
+    """An ID, which goes into the paths of requests; raises ValueError for anything else."""
+    if not is_id(value):
+        raise ValueError("is no id")
+    return str(value)
 
 
 def instant(text: str) -> datetime:

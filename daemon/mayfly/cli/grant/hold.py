@@ -6,6 +6,7 @@ A restart of the daemon breaks it, too. Then the grant is taken hold of again, f
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import signal
@@ -18,6 +19,8 @@ from mayfly.shared.errors import ConfigInvalid
 # The daemon waits for half of it; a service that must first be installed anew may take longer.
 PATIENCE_SECONDS = 60
 _RETRY_SECONDS = 0.5
+# Two short lines and a head, or an error.
+_MAX_BYTES = 8192
 # For the first answer: the grant is new, and the daemon has just spoken.
 _FIRST_ANSWER_SECONDS = 10
 
@@ -80,18 +83,28 @@ class Hold:
         block = self._call.read() if self._call else b""
         if not block:
             self._lose()
-        elif not self._is_held:
-            self._received += block
-            self._is_held = self._received.startswith(b"HTTP/") and self._received[9:12] == b"200"
+        else:
+            self._received = (self._received + block)[-_MAX_BYTES:]
+            self._is_held |= self._received.startswith(b"HTTP/") and self._received[9:12] == b"200"
 
     def _lose(self) -> None:
-        """A refusal ends it; a connection that breaks off is a restart."""
+        """The grant's end and a refusal end it; a connection that breaks off is a restart."""
         self.close()
         if self._is_held:
             self._lost_at = time.monotonic()
+            self.problem = _ending(self._received)
         elif reply := _reply(self._received):
             self.problem = _refusal(reply)
         self._is_held = False
+
+
+def _ending(received: bytes) -> str | None:
+    """Why the grant has ended, by the last line of the daemon's answer: `{"ended": "revoked"}`; None if it has not."""
+    try:
+        told = json.loads(received.rpartition(b"\n")[0].rpartition(b"\n")[2]).get("ended")
+    except (ValueError, AttributeError):
+        return None
+    return f"the grant has ended ({told})" if told else None
 
 
 def _reply(received: bytes) -> client.Reply | None:

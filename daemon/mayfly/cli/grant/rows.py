@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from mayfly.cli import daemon_calls, speech
 from mayfly.cli.durations import format_duration
-from mayfly.cli.grant.granted import instant
+from mayfly.cli.grant.granted import checked_id, instant
+from mayfly.shared.text import printable
 
 
 # In the order of `mayfly grants --json`.
@@ -48,8 +49,8 @@ class Row(NamedTuple):
         return STATES.get(str(self.tree.get("state")), "")
 
     def called(self) -> str:
-        """`1a2b3c4d (claude)`."""
-        return f"{self.id} ({self.label})"
+        """`1a2b3c4d (claude)`, printable."""
+        return printable(f"{self.id} ({self.label})")
 
 
 def ask() -> list[Row]:
@@ -57,7 +58,7 @@ def ask() -> list[Row]:
     body = daemon_calls.ask("GET", "/grants")
     with daemon_calls.understood():
         found = json.loads(body)
-        return [Row(str(tree["id"]), str(tree["label"]), str(tree["profile"]), dict(tree)) for tree in found]
+        return [Row(checked_id(tree["id"]), str(tree["label"]), str(tree["profile"]), dict(tree)) for tree in found]
 
 
 def choose(rows: Sequence[Row], name: str) -> Row:

@@ -67,8 +67,9 @@ HARMLESS_PREFIX = "AWS_ENDPOINT_URL_"
 # So that `mayfly env --off` in a command that is a shell can undo what `exec` would have set.
 MARKS = frozenset(environment.MARK + name for name in (*environment.REGIONS, *environment.NO_PROXIES))
 
-# For every SDK an empty file. boto3 and Java take it for a missing one, the others read no byte of it. Nobody can write
-# into it, as a command could into a file of ours (`aws configure set`), for the next grant to find.
+# For every SDK an empty file (tried with boto3, the AWS CLI, and the SDKs for JavaScript, Go, Java, Rust and C++).
+# JavaScript v2 fails on a missing one where AWS_SDK_LOAD_CONFIG is set. Nobody can write into this one, as a command
+# could into a file of ours (`aws configure set`), for the next grant to find.
 EMPTY_FILE = os.devnull
 
 
@@ -129,7 +130,9 @@ def _way(grant: Granted, target: Target) -> dict[str, str]:
         return grant.credentials
     if not (grant.token or grant.token_path):
         return {}
-    token = {environment.TOKEN: grant.token} if grant.token else {environment.TOKEN_FILE: grant.token_path or ""}
+    # Where there is a file it was asked for: SDKs that take either prefer the token itself.
+    is_file = grant.token_path is not None
+    token = {environment.TOKEN_FILE if is_file else environment.TOKEN: grant.token_path or grant.token or ""}
     return {environment.URL: f"http://127.0.0.1:{target.port}/credentials/{target.profile}"} | token
 
 
