@@ -18,6 +18,7 @@ from support.world import PATIENCE_SECONDS
 
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+TOKEN = "T" * 43
 UNKNOWN_PATH = (404, {"code": "NotFound", "message": "unknown path"})
 UNKNOWN_GRANT = (404, {"code": "UnknownGrant", "message": "there is no such grant"})
 
@@ -115,7 +116,7 @@ class Granter:
         narrowing = asked["words"] or " and ".join(arn.rpartition("/")[2] for arn in asked["policy_arns"])
         grant["narrowing"] = narrowing or ("a policy of its own" if asked["policy"] else None)
         more = {"id": "1a2b3c4d", "ends_at": in_future(wish["seconds"]), "session_name": None, "outlives_seconds": 0}
-        return none | grant | more | {"token": "T" * 43, "warnings": []} | self.made
+        return none | grant | more | {"token": TOKEN, "warnings": []} | self.made
 
 
 def in_future(seconds: int) -> str:

@@ -185,7 +185,7 @@ def _run_command(command: list[str], chosen: Target, made: Granted) -> int:
 
     try:
         hold.take()
-        child = Child(command, variables.of_command(os.environ, _with_own_region(chosen), made))
+        child = Child(command, variables.of_command(os.environ, with_own_region(chosen), made))
         ended = child.wait(look)
     finally:
         # The daemon logs that the command has ended, and not that somebody has revoked the grant.
@@ -200,14 +200,14 @@ def end(grant_id: str) -> None:
         daemon_calls.replied(daemon_calls.send("DELETE", f"/grants/{grant_id}", answer_seconds=2))
 
 
-def _with_own_region(chosen: Target) -> Target:
+def with_own_region(chosen: Target) -> Target:
     """The region of the user's own [default] counts where the grant's files take the place of the user's."""
     return chosen._replace(fallback_region=shadows.default_region(os.environ) or chosen.fallback_region)
 
 
 def _print(shell: str, chosen: Target, made: Granted) -> int:
     if made.delivery == order.FILE:
-        chosen = _with_own_region(chosen)
+        chosen = with_own_region(chosen)
     elif not chosen.region and shadows.default_region(os.environ):
         chosen = chosen._replace(fallback_region=None)
     changes = variables.of_shell(os.environ, chosen, made)

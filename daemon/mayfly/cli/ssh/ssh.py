@@ -80,8 +80,8 @@ def run(given: argparse.Namespace) -> int:
             if ended.code == LOST and connection.is_lost():
                 speech.error(f"ssh has lost the connection to {given.host}, so the grant has ended")
     finally:
-        grant.end(made.id)
         hold.close()
+        grant.end(made.id)
     # Only now: until here the terminal was the other host's.
     if hold.problem:
         speech.warning(f"{given.host} got no more credentials: {hold.problem}")
@@ -107,7 +107,8 @@ def _shell(connection: Connection, chosen: Target, made: Granted, hold: Hold, *,
     connection.ready()
     port = connection.forward(made.socket)
     file = connection.keep(made.token)
-    told = variables.of_command({}, chosen._replace(port=port), made._replace(token=None, token_path=file, socket=None))
+    there = grant.with_own_region(chosen)._replace(port=port)
+    told = variables.of_command({}, there, made._replace(token=None, token_path=file, socket=None))
     told.pop(environment.TOKEN_FILE)
     try:
         command = remote.shell(told, file, reads_file=reads_file)
