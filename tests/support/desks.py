@@ -15,11 +15,14 @@ from mayfly.shared.desk import Caller, Presence, Scene
 
 
 class FakeDesk:
-    """Sees the presence that the test sets, and keeps the notifications. It finds every process but number 0."""
+    """Sees the presence that the test sets, and keeps the notifications. It finds every process but number 0,
+    and answers each question as the test says (None: it cannot ask)."""
 
     def __init__(self, presence: Presence | None = Presence.PRESENT) -> None:
         self.seen = presence
         self.told: list[tuple[str, str]] = []
+        self.answer: bool | None = None
+        self.asked: list[str] = []
         # By inode or pid; and which of them were looked at.
         self.agents: dict[int, Agent] = {}
         self.looked: list[int] = []
@@ -35,6 +38,13 @@ class FakeDesk:
 
     async def tell(self, title: str, text: str) -> None:
         self.told.append((title, text))
+
+    async def can_ask(self) -> bool:
+        return self.answer is not None
+
+    async def ask(self, question: str) -> bool | None:
+        self.asked.append(question)
+        return self.answer
 
     async def caller(self, inode: int) -> Caller | None:
         return Caller(inode, "terraform") if inode else None

@@ -50,6 +50,8 @@ COMMANDS = (
     ("uninstall", "install.uninstall", "remove the service"),
     ("reload", "reload", "have the daemon read its changed config"),
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
+    ("recipe", "recipe.recipe", "print what to paste into a container engine or an agent"),
+    ("relay", "relay", "carry bytes from a container to the daemon, unchanged"),
     ("completion", "completion.completion", "print what a shell evaluates to complete mayfly's words"),
 )
 

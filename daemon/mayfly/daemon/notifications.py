@@ -15,10 +15,9 @@ from typing import Any
 from mayfly.daemon.events import Events
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared import grant
-from mayfly.shared.desk import Caller, Desk
+from mayfly.shared.desk import TITLE, Caller, Desk
 
 
-TITLE = "Mayfly"
 # A desk is asked two questions, each of which it gives up after 9 s at most. This bound holds for any fault of a desk.
 NOTIFICATION_SECONDS = 20
 

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.ancestry import UNKNOWN, Agent
-from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, PresenceHistory, Scene
+from mayfly.shared.desk import (
+    ANSWER_SECONDS,
+    MAX_LINE_BYTES,
+    QUESTION_SECONDS,
+    Caller,
+    Presence,
+    PresenceHistory,
+    Scene,
+)
 from mayfly.shared.text import failure_words
 
 
@@ -55,6 +63,15 @@ class RemoteDesk:
         """By the desk."""
         await self._ask({"question": "tell", "title": title, "text": text})
 
+    async def can_ask(self) -> bool:
+        """As the desk says; False for a desk that does not know the question."""
+        return await self._ask({"question": "can_ask"}) is True
+
+    async def ask(self, question: str) -> bool | None:
+        """By the desk."""
+        answer = await self._ask({"question": "ask", "text": question}, person_seconds=QUESTION_SECONDS)
+        return answer if isinstance(answer, bool) else None
+
     async def caller(self, inode: int) -> Caller | None:
         """As the desk finds it."""
         return _caller(await self._ask({"question": "caller", "inode": inode}))
@@ -72,14 +89,14 @@ class RemoteDesk:
                 return Agent(name, found)
         return UNKNOWN
 
-    async def _ask(self, question: dict[str, Any]) -> Any:
-        """The answer; None where there is none."""
-        kind = question["question"]
+    async def _ask(self, question: dict[str, Any], *, person_seconds: float = 0) -> Any:
+        """The answer; None where there is none. `person_seconds`: how long a person may think about it."""
+        kind, patience_seconds = question["question"], PATIENCE_SECONDS + person_seconds
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(patience_seconds):
                 answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")
         except TimeoutError:
-            self._note_problem(kind, f"no answer within {PATIENCE_SECONDS:g} s")
+            self._note_problem(kind, f"no answer within {patience_seconds:g} s")
         except (ValueError, RecursionError):  # RecursionError: JSON of a thousand brackets
             self._note_problem(kind, "its answer cannot be read")
         except OSError as reason:

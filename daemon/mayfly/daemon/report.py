@@ -76,8 +76,8 @@ class Report:
             return await self._disk.run(self._manager.is_outdated, DISK_SECONDS)
         return False
 
-    async def status(self) -> dict[str, Any]:
-        """The daemon's status as JSON has it."""
+    async def status(self, grants: int) -> dict[str, Any]:
+        """The daemon's status as JSON has it; `grants` is their number."""
         from mayfly.config.detours import detours
 
         return status.as_json(
@@ -93,6 +93,7 @@ class Report:
                 detours=detours(self._keeper.config, os.environ),
                 refusals=self._admission.refusals,
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
+                grants=grants,
                 profiles=self._keeper.status(),
             )
         )

@@ -23,6 +23,10 @@ async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
             answer = presence and presence.value
         case "tell":
             await desk.tell(str(question["title"]), str(question["text"]))
+        case "can_ask":
+            answer = await desk.can_ask()
+        case "ask":
+            answer = await desk.ask(str(question["text"]))
         case "caller":
             answer = await desk.caller(int(question["inode"]))
         case "process":

@@ -15,6 +15,10 @@ from mayfly.shared.ancestry import Agent
 
 
 ANSWER_SECONDS = 3
+# On everything that is shown.
+TITLE = "Mayfly"
+# A person must see a question, understand it and decide.
+QUESTION_SECONDS = 60
 AWAY_SECONDS = 5 * 60
 # A working day begins when somebody is seen again after so long. By the clock on the wall it would begin at midnight
 # for people who work late.
@@ -61,6 +65,12 @@ class Desk(Protocol):
 
     async def tell(self, title: str, text: str) -> None:
         """Show a notification, if the session can. Never a secret."""
+
+    async def can_ask(self) -> bool:
+        """True if the session has a program that can show a question."""
+
+    async def ask(self, question: str) -> bool | None:
+        """True if the user says yes within QUESTION_SECONDS. No answer is no. None: no question could be shown."""
 
     async def caller(self, inode: int) -> Caller | None:
         """The user's process that holds the socket with this inode, if it can be found."""

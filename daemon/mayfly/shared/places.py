@@ -20,7 +20,9 @@ CONFIG_NAMES = ("config.toml", "config.json")
 
 MAKE_CONFIG = "make a config: mayfly init   (or see mayfly work without one: mayfly demo)"
 
-# For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
+# sun_path of sockaddr_un without the last zero byte (unix(7); macOS: sys/un.h).
+SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
+# For an OSError without errno: Python's for a Unix socket's path of more bytes.
 SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
 
 

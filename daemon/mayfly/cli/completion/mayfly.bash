@@ -1,6 +1,6 @@
 # Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
 
-_shtab_mayfly_subparsers=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_subparsers=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
 _shtab_mayfly_init_option_strings=(-h --help --config --item --otp-item --field --profile --region --no-roles --account --token-file --connect-token-file --mfa-id --yes --force --install --aws-config --login)
@@ -26,6 +26,8 @@ _shtab_mayfly_install_option_strings=(-h --help --config --now --dry-run --envir
 _shtab_mayfly_uninstall_option_strings=(-h --help --purge)
 _shtab_mayfly_reload_option_strings=(-h --help)
 _shtab_mayfly_rotate_option_strings=(-h --help --config)
+_shtab_mayfly_recipe_option_strings=(-h --help --config --for --read-only --view-only --policy-arn --policy --label --ask --docker-desktop)
+_shtab_mayfly_relay_option_strings=(-h --help --listen --to)
 _shtab_mayfly_completion_option_strings=(-h --help --config)
 _shtab_mayfly_help_option_strings=(-h --help)
 _shtab_mayfly_option_strings=(-h --help --version)
@@ -55,14 +57,18 @@ _shtab_mayfly_import_aws_config___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_install___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_rotate_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_rotate___config_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_recipe_pos_1_COMPGEN=_mayfly_profiles
+_shtab_mayfly_recipe___config_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_recipe___policy_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_completion___config_COMPGEN=_shtab_compgen_files
 
 _shtab_mayfly_env___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_grant___as_choices=(endpoint file env socket)
 _shtab_mayfly_grant___shell_choices=(posix fish pwsh json)
+_shtab_mayfly_recipe_pos_0_choices=(compose docker podman devcontainer kind claude-code codex cursor mcp)
 _shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
-_shtab_mayfly_help_pos_0_choices=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)
-_shtab_mayfly_pos_0_choices=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help)
+_shtab_mayfly_help_pos_0_choices=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)
+_shtab_mayfly_pos_0_choices=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
 _shtab_mayfly_demo__h_nargs=0
 _shtab_mayfly_demo___help_nargs=0
@@ -153,6 +159,15 @@ _shtab_mayfly_reload___help_nargs=0
 _shtab_mayfly_rotate_pos_0_nargs='*'
 _shtab_mayfly_rotate__h_nargs=0
 _shtab_mayfly_rotate___help_nargs=0
+_shtab_mayfly_recipe__h_nargs=0
+_shtab_mayfly_recipe___help_nargs=0
+_shtab_mayfly_recipe___read_only_nargs=0
+_shtab_mayfly_recipe___view_only_nargs=0
+_shtab_mayfly_recipe___policy_arn_nargs=+
+_shtab_mayfly_recipe___ask_nargs=0
+_shtab_mayfly_recipe___docker_desktop_nargs=0
+_shtab_mayfly_relay__h_nargs=0
+_shtab_mayfly_relay___help_nargs=0
 _shtab_mayfly_completion__h_nargs=0
 _shtab_mayfly_completion___help_nargs=0
 _shtab_mayfly_help__h_nargs=0

@@ -41,7 +41,7 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
+set -g _shtab_mayfly_commands demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help
 set -g _shtab_mayfly_opts_with_value --account --as --browser --config --connect-token-file --environment-d --field --for --item --label --launchctl-setenv --listen --mfa-id --min-life --otp-item --policy --policy-arn --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
@@ -180,10 +180,27 @@ complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' 
 complete -c mayfly -n '_shtab_mayfly_using rotate' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using rotate' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using rotate; and test $_shtab_mayfly_npos -ge 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: all'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a recipe -d 'Print what to paste into a container engine or an agent.'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l for -x -d 'how long: 15m to 12h'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l read-only -d 'narrow a role by AWS'"'"'s ReadOnlyAccess'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l view-only -d 'narrow a role by AWS'"'"'s ViewOnlyAccess'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l policy-arn -x -d 'narrow it by these policies'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l policy -xka "(__fish_complete_path (commandline -ct))" -d 'narrow it by the policy in this file'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l label -x -d 'the grant'"'"'s name (default: KIND)'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l ask -d 'ask on the desktop before the first use'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l docker-desktop -d 'for containers of Docker Desktop (on macOS: always)'
+complete -c mayfly -n '_shtab_mayfly_using recipe; and test $_shtab_mayfly_npos -eq 0' -ka "compose docker podman devcontainer kind claude-code codex cursor mcp" -d 'compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp'
+complete -c mayfly -n '_shtab_mayfly_using recipe; and test $_shtab_mayfly_npos -eq 1' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile whose credentials are granted'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a relay -d 'Carry bytes from a container to the daemon, unchanged.'
+complete -c mayfly -n '_shtab_mayfly_using relay' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using relay' -l listen -x -d 'where clients connect, on the loopback interface; port 0: a free one, which is printed'
+complete -c mayfly -n '_shtab_mayfly_using relay' -l to -x -d 'where the daemon or a grant'"'"'s socket is; it need not be there yet'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a completion -d 'Print what a shell evaluates to complete mayfly'"'"'s words.'
 complete -c mayfly -n '_shtab_mayfly_using completion' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion" -d command

@@ -22,6 +22,8 @@ _shtab_mayfly_commands() {
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
     prompt:'Print a profile and its time left for a shell'"'"'s prompt.'
+    recipe:'Print what to paste into a container engine or an agent.'
+    relay:'Carry bytes from a container to the daemon, unchanged.'
     reload:'Have the daemon read its changed config.'
     revoke:'End a grant now.'
     rotate:'Make new tokens, so that the old ones open nothing.'
@@ -181,7 +183,7 @@ _shtab_mayfly_grants_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -250,6 +252,33 @@ _shtab_mayfly_prompt_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_prompt_defaults_added=0
+
+_shtab_mayfly_recipe_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--for[how long\: 15m to 12h]:1h:"
+  "--read-only[narrow a role by AWS\'s ReadOnlyAccess]"
+  "--view-only[narrow a role by AWS\'s ViewOnlyAccess]"
+  "*--policy-arn[narrow it by these policies]:ARN:"
+  "--policy[narrow it by the policy in this file]:FILE:_files"
+  "--label[the grant\'s name (default\: KIND)]:label:"
+  "--ask[ask on the desktop before the first use]"
+  "--docker-desktop[for containers of Docker Desktop (on macOS\: always)]"
+  ":compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp:(compose docker podman devcontainer kind claude-code codex cursor mcp)"
+  ":the profile whose credentials are granted:_mayfly_profiles"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_recipe_defaults_added=0
+
+_shtab_mayfly_relay_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--listen[where clients connect, on the loopback interface\; port 0\: a free one, which is printed]:127.0.0.1:PORT:"
+  "--to[where the daemon or a grant\'s socket is\; it need not be there yet]:unix:PATH|tcp:HOST:PORT:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_relay_defaults_added=0
 
 _shtab_mayfly_reload_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -350,6 +379,8 @@ _shtab_mayfly() {
         install) _arguments -C -s $_shtab_mayfly_install_options ;;
         login) _arguments -C -s $_shtab_mayfly_login_options ;;
         prompt) _arguments -C -s $_shtab_mayfly_prompt_options ;;
+        recipe) _arguments -C -s $_shtab_mayfly_recipe_options ;;
+        relay) _arguments -C -s $_shtab_mayfly_relay_options ;;
         reload) _arguments -C -s $_shtab_mayfly_reload_options ;;
         revoke) _arguments -C -s $_shtab_mayfly_revoke_options ;;
         rotate) _arguments -C -s $_shtab_mayfly_rotate_options ;;

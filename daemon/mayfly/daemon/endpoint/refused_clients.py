@@ -11,8 +11,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mayfly.daemon.events import Events
-from mayfly.shared.errors import AgentRefused, MayflyError, ScreenLocked
+from mayfly.shared.errors import AgentRefused, GrantEnded, GrantNotAllowed, MayflyError, ScreenLocked
 
+
+# Behind a locked screen nothing is told. A grant that asked has had its notification, and who ended one knows.
+_TOLD_ALREADY = (ScreenLocked, GrantNotAllowed, GrantEnded)
 
 UNAUTHORIZED = "Unauthorized"
 AGAIN_AFTER = timedelta(hours=1)
@@ -32,7 +35,7 @@ class RefusedClients:
         if isinstance(error, AgentRefused):
             self._tell_hourly(profile, error.code, error.message, error.hint)
             return
-        if isinstance(error, ScreenLocked) or (profile, error.code) in self._told:
+        if isinstance(error, _TOLD_ALREADY) or (profile, error.code) in self._told:
             return
         self._told.add((profile, error.code))
         self._tell(profile, error.code, error.message, error.hint_for(profile))

@@ -68,7 +68,9 @@ class Links:
         if found is None:
             return None
         left = (found.ends_at - now).total_seconds()
-        most = min(grant.MAX_SESSION_SECONDS, self._config.profiles[found.profile].duration_seconds)
+        # A session that is never renewed must cover the grant's whole time.
+        usual = grant.MAX_SECONDS if found.refresh == "on-demand" else grant.MAX_SESSION_SECONDS
+        most = min(usual, self._config.profiles[found.profile].duration_seconds)
         return GrantOrder(found.label, max(grant.MIN_SESSION_SECONDS, min(round(left), most)), found.narrowing)
 
     def is_order_of(self, name: str, order: GrantOrder) -> bool:

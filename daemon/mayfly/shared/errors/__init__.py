@@ -4,7 +4,8 @@
     ├── OurError              Mayfly, its config, its machine
     │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing · OtpCommandFailed
     │   ├── ApprovalPending · ScreenLocked · AgentRefused
-    │   └── ExchangePending · ExchangeFailed
+    │   ├── ExchangePending · ExchangeFailed
+    │   └── GrantRefused · GrantUndelivered · GrantNotAllowed · GrantEnded · UnknownGrant
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
     │   ├── AccountNotFound · AccountAmbiguous · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
@@ -79,9 +80,14 @@ if TYPE_CHECKING:
         ConfigInvalid,
         ExchangeFailed,
         ExchangePending,
+        GrantEnded,
+        GrantNotAllowed,
+        GrantRefused,
+        GrantUndelivered,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
+        UnknownGrant,
     )
 
 __all__ = [
@@ -107,6 +113,10 @@ __all__ = [
     "ExchangeFailed",
     "ExchangePending",
     "FieldNotFound",
+    "GrantEnded",
+    "GrantNotAllowed",
+    "GrantRefused",
+    "GrantUndelivered",
     "IntegrationOff",
     "ItemAmbiguous",
     "ItemNotFound",
@@ -133,6 +143,7 @@ __all__ = [
     "SecretKeyWrong",
     "ServiceAccountRejected",
     "SessionEnded",
+    "UnknownGrant",
     "VaultNotFound",
     "leaves",
 ]
