@@ -76,6 +76,11 @@ class Granter:
             writer.close()
         self.held.clear()
 
+    def end(self, grant_id: str, cause: str) -> None:
+        """End a grant that is held."""
+        self.held[grant_id].write(json.dumps({"ended": cause}).encode() + b"\n")
+        self.held[grant_id].close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()

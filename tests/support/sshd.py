@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+import tempfile
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -126,10 +127,11 @@ async def sshd(folder: Path, *lines: str) -> AsyncIterator[Sshd]:
 
 
 class Shell:
-    """A `mayfly ssh` without a terminal: its shell reads lines."""
+    """A `mayfly ssh` without a terminal: its shell reads lines. `tmp` is its folder for temporary files, here."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, tmp: Path) -> None:
         self.process = process
+        self.tmp = tmp
 
     async def says(self, line: str) -> str:
         """What a line for the shell prints."""
@@ -150,21 +152,22 @@ class Shell:
 @asynccontextmanager
 async def shell(world: World, there: Sshd, *options: str) -> AsyncIterator[Shell]:
     """A shell by `mayfly ssh OPTIONS nsrc there`."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mayfly", "ssh", *options, "nsrc", "there", "--", *there.options),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=world.env | {"TMPDIR": str(world.folder)},
-        cwd=world.home,
-    )
-    try:
-        yield Shell(process)
-    finally:
-        # The end of its standard input ends the shell, and with it all the rest.
-        if process.returncode is None:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await process.communicate(b"")
+    with tempfile.TemporaryDirectory() as tmp:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mayfly", "ssh", *options, "nsrc", "there", "--", *there.options),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=world.env | {"TMPDIR": tmp},
+            cwd=world.home,
+        )
+        try:
+            yield Shell(process, Path(tmp))
+        finally:
+            # The end of its standard input ends the shell, and with it all the rest.
+            if process.returncode is None:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await process.communicate(b"")
 
 
 def _descendants(pid: int) -> list[int]:

@@ -45,6 +45,7 @@ async def test_a_shell_there_gets_credentials_by_a_token_that_stands_in_a_file_o
         around = _of_processes("environ", there.children())
         is_login = await opened.says("shopt login_shell; id -u")
         code, err = await opened.ended("exit 7\n")
+        left = [*there.token_files(), *opened.tmp.iterdir()]
 
     port = shown["AWS_CONTAINER_CREDENTIALS_FULL_URI"].split("/")[2].split(":")[1]
     assert f"http://127.0.0.1:{port}/credentials/nsrc" == shown.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI")
@@ -57,14 +58,13 @@ async def test_a_shell_there_gets_credentials_by_a_token_that_stands_in_a_file_o
     assert around
     assert [] == [words for words in around if TOKEN.encode() in words]
     assert f"login_shell    \ton\n{os.getuid()}" == is_login
-    assert (7, []) == (code, there.token_files())
+    assert (7, []) == (code, left)
     assert "mayfly: there has nsrc until " in err
     assert [("POST", "/grants"), ("POST", f"/grants/{ID}/hold"), ENDED] == [(how, to) for how, to, _ in granting.asked]
     wish = granting.bodies()[0]
     assert ("socket", "there", 28800, True, False) == tuple(
         wish[key] for key in ("as", "label", "seconds", "held", "token_file")
     )
-    assert [] == list(world.folder.glob("mayfly-ssh-*"))
 
 
 def _of_processes(name: str, pids: Iterable[object]) -> list[bytes]:
@@ -104,8 +104,8 @@ async def test_the_shell_has_the_terminal_and_no_file_is_left_once_it_has_the_to
     await seen.until_lines(lambda lines: any(line.endswith(" 200") for line in lines))
     assert ["/dev/p", "0"] == [line for line in seen.lines if line in {"/dev/p", "0"}]
 
-    seen.process.sendline("trap 'echo got it' INT; clear")
-    await seen.until_lines(lambda lines: lines == [""])
+    seen.process.sendline("sh -c 'trap \"echo got it; exit\" INT; clear; echo waits; while :; do sleep 0.1; done'")
+    await seen.until_lines(lambda lines: lines[0] == "waits")
     seen.interrupt()
     await seen.until_lines(lambda lines: any(line.endswith("got it") for line in lines))
     seen.process.sendline("exit 9")
@@ -117,17 +117,29 @@ async def test_the_shell_has_the_terminal_and_no_file_is_left_once_it_has_the_to
     seen.close()
 
 
-async def test_a_restart_of_the_daemon_leaves_the_shell_its_grant(world: World, granting: Granter, there: Sshd) -> None:
-    """The grant is taken hold of again."""
+async def test_a_restart_of_the_daemon_leaves_the_shell_its_grant_and_its_end_is_told_there(
+    world: World, granting: Granter, there: Sshd
+) -> None:
+    """The grant is taken hold of again. Once it has ended, clients there get 401, and the terminal no line of ssh's."""
     async with shell(world, there) as opened:
         await opened.says("true")
         await granting.stop()
         await granting.start()
-        await granting.until("POST", f"/grants/{ID}/hold", 2)
         await granting.until_held(ID)
         again = await opened.says(CURL.format("$AWS_CONTAINER_AUTHORIZATION_TOKEN"))
+        (world.folder / "grant.sock").unlink()
+        granting.end(ID, "expired")
+        await granting.until_held()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while any(way.is_symlink() for way in opened.tmp.glob("*/s")):
+                await asyncio.sleep(0.02)
+        ended = [await opened.says(CURL.format("$AWS_CONTAINER_AUTHORIZATION_TOKEN")) for _ in range(2)]
+        code, err = await opened.ended("exit 3\n")
 
     assert again.endswith(" 200")
+    assert ['{"code": "Unauthorized", "message": "the grant has ended (expired)"} 401'] * 2 == ended
+    said = [line for line in err.splitlines() if "has nsrc until" not in line]
+    assert (3, ["mayfly: warning: there got no more credentials: the grant has ended (expired)"]) == (code, said)
 
 
 @pytest.mark.parametrize("whose", ["theirs", "ours", "the command's"])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from mayfly.cli import speech
-from mayfly.cli.ssh import remote
+from mayfly.cli.ssh import afterwards, remote
 
 
 # From the moment when the connection stands. Before it, a person may be typing a password.
@@ -44,6 +44,8 @@ class Connection:
         """Start ssh; it may ask for passwords."""
         self._folder = Path(tempfile.mkdtemp(prefix="mayfly-ssh-", dir=_short_folder()))
         self._control = self._folder / "c"
+        # To what the forwarded port leads. A link, so that it can lead elsewhere once the grant has ended.
+        self._way = self._folder / "s"
         self._host, self._options, self._look = host, [*options], look
         self._received = b""
         self._answers_until: float | None = None
@@ -79,8 +81,9 @@ class Connection:
 
     def forward(self, socket: str) -> int:
         """Have a port of the other host's 127.0.0.1 lead to `socket`; the port. Raises Stop if all could reach it."""
+        self._way.symlink_to(socket)
         done = subprocess.run(
-            [*self._shared("-Fnone"), "-Oforward", f"-R127.0.0.1:0:{_literal(socket)}", "--", self._host],
+            [*self._shared("-Fnone"), "-Oforward", f"-R127.0.0.1:0:{_literal(str(self._way))}", "--", self._host],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             check=False,
@@ -104,6 +107,10 @@ class Connection:
         # The forwards of the configuration are the first ssh's.
         no_forwards = ("-oClearAllForwardings=yes", "-oRemoteCommand=none")
         return [*self._shared(*no_forwards), *self._options, terminal, "--", self._host, command]
+
+    def refuse(self, message: str) -> None:
+        """From now on the port answers 401."""
+        afterwards.refuse_all(self._way, message)
 
     def is_lost(self) -> bool:
         """True if the connection has broken off. To be asked when a shell has ended so: it may end a moment before."""

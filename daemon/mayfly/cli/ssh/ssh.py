@@ -82,7 +82,6 @@ def run(given: argparse.Namespace) -> int:
     finally:
         hold.close()
         grant.end(made.id)
-    # Only now: until here the terminal was the other host's.
     if hold.problem:
         speech.warning(f"{given.host} got no more credentials: {hold.problem}")
     return ended.become()
@@ -113,10 +112,22 @@ def _shell(connection: Connection, chosen: Target, made: Granted, hold: Hold, *,
     try:
         command = remote.shell(told, file, reads_file=reads_file)
     except ValueError as reason:
-        raise speech.Stop(speech.FAILED, f"the shell was not opened: {reason}") from None
+        raise speech.Stop(speech.FAILED, f"no shell was opened: {reason}") from None
+    if hold.problem:
+        raise speech.Stop(speech.FAILED, f"no shell was opened: {hold.problem}")
     _say(made)
     child = Child(connection.shell(command), environment_of_shell(os.environ, variables.is_guarded))
-    return child.wait(hold.look)
+    return child.wait(lambda: _look(hold, connection))
+
+
+def _look(hold: Hold, connection: Connection) -> float | None:
+    """Look after the grant. Its end is told to clients there: the terminal is the other host's."""
+    if hold.problem:
+        return None
+    seconds = hold.look()
+    if hold.problem:
+        connection.refuse(hold.problem)
+    return seconds
 
 
 def _say(made: Granted) -> None:
