@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -169,9 +170,10 @@ async def test_the_loss_of_the_connection_ends_the_grant(
 
 
 def _ssh_of(pid: int) -> int:
-    """The ssh that has the connection."""
+    """The ssh that has the connection, or shall have it; 0 if there is none yet."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return next(int(child) for child in children if b"ControlMaster=yes" in Path(f"/proc/{child}/cmdline").read_bytes())
+    found = [int(child) for child in children if b"ControlMaster=yes" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return found[0] if found else 0
 
 
 REFUSING = [
@@ -207,4 +209,22 @@ async def test_a_server_that_binds_where_it_is_asked_to_is_fine(
         done = await world.run("ssh", "nsrc", "there", "--", *there.options, stdin=b"exit 4\n")
 
     assert 4 == done.code, done.err
+    assert [ENDED] == [(how, to) for how, to, _ in granting.asked if how == "DELETE"]
+
+
+async def test_a_signal_while_it_connects_leaves_nothing(world: World, granting: Granter, tmp_path: Path) -> None:
+    """Nobody is let in by a host that says nothing; SIGTERM ends all of it."""
+    silent = ("-F", "/dev/null", "-o", "ProxyCommand=sleep 60")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mayfly", "ssh", "nsrc", "there", "--", *silent),
+        env=world.env | {"TMPDIR": str(tmp_path)},
+    )
+    await granting.until_held(ID)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not _ssh_of(process.pid):
+            await asyncio.sleep(0.02)
+        process.terminate()
+        code = await process.wait()
+
+    assert 143 == code
     assert [ENDED] == [(how, to) for how, to, _ in granting.asked if how == "DELETE"]

@@ -67,6 +67,9 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         """End it: the other host removes the file, and nobody can come by the forwarded port any more."""
         self._input.close()
+        if not self._control.exists():
+            # It asks a person something, or waits for the host.
+            self._process.terminate()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from mayfly.cli import environment, speech, target
 from mayfly.cli.durations import format_duration, format_time
@@ -74,6 +76,7 @@ def run(given: argparse.Namespace) -> int:
     made = grant.make(order.body(wanted, given.profile), wanted, "; no shell was opened")
     hold = Hold(made.id)
     try:
+        _end_tidily()
         hold.take()
         with Connection(given.host, chosen_options.words, more, hold.look) as connection:
             ended = _shell(connection, chosen, made, hold, reads_file=given.token_file)
@@ -85,6 +88,17 @@ def run(given: argparse.Namespace) -> int:
     if hold.problem:
         speech.warning(f"{given.host} got no more credentials: {hold.problem}")
     return ended.become()
+
+
+def _end_tidily() -> None:
+    """Until there is a shell, which gets our signals: end as by an exception, so that nothing is left."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _refuse_host(host: str) -> None:
