@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from mayfly.session import Session
 from mayfly.shared import wire
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.errors.all_errors import leaf_named
 
 
 FORMAT = "mayfly-sessions-2"
@@ -124,7 +125,7 @@ def _check(facts: Mapping[str, Any]) -> None:
 def _error(tree: Any) -> MayflyError:
     if tree.keys() != {"code", "message", "hint"} or not all(isinstance(value, str) for value in tree.values()):
         raise ValueError("not an error")
-    error = MayflyError.named(tree["code"])(tree["message"])
+    error = leaf_named(tree["code"])(tree["message"])
     error.hint = tree["hint"]
     return error
 

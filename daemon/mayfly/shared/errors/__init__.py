@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         MayflyError,
         OnePasswordError,
         OurError,
-        leaves,
     )
     from mayfly.shared.errors.onepassword import (
         TURN_ON_INTEGRATION,
@@ -132,7 +131,6 @@ __all__ = [
     "ServiceAccountRejected",
     "SessionEnded",
     "VaultNotFound",
-    "leaves",
 ]
 
 # A class costs a fortieth of a millisecond, and most programs need two of the forty: each is made when it is named.
