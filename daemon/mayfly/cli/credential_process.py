@@ -7,6 +7,7 @@ neither the usual config nor the process on the endpoint's port matters.
 from __future__ import annotations
 
 from mayfly.cli import daemon_calls, speech
+from mayfly.cli.waited_answer import waited_answer
 from mayfly.shared.text import printable
 
 
@@ -39,6 +40,6 @@ def run_for(profile: str) -> int:
     call = daemon_calls.send_about(profile, "GET", "process", "{}", answer_seconds=None)
     # It is told early: Rust, Go and Kotlin end this process after 20 to 60 s, without a word of their own.
     advice = "; if this program gives up, run it again"
-    body = daemon_calls.waited_answer(call, profile, other=_OTHER_WORDS, advice=advice)
+    body = waited_answer(call, profile, other=_OTHER_WORDS, advice=advice)
     print(printable(body.decode(errors="replace")))
     return speech.DONE

@@ -137,19 +137,6 @@ def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
     return bool(select.select([call], [], [], seconds)[0])
 
 
-def waited_answer(call: client.Call, profile: str, **telling: Any) -> bytes:
-    """The body of the answer to `call`, which is about `profile`; while it is late, what it waits for is told.
-
-    `telling`: the options of `Waiting`. Raises Stop for any answer but a 200.
-    """
-    if not is_answered(call):
-        from mayfly.cli.waiting import Waiting
-
-        for _ in Waiting({profile: call}, quiet_seconds=0, **telling):
-            pass
-    return answer(call, profile)
-
-
 def answer(call: client.Call, profile: str = "") -> bytes:
     """The body of the daemon's answer to `call`, which is about `profile`; raises Stop for any answer but a 200."""
     try:
@@ -184,7 +171,9 @@ def _of_this_shell(error: dict[str, Any], profile: str) -> Sequence[str]:
     from mayfly.cli import op_variables
 
     with suppress(speech.Stop):
-        return op_variables.hints(profile, str(error.get("code")), str(error.get("hint")))
+        return op_variables.hints(
+            profile, str(error.get("code")), str(error.get("hint")), config_path=lambda: config_path(status())
+        )
     return ()
 
 

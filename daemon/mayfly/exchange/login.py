@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from mayfly.config import way
 from mayfly.config.model import Config, OnePassword, RoleProfile
 from mayfly.exchange import otp_command
 from mayfly.exchange.early import Asked, Early
@@ -202,7 +201,7 @@ class Login:
 
     def _asked(self, names: tuple[str, ...]) -> Asked:
         devices = frozenset(device for name in names for device in self._devices(name))
-        return Asked(way.plain(self._onepassword), frozenset(self._references(names)), devices)
+        return Asked(self._onepassword.plain(), frozenset(self._references(names)), devices)
 
     @contextmanager
     def _new_op(self, names: tuple[str, ...]) -> Iterator[Op]:

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, speech
 from mayfly.cli.aws_config import places, reading
 from mayfly.cli.aws_config.plan import FIELDS, Plan, to_toml
-from mayfly.cli.init import config_file
 
 
 # The characters that `op` takes in a name; other names need the ID.

@@ -13,9 +13,8 @@ from itertools import chain, count
 from typing import NamedTuple
 
 from mayfly.cli.aws_config import ini, role_values, sections, vaults
-from mayfly.cli.aws_config.role_values import Value
 from mayfly.cli.aws_config.vaults import Profiles, Settings
-from mayfly.cli.init.config_text import table
+from mayfly.cli.config_text import Value, table
 
 
 # The fields of an item, by the names that 1Password's AWS shell plugin gives them.

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 
 from mayfly.cli.aws_config.vaults import Settings
+from mayfly.cli.config_text import Value
 
-
-Value = str | int | list[str] | dict[str, str]
 
 _SAME_NAMES = ("role_arn", "region", "external_id", "role_session_name", "source_identity")
 

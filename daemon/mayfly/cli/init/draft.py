@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, config_text, speech
 from mayfly.cli.aws_config.plan import Role, role_table
-from mayfly.cli.aws_config.role_values import Value
-from mayfly.cli.init import config_file, config_text
+from mayfly.cli.config_text import Value
 from mayfly.cli.init.picks import Picked
 from mayfly.cli.init.serial import Serial
 from mayfly.cli.init.ways import Way

@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, speech
 from mayfly.cli.aws_config import reading, regions
 from mayfly.cli.aws_config.plan import Plan
-from mayfly.cli.init import config_file, draft, next_steps, picks, profiles, serial, ways
+from mayfly.cli.config_file import shown
+from mayfly.cli.init import draft, next_steps, picks, profiles, serial, ways
 from mayfly.cli.init.asking import OnePasswordCli
-from mayfly.cli.init.config_file import shown
 from mayfly.cli.init.draft import Draft, Keys
 from mayfly.cli.init.next_steps import Written
 from mayfly.cli.init.picks import Picker

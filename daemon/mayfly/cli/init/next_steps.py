@@ -14,9 +14,9 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, speech
 from mayfly.cli.aws_config import places
-from mayfly.cli.init import config_file, trial_daemon, ways
+from mayfly.cli.init import trial_daemon, ways
 from mayfly.cli.init.talk import Talk
 from mayfly.config.model import OnePassword
 from mayfly.service import systemd

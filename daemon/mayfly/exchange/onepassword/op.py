@@ -19,7 +19,7 @@ from mayfly.shared.errors import ConfigInvalid, OnePasswordMissing
 
 
 if TYPE_CHECKING:
-    from mayfly.config.way import Way
+    from mayfly.config.model import Way
 
 OUTPUT_CAP_BYTES = 64 * 1024
 VALUE_CAP_BYTES = 1024

@@ -18,7 +18,7 @@ from mayfly.shared.errors import MayflyError
 
 
 if TYPE_CHECKING:
-    from mayfly.config.way import Way
+    from mayfly.config.model import Way
 
 IGNORED_AFTER_SECONDS = 55
 
