@@ -20,7 +20,8 @@ from mayfly.config.way import PlainWay
 from mayfly.exchange import otp_command
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
-from mayfly.exchange.onepassword.op import Op, find_op, in_order
+from mayfly.exchange.onepassword.op import Op, in_order
+from mayfly.exchange.onepassword.op_program import find_op
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import alternatives_to, location_of
 from mayfly.exchange.sts.reachability import unreachability

@@ -9,7 +9,7 @@ from mayfly.config.model import Config, OnePassword
 from mayfly.exchange import otp_command
 from mayfly.exchange.early import Early
 from mayfly.exchange.onepassword.lock import Device, OpLock
-from mayfly.exchange.onepassword.op import check_version, find_op
+from mayfly.exchange.onepassword.op_program import check_version, find_op
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import locations_in_other_partitions, sts_location
 from mayfly.exchange.sts.reachability import Place, unreachability

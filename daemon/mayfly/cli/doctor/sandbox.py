@@ -18,7 +18,7 @@ from mayfly.cli.aws_config import ini
 from mayfly.cli.doctor import aws_files, op_app
 from mayfly.cli.doctor.check import Check, ok, warning
 from mayfly.cli.doctor.facts import Facts
-from mayfly.exchange.onepassword.op import find_op
+from mayfly.exchange.onepassword.op_program import find_op
 from mayfly.shared import paths, tokens
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.files import Unreadable, read_plain_file

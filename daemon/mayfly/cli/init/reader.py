@@ -28,7 +28,7 @@ from mayfly.exchange.onepassword import child
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment
-from mayfly.exchange.onepassword.op import find_op
+from mayfly.exchange.onepassword.op_program import find_op
 from mayfly.exchange.onepassword.refusals import Asked, from_op
 from mayfly.shared import hardening, paths
 from mayfly.shared.errors import (

@@ -114,7 +114,7 @@ def values_in_force(given: str | None, *, warns: bool = True) -> Values:
 def _op_folders(found: Config | None, *, warns: bool) -> tuple[str, ...]:
     """The folders of this shell's `op` in which the service would not look; also before there is a config."""
     from mayfly.config.model import OnePassword
-    from mayfly.exchange.onepassword.op import USUAL_PLACES, find_op
+    from mayfly.exchange.onepassword.op_program import USUAL_PLACES, find_op
 
     folders: dict[str, None] = {}
     ways = [found.onepassword_of(name) for name in found.profiles] if found else [OnePassword()]

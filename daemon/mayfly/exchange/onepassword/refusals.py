@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mayfly.exchange.onepassword.environment import overlooked
-from mayfly.exchange.onepassword.op import too_old
+from mayfly.exchange.onepassword.op_program import too_old
 from mayfly.exchange.onepassword.texts import IGNORED, ROWS, STATUS_REFUSED, Row
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
