@@ -14,7 +14,7 @@ Laws:
 3. A transition takes the old session and returns a new one.
 4. An expired credential is never handed out.
 5. A one-time password that STS has accepted or refused is never sent again (`first_usable_step` in shared/codes.py;
-   the exchange applies it).
+   exchange/onepassword/sent_codes.py applies it).
 """
 
 from mayfly.session.backoff import LAST_CHANCE_SECONDS
