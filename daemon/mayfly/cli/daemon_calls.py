@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from mayfly import __version__
 from mayfly.cli import client, speech
-from mayfly.shared import places
+from mayfly.shared import config_place, runtime_folder
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -49,7 +49,7 @@ def _with_suggestions(reason: speech.Stop, profiles: Iterable[str]) -> speech.St
 
     known: list[str] = []
     with suppress(ConfigInvalid):
-        known.extend(document.read(places.config_file()).tables("profiles"))
+        known.extend(document.read(config_place.config_file()).tables("profiles"))
     wrong = [name for name in profiles if name not in known]
     if not (wrong and known):
         return reason
@@ -206,7 +206,7 @@ def stop_for(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
         from shlex import quote
 
-        hint = f"see whose it is: ls -l {quote(places.control_socket())}"
+        hint = f"see whose it is: ls -l {quote(runtime_folder.control_socket())}"
         return speech.Stop(speech.FAILED, str(reason), hints=(hint,))
     from mayfly.cli import ports, target
 
@@ -230,7 +230,7 @@ def _service_state() -> tuple[tuple[str, ...], str]:
         is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
         if is_installed and (text := systemd.status_text()) is not None:
             # A service whose socket file is gone cannot be reached.
-            is_there = os.path.exists(places.control_socket())
+            is_there = os.path.exists(runtime_folder.control_socket())
             hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
             return (f"the service says: {text}",) if text else (), hint
     return (), _how_to_start()
@@ -249,7 +249,7 @@ def _how_to_start() -> str:
         return "it is installed: systemctl --user start mayfly.socket mayfly.service"
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"
-    config_places = places.config_places()
+    config_places = config_place.config_places()
     if config_places and not any(map(os.path.lexists, config_places)):
-        return places.MAKE_CONFIG
+        return config_place.MAKE_CONFIG
     return START_IT

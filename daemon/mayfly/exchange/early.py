@@ -25,7 +25,7 @@ from mayfly.exchange.onepassword.sent_codes import Device, SentCodes, devices_of
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import alternatives_to, location_of
 from mayfly.exchange.sts.reachability import unreachability
-from mayfly.shared import places, trust
+from mayfly.shared import config_place, trust
 from mayfly.shared.plain_request import PlainLogin, plain_login
 
 
@@ -156,7 +156,7 @@ def _logins(line: bytes, config_name: str | None) -> tuple[Sketch, ...]:
 
 def _config(request: PlainLogin, config_name: str | None) -> document.Document:
     """The config that the daemon read, if nobody else can have written it."""
-    path = places.config_file(config_name)
+    path = config_place.config_file(config_name)
     if trust.trust_problems(path):
         raise NotPlain
     found = document.read(path)

@@ -15,7 +15,7 @@ from mayfly.cli.install import desktop, lasting_place
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import PATH, Values
-from mayfly.shared import address, paths, places, programs
+from mayfly.shared import address, config_place, paths, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import printable
 
@@ -169,7 +169,7 @@ def _say_how_to_use(given: str | None) -> None:
         names = list(document.read(path).tables("profiles"))
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
-        speech.hint(places.MAKE_CONFIG)
+        speech.hint(config_place.MAKE_CONFIG)
         return
     command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file needs an absolute path: a shell may start in any folder.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mayfly.exchange.onepassword.sent_codes import Clock, SentCodes, Wait
-from mayfly.shared import places
+from mayfly.shared import runtime_folder
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -26,7 +26,7 @@ def held(
     `on_wait` is called if another exchange has the lock. Raises ConfigInvalid if the runtime folder or the file in it
     cannot be used; BlockingIOError, unless it `waits`, if another one holds the lock.
     """
-    path = f"{places.make_runtime_dir()}/op.lock"
+    path = f"{runtime_folder.make_runtime_dir()}/op.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as reason:
