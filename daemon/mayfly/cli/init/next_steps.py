@@ -15,7 +15,7 @@ from shlex import quote
 from typing import NamedTuple
 
 from mayfly.cli import config_file, speech
-from mayfly.cli.aws_config import places
+from mayfly.cli.aws_config import aws_paths
 from mayfly.cli.init import trial_daemon, ways
 from mayfly.cli.init.talk import Talk
 from mayfly.config.model import OnePassword
@@ -79,7 +79,7 @@ class _Steps:
 
     def aws_config(self) -> int:
         """The profiles in `~/.aws/config`."""
-        path = config_file.shown(Path(places.config_file(os.environ)))
+        path = config_file.shown(Path(aws_paths.config_file(os.environ)))
         how = (
             "replaces how these profiles find credentials there" if self._written.was_in_aws else "keeps all else there"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mayfly.cli import client, speech
-from mayfly.cli.aws_config import places, sections
+from mayfly.cli.aws_config import aws_paths, sections
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable
@@ -40,9 +40,9 @@ class Leftovers(NamedTuple):
 
 def found() -> Leftovers:
     """The leftovers on this machine now."""
-    aws_config = Path(places.config_file(os.environ))
+    aws_config = Path(aws_paths.config_file(os.environ))
     try:
-        text = places.read(aws_config).decode(errors="surrogateescape")
+        text = aws_paths.read(aws_config).decode(errors="surrogateescape")
     except (OSError, Unreadable):
         text = ""
     configs = [path for name in paths.CONFIG_NAMES if os.path.lexists(path := paths.config_dir() / name)]
