@@ -10,8 +10,9 @@ import pytest
 from mayfly.session import Session, screen_lock
 from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.session.screen_lock import is_dropped, is_withheld
-from mayfly.shared.desk import NIGHT_SECONDS, Presence, PresenceHistory, Scene
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import MayflyError, ScreenLocked
+from mayfly.shared.presence_history import NIGHT_SECONDS, PresenceHistory
 from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, at, issued
 
 
