@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from mayfly.session import Session, screen_lock
-from mayfly.session.demand import RefreshPolicy, Trigger
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.session.screen_lock import is_dropped, is_withheld
+from mayfly.session.trigger import Trigger
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import MayflyError, ScreenLocked
 from mayfly.shared.presence_history import NIGHT_SECONDS, PresenceHistory

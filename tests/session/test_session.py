@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from mayfly.session import Phase, Session, first_usable_step
-from mayfly.session.demand import RefreshPolicy, Trigger
+from mayfly.session.refresh_policy import RefreshPolicy
+from mayfly.session.trigger import Trigger
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import (
     AccessDenied,

@@ -10,7 +10,7 @@ from typing import Any
 
 from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
 from mayfly.session import Session
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import ApprovalDismissed

@@ -19,7 +19,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Exchange, PromptCheck
 from mayfly.daemon.log_events import EVENTS
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Caller, Presence, Scene
 from mayfly.shared.errors import MayflyError

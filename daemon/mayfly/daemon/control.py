@@ -38,7 +38,7 @@ from mayfly.daemon.http.body import BodyInvalid, read_body
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.http.shared_answer import SharedAnswer
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 

@@ -10,7 +10,7 @@ import pytest
 from mayfly.config.kinds import Text
 from mayfly.config.model import Config, OnePassword
 from mayfly.config.values import FilePath, LimitSeconds
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AwsUnreachable, ConfigChanged, ConfigInvalid, MayflyError, OnePasswordMissing
 from support.engine import CHAIN, DUE, HOUR, LOCKED, ONE, WITH_ROLE, at, config, credentials, key, role

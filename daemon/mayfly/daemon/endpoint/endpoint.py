@@ -27,7 +27,7 @@ from mayfly.daemon.grants import Grants, digest
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 

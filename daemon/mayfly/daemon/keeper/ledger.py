@@ -12,7 +12,7 @@ from mayfly.config.values import ON_LOCK, REFRESH_MODES
 from mayfly.daemon.keeper.snapshot import StoredSession, is_to_be_kept
 from mayfly.daemon.keeper.wanted import Kind
 from mayfly.session import Phase, Session, screen_lock
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import AccessKeyUnknown, MayflyError, SessionEnded
 

@@ -20,7 +20,7 @@ from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.wanted import Answer, PersonsRequest, answered
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import Phase, screen_lock
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
