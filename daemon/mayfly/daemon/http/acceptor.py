@@ -18,6 +18,7 @@ from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.connection import CROWDED, FOREIGN
 from mayfly.daemon.http.places import Room
 from mayfly.daemon.http.server import Server
+from mayfly.daemon.tasks import TaskSet
 
 
 # As long as the kernel allows (net.core.somaxconn, 4096 by default).
@@ -55,7 +56,7 @@ class Acceptor:
         self._admit = admit
         self._may_accept = may_accept
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._pause: asyncio.TimerHandle | None = None
         self._held: tuple[socket.socket, Peer] | None = None
         self._held_until_seconds = 0.0
@@ -87,8 +88,7 @@ class Acceptor:
         self._sock.close()
         if self._held:
             self._serve(*self._held)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.finish()
 
     def _accept(self) -> None:
         if not self._may_accept():
@@ -169,9 +169,7 @@ class Acceptor:
     def _spawn(
         self, client: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], on_failure: Callable[[], None]
     ) -> None:
-        task = self._loop.create_task(self._connect(client, protocol, on_failure))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._connect(client, protocol, on_failure))
 
     async def _connect(
         self, client: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], on_failure: Callable[[], None]
