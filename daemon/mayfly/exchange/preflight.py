@@ -1,4 +1,4 @@
-"""What stands in the way of a login, and can be known before anybody is asked: no `op`, an old one, no way to STS."""
+"""The obstacles to a login that are found before a person is prompted: no `op`, an old one, no way to STS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mayfly.shared.errors import MayflyError
 
 
 class Preflight(NamedTuple):
-    """The looks ahead of a login of profiles of one [onepassword] table."""
+    """The checks before a login of profiles of one [onepassword] table."""
 
     config: Config
     onepassword: OnePassword

@@ -52,7 +52,7 @@ class Refused(Exception):
     def __init__(self, refusal: Refusal, profile: str = "") -> None:
         super().__init__(refusal.cause)
         self.refusal = refusal
-        # What the client asked for, where its token alone was wrong; perhaps no profile at all.
+        # The name that the client asked for, if only its token was wrong. There may be no profile of this name.
         self.profile = profile
 
 
@@ -71,7 +71,7 @@ _UNAUTHORIZED = Refusal(
     "token",
     refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
 )
-# Says nothing of the profile, so that it tells nobody which there are.
+# Does not say whether the profile exists: a client without a token must not learn the profiles' names.
 _NO_TOKEN = Refusal(
     "token",
     refusal(

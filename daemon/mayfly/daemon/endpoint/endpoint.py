@@ -87,9 +87,9 @@ class Endpoint:
         return answer
 
     def _repeat(self, request: web.BaseRequest, profile: str) -> Callable[[], Answer | None]:
-        """What answers the same request again on the same connection; see `Connection.allow_repeat`.
+        """A function that answers the same request again on the same connection; see `Connection.allow_repeat`.
 
-        The token and the credentials are judged each time. The other checks depend on the bytes of the request and on
+        It judges the token and the credentials each time. The other checks depend on the bytes of the request and on
         the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
         after that time the request is handled as a whole.
         """
@@ -164,12 +164,12 @@ class Endpoint:
         return await self._hand_out(request, profile, agent, credentials)
 
     def _failed(self, profile: str, error: MayflyError) -> Answer:
-        """The answer in the place of credentials, of which the person hears, too."""
+        """An error in the place of credentials. The person is told of it, too."""
         self._refused_clients.failed(profile, error)
         return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, profile: str) -> MayflyError:
-        """What to tell a client whose patience has ended."""
+        """The error for a client that has waited for `cold_wait_seconds`."""
         try:
             asks_human = self._keeper.asks_human(profile)
         except ConfigChanged as error:

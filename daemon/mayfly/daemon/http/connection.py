@@ -27,7 +27,7 @@ from mayfly.daemon.http.refused_connections import RefusedConnections
 IDLE_SECONDS = 5
 # A client that leaves more than this unread, beyond the kernel's buffers, gets no further answer.
 UNREAD_BYTES = 16 * 1024
-# Between two looks whether a client that has shut down its sending side has gone.
+# The time between two checks whether a client that has shut down its sending side has gone.
 LOOK_SECONDS = 0.2
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
@@ -170,7 +170,7 @@ class Connection(RequestHandler):
 
     @property
     def stage(self) -> Stage:
-        """What the connection is about now."""
+        """The stage of the connection now."""
         if self.is_stream:
             return Stage.STREAMS
         if self.awaits:
@@ -207,7 +207,7 @@ class Connection(RequestHandler):
             self.awaits = ""
 
     def turn_away(self) -> None:
-        """Close now, for another connection. A command that waits is told so, if that can be said without waiting."""
+        """Close now, to make room. A command that waits gets an answer first, if that can be sent without waiting."""
         transport = self.transport
         if transport is not None:
             if self.awaits and self.is_open:

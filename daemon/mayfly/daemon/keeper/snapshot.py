@@ -108,7 +108,7 @@ def _stored(row: Any) -> StoredSession:
     facts["last_error"] = _error(row["last_error"]) if row["last_error"] is not None else None
     _check(facts)
     # An earlier process's clock may have run ahead of the wall's, which ours starts from. An AWS that is "behind"
-    # would then lengthen the life, so that is measured anew.
+    # would then lengthen the life, so the skew is measured anew.
     facts["skew_seconds"] = max(0.0, facts["skew_seconds"])
     return StoredSession(row["origin"], Session(**facts), row["circumstances"])
 
