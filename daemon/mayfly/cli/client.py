@@ -63,7 +63,7 @@ class Call:
         return self._parse(bytes(received))
 
     def read(self) -> bytes:
-        """What has come of an answer without an end (`GET /events`); b"" if no more comes."""
+        """The bytes that have come of an answer without an end (`GET /events`); b"" at its end."""
         try:
             return self._sock.recv(65536)
         except OSError:
@@ -84,7 +84,7 @@ class Call:
 
 
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:
-    """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
+    """Send a request without waiting for its answer; `answer_seconds`: None if the answer may wait for a human.
 
     Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
     change the socket's folder, or its name is too long for the system.

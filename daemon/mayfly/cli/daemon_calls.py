@@ -42,7 +42,7 @@ def status(profiles: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def _with_suggestions(reason: speech.Stop, profiles: Iterable[str]) -> speech.Stop:
-    """Where no daemon runs, the same with a word on names that the usual config lacks: both are to be mended."""
+    """The same Stop; if no daemon runs, with the names that the usual config lacks, so that the person mends both."""
     if reason.exit_code != speech.NOT_RUNNING:
         return reason
     from mayfly.config import document

@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _sudo_hints(problem: MayflyError) -> tuple[str, ...]:
-    """Under sudo, what belongs to the user who called it is to be left to that user's own command."""
+    """Under sudo, the hint to run the command as the user who called it, if a file of that user's is the problem."""
     caller = sudo.sudo_uid()
     user = user_name(caller) if caller else ""
     is_theirs = bool(user) and f"belongs to {user}:" in problem.message and "without sudo" not in problem.message

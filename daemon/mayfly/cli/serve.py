@@ -45,7 +45,7 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
-    # Taken before the config is read: it may be mended while we read it.
+    # Taken before the config is read, because a person may mend it while we read it.
     is_config_new = config_watch.config_changes(given.config)
     # Only in the namespace that systemd has made for the unit.
     if given.sealed and manager.is_systemd:
@@ -72,7 +72,7 @@ def _refuse_clients(manager: Manager, reason: speech.Stop, logger: Any, is_confi
     from mayfly.daemon.refusing_daemon import RefusingDaemon
 
     problems = [printable(problem) for problem in reason.errors]
-    # Taken now: serve itself has made the tokens that were missing.
+    # Taken only now, because `serve` itself has just made the missing tokens.
     has_new_tokens = config_watch.token_changes()
 
     def has_changed() -> bool:

@@ -99,7 +99,7 @@ def _curl() -> str | None:
 def _regions(found: Document, text: str) -> dict[str, str]:
     """The region of each profile, because SDKs read it from the profile's own section alone.
 
-    If the config names none, it is that of [default], as in a shell without a profile, or the fallback.
+    If the config names no region, the profile has that of [default], as in a shell without a profile, or the fallback.
     """
     default = None if "default" in sections.written(text).profiles else shadows.region_in(text)
     names = found.tables("profiles")
@@ -139,7 +139,7 @@ def remove() -> int:
 
 
 def _merge(path: Path, entries: list[Entry], *, replace_foreign: bool = False) -> tuple[str, Merged, Path | None]:
-    """Put the entries into the file, and take out our others: the text before, what became of it, and the backup."""
+    """Put the entries into the file, and take out our others. Returns the former text, the changes and the backup."""
     try:
         text = _as_text(aws_paths.read(path)) if path.exists() else ""
         merged = sections.merge(text, entries, replace=replace_foreign)

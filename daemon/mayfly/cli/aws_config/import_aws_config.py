@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print or write the config, and say what is left to do."""
+    """Print or write the config, and tell the next steps."""
     path = _new_config(given.config) if given.write else None
     items = _parsed(given.item)
     plan = _plan(items)

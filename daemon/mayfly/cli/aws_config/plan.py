@@ -1,4 +1,4 @@
-"""What `init` and `import-aws-config` compute: a config from the profiles of `~/.aws`. Pure: texts in, texts out.
+"""Makes a config from the profiles of `~/.aws`, for `init` and `import-aws-config`. Pure: texts in, texts out.
 
 Law: of a permanent key only its presence is noted, never its value.
 """
@@ -38,7 +38,7 @@ _TAKEN_OVER = (
     "session_tags",
     "transitive_session_tags",
 )
-# What a profile with keys takes over; its role's settings are for roles.
+# The settings that a profile with keys takes over. The settings of its role are for roles only.
 _OF_KEYS = ("region", "mfa_serial")
 _KEYS = ("aws_access_key_id", "aws_secret_access_key")
 

@@ -1,4 +1,4 @@
-"""What AWS's files say of a role, by the names in Mayfly's config. Pure.
+"""The values of a role in AWS's files, by the names in Mayfly's config. Pure.
 
 Sources: the AWS CLI's configuration reference; aws-vault's USAGE.md for source_identity and the session's tags.
 """

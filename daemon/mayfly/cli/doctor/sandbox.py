@@ -1,4 +1,4 @@
-"""What a program that is started here could reach besides what it is given. Names, and never a value.
+"""The secrets and sockets that a program started here could reach besides those it is given. Names, never a value.
 
 A program of this user can reach all of it, unless something in between hides it. The checks look as such a program
 would: at files, variables and sockets, without using any of them.

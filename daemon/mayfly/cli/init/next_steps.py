@@ -1,6 +1,6 @@
-"""What comes after the config: the service, profiles for ~/.aws/config, a first login, and AWS's word on who that is.
+"""The steps after the config: the service, profiles for ~/.aws/config, a first login, and GetCallerIdentity.
 
-Each step is a command that the person could give, and says by itself what it does.
+Each step is a command that the person could give, and tells what it does.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Install, or say what stands in the way: before anything is written, if that can be known."""
+    """Install. An obstacle that can be found beforehand is told before anything is written."""
     lasting_place.check()
     wanted = desktop.variables(given)
     values = values_in_force(given.config)

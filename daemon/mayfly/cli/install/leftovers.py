@@ -1,4 +1,4 @@
-"""What `uninstall` leaves: sections in ~/.aws/config, tokens, the config. Names it, and with `--purge` takes it.
+"""The files that `uninstall` leaves: sections in ~/.aws/config, tokens, the config. `--purge` removes them, too.
 
 Laws: only files that Mayfly names are removed, and no link is followed; a folder goes if nothing else is in it.
 """
@@ -51,7 +51,7 @@ def found() -> Leftovers:
 
 
 def tell(left: Leftovers) -> None:
-    """Say what stays, and how it goes."""
+    """Tell what stays, and the commands that remove it."""
     if left.profiles:
         speech.say(f"{left.aws_config} still has {', '.join(left.profiles)}, which find no daemon now")
     for path in left.configs:
@@ -96,7 +96,7 @@ def remove_runtime_files() -> None:
         if each.is_dir():
             made += each.iterdir()
     for path in made:
-        with suppress(OSError):  # what is missing, or no file: then its folder stays
+        with suppress(OSError):  # the file is missing, or is a folder: then its own folder stays
             path.unlink()
     for each in inner:
         with suppress(OSError):
