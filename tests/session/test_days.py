@@ -14,10 +14,9 @@ from mayfly.session.trigger import Trigger
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import MayflyError, ScreenLocked
 from mayfly.shared.presence_history import NIGHT_SECONDS, PresenceHistory
-from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, at, issued
+from support.engine import AWAY, CLIENT, CLOCK, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, PERSON, at, issued
 
 
-CLOCK, CLIENT, PERSON = Trigger.CLOCK, Trigger.CLIENT, Trigger.PERSON
 FORGET = attrs.evolve(HUMAN, on_lock="forget")
 FORGET_MACHINE = attrs.evolve(MACHINE, on_lock="forget")
 
