@@ -99,3 +99,5 @@ def config(digest: str = "d1", **profiles: KeyProfile | RoleProfile) -> Config:
 ONE = config(nsrc=key())
 WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
 CHAIN = config(nsrc=key(), admin=role("nsrc"), deep=role("admin", "deep"))
+# The same with another profile, whose session is another one too.
+WITH_TWIN = config("d2", twin=key(name="T"), nsrc=key(), admin=role("nsrc"))

@@ -292,3 +292,8 @@ def in_words(asked: Sequence[Asked]) -> list[str]:
         below = f" < {' '.join(each.request.sessions)}" if each.request.sessions else ""
         words.append(f"{each.kind}: {' '.join(each.request.profiles)}{below}")
     return words
+
+
+def digests(stage: Stage) -> list[str]:
+    """The config's digest in each request."""
+    return [asked.request.digest for asked in stage.asked]
