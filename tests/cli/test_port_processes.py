@@ -17,17 +17,17 @@ from support.ports import (
     NOBODY,
     NoSockDiag,
     linux_only,
-    other_user,
     root_only,
     row,
+    stranger,
 )
 
 
 @linux_only
 @root_only
-async def test_root_is_told_the_process_of_another_user() -> None:
+async def test_root_is_told_the_process_of_anstranger() -> None:
     """A program's name is printed without the characters that could steer a terminal."""
-    async with other_user("127.0.0.1", 0) as listener:
+    async with stranger(0, "127.0.0.1", "SO_REUSEADDR") as listener:
         assert f"a?name (pid {listener.pid}) of {user_name(NOBODY)}" == ports.holder(listener.port)
 
 

@@ -13,12 +13,14 @@ from support.ports import (
     NOBODY,
     holding,
     linux_only,
-    other_user,
     root_only,
+    stranger,
 )
 from support.world import World, free_port
 
 
+# Of a socket that does not listen: whether others may bind the port, too.
+OPTIONS = {"bound": "", "shared": "SO_REUSEADDR"}
 COMMANDS = [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran")]
 
 
@@ -26,9 +28,9 @@ COMMANDS = [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran")]
 @root_only
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
 @pytest.mark.parametrize("argv", COMMANDS)
-async def test_no_shell_is_pointed_at_another_user(world: World, host: str, argv: tuple[str, ...]) -> None:
+async def test_no_shell_is_pointed_at_anstranger(world: World, host: str, argv: tuple[str, ...]) -> None:
     """If another user's process has our port, nothing is printed or run, and the user is named."""
-    async with other_user(host, world.port):
+    async with stranger(world.port, host, "SO_REUSEADDR"):
         ended = await world.run(*argv)
 
     name = pwd.getpwuid(NOBODY).pw_name
@@ -42,7 +44,7 @@ async def test_no_shell_is_pointed_at_another_user(world: World, host: str, argv
 @root_only
 async def test_credential_process_asks_the_control_socket_alone(world: World) -> None:
     """Neither another user's process on the configured port nor a malformed config stands in the way."""
-    async with world.serve(), other_user("127.0.0.1", free_port()) as other:
+    async with world.serve(), stranger(free_port(), "127.0.0.1", "SO_REUSEADDR") as other:
         assert 200 == (await world.get()).status
         world.config.write_text("no JSON")
         ended = await world.run("credential-process", "nsrc", env={"MAYFLY_LISTEN": f"127.0.0.1:{other.port}"})
@@ -59,7 +61,7 @@ async def test_no_shell_is_pointed_at_a_port_that_is_only_bound(
     world: World, host: str, how: str, argv: tuple[str, ...]
 ) -> None:
     """A process that has bound our port could listen on it as soon as we have looked."""
-    async with other_user(host, world.port, how):
+    async with stranger(world.port, host, OPTIONS[how], "does not listen"):
         ended = await world.run(*argv)
 
     assert (1, "") == (ended.code, ended.out)
@@ -101,7 +103,7 @@ async def test_serve_makes_new_tokens_if_an_unknown_process_has_the_port(world: 
     """A process that cannot be known to be ours counts as another user's."""
     await world.run("env", "nsrc")
     old = world.token()
-    async with other_user("127.0.0.1", world.port, how):
+    async with stranger(world.port, "127.0.0.1", OPTIONS[how], "does not listen"):
         ended = await world.run("serve")
 
     assert 1 == ended.code
@@ -126,11 +128,11 @@ async def test_connections_of_a_daemon_that_has_ended_hold_no_port(world: World)
 
 @linux_only
 @root_only
-async def test_our_daemon_on_another_port_excuses_no_other_user(world: World) -> None:
+async def test_our_daemon_on_another_port_excuses_no_stranger(world: World) -> None:
     """`serve` on the usual port says whose that is, though our control socket is answered."""
     async with world.serve("--listen", "127.0.0.1:0"):
         old = world.token()
-        async with other_user("127.0.0.1", world.port):
+        async with stranger(world.port, "127.0.0.1", "SO_REUSEADDR"):
             ended = await world.run("serve")
 
     assert (1, True) == (ended.code, "all tokens are new" in ended.err)
@@ -139,11 +141,11 @@ async def test_our_daemon_on_another_port_excuses_no_other_user(world: World) ->
 
 @linux_only
 @root_only
-async def test_a_command_without_a_daemon_names_the_other_user_on_its_port(world: World) -> None:
+async def test_a_command_without_a_daemon_names_the_stranger_on_its_port(world: World) -> None:
     """Under systemd the socket fails then, and no daemon runs that could say so; `rotate` works without a daemon."""
     await world.run("env", "nsrc")
     old = world.token()
-    async with other_user("127.0.0.1", world.port):
+    async with stranger(world.port, "127.0.0.1", "SO_REUSEADDR"):
         ended = await world.run("status")
         rotated = await world.run("rotate")
 
@@ -158,5 +160,5 @@ async def test_a_command_without_a_daemon_names_the_other_user_on_its_port(world
 @root_only
 async def test_off_works_with_any_owner_of_the_port(world: World) -> None:
     """A shell can always be set back."""
-    async with other_user("127.0.0.1", world.port):
+    async with stranger(world.port, "127.0.0.1", "SO_REUSEADDR"):
         assert 0 == (await world.run("env", "--off")).code

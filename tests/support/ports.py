@@ -24,22 +24,37 @@ root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root can listen as
 NOBODY = 65534
 ME = user_name(os.getuid())
 
-# Has a port as another user until its stdin ends. Python is loaded first, because that user may not read it.
-OTHER_USER = f"""
+# Has a port as another user, with these options, until its stdin ends. Its name would steer a terminal.
+STRANGER = """
 import os, socket, sys
-host, port = sys.argv[1], int(sys.argv[2])
+host, port, options, how = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
 open("/proc/self/comm", "w").write("a\\tname")
-os.setgroups([])
-os.setgid({NOBODY})
-os.setuid({NOBODY})
-kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-if len(sys.argv) > 3:
-    listener = socket.socket(kind)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, sys.argv[3] == "shared")
-    listener.bind((host, port))
-else:
-    listener = socket.create_server((host, port), family=kind, dualstack_ipv6=host == "::")
-print(listener.getsockname()[1], flush=True)
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+def bound():
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    for option in options:
+        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
+    sock.bind((host, port))
+    return sock
+sock = bound()
+named = sock.getsockname()[1]
+if how == "listens":
+    sock.listen()
+elif how == "closes":
+    sock.listen()
+    clients = [socket.socket() for _ in range(2)]
+    for client in clients:
+        client.connect(("127.0.0.1", port))
+        sock.accept()[0].close()
+    clients[0].close()
+    sock.close()
+    sock = bound()
+elif how == "connects":
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.1", 0))
+        elsewhere.listen()
+        sock.connect(elsewhere.getsockname())
+print(named, flush=True)
 sys.stdin.read()
 """
 
@@ -73,10 +88,15 @@ def listening_elsewhere(host: str, *, v6_only: bool = False) -> Iterator[int]:
 
 
 @asynccontextmanager
-async def other_user(host: str, port: int, *how: str) -> AsyncIterator[Listener]:
-    """Another user's process has the port; `bound`: it does not listen; `shared`: others may bind the port, too."""
+async def stranger(
+    port: int, host: str = "127.0.0.1", options: str = "", how: str = "listens"
+) -> AsyncIterator[Listener]:
+    """Another user's process on the port, with these options of its socket.
+
+    `how` is listens, closes (after two connections), connects (elsewhere), or does not listen.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", OTHER_USER, host, str(port), *how),
+        *(sys.executable, "-c", STRANGER, host, str(port), options, how),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
