@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer, refusal
-from mayfly.daemon.http.crowd import Stage
+from mayfly.daemon.http.eviction import Stage
 from mayfly.daemon.http.hang_up import has_hung_up, is_unix
 from mayfly.daemon.http.head import END_OF_HEAD, READ_BYTES, OpenHead, RefusingParser
 from mayfly.daemon.http.refused_connections import RefusedConnections
