@@ -112,7 +112,7 @@ class KeyProfile(_Common):
 
     @property
     def code_source(self) -> str | None:
-        """What tells its codes from those of other profiles, as far as the config says; None without MFA."""
+        """The source of its codes as the config names it; profiles with one source share codes. None without MFA."""
         return self.otp or self.mfa_id
 
     @property

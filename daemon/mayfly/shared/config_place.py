@@ -28,7 +28,7 @@ def config_file(given: str | None = None) -> str:
 
 
 def config_places(given: str | None = None) -> list[str]:
-    """Where a config can be, the first to be read first. Empty if it is named, in the home of nobody."""
+    """The places of a config, in the order in which they are tried. Empty for a name in the home of no user."""
     named = given or os.environ.get("MAYFLY_CONFIG")
     if not named:
         return [f"{config_dir()}/{name}" for name in CONFIG_NAMES]
@@ -39,7 +39,7 @@ def config_places(given: str | None = None) -> list[str]:
 
 
 def _exists(place: str) -> bool:
-    """Raises ConfigInvalid where that cannot be seen: a folder that may not be entered is not a missing config."""
+    """Raises ConfigInvalid if nobody can tell: a config in a folder that may not be entered is not missing."""
     try:
         os.stat(place)
     except PermissionError as reason:
@@ -50,7 +50,7 @@ def _exists(place: str) -> bool:
 
 
 def overlooked_config(given: str | None = None) -> str | None:
-    """A line about config.json where config.toml stands beside it and is read instead; None where that is not so."""
+    """A line about a config.json that is not read, because config.toml stands beside it; None if that is not so."""
     if given or os.environ.get("MAYFLY_CONFIG"):
         return None
     first, second = (f"{config_dir()}/{name}" for name in CONFIG_NAMES)

@@ -56,8 +56,8 @@ def make_runtime_dir() -> str:
 def _make(folder: str) -> None:
     if os.path.islink(folder) or _is_there(folder):
         return
-    # Another user could replace a folder that is made in their folder. In a sticky folder they could only be first,
-    # which the check of the folder that is then there finds.
+    # Another user could replace a folder that is made in their folder. In a sticky folder they could only make it
+    # first, which the check of the folder finds.
     _check_way(folder, missing_counts=False)
     missing = [folder]
     while not _is_there(parent := os.path.dirname(missing[-1])):
@@ -68,7 +68,7 @@ def _make(folder: str) -> None:
 
 
 def _is_there(path: str) -> bool:
-    """Raises the OSError that hides it."""
+    """Raises OSError if nobody can tell."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -99,7 +99,7 @@ def control_socket() -> str:
 def trusted_control_socket() -> str:
     """The same path, where no other user can put a socket of theirs today; raises ConfigInvalid.
 
-    In a sticky folder another user may be the first to make a missing runtime folder: ask who is at the other end.
+    In a sticky folder another user may make a missing runtime folder first. So check who is at the other end.
     """
     _check_way(runtime_dir(), missing_counts=False)
     return control_socket()
