@@ -25,7 +25,7 @@ from support.ports import (
 
 @linux_only
 @root_only
-async def test_root_is_told_the_process_of_anstranger() -> None:
+async def test_root_is_told_the_process_of_another_user() -> None:
     """A program's name is printed without the characters that could steer a terminal."""
     async with stranger(0, "127.0.0.1", "SO_REUSEADDR") as listener:
         assert f"a?name (pid {listener.pid}) of {user_name(NOBODY)}" == ports.holder(listener.port)

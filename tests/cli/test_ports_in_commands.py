@@ -28,7 +28,7 @@ COMMANDS = [("env", "nsrc"), ("exec", "nsrc", "--", "echo", "ran")]
 @root_only
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
 @pytest.mark.parametrize("argv", COMMANDS)
-async def test_no_shell_is_pointed_at_anstranger(world: World, host: str, argv: tuple[str, ...]) -> None:
+async def test_no_shell_is_pointed_at_another_user(world: World, host: str, argv: tuple[str, ...]) -> None:
     """If another user's process has our port, nothing is printed or run, and the user is named."""
     async with stranger(world.port, host, "SO_REUSEADDR"):
         ended = await world.run(*argv)
@@ -128,7 +128,7 @@ async def test_connections_of_a_daemon_that_has_ended_hold_no_port(world: World)
 
 @linux_only
 @root_only
-async def test_our_daemon_on_another_port_excuses_no_stranger(world: World) -> None:
+async def test_our_daemon_on_another_port_excuses_no_other_user(world: World) -> None:
     """`serve` on the usual port says whose that is, though our control socket is answered."""
     async with world.serve("--listen", "127.0.0.1:0"):
         old = world.token()
@@ -141,7 +141,7 @@ async def test_our_daemon_on_another_port_excuses_no_stranger(world: World) -> N
 
 @linux_only
 @root_only
-async def test_a_command_without_a_daemon_names_the_stranger_on_its_port(world: World) -> None:
+async def test_a_command_without_a_daemon_names_the_other_user_on_its_port(world: World) -> None:
     """Under systemd the socket fails then, and no daemon runs that could say so; `rotate` works without a daemon."""
     await world.run("env", "nsrc")
     old = world.token()
