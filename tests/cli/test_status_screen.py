@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.cli.status.page import page
-from mayfly.cli.status.phrases import instant
+from mayfly.cli.status.phrases import instant, usage
 from mayfly.cli.terminal import Terminal as Shape
 from mayfly.cli.terminal import width_of
 from support.scripted import scripted
@@ -192,3 +192,15 @@ def test_a_daemon_of_an_earlier_version_is_understood() -> None:
 
     assert ["work", "fresh", "5h", "renewed", "by", "itself"] == lines[0].split()[:6]
     assert "got when a client asks, or by 'mayfly login new'" in lines[1]
+
+
+def test_the_agent_that_a_program_works_for_is_told_with_it() -> None:
+    """An older daemon does not say; a narrow page has room for the agent, too."""
+    rows = status("fresh")
+    row, now = rows["profiles"][0], instant(rows["observed_at"])
+    fetch = {"profile": row["profile"], "pid": 7, "program": "python3", "agent": "Boto3", "at": row["last_fetched_at"]}
+
+    assert usage(row, (), [fetch], now).endswith(" by python3 (pid 7, Boto3)")
+    fetch["acting_agent"] = "claude-code"
+    assert usage(row, (), [fetch], now).endswith(" by python3 (pid 7, Boto3, for claude-code)")
+    assert usage(row, (), [fetch], now, is_short=True).endswith(" by python3 (pid 7, for claude-code)")

@@ -73,7 +73,7 @@ ALL_PROBLEMS = [
     "profiles.pool.source_profile: leads back to pool: a chain must end at a profile with keys",
     "profiles.pool.transitive_tag_keys[0]: is no key of tags: did you mean ok?",
     "profiles.Base.role_session_name: is not a known key: known are name, region, sts_region, sts_endpoint_url, "
-    "account_id, refresh, on_lock, top_up, access_key_id, secret_access_key, otp, otp_command, otp_unattended, "
+    "account_id, refresh, on_lock, top_up, agents, access_key_id, secret_access_key, otp, otp_command, otp_unattended, "
     "mfa_id, onepassword, duration_seconds",
     "profiles.Base.access_key_id: is missing",
     "profiles.Base.secret_access_key: is missing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from pathlib import Path
 from typing import Any
@@ -353,3 +354,42 @@ def test_a_top_up_that_changes_nothing_is_told() -> None:
         '/c/config.toml: profiles.dropped.top_up: has nothing to renew at the unlock, because on_lock is "forget"',
         "/c/config.toml: profiles.plain.top_up: changes nothing: the role is renewed without a prompt. Set it for base",
     ) == loaded({"profiles": profiles}).warnings
+
+
+def test_agents_are_read_only_where_a_session_can_be_narrowed() -> None:
+    """Keys, a role with session policies and a role with a code of its own say why not; a plain role can."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": []})
+    profiles = {
+        "base": keys(agents="read-only"),
+        "plain": role("base", agents="read-only"),
+        "policy": role("base", agents="read-only", policy=document),
+        "arns": role("base", agents="read-only", policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+        "each": role("base", agents="read-only", mfa="each"),
+        "other": role("base", agents="deny", mfa="each", policy=document),
+    }
+    wider = "AWS allows what any session policy allows, so one more would widen it"
+
+    assert [
+        'profiles.base.agents: is "read-only", and GetSessionToken takes no session policy: give the agent a role',
+        f'profiles.policy.agents: is "read-only", and the role has policy: {wider}',
+        f'profiles.arns.agents: is "read-only", and the role has policy_arns: {wider}',
+        'profiles.each.agents: is "read-only", and mfa = "each" would ask for a code for the agent\'s own session',
+    ] == problems({"profiles": profiles})
+
+
+def test_where_agents_are_not_recognised_the_config_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule is allowed everywhere, because one config may serve several machines."""
+    profiles = {"base": keys(agents="deny"), "same": keys(agents="same", access_key_id="op://V/J/id")}
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert () == loaded({"profiles": profiles}).warnings
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert (
+        "/c/config.toml: profiles.base.agents: changes nothing here: agents are recognised on Linux only",
+    ) == loaded({"profiles": profiles}).warnings
+
+
+def test_who_may_use_a_session_is_no_part_of_its_origin() -> None:
+    """A session goes on where `agents` changes."""
+    one, other = (loaded({"profiles": {"p": keys(agents=mode)}}) for mode in ("same", "deny"))
+
+    assert one.origins == other.origins

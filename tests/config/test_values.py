@@ -39,6 +39,7 @@ SESSION_NAME = "must be 2 to 64 characters: letters, digits and _ + = , . @ -"
 EXTERNAL_ID = "must be 2 to 1224 characters: letters, digits and _ + = , . @ : / -"
 REFRESH = "must be one of always, while-used, on-demand"
 LOCK = "must be one of keep, withhold, forget"
+AGENTS = "must be one of same, read-only, ask, deny"
 
 GOOD_ON_KEYS = [
     ("access_key_id", "op://NSRC/NSRC AWS Training Account/access_key_id"),
@@ -68,6 +69,9 @@ GOOD_ON_KEYS = [
     ("on_lock", "keep"),
     ("on_lock", "withhold"),
     ("on_lock", "forget"),
+    ("agents", "same"),
+    ("agents", "ask"),
+    ("agents", "deny"),
     ("top_up", True),
     ("name", "Schulung Zürich"),
 ]
@@ -156,6 +160,10 @@ BAD_ON_KEYS: list[tuple[str, Any, str]] = [
     ("on_lock", "Forget", LOCK),
     ("on_lock", True, LOCK),
     ("on_lock", None, LOCK),
+    ("agents", "Deny", AGENTS),
+    ("agents", "read_only", AGENTS),
+    ("agents", False, AGENTS),
+    ("agents", None, AGENTS),
     ("top_up", "yes", "must be true or false, not a text"),
     ("top_up", 1, "must be true or false, not a number"),
     ("name", "", "must be a text, not an empty text"),
@@ -363,7 +371,7 @@ def test_what_is_left_out_is_what_the_contract_says() -> None:
     assert (28_800, 3600) == (plain.duration_seconds, assumed.duration_seconds)
     assert (65, 90, None) == (config.cold_wait_seconds, config.onepassword.timeout_seconds, config.listen)
     assert (None, None, None) == (plain.region, plain.refresh, assumed.mfa)
-    assert [("keep", False)] * 2 == [(each.on_lock, each.top_up) for each in (plain, assumed)]
+    assert [("keep", False, "same")] * 2 == [(each.on_lock, each.top_up, each.agents) for each in (plain, assumed)]
     assert (False, True) == (config.allow_root, config.notify)
 
 

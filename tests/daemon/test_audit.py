@@ -83,14 +83,24 @@ class Desktop:
 
 
 async def test_a_fetch_is_told_with_its_process() -> None:
-    """Profile, pid, program, the agent's product and the age of the session, and nothing else."""
+    """Profile, pid, program, the user agent's product, the age of the session and who acts, and nothing else."""
     at = Desktop()
     at.desk.callers[7] = Caller(42, "terraform")
 
     await at.audit.note("nsrc", "aws-sdk-go-v2/1.30 lang/go", 7)
 
     told = {"pid": 42, "program": "terraform", "agent": "aws-sdk-go-v2", "session_age_seconds": 12}
-    assert [{"event": "credentials.handed_out", "profile": "nsrc"} | told] == at.log.rows
+    assert [{"event": "credentials.handed_out", "profile": "nsrc", "acting_agent": None} | told] == at.log.rows
+
+
+async def test_the_agent_that_a_process_works_for_is_told_with_it() -> None:
+    """In the log and in `status`, where somebody has looked it up."""
+    at = Desktop()
+    at.desk.callers[7] = Caller(42, "python3")
+
+    await at.audit.note("nsrc", "Boto3/1.40", 7, acting_agent="claude-code")
+
+    assert "claude-code" == at.log.rows[0]["acting_agent"] == at.audit.last[0].acting_agent
 
 
 async def test_a_loop_of_one_process_is_told_once_a_minute() -> None:

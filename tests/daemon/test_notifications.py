@@ -224,6 +224,28 @@ async def test_a_notification_that_fails_ends_nothing() -> None:
     assert [RuntimeError, OSError, UnicodeEncodeError] == faults
 
 
+async def test_a_prompt_for_a_grant_names_its_label() -> None:
+    """Beside the program that asked: a person tells an agent's wish from their own."""
+    events, desk = Events(Log()), FailingDesk()
+    running = asyncio.create_task(Notifications(events, desk, is_wanted=lambda: True).run())
+    await asyncio.sleep(0)
+    events.info("approval.wanted", profile="admin", label="claude", inode=0, pid=42)
+    events.info("approval.wanted", profile="admin", label="claude", inode=0, pid=0)
+    facts = {"code": "AccessDenied", "reason": "not you", "failures": 1, "in_use": True}
+    events.warning("session.refresh_failed", profile="admin@1a2b3c4d", retry_after_seconds=30, **facts)
+    async with asyncio.timeout(5):
+        while len(desk.told) < 3:
+            await asyncio.sleep(0)
+        events.close()
+        await running
+
+    assert [
+        "терминал (grant claude) wants admin",
+        "a program (grant claude) wants admin",
+        "admin (grant 1a2b3c4d) could not be renewed: not you",
+    ] == desk.told
+
+
 class SilentDesk(FailingDesk):
     """Answers its first question never."""
 

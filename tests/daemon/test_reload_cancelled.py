@@ -13,7 +13,7 @@ import pytest
 
 from mayfly.daemon import reload
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grants
+from mayfly.daemon.grants import Table
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared import tokens
@@ -52,14 +52,14 @@ def _keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Keeper:
 
 
 @pytest.fixture(name="grants")
-def _grants(keeper: _Keeper) -> Grants:
+def _grants(keeper: _Keeper) -> Table:
     """The grants of a daemon that has started."""
-    grants = Grants()
+    grants = Table()
     grants.replace(tokens.ensure_digests(keeper.config.profiles))
     return grants
 
 
-def reload_of(keeper: _Keeper, grants: Grants) -> Reload:
+def reload_of(keeper: _Keeper, grants: Table) -> Reload:
     events = Events(Log())
     return Reload(
         cast(Any, keeper), grants, events, Tasks(events), find_config=Path, on_start=lambda: None, on_end=lambda: None
@@ -76,7 +76,7 @@ async def gone(call: asyncio.Task[Any], slow: Slow) -> None:
 
 @pytest.mark.parametrize("way", ["POST /tokens", "an unknown token"])
 async def test_new_tokens_count_although_the_client_has_gone(
-    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Grants, way: str
+    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table, way: str
 ) -> None:
     """A client that goes while tokens are read neither leaves the old one open nor the new one shut."""
     slow = Slow(reload.readable_digests)
@@ -87,14 +87,14 @@ async def test_new_tokens_count_although_the_client_has_gone(
     work: Any = ours.tokens() if way == "POST /tokens" else ours.tokens_renewed()
     await gone(asyncio.create_task(work), slow)
     async with asyncio.timeout(30):
-        while not grants.opens(new, "nsrc", NOON):
+        while not grants.find(new, "nsrc", NOON):
             await asyncio.sleep(0.01)
 
-    assert not grants.opens(old, "nsrc", NOON)
+    assert not grants.find(old, "nsrc", NOON)
 
 
 async def test_a_config_is_taken_over_although_the_client_has_gone(
-    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Grants
+    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table
 ) -> None:
     """A client that goes while its reload reads the config leaves no half of it undone."""
     fresh = config(nsrc=key(), more=key("more"))
@@ -107,10 +107,10 @@ async def test_a_config_is_taken_over_although_the_client_has_gone(
             await asyncio.sleep(0.01)
         await ours.tokens()
 
-    assert grants.opens(tokens.ensure_token("more"), "more", NOON)
+    assert grants.find(tokens.ensure_token("more"), "more", NOON)
 
 
-async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Grants) -> None:
+async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table) -> None:
     """While a config is read that does not come, as from a network home that hangs, a rotated token counts at once."""
     slow = Slow(lambda _path: keeper.config)
     monkeypatch.setattr(reload, "load", slow)
@@ -120,7 +120,7 @@ async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper
     new = tokens.rotate_token("nsrc")
     async with asyncio.timeout(30):
         problems = await ours.tokens()
-    is_open = grants.opens(new, "nsrc", NOON)
+    is_open = bool(grants.find(new, "nsrc", NOON))
     slow.go.set()
     await reloading
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import socket
+import stat
 import sys
 
 from collections.abc import AsyncIterator
@@ -15,11 +16,17 @@ from typing import Any
 
 import pytest
 
+from mayfly.daemon.delivery.binding import from_desk
 from mayfly.daemon.remote_desk import RemoteDesk
 from mayfly.desk.__main__ import main, serve
 from mayfly.shared.desk import Caller, Presence, Scene
+from mayfly.shared.errors import GrantUndelivered
+from support.deliveries import ID, descriptor_of
 from support.desks import FakeDesk, desk_service, put_program
 from support.engine import NOON
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="there is a seal on Linux alone")
 
 
 @pytest.fixture(name="desk")
@@ -57,6 +64,8 @@ async def test_every_question_is_answered(desk: FakeDesk, path: Path) -> None:
         b"[]\n",
         b'{"question": "caller"}\n',
         b'{"question": "dance"}\n',
+        b'{"question": "listen"}\n',
+        b'{"question": "listen", "grant": "../tokens"}\n',
         b'{"question"',
         b'{"question": "caller", "inode": 1e999}\n',
         b"[" * 4000 + b"\n",
@@ -78,6 +87,43 @@ async def test_a_malformed_question_is_not_answered(path: Path, raw: bytes) -> N
 
     assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOON).caller(7)
     assert [] == faults
+
+
+@linux_only
+async def test_the_desk_binds_a_grants_socket_for_the_daemon(desk: FakeDesk, path: Path) -> None:
+    """For a daemon that may not bind: in the grant's folder, beside the desk's own socket, for every user."""
+    (path.parent / "grants" / ID).mkdir(parents=True)
+    with await asyncio.to_thread(from_desk, str(path), ID) as sock:
+        bound = path.parent / "grants" / ID / ".s"
+        is_inherited, mode = sock.get_inheritable(), stat.filemode(bound.stat().st_mode)
+        folder = descriptor_of(str(bound.parent))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"/proc/self/fd/{folder}/.s")
+            sock.accept()[0].close()
+        os.close(folder)
+
+    assert (False, "srw-rw-rw-") == (is_inherited, mode)
+    assert Caller(7, "terraform") == await RemoteDesk(path, lambda: NOON).caller(7)
+
+
+async def test_a_socket_that_the_desk_cannot_bind_is_an_error(desk: FakeDesk, path: Path, tmp_path: Path) -> None:
+    """The daemon hears the desk's reason; a desk of an earlier version, or none, is to be restarted."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (path.parent / "grants").mkdir()
+    (path.parent / "grants" / ID).symlink_to(outside)
+    with pytest.raises(NotADirectoryError):
+        await asyncio.to_thread(from_desk, str(path), ID)
+    assert [] == list(outside.iterdir())
+
+    async def earlier(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_unix_server(earlier, tmp_path / "e"):
+        for place in ("e", "missing"):
+            with pytest.raises(GrantUndelivered) as raised:
+                await asyncio.to_thread(from_desk, str(tmp_path / place), ID)
+            assert "systemctl --user restart mayfly-desk.service" == raised.value.hint
 
 
 ASKER = """

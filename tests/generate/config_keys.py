@@ -58,6 +58,7 @@ _KINDS = {
     "RefreshMode": " | ".join(values.REFRESH_MODES),
     "MfaMode": " | ".join(values.MFA_MODES),
     "OnLock": " | ".join(values.ON_LOCK),
+    "AgentsMode": " | ".join(values.AGENTS_MODES),
 }
 
 _MEANINGS = {
@@ -80,6 +81,7 @@ _MEANINGS = {
     "refresh": "When the credentials are renewed",
     "on_lock": "What the lock of the screen does to the credentials: nothing, clients get none, or they are dropped",
     "top_up": "Renew at the first unlock of a day what would end in the course of it",
+    "agents": "What a coding agent gets by the profile's own token (Linux): a guard rail, and no wall",
     "access_key_id": "Where the access key id is in 1Password",
     "secret_access_key": "Where the secret access key is in 1Password",
     "otp": "Where the one-time password is in 1Password; ?attribute=otp is added: the code is read, never its seed",

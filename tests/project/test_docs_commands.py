@@ -34,6 +34,10 @@ TRIED_ELSEWHERE = {
     "mayfly install --now": "tests/cli/install",
     "until mayfly status": "tests/cli/init",
     "mayfly serve &": "tests/cli/init",
+    "mayfly grant": "tests/cli/grant",
+    'eval "$(mayfly grant': "tests/cli/grant",
+    "mayfly revoke": "tests/cli/grant",
+    "mayfly approve": "tests/cli/grant",
 }
 
 
@@ -84,10 +88,10 @@ def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Names
         return argparse.Namespace()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/sdks.md", "docs/getting-started.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/containers.md", "docs/sdks.md", "docs/getting-started.md"])
 async def test_what_the_docs_type_runs(world: World, page: str) -> None:
     """Each line of a page, in one shell, with a daemon: all that is not tried elsewhere ends well."""
-    admin = _admin() if page == "README.md" else ""
+    admin = _admin() if page in {"README.md", "docs/containers.md"} else ""
     world.write_toml(SEED_TOML.replace("profiles.nsrc", "profiles.work") + admin)
     program = world.folder / "bin/mayfly"
     program.parent.mkdir()
@@ -105,7 +109,7 @@ def test_every_page_that_types_is_tried() -> None:
     """A page with a line to try is in the list above."""
     pages = [page.relative_to(ROOT).as_posix() for page in PAGES if _tried_here(page)]
 
-    assert ["README.md", "docs/getting-started.md", "docs/sdks.md"] == pages
+    assert ["README.md", "docs/containers.md", "docs/getting-started.md", "docs/sdks.md"] == pages
 
 
 def _tried_here(page: Path) -> list[str]:

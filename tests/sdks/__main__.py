@@ -1,5 +1,6 @@
 """Ask for credentials with real SDKs, cold, while a human takes 20 s to approve the prompt.
 
+Four of them ask from a container, through a relay, where podman and runc are installed.
 Prints how many seconds after the prompt each SDK had credentials. Exit code 1 where one got none; an SDK whose
 toolchain is missing, or whose libraries cannot be fetched, is skipped with the reason.
 """
@@ -8,17 +9,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
 
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.sdks import toolchains
 from tests.sdks.toolchains import Built, Missing
+from tests.support import containers
+from tests.support.containers import Containers
+from tests.support.relays import forwarding
 from tests.support.world import World
 
 from mayfly.demo.sts.server import EmbeddedSts
@@ -34,6 +40,7 @@ class Client(NamedTuple):
     name: str
     build: Callable[[], Built]
     human_seconds: float = 20
+    is_contained: bool = False
 
 
 CLIENTS = {
@@ -46,6 +53,10 @@ CLIENTS = {
     "java": Client("Java v2", toolchains.java),
     # It gives up after 18 to 21 s, whatever it is sent: docs/sdks.md.
     "rust": Client("Rust", toolchains.rust, human_seconds=12),
+    "boto3-contained": Client("boto3, contained", toolchains.boto3, is_contained=True),
+    "js-contained": Client("JavaScript, contained", toolchains.node, is_contained=True),
+    "go-contained": Client("Go, contained", toolchains.go, is_contained=True),
+    "java-contained": Client("Java, contained", toolchains.java, is_contained=True),
 }
 
 
@@ -56,14 +67,35 @@ async def _wait_cold(client: Client, built: Built) -> tuple[bool, str]:
         async with EmbeddedSts(world.account()) as sts:
             world.sts = sts
             world.vault.update(prompt={"answer": "ignore"})
-            async with world.serve():
-                return await _asked(world, client, built)
+            async with world.serve(), _placed(world, client, built) as (argv, env):
+                return await _asked(world, client, argv, env)
 
 
-async def _asked(world: World, client: Client, built: Built) -> tuple[bool, str]:
-    process = await asyncio.create_subprocess_exec(
-        *built.argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=world.home, env=_environment(world) | built.env
-    )
+@asynccontextmanager
+async def _placed(world: World, client: Client, built: Built) -> AsyncIterator[tuple[tuple[str, ...], dict[str, str]]]:
+    """The client's command line and environment, here or in a container beside a relay."""
+    if not client.is_contained:
+        yield built.argv, world.env | _pointed(world, world.port) | built.env
+        return
+    # Other users must reach it.
+    with tempfile.TemporaryDirectory(prefix="mayfly-sdks-") as name:
+        folder, engine = Path(name), Containers(Path(name))
+        await asyncio.to_thread(folder.chmod, 0o711)
+        async with forwarding(folder / "s", world.port), containers.sidecar(engine, folder) as (relay, _):
+            env = _pointed(world, containers.PORT) | built.env
+            network = f"container:{relay}"
+            argv = engine.argv(*built.argv, network=network, paths=_paths(), env=env)
+            yield tuple(argv), os.environ | env
+
+
+def _paths() -> list[Path]:
+    """What the clients run, and run with."""
+    wanted = (toolchains.cache_folder(), toolchains.SOURCES, Path.home() / ".m2", *containers.python())
+    return [path for path in wanted if path.exists()]
+
+
+async def _asked(world: World, client: Client, argv: tuple[str, ...], env: dict[str, str]) -> tuple[bool, str]:
+    process = await asyncio.create_subprocess_exec(*argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=world.home, env=env)
     ending = asyncio.ensure_future(process.communicate())
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -89,10 +121,10 @@ async def _asked(world: World, client: Client, built: Built) -> tuple[bool, str]
     return True, f"credentials after {seconds:.1f} s"
 
 
-def _environment(world: World) -> dict[str, str]:
-    """What `mayfly env` sets, and nothing that would shadow it."""
-    return world.env | {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.url}/credentials/nsrc",
+def _pointed(world: World, port: int) -> dict[str, str]:
+    """What `mayfly env` sets, for this port."""
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}/credentials/nsrc",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -107,15 +139,17 @@ async def _all(names: list[str]) -> bool:
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for client in (CLIENTS[name] for name in names):
         try:
+            if client.is_contained and (reason := containers.missing()):
+                raise Missing(reason)  # noqa: TRY301 - as a toolchain that is missing
             built = await asyncio.to_thread(client.build)
         except Missing as reason:
             counts["skipped"] += 1
-            print(f"{client.name:20} skipped: {reason}", flush=True)
+            print(f"{client.name:21} skipped: {reason}", flush=True)
             continue
         is_well, what = await _wait_cold(client, built)
         counts["passed" if is_well else "failed"] += 1
         human = f"human {client.human_seconds:.0f} s"
-        print(f"{client.name:20} {built.version:12} {human:12} {'ok' if is_well else 'FAILED':8} {what}", flush=True)
+        print(f"{client.name:21} {built.version:12} {human:12} {'ok' if is_well else 'FAILED':8} {what}", flush=True)
     print(", ".join(f"{count} {word}" for word, count in counts.items()))
     return counts["failed"] == 0
 

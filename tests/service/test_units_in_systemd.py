@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 
 from pathlib import Path
 
+from support.ancestors import orphaned
 from support.managers import ROOT, SCRIPT, SOMEBODY, SystemdWorld, UserManager
 from support.user_site import base_python, install_for_user
 from support.world import PATIENCE_SECONDS, SEED_TOML
@@ -47,6 +49,27 @@ async def test_another_user_is_turned_away(ordinary: UserManager) -> None:
     assert (403, "ForeignUser") == (refused.status, refused.json["code"])
     assert "user" in [event["cause"] for event in ordinary.events("request.refused")]
     assert [] == ordinary.world.vault.calls()
+
+
+async def test_the_sealed_daemon_learns_of_agents_from_the_desk(manager: UserManager) -> None:
+    """It cannot look into other processes. The desk can: an agent is refused at both faces, a person is not."""
+    world = manager.world
+    world.write_toml(SEED_TOML + 'agents = "deny"\n')
+    await manager.install("--now")
+    control = f"/run/user/{manager.uid}/mayfly/control.sock"
+    ask = ("curl", "-s", "-o", "/dev/null", "-w", r"%{http_code}\n")
+    faces = (
+        (*ask, "-H", f"Authorization: {world.token()}", f"{world.url}/credentials/nsrc"),
+        (*ask, "--unix-socket", control, "http://mayfly/process/nsrc"),
+    )
+    script = "; ".join(map(shlex.join, faces))
+    statuses = [
+        (await manager.run(*orphaned("env", mark, "sh", "-c", script))).out.split() for mark in ("CLAUDECODE=1", "X=1")
+    ]
+
+    assert [["403", "403"], ["200", "200"]] == statuses
+    assert ["claude-code"] == [event["acting_agent"] for event in manager.events("agent.refused")]
+    assert "active" == await manager.property("mayfly-desk.service", "ActiveState")
 
 
 async def test_sessions_outlive_a_kill_and_a_restart_but_not_a_stop(manager: UserManager) -> None:

@@ -10,15 +10,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mayfly.desk.__main__ import serve
+from mayfly.shared.ancestry import Agent
 from mayfly.shared.desk import Caller, Presence, Scene
 
 
 class FakeDesk:
-    """Sees the presence that the test sets, and keeps the notifications. It finds every process but number 0."""
+    """Sees the presence that the test sets, and keeps the notifications. It finds every process but number 0,
+    and answers each question as the test says (None: it cannot ask)."""
 
     def __init__(self, presence: Presence | None = Presence.PRESENT) -> None:
         self.seen = presence
         self.told: list[tuple[str, str]] = []
+        self.answer: bool | None = None
+        self.asked: list[str] = []
+        # By inode or pid; and which of them were looked at.
+        self.agents: dict[int, Agent] = {}
+        self.looked: list[int] = []
 
     def notes(self) -> list[str]:
         return []
@@ -32,11 +39,22 @@ class FakeDesk:
     async def tell(self, title: str, text: str) -> None:
         self.told.append((title, text))
 
+    async def can_ask(self) -> bool:
+        return self.answer is not None
+
+    async def ask(self, question: str) -> bool | None:
+        self.asked.append(question)
+        return self.answer
+
     async def caller(self, inode: int) -> Caller | None:
         return Caller(inode, "terraform") if inode else None
 
     async def process(self, pid: int) -> Caller | None:
         return Caller(pid, "aws by curl") if pid else None
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        self.looked.append(inode or pid)
+        return self.agents.get(inode or pid)
 
 
 @asynccontextmanager

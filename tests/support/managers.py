@@ -68,6 +68,11 @@ class UserManager:
         """A path inside the manager's mount namespace, as the test sees it."""
         return Path(f"/proc/{self._inside}/root{path}")
 
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The words in front of a command that is to run inside the manager's namespaces, as root."""
+        return ("nsenter", f"--target={self._inside}", "--mount", "--pid", f"--wdns={self.world.home}")
+
     async def run(self, *argv: str, env: dict[str, str] | None = None) -> Ended:
         """Run a program as in the user's terminal. `env` adds variables; an empty value removes one."""
         followed = {} if self.uid else measured()
@@ -79,7 +84,7 @@ class UserManager:
         )
         become = ("setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups") if self.uid else ()
         process = await asyncio.create_subprocess_exec(
-            *("nsenter", f"--target={self._inside}", "--mount", "--pid", f"--wdns={self.world.home}", *become, *argv),
+            *(*self.inside, *become, *argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -20,9 +20,11 @@ from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Exchange, PromptCheck
 from mayfly.daemon.log_events import EVENTS
 from mayfly.session.trigger import Trigger
+from mayfly.shared import grant
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Caller, Presence, Scene
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.grant import GrantOrder
 from mayfly.shared.wire import Identity, Request, Result
 from support.engine import ACCOUNT, HERE, HOUR, at, credentials
 
@@ -89,6 +91,7 @@ class Stage:
         self.looks = 0
         self.asked: list[Asked] = []
         self._configs = {config.digest: config}
+        self.orders: dict[str, GrantOrder] = {}
         self.busy: list[str] = []
         self.most_logins_at_once = 0
         self.launched = 0
@@ -177,14 +180,18 @@ class Stage:
     def _outcome(self, name: str, request: Request) -> Answer:
         if request.kind == "verify":
             return self.identity
+        self.orders |= request.grants
         # An exchange answers by the config that it was asked by, also after a reload.
-        below = [link for link in self._configs[request.digest].chain(name) if link in request.profiles]
+        chain = self._configs[request.digest].chain(grant.profile_of(name))
+        below = [link for link in (*chain[:-1], name) if link in request.profiles]
         return next((self.outcomes[link] for link in below if link in self.outcomes), None) or self.fresh(name)
 
     def fresh(self, name: str) -> Credentials:
         """New credentials for `name`, by AWS's clock."""
         is_base = any(isinstance(known.profiles.get(name), KeyProfile) for known in self._configs.values())
-        life = timedelta(seconds=self.lives_seconds[is_base] + (self.skew_seconds or 0))
+        order = self.orders.get(name)
+        seconds = order.seconds if order else self.lives_seconds[is_base]
+        life = timedelta(seconds=seconds + (self.skew_seconds or 0))
         return credentials((self.aws_now() + life).replace(microsecond=0), key=str(len(self.asked)))
 
     # What a test looks at

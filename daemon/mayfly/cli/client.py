@@ -59,8 +59,8 @@ class Call:
         except TimeoutError:
             raise NotRunning(f"the daemon at {self._path} does not answer") from None
         except ConnectionError:
-            pass  # `_parse` sees whether the answer is whole
-        return self._parse(bytes(received))
+            pass  # `reply_in` sees whether the answer is whole
+        return reply_in(bytes(received), self._path)
 
     def read(self) -> bytes:
         """The bytes that have come of an answer without an end (`GET /events`); b"" at its end."""
@@ -73,14 +73,16 @@ class Call:
         """Wait for no answer any more."""
         self._sock.close()
 
-    def _parse(self, received: bytes) -> Reply:
-        head, _, body = received.partition(b"\r\n\r\n")
-        first, *lines = head.split(b"\r\n")
-        length = next((line[15:] for line in lines if line.lower().startswith(b"content-length:")), b"")
-        words = first.split()
-        if len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
-            raise NotRunning(f"the daemon at {self._path} ended before it had answered")
-        return Reply(int(words[1]), body)
+
+def reply_in(received: bytes, path: str = "") -> Reply:
+    """The whole answer in these bytes; raises NotRunning if it broke off. `path` is for the reason's text."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    length = next((line[15:] for line in lines if line.lower().startswith(b"content-length:")), b"")
+    words = first.split()
+    if len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit() or length.strip() != str(len(body)).encode():
+        raise NotRunning(f"the daemon at {path} ended before it had answered")
+    return Reply(int(words[1]), body)
 
 
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:

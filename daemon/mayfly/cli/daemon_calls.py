@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 START_IT = "start it: mayfly serve   (or: mayfly install --now)"
 
-_RESTART = "restart it, as by: systemctl --user restart mayfly.service"
+RESTART = "restart it, as by: systemctl --user restart mayfly.service"
 
 # Most answers are there by then.
 QUIET_SECONDS = 0.2
@@ -71,7 +71,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        hint = f"it may be another version of mayfly: {_RESTART}"
+        hint = f"it may be another version of mayfly: {RESTART}"
         raise speech.Stop(speech.FAILED, "the daemon's answer makes no sense", hints=(hint,)) from None
 
 
@@ -139,11 +139,15 @@ def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
 
 def answer(call: client.Call, profile: str = "") -> bytes:
     """The body of the daemon's answer to `call`, which is about `profile`; raises Stop for any answer but a 200."""
+    return body_of(replied(call), profile)
+
+
+def replied(call: client.Call) -> client.Reply:
+    """The daemon's answer to `call`, of any status; raises Stop if there is none."""
     try:
-        reply = call.reply()
+        return call.reply()
     except client.NotRunning as reason:
         raise stop_for(reason) from None
-    return body_of(reply, profile)
 
 
 def body_of(reply: client.Reply, profile: str = "") -> bytes:
@@ -156,7 +160,7 @@ def body_of(reply: client.Reply, profile: str = "") -> bytes:
     if profile and error.get("code") == "UnknownProfile":
         raise unknown([profile], known_profiles())
     if error.get("code") == "NotFound":
-        raise speech.Stop(speech.FAILED, "the daemon is of another version, and cannot do this", hints=(_RESTART,))
+        raise speech.Stop(speech.FAILED, "the daemon is of another version, and cannot do this", hints=(RESTART,))
     problems, hint = error.get("problems"), error.get("hint")
     message = error.get("message") or f"the daemon answered {reply.status} without a reason"
     texts = problems if problems and isinstance(problems, list) else [message]
@@ -196,7 +200,7 @@ def unknown(wrong: Iterable[str], known: Sequence[str]) -> speech.Stop:
 
 
 def _exit_code(error: dict[str, Any]) -> int:
-    if error.get("problems"):
+    if error.get("problems") or error.get("code") == "GrantRefused":
         return speech.WRONG_USAGE
     return speech.HUMAN_MUST_ACT if error.get("needs_human") else speech.FAILED
 

@@ -45,7 +45,7 @@ def run(given: argparse.Namespace | SimpleNamespace) -> int:
         changes = environment.changes_to_unset(os.environ)
     else:
         changes = changes_for(given)
-        for shadow in shadows.find(os.environ):
+        for shadow in shadows.find(environment.applied(os.environ, changes)):
             speech.warning(shadow)
     # A path in another encoding is printed byte for byte.
     sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))

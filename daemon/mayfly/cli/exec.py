@@ -51,7 +51,8 @@ def run(given: argparse.Namespace) -> NoReturn:
     """Become the command; raises Stop if it cannot be run."""
     chosen = target.find(given.config, given.profile, os.environ)
     changes = changes_to(chosen, given)
-    found = shadows.find(os.environ)
+    variables = environment.applied(os.environ, changes)
+    found = shadows.find(variables)
     if found and not given.allow_shadow:
         raise speech.Stop(
             speech.WRONG_USAGE,
@@ -63,7 +64,7 @@ def run(given: argparse.Namespace) -> NoReturn:
         _have_credentials(daemon_calls.send("POST", _path(chosen.profile), None, body), chosen.profile, given.command)
     elif not found:  # else the command takes other credentials
         _try_to_have_credentials(chosen.profile, given.command)
-    _become(given.command, environment.applied(os.environ, changes))
+    _become(given.command, variables)
 
 
 def _try_to_have_credentials(profile: str, command: list[str]) -> None:
@@ -95,14 +96,16 @@ def _become(command: list[str], variables: dict[str, str]) -> NoReturn:
     _restore_signals()
     try:
         os.execvpe(command[0], command, variables)  # noqa: S606 - to run what the user asks for is the command's purpose
-    except (FileNotFoundError, NotADirectoryError):
-        raise speech.Stop(NOT_FOUND, f"{command[0]}: there is no such command") from None
     except (OSError, ValueError) as reason:
-        raise speech.Stop(NOT_EXECUTABLE, f"{command[0]}: cannot be run: {_why(reason)}") from None
+        raise cannot_run(command[0], reason) from None
 
 
-def _why(reason: OSError | ValueError) -> str:
-    return (isinstance(reason, OSError) and reason.strerror) or str(reason)
+def cannot_run(name: str, reason: OSError | ValueError) -> speech.Stop:
+    """The Stop for a command that the system did not start."""
+    if isinstance(reason, (FileNotFoundError, NotADirectoryError)):
+        return speech.Stop(NOT_FOUND, f"{name}: there is no such command")
+    why = (isinstance(reason, OSError) and reason.strerror) or str(reason)
+    return speech.Stop(NOT_EXECUTABLE, f"{name}: cannot be run: {why}")
 
 
 def _restore_signals() -> None:

@@ -30,6 +30,11 @@ COMMANDS = (
     ("serve", "serve", "run the daemon in the foreground"),
     ("env", "env", "print what a shell evaluates to use a profile"),
     ("exec", "exec", "run a command with a profile"),
+    ("grant", "grant.grant", "give a program credentials for a while, perhaps narrowed"),
+    ("grants", "grants", "list the grants: who has what, and until when"),
+    ("revoke", "revoke", "end a grant now"),
+    ("approve", "approve", "let a grant that asks have its credentials"),
+    ("deny", "deny", "refuse a grant that asks"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
     ("status", "status.status", "show which credentials are fresh, and what went wrong"),
@@ -44,6 +49,8 @@ COMMANDS = (
     ("uninstall", "install.uninstall", "remove the service"),
     ("reload", "reload", "have the daemon read its changed config"),
     ("rotate", "rotate", "make new tokens, so that the old ones open nothing"),
+    ("recipe", "recipe.recipe", "print what to paste into a container engine or an agent"),
+    ("relay", "relay", "carry bytes from a container to the daemon, unchanged"),
     ("completion", "completion.completion", "print what a shell evaluates to complete mayfly's words"),
 )
 
@@ -51,6 +58,9 @@ COMMANDS = (
 UNDER_SUDO = {
     "env",
     "exec",
+    "grant",
+    "grants",
+    "revoke",
     "login",
     "forget",
     "status",

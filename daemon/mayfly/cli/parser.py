@@ -23,6 +23,10 @@ class Formatter(argparse.HelpFormatter):
         super().__init__(prog, width=HELP_WIDTH)
 
 
+class RawFormatter(Formatter, argparse.RawDescriptionHelpFormatter):
+    """The same, for a command whose last words are lines as they stand."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse in our voice: the usage, then one line that says what is wrong."""
 
@@ -56,7 +60,8 @@ def parse(module: ModuleType, name: str, does: str, words: list[str]) -> argpars
             is_option = rest[0].startswith("-")
             text = f"unrecognized arguments: {' '.join(rest)}"
             parser.error(text if is_option else f"{rest[0]}: the command to run follows --")
-        if not given.command:
+        may_be_missing = cut == len(words) and getattr(module, "COMMAND_MAY_BE_MISSING", False)
+        if not given.command and not may_be_missing:
             parser.error("the command to run is missing: it follows --")
     return given
 

@@ -23,6 +23,7 @@ from mayfly.config.kinds import Text
 from mayfly.config.values import (
     AccountId,
     Address,
+    AgentsMode,
     EndpointUrl,
     FilePath,
     LimitSeconds,
@@ -88,6 +89,7 @@ class _Common:
     refresh: RefreshMode | None = None
     on_lock: OnLock = OnLock("keep")
     top_up: Switch = Switch(False)
+    agents: AgentsMode = AgentsMode("same")
 
 
 @attrs.frozen(kw_only=True)
@@ -147,7 +149,7 @@ Profile = KeyProfile | RoleProfile
 # Fields of a profile that do not change what its session is made from.
 _NOT_IN_ORIGIN = dict.fromkeys(("name", "refresh", "region", "sts_region", "onepassword", "source_profile"))
 # Left out whole, and where they are not set: so the origins of earlier versions stay as they were.
-_NEWER_FIELDS = ("on_lock", "top_up")
+_NEWER_FIELDS = ("on_lock", "top_up", "agents")
 _LEFT_OUT_UNSET = ("otp_command", "otp_unattended")
 
 

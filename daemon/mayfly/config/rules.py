@@ -6,6 +6,8 @@ bad value's own problem has been told.
 
 from __future__ import annotations
 
+import sys
+
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -86,6 +88,7 @@ def _key_profile(tree: Table, name: str) -> Iterator[Problem]:
     if way is not None and ways is not None and way not in ways:
         yield ("profiles", name, "onepassword"), f"names no table in [onepasswords]: {nearest(way, ways)}"
     yield from _codes(("profiles", name), profile)
+    yield from _read_only_agents(name, profile, "GetSessionToken takes no session policy: give the agent a role")
     yield from _account(name, profile, "mfa_id")
 
 
@@ -115,6 +118,7 @@ def _role_profile(profiles: Table, name: str) -> Iterator[Problem]:
     yield from _account(name, profiles[name], "role_arn")
     yield from _duration(name, profiles[name])
     yield from _policies_and_tags(name, profiles[name])
+    yield from _read_only_agents(name, profiles[name], _why_not_narrowed(profiles[name]))
 
 
 def _source(profiles: Table, name: str) -> Iterator[Problem]:
@@ -161,6 +165,20 @@ def _is_in_cycle(profiles: Table, name: str) -> bool:
         seen.add(source)
         source = _source_of(profiles[source])
     return False
+
+
+def _read_only_agents(name: str, profile: Table, why_not: str) -> Iterator[Problem]:
+    if profile.get("agents") == "read-only" and why_not:
+        yield ("profiles", name, "agents"), f'is "read-only", and {why_not}'
+
+
+def _why_not_narrowed(role: Table) -> str:
+    """Why a session of the role cannot be narrowed; "" if it can."""
+    if role.get("mfa") == "each":
+        return 'mfa = "each" would ask for a code for the agent\'s own session'
+    key = next((key for key in ("policy", "policy_arns") if role.get(key)), "")
+    # IAM user guide, session policies: what one of them allows is allowed.
+    return key and f"the role has {key}: AWS allows what any session policy allows, so one more would widen it"
 
 
 def _account(name: str, profile: Table, key: str) -> Iterator[Problem]:
@@ -226,6 +244,8 @@ def warnings(config: Config) -> Iterator[Problem]:
                 "better",
             )
         yield from _idle_top_up(name, profile)
+        if profile.agents != "same" and sys.platform != "linux":
+            yield ("profiles", name, "agents"), "changes nothing here: agents are recognised on Linux only"
         yield from _weaker(name, profile)
         key = "role_arn" if isinstance(profile, RoleProfile) else "mfa_id"
         partition = partition_of(getattr(profile, key) or "")

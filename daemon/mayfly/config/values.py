@@ -39,6 +39,7 @@ WaitSeconds = NewType("WaitSeconds", int)
 RefreshMode = NewType("RefreshMode", str)
 MfaMode = NewType("MfaMode", str)
 OnLock = NewType("OnLock", str)
+AgentsMode = NewType("AgentsMode", str)
 Switch = NewType("Switch", bool)
 
 # By how often they renew, most often first.
@@ -48,6 +49,8 @@ MFA_MODES = ("each",)
 SESSION_MAX_SECONDS = 129_600
 # By how much the lock takes away, least first.
 ON_LOCK = ("keep", "withhold", "forget")
+# By what an agent gets, most first.
+AGENTS_MODES = ("same", "read-only", "ask", "deny")
 
 # What `op` itself accepts; other characters in a name need the ID instead (developer documentation of secret
 # references).
@@ -228,6 +231,13 @@ def on_lock(value: Any) -> OnLock:
     return OnLock(value)
 
 
+def agents_mode(value: Any) -> AgentsMode:
+    """`same`, `read-only`, `ask` or `deny`: what the profile gives to a process that works for a coding agent."""
+    if value not in AGENTS_MODES:
+        raise ValueError(f"must be one of {', '.join(AGENTS_MODES)}")
+    return AgentsMode(value)
+
+
 def switch(value: Any) -> Switch:
     """True or false; 0, 1 and "yes" are neither."""
     if not isinstance(value, bool):
@@ -260,5 +270,6 @@ CHECKS: dict[Any, Callable[[Any], Any]] = {
     RefreshMode: refresh_mode,
     MfaMode: mfa_mode,
     OnLock: on_lock,
+    AgentsMode: agents_mode,
     Switch: switch,
 }

@@ -3,9 +3,10 @@
 daemon.py            composes the parts; the phases of a life
 endpoint/            the HTTP face for SDKs
 control.py           the HTTP face for the user's own commands; event_stream.py is its `GET /events`
+grants_control.py    the routes of grants there; routes.py says what a route is
 http/                the HTTP server below both
 admission.py         the check of a client's user
-grants.py            the check of a client's token
+grants/              the check of a client's token; grants: made, ended, kept over a restart
 keeper/              the engine: keeps the sessions
 launcher.py          starts exchanges
 session_store.py     sessions over a restart
@@ -17,5 +18,5 @@ notifications.py     notifications on the screen
 remote_desk.py       the desk behind a socket
 refusing_daemon.py   tells clients why the daemon cannot serve
 events.py            events, for the log (log.py and log_*.py, redaction.py) and for listeners
-sockets.py, descriptors.py, tasks.py, threads.py    tools
+sockets.py, descriptors.py, process.py, tasks.py, threads.py    tools
 """

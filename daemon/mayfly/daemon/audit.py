@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants import Grant
 from mayfly.daemon.log_counter import LogCounter
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared.desk import Caller, Desk
@@ -43,22 +44,25 @@ class Fetch(NamedTuple):
     program: str | None
     agent: str
     at: datetime
+    acting_agent: str | None = None
 
 
 class _HandOut(NamedTuple):
     """What is known of a hand-out when it happens: by the time the process is found, a reload may drop the profile."""
 
     profile: str
+    grant: Grant | None
     agent: str
     at: datetime
     session_age_seconds: int
+    acting_agent: str | None = None
 
 
 class Audit:
     """Notes hand-outs.
 
-    `age_seconds` returns the age of a profile's session. `suspect` is called with a profile that one process fetches
-    again within a minute: AWS may have refused the credentials.
+    `age_seconds` returns the age of a session. `suspect` is called with the session that one process
+    fetches again within a minute: AWS may have refused the credentials.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class Audit:
         self._clock = clock
         self._age_seconds = age_seconds
         self._suspect = suspect
-        self._logged_at: dict[tuple[str, int | str], datetime] = {}
+        self._logged_at: dict[tuple[str, str, int | str], datetime] = {}
         self._callers: dict[int, Caller | None] = {}
         self._lookups_at: deque[float] = deque(maxlen=LOOKUPS_PER_SECOND)
         self._without_lookup_at: deque[float] = deque(maxlen=WITHOUT_LOOKUP_PER_MINUTE)
@@ -88,12 +92,24 @@ class Audit:
         if inode is not None and inode not in self._callers and self._may_look_up():
             self._tasks.spawn(self._look_up(inode))
 
-    async def note(self, profile: str, user_agent: str, inode: int | None, *, pid: int = 0) -> None:
-        """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`.
+    async def note(
+        self,
+        profile: str,
+        user_agent: str,
+        inode: int | None,
+        *,
+        pid: int = 0,
+        grant: Grant | None = None,
+        acting_agent: str | None = None,
+    ) -> None:
+        """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`, by a `grant`.
+
+        `acting_agent` is the coding agent that the process works for, if that was looked up.
 
         Returns within PATIENCE_SECONDS, also where the desk is slow or fails.
         """
-        given = _HandOut(profile, product(user_agent), self._clock(), round(self._age_seconds(profile)))
+        age_seconds = round(self._age_seconds(grant.session if grant else profile))
+        given = _HandOut(profile, grant, product(user_agent), self._clock(), age_seconds, acting_agent)
         if inode is not None and inode in self._callers:
             self._log(given, self._callers[inode])
         elif inode is None and not pid:
@@ -149,27 +165,47 @@ class Audit:
 
     def _log(self, given: _HandOut, caller: Caller | None, *, is_suspect: bool = True) -> bool:
         """Log a hand-out once a minute for each process, or each agent if the process is not known; whether it did."""
-        key = (given.profile, caller.pid if caller else given.agent)
+        grant = given.grant if given.grant and given.grant.id else None
+        if grant:
+            grant.last_used_by = printable(caller.program) if caller else given.agent
+        key = (given.profile, grant.id if grant else "", caller.pid if caller else given.agent)
         before = self._logged_at.get(key)
         since = (given.at - before).total_seconds() if before else REPEAT_SECONDS
         if since < REPEAT_SECONDS:
             if caller and is_suspect and since >= TOGETHER_SECONDS:
-                self._suspect(given.profile)
+                self._suspect(grant.session if grant else given.profile)
             return False
         if len(self._logged_at) >= REMEMBERED:
             self._logged_at.clear()
         self._logged_at[key] = given.at
         pid, program = (caller.pid, printable(caller.program)) if caller else (None, None)
-        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at))
-        self._events.info(
-            "credentials.handed_out",
-            profile=given.profile,
-            pid=pid,
-            program=program,
-            agent=given.agent,
-            session_age_seconds=given.session_age_seconds,
-        )
+        self.last.append(Fetch(given.profile, pid, program, given.agent, given.at, given.acting_agent))
+        self._tell(given, grant, pid, program)
         return True
+
+    def _tell(self, given: _HandOut, grant: Grant | None, pid: int | None, program: str | None) -> None:
+        if grant is None:
+            self._events.info(
+                "credentials.handed_out",
+                profile=given.profile,
+                pid=pid,
+                program=program,
+                agent=given.agent,
+                session_age_seconds=given.session_age_seconds,
+                acting_agent=given.acting_agent,
+            )
+        else:
+            self._events.info(
+                "credentials.handed_out",
+                profile=given.profile,
+                grant=grant.id,
+                label=grant.label,
+                pid=pid,
+                program=program,
+                agent=given.agent,
+                session_age_seconds=given.session_age_seconds,
+                acting_agent=given.acting_agent,
+            )
 
 
 def product(user_agent: str) -> str:

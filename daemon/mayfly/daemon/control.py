@@ -11,6 +11,8 @@ POST /reload                   take over the tokens and a changed config
 POST /tokens                   take over the tokens only; answers with the problem of each that cannot be used
 GET /events                    the daemon's events, as server-sent events
 
+The routes of grants are in grants_control.py.
+
 A login obeys the lock of the screen. With the body `{"through_lock": true}` it may prompt through the lock, for as long
 as the request lasts. With `{"through_lock": false}`, `{}` or no body it obeys. Both `login` and `obtain` take
 `{"min_life_seconds": N}`: credentials that live so long are enough, others are not. Any other body is 400. Any other
@@ -21,7 +23,6 @@ path is 404, another method 405. An error carries what a command needs for its m
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, cast
 
 import attrs
@@ -29,28 +30,21 @@ import attrs
 from aiohttp import web
 
 from mayfly.config import strict_json
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.event_stream import EventStream
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.http.shared_answer import SharedAnswer
 from mayfly.daemon.keeper import Keeper
+from mayfly.daemon.routes import Call, Routes, awaiting
 from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
-
-class Call(NamedTuple):
-    """One call of a route: the profile in its path ("" if it has none), the caller's pid (0 is unknown)."""
-
-    profile: str
-    pid: int
-    request: web.BaseRequest
-
-
-Route = tuple[str, Callable[[Call], Awaitable[Answer]]]
 
 THROUGH_LOCK = '{"through_lock": true}'
 MIN_LIFE = '{"min_life_seconds": 3600}'
@@ -73,6 +67,8 @@ class Control:
         keeper: Keeper,
         events: Events,
         audit: Audit,
+        agents: AgentPolicy,
+        grants: GrantsControl,
         *,
         status: Callable[[], Awaitable[dict[str, Any]]],
         reload_config: Callable[[], Awaitable[None]],
@@ -81,36 +77,40 @@ class Control:
         self._keeper = keeper
         self._events = events
         self._audit = audit
+        self._agents = agents
         self._status = status
         self._shared_status = SharedAnswer(self._make_status)
         self._reload_config = reload_config
         self._reload_tokens = reload_tokens
-        self._routes: dict[str, Route] = {
-            "/status": ("GET", self._show_status),
-            "/events": ("GET", self._stream),
-            "/reload": ("POST", self._config),
-            "/tokens": ("POST", self._tokens),
-            "/process/P": ("GET", self._process),
-            "/peek/P": ("GET", self._peek),
-            "/profiles/P/login": ("POST", self._login),
-            "/profiles/P/obtain": ("POST", self._obtain),
-            "/profiles/P/forget": ("POST", self._forget),
-            "/profiles/P/verify": ("POST", self._verify),
+        own: dict[str, Routes] = {
+            "/status": {"GET": self._show_status},
+            "/events": {"GET": self._stream},
+            "/reload": {"POST": self._config},
+            "/tokens": {"POST": self._tokens},
+            "/process/P": {"GET": self._process},
+            "/peek/P": {"GET": self._peek},
+            "/profiles/P/login": {"POST": self._login},
+            "/profiles/P/obtain": {"POST": self._obtain},
+            "/profiles/P/forget": {"POST": self._forget},
+            "/profiles/P/verify": {"POST": self._verify},
         }
+        self._routes = own | grants.routes
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
-        pattern, profile = _pattern(request.path)
-        method, route = self._routes.get(pattern, ("", None))
-        if route is None:
+        pattern, profile, grant_id = _pattern(request.path)
+        routes = self._routes.get(pattern)
+        if routes is None:
             return refusal(404, "NotFound", "unknown path")
-        if request.method != method:
-            return refusal(405, "MethodNotAllowed", f"only {method} is answered here", headers=f"Allow: {method}\r\n")
+        route = routes.get(request.method)
+        if route is None:
+            methods = ", ".join(routes)
+            return refusal(405, "MethodNotAllowed", f"only {methods} is answered here", headers=f"Allow: {methods}\r\n")
         if profile is not None and profile not in self._keeper.config.profiles:
             return refusal(404, "UnknownProfile", f"there is no profile {profile[:64]} in {self._keeper.config.source}")
         try:
             peer = cast(Connection, request.protocol).peer
-            return await route(Call(profile or "", peer.pid if peer else 0, request))
+            return await route(Call(profile or "", peer.pid if peer else 0, request, grant_id))
         except BodyInvalid:
             return refusal(400, "BadRequest", f"the body of a login is empty, or {THROUGH_LOCK}, or {MIN_LIFE}")
         except MayflyError as error:
@@ -137,14 +137,16 @@ class Control:
     async def _process(self, call: Call) -> Answer:
         profile = call.profile
         requester = Requester(pid=call.pid)
+        await self._agents.session(profile, pid=call.pid)
         credentials = self._keeper.take(profile, requester)
         if credentials is None:
-            with _awaiting(call):
+            with awaiting(call, call.profile):
                 credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
         await self._audit.note(profile, "credential_process", None, pid=call.pid)
         return Answer(200, process_body(credentials))
 
     async def _peek(self, call: Call) -> Answer:
+        await self._agents.session(call.profile, pid=call.pid)
         credentials = await self._keeper.peek(call.profile)
         if credentials is None:
             return refusal(404, "NoSession", f"{call.profile} has no live credentials")
@@ -153,7 +155,7 @@ class Control:
 
     async def _login(self, call: Call) -> Answer:
         wish = await _wish(call.request)
-        with _awaiting(call):
+        with awaiting(call, call.profile):
             await self._keeper.obtain(call.profile, Trigger.PERSON, **wish._asdict())
         return self._ends(call.profile)
 
@@ -161,8 +163,9 @@ class Control:
         wish = await _wish(call.request)
         if wish.through_lock:
             raise BodyInvalid
+        await self._agents.session(call.profile, pid=call.pid)
         requester = Requester(pid=call.pid)
-        with _awaiting(call):
+        with awaiting(call, call.profile):
             await self._keeper.obtain(call.profile, Trigger.CLIENT, requester, min_life_seconds=wish.min_life_seconds)
         return self._ends(call.profile)
 
@@ -175,13 +178,8 @@ class Control:
         return json_answer(200, {"profile": call.profile})
 
     async def _verify(self, call: Call) -> Answer:
-        with _awaiting(call):
+        with awaiting(call, call.profile):
             return json_answer(200, attrs.asdict(await self._keeper.identify(call.profile)))
-
-
-def _awaiting(call: Call) -> AbstractContextManager[None]:
-    """The block waits for credentials: among many such commands, this one may have to make room (http/places.py)."""
-    return cast(Connection, call.request.protocol).awaiting(call.profile)
 
 
 async def _wish(request: web.BaseRequest) -> Wish:
@@ -207,13 +205,15 @@ def _is_of_wish(key: str, value: Any) -> bool:
     return False
 
 
-def _pattern(path: str) -> tuple[str, str | None]:
-    """A path with P instead of the profile, and the profile; None if the path has none."""
+def _pattern(path: str) -> tuple[str, str | None, str]:
+    """A path with P or ID in the place of a name; the profile, None if the path has none; and the grant's ID."""
     match path.split("/"):
         case ["", "process" | "peek" | "profiles" as folder, profile, *action]:
-            return "/".join(["", folder, "P", *action]), profile
+            return "/".join(["", folder, "P", *action]), profile, ""
+        case ["", "grants", grant_id, *action]:
+            return "/".join(["", "grants", "ID", *action]), None, grant_id
         case _:
-            return path, None
+            return path, None, ""
 
 
 def error_answer(error: MayflyError, profile: str = "") -> Answer:

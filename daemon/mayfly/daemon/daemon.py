@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
-import socket
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mayfly import __version__
 from mayfly.config.model import Config
-from mayfly.daemon import descriptors, sockets
-from mayfly.daemon.admission import Admission, Peer
+from mayfly.daemon import descriptors, process, sockets
+from mayfly.daemon.admission import Admission
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.control import Control
+from mayfly.daemon.delivery import Delivery
+from mayfly.daemon.delivery.binding import from_desk
 from mayfly.daemon.endpoint import Endpoint
-from mayfly.daemon.endpoint.refused_clients import RefusedClients
+from mayfly.daemon.endpoint.tokens import Tokens
+from mayfly.daemon.endpoints import Endpoints
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grants
-from mayfly.daemon.http.acceptor import Acceptor
+from mayfly.daemon.grants import Registry
+from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.places import Places
-from mayfly.daemon.http.server import Handler, Server
+from mayfly.daemon.http.server import Handler
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Launcher, child_launcher, unit_launcher
+from mayfly.daemon.listeners import Listeners
 from mayfly.daemon.notifications import Notifications
 from mayfly.daemon.prompt_files import PromptFiles
 from mayfly.daemon.reload import Reload
@@ -35,18 +39,16 @@ from mayfly.daemon.session_store import SessionStore
 from mayfly.daemon.tasks import Tasks
 from mayfly.service.manager import Manager
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.shared import hardening, paths
+from mayfly.shared import paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
+from mayfly.shared.grant_folder import listening
 from mayfly.shared.sock_diag import SockDiag, sock_diag
 from mayfly.shared.tokens import ensure_digests
 
 
 DRAIN_SECONDS = 5
 FINISH_REQUESTS_SECONDS = 0.3
-Admit = Callable[[socket.socket], Peer | None]
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Daemon:
@@ -74,10 +76,12 @@ class Daemon:
         self._desk = desk
         self._events = Events(log)
         self._tasks = Tasks(self._events)
-        self._grants = Grants()
         self._admission = self._new_admission()
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
+        self._listeners = Listeners(
+            self._places, on_fault=self._on_fault, on_refusal=self._admission.refused, end_seconds=DRAIN_SECONDS
+        )
         self._keeper = Keeper(
             config,
             launch=self._new_launcher(shares.exchanges),
@@ -86,15 +90,22 @@ class Daemon:
             events=self._events,
             on_change=self._on_change,
         )
+        self._delivery = self._new_delivery()
+        self._grants = Registry(self._keeper, desk, self._events, self._tasks, clock=clock, delivery=self._delivery)
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
+        )
+        self._agents = AgentPolicy(
+            desk, lambda: self._keeper.config, self._events, clock=clock, on_refusal=self._admission.refused
+        )
+        self._endpoints = Endpoints(
+            self._keeper, self._audit, self._agents, self._events, clock=clock, on_refusal=self._admission.refused
         )
         self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
         self._report = self._new_report(address, given_config)
         self._reload = self._new_reload(given_config)
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
-        self._listeners: list[tuple[Acceptor, Server]] = []
         self.stop = asyncio.Event()
 
     def _new_admission(self) -> Admission:
@@ -106,6 +117,26 @@ class Daemon:
             allows_root=lambda: self._keeper.config.allow_root,
         )
 
+    def _new_delivery(self) -> Delivery:
+        runtime_dir = str(paths.runtime_dir())
+        return Delivery(
+            runtime_dir,
+            bind=partial(from_desk, str(paths.desk_socket())) if self._is_sealed else partial(listening, runtime_dir),
+            handler_of=self._handler_of,
+            places=self._places,
+            events=self._events,
+            tasks=self._tasks,
+            on_fault=self._on_fault,
+            on_refusal=self._admission.refused,
+        )
+
+    def _handler_of(self, grant_id: str) -> Handler:
+        """Answers on a grant's own socket."""
+        return self._endpoints.with_token_of(grant_id, self._tokens()).handle
+
+    def _tokens(self) -> Tokens:
+        return Tokens(self._grants.table, self._reload.tokens_renewed, self._grants.allow)
+
     def _new_report(self, address: tuple[str, int], given_config: str | None) -> Report:
         return Report(
             address,
@@ -113,7 +144,7 @@ class Daemon:
             self._manager,
             self._admission,
             self._audit,
-            self._desk,
+            lambda: [*self._desk.notes(), *self._agents.notes()],
             clock=self._clock,
             given_config=given_config,
         )
@@ -121,12 +152,13 @@ class Daemon:
     def _new_reload(self, given_config: str | None) -> Reload:
         return Reload(
             self._keeper,
-            self._grants,
+            self._grants.table,
             self._events,
             self._tasks,
             find_config=lambda: paths.config_file(given_config),
             on_start=self._manager.reloading,
             on_end=lambda: self._manager.ready(self._report.summary()),
+            before_adopt=self._grants.adopt,
         )
 
     def _new_launcher(self, at_once: int) -> Launcher:
@@ -136,21 +168,26 @@ class Daemon:
 
     async def serve(self, on_ready: Callable[[str], None] = lambda _address: None) -> None:
         """Bind, be ready, run until told to stop, drain; `on_ready` is told the listening address."""
-        _harden_process()
+        process.harden()
         async with contextlib.AsyncExitStack() as life:
+            # Before the sessions: those of grants come back, too.
+            self._grants.restore()
             self._keeper.restore(self._manager.restore() if self._manager.is_systemd else b"")
             # Signals are handled from before the first connection until after the last.
-            life.enter_context(self._signals())
+            stops = dict.fromkeys((signal.SIGTERM, signal.SIGINT), self._on_stop_signal)
+            life.enter_context(process.signals(stops | {signal.SIGHUP: self._reload.start}))
             life.push_async_callback(self._tasks.end)
             life.push_async_callback(self._audit.end)
+            life.push_async_callback(self._delivery.end, DRAIN_SECONDS)
             await self._bind(life)
             on_ready(self._report.address_text)
             self._events.info("daemon.started", address=self._report.address_text, version=__version__, pid=os.getpid())
             self._manager.ready(self._report.summary())
             self._report.prepare()
-            _settle_memory()
+            process.settle_memory()
             await self._run()
             await asyncio.wait([self._tasks.spawn(self._store.store())])
+            await self._grants.stop()
         self._events.info("daemon.stopped")
 
     # Bind
@@ -170,53 +207,27 @@ class Daemon:
         if not inherited.control:
             life.callback(sockets.unlink_control, sockets.control_file())
         # Create tokens after binding, so that a daemon that cannot serve leaves none behind.
-        self._grants.replace(ensure_digests(self._keeper.config.profiles))
+        self._grants.table.replace(ensure_digests(self._keeper.config.profiles))
+        await self._grants.start()
         endpoint, control = self._endpoint_and_control()
         await life.enter_async_context(
-            self._accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
+            self._listeners.accepting(control_socket, control.handle, self._admission.admit_unix, has_reserve=True)
         )
-        await life.enter_async_context(self._accepting(port, endpoint.handle, self._admission.admit_tcp))
+        await life.enter_async_context(self._listeners.accepting(port, endpoint.handle, self._admission.admit_tcp))
 
     def _endpoint_and_control(self) -> tuple[Endpoint, Control]:
-        endpoint = Endpoint(
-            self._keeper,
-            self._grants,
-            self._audit,
-            RefusedClients(self._events, self._clock),
-            clock=self._clock,
-            on_refusal=self._admission.refused,
-            tokens_renewed=self._reload.tokens_renewed,
-        )
+        endpoint = self._endpoints.with_tokens(self._tokens())
         control = Control(
             self._keeper,
             self._events,
             self._audit,
-            status=self._report.status,
+            self._agents,
+            GrantsControl(self._grants, self._keeper, self._agents),
+            status=lambda: self._report.status(self._grants.count),
             reload_config=self._reload.config,
             reload_tokens=self._reload.tokens,
         )
         return endpoint, control
-
-    @contextlib.asynccontextmanager
-    async def _accepting(
-        self, sock: socket.socket, handle: Handler, admit: Admit, *, has_reserve: bool = False
-    ) -> AsyncIterator[None]:
-        """Accept connections on `sock` in the block; at its end, close each as soon as its request is answered."""
-        server = Server(
-            handle,
-            on_fault=self._on_fault,
-            on_refusal=self._admission.refused,
-            places=self._places,
-            has_reserve=has_reserve,
-        )
-        acceptor = Acceptor(sock, server, admit)
-        self._listeners.append((acceptor, server))
-        try:
-            yield
-        finally:
-            await acceptor.stop()
-            server.pre_shutdown()
-            await server.shutdown(DRAIN_SECONDS)
 
     # Run
 
@@ -247,24 +258,13 @@ class Daemon:
     async def _after_look(self) -> None:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
+        self._grants.look()
         await self._store.store()
         self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.
         if self._is_sealed and await self._report.is_outdated() and not self._keeper.is_busy:
             self._events.info("daemon.outdated", version=__version__)
             self.stop.set()
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        actions = dict.fromkeys(SIGNALS, self._on_stop_signal) | {signal.SIGHUP: self._reload.start}
-        for number, action in actions.items():
-            loop.add_signal_handler(number, action)
-        try:
-            yield
-        finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
 
     def _on_stop_signal(self) -> None:
         """The first signal starts to drain, the second ends the process at once."""
@@ -281,20 +281,12 @@ class Daemon:
         """Stop accepting, answer the clients that are connected, and wait for exchanges under way. Start none."""
         self._manager.stopping()
         self._events.info("daemon.draining")
+        self._grants.holds.stop()
         await self._prompts.end()
-        await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
+        await asyncio.gather(self._delivery.stop_accepting(), self._listeners.stop_accepting())
         self._keeper.wind_up()
-        await asyncio.gather(*(server.finish_requests(FINISH_REQUESTS_SECONDS) for _, server in self._listeners))
+        await asyncio.gather(
+            self._delivery.finish_requests(FINISH_REQUESTS_SECONDS),
+            self._listeners.finish_requests(FINISH_REQUESTS_SECONDS),
+        )
         await self._keeper.drain(DRAIN_SECONDS)
-
-
-def _settle_memory() -> None:
-    """Keep modules and config out of garbage collections: each would take 25 ms, in which nobody is answered."""
-    gc.collect()
-    gc.freeze()
-
-
-def _harden_process() -> None:
-    """No dumps, and no files that others can read."""
-    hardening.forbid_core_dumps()
-    hardening.forbid_dumping()

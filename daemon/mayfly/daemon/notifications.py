@@ -1,8 +1,8 @@
 """Notifications on the user's screen, unless the config says `notify = false`. Never a secret.
 
-Shown are: which program asked, when a client's request raises a prompt; that a client was refused, and the next step,
-because many SDKs hide the answer's text; that a profile in use could not be renewed; and that its session ends in 15
-and in 5 minutes.
+Shown are: which program asked, and by which grant, when a client's request raises a prompt; that a client was refused,
+and the next step, because many SDKs hide the answer's text; that a profile in use could not be renewed; and that its
+session ends in 15 and in 5 minutes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.tasks import Tasks
-from mayfly.shared.desk import Caller, Desk
+from mayfly.shared import grant
+from mayfly.shared.desk import TITLE, Caller, Desk
 
 
-TITLE = "Mayfly"
 # A desk is asked two questions, each of which it gives up after 9 s at most. This bound holds for any fault of a desk.
 NOTIFICATION_SECONDS = 20
 
@@ -51,7 +51,9 @@ class Notifications:
     async def _text(self, event: dict[str, Any]) -> str | None:
         if event["event"] == "approval.wanted":
             caller = await self._caller(event["inode"], event["pid"])
-            return f"{caller.program if caller else 'a program'} wants {event['profile']}"
+            program = caller.program if caller else "a program"
+            by_grant = f" (grant {event['label']})" if "label" in event else ""
+            return f"{program}{by_grant} wants {event['profile']}"
         return notice(event)
 
     async def _caller(self, inode: int, pid: int) -> Caller | None:
@@ -69,5 +71,5 @@ def notice(event: dict[str, Any]) -> str | None:
         reason = f"a program was refused {event['profile']}: {event['reason']}"
         return f"{reason}: {event['hint']}" if event["hint"] else reason
     if event["event"] == "session.refresh_failed" and event["in_use"] and event["failures"] == 1:
-        return f"{event['profile']} could not be renewed: {event['reason']}"
+        return f"{grant.in_words(event['profile'])} could not be renewed: {event['reason']}"
     return None

@@ -22,6 +22,7 @@ from mayfly.daemon.admission import Admission, Peer
 from mayfly.daemon.control import error_answer
 from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants import Grant
 from mayfly.daemon.http.acceptor import Acceptor
 from mayfly.daemon.http.answer import Answer, refusal
 from mayfly.daemon.http.places import Places
@@ -87,7 +88,9 @@ class RefusingDaemon:
             if inherited.port:
                 admission.check_sock_diag(inherited.port.getsockname()[1])
                 self._accept(life, inherited.port, self._refuse_client, admission.admit_tcp)
-                self._checks = Checks(lambda _token, _profile: True)
+                self._checks = Checks(
+                    lambda _token, profile: Grant.of_profile(profile, b""), lambda _token, _profile: None
+                )
         except SockDiagMissing:
             # The kernel does not say which user connects, so no client is answered.
             return
@@ -116,10 +119,10 @@ class RefusingDaemon:
     async def _refuse_client(self, request: web.BaseRequest) -> Answer:
         self._check_change()
         try:
-            profile = self._checks.run(request)
+            grant = self._checks.run(request)
         except Refused as refused:
             return refused.refusal.answer
-        if profile is None:
+        if grant is None:
             return refusal(503, "NotServing", "the daemon waits for its config")
         return refusal(400, "ConfigInvalid", self._problems[0])
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from mayfly.config.load import is_as_on_disk, load
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grants
+from mayfly.daemon.grants import Table
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
@@ -38,29 +38,32 @@ class Reload:
     """Reads config and tokens again. The tokens wait for nothing that concerns the config.
 
     `find_config` returns the path of the config, by the rule that every command follows. `on_start` is called when a
-    config is about to be read, `on_end` when one is in force again.
+    config is about to be read, `on_end` when one is in force again. `before_adopt` is called
+    with a new config right before it comes into force.
     """
 
     def __init__(
         self,
         keeper: Keeper,
-        grants: Grants,
+        table: Table,
         events: Events,
         tasks: Tasks,
         *,
         find_config: Callable[[], Path],
         on_start: Callable[[], None],
         on_end: Callable[[], None],
+        before_adopt: Callable[[Config], None] = lambda _config: None,
     ) -> None:
         self._keeper = keeper
-        self._grants = grants
+        self._table = table
         self._events = events
         self._tasks = tasks
         self._find_config = find_config
         self._on_start = on_start
         self._on_end = on_end
+        self._before_adopt = before_adopt
         self._config_lock = asyncio.Lock()
-        # Of two readers of tokens at once, the one that read first could be the last to replace the grants.
+        # Of two readers of tokens at once, the one that read first could be the last to replace the tokens in force.
         self._tokens_lock = asyncio.Lock()
         self._config_thread = DaemonThread()
         self._tokens_thread = DaemonThread()
@@ -156,7 +159,7 @@ class Reload:
         async with self._tokens_lock:
             read = partial(_tokens_on_disk, tuple(self._keeper.config.profiles))
             renewed_at, (digests, problems) = await _from_disk(self._tokens_thread, read, "the tokens")
-            self._grants.replace(digests)
+            self._table.replace(digests)
             self._known_renewal_ns = renewed_at
             self._reads += 1
         for profile, reason in problems.items():
@@ -180,8 +183,9 @@ class Reload:
         """Raises ConfigInvalid if the token of a profile cannot be used."""
         async with self._tokens_lock:
             digests = await _from_disk(self._tokens_thread, partial(ensure_digests, fresh.profiles), "the tokens")
+            self._before_adopt(fresh)
             self._keeper.adopt(fresh)
-            self._grants.replace(digests)
+            self._table.replace(digests)
         self._events.info("config.reloaded", path=fresh.source, profiles=len(fresh.profiles))
 
 

@@ -1,7 +1,7 @@
 """The desk behind a socket, for a daemon that is sealed off from the user's session.
 
-A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), and no process
-is found.
+A question without an answer in time is unknown: presence stays as it was last seen (at first PRESENT), no process is
+found, and a process counts as an agent's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, Caller, Presence, Scene
+from mayfly.shared.ancestry import UNKNOWN, Agent
+from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, QUESTION_SECONDS, Caller, Presence, Scene
 from mayfly.shared.presence_history import PresenceHistory
 from mayfly.shared.text import failure_words
 
@@ -55,6 +56,15 @@ class RemoteDesk:
         """By the desk."""
         await self._ask({"question": "tell", "title": title, "text": text})
 
+    async def can_ask(self) -> bool:
+        """As the desk says; False for a desk that does not know the question."""
+        return await self._ask({"question": "can_ask"}) is True
+
+    async def ask(self, question: str) -> bool | None:
+        """By the desk."""
+        answer = await self._ask({"question": "ask", "text": question}, person_seconds=QUESTION_SECONDS)
+        return answer if isinstance(answer, bool) else None
+
     async def caller(self, inode: int) -> Caller | None:
         """As the desk finds it."""
         return _caller(await self._ask({"question": "caller", "inode": inode}))
@@ -63,14 +73,23 @@ class RemoteDesk:
         """As the desk knows it."""
         return _caller(await self._ask({"question": "process", "pid": pid}))
 
-    async def _ask(self, question: dict[str, Any]) -> Any:
-        """The answer; None where there is none."""
-        kind = question["question"]
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """As the desk finds it; UNKNOWN without an answer."""
+        match await self._ask({"question": "agent", "inode": inode, "pid": pid}):
+            case []:
+                return None
+            case [str(name), int(found)]:
+                return Agent(name, found)
+        return UNKNOWN
+
+    async def _ask(self, question: dict[str, Any], *, person_seconds: float = 0) -> Any:
+        """The answer; None where there is none. `person_seconds`: how long a person may think about it."""
+        kind, patience_seconds = question["question"], PATIENCE_SECONDS + person_seconds
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(patience_seconds):
                 answer = await self._exchange_lines(json.dumps(question).encode() + b"\n")
         except TimeoutError:
-            self._note_problem(kind, f"no answer within {PATIENCE_SECONDS:g} s")
+            self._note_problem(kind, f"no answer within {patience_seconds:g} s")
         except (ValueError, RecursionError):  # RecursionError: JSON of a thousand brackets
             self._note_problem(kind, "its answer cannot be read")
         except OSError as reason:

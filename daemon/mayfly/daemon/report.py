@@ -18,7 +18,6 @@ from mayfly.daemon.reload import UNTIL_RELOAD, config_notes
 from mayfly.daemon.threads import DaemonThread
 from mayfly.service.manager import Manager
 from mayfly.shared.address import listen_address
-from mayfly.shared.desk import Desk
 
 
 # The time for a look at the files of the config and the installation.
@@ -26,7 +25,10 @@ DISK_SECONDS = 2
 
 
 class Report:
-    """Reports on one daemon. `address` is where the daemon was asked to listen, then where it does listen."""
+    """Reports on one daemon. `address` is where the daemon was asked to listen, then where it does listen.
+
+    `notes` returns what others have to say to a person.
+    """
 
     def __init__(
         self,
@@ -35,7 +37,7 @@ class Report:
         manager: Manager,
         admission: Admission,
         audit: Audit,
-        desk: Desk,
+        notes: Callable[[], list[str]],
         *,
         clock: Callable[[], datetime],
         given_config: str | None = None,
@@ -45,7 +47,7 @@ class Report:
         self._manager = manager
         self._admission = admission
         self._audit = audit
-        self._desk = desk
+        self._notes_of_others = notes
         self._clock = clock
         self._given_config = given_config
         self._disk = DaemonThread()
@@ -74,8 +76,8 @@ class Report:
             return await self._disk.run(self._manager.is_outdated, DISK_SECONDS)
         return False
 
-    async def status(self) -> dict[str, Any]:
-        """The daemon's status as JSON has it."""
+    async def status(self, grants: int) -> dict[str, Any]:
+        """The daemon's status as JSON has it; `grants` is their number."""
         from mayfly.config.detours import detours
 
         return status.as_json(
@@ -91,6 +93,7 @@ class Report:
                 detours=detours(self._keeper.config, os.environ),
                 refusals=self._admission.refusals,
                 last_fetches=[fetch._asdict() for fetch in self._audit.last],
+                grants=grants,
                 profiles=self._keeper.status(),
             )
         )
@@ -101,7 +104,7 @@ class Report:
             notes = await self._disk.run(self._notes_from_disk, DISK_SECONDS)
         except TimeoutError:
             notes = [f"{config.source} cannot be read: its disk does not answer; {UNTIL_RELOAD}"]
-        notes += self._desk.notes()
+        notes += self._notes_of_others()
         if self._manager.inherited.port and config.listen not in {None, self.address_text}:
             notes.append(f"the config says listen = {config.listen}: 'mayfly install --now' moves the service there")
         elif self._config_moves_us():

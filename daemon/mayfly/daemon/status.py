@@ -122,6 +122,7 @@ class Status:
     refusals: dict[str, int]
     last_fetches: list[dict[str, Any]]
     profiles: list[ProfileStatus]
+    grants: int = 0
 
 
 def as_json(status: Status) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sys
 
 from mayfly.desk import desk_here
 from mayfly.desk.answers import answer_to
+from mayfly.desk.grant_sockets import send_socket, wanted_grant
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import MAX_LINE_BYTES, LocalDesk
 from mayfly.shared.peer import is_ours, unix_peer
@@ -44,6 +45,9 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
             if _is_ours(writer.get_extra_info("socket")):
                 async with asyncio.timeout(QUESTION_SECONDS):
                     line = await reader.readline()
+                if grant_id := wanted_grant(line):
+                    send_socket(writer.get_extra_info("socket"), grant_id)
+                    return
                 writer.write(await answer_to(line, desk))
                 await writer.drain()
         except (OSError, TimeoutError, ValueError, TypeError, KeyError, OverflowError, RecursionError):

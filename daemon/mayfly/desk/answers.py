@@ -23,10 +23,18 @@ async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
             answer = presence and presence.value
         case "tell":
             await desk.tell(str(question["title"]), str(question["text"]))
+        case "can_ask":
+            answer = await desk.can_ask()
+        case "ask":
+            answer = await desk.ask(str(question["text"]))
         case "caller":
             answer = await desk.caller(int(question["inode"]))
         case "process":
             answer = await desk.process(int(question["pid"]))
+        case "agent":
+            found = await desk.agent(inode=int(question["inode"]), pid=int(question["pid"]))
+            # null is no answer, which is another thing than no agent.
+            answer = found or []
         case _:
             raise ValueError("no such question")
     return json.dumps(answer).encode() + b"\n"

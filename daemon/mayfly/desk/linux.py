@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 
 from mayfly.desk.platform_desk import PlatformDesk
-from mayfly.desk.programs import ask
-from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence
+from mayfly.desk.programs import LATE, ask, is_there, run
+from mayfly.shared.ancestry import UNKNOWN, Agent, agent_of
+from mayfly.shared.desk import AWAY_SECONDS, QUESTION_SECONDS, TITLE, Caller, Presence
 from mayfly.shared.text import printable
 
 
@@ -46,6 +47,19 @@ class LinuxDesk(PlatformDesk):
         """By notify-send, which speaks to the session's notification service."""
         await ask("notify-send", "--app-name=mayfly", "--", printable(title), _body(text))
 
+    async def can_ask(self) -> bool:
+        """True where notify-send is there, or zenity or kdialog and a screen for it."""
+        return await asyncio.to_thread(_can_ask)
+
+    async def ask(self, question: str) -> bool | None:
+        """By the buttons of a notification, else by a dialog. The question is an argument, and never markup."""
+        ways = _by_notification, _by_zenity, _by_kdialog
+        for way in ways:
+            answer = await way(printable(question))
+            if answer is not None:
+                return answer
+        return None
+
     async def caller(self, inode: int) -> Caller | None:
         """By the links in /proc/PID/fd. Runs in a thread: there may be thousands of links."""
         return await asyncio.to_thread(_find_caller, inode)
@@ -53,6 +67,52 @@ class LinuxDesk(PlatformDesk):
     async def process(self, pid: int) -> Caller | None:
         """By /proc/PID and the /proc entries of its parents."""
         return await asyncio.to_thread(_find_process, pid)
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """By the environments of the process and its ancestors in /proc."""
+        return await asyncio.to_thread(_find_agent, inode) if inode else await asyncio.to_thread(agent_of, pid)
+
+
+def _can_ask() -> bool:
+    return is_there("notify-send") or (_has_screen() and any(map(is_there, ("zenity", "kdialog"))))
+
+
+def _has_screen() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+async def _by_notification(question: str) -> bool | None:
+    """notify-send(1) prints the name of the button that was pressed, and nothing where the notification was closed.
+
+    None where it fails: no notification service answers, or it is older than 0.8 and knows no buttons.
+    """
+    buttons = "--action=allow=Allow", "--action=deny=Deny"
+    how = "--app-name=mayfly", "--urgency=critical", f"--expire-time={QUESTION_SECONDS * 1000}", "--wait"
+    ended = await run("notify-send", *how, *buttons, "--", TITLE, _body(question), seconds=QUESTION_SECONDS)
+    if ended is None or (ended is not LATE and ended.exit_code != 0):
+        return None
+    return ended.output.strip() == "allow"
+
+
+async def _by_zenity(question: str) -> bool | None:
+    """zenity(1) exits with 0 for the first button. Without --no-markup the text would be Pango's markup.
+
+    It resolves the escapes of C in the text all the same (g_strcompress in src/msg.c).
+    """
+    text = question.replace("\\", "\\\\")
+    words = f"--title={TITLE}", "--no-markup", f"--text={text}", "--ok-label=Allow", "--cancel-label=Deny"
+    return await _by_dialog("zenity", "--question", *words, "--default-cancel", f"--timeout={QUESTION_SECONDS}")
+
+
+async def _by_kdialog(question: str) -> bool | None:
+    """kdialog exits with 0 for the first button. Qt takes a text for markup where it has a tag, and this has no `<`."""
+    words = "--title", TITLE, "--yes-label", "Allow", "--no-label", "Deny", "--yesno", question.replace("<", "?")
+    return await _by_dialog("kdialog", *words)
+
+
+async def _by_dialog(program: str, *arguments: str) -> bool | None:
+    ended = await run(program, *arguments, seconds=QUESTION_SECONDS) if _has_screen() else None
+    return None if ended is None else ended.exit_code == 0
 
 
 def presence_from(properties: str, now: datetime) -> Presence:
@@ -118,6 +178,18 @@ def _has_open(folder: Path, wanted: str) -> bool:
     finally:
         os.close(descriptors)
     return False
+
+
+def _find_agent(inode: int) -> Agent | None:
+    """The agent that the process at this socket works for; UNKNOWN if it is not there, or holds the socket no more."""
+    caller = _find_caller(inode)
+    if caller is None:
+        return UNKNOWN
+    found = agent_of(caller.pid)
+    try:
+        return found if _has_open(Path("/proc", str(caller.pid)), f"socket:[{inode}]") else UNKNOWN
+    except OSError:
+        return UNKNOWN
 
 
 def _find_process(pid: int) -> Caller | None:

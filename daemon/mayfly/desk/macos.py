@@ -5,14 +5,16 @@ Written from Apple's documentation and public reports. Not yet run on a Mac (see
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 
 from typing import Any
 
 from mayfly.desk.platform_desk import PlatformDesk
-from mayfly.desk.programs import ask
-from mayfly.shared.desk import AWAY_SECONDS, Caller, Presence
+from mayfly.desk.programs import LATE, ask, is_there, run
+from mayfly.shared.ancestry import Agent
+from mayfly.shared.desk import AWAY_SECONDS, QUESTION_SECONDS, TITLE, Caller, Presence
 from mayfly.shared.text import printable
 
 
@@ -20,6 +22,19 @@ from mayfly.shared.text import printable
 _SCRIPT = (
     *("-e", "on run argv"),
     *("-e", "display notification (item 2 of argv) with title (item 1 of argv)"),
+    *("-e", "end run"),
+)
+
+
+# `giving up after` takes seconds. Enter is Deny: a dialog may come up under the fingers of a person who types.
+_QUESTION = (
+    *("-e", "on run argv"),
+    *(
+        "-e",
+        'set answer to display dialog (item 2 of argv) with title (item 1 of argv) buttons {"Deny", "Allow"}'
+        f' default button "Deny" giving up after {QUESTION_SECONDS}',
+    ),
+    *("-e", "return button returned of answer"),
     *("-e", "end run"),
 )
 
@@ -40,6 +55,17 @@ class MacDesk(PlatformDesk):
         """By a notification of osascript. Title and text are arguments of the script, and never a part of it."""
         await ask("osascript", *_SCRIPT, "--", printable(title), printable(text))
 
+    async def can_ask(self) -> bool:
+        """True where osascript is there."""
+        return await asyncio.to_thread(is_there, "osascript")
+
+    async def ask(self, question: str) -> bool | None:
+        """By a dialog of osascript. None where it shows none, as without a screen."""
+        ended = await run("osascript", *_QUESTION, "--", TITLE, printable(question), seconds=QUESTION_SECONDS + 5)
+        if ended is None or (ended is not LATE and ended.exit_code != 0):
+            return None
+        return ended.output.strip() == "Allow"
+
     async def caller(self, inode: int) -> Caller | None:
         """None: macOS does not tell it without privileges."""
         del inode
@@ -49,6 +75,11 @@ class MacDesk(PlatformDesk):
         """By `ps`."""
         name = await ask("ps", "-p", str(pid), "-o", "comm=")
         return Caller(pid, name.strip().rpartition("/")[2]) if name else None
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """None: agents are recognised on Linux only."""
+        del inode, pid
+        return None
 
 
 def presence_from(console: str, events: str, uid: int) -> Presence | None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from mayfly.shared import programs
 from mayfly.shared.desk import ANSWER_SECONDS
@@ -21,11 +22,29 @@ MAX_OUTPUT_BYTES = 256 * 1024
 KILL_SECONDS = 0.5
 
 
+class Ended(NamedTuple):
+    """How a program ended. LATE: it took too long, and was killed with its children."""
+
+    exit_code: int
+    output: str = ""
+
+
+LATE = Ended(-signal.SIGKILL)
+
+
 async def ask(program: str, *arguments: str) -> str | None:
     """The output of a program; None if it is absent, cannot be trusted, or fails.
 
-    A program that takes longer than ANSWER_SECONDS or prints more than MAX_OUTPUT_BYTES has failed, and is killed with
-    its children.
+    A program that takes longer than ANSWER_SECONDS has failed.
+    """
+    ended = await run(program, *arguments, seconds=ANSWER_SECONDS)
+    return ended.output if ended and ended.exit_code == 0 else None
+
+
+async def run(program: str, *arguments: str, seconds: float) -> Ended | None:
+    """How a program ended, LATE after so many `seconds`; None if it is absent or cannot be trusted.
+
+    None, too, for a program that prints more than MAX_OUTPUT_BYTES: it is killed with its children.
 
     Arguments are passed as UTF-8 in every locale, because notify-send refuses other bytes (libnotify,
     tools/notify-send.c), and a name in Cyrillic has none in Latin-1.
@@ -33,12 +52,23 @@ async def ask(program: str, *arguments: str) -> str | None:
     encoded = [argument.encode(errors="replace") for argument in arguments]
     try:
         found = programs.find(program, os.environ)
-        async with _started(found, encoded) as (process, output), asyncio.timeout(ANSWER_SECONDS):
+        async with _started(found, encoded) as (process, output), asyncio.timeout(seconds):
             printed = await _read(output)
             exit_code = await process.wait()
+    except TimeoutError:
+        return LATE
     except (programs.NotFound, OSError, ValueError):  # ValueError: a NUL in an argument, or too much output
         return None
-    return printed.decode(errors="replace") if exit_code == 0 else None
+    return Ended(exit_code, printed.decode(errors="replace"))
+
+
+def is_there(program: str) -> bool:
+    """True if the program can be run."""
+    try:
+        programs.find(program, os.environ)
+    except (programs.NotFound, OSError):
+        return False
+    return True
 
 
 @asynccontextmanager

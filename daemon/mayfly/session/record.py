@@ -54,6 +54,11 @@ class Record(Life):
             return False
         return bool(unlocked_at and self.failed_at and unlocked_at > self.failed_at)
 
+    def is_spent(self, policy: RefreshPolicy, now: datetime) -> bool:
+        """True if the credentials are gone, nobody waits for others, and there is nothing to remember."""
+        is_remembered = self.failed_at or self.forgotten or self.rejections
+        return not (policy.mode == "always" or self.usable(now) or self.is_in_use() or is_remembered)
+
     def to_keep(self, policy: RefreshPolicy) -> Self:
         """The session as the next process must know it.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import attrs
 
 
@@ -15,13 +17,14 @@ class RefreshPolicy:
 
     `mode` is always, while-used or on-demand (see `is_kept_fresh`). `asks_human`: a renewal may raise a prompt.
     `on_lock` is keep, withhold or forget (`screen_lock.py`). `top_up`: a session that would end in the course of a day
-    is renewed at the beginning of that day.
+    is renewed at the beginning of that day. `ends_at`: nobody may use the session after that, because its grant ends.
     """
 
     mode: str
     asks_human: bool
     on_lock: str = "keep"
     top_up: bool = False
+    ends_at: datetime | None = None
     retry_min_seconds: float = 30
     retry_max_seconds: float = 30 * 60
 

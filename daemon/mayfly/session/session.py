@@ -32,6 +32,8 @@ LOOK_AGAIN_SECONDS = 30
 DAY_SECONDS = 12 * 60 * 60
 TOP_UP_MIN_AGE_SECONDS = 60 * 60
 WARNINGS_SECONDS = (15 * 60, 5 * 60)
+# Sessions of grants that fall due within this time are renewed together: one exchange, not one for each.
+TOGETHER_SECONDS = 60
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +56,7 @@ class Session(Record):
         `needed_until` is the first end of a role in use that comes from this session. `through_lock`: the person may be
         prompted through a locked screen. `min_life_seconds`: the client needs credentials that live so long.
         """
-        if screen_lock.is_dropped(policy.on_lock, scene):
+        if screen_lock.is_dropped(policy.on_lock, scene) or self._is_past_use(policy, trigger, now):
             return False
         if trigger is Trigger.PERSON:
             return through_lock or not policy.asks_human or scene.presence is not Presence.LOCKED
@@ -109,6 +111,13 @@ class Session(Record):
             and age >= min(JOIN_MIN_AGE_SECONDS, self.life_seconds() / 10)
         )
 
+    def may_join_grants(self, policy: RefreshPolicy, scene: Scene, now: datetime) -> bool:
+        """True if the session of a grant is renewed together with that of another grant, which is due now."""
+        if screen_lock.is_dropped(policy.on_lock, scene) or self._is_past_use(policy, Trigger.CLOCK, now):
+            return False
+        until_due = self.left_seconds(now) - self.window_seconds(policy)
+        return self.is_renewed_by_clock(policy) and self.last_error is None and until_due <= TOGETHER_SECONDS
+
     def refusal(self, policy: RefreshPolicy, scene: Scene) -> MayflyError | None:
         """The reason why `may_renew` was False: the locked screen, or else the last failure."""
         if screen_lock.is_dropped(policy.on_lock, scene):
@@ -128,12 +137,15 @@ class Session(Record):
         return is_doubtful and since >= VERIFY_AGAIN_SECONDS
 
     def warning_seconds(self, policy: RefreshPolicy, now: datetime) -> float | None:
-        """The warning that is due now, in seconds before the end of credentials in use, or None."""
+        """The warning that is due now, in seconds before the end of credentials in use, or None.
+
+        None for a grant's: it ends when it was said to, and for the session below it there is a warning.
+        """
         left, window = self.left_seconds(now), self.window_seconds(policy)
         given = self.alarmed_seconds or float("inf")
         due = [mark for mark in WARNINGS_SECONDS if 0 < left <= mark <= window and mark < given]
         expected = self.is_in_use() and (policy.mode != "on-demand" or self.last_error is not None)
-        return min(due) if due and expected else None
+        return min(due) if due and expected and policy.ends_at is None else None
 
     def look_again_seconds(self, policy: RefreshPolicy, now: datetime) -> float:
         """Seconds until time alone could change a decision, 30 at most."""
@@ -148,6 +160,13 @@ class Session(Record):
         if self.credentials and policy.on_lock == screen_lock.FORGET:
             marks.append(screen_lock.LOOK_SECONDS)
         return min([LOOK_AGAIN_SECONDS, *(mark for mark in marks if mark > 0)])
+
+    def _is_past_use(self, policy: RefreshPolicy, trigger: Trigger, now: datetime) -> bool:
+        """True if nobody could use new credentials, or gain by them: these last as long as their grant, to a minute."""
+        if policy.ends_at is None:
+            return False
+        left = (policy.ends_at - now).total_seconds()
+        return left <= 0 or (trigger is not Trigger.PERSON and self.lasts(left, now))
 
     def _may_disturb(self, trigger: Trigger, scene: Scene, now: datetime, min_life_seconds: float) -> bool:
         """True if the scene allows a prompt. With nobody there, only for a client without the credentials it needs."""

@@ -11,8 +11,14 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
+from mayfly.shared.ancestry import Agent
+
 
 ANSWER_SECONDS = 3
+# On everything that is shown.
+TITLE = "Mayfly"
+# A person must see a question, understand it and decide.
+QUESTION_SECONDS = 60
 AWAY_SECONDS = 5 * 60
 MAX_LINE_BYTES = 4096
 
@@ -57,11 +63,23 @@ class Desk(Protocol):
     async def tell(self, title: str, text: str) -> None:
         """Show a notification, if the session can. Never a secret."""
 
+    async def can_ask(self) -> bool:
+        """True if the session has a program that can show a question."""
+
+    async def ask(self, question: str) -> bool | None:
+        """True if the user says yes within QUESTION_SECONDS. No answer is no. None: no question could be shown."""
+
     async def caller(self, inode: int) -> Caller | None:
         """The user's process that holds the socket with this inode, if it can be found."""
 
     async def process(self, pid: int) -> Caller | None:
         """The user's process `pid`; for one that only passes credentials on (curl), the process that started it."""
+
+    async def agent(self, *, inode: int = 0, pid: int = 0) -> Agent | None:
+        """The coding agent that the process at the socket `inode`, or the process `pid`, works for; None: no agent.
+
+        `ancestry.UNKNOWN` if the process cannot be found or looked at. Always None where agents are not recognised.
+        """
 
 
 class LocalDesk(Desk, Protocol):

@@ -69,6 +69,12 @@ def profile_of(name: str) -> str:
     return name.partition(_BETWEEN)[0]
 
 
+def in_words(name: str) -> str:
+    """The name of a session for people: `admin`, or `admin (grant 1a2b3c4d)`."""
+    grant_id = grant_id_of(name)
+    return f"{profile_of(name)} (grant {grant_id})" if grant_id else name
+
+
 def grant_id_of(name: str) -> str | None:
     """The ID in the name of a grant's session; None for a profile's name."""
     return name.partition(_BETWEEN)[2] or None

@@ -16,7 +16,9 @@ from mayfly.shared.trust import check_private, others_can_add, trust_problems
 from mayfly.shared.users import could_be_anyone, daemon_uid, user_name
 
 
-# For an OSError without errno: Python's for a Unix socket's path of more than 107 bytes (Linux) or 103 (macOS).
+# sun_path of sockaddr_un without the last zero byte (unix(7); macOS: sys/un.h).
+SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
+# For an OSError without errno: Python's for a Unix socket's path of more bytes.
 SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
 
 

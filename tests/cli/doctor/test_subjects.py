@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.cli.doctor import clients, network, onepassword, op_app, runtime_folder
+from mayfly.cli.doctor import clients, network, onepassword, op_app
 from mayfly.cli.doctor.facts import Facts
 from mayfly.cli.doctor.network import Probe
 from mayfly.cli.doctor.programs_asked import Asked
 from mayfly.config.model import OnePassword
 from mayfly.config.values import FilePath
+from mayfly.shared import mounts
 from support.exchange import program
 
 
@@ -88,7 +89,7 @@ MOUNTS = [
 )
 def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
     """That of the nearest mount above it; of two mounts on one point the later one."""
-    assert kind == runtime_folder.file_system(Path(folder), MOUNTS)
+    assert kind == mounts.file_system(Path(folder), MOUNTS)
 
 
 @linux_only

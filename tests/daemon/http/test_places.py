@@ -37,8 +37,9 @@ class _Guest:
 class _Listener:
     """A listener with connections of these kinds, oldest first."""
 
-    def __init__(self, places: Places, *kinds: str, has_reserve: bool = False) -> None:
+    def __init__(self, places: Places, *kinds: str, has_reserve: bool = False, most: int | None = None) -> None:
         self.has_reserve = has_reserve
+        self.most = most
         self.guests: list[Guest] = [_Guest(kind, number) for number, kind in enumerate(kinds)]
         self.dropped: list[str] = []
         places.add(self)
@@ -194,3 +195,36 @@ def test_all_shares_are_within_the_limit(limit: int) -> None:
     assert 0 < found.reserved < found.connections <= CONNECTIONS
     assert (limit < 4096) == (found.connections < CONNECTIONS)
     assert (128 if limit >= 4096 else limit // 32) == found.exchanges
+
+
+@pytest.mark.parametrize(
+    ("total", "reserved", "most", "own", "expected"),
+    [
+        (100, 0, 2, ["rests", "waits"], "MADE"),
+        (100, 0, 2, ["waits", "waits"], "NONE"),
+        (100, 0, 3, ["rests", "waits"], "FREE"),
+        # Three of the port's, two of its own and the descriptor of its socket.
+        (7, 0, 9, ["waits", "waits"], "FREE"),
+        (6, 0, 9, ["waits", "waits"], "NONE"),
+        (7, 5, 9, ["waits", "waits"], "NONE"),
+    ],
+)
+def test_a_grants_socket_has_a_limit_of_its_own(
+    total: int, reserved: int, most: int, own: list[str], expected: str
+) -> None:
+    """It replaces its own connections, and nobody else's, however many places there are."""
+    places = Places(total, reserved)
+    port, grant = _Listener(places, *["waits"] * 3), _Listener(places, *own, most=most)
+
+    assert expected == places.make_room(grant, 0).name
+    assert [] == port.dropped
+
+
+def test_a_listener_that_has_closed_takes_no_place() -> None:
+    """Its own descriptor is free again."""
+    places = Places(2)
+    port, grant = _Listener(places, "waits"), _Listener(places, most=9)
+    before = places.make_room(port, 0)
+    places.remove(grant)
+
+    assert (Room.NONE, Room.FREE) == (before, places.make_room(port, 0))

@@ -6,10 +6,12 @@ import re
 
 from collections.abc import Sequence
 
+from mayfly.shared import config_words
+from mayfly.shared.config_words import PLAIN_PATH, Unquotable, quoted
 
-# Characters that mean the same between single quotes inside double quotes to shlex (botocore), to sh (Go, JS, Java,
-# Rust) and to readers of INI files, some of which take " #" and " ;" for a comment.
-_PLAIN_PATH = re.compile(r"[^\x00-\x1f\x7f'\"`$\\!;#]+")
+
+__all__ = ["NAME", "Unquotable", "plain", "process_line", "profile_of_line"]
+
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 _PLACE = "http://mayfly/process/"
@@ -19,8 +21,8 @@ CURL_SECONDS = 15
 
 # Every form that a version of Mayfly has written; the socket, curl and the command may differ. The oldest has a bare
 # curl and no -P; a machine without curl has the command alone; later ones have a time limit.
-_PATH = f"'{_PLAIN_PATH.pattern}'"
-_PROGRAM = rf"'(?:{_PLAIN_PATH.pattern})?/mayfly'|{_PATH}(?: '-P')? '-m' 'mayfly'"
+_PATH = f"'{PLAIN_PATH.pattern}'"
+_PROGRAM = rf"'(?:{PLAIN_PATH.pattern})?/mayfly'|{_PATH}(?: '-P')? '-m' 'mayfly'"
 _COMMAND = rf"exec (?:{_PROGRAM}) credential-process "
 _CURL = (
     rf"(?:curl|{_PATH}) -q -sf --noproxy '\*' --connect-timeout 2(?: --max-time 15)? --unix-socket {_PATH} "
@@ -32,10 +34,6 @@ _WRITTEN = re.compile(
 )
 
 
-class Unquotable(ValueError):
-    """A path or name has a character that some SDK would misread."""
-
-
 def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str | None = "curl") -> str:
     """The `credential_process` for `profile`: `curl` on the control socket, else the command, which explains a failure.
 
@@ -43,13 +41,13 @@ def process_line(socket: str, command: Sequence[str], profile: str, *, curl: str
     give it to `sh -c`. Raises Unquotable.
     """
     target = f"{_PLACE}{plain(profile)}"
-    fallback = f"exec {' '.join(_quoted(word) for word in command)} credential-process {profile}"
+    fallback = f"exec {' '.join(quoted(word) for word in command)} credential-process {profile}"
     if curl is None:
         return f'sh -c "{fallback}"'
     # -q: no ~/.curlrc. An answer may wait for a human: after 15 s the command asks again, and says so on stderr.
     limits = f"--connect-timeout 2 --max-time {CURL_SECONDS}"
-    options = f"-q -sf --noproxy '*' {limits} --unix-socket {_quoted(socket)}"
-    return f'sh -c "{_quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
+    options = f"-q -sf --noproxy '*' {limits} --unix-socket {quoted(socket)}"
+    return f'sh -c "{quoted(curl)} {options} {target} 2>/dev/null || {fallback}"'
 
 
 def profile_of_line(line: str | None) -> str | None:
@@ -60,14 +58,4 @@ def profile_of_line(line: str | None) -> str | None:
 
 def plain(name: str) -> str:
     """`name`, if it can stand in a section's head and in a shell's line as it is; raises Unquotable."""
-    return _plain(name, NAME)
-
-
-def _quoted(path: str) -> str:
-    return f"'{_plain(path, _PLAIN_PATH)}'"
-
-
-def _plain(text: str, allowed: re.Pattern[str]) -> str:
-    if not (allowed.fullmatch(text) and text.isprintable()):
-        raise Unquotable(f"{text!r} has characters that cannot stand in ~/.aws/config")
-    return text
+    return config_words.plain(name, NAME)

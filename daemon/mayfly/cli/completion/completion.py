@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.parser import Formatter
+from mayfly.cli.parser import RawFormatter
 from mayfly.config import document
 from mayfly.config.profile_name import is_profile_name
 from mayfly.shared import paths
@@ -19,10 +19,6 @@ SHELLS = ("bash", "zsh", "fish")
 PROFILES = "profiles"
 
 
-class _Formatter(Formatter, argparse.RawDescriptionHelpFormatter):
-    """The lines at the end stay as they are."""
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
@@ -31,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="|".join(SHELLS),
         help="the shell ('profiles': the profiles' names)",
     )
-    parser.formatter_class = _Formatter
+    parser.formatter_class = RawFormatter
     parser.epilog = (
         '  bash:  eval "$(mayfly completion bash)"            in ~/.bashrc\n'
         '  zsh:   eval "$(mayfly completion zsh)"             in ~/.zshrc, after compinit\n'

@@ -41,8 +41,8 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion help
-set -g _shtab_mayfly_opts_with_value --account --browser --config --connect-token-file --environment-d --field --item --launchctl-setenv --listen --mfa-id --min-life --otp-item --prefix --profile --region --shell --to --token-file
+set -g _shtab_mayfly_commands demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help
+set -g _shtab_mayfly_opts_with_value --account --as --browser --config --connect-token-file --environment-d --field --for --item --label --launchctl-setenv --listen --mfa-id --min-life --otp-item --policy --policy-arn --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
 complete -c mayfly -f
@@ -89,6 +89,33 @@ complete -c mayfly -n '_shtab_mayfly_using exec' -l token-file -d 'for object_st
 complete -c mayfly -n '_shtab_mayfly_using exec' -l allow-shadow -d 'even if [default] in ~/.aws wins over the profile'
 complete -c mayfly -n '_shtab_mayfly_using exec' -l min-life -x -d 'credentials that live so long: at once if there are any, else by asking now'
 complete -c mayfly -n '_shtab_mayfly_using exec; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: $MAYFLY_PROFILE, else $AWS_PROFILE if it is one of ours, else the only one'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a grant -d 'Give a program credentials for a while, perhaps narrowed.'
+complete -c mayfly -n '_shtab_mayfly_using grant' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l for -x -d 'how long: 15m to 12h (default: 1h)'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l read-only -d 'change nothing (ReadOnlyAccess: data can be read)'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l view-only -d 'list and describe (ViewOnlyAccess: no data is read)'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l policy-arn -x -d 'no more than these managed policies allow'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l policy -xka "(__fish_complete_path (commandline -ct))" -d 'no more than this IAM policy (JSON) allows'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l label -x -d 'its name in lists, logs and CloudTrail (default: CMD'"'"'s name)'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l ask -d 'ask on the desktop, once, before the first use'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l as -xka "endpoint file env socket" -d 'how it gets the credentials (default: endpoint); file, env and socket are for sandboxes and containers'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l allow-disk -d 'with --as file: even if the files are on a disk'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l token-file -d 'set the token'"'"'s file, not the token'
+complete -c mayfly -n '_shtab_mayfly_using grant' -l shell -xka "posix fish pwsh json" -d 'without CMD: the shell to write for (default: $SHELL)'
+complete -c mayfly -n '_shtab_mayfly_using grant; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile whose credentials are granted'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a grants -d 'List the grants: who has what, and until when.'
+complete -c mayfly -n '_shtab_mayfly_using grants' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using grants' -l json -d 'for scripts'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a revoke -d 'End a grant now.'
+complete -c mayfly -n '_shtab_mayfly_using revoke' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using revoke' -l all -d 'all grants'
+complete -c mayfly -n '_shtab_mayfly_using revoke' -l policy -d 'print the IAM policy that ends what AWS has issued, too (JSON)'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a approve -d 'Let a grant that asks have its credentials.'
+complete -c mayfly -n '_shtab_mayfly_using approve' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using approve' -l yes -d 'approve without a question'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a deny -d 'Refuse a grant that asks.'
+complete -c mayfly -n '_shtab_mayfly_using deny' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a login -d 'Get fresh credentials now, and wait for the human.'
 complete -c mayfly -n '_shtab_mayfly_using login' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using login' -l through-lock -d 'prompt even if the screen is locked, for this login only'
@@ -153,10 +180,27 @@ complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' 
 complete -c mayfly -n '_shtab_mayfly_using rotate' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using rotate' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using rotate; and test $_shtab_mayfly_npos -ge 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'default: all'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a recipe -d 'Print what to paste into a container engine or an agent.'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l for -x -d 'how long: 15m to 12h'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l read-only -d 'narrow a role by AWS'"'"'s ReadOnlyAccess'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l view-only -d 'narrow a role by AWS'"'"'s ViewOnlyAccess'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l policy-arn -x -d 'narrow it by these policies'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l policy -xka "(__fish_complete_path (commandline -ct))" -d 'narrow it by the policy in this file'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l label -x -d 'the grant'"'"'s name (default: KIND)'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l ask -d 'ask on the desktop before the first use'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l docker-desktop -d 'for containers of Docker Desktop (on macOS: always)'
+complete -c mayfly -n '_shtab_mayfly_using recipe; and test $_shtab_mayfly_npos -eq 0' -ka "compose docker podman devcontainer kind claude-code codex cursor mcp" -d 'compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp'
+complete -c mayfly -n '_shtab_mayfly_using recipe; and test $_shtab_mayfly_npos -eq 1' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile whose credentials are granted'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a relay -d 'Carry bytes from a container to the daemon, unchanged.'
+complete -c mayfly -n '_shtab_mayfly_using relay' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using relay' -l listen -x -d 'where clients connect, on the loopback interface; port 0: a free one, which is printed'
+complete -c mayfly -n '_shtab_mayfly_using relay' -l to -x -d 'where the daemon or a grant'"'"'s socket is; it need not be there yet'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a completion -d 'Print what a shell evaluates to complete mayfly'"'"'s words.'
 complete -c mayfly -n '_shtab_mayfly_using completion' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion" -d command

@@ -3,22 +3,29 @@
 
 _shtab_mayfly_commands() {
   local _commands=(
+    approve:'Let a grant that asks have its credentials.'
     aws-config:'Print or write profiles for ~/.aws/config.'
     completion:'Print what a shell evaluates to complete mayfly'"'"'s words.'
     console:'Open the AWS console in the browser, signed in with a role.'
     credential-process:'Print a profile'"'"'s credentials for credential_process.'
     demo:'See Mayfly at work, without 1Password and AWS.'
+    deny:'Refuse a grant that asks.'
     doctor:'Say what is well, what is not, and what mends it.'
     env:'Print what a shell evaluates to use a profile.'
     exec:'Run a command with a profile.'
     forget:'Drop credentials from memory.'
+    grant:'Give a program credentials for a while, perhaps narrowed.'
+    grants:'List the grants: who has what, and until when.'
     help:'show what a command takes'
     import-aws-config:'Make a config from the profiles in ~/.aws.'
     init:'Go from 1Password'"'"'s items to a config and a first login.'
     install:'Make the daemon a service of this user.'
     login:'Get fresh credentials now, and wait for the human.'
     prompt:'Print a profile and its time left for a shell'"'"'s prompt.'
+    recipe:'Print what to paste into a container engine or an agent.'
+    relay:'Carry bytes from a container to the daemon, unchanged.'
     reload:'Have the daemon read its changed config.'
+    revoke:'End a grant now.'
     rotate:'Make new tokens, so that the old ones open nothing.'
     serve:'Run the daemon in the foreground.'
     status:'Show which credentials are fresh, and what went wrong.'
@@ -35,6 +42,15 @@ _shtab_mayfly_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_defaults_added=0
+
+_shtab_mayfly_approve_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--yes[approve without a question]"
+  ":the grant\'s id, or its label if no other has it:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_approve_defaults_added=0
 
 _shtab_mayfly_aws_config_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -86,6 +102,14 @@ _shtab_mayfly_demo_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_demo_defaults_added=0
 
+_shtab_mayfly_deny_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  ":the grant\'s id, or its label if no other has it:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_deny_defaults_added=0
+
 _shtab_mayfly_doctor_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
@@ -129,9 +153,37 @@ _shtab_mayfly_forget_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_forget_defaults_added=0
 
+_shtab_mayfly_grant_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--for[how long\: 15m to 12h (default\: 1h)]:1h:"
+  "--read-only[change nothing (ReadOnlyAccess\: data can be read)]"
+  "--view-only[list and describe (ViewOnlyAccess\: no data is read)]"
+  "*--policy-arn[no more than these managed policies allow]:ARN:"
+  "--policy[no more than this IAM policy (JSON) allows]:FILE:_files"
+  "--label[its name in lists, logs and CloudTrail (default\: CMD\'s name)]:label:"
+  "--ask[ask on the desktop, once, before the first use]"
+  "--as[how it gets the credentials (default\: endpoint)\; file, env and socket are for sandboxes and containers]:delivery:(endpoint file env socket)"
+  "--allow-disk[with --as file\: even if the files are on a disk]"
+  "--token-file[set the token\'s file, not the token]"
+  "--shell[without CMD\: the shell to write for (default\: \$SHELL)]:shell:(posix fish pwsh json)"
+  ":the profile whose credentials are granted:_mayfly_profiles"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_grant_defaults_added=0
+
+_shtab_mayfly_grants_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[for scripts]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_grants_defaults_added=0
+
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo init serve env exec login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate completion)"
+  ":command:(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -201,12 +253,49 @@ _shtab_mayfly_prompt_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_prompt_defaults_added=0
 
+_shtab_mayfly_recipe_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--for[how long\: 15m to 12h]:1h:"
+  "--read-only[narrow a role by AWS\'s ReadOnlyAccess]"
+  "--view-only[narrow a role by AWS\'s ViewOnlyAccess]"
+  "*--policy-arn[narrow it by these policies]:ARN:"
+  "--policy[narrow it by the policy in this file]:FILE:_files"
+  "--label[the grant\'s name (default\: KIND)]:label:"
+  "--ask[ask on the desktop before the first use]"
+  "--docker-desktop[for containers of Docker Desktop (on macOS\: always)]"
+  ":compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp:(compose docker podman devcontainer kind claude-code codex cursor mcp)"
+  ":the profile whose credentials are granted:_mayfly_profiles"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_recipe_defaults_added=0
+
+_shtab_mayfly_relay_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--listen[where clients connect, on the loopback interface\; port 0\: a free one, which is printed]:127.0.0.1:PORT:"
+  "--to[where the daemon or a grant\'s socket is\; it need not be there yet]:unix:PATH|tcp:HOST:PORT:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_relay_defaults_added=0
+
 _shtab_mayfly_reload_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_reload_defaults_added=0
+
+_shtab_mayfly_revoke_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--all[all grants]"
+  "--policy[print the IAM policy that ends what AWS has issued, too (JSON)]"
+  ":the grant\'s id, or its label if no other has it:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_revoke_defaults_added=0
 
 _shtab_mayfly_rotate_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -271,22 +360,29 @@ _shtab_mayfly() {
       (( CURRENT += 1 ))
       curcontext="${curcontext%:*:*}:_shtab_mayfly-$line[1]:"
       case $line[1] in
+        approve) _arguments -C -s $_shtab_mayfly_approve_options ;;
         aws-config) _arguments -C -s $_shtab_mayfly_aws_config_options ;;
         completion) _arguments -C -s $_shtab_mayfly_completion_options ;;
         console) _arguments -C -s $_shtab_mayfly_console_options ;;
         credential-process) _arguments -C -s $_shtab_mayfly_credential_process_options ;;
         demo) _arguments -C -s $_shtab_mayfly_demo_options ;;
+        deny) _arguments -C -s $_shtab_mayfly_deny_options ;;
         doctor) _arguments -C -s $_shtab_mayfly_doctor_options ;;
         env) _arguments -C -s $_shtab_mayfly_env_options ;;
         exec) _arguments -C -s $_shtab_mayfly_exec_options ;;
         forget) _arguments -C -s $_shtab_mayfly_forget_options ;;
+        grant) _arguments -C -s $_shtab_mayfly_grant_options ;;
+        grants) _arguments -C -s $_shtab_mayfly_grants_options ;;
         help) _arguments -C -s $_shtab_mayfly_help_options ;;
         import-aws-config) _arguments -C -s $_shtab_mayfly_import_aws_config_options ;;
         init) _arguments -C -s $_shtab_mayfly_init_options ;;
         install) _arguments -C -s $_shtab_mayfly_install_options ;;
         login) _arguments -C -s $_shtab_mayfly_login_options ;;
         prompt) _arguments -C -s $_shtab_mayfly_prompt_options ;;
+        recipe) _arguments -C -s $_shtab_mayfly_recipe_options ;;
+        relay) _arguments -C -s $_shtab_mayfly_relay_options ;;
         reload) _arguments -C -s $_shtab_mayfly_reload_options ;;
+        revoke) _arguments -C -s $_shtab_mayfly_revoke_options ;;
         rotate) _arguments -C -s $_shtab_mayfly_rotate_options ;;
         serve) _arguments -C -s $_shtab_mayfly_serve_options ;;
         status) _arguments -C -s $_shtab_mayfly_status_options ;;

@@ -14,12 +14,8 @@ from mayfly.cli.doctor.check import Check, chmods_in, failure, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.shared import paths, tokens, trust
 from mayfly.shared.errors import ConfigInvalid
-
-
-MOUNTS = Path("/proc/self/mountinfo")
-IN_MEMORY = {"tmpfs", "ramfs"}
-# Linux takes 107 bytes for the name of a socket, macOS 103 (unix(7)).
-SOCKET_NAME_BYTES = 103 if sys.platform == "darwin" else 107
+from mayfly.shared.mounts import IN_MEMORY, file_system
+from mayfly.shared.runtime_folder import SOCKET_PATH_BYTES
 
 
 def checks(facts: Facts) -> Iterator[Check]:
@@ -36,7 +32,7 @@ def _folder(folder: Path) -> Check:
         problems = _private_problems([folder], 0o700)
     if problems:
         return failure("runtime.folder", "\n".join(problems), _mending(problems))
-    if len(os.fsencode(paths.control_socket())) > SOCKET_NAME_BYTES:
+    if len(os.fsencode(paths.control_socket())) > SOCKET_PATH_BYTES:
         return failure("runtime.folder", f"{paths.control_socket()}: {paths.SOCKET_PATH_TOO_LONG}")
     if not folder.exists():
         return ok("runtime.folder", f"{folder}: not there yet: the daemon makes it")
@@ -61,33 +57,13 @@ def _mending(problems: Iterable[str]) -> str:
 def _memory(facts: Facts, folder: Path) -> Check:
     if sys.platform != "linux":
         return ok("runtime.memory", "on the disk, as everything on this system")
-    kind = file_system(folder, _lines())
+    kind = file_system(folder)
     if kind in IN_MEMORY or not kind:
         return ok("runtime.memory", f"a file system in memory ({kind})" if kind else "not known: no list of mounts")
     what = f"{folder} is on a disk ({kind}): tokens stay there after log-out"
     session = facts.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    is_better = facts.environ.get("MAYFLY_RUNTIME_DIR") and file_system(Path(session), _lines()) in IN_MEMORY
+    is_better = facts.environ.get("MAYFLY_RUNTIME_DIR") and file_system(Path(session)) in IN_MEMORY
     return warning("runtime.memory", what, facts.in_shell({"MAYFLY_RUNTIME_DIR": None}) if is_better else "")
-
-
-def _lines() -> list[str]:
-    try:
-        return os.fsdecode(MOUNTS.read_bytes()).split("\n")
-    except OSError:
-        return []
-
-
-def file_system(folder: Path, lines: Iterable[str]) -> str:
-    """The kind of the file system that has `folder`, by the lines of mountinfo (proc_pid_mountinfo(5)); "" if none."""
-    place = Path(os.path.realpath(folder))
-    best, kind = -1, ""
-    for line in lines:
-        words, _, rest = line.partition(" - ")
-        point = Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), [*words.split(" "), *"     "][4]))
-        # A later mount on the same point covers an earlier one.
-        if rest and place.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), rest.split(" ", 1)[0]
-    return kind
 
 
 def _tokens() -> Check:

@@ -120,11 +120,12 @@ def clock_time(at: str, now: datetime) -> str:
 
 
 def _client(fetch: Row, *, is_short: bool = False) -> str:
-    """The program by its name and agent, or by its agent alone if its process was gone."""
+    """The program by its name and user agent, or by the latter alone if its process was gone."""
     if fetch["pid"] is None:
         return f"a program that was gone ({fetch['agent']})"
     agent = "" if is_short else f", {fetch['agent']}"
-    return f"{fetch['program'] or '?'} (pid {fetch['pid']}{agent})"
+    acting = f", for {fetch['acting_agent']}" if fetch.get("acting_agent") else ""
+    return f"{fetch['program'] or '?'} (pid {fetch['pid']}{agent}{acting})"
 
 
 def _ago(at: datetime, now: datetime) -> str:

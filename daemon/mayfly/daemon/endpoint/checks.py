@@ -21,7 +21,9 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from multidict import CIMultiDictProxy
 
 from mayfly.config.profile_name import PROFILE_NAME
+from mayfly.daemon.grants import Grant
 from mayfly.daemon.http.answer import Answer, refusal
+from mayfly.shared.errors import MayflyError
 
 
 Headers = CIMultiDictProxy[str]
@@ -84,13 +86,20 @@ _NO_TOKEN = Refusal(
 
 
 class Checks:
-    """The checks for one endpoint; `opens` tells whether a token opens a profile."""
+    """The checks for one endpoint.
 
-    def __init__(self, opens: Callable[[str, str], bool]) -> None:
-        self._opens = opens
+    `find` returns what a token opens of a profile, None if nothing; `ended` why the grant of that token has ended, None
+    if it was none.
+    """
 
-    def run(self, request: web.BaseRequest) -> str | None:
-        """The profile that may be handed out; None for the health check. Raises Refused."""
+    def __init__(
+        self, find: Callable[[str, str], Grant | None], ended: Callable[[str, str], MayflyError | None]
+    ) -> None:
+        self._find = find
+        self._ended = ended
+
+    def run(self, request: web.BaseRequest) -> Grant | None:
+        """What may be handed out; None for the health check. Raises Refused."""
         # The raw message, because aiohttp's `request.url` normalises the target.
         message = request._message  # noqa: SLF001 - BaseRequest has no public name for it
         headers = message.headers
@@ -107,15 +116,17 @@ class Checks:
         if len(headers.getall(hdrs.AUTHORIZATION, ())) > 1:
             raise Refused(_DOUBLED)
         profile = path[1]
-        if profile is not None:
-            self._check_token(headers.get(hdrs.AUTHORIZATION), profile)
-        return profile
+        return None if profile is None else self._opened(headers.get(hdrs.AUTHORIZATION), profile)
 
-    def _check_token(self, token: str | None, profile: str) -> None:
+    def _opened(self, token: str | None, profile: str) -> Grant:
         if not token:
             raise Refused(_NO_TOKEN, profile)
-        if not self._opens(token, profile):
-            raise Refused(_UNAUTHORIZED, profile)
+        if found := self._find(token, profile):
+            return found
+        if ended := self._ended(token, profile):
+            # No news to a stranger: only the token of a grant gets this. The person knows, and is not told.
+            raise Refused(Refusal("token", refusal(ended.http_status, ended.code, ended.sentence())))
+        raise Refused(_UNAUTHORIZED, profile)
 
     def _check_marks(self, headers: Headers) -> None:
         hosts = headers.getall(hdrs.HOST, ())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
 
+from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import TOGETHER_SECONDS, Audit
 from mayfly.daemon.endpoint.checks import Checks, Refused
 from mayfly.daemon.endpoint.dialects import (
@@ -23,13 +24,16 @@ from mayfly.daemon.endpoint.dialects import (
     dialect_of,
 )
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
-from mayfly.daemon.grants import Grants, digest
+from mayfly.daemon.endpoint.tokens import Tokens
+from mayfly.daemon.grants import Grant
+from mayfly.daemon.grants.asking import unanswered
+from mayfly.daemon.grants.table import digest, ended_error
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
 from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
-from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
+from mayfly.shared.errors import AgentRefused, ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -41,49 +45,50 @@ _SPACE_CHUNK = b"%x\r\n%b\r\n" % (SPACES, b" " * SPACES)
 
 
 class Endpoint:
-    """Answers `GET /credentials/PROFILE` and `GET /healthz`.
-
-    `tokens_renewed` reads the tokens on disk if they have changed, and returns True if a client must be judged again.
-    """
+    """Answers `GET /credentials/PROFILE` and `GET /healthz`."""
 
     def __init__(
         self,
         keeper: Keeper,
-        grants: Grants,
+        tokens: Tokens,
         audit: Audit,
+        agents: AgentPolicy,
         refused_clients: RefusedClients,
         *,
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
-        tokens_renewed: Callable[[], Awaitable[bool]],
     ) -> None:
         self._keeper = keeper
-        self._tokens_renewed = tokens_renewed
+        self._tokens = tokens
         self._audit = audit
+        self._agents = agents
         self._refused_clients = refused_clients
         self._on_refusal = on_refusal
         # Weak, so that credentials that are forgotten do not live on here.
         self._rendered: WeakKeyDictionary[Credentials, Answer] = WeakKeyDictionary()
-        self._grants = grants
         self._clock = clock
-        self._checks = Checks(self._opens)
+        self._checks = Checks(self._find, self._ended)
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """The answer to one request."""
         try:
-            profile = self._checks.run(request)
+            grant = self._checks.run(request)
         except Refused as refused:
             has_token = refused.refusal.cause == "token" and hdrs.AUTHORIZATION in request.headers
-            if not (has_token and await self._tokens_renewed()):
+            if not (has_token and await self._tokens.renewed()):
                 return self._refused(refused)
             return await self.handle(request)
-        if profile is None:
+        if grant is None:
             return _HEALTHY
-        credentials = self._keeper.take(profile, Requester(_inode(request) or 0))
+        try:
+            session = await self._session(request, grant)
+        except AgentRefused as error:
+            return self._failed(grant.profile, error)
+        credentials = self._keeper.take(session, _requester(request)) if grant.is_allowed else None
         if credentials is None:
-            return await self._wait(request, profile)
-        answer = await self._hand_out(request, profile, request.headers.get(hdrs.USER_AGENT, ""), credentials)
-        _connection(request).allow_repeat(self._repeat(request, profile))
+            return await self._wait(request, grant)
+        answer = await self._hand_out(request, grant, request.headers.get(hdrs.USER_AGENT, ""), credentials)
+        _connection(request).allow_repeat(self._repeat(request, grant.profile))
         return answer
 
     def _repeat(self, request: web.BaseRequest, profile: str) -> Callable[[], Answer | None]:
@@ -93,20 +98,33 @@ class Endpoint:
         the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
         after that time the request is handled as a whole.
         """
-        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), Requester(_inode(request) or 0)
+        token, requester = digest(request.headers[hdrs.AUTHORIZATION]), _requester(request)
         seconds = asyncio.get_running_loop().time
         until_seconds = seconds() + TOGETHER_SECONDS
 
         def answer() -> Answer | None:
-            if seconds() >= until_seconds or not self._grants.still_opens(token, profile, self._clock()):
+            now = self._clock()
+            grant = self._tokens.table.find_again(token, profile, now)
+            if grant is None or seconds() >= until_seconds or not grant.is_allowed:
                 return None
-            credentials = self._keeper.take(profile, requester)
-            return None if credentials is None else self._render(credentials)
+            credentials = self._keeper.take(grant.session, requester)
+            if credentials is None:
+                return None
+            grant.note_use(now)
+            return self._render(credentials)
 
         return answer
 
-    def _opens(self, token: str, profile: str) -> bool:
-        return self._grants.opens(token, profile, self._clock())
+    async def _session(self, request: web.BaseRequest, grant: Grant) -> str:
+        """The session that the client may have; raises AgentRefused. A grant is for whoever has its token."""
+        return grant.session if grant.id else await self._agents.session(grant.profile, inode=_inode(request) or 0)
+
+    def _find(self, token: str, profile: str) -> Grant | None:
+        return self._tokens.table.find(token, profile, self._clock())
+
+    def _ended(self, token: str, profile: str) -> MayflyError | None:
+        cause = self._tokens.table.ended(token, profile, self._clock())
+        return ended_error(profile, cause) if cause else None
 
     def _refused(self, refused: Refused) -> Answer:
         self._on_refusal(refused.refusal.cause)
@@ -114,12 +132,15 @@ class Endpoint:
             self._refused_clients.unauthorized(refused.profile)
         return refused.refusal.answer
 
-    async def _hand_out(self, request: web.BaseRequest, profile: str, agent: str, credentials: Credentials) -> Answer:
+    async def _hand_out(self, request: web.BaseRequest, grant: Grant, agent: str, credentials: Credentials) -> Answer:
         """The answer with credentials, noted in the audit; raises ConnectionResetError if the client has gone."""
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
-        await self._audit.note(profile, agent, _inode(request))
-        self._refused_clients.served(profile)
+        grant.note_use(self._clock())
+        inode, pid = _inode(request), _connection(request).pid
+        acting_agent = self._agents.acting(inode or 0)
+        await self._audit.note(grant.profile, agent, inode, pid=pid, grant=grant, acting_agent=acting_agent)
+        self._refused_clients.served(grant.profile)
         return self._render(credentials)
 
     def _render(self, credentials: Credentials) -> Answer:
@@ -129,13 +150,13 @@ class Endpoint:
             known = self._rendered[credentials] = Answer(200, container_body(credentials))
         return known
 
-    async def _wait(self, request: web.BaseRequest, profile: str) -> Answer:
+    async def _wait(self, request: web.BaseRequest, grant: Grant) -> Answer:
         agent = request.headers.get(hdrs.USER_AGENT, "")
         self._audit.start_lookup(_inode(request))
-        work = asyncio.ensure_future(self._obtain(request, profile, agent))
+        work = asyncio.ensure_future(self._obtain(request, grant, agent))
         dialect = dialect_of(request.headers, request.version)
         try:
-            with _connection(request).awaiting(profile):
+            with _connection(request).awaiting(grant.session):
                 if dialect is Dialect.WHITE_SPACE:
                     return await self._send_white_space(request, work)
                 if dialect is Dialect.INTERIM:
@@ -144,32 +165,39 @@ class Endpoint:
         finally:
             work.cancel()
 
-    async def _obtain(self, request: web.BaseRequest, profile: str, agent: str) -> Answer:
+    async def _obtain(self, request: web.BaseRequest, grant: Grant, agent: str) -> Answer:
         """The final answer, after `cold_wait_seconds` at most. The exchange goes on beyond that."""
-        requester = Requester(_inode(request) or 0)
+        requester = _requester(request)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
-                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
+                if not grant.is_allowed:
+                    await self._tokens.allow(grant, requester)
+                    # It may have ended while a person was asked.
+                    self._checks.run(request)
+                credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
+            # While the client waited, the token may have been rotated, its grant have ended, the config have changed.
+            self._checks.run(request)
+            await self._session(request, grant)
         except TimeoutError:
-            return self._failed(profile, self._pending(profile))
+            return self._failed(grant.profile, self._pending(grant))
         except MayflyError as error:
             # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
-            return self._failed(profile, error)
-        try:
-            # The token may have been rotated while the client waited.
-            self._checks.run(request)
+            return self._failed(grant.profile, error)
         except Refused as refused:
             return self._refused(refused)
-        return await self._hand_out(request, profile, agent, credentials)
+        return await self._hand_out(request, grant, agent, credentials)
 
     def _failed(self, profile: str, error: MayflyError) -> Answer:
         """An error in the place of credentials. The person is told of it, too."""
         self._refused_clients.failed(profile, error)
         return refusal(error.http_status, error.code, error.sentence(profile))
 
-    def _pending(self, profile: str) -> MayflyError:
+    def _pending(self, grant: Grant) -> MayflyError:
         """The error for a client that has waited for `cold_wait_seconds`."""
+        if not grant.is_allowed:
+            return unanswered(grant)
+        profile = grant.profile
         try:
             asks_human = self._keeper.asks_human(profile)
         except ConfigChanged as error:
@@ -222,9 +250,13 @@ def _connection(request: web.BaseRequest) -> Connection:
 
 
 def _inode(request: web.BaseRequest) -> int | None:
-    """The inode of the client's socket."""
+    """The inode of the client's socket; None for a client of a grant's socket, whose pid is known instead."""
     peer = _connection(request).peer
-    return peer.inode if peer else None
+    return peer.inode if peer and not peer.pid else None
+
+
+def _requester(request: web.BaseRequest) -> Requester:
+    return Requester(_inode(request) or 0, _connection(request).pid)
 
 
 def _login(profile: str) -> str:

@@ -1,8 +1,8 @@
 """Which refusals of clients the person is told of: many SDKs hide the text of an answer.
 
 Told as the event `client.refused`, which becomes a notification: once for each profile and code, until a client of that
-profile has got credentials. A client with a wrong token is told of once an hour: others, with the right one, are served
-meanwhile. Nothing is told behind a locked screen.
+profile has got credentials. A client with a wrong token, or of a coding agent, is told of once an hour: others are
+served meanwhile. Nothing is told behind a locked screen.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mayfly.daemon.events import Events
-from mayfly.shared.errors import MayflyError, ScreenLocked
+from mayfly.shared.errors import AgentRefused, GrantEnded, GrantNotAllowed, MayflyError, ScreenLocked
 
+
+# Behind a locked screen nothing is told. A grant that asked has had its notification, and who ended one knows.
+_TOLD_ALREADY = (ScreenLocked, GrantNotAllowed, GrantEnded)
 
 UNAUTHORIZED = "Unauthorized"
-UNAUTHORIZED_AGAIN_AFTER = timedelta(hours=1)
+AGAIN_AFTER = timedelta(hours=1)
 
 
 class RefusedClients:
@@ -25,27 +28,33 @@ class RefusedClients:
         self._events = events
         self._clock = clock
         self._told: set[tuple[str, str]] = set()
-        self._unauthorized_at: dict[str, datetime] = {}
+        self._told_at: dict[tuple[str, str], datetime] = {}
 
     def failed(self, profile: str, error: MayflyError) -> None:
         """A client got `error` in the place of credentials."""
-        if isinstance(error, ScreenLocked) or (profile, error.code) in self._told:
+        if isinstance(error, AgentRefused):
+            self._tell_hourly(profile, error.code, error.message, error.hint)
+            return
+        if isinstance(error, _TOLD_ALREADY) or (profile, error.code) in self._told:
             return
         self._told.add((profile, error.code))
         self._tell(profile, error.code, error.message, error.hint_for(profile))
 
     def unauthorized(self, profile: str) -> None:
         """A client sent no token for `profile`, or a wrong one."""
-        now, told_at = self._clock(), self._unauthorized_at.get(profile)
-        if told_at is None or not timedelta() <= now - told_at < UNAUTHORIZED_AGAIN_AFTER:
-            self._unauthorized_at[profile] = now
-            hint = f'eval "$(mayfly env {profile})" anew where it runs'
-            self._tell(profile, UNAUTHORIZED, "its token is missing, or counts no longer", hint)
+        hint = f'eval "$(mayfly env {profile})" anew where it runs'
+        self._tell_hourly(profile, UNAUTHORIZED, "its token is missing, or counts no longer", hint)
 
     def served(self, profile: str) -> None:
         """A client got credentials: from now on a refusal is news again."""
         if self._told:
             self._told = {(name, code) for name, code in self._told if name != profile}
+
+    def _tell_hourly(self, profile: str, code: str, reason: str, hint: str) -> None:
+        now, told_at = self._clock(), self._told_at.get((profile, code))
+        if told_at is None or not timedelta() <= now - told_at < AGAIN_AFTER:
+            self._told_at[profile, code] = now
+            self._tell(profile, code, reason, hint)
 
     def _tell(self, profile: str, code: str, reason: str, hint: str) -> None:
         self._events.warning("client.refused", profile=profile, code=code, reason=reason, hint=hint)

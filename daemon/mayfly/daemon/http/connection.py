@@ -69,6 +69,7 @@ class Connection(RequestHandler):
         "is_stream",
         "peer",
         "pid",
+        "was_turned_away",
     )
 
     def __init__(self, *args: Any, peer: Peer, **kw: Any) -> None:
@@ -81,6 +82,7 @@ class Connection(RequestHandler):
         self.awaits = ""
         self._idle_since = self._loop.time()
         self.is_stream = False
+        self.was_turned_away = False
         self._open_head = OpenHead()
         self._head = b""
         self._repeat: Callable[[], Answer | None] | None = None
@@ -208,6 +210,7 @@ class Connection(RequestHandler):
 
     def turn_away(self) -> None:
         """Close now, to make room. A command that waits gets an answer first, if that can be sent without waiting."""
+        self.was_turned_away = True
         transport = self.transport
         if transport is not None:
             if self.awaits and self.is_open:

@@ -59,9 +59,13 @@ class Guest(Protocol):
 
 
 class Listener(Protocol):
-    """A server, as far as places are concerned; only the control socket `has_reserve`."""
+    """A server, as far as places are concerned; only the control socket `has_reserve`.
+
+    `most`: the connections that a grant's socket may have; None for the daemon's own.
+    """
 
     has_reserve: bool
+    most: int | None
 
     @property
     def guests(self) -> Iterable[Guest]:

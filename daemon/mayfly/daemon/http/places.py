@@ -7,6 +7,8 @@ a process that has its share of the control socket: to refuse it costs less than
 
 The control socket has a reserve. Half of it is for commands that wait for credentials, and the other half for short
 ones: clients of the endpoint can take neither, and commands that wait cannot take the half of the short ones.
+
+A listener that is opened later, as a grant's socket, has a limit of its own, and its own descriptor takes a place.
 """
 
 from __future__ import annotations
@@ -53,10 +55,15 @@ class Places:
         """Share the places with one more listener."""
         self._listeners.append(listener)
 
+    def remove(self, listener: Listener) -> None:
+        """The listener has closed, and all of its connections."""
+        self._listeners.remove(listener)
+
     def make_room(self, listener: Listener, pid: int) -> Room:
         """Make room for one more connection of `listener`, by closing another if need be; 0 is an unknown process."""
-        is_full = listener.count >= self._total - (0 if listener.has_reserve else self._reserved)
-        if not is_full and sum(each.count for each in self._listeners) < self._total:
+        taken = sum(each.count + (each.most is not None) for each in self._listeners)
+        is_full = listener.count >= self._most(listener)
+        if not is_full and taken < self._total:
             return Room.FREE
         if has_its_share(listener, pid):
             return Room.NONE
@@ -72,6 +79,10 @@ class Places:
             self._chosen_until_seconds = self._clock() + CHOSEN_SECONDS
             return Room.MADE if self._drop_chosen(crowd) else Room.LATER
         return Room.LATER if is_one_soon_late(groups) else Room.NONE
+
+    def _most(self, listener: Listener) -> int:
+        unreserved = self._total - (0 if listener.has_reserve else self._reserved)
+        return unreserved if listener.most is None else min(listener.most, unreserved)
 
     def _drop_chosen(self, crowd: list[Listener]) -> bool:
         """Close one of the connections of `crowd` that were chosen a moment ago; False if there is none any more."""

@@ -36,7 +36,7 @@ class Server(web.Server):
     """A server of `Connection`s.
 
     An `Acceptor` gives it connections. `on_fault` is called with our own faults, `on_refusal` with the cause of a
-    refusal. Some of the `places` are reserved for this server if it `has_reserve`.
+    refusal. Some of the `places` are reserved for this server if it `has_reserve`. It may have `most` of them.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class Server(web.Server):
         on_refusal: Callable[[str], None] = lambda _cause: None,
         places: Places | None = None,
         has_reserve: bool = False,
+        most: int | None = None,
     ) -> None:
         super().__init__(cast(Any, handler), handler_cancellation=True)
         self.on_fault = on_fault
         self.on_refusal = on_refusal
         self.refused_connections = RefusedConnections()
         self.has_reserve = has_reserve
+        self.most = most
         self._places = places or Places()
         self._places.add(self)
         self._expected = 0
@@ -100,6 +102,10 @@ class Server(web.Server):
         """Wait up to `timeout` seconds for the answers that are due, then close every connection."""
         await super().shutdown(timeout)
         self.refused_connections.abort()
+
+    def leave_places(self) -> None:
+        """The server has shut down, before the daemon does."""
+        self._places.remove(self)
 
     async def finish_requests(self, seconds: float) -> None:
         """Wait up to `seconds` for connected clients to send their request, including connections being accepted."""

@@ -12,6 +12,10 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.shared.wire import Request
 
 
+# Their policies are 12 kB at most each as JSON, and a request 8 MiB.
+MOST_GRANTS = 256
+
+
 class Batch(NamedTuple):
     """A request for an exchange, and the sessions that wait for the next one-time password.
 
@@ -56,18 +60,30 @@ def login_batch(
     candidates = [name for name in same if name in logins or joins(name)]
     later = code_users(ledger.config, candidates, logins)
     bases = [name for name in candidates if name not in later]
-    above = [name for name in roles if ledger.base(name) in bases and not ledger.live_source(name, now)]
+    # Of a grant's session an exchange takes no order beside a login: it is assumed from the new session, at once.
+    above = [
+        name
+        for name in roles
+        if ledger.base(name) in bases and not ledger.live_source(name, now) and not ledger.links.grant(name)
+    ]
     links = dict.fromkeys(link for role in above for link in ledger.chain(role)[1:])
     request = Request(kind="login", digest=ledger.config.digest, profiles=(*bases, *links), with_stages=True)
     return Batch(request, {name: user for name, user in later.items() if name in logins})
 
 
 def assume_batch(ledger: Ledger, roles: Collection[str], now: datetime) -> Batch:
-    """Roles on live sessions, and the roles between."""
+    """Roles on live sessions, and the roles between; of grants' sessions no more than one request holds."""
+    grants = [name for name in roles if ledger.links.grant(name)]
+    later = set(grants[MOST_GRANTS:])
+    roles = [name for name in roles if name not in later]
     sources = dict.fromkeys(source for name in roles if (source := ledger.live_source(name, now)))
     links = dict.fromkeys(link for name in roles for link in ledger.links_above_live(name, now))
-    live = {source: session for source in sources if (session := ledger[source].usable(now))}
     request = Request(
-        kind="assume", digest=ledger.config.digest, profiles=tuple(links), sessions=live, with_stages=True
+        kind="assume",
+        digest=ledger.config.digest,
+        profiles=tuple(links),
+        sessions={source: session for source in sources if (session := ledger[source].usable(now))},
+        with_stages=True,
+        grants={name: order for name in links if (order := ledger.links.order(name, now))},
     )
     return Batch(request, {})

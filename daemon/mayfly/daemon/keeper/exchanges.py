@@ -203,9 +203,12 @@ class Exchanges:
     # Recording results
 
     def _enter(self, result: Result, asked: Asked) -> None:
-        """Enter a result under the session's current name, and answer its clients."""
-        name = self._ledger.current_name(asked.config, result.profile)
-        if name is None:
+        """Enter a result under the session's current name, and answer its clients.
+
+        A grant's is entered only where the grant of that name would still be asked for by the same order.
+        """
+        name, order = self._ledger.current_name(asked.config, result.profile), asked.request.grants.get(result.profile)
+        if name is None or (order and not self._ledger.links.is_order_of(name, order)):
             return
         if self._is_about_another_config(result.outcome, asked):
             self._wanted.queue(name)
@@ -221,8 +224,10 @@ class Exchanges:
         try:
             match result.outcome:
                 case Credentials() as credentials:
+                    order = asked.request.grants.get(result.profile)
+                    result_checks.check_order(credentials, order, result.aws_at)
                     skew = result_checks.skew_seconds(result.aws_at, asked_at=asked.at, now=self._clock())
-                    return self._recorder.issued(name, credentials, skew)
+                    return self._recorder.issued(name, credentials, skew, order)
                 case MayflyError() as answered:
                     error = answered
                 case _:

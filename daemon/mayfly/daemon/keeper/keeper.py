@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import datetime
 
-from mayfly.config.lasting import check_lasting
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.common_errors import profile_changed
+from mayfly.daemon.keeper.common_errors import gone
+from mayfly.daemon.keeper.grant_session import GrantSession
+from mayfly.daemon.keeper.hand_outs import HandOuts
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.lock_guard import LockGuard
@@ -19,6 +19,7 @@ from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.profile_waits import ProfileWaits
 from mayfly.daemon.keeper.progress import status_of
 from mayfly.daemon.keeper.renewals import Asking, Renewals
+from mayfly.daemon.keeper.rounds import Rounds
 from mayfly.daemon.keeper.snapshot import pack, unpack
 from mayfly.daemon.keeper.verification import Verification
 from mayfly.daemon.keeper.wanted import PersonsRequest
@@ -29,11 +30,8 @@ from mayfly.session import LOOK_AGAIN_SECONDS
 from mayfly.session.trigger import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk, Scene
-from mayfly.shared.errors import DurationRefused, ExchangeFailed
+from mayfly.shared.errors import MayflyError
 from mayfly.shared.wire import Identity
-
-
-SHORTEST_REST_SECONDS = 0.05
 
 
 class Keeper:
@@ -54,7 +52,6 @@ class Keeper:
         self._events = events
         self._tasks = Tasks(events)
         self._presence = PresenceWatch(desk, clock=clock, tasks=self._tasks, on_look=self._obey_lock)
-        self._guard = LockGuard(self._ledger, self._presence)
         self._look_now = asyncio.Event()
         self._verification = Verification(
             self._ledger, launch=launch, clock=clock, events=events, tasks=self._tasks, on_rejected=self._on_rejected
@@ -70,9 +67,21 @@ class Keeper:
             verification=self._verification,
         )
         self._wanted = self._lanes.wanted
-        self._waits = ProfileWaits(config)
+        self._waits = ProfileWaits(self._ledger.links.origin)
         self._renewals = Renewals(
             self._ledger, self._lanes, clock=clock, events=events, presence=self._presence, tasks=self._tasks
+        )
+        self._hand_outs = HandOuts(
+            self._ledger, self._renewals, clock=clock, guard=LockGuard(self._ledger, self._presence), waits=self._waits
+        )
+        self._rounds = Rounds(
+            self._ledger,
+            self._wanted,
+            self._renewals,
+            clock=clock,
+            events=events,
+            presence=self._presence,
+            look_now=self._look_now,
         )
 
     @property
@@ -80,26 +89,41 @@ class Keeper:
         """The config in force."""
         return self._ledger.config
 
-    # For the endpoint and the control socket
+    # Grants
+
+    def admit(self, session: GrantSession) -> None:
+        """Know a grant's session: from now on its subject may stand for a profile's name in the calls below.
+
+        It is got when it is first asked for, or by the clock with `refresh` always. Raises ValueError where the profile
+        can have none, because it is no role, needs a code of its own, or has session policies.
+        """
+        self._ledger.admit(session)
+        if session.refresh == "always":
+            self._look_now.set()
+
+    def dismiss(self, subject: str, error: MayflyError) -> None:
+        """A grant has ended: drop its session, and answer those that wait for it with `error`.
+
+        Does nothing where there is no such grant.
+        """
+        self._ledger.dismiss(subject)
+        if subject in self._wanted:
+            self._wanted.answer(subject, error)
+        self._waits.dismiss(subject, error)
+
+    def grants_of(self, profile: str) -> list[str]:
+        """The subjects of the profile's grants that were admitted."""
+        return self._ledger.links.grants_of(profile)
+
+    # For the endpoint and the control socket: `profile` is a profile's name, or the subject of a grant
 
     def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
-        """Live credentials from memory, or None; starts a renewal in the background where they are due.
-
-        None also where the screen must be looked at first, or keeps them back: `obtain` does that, and says why.
-        `requester` is told to the person who is prompted.
-        """
-        name, now = self._ledger.name_of(profile), self._clock()
-        credentials = self._ledger[name].usable(now)
-        if credentials is None or not self._guard.is_open(profile):
-            return None
-        self._ledger.note_fetch(name, now)
-        self._renewals.wake(name, Asking(profile, Trigger.CLIENT, requester), now)
-        return credentials
+        """Live credentials from memory, or None, as `HandOuts.take` says."""
+        return self._hand_outs.take(profile, requester)
 
     async def peek(self, profile: str) -> Credentials | None:
-        """Live credentials, or None; starts nothing, and counts as no fetch. Raises ScreenLocked and ConfigChanged."""
-        await self._guard.look(profile)
-        return self._usable(profile)
+        """Live credentials, or None; starts nothing. Raises what `HandOuts.peek` does."""
+        return await self._hand_outs.peek(profile)
 
     async def obtain(
         self,
@@ -110,64 +134,21 @@ class Keeper:
         through_lock: bool = False,
         min_life_seconds: float = 0,
     ) -> Credentials:
-        """Wait for new credentials; raises the MayflyError that stands in the way.
+        """Wait for credentials that are enough; raises the MayflyError that stands in the way, as `HandOuts.obtain`.
 
-        A client also gets old credentials, as long as they are live. `through_lock`: a person may be prompted through a
-        locked screen, until this call ends. `min_life_seconds`: credentials that live so long are enough for a person,
-        too, and others are not enough for a client. Cancelling the call ends the wait, not the renewal.
+        `through_lock`: a person may be prompted through a locked screen, until this call ends. `min_life_seconds`: how
+        long the credentials must live.
         """
         person = PersonsRequest(through_lock=through_lock) if trigger is Trigger.PERSON else None
-        asking = Asking(profile, trigger, requester, person, min_life_seconds)
-        check_lasting(self.config, profile, min_life_seconds)
-        if trigger is Trigger.CLIENT:
-            await self._guard.look(profile)
-        if known := self._at_hand(asking):
-            return known
-        try:
-            await self._renewed(asking)
-        finally:
-            if person:
-                person.end()
-        if trigger is Trigger.CLIENT:
-            await self._guard.look(profile)
-        credentials = self._usable(profile)
-        if credentials is None:
-            raise ExchangeFailed("the credentials ended before they could be handed out", hint="ask again")
-        if not self._lasts(asking):
-            left = self._ledger[self._ledger.name_of(profile)].left_seconds(self._clock())
-            raise DurationRefused(f"AWS gave {profile} {left:.0f} seconds, and {min_life_seconds:.0f} are needed")
-        if trigger is Trigger.CLIENT:
-            self._ledger.note_fetch(self._ledger.name_of(profile), self._clock())
-        return credentials
-
-    def _at_hand(self, asking: Asking) -> Credentials | None:
-        """Live credentials that are enough. A person gets new ones, unless a shortest life is given."""
-        is_client = asking.trigger is Trigger.CLIENT
-        if asking.profile not in self.config.profiles or not (is_client or asking.min_life_seconds):
-            return None
-        if not self._lasts(asking):
-            return None
-        return self.take(asking.profile, asking.requester) if is_client else self._usable(asking.profile)
-
-    def _lasts(self, asking: Asking) -> bool:
-        """True if the profile's credentials are live, for as long as they are needed."""
-        session = self._ledger[self._ledger.name_of(asking.profile)]
-        return session.lasts(asking.min_life_seconds, self._clock())
-
-    async def _renewed(self, asking: Asking) -> None:
-        """Wait for the renewal; raises the MayflyError that stands in the way."""
-        started = await self._waits.result(self._renewals.start(asking), asking.profile)
-        error = await self._waits.result(started.answer, asking.profile, started.origin)
-        if error and (asking.trigger is Trigger.PERSON or not self._usable(asking.profile) or not self._lasts(asking)):
-            raise error
+        return await self._hand_outs.obtain(Asking(profile, trigger, requester, person, min_life_seconds))
 
     def asks_human(self, profile: str) -> bool:
         """True if a renewal for the profile would need a person's approval now.
 
         Raises ConfigChanged where a reload has taken the profile out.
         """
-        if profile not in self.config.profiles:
-            raise profile_changed(profile)
+        if profile not in self._ledger.links:
+            raise gone(profile)
         return self._ledger.policy(self._ledger.name_of(profile), self._clock()).asks_human
 
     async def identify(self, profile: str) -> Identity:
@@ -180,7 +161,7 @@ class Keeper:
 
         Does nothing where a reload has taken the profile out of the config.
         """
-        if profile in self.config.profiles:
+        if profile in self._ledger.links:
             self._verification.suspect(self._ledger.name_of(profile), is_refused=False)
 
     async def _on_rejected(self) -> None:
@@ -189,14 +170,15 @@ class Keeper:
 
     def age_seconds(self, profile: str) -> float:
         """The age of the profile's session in seconds; 0 if there is none."""
-        if profile not in self.config.profiles:
+        if profile not in self._ledger.links:
             return 0
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
         return (self._clock() - issued_at).total_seconds() if issued_at else 0
 
     def forget(self, profiles: Iterable[str]) -> None:
-        """Drop credentials from memory; the clock gets no new ones before somebody asks."""
-        for name in {self._ledger.name_of(profile) for profile in profiles}:
+        """Drop credentials from memory, and their grants' too; the clock gets no new ones before somebody asks."""
+        names = {self._ledger.name_of(profile): profile for profile in profiles}
+        for name in (*names, *(used for profile in names.values() for used in self._ledger.used_grants_of(profile))):
             self._ledger[name] = self._ledger[name].forgot()
             self._events.info("session.forgotten", profile=name, cause="person")
 
@@ -211,11 +193,14 @@ class Keeper:
         return {profile: end for profile, end in ends.items() if end}
 
     def adopt(self, config: Config) -> None:
-        """Take over a changed config; the sessions of unchanged profiles go on."""
+        """Take over a changed config; the sessions of unchanged profiles go on, and those of their grants.
+
+        Grants of profiles that were changed or taken out are dismissed.
+        """
         before = self._ledger.config
         self._ledger.adopt(config)
         self._lanes.adopt(before)
-        self._waits.adopt(config)
+        self._waits.follow_reload()
         self._look_now.set()
 
     # The process's beginning and end
@@ -226,6 +211,8 @@ class Keeper:
 
     def restore(self, kept: bytes) -> None:
         """Take over an earlier process's `snapshot`, as far as it still holds; b"" where there is none.
+
+        Grants are admitted before.
 
         Only systemd keeps a snapshot, and a stop or a reboot empties its store. So where nothing is kept for a profile,
         a person may have refused a prompt of an earlier process: the clock raises none before somebody has asked.
@@ -249,52 +236,16 @@ class Keeper:
     # For the clock
 
     async def run(self, on_look: Callable[[], None] = lambda: None, tick_seconds: float = LOOK_AGAIN_SECONDS) -> None:
-        """Look after the sessions until cancelled, at least every `tick_seconds`; calls `on_look` after each look.
-
-        It never waits until an instant, so a suspend or a stepped clock needs no special case.
-        """
+        """Look after the sessions until cancelled, at least every `tick_seconds`; calls `on_look` after each look."""
         try:
-            while True:
-                await self.look()
-                on_look()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(tick_seconds, self._rest_seconds())):
-                        await self._look_now.wait()
-                        # Each of many results sets the event: one look at all sessions serves those that come together.
-                        await asyncio.sleep(SHORTEST_REST_SECONDS)
-                self._look_now.clear()
+            await self._rounds.run(on_look, tick_seconds)
         finally:
             await self._lanes.close()
 
     async def look(self) -> None:
         """Ask the core, for every session, whether the clock starts a renewal or a warning is due."""
-        ledger, now = self._ledger, self._clock()
-        if any(ledger[name].needs_presence(ledger.policy(name, now), now) for name in ledger.names):
-            await self._presence.see()
-            now = self._clock()
-        for name in self._ledger.names:
-            self._renewals.want(name, Trigger.CLOCK, now)
-            self._warn_of_end(name, now)
+        await self._rounds.look()
 
     def _obey_lock(self, scene: Scene) -> None:
         for name in self._ledger.obey_lock(scene, self._clock()):
             self._events.info("session.forgotten", profile=name, cause="lock")
-
-    def _warn_of_end(self, name: str, now: datetime) -> None:
-        """Announce that credentials in use are about to expire."""
-        seconds = self._ledger[name].warning_seconds(self._ledger.policy(name, now), now)
-        if seconds is not None:
-            self._ledger[name] = self._ledger[name].warned(seconds)
-            left = round(self._ledger[name].left_seconds(now))
-            self._events.warning("session.ending", profile=name, left_seconds=left)
-
-    def _rest_seconds(self) -> float:
-        now, ledger = self._clock(), self._ledger
-        rests = (ledger[name].look_again_seconds(ledger.policy(name, now), now) for name in ledger.names)
-        return max(SHORTEST_REST_SECONDS, min(rests, default=LOOK_AGAIN_SECONDS))
-
-    def _usable(self, profile: str) -> Credentials | None:
-        """Live credentials for the profile; raises ConfigChanged where a reload has taken the profile out."""
-        if profile not in self.config.profiles:
-            raise profile_changed(profile)
-        return self._ledger[self._ledger.name_of(profile)].usable(self._clock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.session import screen_lock
+from mayfly.shared import grant
 from mayfly.shared.errors import ScreenLocked
 
 
@@ -17,19 +18,15 @@ class LockGuard:
 
     def is_open(self, profile: str) -> bool:
         """True if the profile's credentials may be handed out without another look at the screen."""
-        on_lock = self._on_lock(profile)
+        on_lock = self._ledger.links.on_lock(profile)
         is_known = self._presence.is_fresh or not screen_lock.heeds_lock(on_lock)
         return is_known and not screen_lock.is_withheld(on_lock, self._presence.scene)
 
     async def look(self, profile: str) -> None:
         """Look at the screen if the profile heeds its lock; raises ScreenLocked."""
-        if not screen_lock.heeds_lock(self._on_lock(profile)):
+        if not screen_lock.heeds_lock(self._ledger.links.on_lock(profile)):
             return
         await self._presence.see()
-        if screen_lock.is_withheld(self._on_lock(profile), self._presence.scene):
-            raise ScreenLocked(f"the screen is locked, and on_lock withholds {profile} until it is unlocked")
-
-    def _on_lock(self, profile: str) -> str:
-        """The profile's `on_lock`. A profile that a reload has taken out hands nothing out anyway."""
-        found = self._ledger.config.profiles.get(profile)
-        return found.on_lock if found else screen_lock.KEEP
+        if screen_lock.is_withheld(self._ledger.links.on_lock(profile), self._presence.scene):
+            withheld = grant.profile_of(profile)
+            raise ScreenLocked(f"the screen is locked, and on_lock withholds {withheld} until it is unlocked")

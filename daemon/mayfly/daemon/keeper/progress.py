@@ -63,10 +63,10 @@ def stage_of(ledger: Ledger, wanted: WantedSessions, name: str, now: datetime) -
 
 
 def profiles_that_wait(ledger: Ledger, wanted: WantedSessions, names: Iterable[str]) -> list[str]:
-    """The profiles that wait for one of these sessions: theirs, or the one below theirs."""
+    """The profiles that wait for one of these sessions: theirs, or the one below theirs. Grants by their subjects."""
     sessions = set(names)
     waiting = []
-    for profile in ledger.config.profiles:
+    for profile in (*ledger.config.profiles, *filter(ledger.links.grant, wanted.names)):
         name = ledger.name_of(profile)
         is_below = name in wanted and wanted.progress_of(name) is None and ledger.base(name) in sessions
         if name in sessions or is_below:

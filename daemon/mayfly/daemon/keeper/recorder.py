@@ -9,11 +9,14 @@ from datetime import datetime
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import result_checks
+from mayfly.daemon.keeper.common_errors import gone, grant_ended
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.session import MAX_JITTER_SECONDS, screen_lock
+from mayfly.shared import grant
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ExchangeFailed, MayflyError, ScreenLocked
+from mayfly.shared.grant import GrantOrder
 
 
 class Recorder:
@@ -27,27 +30,25 @@ class Recorder:
         self._events = events
         self._presence = presence
 
-    def issued(self, name: str, credentials: Credentials, skew_seconds: float) -> MayflyError | None:
-        """Record new credentials. Returns the error for clients if the session was forgotten meanwhile, or by a lock.
+    def issued(
+        self, name: str, credentials: Credentials, skew_seconds: float, order: GrantOrder | None = None
+    ) -> MayflyError | None:
+        """Record new credentials; `order` is what a grant's were asked by.
 
+        Returns the error for clients if the session was forgotten meanwhile, or by a lock, or if its grant has ended.
         Raises a MayflyError if the credentials do not pass the checks.
         """
-        now, profile = self._clock(), self._ledger.config.profiles[name]
+        now, profile = self._clock(), self._ledger.links.profile(name)
+        if profile is None:
+            return gone(name)
         result_checks.check_account(credentials, profile.account_id)
-        skew_seconds = result_checks.plausible_skew(
-            skew_seconds, credentials, asked_seconds=profile.duration_seconds, now=now
-        )
+        asked_seconds = order.seconds if order else profile.duration_seconds
+        skew_seconds = result_checks.plausible_skew(skew_seconds, credentials, asked_seconds=asked_seconds, now=now)
         result_checks.check_life(credentials, skew_seconds=skew_seconds, now=now)
-        if self._ledger[name].forgotten:
-            return ExchangeFailed(f"{name} was forgotten during the renewal", hint="ask again")
-        policy, scene = self._ledger.policy(name, now), self._presence.scene
-        if screen_lock.is_dropped(policy.on_lock, scene):
-            return ScreenLocked(f"the screen was locked during the renewal, and on_lock forgets {name}")
+        if error := self._refusal(name, now):
+            return error
         session = self._ledger[name].issued(
-            credentials,
-            skew_seconds=skew_seconds,
-            jitter_seconds=0 if policy.asks_human else random.uniform(0, MAX_JITTER_SECONDS),  # noqa: S311 - no secret
-            now=now,
+            credentials, skew_seconds=skew_seconds, jitter_seconds=self._jitter_seconds(name, now), now=now
         )
         self._ledger[name] = session
         self._events.info(
@@ -58,6 +59,23 @@ class Recorder:
             skew_seconds=round(skew_seconds),
         )
         return None
+
+    def _refusal(self, name: str, now: datetime) -> MayflyError | None:
+        """The error for clients if there must be no credentials any more."""
+        profile, policy = grant.profile_of(name), self._ledger.policy(name, now)
+        if self._ledger.has_ended(name, now):
+            return grant_ended(name)
+        if self._ledger[name].forgotten:
+            return ExchangeFailed(f"{profile} was forgotten during the renewal", hint="ask again")
+        if screen_lock.is_dropped(policy.on_lock, self._presence.scene):
+            return ScreenLocked(f"the screen was locked during the renewal, and on_lock forgets {profile}")
+        return None
+
+    def _jitter_seconds(self, name: str, now: datetime) -> float:
+        """Spreads renewals that nobody is asked for. Grants' fall due together, so that one exchange serves them."""
+        if self._ledger.policy(name, now).asks_human or self._ledger.links.grant(name):
+            return 0
+        return random.uniform(0, MAX_JITTER_SECONDS)  # noqa: S311 - no secret
 
     def failed(self, name: str, error: MayflyError) -> None:
         """Record a failed attempt. A failure of the session below a role is not the role's failure.

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.keeper.common_errors import profile_changed, stopping
+from mayfly.daemon.keeper.common_errors import gone, grant_ended, stopping
 from mayfly.daemon.keeper.lanes import Lanes
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.presence import PresenceWatch
@@ -26,7 +26,7 @@ from mayfly.shared.errors import ExchangeFailed, MayflyError
 
 
 class Asking(NamedTuple):
-    """A wish for new credentials: the profile, and who asks.
+    """A wish for new credentials: the profile or the grant's subject, and who asks.
 
     `person`: the request of `mayfly login`. `min_life_seconds`: how long the credentials must live.
     """
@@ -134,6 +134,14 @@ class Renewals:
             return None
         return self._lanes.want(name)
 
+    def join_grants(self, now: datetime) -> None:
+        """A grant's session is renewed now: renew those of other grants that are due soon, by the same exchange."""
+        for name in self._ledger.names:
+            is_free = self._ledger.links.grant(name) and name not in self._wanted and self._ledger.has_source(name, now)
+            policy, scene = self._ledger.policy(name, now), self._presence.scene
+            if is_free and self._ledger[name].may_join_grants(policy, scene, now):
+                self._lanes.want(name)
+
     # Tasks
 
     async def _start(self, asking: Asking, started: asyncio.Future[Started]) -> None:
@@ -143,7 +151,7 @@ class Renewals:
             started.set_result(Started(answered(error), None))
 
     async def _started(self, asking: Asking) -> Started:
-        """Look who is present, and want the session; raises ConfigChanged where the profile is gone."""
+        """Look who is present, and want the session; raises a MayflyError where the profile or grant is gone."""
         name = self._name_of(asking.profile)
         if asking.trigger is Trigger.CLIENT:
             self._ledger.note_fetch(name, self._clock())
@@ -155,7 +163,7 @@ class Renewals:
         name = self._name_of(asking.profile)
         is_person = asking.trigger is Trigger.PERSON
         answer = self._for_person(name, asking) if is_person else self._for_client(name, asking)
-        return Started(answer, self._ledger.config.origins[asking.profile])
+        return Started(answer, self._ledger.links.origin(asking.profile))
 
     def _foresee_login(self, name: str, trigger: Trigger) -> None:
         """Have an exchange opened while the desk looks, if the screen alone can be in the way of a login."""
@@ -172,7 +180,8 @@ class Renewals:
     def _for_client(self, name: str, asking: Asking) -> Answer:
         """The answer for a client: at once if the credentials are FRESH, because another request was faster."""
         now = self._clock()
-        if self._ledger.phase(name, now) is Phase.FRESH and self._ledger[name].lasts(asking.min_life_seconds, now):
+        is_enough = self._ledger.usable(name, now) and self._ledger[name].lasts(asking.min_life_seconds, now)
+        if is_enough and self._ledger.phase(name, now) is Phase.FRESH:
             return answered(None)
         return self._want_for_client(name, asking) or self._refused(name)
 
@@ -192,23 +201,33 @@ class Renewals:
             self._waking.discard(name)
 
     def _want_for_client(self, name: str, asking: Asking) -> Answer | None:
-        """Want the session for a client. Logs a prompt under the profile that the client asked for."""
-        now, requester = self._clock(), asking.requester
+        """Want the session for a client. Announces a prompt, under the profile and the grant that it asked for."""
+        now = self._clock()
         is_prompt = self._ledger.policy(name, now).asks_human and self._ledger.base(name) not in self._wanted
         answer = self.want(name, Trigger.CLIENT, now, min_life_seconds=asking.min_life_seconds)
         if is_prompt and answer and not answer.done():
-            self._events.info("approval.wanted", profile=asking.profile, inode=requester.inode, pid=requester.pid)
+            self._announce(asking)
         return answer
 
+    def _announce(self, asking: Asking) -> None:
+        """Tell that a person is about to be prompted, and by whom."""
+        found, (inode, pid) = self._ledger.links.grant(asking.profile), asking.requester
+        if found:
+            self._events.info("approval.wanted", profile=found.profile, label=found.label, inode=inode, pid=pid)
+        else:
+            self._events.info("approval.wanted", profile=asking.profile, inode=inode, pid=pid)
+
     def _name_of(self, profile: str) -> str:
-        """The session that serves the profile now; raises ConfigChanged where a reload has taken the profile out."""
-        if profile not in self._ledger.config.profiles:
-            raise profile_changed(profile)
+        """The session that serves the profile or grant now; raises the error that says why there is none."""
+        if profile not in self._ledger.links:
+            raise gone(profile)
         return self._ledger.name_of(profile)
 
     def _refused(self, name: str) -> Answer:
         """The reason why nothing is started, as an answer."""
         now, base = self._clock(), self._ledger.base(name)
+        if self._ledger.has_ended(name, now):
+            return answered(grant_ended(name))
         for link in [name, base] if self._ledger.has_source(name, now) else [base, name]:
             error = self._ledger[link].refusal(self._ledger.policy(link, now), self._presence.scene)
             if error:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AccountMismatch, ExchangeFailed
+from mayfly.shared.grant import GrantOrder
 
 
 # The `Date` header has whole seconds, and the answer takes time to arrive: a smaller difference is no skew.
@@ -33,6 +34,15 @@ def skew_seconds(aws_at: datetime | None, *, asked_at: datetime, now: datetime) 
 def plausible_skew(skew_seconds: float, credentials: Credentials, *, asked_seconds: float, now: datetime) -> float:
     """The skew, corrected if the credentials would live longer than asked for: AWS never grants more."""
     return max(skew_seconds, (credentials.expiration - now).total_seconds() - asked_seconds - LIFE_NOISE_SECONDS)
+
+
+def check_order(credentials: Credentials, order: GrantOrder | None, aws_at: datetime | None) -> None:
+    """Raise ExchangeFailed if a grant's credentials live longer than was ordered: they are another session's."""
+    life_seconds = (credentials.expiration - aws_at).total_seconds() if aws_at else 0
+    if order and life_seconds > order.seconds + LIFE_NOISE_SECONDS:
+        raise ExchangeFailed(
+            f"the exchange brought a session of {life_seconds:.0f} seconds, and the grant's has {order.seconds}"
+        )
 
 
 def check_account(credentials: Credentials, wanted: str | None) -> None:

@@ -92,6 +92,11 @@ class RoleLane:
         return [name for name in self._wanted.names_in(State.QUEUED, Kind.ROLE) if self._is_assumable(name, now)]
 
     def _is_assumable(self, name: str, now: datetime) -> bool:
-        """True if the role has a live session below it, and no exchange is getting a role between them."""
+        """True if the role has a live session below it, and no exchange is getting a role between them.
+
+        A grant that has ended is asked for no more.
+        """
+        if self._ledger.has_ended(name, now):
+            return False
         links = self._ledger.links_above_live(name, now)
         return bool(links) and not any(self._wanted.is_in_exchange(link) for link in links[:-1])

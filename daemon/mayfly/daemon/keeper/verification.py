@@ -10,6 +10,7 @@ from mayfly.daemon.keeper.common_errors import not_started
 from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.tasks import Tasks
+from mayfly.shared import grant
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import AccessKeyUnknown, ExchangeFailed, MayflyError, SessionEnded
 from mayfly.shared.wire import Identity, Request, Result
@@ -44,7 +45,9 @@ class Verification:
 
     async def identity(self, name: str, credentials: Credentials) -> Identity:
         """The identity of the session; raises the MayflyError that came instead."""
-        request = Request(kind="verify", digest=self._ledger.config.digest, profiles=(), sessions={name: credentials})
+        # The profile tells where AWS is; its name is the only one here, so no answer can be taken for another's.
+        sessions = {grant.profile_of(name): credentials}
+        request = Request(kind="verify", digest=self._ledger.config.digest, profiles=(), sessions=sessions)
         outcomes: list[object] = [ExchangeFailed("the exchange ended without an answer")]
         try:
             async with self._launch() as exchange:

@@ -3,8 +3,9 @@
     MayflyError
     ├── OurError              Mayfly, its config, its machine
     │   ├── ConfigInvalid · ConfigChanged · OnePasswordMissing · OtpCommandFailed
-    │   ├── ApprovalPending · ScreenLocked
-    │   └── ExchangePending · ExchangeFailed
+    │   ├── ApprovalPending · ScreenLocked · AgentRefused
+    │   ├── ExchangePending · ExchangeFailed
+    │   └── GrantRefused · GrantUndelivered · GrantNotAllowed · GrantEnded · UnknownGrant
     ├── OnePasswordError      1Password, or the person in front of it
     │   ├── ApprovalDismissed · ApprovalIgnored · OnePasswordLocked · OnePasswordNotRunning · NotSignedIn
     │   ├── AccountNotFound · AccountAmbiguous · IntegrationOff · VaultNotFound · ItemNotFound · FieldNotFound
@@ -72,14 +73,20 @@ if TYPE_CHECKING:
         VaultNotFound,
     )
     from mayfly.shared.errors.ours import (
+        AgentRefused,
         ApprovalPending,
         ConfigChanged,
         ConfigInvalid,
         ExchangeFailed,
         ExchangePending,
+        GrantEnded,
+        GrantNotAllowed,
+        GrantRefused,
+        GrantUndelivered,
         OnePasswordMissing,
         OtpCommandFailed,
         ScreenLocked,
+        UnknownGrant,
     )
 
 __all__ = [
@@ -89,6 +96,7 @@ __all__ = [
     "AccountAmbiguous",
     "AccountMismatch",
     "AccountNotFound",
+    "AgentRefused",
     "ApprovalDismissed",
     "ApprovalIgnored",
     "ApprovalPending",
@@ -104,6 +112,10 @@ __all__ = [
     "ExchangeFailed",
     "ExchangePending",
     "FieldNotFound",
+    "GrantEnded",
+    "GrantNotAllowed",
+    "GrantRefused",
+    "GrantUndelivered",
     "IntegrationOff",
     "ItemAmbiguous",
     "ItemNotFound",
@@ -130,6 +142,7 @@ __all__ = [
     "SecretKeyWrong",
     "ServiceAccountRejected",
     "SessionEnded",
+    "UnknownGrant",
     "VaultNotFound",
 ]
 

@@ -50,6 +50,12 @@ class ScreenLocked(OurError, HumanMustAct):
         super().__init__(message, hint=hint, retry_after_seconds=retry_after_seconds)
 
 
+class AgentRefused(OurError, HumanMustAct):
+    """A coding agent, or a process that may be one's, asks for a profile whose `agents` keeps it away."""
+
+    default_hint = "a person can run the program with 'mayfly grant PROFILE -- COMMAND'"
+
+
 class ExchangePending(OurError, MayPass):
     """The client's patience is at its end, and nobody is asked for anything; the exchange goes on."""
 
@@ -60,3 +66,30 @@ class ExchangeFailed(OurError, MayPass):
     """The exchange broke its protocol, or died."""
 
     default_hint = "look at the daemon's log"
+
+
+class GrantRefused(OurError, SetUpWrong):
+    """The rules of grants, or the profile, allow no such grant."""
+
+
+class GrantEnded(OurError, SetUpWrong):
+    """The token is that of a grant that has ended."""
+
+    http_status = 401
+
+
+class GrantNotAllowed(OurError, HumanMustAct):
+    """The grant asks a person first, and nobody has said yes."""
+
+    default_hint = ""
+
+
+class UnknownGrant(OurError, SetUpWrong):
+    """No grant in force has that ID."""
+
+    http_status = 404
+    default_hint = "mayfly grants"
+
+
+class GrantUndelivered(OurError):
+    """The folder, the socket or the file of a grant cannot be made or written."""

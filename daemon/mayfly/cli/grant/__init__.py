@@ -1,0 +1,1 @@
+"""`mayfly grant`, and what the commands about grants share."""

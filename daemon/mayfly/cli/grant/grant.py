@@ -1,0 +1,227 @@
+"""`mayfly grant`: credentials of one profile for a program that acts for a person: narrowed, for a while, taken back.
+
+With a command it stays the parent, and the grant ends with the command. Without one it prints what a shell evaluates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from mayfly.cli import daemon_calls, environment, ports, shells, speech, target
+from mayfly.cli.aws_config import shadows
+from mayfly.cli.durations import format_duration, format_time, seconds_in
+from mayfly.cli.grant import order, variables
+from mayfly.cli.grant.granted import Granted, granted
+from mayfly.cli.parser import RawFormatter
+from mayfly.cli.target import Target
+from mayfly.cli.waited_answer import waited_answer
+from mayfly.shared import grant
+
+
+# The words after `--` are not parsed; they come as `given.command`.
+TAKES_COMMAND = True
+COMMAND_MAY_BE_MISSING = True
+
+USAGE = """\
+mayfly grant PROFILE [--for 1h] [--read-only | --view-only | --policy-arn ARN ... | --policy FILE]
+                    [--label L] [--ask] [--as endpoint|file|env|socket] [--allow-disk] [--token-file]
+                    [--shell posix|fish|pwsh|json] [--config FILE] [-- CMD ...]"""
+
+ABOUT = """\
+For coding agents, MCP servers, builds and containers. CMD gets credentials of PROFILE and of no
+other: variables and files that lead to others are taken away. The grant ends with CMD, at its
+time, or by 'mayfly revoke'. What AWS has issued to a role's grant may work for 15 minutes after
+its time, or 30 minutes after an earlier end (with --as env: until it expires). Only a policy in
+IAM ends that: 'mayfly revoke --policy' prints it.
+
+  mayfly grant admin --read-only -- claude
+  eval "$(mayfly grant admin --for 8h --view-only)"
+
+--read-only is AWS's ReadOnlyAccess, which still reads your data: objects, tables, parameters.
+--view-only (ViewOnlyAccess) lists and describes, and reads no data. --policy-arn and --policy say
+exactly what is allowed. Each of them can only narrow what the role allows.
+
+Ends as CMD ends; 127 if there is no such command, 126 if it cannot be run."""
+
+_NOT_DONE = "; nothing was granted"
+# Where a person is asked before anything is delivered, and the daemon tells no other stage.
+_ASKING = {"": "asking for your yes on the desktop, or by 'mayfly approve' ({names})"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.usage = USAGE
+    parser.epilog = ABOUT
+    parser.formatter_class = RawFormatter
+    parser.add_argument("profile", metavar="PROFILE", nargs="?", help="the profile whose credentials are granted")
+    parser.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="1h",
+        type=_seconds,
+        default=grant.USUAL_SECONDS,
+        help="how long: 15m to 12h (default: 1h)",
+    )
+    _add_narrowing(parser)
+    parser.add_argument("--label", type=_label, help="its name in lists, logs and CloudTrail (default: CMD's name)")
+    parser.add_argument("--ask", action="store_true", help="ask on the desktop, once, before the first use")
+    parser.add_argument(
+        "--as",
+        dest="delivery",
+        choices=order.DELIVERIES,
+        default=order.ENDPOINT,
+        help="how it gets the credentials (default: endpoint); file, env and socket are for sandboxes and containers",
+    )
+    parser.add_argument("--allow-disk", action="store_true", help="with --as file: even if the files are on a disk")
+    parser.add_argument("--token-file", action="store_true", help="set the token's file, not the token")
+    parser.add_argument("--shell", choices=shells.SHELLS, help="without CMD: the shell to write for (default: $SHELL)")
+
+
+def _add_narrowing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--read-only", action="store_true", help="change nothing (ReadOnlyAccess: data can be read)")
+    group.add_argument("--view-only", action="store_true", help="list and describe (ViewOnlyAccess: no data is read)")
+    group.add_argument(
+        "--policy-arn", metavar="ARN", nargs="+", action="extend", help="no more than these managed policies allow"
+    )
+    group.add_argument("--policy", metavar="FILE", help="no more than this IAM policy (JSON) allows")
+
+
+def _seconds(text: str) -> int:
+    try:
+        seconds = seconds_in(text)
+    except ValueError as reason:
+        raise argparse.ArgumentTypeError(str(reason)) from None
+    if not grant.MIN_SECONDS <= seconds <= grant.MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"a grant lasts 15m to 12h, not {text}")
+    return seconds
+
+
+def _label(text: str) -> str:
+    if not grant.is_label(text):
+        what = "a label is 1 to 32 letters, digits and . _ -, of which the first is a letter or digit"
+        raise argparse.ArgumentTypeError(f"{text[:64]!r}: {what}")
+    return text
+
+
+def run(given: argparse.Namespace) -> int:
+    """Make the grant; then run the command, or print what a shell evaluates."""
+    _find_profile(given)
+    body = order.body(given, given.profile)
+    chosen = target.find(given.config, given.profile)
+    if given.command:
+        from mayfly.cli.grant import child
+
+        child.check(given.command, os.environ)
+    ports.refuse_other_users(chosen.port)
+    made = _ask(body, given)
+    if not order.is_met(given, made.narrowing):
+        end(made.id)
+        raise speech.Stop(
+            speech.FAILED, f"the daemon did not narrow the grant{_NOT_DONE}", hints=(daemon_calls.RESTART,)
+        )
+    for text in made.warnings:
+        speech.warning(text)
+    if given.command:
+        return _run_command(given.command, chosen, made)
+    return _print(given.shell or shells.of_user(os.environ), chosen, made)
+
+
+def _find_profile(given: argparse.Namespace) -> None:
+    """PROFILE may follow the ARNs: `--policy-arn ARN ARN PROFILE`."""
+    arns = given.policy_arn or []
+    if given.profile is None and len(arns) > 1 and not arns[-1].startswith("arn:"):
+        given.profile = arns.pop()
+    if given.profile is None:
+        raise speech.Stop(speech.WRONG_USAGE, "the profile is missing", hints=("mayfly grant PROFILE -- CMD ...",))
+
+
+def _ask(body: bytes, given: argparse.Namespace) -> Granted:
+    """Have the daemon make the grant; raises Stop. Where AWS or a person is asked first, it waits."""
+    not_done = f"; {given.command[0]} was not run" if given.command else _NOT_DONE
+    call = daemon_calls.send("POST", "/grants", None, body)
+    body = waited_answer(
+        call,
+        given.profile,
+        lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS,
+        not_done=not_done,
+        other=_ASKING if given.ask and given.delivery in {order.FILE, order.ENV} else None,
+    )
+    return granted(body)
+
+
+def _run_command(command: list[str], chosen: Target, made: Granted) -> int:
+    """Run the command while the grant is held, and end the grant when it ends."""
+    from mayfly.cli.grant.child import Child
+    from mayfly.cli.grant.hold import Hold
+
+    hold = Hold(made.id)
+    is_told = False
+
+    def look() -> float | None:
+        nonlocal is_told
+        seconds = hold.look()
+        if hold.problem and not is_told:
+            is_told = True
+            speech.warning(f"{made.label} ({made.id}) gets no more credentials: {hold.problem}")
+        return seconds
+
+    try:
+        hold.take()
+        child = Child(command, variables.of_command(os.environ, _with_own_region(chosen), made))
+        ended = child.wait(look)
+    finally:
+        # The daemon logs that the command has ended, and not that somebody has revoked the grant.
+        hold.close()
+        end(made.id)
+    return ended.become()
+
+
+def end(grant_id: str) -> None:
+    """End a grant that is over in any case, and know that it has ended: its token opens nothing any more."""
+    with suppress(speech.Stop):
+        daemon_calls.replied(daemon_calls.send("DELETE", f"/grants/{grant_id}", answer_seconds=2))
+
+
+def _with_own_region(chosen: Target) -> Target:
+    """The region of the user's own [default] counts where the grant's files take the place of the user's."""
+    return chosen._replace(fallback_region=shadows.default_region(os.environ) or chosen.fallback_region)
+
+
+def _print(shell: str, chosen: Target, made: Granted) -> int:
+    if made.delivery == order.FILE:
+        chosen = _with_own_region(chosen)
+    elif not chosen.region and shadows.default_region(os.environ):
+        chosen = chosen._replace(fallback_region=None)
+    changes = variables.of_shell(os.environ, chosen, made)
+    try:
+        sys.stdout.buffer.write(os.fsencode(shells.render(shell, changes)))
+        sys.stdout.flush()
+    except OSError:
+        # Nobody has got the token, and nobody else can give it.
+        end(made.id)
+        raise
+    if made.delivery in {order.ENDPOINT, order.SOCKET}:
+        for text in shadows.find(environment.applied(os.environ, changes)):
+            speech.warning(text)
+    _say(made)
+    if sys.stdout.isatty() and shell in shells.EVAL:
+        import shlex
+
+        speech.hint("to use it: " + shells.EVAL[shell].format(shlex.join(("mayfly", *sys.argv[1:]))))
+    return speech.DONE
+
+
+def _say(made: Granted) -> None:
+    now = datetime.now(UTC).astimezone()
+    rest = format_duration((made.ends_at - now).total_seconds())
+    until = f"until {format_time(made.ends_at, now)} ({rest})"
+    speech.say(f"granted {made.profile} to {made.label}, {until}; its id is {made.id}")
+    if made.outlives_seconds and not made.credentials:  # of those the daemon has warned
+        speech.say(f"what AWS has issued by the end may work {format_duration(made.outlives_seconds)} longer")
+    speech.hint(f"to end it: mayfly revoke {made.id}   (this shell: mayfly env --off)")

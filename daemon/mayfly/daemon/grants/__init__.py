@@ -1,0 +1,22 @@
+"""Grants: the rights to fetch credentials, one for each token in force.
+
+table.py         the token check: which token opens which profile
+registry.py      the one writer: makes grants, ends them, and knows all
+order.py         a request for a grant, read from its JSON
+new_grant.py     a grant as it begins
+rules.py         what is refused, and what is warned about
+narrowing.py     what narrows a grant, checked and in words
+asking.py        grants that wait for a person's yes
+holds.py         the commands that hold grants
+sessions.py      the sessions that grants hand out: every call to the engine
+outside.py       what stands outside of this process for a grant
+grants_file.py   grants over a restart
+token_file.py    the token of a grant in a file
+delivery.py      what makes sockets and files
+"""
+
+from mayfly.daemon.grants.registry import Registry
+from mayfly.daemon.grants.table import Grant, Table
+
+
+__all__ = ["Grant", "Registry", "Table"]

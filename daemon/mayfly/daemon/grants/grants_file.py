@@ -1,0 +1,240 @@
+"""`grants.json` in the runtime folder: the grants over a restart. No secret: of a token its SHA-256.
+
+It is one JSON document, written whole by a thread. A flood of grants does not write it once each: after a write that
+took long the next one waits. A grant that is lost with a killed process opens nothing, which is the safe side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mayfly.config import strict_json
+from mayfly.daemon.events import Events
+from mayfly.daemon.grants.order import DELIVERIES
+from mayfly.daemon.grants.table import ENDPOINT, SOCKET, Ask, Grant
+from mayfly.daemon.tasks import Tasks
+from mayfly.daemon.threads import DaemonThread
+from mayfly.shared import runtime_folder
+from mayfly.shared.credentials import instant_text, parse_instant
+from mayfly.shared.files import Unreadable, read_plain_file, write_whole_file
+from mayfly.shared.grant import MAX_SECONDS, MIN_SECONDS, Narrowing, is_id, is_label, subject
+from mayfly.shared.text import failure_words
+
+
+VERSION = 1
+# 10,000 grants, each with the longest policy there is.
+MAX_BYTES = 64 * 1024 * 1024
+DISK_SECONDS = 4
+# After a write, nothing is written for so many times its own length.
+REST = 10
+# A caller waits for the disk only where that is quick: some thousand grants take longer.
+QUICK_SECONDS = 0.02
+
+
+class GrantsInvalid(Exception):
+    """The file cannot be used; the text is the rest of a sentence that begins with its path."""
+
+
+def path() -> str:
+    """Where the file is."""
+    return f"{runtime_folder.runtime_dir()}/grants.json"
+
+
+class GrantsFile:
+    """Writes the grants that `rows` returns, soon after each change."""
+
+    def __init__(self, rows: Callable[[], list[Grant]], tasks: Tasks, events: Events) -> None:
+        self._rows = rows
+        self._tasks = tasks
+        self._events = events
+        self._thread = DaemonThread()
+        self._is_dirty = False
+        self._last_seconds = 0.0
+        self._writing: asyncio.Task[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._has_told = False
+
+    def save_soon(self) -> None:
+        """The grants have changed."""
+        self._is_dirty = True
+        if self._writing is None:
+            self._writing = self._tasks.spawn(self._save())
+
+    async def saved(self) -> None:
+        """Return when the latest change is on the disk, or has failed; at once where the disk takes long."""
+        if self._is_dirty and self._last_seconds < QUICK_SECONDS:
+            written = asyncio.get_running_loop().create_future()
+            self._waiting.append(written)
+            await asyncio.wait([written], timeout=DISK_SECONDS)
+
+    async def end(self) -> None:
+        """Write the grants for the last time."""
+        await self._write()
+
+    async def _save(self) -> None:
+        try:
+            while self._is_dirty:
+                await self._write()
+                await asyncio.sleep(self._last_seconds * REST)
+        finally:
+            self._writing = None
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        began, waiting = loop.time(), self._waiting
+        self._is_dirty, self._waiting = False, []
+        try:
+            await self._thread.run(partial(write, self._rows()), DISK_SECONDS)
+            self._has_told = False
+        except (OSError, TimeoutError) as reason:
+            self._tell(reason)
+        finally:
+            self._last_seconds = loop.time() - began
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _tell(self, reason: OSError) -> None:
+        """Once, until it works again."""
+        if not self._has_told:
+            self._has_told = True
+            self._events.warning("grants.unsaved", reason=f"{path()}: {failure_words(reason)}")
+
+
+def write(rows: list[Grant]) -> None:
+    """Write the file, atomically; raises OSError. It goes where there are no grants."""
+    if rows:
+        write_whole_file(path(), b"".join(_document(rows)))
+    else:
+        Path(path()).unlink(missing_ok=True)
+
+
+def _document(rows: Iterable[Grant]) -> Iterator[bytes]:
+    """The document, a grant a line: one call for all would keep the interpreter from the loop."""
+    narrowings: dict[Narrowing, int] = {}
+    yield b'{"version":%d,"grants":[\n' % VERSION
+    for number, row in enumerate(rows):
+        place = narrowings.setdefault(row.narrowing, len(narrowings))
+        yield (b",\n" if number else b"") + json.dumps(_tree(row, place), separators=(",", ":")).encode()
+    yield b'\n],"narrowings":%b}\n' % json.dumps([list(each) for each in narrowings]).encode()
+
+
+def _tree(row: Grant, narrowing: int) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "label": row.label,
+        "profile": row.profile,
+        "origin": row.origin,
+        "own_session": row.has_own_session,
+        "token_sha256": row.digest.hex() if row.digest else None,
+        "narrowing": narrowing,
+        "words": row.words,
+        "as": row.delivery,
+        "seconds": row.seconds,
+        "ends_at": row.ends_at and instant_text(row.ends_at),
+        "ask": row.ask.value,
+        "held": row.is_held,
+        "token_file": row.has_token_file,
+        "allow_disk": row.allows_disk,
+        "uses": row.uses,
+        "last_used_by": row.last_used_by,
+        "last_used_at": row.last_used_at and instant_text(row.last_used_at),
+    }
+
+
+def read() -> list[Grant]:
+    """The grants in the file, none where there is no file; raises GrantsInvalid."""
+    try:
+        facts = os.lstat(path())
+        if stat.S_ISREG(facts.st_mode) and (facts.st_uid != os.getuid() or facts.st_mode & 0o077):
+            raise GrantsInvalid("is another user's, or open to others")
+        tree = strict_json.parse(read_plain_file(path(), MAX_BYTES, follow_link=False).decode())
+        return _grants(tree)
+    except FileNotFoundError:
+        return []
+    except OSError as reason:
+        raise GrantsInvalid(failure_words(reason)) from None
+    except Unreadable as reason:
+        raise GrantsInvalid(str(reason)) from None
+    except (ValueError, TypeError, KeyError, LookupError, AttributeError, RecursionError):
+        raise GrantsInvalid("is no list of grants") from None
+
+
+def _grants(tree: Any) -> list[Grant]:
+    """Raises ValueError, TypeError, KeyError, IndexError or AttributeError for any other document."""
+    if tree["version"] != VERSION:
+        raise ValueError("version")
+    narrowings = [Narrowing(_text_or_none(policy), tuple(map(_text, arns))) for policy, arns in tree["narrowings"]]
+    rows = [_grant(row, narrowings) for row in tree["grants"]]
+    if len({row.id for row in rows}) < len(rows):
+        raise ValueError("an id twice")
+    return rows
+
+
+def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
+    profile, grant_id, digest = _text(row["profile"]), row["id"], _digest(row["token_sha256"])
+    delivery, seconds = row["as"], _number(row["seconds"])
+    if not (is_id(grant_id) and is_label(row["label"]) and delivery in DELIVERIES):
+        raise ValueError("a name")
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS or (digest is None) == (delivery in (ENDPOINT, SOCKET)):
+        raise ValueError("a life or a token")
+    last_used_at = _text_or_none(row["last_used_at"])
+    return Grant(
+        profile=profile,
+        session=subject(profile, grant_id) if _flag(row["own_session"]) else profile,
+        id=grant_id,
+        label=row["label"],
+        digest=digest,
+        narrowing=narrowings[_number(row["narrowing"])],
+        words=_text(row["words"]),
+        delivery=delivery,
+        origin=_text(row["origin"]),
+        seconds=seconds,
+        ends_at=parse_instant(row["ends_at"]),
+        ask=Ask(row["ask"]),
+        is_held=_flag(row["held"]),
+        has_token_file=_flag(row["token_file"]),
+        allows_disk=_flag(row["allow_disk"]),
+        uses=_number(row["uses"]),
+        last_used_by=_text_or_none(row["last_used_by"]),
+        last_used_at=parse_instant(last_used_at) if last_used_at else None,
+    )
+
+
+def _digest(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    found = bytes.fromhex(_text(value))
+    if len(found) != 32:
+        raise ValueError("no SHA-256")
+    return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("no number")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("no truth value")
+    return value

@@ -1,0 +1,290 @@
+"""The one writer of grants: makes them, ends them, and keeps them over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from mayfly.config.model import Config
+from mayfly.daemon.events import Events
+from mayfly.daemon.grants import grants_file, narrowing, rules
+from mayfly.daemon.grants.asking import Asking
+from mayfly.daemon.grants.delivery import Delivery, Paths
+from mayfly.daemon.grants.grants_file import GrantsFile, GrantsInvalid
+from mayfly.daemon.grants.holds import Holds
+from mayfly.daemon.grants.new_grant import Narrowings, new_grant
+from mayfly.daemon.grants.order import Order
+from mayfly.daemon.grants.outside import Outside
+from mayfly.daemon.grants.sessions import Engine, Sessions
+from mayfly.daemon.grants.table import (
+    COMMAND_ENDED,
+    ENV,
+    EXPIRED,
+    FILE,
+    RELOAD,
+    REVOKED,
+    UNDELIVERED,
+    Ask,
+    Grant,
+    Table,
+    ended_error,
+)
+from mayfly.daemon.tasks import Tasks
+from mayfly.session.trigger import NOBODY, Requester
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.desk import Desk
+from mayfly.shared.errors import GrantRefused, MayflyError, UnknownGrant
+
+
+class Made(NamedTuple):
+    """A grant that has just been made. The token is in no other place."""
+
+    grant: Grant
+    token: str | None
+    token_path: str | None
+    paths: Paths
+    credentials: Credentials | None
+    warnings: list[str]
+
+
+class Registry:
+    """All grants, by their ID; `table` has the tokens in force."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        desk: Desk,
+        events: Events,
+        tasks: Tasks,
+        *,
+        clock: Callable[[], datetime],
+        delivery: Delivery | None = None,
+    ) -> None:
+        self.table = Table()
+        self._sessions = Sessions(engine)
+        self._desk = desk
+        self._events = events
+        self._tasks = tasks
+        self._clock = clock
+        self._grants: dict[str, Grant] = {}
+        # Those that are about to be made: nobody has their token yet.
+        self._preparing: set[Grant] = set()
+        self._file = GrantsFile(self._lasting, tasks, events)
+        self._outside = Outside(delivery, self._sessions, tasks)
+        self._asking = Asking(desk, events, tasks, on_change=self._file.save_soon)
+        self.holds = Holds(self._lost)
+        self._narrowings = Narrowings()
+        self._next_end_at: datetime | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of grants."""
+        return len(self._grants)
+
+    def all(self) -> list[Grant]:
+        """Every grant in force, the oldest first."""
+        now = self._clock()
+        return [grant for grant in self._grants.values() if grant.is_in_force(now)]
+
+    def named(self, grant_id: str) -> Grant:
+        """The grant with this ID; raises UnknownGrant."""
+        found = self._grants.get(grant_id)
+        if found is None or not found.is_in_force(self._clock()):
+            raise UnknownGrant("there is no such grant: it may have ended")
+        return found
+
+    def _lasting(self) -> list[Grant]:
+        return [grant for grant in self._grants.values() if grant not in self._preparing]
+
+    # Made
+
+    async def create(self, order: Order, pid: int = 0) -> Made:
+        """Make a grant for the process `pid`. Raises GrantRefused, or what stands in the way of its first session.
+
+        A grant that is not made leaves nothing behind.
+        """
+        if order.asks and not await self._desk.can_ask():
+            raise GrantRefused(
+                "this desktop can show no question (no notify-send, zenity or kdialog), so a grant cannot ask",
+                hint="leave --ask out",
+            )
+        config = self._sessions.config
+        if order.profile not in config.profiles:
+            raise GrantRefused(f"there is no profile {order.profile[:64]} in {config.source}")
+        rules.check(order, config)
+        self._check_room(order)
+        token = secrets.token_urlsafe(32) if order.delivery not in (FILE, ENV) else None
+        grant = new_grant(order, config, token, self._grants, self._clock())
+        self._preparing.add(grant)
+        self._take_up(grant)
+        try:
+            made = await self._prepared(grant, token, pid)
+        except BaseException:
+            await self._undo(grant)
+            raise
+        finally:
+            self._preparing.discard(grant)
+        self._put_in_force(grant, pid)
+        return made._replace(warnings=rules.warnings(order, config))
+
+    async def _prepared(self, grant: Grant, token: str | None, pid: int) -> Made:
+        credentials = await self._first_credentials(grant, pid)
+        paths = await self._outside.open(grant, credentials)
+        token_path = await self._outside.write_token(grant, token)
+        if grant.id not in self._grants:
+            raise GrantRefused("the grant ended before it was made: its profile was changed", hint="make it anew")
+        return Made(grant, token, token_path, paths, credentials, [])
+
+    def _check_room(self, order: Order) -> None:
+        self.look()
+        if len(self._grants) >= rules.MAX_GRANTS:
+            raise GrantRefused(f"there are {rules.MAX_GRANTS} grants, which is the most", hint="mayfly grants")
+        self._outside.check_room(order, self._grants.values())
+
+    def _take_up(self, grant: Grant) -> None:
+        """The grant counts, and has a session. Its token opens nothing yet."""
+        # Thousands of grants may be equal in this.
+        grant.narrowing = self._narrowings.shared(grant.narrowing)
+        grant.origin = self._sessions.config.origins[grant.profile]
+        self._grants[grant.id] = grant
+        self._sessions.admit(grant)
+        if grant.ends_at and (self._next_end_at is None or grant.ends_at < self._next_end_at):
+            self._next_end_at = grant.ends_at
+
+    def _put_in_force(self, grant: Grant, pid: int) -> None:
+        self.table.add(grant)
+        if grant.is_held:
+            self.holds.expect(grant.id)
+        self._file.save_soon()
+        self._events.info(
+            "grant.made",
+            grant=grant.id,
+            label=grant.label,
+            profile=grant.profile,
+            narrowing=grant.words or None,
+            delivery=grant.delivery,
+            lasts_seconds=grant.seconds,
+            asks=grant.ask is not Ask.NONE,
+            pid=pid,
+        )
+
+    async def _first_credentials(self, grant: Grant, pid: int) -> Credentials | None:
+        """Those that must be there before the grant is: what cannot ask later, and where AWS may refuse."""
+        is_given_now = grant.delivery in (FILE, ENV)
+        if is_given_now:
+            await self._asking.allow(grant, Requester(pid=pid))
+        if is_given_now or (grant.is_held and narrowing.is_narrowed(grant.narrowing)):
+            found = await self._sessions.first(grant, pid)
+            return found if is_given_now else None
+        return None
+
+    async def _undo(self, grant: Grant) -> None:
+        if self._grants.pop(grant.id, None) is not None:
+            self._sessions.dismiss(grant, ended_error(grant.profile, REVOKED))
+        await asyncio.shield(self._tasks.start(self._outside.remove(grant)))
+
+    # Used
+
+    async def allow(self, grant: Grant, requester: Requester = NOBODY) -> None:
+        """Return if a client of the grant may have credentials, perhaps after a question; raises GrantNotAllowed."""
+        await self._asking.allow(grant, requester)
+
+    def say(self, grant: Grant, *, is_allowed: bool) -> None:
+        """A person has decided on a grant that asks. Raises GrantNotAllowed for a yes after a no."""
+        if grant.ask is Ask.NONE:
+            raise GrantRefused(f"{grant.id} ({grant.label}) asks nobody", hint=f"mayfly revoke {grant.id}")
+        self._asking.say(grant, is_allowed=is_allowed)
+
+    # Held
+
+    def hold(self, grant: Grant) -> asyncio.Future[str]:
+        """A command holds the grant. The future has why it ended, or "" when the daemon stops."""
+        if not grant.is_held:
+            grant.is_held = True
+            self._file.save_soon()
+        return self.holds.take(grant.id)
+
+    def leave(self, grant: Grant, ended: asyncio.Future[str], *, may_return: bool) -> None:
+        """A command holds the grant no more. If it `may_return` the grant waits for it, else it ends."""
+        if self.holds.leave(grant.id, ended):
+            if may_return:
+                self.holds.expect(grant.id)
+            else:
+                self.end(grant, COMMAND_ENDED)
+
+    def _lost(self, grant_id: str) -> None:
+        grant = self._grants.get(grant_id)
+        if grant and not self.holds.is_held(grant_id):
+            self.end(grant, COMMAND_ENDED)
+
+    # Ended
+
+    async def revoke(self, grant: Grant) -> datetime | None:
+        """End the grant. Returns until when the credentials live that it has handed out, None if there are none."""
+        self.table.remove(grant, REVOKED)
+        until = await self._sessions.handed_out_until(grant)
+        self.end(grant, REVOKED)
+        await self._file.saved()
+        return until
+
+    def end(self, grant: Grant, cause: str) -> None:
+        """End the grant, unless it has ended: its token opens nothing any more. `cause` is one of ENDINGS."""
+        self.table.remove(grant, cause)
+        if self._grants.pop(grant.id, None) is None:
+            return
+        self._sessions.dismiss(grant, ended_error(grant.profile, cause))
+        self._asking.withdraw(grant)
+        self.holds.end(grant.id, cause)
+        self._events.info("grant.ended", grant=grant.id, label=grant.label, profile=grant.profile, cause=cause)
+        self._file.save_soon()
+        self._outside.remove_soon(grant)
+
+    def look(self) -> None:
+        """End the grants whose time is over. They open nothing in any case: the table looks at the clock, too."""
+        now = self._clock()
+        if self._next_end_at and now >= self._next_end_at:
+            for grant in [grant for grant in self._grants.values() if not grant.is_in_force(now)]:
+                self.end(grant, EXPIRED)
+            self._next_end_at = min((grant.ends_at for grant in self._grants.values() if grant.ends_at), default=None)
+        self._outside.renew_soon()
+
+    def adopt(self, config: Config) -> None:
+        """A changed config comes into force: end the grants of profiles that changed, or went."""
+        for grant in list(self._grants.values()):
+            if config.origins.get(grant.profile) != grant.origin:
+                self.end(grant, RELOAD)
+
+    # The process's beginning and end
+
+    def restore(self) -> None:
+        """Take up the grants of an earlier process, as far as they are still in force. Changes nothing on the disk."""
+        try:
+            found = grants_file.read()
+        except GrantsInvalid as reason:
+            self._events.warning("grants.ignored", reason=f"{grants_file.path()}: {reason}")
+            return
+        now, origins = self._clock(), self._sessions.config.origins
+        for grant in found[: rules.MAX_GRANTS]:
+            if grant.is_in_force(now) and origins.get(grant.profile) == grant.origin:
+                self._take_up(grant)
+                self.table.add(grant)
+
+    async def start(self) -> None:
+        """This process is the one that serves: from now on it writes. Commands have a while to hold their grants."""
+        self._outside.sweep_soon(self._grants)
+        for grant in self.all():
+            if grant.is_held:
+                self.holds.expect(grant.id)
+            try:
+                await self._outside.open(grant)
+            except MayflyError:
+                self.end(grant, UNDELIVERED)
+        self._file.save_soon()
+
+    async def stop(self) -> None:
+        """Write the grants for the last time. Their holders have been told by `holds.stop`."""
+        await self._file.end()

@@ -1,0 +1,101 @@
+"""The sessions that grants hand out: every call of grants to the engine."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Protocol
+
+from mayfly.config.model import Config
+from mayfly.daemon.grants import narrowing
+from mayfly.daemon.grants.table import ENV, FILE, Grant
+from mayfly.daemon.keeper.grant_session import GrantSession
+from mayfly.session.trigger import Requester, Trigger
+from mayfly.shared.credentials import Credentials
+from mayfly.shared.errors import GrantRefused, MayflyError
+
+
+# A file cannot ask for new credentials, and what is in an environment is never renewed.
+_REFRESH = {FILE: "always", ENV: "on-demand"}
+# The one session of a grant as env may end so much before the grant: what the call to AWS took.
+SPARE_SECONDS = 60
+
+
+class Engine(Protocol):
+    """The keeper, as far as grants need it. A session's name is a profile's, or a `grant.subject`."""
+
+    @property
+    def config(self) -> Config:
+        """The config in force."""
+
+    def admit(self, session: GrantSession) -> None:
+        """Know the session of a grant from now on."""
+
+    def dismiss(self, subject: str, error: MayflyError) -> None:
+        """Drop the session of a grant; its waiting clients get `error`."""
+
+    def take(self, profile: str, requester: Requester = ...) -> Credentials | None:
+        """Live credentials from memory, or None."""
+
+    async def peek(self, profile: str) -> Credentials | None:
+        """Live credentials, or None; counts as no use."""
+
+    async def obtain(
+        self, profile: str, trigger: Trigger, requester: Requester = ..., *, min_life_seconds: float = 0
+    ) -> Credentials:
+        """Wait for credentials; raises the MayflyError that stands in the way."""
+
+
+class Sessions:
+    """A grant's own session, or the profile's."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def config(self) -> Config:
+        """The config in force."""
+        return self._engine.config
+
+    def admit(self, grant: Grant) -> None:
+        """The grant is made, or taken up again."""
+        if not grant.has_own_session or grant.ends_at is None:
+            return
+        session = GrantSession(
+            profile=grant.profile,
+            grant_id=grant.id,
+            label=grant.label,
+            narrowing=narrowing.ending(grant.narrowing, grant.ends_at),
+            ends_at=grant.ends_at,
+            refresh=_REFRESH.get(grant.delivery, "while-used"),
+        )
+        self._engine.admit(session)
+
+    def dismiss(self, grant: Grant, error: MayflyError) -> None:
+        """The grant has ended: its waiting clients get `error`. A profile's own session goes on."""
+        if grant.has_own_session:
+            self._engine.dismiss(grant.session, error)
+
+    def take(self, grant: Grant) -> Credentials | None:
+        """Live credentials from memory, or None; counts as a use."""
+        return self._engine.take(grant.session)
+
+    async def first(self, grant: Grant, pid: int) -> Credentials:
+        """The grant's first credentials; raises the MayflyError that stands in the way, such as AWS's refusal."""
+        is_whole = grant.delivery == ENV
+        # The engine gives a grant's own session the right life by itself.
+        least = grant.seconds if is_whole and not grant.has_own_session else 0
+        found = await self._engine.obtain(grant.session, Trigger.CLIENT, Requester(pid=pid), min_life_seconds=least)
+        if is_whole and grant.ends_at and (grant.ends_at - found.expiration).total_seconds() > SPARE_SECONDS:
+            raise GrantRefused(f"AWS gave {grant.profile} less time than the grant has", hint="grant it for less")
+        return found
+
+    async def handed_out_until(self, grant: Grant) -> datetime | None:
+        """Until when the credentials live that the grant has handed out; None if it has handed out none."""
+        if not grant.uses and grant.delivery not in (FILE, ENV):
+            return None
+        # Behind a locked screen some profiles tell nothing.
+        with suppress(MayflyError):
+            if found := await self._engine.peek(grant.session):
+                return found.expiration
+        return None

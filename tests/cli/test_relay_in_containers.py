@@ -1,0 +1,132 @@
+"""`mayfly relay` in a real container, and SDKs in others that share its network: they see nothing of this machine's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+from asyncio.subprocess import Process
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from support import containers
+from support.containers import PORT, Containers, sidecar
+from support.relays import forwarding
+from support.world import SEED_TOML, World
+
+
+# Podman, for which these images are this machine's own programs, and which gives the relay no network but lo.
+PODMAN = """
+import json, os, sys
+podman, image = json.loads(os.environ["STAND_IN"])
+words = sys.argv[1:]
+cut = next((at for at, word in enumerate(words) if word in {"python:3-alpine", "example/app"}), None)
+if cut:
+    alone = ["--network=none"] if "-d" in words else []
+    words = [words[0], *alone, *words[1:cut], *image, *words[cut + 1 :]]
+os.execvp(podman[0], [*podman, *words])
+"""
+# For each line that it reads, an SDK that has just started finds credentials.
+CLIENT = """
+import os, sys, boto3
+print(os.getuid(), os.listdir("/sys/class/net"), flush=True)
+for _ in sys.stdin:
+    print(boto3.Session().get_credentials().get_frozen_credentials().access_key, flush=True)
+"""
+
+
+@pytest.fixture(name="engine")
+def _engine(open_folder: Path) -> Containers:
+    reason = containers.missing()
+    if reason and not os.environ.get("MAYFLY_REQUIRE_ALL_TESTS"):
+        pytest.skip(reason)
+    assert "" == reason
+    return Containers(open_folder)
+
+
+class Client:
+    """A program in a container."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+
+    def ask(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(b"\n")
+
+    async def answer(self) -> str:
+        assert self.process.stdout
+        line = await self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr
+            raise AssertionError((await self.process.stderr.read()).decode())
+        return line.decode().rstrip("\n")
+
+
+@pytest.mark.slow
+async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Containers, open_folder: Path) -> None:
+    """Cold, with a human of some seconds; warm; and while the daemon restarts, with a socket that is made anew."""
+    # Nobody waits for the next one-time password: what is tried here is the way, not the login.
+    world.write_toml(
+        "".join(line for line in SEED_TOML.splitlines(keepends=True) if "totp" not in line and "mfa" not in line)
+    )
+    world.vault.update(prompt={"answer": "ignore"})
+    folder = open_folder / "grant"
+    folder.mkdir(mode=0o711)
+    async with asyncio.timeout(120), sidecar(engine, folder) as (name, relay), AsyncExitStack() as stack:
+        async with world.serve() as served, forwarding(folder / "s", world.port):
+            env = {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{PORT}/credentials/nsrc",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
+            }
+            program = (sys.executable, "-c", CLIENT)
+            running = engine.running(*program, network=f"container:{name}", paths=containers.python(), env=env)
+            client = Client((await stack.enter_async_context(running))[1])
+            assert f"{containers.USER} ['lo']" == await client.answer()
+            client.ask()
+            await served.event("approval.wanted")
+            await asyncio.sleep(3)  # longer than boto3 waits for a byte
+            world.vault.update(prompt={"answer": "approve"})
+            cold = await client.answer()
+            client.ask()
+            warm = await client.answer()
+            assert [(await world.get()).json["AccessKeyId"]] * 2 == [cold, warm]
+        client.ask()
+        await asyncio.sleep(1)
+        async with world.serve(), forwarding(folder / "s", world.port):
+            assert await client.answer() == (await world.get()).json["AccessKeyId"] != cold
+        await stack.aclose()
+        relay.terminate()
+
+        assert 0 == await relay.wait()
+
+
+@pytest.mark.slow
+async def test_the_recipe_for_podman_runs(world: World, engine: Containers, open_folder: Path) -> None:
+    """Pasted as it is printed, in the place of a grant and of an image what this machine has: it gets credentials."""
+    programs = {"podman": PODMAN, "mayfly": 'import os, sys; os.execvp("sh", sys.argv[sys.argv.index("sh") :])'}
+    for name, text in programs.items():
+        (open_folder / name).write_text(f"#!{sys.executable} -IS\n{text}")
+        (open_folder / name).chmod(0o755)
+    folder = open_folder / "grant"
+    folder.mkdir(mode=0o711)
+    client = (sys.executable, "-c", CLIENT)
+    text = (await world.run("recipe", "podman", "nsrc", "--", "example/app", *client)).out
+    text = text.replace("run --rm --net", "run --rm -i --net")  # the client reads
+    async with world.serve(), forwarding(folder / "s", world.port):
+        key = (await world.get()).json["AccessKeyId"]
+        env = os.environ | {
+            "PATH": f"{open_folder}:{os.environ['PATH']}",
+            "STAND_IN": json.dumps([containers.PODMAN, engine.image(*containers.python())]),
+            # What the grant sets.
+            "MAYFLY_GRANT": containers.Containers.new_name(),
+            "MAYFLY_SOCKET": str(folder / "s"),
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(world.run_dir / "tokens/nsrc"),
+        }
+        ended = await world.run_program("sh", "-c", text, env=env, stdin=b"\n")
+
+    assert (0, f"0 ['lo']\n{key}\n", "") == (ended.code, ended.out, ended.err)

@@ -1,0 +1,41 @@
+"""Processes with marked and unmarked environments, below one another, and below none of this test's own ancestors."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+PATIENCE_SECONDS = 30
+
+
+def orphaned(*argv: str) -> tuple[str, ...]:
+    """A command that runs `argv` as a child of nobody: the tests' own ancestors may work for an agent.
+
+    Its output ends with it; its exit code is lost.
+    """
+    return ("setsid", "--fork", *argv)
+
+
+@asynccontextmanager
+async def family(*generations: str, last: str = "exec cat", lines: int = 0) -> AsyncIterator[list[int]]:
+    """The pids of processes, each the child of the one before, for as long as the block lasts.
+
+    A generation is what `env` is given for it: variables, or -i. The youngest runs the shell's line `last`,
+    which may print pids up to so many `lines`.
+    """
+    script = f"echo $$; {last}"
+    for words in reversed(generations):
+        script = f"echo $$; env {words} sh -c {shlex.quote(script)}; :"
+    script = script.removeprefix("echo $$; ").removesuffix("; :")
+    process = await asyncio.create_subprocess_exec(*orphaned("sh", "-c", f"exec {script}"), stdin=PIPE, stdout=PIPE)
+    assert process.stdout
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield [int(await process.stdout.readline()) for _ in range(lines or len(generations))]
+    finally:
+        await process.communicate(b"")

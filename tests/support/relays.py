@@ -1,0 +1,115 @@
+"""A relay as a process of its own, started as containers start it: the one file, by a Python without our libraries."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+
+from mayfly.cli import relay
+
+from .world import PATIENCE_SECONDS
+
+
+FILE = Path(relay.__file__)
+
+
+class Relay:
+    """A relay that listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process, host: str, port: int) -> None:
+        self.process = process
+        self.host = host
+        self.port = port
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A client's connection; it is closed with the relay, if not before."""
+        reader, writer = await asyncio.open_connection(self.host, self.port)
+        self._writers.append(writer)
+        return reader, writer
+
+    async def hang_up(self) -> None:
+        for writer in self._writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def said(self) -> str:
+        """Its next line on standard error."""
+        assert self.process.stderr
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return (await self.process.stderr.readline()).decode().rstrip("\n")
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """Send it the signal; its exit code."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.process.wait()
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+@asynccontextmanager
+async def relaying(to: str, listen: str = "127.0.0.1:0", python: str = sys.executable) -> AsyncIterator[Relay]:
+    """A relay to `to`, until the block ends; what it keeps back for `PATIENCE_SECONDS` fails the test."""
+    process = await asyncio.create_subprocess_exec(
+        *(python, "-I", "-S", str(FILE), "--listen", listen, "--to", to),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            running = await _started(process, to)
+            yield running
+            await running.hang_up()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _started(process: asyncio.subprocess.Process, to: str) -> Relay:
+    assert process.stdout
+    address = (await process.stdout.readline()).decode()
+    found = re.fullmatch(r"\[?([^\]]+?)\]?:(\d+)\n", address)
+    assert found, address
+    running = Relay(process, found[1], int(found[2]))
+    assert f"mayfly: relaying {address.strip()} to {to}" == await running.said()
+    return running
+
+
+@asynccontextmanager
+async def forwarding(path: Path, port: int) -> AsyncIterator[None]:
+    """A Unix socket that every user may connect to, and that leads to 127.0.0.1:`port`."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(OSError):
+            there, to = await asyncio.open_connection("127.0.0.1", port)
+            with closing(to):
+                await asyncio.wait(
+                    [asyncio.ensure_future(_copy(reader, to)), asyncio.ensure_future(_copy(there, writer))],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+
+    server = await asyncio.start_unix_server(handle, path)
+    path.chmod(0o666)  # noqa: ASYNC240 - does not block
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink()  # noqa: ASYNC240 - does not block
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)
+        await writer.drain()
