@@ -53,13 +53,13 @@ async def test_a_bad_config_keeps_nobody_waiting(manager: UserManager) -> None:
     assert "not serving: " in shown
     assert ((400, "ConfigInvalid"), (503, "NotServing")) == (client, health)
     assert (2, "mayfly: error: ") == (status.code, status.err[:15])
-    # The sessions that systemd holds outlive the stand-in.
+    # The sessions that systemd holds outlive the daemon that refuses clients.
     assert before == after
 
 
 @linux_only
 async def test_a_stop_does_not_wait_for_a_bad_config(manager: UserManager) -> None:
-    """`systemctl stop` ends the stand-in at once."""
+    """`systemctl stop` ends the daemon that refuses clients at once."""
     await manager.install("--now")
     manager.world.config.write_text("{")
     await manager.systemctl("restart", "mayfly.service")

@@ -31,7 +31,7 @@ from mayfly.daemon.grants.table import digest, ended_error
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import AgentRefused, ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
@@ -92,9 +92,9 @@ class Endpoint:
         return answer
 
     def _repeat(self, request: web.BaseRequest, profile: str) -> Callable[[], Answer | None]:
-        """What answers the same request again on the same connection; see `Connection.allow_repeat`.
+        """A function that answers the same request again on the same connection; see `Connection.allow_repeat`.
 
-        The token and the credentials are judged each time. The other checks depend on the bytes of the request and on
+        It judges the token and the credentials each time. The other checks depend on the bytes of the request and on
         the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
         after that time the request is handled as a whole.
         """
@@ -116,7 +116,7 @@ class Endpoint:
         return answer
 
     async def _session(self, request: web.BaseRequest, grant: Grant) -> str:
-        """The session that the client may have; raises AgentRefused. A grant is for whoever has its token."""
+        """The session that the client may have; raises AgentRefused. A grant is for any process with its token."""
         return grant.session if grant.id else await self._agents.session(grant.profile, inode=_inode(request) or 0)
 
     def _find(self, token: str, profile: str) -> Grant | None:
@@ -172,7 +172,7 @@ class Endpoint:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 if not grant.is_allowed:
                     await self._tokens.allow(grant, requester)
-                    # It may have ended while a person was asked.
+                    # The grant may have ended while a person was asked.
                     self._checks.run(request)
                 credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
             # While the client waited, the token may have been rotated, its grant have ended, the config have changed.
@@ -189,12 +189,12 @@ class Endpoint:
         return await self._hand_out(request, grant, agent, credentials)
 
     def _failed(self, profile: str, error: MayflyError) -> Answer:
-        """The answer in the place of credentials, of which the person hears, too."""
+        """An error in the place of credentials. The person is told of it, too."""
         self._refused_clients.failed(profile, error)
         return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, grant: Grant) -> MayflyError:
-        """What to tell a client whose patience has ended."""
+        """The error for a client that has waited for `cold_wait_seconds`."""
         if not grant.is_allowed:
             return unanswered(grant)
         profile = grant.profile
