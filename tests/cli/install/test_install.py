@@ -34,6 +34,7 @@ def facts(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.unfollowed
 async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
     """The second `install --now` writes and restarts nothing, and says so; a third has systemd read an edited unit."""
     first = await manager.mayfly("install", "--now")
@@ -53,12 +54,40 @@ async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
     assert "no" == await manager.property("mayfly.service", "NeedDaemonReload")
 
 
-async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) -> None:
-    """If the runtime folder was removed under open sockets, `install --now` opens new ones, and says so."""
+async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
+    """Units, links, processes, failures and folders are gone; the config stays. A second time there is no service.
+
+    The file for programs of the desktop, gone with the rest, had the URL and the path of the token's file, and no
+    secret.
+    """
+    installed = await manager.mayfly("install", "--now", "--environment-d", "nsrc")
+    await manager.world.get()
+    environment, token = (manager.units.parents[1] / "environment.d/50-mayfly.conf").read_text(), manager.world.token()
+
+    ended = await manager.mayfly("uninstall")
+    again = await manager.mayfly("uninstall")
+
+    left = [path for path in manager.units.parents[1].rglob("*") if path.is_file() or path.is_symlink()]
+    assert (0, 0, 0) == (installed.code, ended.code, again.code)
+    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in environment
+    assert f'TOKEN_FILE="/run/user/{manager.uid}/mayfly/tokens/nsrc"' in environment
+    assert token not in environment
+    assert [manager.world.config] == left
+    assert "" == await manager.systemctl("list-units", "--all", "--no-legend", "mayfly*")
+    assert not (manager.runtime_dir / "mayfly").exists()
+    assert "there was no service" in again.err
+
+
+@pytest.mark.unfollowed
+async def test_files_that_have_gone_hinder_neither_install_nor_uninstall(manager: UserManager) -> None:
+    """If the runtime folder was removed under open sockets, `install --now` opens new ones, and says so.
+
+    If some units are gone and one is not ours, `uninstall` ends all services, leaves none enabled, and names the kept
+    file.
+    """
     await manager.mayfly("install", "--now")
     shutil.rmtree(manager.runtime_dir / "mayfly")
     gone = await manager.mayfly("status")
-
     ended = await manager.mayfly("install", "--now")
     served = await manager.world.get(token="")
 
@@ -67,28 +96,74 @@ async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) 
     assert "the daemon forgets its sessions" in ended.err
     assert (manager.runtime_dir / "mayfly/control.sock").is_socket()
 
+    kept, pid = manager.units / "mayfly.service", await manager.main_pid()
+    kept.write_text("# somebody's\n" + kept.read_text().rpartition("# mayfly ")[0])
+    (manager.units / "mayfly-desk.socket").unlink()
+    (manager.units / "mayfly.socket").unlink()
+    ended = await manager.mayfly("uninstall")
+
+    assert 0 == ended.code
+    assert not manager.seen(f"/proc/{pid}").exists()
+    assert [kept] == [path for path in manager.units.rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert "the service is gone" not in ended.err
+    assert f"kept, because not ours: {kept}" in ended.err
+
 
 async def test_install_says_what_to_put_into_each_shells_start_up_file(manager: UserManager) -> None:
-    """It names a line for bash and zsh, one for fish, and `aws-config` for IDEs."""
+    """It names a line for bash and zsh, one for fish, and `aws-config` for IDEs.
+
+    In each the config's path is absolute and one word. An edited unit is not replaced, nor is one that is not ours;
+    this is said with a way out.
+    """
+    config = manager.world.home / "my conf.toml"
+    config.write_text(SEED_TOML)
+    said = (await manager.mayfly("install", "--config", "my conf.toml")).err
+
+    assert f"""eval "$(mayfly env --config '{config}')\"""" in said
+    assert f"mayfly env --config '{config}' --shell fish | source" in said
+    assert f"mayfly aws-config --write --config '{config}', and" in said
+
+    edited, foreign = manager.units / "mayfly.service", manager.units / "mayfly-desk.service"
+    edited.write_text(edited.read_text().replace("WatchdogSec=60", "WatchdogSec=99"))
+    foreign.unlink()
+    foreign.symlink_to("/dev/null")
     said = (await manager.mayfly("install")).err
 
+    assert "WatchdogSec=99" in edited.read_text()
+    assert foreign.is_symlink()
+    assert f"{edited} is kept as it is: it has been edited by hand" in said
+    assert f"{foreign} is kept as it is: it is not ours" in said
+    assert "systemctl --user edit mayfly.service" in said
+    assert "nothing is to be changed" not in said
     assert 'eval "$(' in said
     assert "mayfly env" in said
     assert "--shell fish | source" in said
     assert "aws-config --write" in said
 
 
-async def test_a_dry_run_only_shows(manager: UserManager) -> None:
-    """`--dry-run` prints each unit as it would be written, and does nothing."""
-    ended = await manager.mayfly("install", "--now", "--dry-run")
+async def test_a_dry_run_only_shows_and_options_are_judged_first(manager: UserManager) -> None:
+    """`--dry-run` prints each file as it would be written, and does nothing; nor does a command with a bad option.
 
-    assert 0 == ended.code
+    Bad is an unknown profile, or an option of another system.
+    """
+    ended = await manager.mayfly("install", "--now", "--dry-run", "--environment-d", "nsrc")
+    unknown = await manager.mayfly("install", "--environment-d", "nope")
+    foreign = await manager.mayfly("install", "--launchctl-setenv", "nsrc")
+
+    assert (0, 2, 2) == (ended.code, unknown.code, foreign.code)
     assert all(f"/systemd/user/{name}: absent" in ended.out for name in NAMES)
     assert f"ListenStream=127.0.0.1:{manager.world.port}" in ended.out
     assert not re.search(r"@[A-Z_]+@", ended.out)
+    assert "environment.d/50-mayfly.conf: absent" in ended.out
+    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in ended.out
+    assert "has no profile 'nope'" in unknown.err
+    assert "--launchctl-setenv is for macOS" in foreign.err
     assert not manager.units.exists()
+    assert not (manager.units.parents[1] / "environment.d").exists()
+    assert not (manager.runtime_dir / "mayfly").exists()
 
 
+@pytest.mark.unfollowed
 async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
     """`systemd-analyze verify` finds no fault, and the daemon's exposure is at most 1.2."""
     await manager.mayfly("install")
@@ -104,39 +179,7 @@ async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
     assert float(found[1]) <= 1.2
 
 
-async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
-    """Units, links, processes, failures and folders are gone; the config stays. A second time there is no service."""
-    await manager.mayfly("install", "--now", "--environment-d", "nsrc")
-    await manager.world.get()
-
-    first = await manager.mayfly("uninstall")
-    second = await manager.mayfly("uninstall")
-
-    left = [path for path in manager.units.parents[1].rglob("*") if path.is_file() or path.is_symlink()]
-    assert (0, 0) == (first.code, second.code)
-    assert [manager.world.config] == left
-    assert "" == await manager.systemctl("list-units", "--all", "--no-legend", "mayfly*")
-    assert not (manager.runtime_dir / "mayfly").exists()
-    assert "there was no service" in second.err
-
-
-async def test_uninstall_ends_the_services_even_if_units_are_missing(manager: UserManager) -> None:
-    """If some units are gone and one is not ours, all services end, none is enabled, and the kept file is named."""
-    await manager.mayfly("install", "--now")
-    kept, pid = manager.units / "mayfly.service", await manager.main_pid()
-    kept.write_text("# somebody's\n" + kept.read_text().rpartition("# mayfly ")[0])
-    (manager.units / "mayfly-desk.socket").unlink()
-    (manager.units / "mayfly.socket").unlink()
-
-    ended = await manager.mayfly("uninstall")
-
-    assert 0 == ended.code
-    assert not manager.seen(f"/proc/{pid}").exists()
-    assert [kept] == [path for path in manager.units.rglob("*") if not path.is_dir() or path.is_symlink()]
-    assert "the service is gone" not in ended.err
-    assert f"kept, because not ours: {kept}" in ended.err
-
-
+@pytest.mark.unfollowed
 async def test_uninstall_ends_what_runs_without_any_unit(manager: UserManager) -> None:
     """If all units are gone, their services end all the same."""
     await manager.mayfly("install", "--now")
@@ -148,24 +191,6 @@ async def test_uninstall_ends_what_runs_without_any_unit(manager: UserManager) -
     assert "the service is gone" in ended.err
     assert [] == [path for path in manager.units.rglob("*") if path.is_symlink()]
     assert "" == await manager.systemctl("list-units", "--all", "--no-legend", "mayfly*")
-
-
-async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
-    """A unit that is edited or not ours is not replaced; this is said with a way out."""
-    await manager.mayfly("install")
-    edited, foreign = manager.units / "mayfly.service", manager.units / "mayfly-desk.service"
-    edited.write_text(edited.read_text().replace("WatchdogSec=60", "WatchdogSec=99"))
-    foreign.unlink()
-    foreign.symlink_to("/dev/null")
-
-    said = (await manager.mayfly("install")).err
-
-    assert "WatchdogSec=99" in edited.read_text()
-    assert foreign.is_symlink()
-    assert f"{edited} is kept as it is: it has been edited by hand" in said
-    assert f"{foreign} is kept as it is: it is not ours" in said
-    assert "systemctl --user edit mayfly.service" in said
-    assert "nothing is to be changed" not in said
 
 
 async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> None:
@@ -201,6 +226,7 @@ async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> No
     assert first.body == second.body
 
 
+@pytest.mark.unfollowed
 async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> None:
     """With another listening address in force, `install --now` moves the service, and says what that costs.
 
@@ -241,6 +267,7 @@ async def test_a_port_that_is_taken_is_told_with_who_has_it(manager: UserManager
     assert "inactive" == await manager.property("mayfly.socket", "ActiveState")
 
 
+@pytest.mark.unfollowed
 async def test_a_service_that_runs_does_not_move_to_a_port_that_is_taken(manager: UserManager) -> None:
     """`install --now` to a port that is taken names the process; the service keeps its units and sessions.
 
@@ -276,6 +303,7 @@ def alike() -> tuple[socket.socket, int]:
     raise AssertionError("no two such ports are free")
 
 
+@pytest.mark.unfollowed
 async def test_units_that_moved_under_an_open_socket_are_started_there(manager: UserManager) -> None:
     """If the units of a running service name another address, `install --now` moves it there, or back."""
     await manager.mayfly("install", "--now")
@@ -299,6 +327,7 @@ async def move(manager: UserManager, before: int, after: int) -> None:
     await manager.systemctl("daemon-reload")
 
 
+@pytest.mark.unfollowed
 async def test_without_a_config_the_service_is_there_and_waits(manager: UserManager) -> None:
     """`install --now` does not wait for a config: it says that the service does."""
     config = manager.world.config.read_text()
@@ -315,45 +344,7 @@ async def test_without_a_config_the_service_is_there_and_waits(manager: UserMana
     assert 200 == (await manager.world.get()).status
 
 
-async def test_options_are_judged_before_anything_is_written(manager: UserManager) -> None:
-    """An unknown profile, or an option of another system, leaves no files; a dry run shows the file."""
-    unknown = await manager.mayfly("install", "--environment-d", "nope")
-    foreign = await manager.mayfly("install", "--launchctl-setenv", "nsrc")
-    shown = await manager.mayfly("install", "--dry-run", "--environment-d", "nsrc")
-
-    assert (2, 2, 0) == (unknown.code, foreign.code, shown.code)
-    assert "has no profile 'nope'" in unknown.err
-    assert "--launchctl-setenv is for macOS" in foreign.err
-    assert "environment.d/50-mayfly.conf: absent" in shown.out
-    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in shown.out
-    assert not manager.units.exists()
-    assert not (manager.units.parents[1] / "environment.d").exists()
-    assert not (manager.runtime_dir / "mayfly").exists()
-
-
-async def test_the_line_for_the_shell_can_be_pasted_with_any_name_of_the_config(manager: UserManager) -> None:
-    """In the line for a start-up file, the config's path is absolute and one word."""
-    config = manager.world.home / "my conf.toml"
-    config.write_text(SEED_TOML)
-
-    said = (await manager.mayfly("install", "--config", "my conf.toml")).err
-
-    assert f"""eval "$(mayfly env --config '{config}')\"""" in said
-    assert f"mayfly env --config '{config}' --shell fish | source" in said
-    assert f"mayfly aws-config --write --config '{config}', and" in said
-
-
-async def test_environment_d_names_the_tokens_file_and_no_token(manager: UserManager) -> None:
-    """The file for programs of the desktop has the URL and the path of the token's file, and no secret."""
-    ended = await manager.mayfly("install", "--now", "--environment-d", "nsrc")
-    written = (manager.units.parents[1] / "environment.d/50-mayfly.conf").read_text()
-
-    assert 0 == ended.code
-    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in written
-    assert f'TOKEN_FILE="/run/user/{manager.uid}/mayfly/tokens/nsrc"' in written
-    assert manager.world.token() not in written
-
-
+@pytest.mark.unfollowed
 async def test_a_home_may_have_any_name(unmanaged: SystemdWorld) -> None:
     """A blank, quotes, `&`, brackets and a backslash in the home's path hinder neither `install` nor the service.
 
