@@ -34,7 +34,6 @@ def facts(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.unfollowed
 async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
     """The second `install --now` writes and restarts nothing, and says so; a third has systemd read an edited unit."""
     first = await manager.mayfly("install", "--now")
@@ -78,7 +77,6 @@ async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
     assert "there was no service" in again.err
 
 
-@pytest.mark.unfollowed
 async def test_files_that_have_gone_hinder_neither_install_nor_uninstall(manager: UserManager) -> None:
     """If the runtime folder was removed under open sockets, `install --now` opens new ones, and says so.
 
@@ -226,7 +224,6 @@ async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> No
     assert first.body == second.body
 
 
-@pytest.mark.unfollowed
 async def test_another_address_opens_the_sockets_anew(manager: UserManager) -> None:
     """With another listening address in force, `install --now` moves the service, and says what that costs.
 
@@ -327,7 +324,6 @@ async def move(manager: UserManager, before: int, after: int) -> None:
     await manager.systemctl("daemon-reload")
 
 
-@pytest.mark.unfollowed
 async def test_without_a_config_the_service_is_there_and_waits(manager: UserManager) -> None:
     """`install --now` does not wait for a config: it says that the service does."""
     config = manager.world.config.read_text()
