@@ -40,6 +40,9 @@ async def test_an_ordinary_user_is_served_and_another_user_is_turned_away(ordina
     """
     said = (await ordinary.install("--now")).err
     refused = await ordinary.world.get()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not ordinary.events("request.refused"):
+            await asyncio.sleep(0.02)
     asked = ordinary.world.vault.calls()
     first = await ordinary.fetch()
     before = await ordinary.main_pid()
