@@ -104,12 +104,14 @@ class Audit:
     ) -> None:
         """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`, by a `grant`.
 
-        `acting_agent` is the coding agent that the process works for, if that was looked up.
+        The grant counts it. `acting_agent` is the coding agent that the process works for, if that was looked up.
 
         Returns within PATIENCE_SECONDS, also where the desk is slow or fails.
         """
         age_seconds = round(self._age_seconds(grant.session if grant else profile))
         given = _HandOut(profile, grant, product(user_agent), self._clock(), age_seconds, acting_agent)
+        if grant:
+            grant.note_use(given.at)
         if inode is not None and inode in self._callers:
             self._log(given, self._callers[inode])
         elif inode is None and not pid:

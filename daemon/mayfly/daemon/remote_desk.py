@@ -78,8 +78,8 @@ class RemoteDesk:
         match await self._ask({"question": "agent", "inode": inode, "pid": pid}):
             case []:
                 return None
-            case [str(name), int(found)]:
-                return Agent(name, found)
+            case [str(name), int(found), int(started)]:
+                return Agent(name, found, started)
         return UNKNOWN
 
     async def _ask(self, question: dict[str, Any], *, person_seconds: float = 0) -> Any:

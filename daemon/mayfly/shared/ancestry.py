@@ -21,10 +21,11 @@ TRIES = 3
 
 
 class Agent(NamedTuple):
-    """A coding agent: its name, and the pid of the process that has started the marked ones."""
+    """A coding agent: its name, and the process that has started the marked ones: pid, and start time in ticks."""
 
     name: str
     pid: int
+    started: int = 0
 
 
 # A process that cannot be looked at counts as an agent.
@@ -79,8 +80,9 @@ def look(pid: int, proc: Path = PROC) -> Agent | None:
     if not marked:
         return None
     topmost, name = marked[-1]
-    parents = [link.pid for link in line if link.pid == topmost.parent and link.uid == topmost.uid]
-    return Agent(name, parents[0] if parents else topmost.pid)
+    parents = [link for link in line if link.pid == topmost.parent and link.uid == topmost.uid]
+    agent = parents[0] if parents else topmost
+    return Agent(name, agent.pid, agent.started)
 
 
 def _line(pid: int, proc: Path) -> Iterator[_Link]:

@@ -83,7 +83,7 @@ def endpoint_of(stage: Stage) -> Handler:
         raise AssertionError("this grant asks nobody")
 
     config = stage.keeper.config
-    agents = AgentPolicy(desk, lambda: config, events, clock=stage.now, on_refusal=lambda _: None)
+    agents = AgentPolicy(desk, lambda: config, events, cast(Any, None), clock=stage.now, on_refusal=lambda _: None)
     endpoints = Endpoints(stage.keeper, audit, agents, events, clock=stage.now, on_refusal=lambda _: None)
     return endpoints.with_token_of(ID, Tokens(table, nothing_new, nobody_is_asked)).handle
 

@@ -14,7 +14,6 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from mayfly.config.model import Config
 from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grant, Registry, holds, rules
@@ -24,54 +23,19 @@ from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import Ask, digest
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.daemon.tasks import Tasks
-from mayfly.session.trigger import NOBODY, Requester, Trigger
+from mayfly.session.trigger import Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import AccessDenied, GrantEnded, GrantNotAllowed, GrantRefused, MayflyError, UnknownGrant
 from mayfly.shared.grant import Narrowing
 from support.desks import FakeDesk
-from support.engine import HERE, HOUR, LOCKED, NOON, at, config, credentials, key, role
+from support.engine import HERE, HOUR, LOCKED, NOON, at, config, key, role
+from support.grant_engine import Engine
 from support.stage import Log
 
 
 READ_ONLY = Narrowing(None, ("arn:aws:iam::aws:policy/ReadOnlyAccess",))
 CONFIG = config(nsrc=key(), admin=role("nsrc"))
-
-
-class Engine:
-    """In the place of the keeper: has credentials for every session that it knows."""
-
-    def __init__(self, in_force: Config) -> None:
-        self.config = in_force
-        self.sessions: dict[str, GrantSession] = {}
-        self.dismissed: dict[str, MayflyError] = {}
-        self.error: MayflyError | None = None
-        self.lives_seconds = HOUR
-        self.obtained: list[tuple[str, float]] = []
-
-    def admit(self, session: GrantSession) -> None:
-        self.sessions[session.subject] = session
-
-    def dismiss(self, subject: str, error: MayflyError) -> None:
-        del self.sessions[subject]
-        self.dismissed[subject] = error
-
-    def take(self, profile: str, requester: Requester = NOBODY) -> Credentials | None:
-        del requester
-        return credentials(at(self.lives_seconds)) if profile in {**self.config.profiles, **self.sessions} else None
-
-    async def peek(self, profile: str) -> Credentials | None:
-        return self.take(profile)
-
-    async def obtain(
-        self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, min_life_seconds: float = 0
-    ) -> Credentials:
-        del trigger, requester
-        self.obtained.append((profile, min_life_seconds))
-        await asyncio.sleep(0)
-        if self.error:
-            raise self.error
-        return credentials(at(self.lives_seconds))
 
 
 class Desk(FakeDesk):

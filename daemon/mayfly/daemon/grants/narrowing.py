@@ -10,7 +10,8 @@ from mayfly.shared.grant import Narrowing
 
 
 # Words that name a narrowing by themselves, and the policy of AWS's for each, by the role's partition.
-WORDS = {"read-only": read_only_arn, "view-only": view_only_arn}
+READ_ONLY = "read-only"
+WORDS = {READ_ONLY: read_only_arn, "view-only": view_only_arn}
 
 
 def problem_of(role_arn: str, narrowing: Narrowing) -> str | None:
@@ -33,6 +34,12 @@ def in_full(words: str, narrowing: Narrowing, role_arn: str) -> Narrowing:
             hint="name the one or the other",
         )
     return named
+
+
+def is_read_only(words: str, narrowing: Narrowing, role_arn: str) -> bool:
+    """True for ReadOnlyAccess and nothing beside it."""
+    named = Narrowing(policy_arns=(read_only_arn(role_arn),))
+    return narrowing == named or (words == READ_ONLY and narrowing == Narrowing())
 
 
 def ending(narrowing: Narrowing, ends_at: datetime) -> Narrowing:

@@ -20,6 +20,7 @@ from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.outside import Outside
 from mayfly.daemon.grants.sessions import Engine, Sessions
 from mayfly.daemon.grants.table import (
+    AGENT,
     COMMAND_ENDED,
     ENV,
     EXPIRED,
@@ -86,9 +87,18 @@ class Registry:
         return found
 
     def _lasting(self) -> list[Grant]:
-        return [grant for grant in self._grants.values() if grant not in self._preparing]
+        return [grant for grant in self._grants.values() if grant not in self._preparing and grant.delivery != AGENT]
+
+    def __contains__(self, grant_id: object) -> bool:
+        """True for the ID of a grant, until somebody has seen its end."""
+        return grant_id in self._grants
 
     # Made
+
+    def put(self, grant: Grant, pid: int) -> None:
+        """Put a grant in force that has no token, and nothing outside of this process."""
+        self._take_up(grant)
+        self._put_in_force(grant, pid)
 
     async def create(self, order: Order, pid: int = 0) -> Made:
         """Make a grant for the process `pid`. Raises GrantRefused, or what stands in the way of its first session.
@@ -254,7 +264,7 @@ class Registry:
     def adopt(self, config: Config) -> None:
         """A changed config comes into force: end the grants of profiles that changed, or went."""
         for grant in list(self._grants.values()):
-            if config.origins.get(grant.profile) != grant.origin:
+            if not rules.is_still_meant(grant, config):
                 self.end(grant, RELOAD)
 
     # The process's beginning and end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mayfly.config.model import Config, RoleProfile
 from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.order import Order
-from mayfly.daemon.grants.table import ENV
+from mayfly.daemon.grants.table import AGENT, ENV, Ask, Grant
 from mayfly.shared.errors import GrantRefused
 
 
@@ -61,6 +61,14 @@ def _check_env(order: Order, profile_seconds: int) -> None:
             f"a grant as env is one session, and {order.profile} gives one for {most} seconds at most",
             hint="grant it for less, or as endpoint, which renews",
         )
+
+
+def is_still_meant(grant: Grant, config: Config) -> bool:
+    """True if the config still makes the grant's profile of the same, and leaves the same to agents."""
+    if config.origins.get(grant.profile) != grant.origin:
+        return False
+    mode = "read-only" if grant.ask is Ask.NONE else "ask"
+    return grant.delivery != AGENT or config.profiles[grant.profile].agents == mode
 
 
 def warnings(order: Order, config: Config) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from mayfly.config.model import Config
 from mayfly.daemon.grants import narrowing
-from mayfly.daemon.grants.table import ENV, FILE, Grant
+from mayfly.daemon.grants.table import AGENT, ENV, FILE, Grant
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials
@@ -65,7 +65,8 @@ class Sessions:
             profile=grant.profile,
             grant_id=grant.id,
             label=grant.label,
-            narrowing=narrowing.ending(grant.narrowing, grant.ends_at),
+            # What ends only to be made anew must not take from its clients what they have.
+            narrowing=grant.narrowing if grant.delivery == AGENT else narrowing.ending(grant.narrowing, grant.ends_at),
             ends_at=grant.ends_at,
             refresh=_REFRESH.get(grant.delivery, "while-used"),
         )

@@ -175,6 +175,12 @@ class Keeper:
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
         return (self._clock() - issued_at).total_seconds() if issued_at else 0
 
+    def left_seconds(self, profile: str) -> float:
+        """For how long the profile's session lives; 0 if there is none."""
+        if profile not in self._ledger.links:
+            return 0
+        return self._ledger[self._ledger.name_of(profile)].left_seconds(self._clock())
+
     def forget(self, profiles: Iterable[str]) -> None:
         """Drop credentials from memory, and their grants' too; the clock gets no new ones before somebody asks."""
         names = {self._ledger.name_of(profile): profile for profile in profiles}
