@@ -124,7 +124,7 @@ class Checks:
         if found := self._find(token, profile):
             return found
         if ended := self._ended(token, profile):
-            # No news to a stranger: only the token of a grant gets this. The person knows, and is not told.
+            # A stranger learns nothing: only a grant's token gets this answer. The person knows, and is not told.
             raise Refused(Refusal("token", refusal(ended.http_status, ended.code, ended.sentence())))
         raise Refused(_UNAUTHORIZED, profile)
 

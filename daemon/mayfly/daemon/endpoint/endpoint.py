@@ -116,7 +116,7 @@ class Endpoint:
         return answer
 
     async def _session(self, request: web.BaseRequest, grant: Grant) -> str:
-        """The session that the client may have; raises AgentRefused. A grant is for whoever has its token."""
+        """The session that the client may have; raises AgentRefused. A grant is for any process with its token."""
         return grant.session if grant.id else await self._agents.session(grant.profile, inode=_inode(request) or 0)
 
     def _find(self, token: str, profile: str) -> Grant | None:
@@ -172,7 +172,7 @@ class Endpoint:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
                 if not grant.is_allowed:
                     await self._tokens.allow(grant, requester)
-                    # It may have ended while a person was asked.
+                    # The grant may have ended while a person was asked.
                     self._checks.run(request)
                 credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
             # While the client waited, the token may have been rotated, its grant have ended, the config have changed.

@@ -1,4 +1,4 @@
-"""The tokens that one endpoint judges clients by."""
+"""The tokens by which one endpoint judges its clients."""
 
 from __future__ import annotations
 

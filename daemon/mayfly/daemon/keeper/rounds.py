@@ -1,4 +1,4 @@
-"""The clock's rounds: what is done for each session, again and again, with nobody asking."""
+"""The clock's rounds: the regular look at each session, without a request."""
 
 from __future__ import annotations
 
