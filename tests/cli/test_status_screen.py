@@ -49,6 +49,7 @@ def expected(name: str) -> list[str]:
     return (SNAPSHOTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.unfollowed
 @pytest.mark.parametrize("columns", [60, 80, 140])
 async def test_the_screen_in_three_widths(env: dict[str, str], columns: int) -> None:
     """Every state has its bar, its word, its next step and its instants."""
@@ -85,6 +86,7 @@ async def test_a_phase_has_a_colour_and_a_word(env: dict[str, str]) -> None:
     assert coloured.lines == plain.lines
 
 
+@pytest.mark.unfollowed
 @pytest.mark.parametrize("others", [{"TERM": "dumb"}, {"PYTHONIOENCODING": "latin-1"}])
 async def test_a_terminal_without_blocks_gets_ascii(env: dict[str, str], others: dict[str, str]) -> None:
     """The same lines, with other signs for the bar; a dumb one gets no escape sequences either."""

@@ -130,6 +130,7 @@ async def test_ctrl_z_gives_the_terminal_back_until_fg(env: dict[str, str]) -> N
     assert stopped.index(LEFT) < stopped.index(b"Stopped")
 
 
+@pytest.mark.unfollowed
 async def test_what_stays_the_same_is_not_drawn_again(env: dict[str, str], told: Scripted) -> None:
     """No flicker: while only the clock turns, nothing but changed lines is written; an event has the page asked for."""
     terminal = watching(env)
@@ -160,6 +161,7 @@ async def test_a_page_that_is_too_long_is_cut(env: dict[str, str], told: Scripte
     assert (10, True) == (len(cut), cut[7].startswith("… "))
 
 
+@pytest.mark.unfollowed
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
@@ -198,6 +200,7 @@ async def test_a_daemon_that_hangs_holds_nothing_up(env: dict[str, str], told: S
     assert 0 == await terminal.end()
 
 
+@pytest.mark.unfollowed
 @pytest.mark.parametrize(
     ("redirection", "term", "reason"),
     [(" | cat", "xterm", "standard output is none"), ("", "dumb", "it is dumb"), ("", "", "it is dumb")],
@@ -216,6 +219,7 @@ async def test_it_needs_a_terminal(env: dict[str, str], redirection: str, term: 
 
 
 @pytest.mark.usefixtures("told")
+@pytest.mark.unfollowed
 async def test_it_works_without_a_keyboard(env: dict[str, str]) -> None:
     """With standard input elsewhere it is watched until a signal comes; `nohup`'s SIGHUP is none."""
     terminal = watching(env, "bash", "-c", f"trap '' HUP; exec {' '.join(WATCH)} < /dev/null")

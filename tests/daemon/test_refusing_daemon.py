@@ -138,6 +138,7 @@ async def test_every_client_gets_the_first_problem(world: World) -> None:
     assert not (world.run_dir / "tokens").exists()
 
 
+@pytest.mark.unfollowed
 @pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
 async def test_another_user_gets_no_reason(world: World) -> None:
@@ -174,6 +175,7 @@ async def test_it_ends_when_the_config_is_mended(world: World) -> None:
     assert 2 == code
 
 
+@pytest.mark.unfollowed
 async def test_a_config_that_is_named_from_the_home_is_watched_too(world: World) -> None:
     """`MAYFLY_CONFIG=~/named.toml` in a unit: systemd expands no "~"."""
     named = world.home / "named.toml"
@@ -186,6 +188,7 @@ async def test_a_config_that_is_named_from_the_home_is_watched_too(world: World)
     assert 2 == code
 
 
+@pytest.mark.unfollowed
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_it_at_once(world: World, number: int) -> None:
     """As `systemctl stop` and `restart` do."""
@@ -214,6 +217,7 @@ async def test_a_token_that_others_can_read_is_told_too(world: World) -> None:
     assert message == f"{folder}/nsrc is open to others: chmod 600 {folder}/nsrc"
 
 
+@pytest.mark.unfollowed
 @pytest.mark.skipif(sys.platform != "linux", reason="limits descriptors by ulimit, as Linux has it")
 async def test_a_flood_does_not_use_up_the_descriptors(world: World) -> None:
     """With few of them, and many silent connections on both sockets, clients and commands still get the reason."""

@@ -20,7 +20,7 @@ from aiohttp import web
 from mayfly.config.model import RoleProfile
 from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.grants import Grant, Registry, order, rules
-from mayfly.daemon.grants.registry import Made
+from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.table import ENV, FILE
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body

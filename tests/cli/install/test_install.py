@@ -36,12 +36,15 @@ async def test_installing_twice_changes_nothing(manager: UserManager) -> None:
     assert "no" == await manager.property("mayfly.service", "NeedDaemonReload")
 
 
-async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) -> None:
-    """If the runtime folder was removed under open sockets, `install --now` opens new ones, and says so."""
+async def test_files_that_have_gone_hinder_neither_install_nor_uninstall(manager: UserManager) -> None:
+    """If the runtime folder was removed under open sockets, `install --now` opens new ones, and says so.
+
+    If some units are gone and one is not ours, `uninstall` ends all services, leaves none enabled, and names the kept
+    file.
+    """
     await manager.mayfly("install", "--now")
     shutil.rmtree(manager.runtime_dir / "mayfly")
     gone = await manager.mayfly("status")
-
     ended = await manager.mayfly("install", "--now")
     served = await manager.world.get(token="")
 
@@ -50,28 +53,74 @@ async def test_socket_files_that_have_gone_are_made_again(manager: UserManager) 
     assert "the daemon forgets its sessions" in ended.err
     assert (manager.runtime_dir / "mayfly/control.sock").is_socket()
 
+    kept, pid = manager.units / "mayfly.service", await manager.main_pid()
+    kept.write_text("# somebody's\n" + kept.read_text().rpartition("# mayfly ")[0])
+    (manager.units / "mayfly-desk.socket").unlink()
+    (manager.units / "mayfly.socket").unlink()
+    ended = await manager.mayfly("uninstall")
+
+    assert 0 == ended.code
+    assert not manager.seen(f"/proc/{pid}").exists()
+    assert [kept] == [path for path in manager.units.rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert "the service is gone" not in ended.err
+    assert f"kept, because not ours: {kept}" in ended.err
+
 
 async def test_install_says_what_to_put_into_each_shells_start_up_file(manager: UserManager) -> None:
-    """It names a line for bash and zsh, one for fish, and `aws-config` for IDEs."""
+    """It names a line for bash and zsh, one for fish, and `aws-config` for IDEs.
+
+    In each the config's path is absolute and one word. An edited unit is not replaced, nor is one that is not ours;
+    this is said with a way out.
+    """
+    config = manager.world.home / "my conf.toml"
+    config.write_text(SEED_TOML)
+    said = (await manager.mayfly("install", "--config", "my conf.toml")).err
+
+    assert f"""eval "$(mayfly env --config '{config}')\"""" in said
+    assert f"mayfly env --config '{config}' --shell fish | source" in said
+    assert f"mayfly aws-config --write --config '{config}', and" in said
+
+    edited, foreign = manager.units / "mayfly.service", manager.units / "mayfly-desk.service"
+    edited.write_text(edited.read_text().replace("WatchdogSec=60", "WatchdogSec=99"))
+    foreign.unlink()
+    foreign.symlink_to("/dev/null")
     said = (await manager.mayfly("install")).err
 
+    assert "WatchdogSec=99" in edited.read_text()
+    assert foreign.is_symlink()
+    assert f"{edited} is kept as it is: it has been edited by hand" in said
+    assert f"{foreign} is kept as it is: it is not ours" in said
+    assert "systemctl --user edit mayfly.service" in said
+    assert "nothing is to be changed" not in said
     assert 'eval "$(' in said
     assert "mayfly env" in said
     assert "--shell fish | source" in said
     assert "aws-config --write" in said
 
 
-async def test_a_dry_run_only_shows(manager: UserManager) -> None:
-    """`--dry-run` prints each unit as it would be written, and does nothing."""
-    ended = await manager.mayfly("install", "--now", "--dry-run")
+async def test_a_dry_run_only_shows_and_options_are_judged_first(manager: UserManager) -> None:
+    """`--dry-run` prints each file as it would be written, and does nothing; nor does a command with a bad option.
 
-    assert 0 == ended.code
+    Bad is an unknown profile, or an option of another system.
+    """
+    ended = await manager.mayfly("install", "--now", "--dry-run", "--environment-d", "nsrc")
+    unknown = await manager.mayfly("install", "--environment-d", "nope")
+    foreign = await manager.mayfly("install", "--launchctl-setenv", "nsrc")
+
+    assert (0, 2, 2) == (ended.code, unknown.code, foreign.code)
     assert all(f"/systemd/user/{name}: absent" in ended.out for name in UNIT_NAMES)
     assert f"ListenStream=127.0.0.1:{manager.world.port}" in ended.out
     assert not re.search(r"@[A-Z_]+@", ended.out)
+    assert "environment.d/50-mayfly.conf: absent" in ended.out
+    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in ended.out
+    assert "has no profile 'nope'" in unknown.err
+    assert "--launchctl-setenv is for macOS" in foreign.err
     assert not manager.units.exists()
+    assert not (manager.units.parents[1] / "environment.d").exists()
+    assert not (manager.runtime_dir / "mayfly").exists()
 
 
+@pytest.mark.unfollowed
 async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
     """`systemd-analyze verify` finds no fault, and the daemon's exposure is at most 1.2."""
     await manager.mayfly("install")
@@ -87,24 +136,6 @@ async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
     assert ("", "") == (verified.out, verified.err)
     assert found
     assert float(found[1]) <= 1.2
-
-
-async def test_an_edited_unit_is_kept(manager: UserManager) -> None:
-    """A unit that is edited or not ours is not replaced; this is said with a way out."""
-    await manager.mayfly("install")
-    edited, foreign = manager.units / "mayfly.service", manager.units / "mayfly-desk.service"
-    edited.write_text(edited.read_text().replace("WatchdogSec=60", "WatchdogSec=99"))
-    foreign.unlink()
-    foreign.symlink_to("/dev/null")
-
-    said = (await manager.mayfly("install")).err
-
-    assert "WatchdogSec=99" in edited.read_text()
-    assert foreign.is_symlink()
-    assert f"{edited} is kept as it is: it has been edited by hand" in said
-    assert f"{foreign} is kept as it is: it is not ours" in said
-    assert "systemctl --user edit mayfly.service" in said
-    assert "nothing is to be changed" not in said
 
 
 async def test_a_unit_of_another_version_is_replaced(manager: UserManager) -> None:
@@ -156,45 +187,7 @@ async def test_without_a_config_the_service_is_there_and_waits(manager: UserMana
     assert 200 == (await manager.world.get()).status
 
 
-async def test_options_are_judged_before_anything_is_written(manager: UserManager) -> None:
-    """An unknown profile, or an option of another system, leaves no files; a dry run shows the file."""
-    unknown = await manager.mayfly("install", "--environment-d", "nope")
-    foreign = await manager.mayfly("install", "--launchctl-setenv", "nsrc")
-    shown = await manager.mayfly("install", "--dry-run", "--environment-d", "nsrc")
-
-    assert (2, 2, 0) == (unknown.code, foreign.code, shown.code)
-    assert "has no profile 'nope'" in unknown.err
-    assert "--launchctl-setenv is for macOS" in foreign.err
-    assert "environment.d/50-mayfly.conf: absent" in shown.out
-    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in shown.out
-    assert not manager.units.exists()
-    assert not (manager.units.parents[1] / "environment.d").exists()
-    assert not (manager.runtime_dir / "mayfly").exists()
-
-
-async def test_the_line_for_the_shell_can_be_pasted_with_any_name_of_the_config(manager: UserManager) -> None:
-    """In the line for a start-up file, the config's path is absolute and one word."""
-    config = manager.world.home / "my conf.toml"
-    config.write_text(SEED_TOML)
-
-    said = (await manager.mayfly("install", "--config", "my conf.toml")).err
-
-    assert f"""eval "$(mayfly env --config '{config}')\"""" in said
-    assert f"mayfly env --config '{config}' --shell fish | source" in said
-    assert f"mayfly aws-config --write --config '{config}', and" in said
-
-
-async def test_environment_d_names_the_tokens_file_and_no_token(manager: UserManager) -> None:
-    """The file for programs of the desktop has the URL and the path of the token's file, and no secret."""
-    ended = await manager.mayfly("install", "--now", "--environment-d", "nsrc")
-    written = (manager.units.parents[1] / "environment.d/50-mayfly.conf").read_text()
-
-    assert 0 == ended.code
-    assert f'AWS_CONTAINER_CREDENTIALS_FULL_URI="{manager.world.url}/credentials/nsrc"' in written
-    assert f'TOKEN_FILE="/run/user/{manager.uid}/mayfly/tokens/nsrc"' in written
-    assert manager.world.token() not in written
-
-
+@pytest.mark.unfollowed
 async def test_a_home_may_have_any_name(unmanaged: SystemdWorld) -> None:
     """A blank, quotes, `&`, brackets and a backslash in the home's path hinder neither `install` nor the service.
 

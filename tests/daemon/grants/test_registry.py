@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grant, Registry, holds, rules
 from mayfly.daemon.grants.delivery import Paths
+from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.order import Order
-from mayfly.daemon.grants.registry import Made
 from mayfly.daemon.grants.table import Ask, digest
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.daemon.tasks import Tasks
@@ -105,6 +105,7 @@ class Delivery:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.error: MayflyError | None = None
+        self.known: set[str] = set()
 
     async def open(self, grant: Grant) -> Paths:
         self.told.append(("open", grant.id))
@@ -117,6 +118,9 @@ class Delivery:
 
     async def close(self, grant: Grant) -> None:
         self.told.append(("close", grant.id))
+
+    async def sweep(self, known: Collection[str]) -> None:
+        self.known = set(known)
 
 
 class Hall:
@@ -305,6 +309,7 @@ async def test_grants_go_on_in_the_next_process(hall: Hall, tmp_path: Path) -> N
     async with asyncio.timeout(30):
         while other.grant.id in _names(tmp_path / "grants"):
             await asyncio.sleep(0.01)
+    assert {one.grant.id for one in made[:2]} == hall.delivery.known
 
 
 async def test_a_grant_that_asks_is_closed_until_a_person_says_yes(hall: Hall) -> None:
@@ -402,7 +407,10 @@ async def test_a_grant_as_file_is_written_anew_when_its_credentials_are_new(hall
 
 
 async def test_a_grant_as_env_must_cover_its_time(hall: Hall) -> None:
-    """Where AWS gives less, it is refused, and nothing is left; a profile with keys is asked for enough."""
+    """Where AWS gives less, it is refused, and nothing is left; a profile with keys is asked for enough.
+
+    AWS may give a second less, and then the grant has a second less, too.
+    """
     hall.engine.lives_seconds = 1800
     with pytest.raises(GrantRefused, match="less time"):
         await hall.make("admin", delivery="env", seconds=3600)
@@ -413,3 +421,11 @@ async def test_a_grant_as_env_must_cover_its_time(hall: Hall) -> None:
     assert None is hall.grants.table.find("", "nsrc", NOON)
     assert NOON + timedelta(seconds=1800) == hall.grants.all()[0].ends_at
     assert digest("") != hall.grants.all()[0].digest
+
+    hall.engine.lives_seconds = 1799
+    made = await hall.make("admin", delivery="env", seconds=1800)
+    assert made.credentials
+    assert at(1799) == made.credentials.expiration == made.grant.ends_at
+    hall.seconds = 1799.5
+    hall.grants.look()
+    assert made.grant not in hall.grants.all()

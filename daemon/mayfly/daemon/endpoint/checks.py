@@ -124,7 +124,7 @@ class Checks:
         if found := self._find(token, profile):
             return found
         if ended := self._ended(token, profile):
-            # A stranger learns nothing: only a grant's token gets this answer. The person knows, and is not told.
+            # Strangers learn nothing by it, because only a grant's token gets this answer. The person knows already.
             raise Refused(Refusal("token", refusal(ended.http_status, ended.code, ended.sentence())))
         raise Refused(_UNAUTHORIZED, profile)
 

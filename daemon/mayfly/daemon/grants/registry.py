@@ -7,16 +7,15 @@ import secrets
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import grants_file, narrowing, rules
 from mayfly.daemon.grants.asking import Asking
-from mayfly.daemon.grants.delivery import Delivery, Paths
+from mayfly.daemon.grants.delivery import Delivery
 from mayfly.daemon.grants.grants_file import GrantsFile, GrantsInvalid
 from mayfly.daemon.grants.holds import Holds
-from mayfly.daemon.grants.new_grant import Narrowings, new_grant
+from mayfly.daemon.grants.new_grant import Made, Narrowings, new_grant
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.outside import Outside
 from mayfly.daemon.grants.sessions import Engine, Sessions
@@ -38,17 +37,6 @@ from mayfly.session.trigger import NOBODY, Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import GrantRefused, MayflyError, UnknownGrant
-
-
-class Made(NamedTuple):
-    """A grant that has just been made. The token is in no other place."""
-
-    grant: Grant
-    token: str | None
-    token_path: str | None
-    paths: Paths
-    credentials: Credentials | None
-    warnings: list[str]
 
 
 class Registry:
@@ -115,7 +103,7 @@ class Registry:
         config = self._sessions.config
         if order.profile not in config.profiles:
             raise GrantRefused(f"there is no profile {order.profile[:64]} in {config.source}")
-        rules.check(order, config)
+        order = rules.checked(order, config)
         self._check_room(order)
         token = secrets.token_urlsafe(32) if order.delivery not in (FILE, ENV) else None
         grant = new_grant(order, config, token, self._grants, self._clock())
@@ -152,6 +140,9 @@ class Registry:
         grant.origin = self._sessions.config.origins[grant.profile]
         self._grants[grant.id] = grant
         self._sessions.admit(grant)
+        self._look_at_end_of(grant)
+
+    def _look_at_end_of(self, grant: Grant) -> None:
         if grant.ends_at and (self._next_end_at is None or grant.ends_at < self._next_end_at):
             self._next_end_at = grant.ends_at
 
@@ -179,8 +170,16 @@ class Registry:
             await self._asking.allow(grant, Requester(pid=pid))
         if is_given_now or (grant.is_held and narrowing.is_narrowed(grant.narrowing)):
             found = await self._sessions.first(grant, pid)
+            if grant.delivery == ENV:
+                self._end_with(grant, found)
             return found if is_given_now else None
         return None
+
+    def _end_with(self, grant: Grant, credentials: Credentials) -> None:
+        """What is never renewed ends with its credentials, which AWS may have issued for a second less."""
+        if grant.ends_at and credentials.expiration < grant.ends_at:
+            grant.ends_at = credentials.expiration.replace(microsecond=0)
+            self._look_at_end_of(grant)
 
     async def _undo(self, grant: Grant) -> None:
         if self._grants.pop(grant.id, None) is not None:

@@ -17,18 +17,27 @@ OUTLIVES_SECONDS = 900
 MAX_ENV_SECONDS = 3600
 
 
-def check(order: Order, config: Config) -> None:
-    """Raise GrantRefused where a profile of the config allows no such grant."""
+def checked(order: Order, config: Config) -> Order:
+    """The order with all of its policies. Raises GrantRefused where a profile of the config allows no such grant."""
     profile = config.profiles[order.profile]
     if isinstance(profile, RoleProfile):
         _check_role(order, profile)
-    elif narrowing.is_narrowed(order.narrowing):
+        policies = narrowing.in_full(order.words, order.narrowing, profile.role_arn)
+        if problem := narrowing.problem_of(profile.role_arn, policies):
+            raise GrantRefused(problem)
+        order = order._replace(narrowing=policies)
+    elif _is_narrowed(order):
         raise GrantRefused(
             f"{order.profile} cannot be narrowed: its session is GetSessionToken's, which takes no session policy",
             hint="grant a role on top of it",
         )
     if order.delivery == ENV:
         _check_env(order, profile.duration_seconds)
+    return order
+
+
+def _is_narrowed(order: Order) -> bool:
+    return bool(order.words) or narrowing.is_narrowed(order.narrowing)
 
 
 def _check_role(order: Order, profile: RoleProfile) -> None:
@@ -37,16 +46,12 @@ def _check_role(order: Order, profile: RoleProfile) -> None:
             f"{order.profile} has mfa = {profile.mfa!r}, so each renewal of the grant's session would prompt",
             hint="grant a role without it",
         )
-    if not narrowing.is_narrowed(order.narrowing):
-        return
-    if profile.policy is not None or profile.policy_arns:
+    if _is_narrowed(order) and (profile.policy is not None or profile.policy_arns):
         raise GrantRefused(
             f"{order.profile} has session policies of its own. AWS evaluates all session policies of a session"
             " together, and an allow in any is an allow, so one more would widen it",
             hint="leave the narrowing out, or grant a role without policy and policy_arns",
         )
-    if problem := narrowing.problem_of(profile.role_arn, order.narrowing):
-        raise GrantRefused(problem)
 
 
 def _check_env(order: Order, profile_seconds: int) -> None:
