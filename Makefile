@@ -39,6 +39,7 @@ bench: $(VENV)/ready ## measure everything that has a budget
 
 soak: $(VENV)/ready ## days of use in minutes, on a fast clock (needs Debian's faketime)
 	@$(BIN)/python -m tests.soak
+	@$(BIN)/python -m tests.soak --job
 
 sdks: $(VENV)/ready ## wait for a human of 20 s with real SDKs (go, node, java, cargo: skipped where missing)
 	@$(BIN)/python -m tests.sdks
