@@ -51,8 +51,9 @@ class Sts:
 class Stage:
     """Everything that the script can touch."""
 
-    def __init__(self, world: World, clock: Clock, sts: Sts, served: Served) -> None:
+    def __init__(self, world: World, clock: Clock, sts: Sts, served: Served, env: dict[str, str]) -> None:
         self.world = world
+        self.env = env
         self.clock = clock
         self.sts = sts
         self.served = served
@@ -141,7 +142,7 @@ async def stage(folder: Path, clock: Clock) -> AsyncIterator[Stage]:
         url = (await process.stdout.readline()).decode().strip()
         env = clock.variables | {"AWS_ENDPOINT_URL_STS": url, "PATH": f"{_programs(world, clock)}:{world.env['PATH']}"}
         async with world.serve(env=env) as served:
-            yield Stage(world, clock, Sts(process), served)
+            yield Stage(world, clock, Sts(process), served, env)
     finally:
         process.kill()
         await process.wait()
