@@ -116,7 +116,7 @@ complete -c mayfly -n '_shtab_mayfly_using approve' -s h -l help -d 'show this h
 complete -c mayfly -n '_shtab_mayfly_using approve' -l yes -d 'approve without a question'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a deny -d 'Refuse a grant that asks.'
 complete -c mayfly -n '_shtab_mayfly_using deny' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a ssh -d 'Open a shell on another host, with a profile'"'"'s credentials while it is open.'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a ssh -d 'Open a shell on another host, with credentials.'
 complete -c mayfly -n '_shtab_mayfly_using ssh' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using ssh' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
 complete -c mayfly -n '_shtab_mayfly_using ssh' -l for -x -d 'how long: 15m to 12h (default: 1h)'

@@ -28,7 +28,7 @@ _shtab_mayfly_commands() {
     revoke:'End a grant now.'
     rotate:'Make new tokens, so that the old ones open nothing.'
     serve:'Run the daemon in the foreground.'
-    ssh:'Open a shell on another host, with a profile'"'"'s credentials while it is open.'
+    ssh:'Open a shell on another host, with credentials.'
     status:'Show which credentials are fresh, and what went wrong.'
     uninstall:'Remove the service.'
     whoami:'Ask AWS who a profile is.'
