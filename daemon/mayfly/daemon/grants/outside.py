@@ -15,7 +15,7 @@ from mayfly.daemon.grants.sessions import Sessions
 from mayfly.daemon.grants.table import DELIVERED, FILE, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
-from mayfly.shared import places
+from mayfly.shared import runtime_folder
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
 
@@ -94,7 +94,7 @@ class Outside:
         try:
             await self._thread.run(partial(token_file.write, grant.id, token), DISK_SECONDS)
         except OSError as reason:
-            raise undelivered(f"the grant's token {path}", reason, places.runtime_dir()) from None
+            raise undelivered(f"the grant's token {path}", reason, runtime_folder.runtime_dir()) from None
         return path
 
     def remove_soon(self, grant: Grant) -> None:

@@ -8,7 +8,7 @@ from mayfly.config.model import Config
 from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.table import AGENT, ENV, FILE, Grant
 from mayfly.daemon.keeper.grant_session import GrantSession
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
 
