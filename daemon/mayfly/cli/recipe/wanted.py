@@ -86,6 +86,11 @@ class Wanted(NamedTuple):
         return f"The grant ends with it, or after {self.duration}: then restart the server (--for 12h is the most)."
 
     @property
+    def lasting(self) -> str:
+        """For what goes on after the grant."""
+        return f"the grant ends after {self.duration}, and 12h is the most (--for 12h)"
+
+    @property
     def url(self) -> str:
         """The endpoint, as a container sees it."""
         return f"http://127.0.0.1:{PORT}/credentials/{self.profile}"
