@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mayfly.cli import relay
+from mayfly.cli.durations import format_duration, seconds_in
 from mayfly.cli.target import Target
+from mayfly.shared.grant import USUAL_SECONDS
 
 
 # In a container, where each has ports of its own.
@@ -101,13 +103,19 @@ class Wanted(NamedTuple):
 
 
 def _options(given: argparse.Namespace) -> tuple[str, ...]:
-    words: list[str] = ["--for", given.duration] if given.duration else []
+    words: list[str] = ["--for", _duration(given.seconds)] if given.seconds != USUAL_SECONDS else []
     words += ["--read-only"] if given.read_only else []
     words += ["--view-only"] if given.view_only else []
     words += ["--policy-arn", *given.policy_arn] if given.policy_arn else []
     words += ["--policy", str(Path(given.policy).absolute())] if given.policy else []
     words += ["--label", given.label or given.kind]
     return (*words, *(["--ask"] if given.ask else []))
+
+
+def _duration(seconds: int) -> str:
+    """As `--for` takes it: `8h`, `1h30m`."""
+    text = format_duration(seconds).replace(" ", "")
+    return text if seconds_in(text) == seconds else f"{seconds}s"
 
 
 def relay_file() -> str:
