@@ -1,4 +1,4 @@
-# Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
+# Completion of mayfly's commands, options, profiles and grants. Made by `make generate`: do not edit.
 
 function _shtab_mayfly_scan
   set -g _shtab_mayfly_cmdpath ''
@@ -111,11 +111,14 @@ complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' 
 complete -c mayfly -n '_shtab_mayfly_using revoke' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using revoke' -l all -d 'all grants'
 complete -c mayfly -n '_shtab_mayfly_using revoke' -l policy -d 'print the IAM policy that ends what AWS has issued, too (JSON)'
+complete -c mayfly -n '_shtab_mayfly_using revoke; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion grants 2>/dev/null)" -d 'the grant'"'"'s id, or its label if no other has it'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a approve -d 'Let a grant that asks have its credentials.'
 complete -c mayfly -n '_shtab_mayfly_using approve' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using approve' -l yes -d 'approve without a question'
+complete -c mayfly -n '_shtab_mayfly_using approve; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion grants 2>/dev/null)" -d 'the grant'"'"'s id, or its label if no other has it'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a deny -d 'Refuse a grant that asks.'
 complete -c mayfly -n '_shtab_mayfly_using deny' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using deny; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion grants 2>/dev/null)" -d 'the grant'"'"'s id, or its label if no other has it'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a login -d 'Get fresh credentials now, and wait for the human.'
 complete -c mayfly -n '_shtab_mayfly_using login' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using login' -l through-lock -d 'prompt even if the screen is locked, for this login only'
@@ -200,7 +203,7 @@ complete -c mayfly -n '_shtab_mayfly_using relay' -l to -x -d 'where the daemon 
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a completion -d 'Print what a shell evaluates to complete mayfly'"'"'s words.'
 complete -c mayfly -n '_shtab_mayfly_using completion' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
-complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
+complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles grants" -d 'the shell ('"'"'profiles'"'"', '"'"'grants'"'"': their names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion" -d command

@@ -1,5 +1,5 @@
 #compdef mayfly
-# Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
+# Completion of mayfly's commands, options, profiles and grants. Made by `make generate`: do not edit.
 
 _shtab_mayfly_commands() {
   local _commands=(
@@ -46,7 +46,7 @@ _shtab_mayfly_defaults_added=0
 _shtab_mayfly_approve_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--yes[approve without a question]"
-  ":the grant\'s id, or its label if no other has it:"
+  ":the grant\'s id, or its label if no other has it:_mayfly_grants"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -67,7 +67,7 @@ _shtab_mayfly_aws_config_defaults_added=0
 _shtab_mayfly_completion_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
-  ":the shell (\'profiles\'\: the profiles\' names):(bash zsh fish profiles)"
+  ":the shell (\'profiles\', \'grants\'\: their names):(bash zsh fish profiles grants)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -104,7 +104,7 @@ _shtab_mayfly_demo_defaults_added=0
 
 _shtab_mayfly_deny_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":the grant\'s id, or its label if no other has it:"
+  ":the grant\'s id, or its label if no other has it:_mayfly_grants"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -291,7 +291,7 @@ _shtab_mayfly_revoke_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--all[all grants]"
   "--policy[print the IAM policy that ends what AWS has issued, too (JSON)]"
-  ":the grant\'s id, or its label if no other has it:"
+  ":the grant\'s id, or its label if no other has it:_mayfly_grants"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -396,6 +396,12 @@ _shtab_mayfly() {
 _mayfly_profiles() {
   local -a names
   names=(${(f)"$(command mayfly completion profiles 2>/dev/null)"})
+  compadd -a names
+}
+
+_mayfly_grants() {
+  local -a names
+  names=(${(f)"$(command mayfly completion grants 2>/dev/null)"})
   compadd -a names
 }
 
