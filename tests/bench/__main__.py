@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import cold, commands, life, newcomer, refusal, scale, warm
+from tests.bench import cold, commands, grants, life, newcomer, refusal, scale, warm
 from tests.bench.table import Row, rendered
 
 
@@ -21,6 +21,9 @@ GROUPS = {
     "memory": warm.memory,
     "env": commands.env,
     "process": commands.process,
+    "grant": grants.command,
+    "revoke": grants.revoke,
+    "grants": grants.weight,
     "start": life.start,
     "idle": life.idle,
     "scale": scale.scale,

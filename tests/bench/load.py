@@ -47,6 +47,15 @@ class Load:
         """Seconds for each of so many requests, one after the other on one connection."""
         return [self._one() for _ in range(requests)]
 
+    def until_refused(self) -> tuple[float, int]:
+        """Seconds until an answer is a 401, asked one after the other; and how many were answered before."""
+        start, connection, answered = time.perf_counter(), self._connections[0], 0
+        while True:
+            connection.send(self._request)
+            if (connection.recv(65536) or bytes(_closed())).startswith(b"HTTP/1.1 401 "):
+                return time.perf_counter() - start, answered
+            answered += 1
+
     def latencies_at_once(self, seconds: float) -> list[float]:
         """Seconds for each request, one ahead on every connection all the time."""
         started, found, selector = {}, [], selectors.DefaultSelector()
@@ -121,15 +130,15 @@ def load(port: int, request: bytes, connections: int = CONNECTIONS) -> Iterator[
         yield Load(opened, request)
 
 
-def request_for(world: World, profile: str) -> bytes:
-    """A request as an SDK sends it."""
+def request_for(world: World, profile: str, token: str = "") -> bytes:
+    """A request as an SDK sends it, with the profile's own token unless another is given."""
     lines = (
         f"GET /credentials/{profile} HTTP/1.1",
         f"Host: 127.0.0.1:{world.port}",
         "User-Agent: Boto3/1.43.0 md/Botocore#1.43.0",
         "Accept: */*",
         "Accept-Encoding: gzip, deflate",
-        f"Authorization: {world.token(profile)}",
+        f"Authorization: {token or world.token(profile)}",
     )
     return "\r\n".join([*lines, "", ""]).encode()
 

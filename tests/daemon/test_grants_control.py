@@ -414,3 +414,16 @@ async def test_a_role_s_grant_has_a_narrower_session_under_a_name_of_its_own(wor
     assert kept["credentials"]["Expiration"] >= kept["ends_at"]
     assert "AccessDenied" == refused.json["code"]
     assert [kept["id"]] == [row["id"] for row in rows]
+
+
+async def test_after_a_restart_it_is_told_how_long_what_was_handed_out_may_live(world: World) -> None:
+    """The next daemon knows no session of the one before, but when the grant was used."""
+    async with world.serve():
+        made = await grant(world, label="agent")
+        unused = await grant(world, label="unused")
+        handed_out = (await world.get(token=made["token"])).json["Expiration"]
+    async with world.serve():
+        ended = [(await ask(world, "DELETE", f"/grants/{row['id']}")).json for row in (made, unused)]
+
+    assert ended[0]["outlives_until"] >= handed_out
+    assert ended[1]["outlives_until"] is None

@@ -1,4 +1,4 @@
-"""Play some days and print what was counted.
+"""Play some days, or a job of some hours, and print what was counted.
 
 Exit code 1 where somebody was asked who was not there, or where credentials were missing for no reason.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from tests.soak import job
 from tests.soak.clients import Client
 from tests.soak.clock import LIBRARIES, Clock
 from tests.soak.play import Play
@@ -25,6 +29,7 @@ from tests.soak.week import DAY, WEEK, when
 RATE = 60
 STARTS_AT = when("Thu 08:50")
 PROFILES = ("nsrc", "nsrc-admin")
+BUSY = ("-c", "while True: pass")
 
 
 async def _play(folder: Path, *, is_short: bool, rate: int) -> bool:
@@ -39,6 +44,23 @@ async def _play(folder: Path, *, is_short: bool, rate: int) -> bool:
             await Play(on, tally, script, clients).run(ends_at)
             _report(on, tally, time.monotonic() - start)
     return tally.is_good
+
+
+async def _work(folder: Path) -> bool:
+    with Clock(folder, starts_at=STARTS_AT, rate=1) as clock:
+        return await job.play(folder, clock)
+
+
+@contextmanager
+def _busy(loops: int) -> Iterator[None]:
+    """So many other programs that want a processor all the time."""
+    others = [subprocess.Popen([sys.executable, *BUSY]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def _report(on: Stage, tally: Tally, real_seconds: float) -> None:
@@ -72,13 +94,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--short", action="store_true", help="one day instead of five")
     parser.add_argument("--rate", type=int, default=RATE, help=f"how fast the clock runs (default: {RATE})")
+    parser.add_argument("--job", action="store_true", help="a job of two hours on grants, in the place of days")
+    parser.add_argument("--busy", type=int, default=0, metavar="LOOPS", help="beside so many busy loops")
     given = parser.parse_args()
     if not LIBRARIES:
         print("mayfly: error: libfaketime is missing", file=sys.stderr)
         print("mayfly: hint: apt-get install faketime", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="mayfly-soak-") as folder:
-        is_good = asyncio.run(_play(Path(folder), is_short=given.short, rate=given.rate))
+    with tempfile.TemporaryDirectory(prefix="mayfly-soak-") as folder, _busy(given.busy):
+        played = _work(Path(folder)) if given.job else _play(Path(folder), is_short=given.short, rate=given.rate)
+        is_good = asyncio.run(played)
     return 0 if is_good else 1
 
 

@@ -51,8 +51,9 @@ class Sts:
 class Stage:
     """Everything that the script can touch."""
 
-    def __init__(self, world: World, clock: Clock, sts: Sts, served: Served) -> None:
+    def __init__(self, world: World, clock: Clock, sts: Sts, served: Served, env: dict[str, str]) -> None:
         self.world = world
+        self.env = env
         self.clock = clock
         self.sts = sts
         self.served = served
@@ -122,10 +123,10 @@ def set_presence(world: World, presence: str, since: datetime) -> None:
 
 
 @asynccontextmanager
-async def stage(folder: Path, clock: Clock) -> AsyncIterator[Stage]:
-    """All processes up, on that clock; the screen is locked."""
+async def ground(folder: Path, clock: Clock, config: str) -> AsyncIterator[tuple[World, Sts, dict[str, str]]]:
+    """All but the daemon, on that clock: the screen is locked, STS is up. The third are the daemon's variables."""
     world = World(folder)
-    world.write_toml(CONFIG)
+    world.write_toml(config)
     set_presence(world, "locked", clock.now())
     account = folder / "account.json"
     account.write_text(json.dumps(asdict(world.account(Role(name="Admin")))))
@@ -139,12 +140,18 @@ async def stage(folder: Path, clock: Clock) -> AsyncIterator[Stage]:
     try:
         assert process.stdout is not None
         url = (await process.stdout.readline()).decode().strip()
-        env = clock.variables | {"AWS_ENDPOINT_URL_STS": url, "PATH": f"{_programs(world, clock)}:{world.env['PATH']}"}
-        async with world.serve(env=env) as served:
-            yield Stage(world, clock, Sts(process), served)
+        env = {"AWS_ENDPOINT_URL_STS": url, "PATH": f"{_programs(world, clock)}:{world.env['PATH']}"}
+        yield world, Sts(process), clock.variables | env
     finally:
         process.kill()
         await process.wait()
+
+
+@asynccontextmanager
+async def stage(folder: Path, clock: Clock) -> AsyncIterator[Stage]:
+    """All processes up, on that clock; the screen is locked."""
+    async with ground(folder, clock, CONFIG) as (world, sts, env), world.serve(env=env) as served:
+        yield Stage(world, clock, sts, served, env)
 
 
 def _programs(world: World, clock: Clock) -> Path:

@@ -6,7 +6,7 @@ import asyncio
 
 from mayfly.config.model import Config
 from mayfly.daemon.keeper.grant_session import GrantSession
-from mayfly.session.demand import NOBODY, Requester, Trigger
+from mayfly.session.trigger import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
 from support.engine import HOUR, at, credentials

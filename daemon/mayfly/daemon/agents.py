@@ -1,7 +1,7 @@
-"""What a profile's own token opens to a process that works for a coding agent: the profile's `agents`.
+"""The key `agents` of a profile: the session that its own token opens to a process that works for a coding agent.
 
-A guard rail and no wall: a process of the same user can shed its marks. The desk looks only for a profile that asks for
-it, once for each connection of the endpoint and once for each request on the control socket.
+A guard rail and no wall: a process of the same user can shed its marks. The desk looks for marks only if the profile
+has this key, once for each connection of the endpoint and once for each request on the control socket.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from mayfly.daemon.grants import AgentGrants, Grant, narrowing
 from mayfly.daemon.grants.asking import denied
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import Ask
-from mayfly.session.demand import Requester
+from mayfly.session.trigger import Requester
 from mayfly.shared.ancestry import UNKNOWN, Agent
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import AgentRefused
 
 
 SAME = "same"
-# Each look-up walks through /proc; what comes at the same time waits for its turn.
+# Each look-up walks through /proc. Clients that come at the same time wait for their turns.
 AT_ONCE = 4
 REMEMBERED = 1024
 LOGGED_AGAIN_AFTER = timedelta(minutes=1)

@@ -22,8 +22,6 @@ path is 404, another method 405. An error carries what a command needs for its m
 
 from __future__ import annotations
 
-import json
-
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, cast
 
@@ -31,6 +29,7 @@ import attrs
 
 from aiohttp import web
 
+from mayfly.config import strict_json
 from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.event_stream import EventStream
@@ -43,19 +42,19 @@ from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.http.shared_answer import SharedAnswer
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.routes import Call, Routes, awaiting
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials, process_body
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
 THROUGH_LOCK = '{"through_lock": true}'
 MIN_LIFE = '{"min_life_seconds": 3600}'
-# What AWS gives at most is said by the config's rules, in words; this bound keeps numbers within arithmetic.
+# The config's rules know AWS's limits. This bound only keeps the arithmetic on instants from failing.
 MAX_LIFE_SECONDS = 366 * 24 * 3600
 
 
 class Wish(NamedTuple):
-    """What the body of a request says on the credentials that it wants."""
+    """The credentials that the body of a request asks for."""
 
     through_lock: bool = False
     min_life_seconds: int = 0
@@ -201,19 +200,15 @@ class Control:
 
 
 async def _wish(request: web.BaseRequest) -> Wish:
-    """What the body says, nothing if there is no body; raises BodyInvalid for any other body."""
+    """The wish in the body, an empty one without a body; raises BodyInvalid for any other body."""
     body = await read_body(request)
     if not body:
         return Wish()
     try:
-        # As pairs, so that a key that comes twice is seen. A list is no object, though it may look like pairs.
-        pairs = json.loads(body.decode(), object_pairs_hook=tuple)
+        found = strict_json.parse(body.decode())
     except (ValueError, RecursionError):
         raise BodyInvalid from None
-    if not isinstance(pairs, tuple):
-        raise BodyInvalid
-    found = dict(pairs)
-    if len(found) < len(pairs) or not all(_is_of_wish(*pair) for pair in found.items()):
+    if not isinstance(found, dict) or not all(_is_of_wish(*pair) for pair in found.items()):
         raise BodyInvalid
     return Wish(**found)
 

@@ -200,7 +200,7 @@ class Daemon:
         inherited = self._manager.inherited
         if inherited.port:
             sockets.check_host(inherited.port)
-        # Duplicates, so that the sockets stay open for the stand-in of a daemon that cannot serve.
+        # Duplicates, so that the sockets stay open for a RefusingDaemon.
         port = inherited.port.dup() if inherited.port else sockets.bind_port(self._report.address)
         self._report.address = port.getsockname()
         life.callback(port.close)

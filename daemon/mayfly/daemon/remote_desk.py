@@ -16,15 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.ancestry import UNKNOWN, Agent
-from mayfly.shared.desk import (
-    ANSWER_SECONDS,
-    MAX_LINE_BYTES,
-    QUESTION_SECONDS,
-    Caller,
-    Presence,
-    PresenceHistory,
-    Scene,
-)
+from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, QUESTION_SECONDS, Caller, Presence, Scene
+from mayfly.shared.presence_history import PresenceHistory
 from mayfly.shared.text import failure_words
 
 

@@ -16,7 +16,7 @@ from mayfly.shared.agents import agent_of_environment
 
 
 PROC = Path("/proc")
-# Ancestors end, and their pids are given to others, while this looks.
+# During a walk ancestors may end, and other processes may get their pids.
 TRIES = 3
 
 
@@ -37,7 +37,7 @@ class Changed(Exception):
 
 
 class _Link(NamedTuple):
-    """One process. A pid is used again; a pid together with its start time is not."""
+    """One process. The kernel uses a pid again, but not with the same start time."""
 
     pid: int
     parent: int
@@ -106,7 +106,7 @@ def _link(pid: int, proc: Path) -> _Link | None:
 
 
 def _name(link: _Link, proc: Path) -> str | None:
-    """The name of the agent that has marked a process, "" for none; None if its environment is not for us to read."""
+    """The name of the agent that has marked a process, "" for none; None if its environment cannot be read."""
     if link.uid != os.getuid():
         return None
     try:

@@ -25,7 +25,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grant, Table
 from mayfly.daemon.grants.table import digest
 from mayfly.daemon.http.server import Handler
-from mayfly.session.demand import Requester
+from mayfly.session.trigger import Requester
 from mayfly.shared.desk import Caller
 from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of
 from support.engine import NOON, config, key

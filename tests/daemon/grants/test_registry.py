@@ -23,7 +23,7 @@ from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import Ask, digest
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.daemon.tasks import Tasks
-from mayfly.session.demand import Requester
+from mayfly.session.trigger import Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import AccessDenied, GrantEnded, GrantNotAllowed, GrantRefused, MayflyError, UnknownGrant

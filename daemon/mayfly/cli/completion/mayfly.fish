@@ -193,6 +193,7 @@ complete -c mayfly -n '_shtab_mayfly_using recipe' -l policy-arn -x -d 'no more 
 complete -c mayfly -n '_shtab_mayfly_using recipe' -l policy -xka "(__fish_complete_path (commandline -ct))" -d 'no more than this IAM policy (JSON) allows'
 complete -c mayfly -n '_shtab_mayfly_using recipe' -l label -x -d 'its name in lists, logs and CloudTrail (default: KIND)'
 complete -c mayfly -n '_shtab_mayfly_using recipe' -l ask -d 'ask on the desktop, once, before the first use'
+complete -c mayfly -n '_shtab_mayfly_using recipe' -l as -xka "endpoint file env" -d 'for an agent: how it gets the credentials'
 complete -c mayfly -n '_shtab_mayfly_using recipe' -l docker-desktop -d 'for containers of Docker Desktop (on macOS: always)'
 complete -c mayfly -n '_shtab_mayfly_using recipe; and test $_shtab_mayfly_npos -eq 0' -ka "compose docker podman devcontainer kind claude-code codex cursor mcp" -d 'compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp'
 complete -c mayfly -n '_shtab_mayfly_using recipe; and test $_shtab_mayfly_npos -eq 1' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile whose credentials are granted'

@@ -263,6 +263,7 @@ _shtab_mayfly_recipe_options=(
   "--policy[no more than this IAM policy (JSON) allows]:FILE:_files"
   "--label[its name in lists, logs and CloudTrail (default\: KIND)]:label:"
   "--ask[ask on the desktop, once, before the first use]"
+  "--as[for an agent\: how it gets the credentials]:delivery:(endpoint file env)"
   "--docker-desktop[for containers of Docker Desktop (on macOS\: always)]"
   ":compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp:(compose docker podman devcontainer kind claude-code codex cursor mcp)"
   ":the profile whose credentials are granted:_mayfly_profiles"

@@ -31,7 +31,7 @@ from mayfly.daemon.grants.table import digest, ended_error
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
@@ -92,11 +92,11 @@ class Endpoint:
         return answer
 
     def _repeat(self, request: web.BaseRequest, profile: str) -> Callable[[], Answer | None]:
-        """What answers the same request again on the same connection; see `Connection.allow_repeat`.
+        """A function that answers the same request again on the same connection; see `Connection.allow_repeat`.
 
-        The token, what it leaves to an agent, and the credentials are judged each time. The other checks depend on the
-        bytes of the request and on the client's process, which stay the same. The audit ignores what a process fetches
-        within TOGETHER_SECONDS, so after that time the request is handled as a whole.
+        It judges the token, what the token leaves to an agent, and the credentials each time. All other checks rest on
+        the bytes of the request and on the client's process, which stay the same. The audit ignores what a process
+        fetches within TOGETHER_SECONDS, so after that time the request is handled as a whole.
         """
         token, requester = digest(request.headers[hdrs.AUTHORIZATION]), _requester(request)
         inode, seconds = _inode(request) or 0, asyncio.get_running_loop().time
@@ -182,7 +182,7 @@ class Endpoint:
         while True:
             if not grant.is_allowed:
                 await self._tokens.allow(grant, requester)
-                # It may have ended while a person was asked.
+                # The grant may have ended while a person was asked.
                 self._checks.run(request)
             credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
             # While the client waited, the token may have been rotated, its grant have ended, the config have changed.
@@ -193,12 +193,12 @@ class Endpoint:
             grant = now_opened
 
     def _failed(self, profile: str, error: MayflyError) -> Answer:
-        """The answer in the place of credentials, of which the person hears, too."""
+        """An error in the place of credentials. The person is told of it, too."""
         self._refused_clients.failed(profile, error)
         return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, grant: Grant) -> MayflyError:
-        """What to tell a client whose patience has ended."""
+        """The error for a client that has waited for `cold_wait_seconds`."""
         if not grant.is_allowed:
             return unanswered(grant)
         profile = grant.profile

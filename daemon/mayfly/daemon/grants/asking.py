@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants.table import AGENT, Ask, Grant
 from mayfly.daemon.tasks import Tasks
-from mayfly.session.demand import NOBODY, Requester
+from mayfly.session.trigger import NOBODY, Requester
 from mayfly.shared.desk import Desk, Presence
 from mayfly.shared.errors import GrantNotAllowed, MayflyError
 from mayfly.shared.text import printable

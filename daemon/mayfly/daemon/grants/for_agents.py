@@ -19,7 +19,7 @@ from mayfly.daemon.grants.new_grant import new_grant
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.registry import Registry
 from mayfly.daemon.grants.table import AGENT, UNUSED, Ask, Grant
-from mayfly.session.demand import Requester
+from mayfly.session.trigger import Requester
 from mayfly.shared.ancestry import Agent
 from mayfly.shared.grant import MAX_SECONDS, label_from
 

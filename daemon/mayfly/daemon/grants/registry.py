@@ -34,7 +34,7 @@ from mayfly.daemon.grants.table import (
     ended_error,
 )
 from mayfly.daemon.tasks import Tasks
-from mayfly.session.demand import NOBODY, Requester
+from mayfly.session.trigger import NOBODY, Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import GrantRefused, MayflyError, UnknownGrant

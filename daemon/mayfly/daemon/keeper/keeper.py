@@ -27,7 +27,7 @@ from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.session.demand import NOBODY, Requester, Trigger
+from mayfly.session.trigger import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk, Scene
 from mayfly.shared.errors import MayflyError
