@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from mayfly.cli import completion
+from support.granter import granter
 from support.world import SEED_TOML, World
 
 
@@ -85,6 +86,26 @@ def test_zsh_completes_at_a_real_terminal(world: World) -> None:
     shell.expect("nsrc")
     shell.expect("other-one")
     shell.close(force=True)
+
+
+async def test_grants_are_offered_where_one_is_named(world: World) -> None:
+    """Their IDs, and labels that no other has, to `revoke`, `approve` and `deny`; silence without a daemon."""
+    world.write_toml(TWO)
+    async with granter(world.run_dir / "control.sock") as granting:
+        for grant_id, label in (("1a2b3c4d", "claude"), ("00c0ffee", "job"), ("0000beef", "job")):
+            granting.row(grant_id, label)
+        granting.row("$(evil)", "$(evil)")
+        listed = await world.run("completion", "grants")
+        in_bash = [await offered(world, "bash", BASH, f"mayfly {command} ") for command in ("revoke", "approve")]
+        in_fish = await offered(world, "fish", FISH, "mayfly deny ")
+        labelled = await offered(world, "bash", BASH, "mayfly revoke c")
+    none = await world.run("completion", "grants")
+
+    names = {"1a2b3c4d", "00c0ffee", "0000beef", "claude"}
+    assert (0, names, "") == (listed.code, set(listed.out.split()), listed.err)
+    assert ([names, names], {"claude"}) == (in_bash, labelled)
+    assert names <= in_fish
+    assert (0, "", "") == tuple(none)
 
 
 async def test_profiles_are_offered_as_long_as_the_config_can_be_read(world: World) -> None:

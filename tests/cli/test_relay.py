@@ -337,3 +337,18 @@ def test_the_file_stands_alone() -> None:
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert set() == {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+
+
+@linux_only
+def test_a_mounted_folder_that_was_removed_is_the_end_of_its_grant(tmp_path: Path) -> None:
+    """Nobody is waited for any more. A folder that is not there, or has no socket yet, may come."""
+    folder = tmp_path / "grant"
+    folder.mkdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    mounted, missing = (relay.Upstream(path=f"{name}/s") for name in (f"/proc/self/fd/{descriptor}", tmp_path / "none"))
+    before = mounted.has_gone(), missing.has_gone()
+    folder.rmdir()
+    after = mounted.has_gone()
+    os.close(descriptor)
+
+    assert ((False, False), True) == (before, after)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from asyncio.subprocess import Process
+from asyncio.subprocess import PIPE, Process
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -37,6 +37,11 @@ print(os.getuid(), os.listdir("/sys/class/net"), flush=True)
 for _ in sys.stdin:
     print(boto3.Session().get_credentials().get_frozen_credentials().access_key, flush=True)
 """
+
+# Nobody waits for the next one-time password: what is tried here is the way, not the login.
+WITHOUT_CODES = "".join(
+    line for line in SEED_TOML.splitlines(keepends=True) if "totp" not in line and "mfa" not in line
+)
 
 
 @pytest.fixture(name="engine")
@@ -70,10 +75,7 @@ class Client:
 @pytest.mark.slow
 async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Containers, open_folder: Path) -> None:
     """Cold, with a human of some seconds; warm; and while the daemon restarts, with a socket that is made anew."""
-    # Nobody waits for the next one-time password: what is tried here is the way, not the login.
-    world.write_toml(
-        "".join(line for line in SEED_TOML.splitlines(keepends=True) if "totp" not in line and "mfa" not in line)
-    )
+    world.write_toml(WITHOUT_CODES)
     world.vault.update(prompt={"answer": "ignore"})
     folder = open_folder / "grant"
     folder.mkdir(mode=0o711)
@@ -107,26 +109,38 @@ async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Co
 
 @pytest.mark.slow
 async def test_the_recipe_for_podman_runs(world: World, engine: Containers, open_folder: Path) -> None:
-    """Pasted as it is printed, in the place of a grant and of an image what this machine has: it gets credentials."""
-    programs = {"podman": PODMAN, "mayfly": 'import os, sys; os.execvp("sh", sys.argv[sys.argv.index("sh") :])'}
-    for name, text in programs.items():
-        (open_folder / name).write_text(f"#!{sys.executable} -IS\n{text}")
-        (open_folder / name).chmod(0o755)
-    folder = open_folder / "grant"
-    folder.mkdir(mode=0o711)
-    client = (sys.executable, "-c", CLIENT)
-    text = (await world.run("recipe", "podman", "nsrc", "--", "example/app", *client)).out
-    text = text.replace("run --rm --net", "run --rm -i --net")  # the client reads
-    async with world.serve(), forwarding(folder / "s", world.port):
-        key = (await world.get()).json["AccessKeyId"]
-        env = os.environ | {
-            "PATH": f"{open_folder}:{os.environ['PATH']}",
-            "STAND_IN": json.dumps([containers.PODMAN, engine.image(*containers.python())]),
-            # What the grant sets.
-            "MAYFLY_GRANT": containers.Containers.new_name(),
-            "MAYFLY_SOCKET": str(folder / "s"),
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(world.run_dir / "tokens/nsrc"),
-        }
-        ended = await world.run_program("sh", "-c", text, env=env, stdin=b"\n")
+    """Pasted as it is printed, in the place of an image what this machine has: it gets a grant's credentials.
 
-    assert (0, f"0 ['lo']\n{key}\n", "") == (ended.code, ended.out, ended.err)
+    Also from the daemon that comes after a restart; and no more once the grant is revoked.
+    """
+    world.write_toml(WITHOUT_CODES)
+    (open_folder / "podman").write_text(f"#!{sys.executable} -IS\n{PODMAN}")
+    (open_folder / "podman").chmod(0o755)
+    text = (await world.run("recipe", "podman", "nsrc", "--", "example/app", sys.executable, "-c", CLIENT)).out
+    text = text.replace("run --rm --net", "run --rm -i --net")  # the client reads
+    env = {
+        "PATH": f"{open_folder}:{world.env['PATH']}:{os.environ['PATH']}",
+        "STAND_IN": json.dumps([containers.PODMAN, engine.image(*containers.python())]),
+    }
+    async with AsyncExitStack() as stack:
+        async with world.serve():
+            key = (await world.get()).json["AccessKeyId"]
+            process = await asyncio.create_subprocess_exec(
+                *("sh", "-c", text), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=world.with_env(env), cwd=world.home
+            )
+            stack.callback(lambda: process.returncode is None and process.terminate())
+            client = Client(process)
+            assert "0 ['lo']" == await client.answer()
+            client.ask()
+            assert key == await client.answer()
+        async with world.serve() as served:
+            client.ask()
+            assert await client.answer() not in {key, ""}
+            await world.run("revoke", "podman")
+            out, err = await process.communicate(b"\n")
+            # The script takes the relay away before it ends.
+            assert "revoked" == (await served.event("grant.ended"))["cause"]
+
+    assert (1, b"") == (process.returncode, out)
+    # The grant's socket has gone, so there is nobody who could say why.
+    assert b"Error when retrieving credentials from container-role" in err

@@ -274,6 +274,20 @@ async def test_the_daemon_reports_detours(world: World) -> None:
     assert [f"STS is asked at {world.sts.url.removeprefix('http://')} (AWS_ENDPOINT_URL_STS)"] == told
 
 
+async def test_page_tells_of_grants(world: World) -> None:
+    """How many there are, and in a shell that has one, which."""
+    async with world.serve():
+        none = await world.run("status")
+        granted = await world.run("grant", "nsrc", "--shell", "json")
+        told = json.loads(granted.out)["MAYFLY_GRANT"]
+        inside = await world.run("status", env={"MAYFLY_GRANT": told})
+
+    assert "mayfly grants" not in none.out
+    (note,) = [line for line in inside.out.splitlines() if line.startswith("note: this shell has the grant ")]
+    assert f"the grant {told}, not a profile's own token: mayfly grants" in note
+    assert "grants: 1 (mayfly grants)" in inside.out.splitlines()
+
+
 async def test_page_tells_of_another_config_in_this_shell(world: World) -> None:
     """A service with `--config`, a shell without: the page says so, and how to agree; else it says nothing."""
     named = world.home / "named file.toml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import sys
 
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -19,6 +20,28 @@ def orphaned(*argv: str) -> tuple[str, ...]:
     Its output ends with it; its exit code is lost.
     """
     return ("setsid", "--fork", *argv)
+
+
+# The middle one ends, so the last one is nobody's child; the first one waits for it, and has its terminal.
+_ADOPTED = """
+import os, subprocess, sys, time
+there, here = os.pipe()
+if os.fork():
+    os.close(here)
+    sys.exit(int(os.read(there, 9) or 99))
+middle = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == middle:
+    time.sleep(0.001)
+code = subprocess.run(sys.argv[1:]).returncode
+os.write(here, b"%d" % code)
+"""
+
+
+def adopted(*argv: str) -> tuple[str, ...]:
+    """As `orphaned`, with the terminal, and with the exit code."""
+    return (sys.executable, "-c", _ADOPTED, *argv)
 
 
 @asynccontextmanager

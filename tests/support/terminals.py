@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from support import terminal
+from support.ancestors import adopted
 from support.world import World
 
 
@@ -14,10 +15,13 @@ ROWS = 12
 
 
 class Terminal(terminal.Terminal):
-    """`terminal.Terminal` with a command of `world` in it."""
+    """`terminal.Terminal` with a command of `world` in it; `of_nobody`: not below whoever runs the tests."""
 
-    def __init__(self, world: World, *argv: str, columns: int = 80, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, world: World, *argv: str, columns: int = 80, env: dict[str, str] | None = None, of_nobody: bool = False
+    ) -> None:
         line = (sys.executable, "-m", "mayfly", *argv)
+        line = adopted(*line) if of_nobody else line
         super().__init__(line, world.with_env(env), world.home, columns=columns, rows=ROWS)
 
     async def until_lines(self, holds: Callable[[list[str]], object]) -> list[str]:

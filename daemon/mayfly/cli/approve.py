@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from mayfly.cli import daemon_calls, speech
@@ -24,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Show it, ask, and approve it; raises Stop."""
-    callers.refuse_agents(os.environ)
+    callers.refuse_agents()
     row = rows.choose(rows.ask(), given.grant)
     asks_by = f"; asked by {row.last_used_by()}" if row.last_used_by() else ""
     speech.say(rows.described(row, rows.now()) + asks_by)

@@ -97,6 +97,13 @@ class Upstream:
     def __init__(self, path: str = "", host: str = "", port: int = 0) -> None:
         self.path, self.host, self.port = path, host, port
 
+    def has_gone(self) -> bool:
+        """True if the socket's folder was removed, which a mount still shows: the grant has ended, for good."""
+        try:
+            return bool(self.path) and Path(self.path).parent.stat().st_nlink == 0
+        except OSError:
+            return False
+
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.path else f"tcp:{_address(self.host, self.port)}"
 
@@ -300,7 +307,7 @@ async def _connected(upstream: Upstream) -> socket.socket:
         try:
             return connecting.result()
         except OSError:
-            if time.monotonic() + AGAIN_SECONDS >= until:
+            if time.monotonic() + AGAIN_SECONDS >= until or upstream.has_gone():
                 raise
         await asyncio.sleep(AGAIN_SECONDS)
 

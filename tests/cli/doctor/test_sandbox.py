@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import sys
 
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from mayfly.cli import environment
 from mayfly.cli.doctor.sandbox import is_secret
-from support.patient import Patient
+from support.patient import Diagnosis, Patient
 
 
 VALUE = "hunter2hunter2hunter2"
@@ -70,6 +73,36 @@ async def test_what_a_program_is_given_is_no_finding(patient: Patient) -> None:
     assert "profile nsrc by AWS_CONTAINER_AUTHORIZATION_TOKEN" == found.message("sandbox.given")
     assert {} == found.unwell
     assert VALUE not in found.ended.out
+
+
+async def test_in_a_grant_all_else_is_besides(patient: Patient) -> None:
+    """The grant's own files and token are given; the user's files, the profile's token and other grants are not."""
+    aws = patient.home / ".aws"
+    aws.mkdir()
+    (aws / "credentials").write_text(f"[work]\naws_access_key_id = AKIA\naws_secret_access_key = {VALUE}\n")
+    other = patient.run_dir / "grants/00c0ffee/token"
+    doctor = (sys.executable, "-m", "mayfly", "doctor", "--sandbox", "--json")
+    async with patient.serve():
+        other.parent.mkdir(parents=True, mode=0o700)
+        other.write_text(VALUE)
+        found = Diagnosis(await patient.run("grant", "nsrc", "--token-file", "--", *doctor))
+    as_env = {"MAYFLY_GRANT": "1a2b3c4d", "MAYFLY_PROFILE": "nsrc"} | dict.fromkeys(environment.STATIC, VALUE)
+    given = await patient.doctor("--sandbox", env=as_env | {"AWS_CONFIG_FILE": "/dev/null"})
+
+    told = {name: found.message(name) for name in found.unwell}
+    assert re.fullmatch(
+        f"grant [0-9a-f]{{8}} of profile nsrc by {environment.URL}, {environment.TOKEN_FILE}, AWS_CONFIG_FILE",
+        found.message("sandbox.given"),
+    )
+    assert f"{aws}/credentials: work (aws_access_key_id, aws_secret_access_key)" == told["sandbox.aws"]
+    assert f"{patient.run_dir}/tokens: nsrc\n{patient.run_dir}/grants: 00c0ffee" == told["sandbox.tokens"]
+    assert [[], []] == [
+        [one.message(name) for name in one.unwell if name == "sandbox.environment"] for one in (found, given)
+    ]
+    assert f"grant 1a2b3c4d of profile nsrc by AWS_CONFIG_FILE, {', '.join(environment.STATIC)}" == given.message(
+        "sandbox.given"
+    )
+    assert VALUE not in found.ended.out + given.ended.out
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,9 +13,10 @@ import pytest
 from mayfly.cli.grants import table
 from mayfly.cli.terminal import width_of
 from mayfly.shared.credentials import instant_text, parse_instant
+from support.ancestors import adopted
 from support.granter import UNKNOWN_GRANT, UNKNOWN_PATH, Granter, in_future
 from support.terminals import Terminal
-from support.world import World
+from support.world import Ended, World
 
 
 LONG = {
@@ -72,7 +75,7 @@ async def test_scripts_get_the_contracts_keys(world: World, granting: Granter) -
 async def test_an_older_daemon_is_to_be_restarted(world: World, granting: Granter, argv: list[str]) -> None:
     """Its "unknown path" is exit code 1."""
     granting.answers["GET /grants"] = UNKNOWN_PATH
-    done = await world.run(*argv)
+    done = await _by_a_person(world, *argv)
 
     assert (1, "") == (done.code, done.out)
     assert "mayfly: hint: restart it, as by: systemctl --user restart mayfly.service\n" in done.err
@@ -166,7 +169,7 @@ async def test_a_person_sees_what_they_approve(world: World, granting: Granter) 
     """Label, profile, narrowing, time left and who asks; no answer, and Enter, are a no."""
     granting.row(state="asking")
     for keys, code, said in (("y\r", 0, "1a2b3c4d (claude): approved"), ("\r", 1, "error: not approved")):
-        terminal = Terminal(world, "approve", "claude", columns=120)
+        terminal = Terminal(world, "approve", "claude", columns=120, of_nobody=True)
         await terminal.shows("mayfly: claude (1a2b3c4d) wants nsrc, read-only, for 59m ", "approve it? [y/N]:")
         assert "; asked by terraform" in terminal.text
         terminal.type(keys)
@@ -179,9 +182,9 @@ async def test_a_person_sees_what_they_approve(world: World, granting: Granter) 
 async def test_without_a_terminal_a_yes_must_be_given(world: World, granting: Granter) -> None:
     """`--yes`; and a label of several is refused."""
     granting.row(state="asking")
-    done = [await world.run("approve", *argv, "claude") for argv in ([], ["--yes"])]
+    done = [await _by_a_person(world, "approve", *argv, "claude") for argv in ([], ["--yes"])]
     granting.row("00c0ffee")
-    ambiguous = [await world.run(*argv, "claude") for argv in (["approve", "--yes"], ["deny"])]
+    ambiguous = [await _by_a_person(world, *argv, "claude") for argv in (["approve", "--yes"], ["deny"])]
 
     assert [(2, ""), (0, "1a2b3c4d (claude): approved\n")] == [(one.code, one.out) for one in done]
     assert "mayfly: hint: mayfly approve --yes 1a2b3c4d\n" in done[0].err
@@ -189,14 +192,34 @@ async def test_without_a_terminal_a_yes_must_be_given(world: World, granting: Gr
     assert 1 == len([path for method, path, _ in granting.asked if method == "POST"])
 
 
-@pytest.mark.parametrize("mark", ["CLAUDECODE", "AI_AGENT", "CURSOR_AGENT"])
-async def test_an_agent_does_not_approve_itself(world: World, granting: Granter, mark: str) -> None:
+async def _by_a_person(world: World, *argv: str) -> Ended:
+    return await world.run_program(*adopted(sys.executable, "-m", "mayfly", *argv))
+
+
+MAYFLY = (sys.executable, "-m", "mayfly", "approve", "--yes", "claude")
+# Marked itself, and below a marked process, whose mark it has shed.
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="ancestors are looked at on Linux only")
+AGENTS = [
+    (("env", "CURSOR_AGENT=1", *MAYFLY), "cursor"),
+    (("env", "GEMINI_CLI=1", *MAYFLY), "gemini-cli"),
+    pytest.param(
+        ("env", "AI_AGENT=mine", "sh", "-c", shlex.join(("env", "-u", "AI_AGENT", *MAYFLY)) + "; exit $?"),
+        "mine",
+        marks=on_linux,
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "agent"), AGENTS, ids=["by its mark", "by one of many", "by its parent's"])
+async def test_an_agent_does_not_approve_itself(
+    world: World, granting: Granter, words: tuple[str, ...], agent: str
+) -> None:
     """It is told so, with `--yes` too, and the daemon is not asked."""
     granting.row(state="asking")
-    done = await world.run("approve", "--yes", "claude", env={mark: "1"})
+    done = await world.run_program(*adopted(*words))
 
     assert (4, "") == (done.code, done.out)
-    assert f"a coding agent started this ({mark} is set), and only a person may approve" in done.err
+    assert f"this runs for a coding agent ({agent}), and only a person may approve" in done.err
     assert [] == granting.asked
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mayfly.daemon.delivery import folder
 from support.aws_files import aws_config_of
 from support.world import SEED_TOML, Ended, World
 
@@ -52,6 +53,13 @@ async def test_a_purge_takes_what_is_ours_and_no_more(world: World) -> None:
     elsewhere.mkdir()
     (elsewhere / "kept").write_text("")
     (world.run_dir / "prompt").symlink_to(elsewhere)
+    for grant_id in ("1a2b3c4d", "00c0ffee"):
+        made = str(world.run_dir), grant_id
+        folder.make(*made, *folder.Place)
+        folder.put(*made, folder.Place.CREDENTIALS, b"{}")
+        (world.run_dir / "grants" / grant_id / "token").write_text("a" * 43)
+    (world.run_dir / "grants/00c0ffee/socket/theirs").write_text("")
+    (world.run_dir / "grants.json").write_text("{}")
     dotfiles = world.folder / "dotfiles.json"
     dotfiles.write_text("{}")
     world.config.with_name("config.json").symlink_to(dotfiles)
@@ -63,7 +71,14 @@ async def test_a_purge_takes_what_is_ours_and_no_more(world: World) -> None:
     backup = max(aws_config_of(world).parent.glob("config.mayfly-backup-*"))
     assert "credential_process" in backup.read_text()
     assert [precious.name] == [path.name for path in world.config.parent.iterdir()]
-    assert (["prompt"], True) == ([path.name for path in world.run_dir.iterdir()], (elsewhere / "kept").exists())
+    assert ({"prompt", "grants"}, True) == (
+        {path.name for path in world.run_dir.iterdir()},
+        (elsewhere / "kept").exists(),
+    )
+    grants = world.run_dir / "grants"
+    assert {"00c0ffee", "00c0ffee/socket", "00c0ffee/socket/theirs"} == {
+        str(path.relative_to(grants)) for path in grants.rglob("*")
+    }
     assert dotfiles.exists()
     for line in (
         f"removed {world.config}",

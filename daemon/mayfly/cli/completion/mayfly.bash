@@ -1,4 +1,4 @@
-# Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
+# Completion of mayfly's commands, options, profiles and grants. Made by `make generate`: do not edit.
 
 _shtab_mayfly_subparsers=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
@@ -45,6 +45,9 @@ _shtab_mayfly_exec___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_grant_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_grant___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_grant___policy_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_revoke_pos_0_COMPGEN=_mayfly_grants
+_shtab_mayfly_approve_pos_0_COMPGEN=_mayfly_grants
+_shtab_mayfly_deny_pos_0_COMPGEN=_mayfly_grants
 _shtab_mayfly_ssh_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_ssh___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_ssh___policy_COMPGEN=_shtab_compgen_files
@@ -71,7 +74,7 @@ _shtab_mayfly_grant___as_choices=(endpoint file env socket)
 _shtab_mayfly_grant___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_recipe_pos_0_choices=(compose docker podman devcontainer kind claude-code codex cursor mcp)
 _shtab_mayfly_recipe___as_choices=(endpoint file env)
-_shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
+_shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles grants)
 _shtab_mayfly_help_pos_0_choices=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)
 _shtab_mayfly_pos_0_choices=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
@@ -193,6 +196,10 @@ _shtab_mayfly___version_nargs=0
 # Custom Preamble
 _mayfly_profiles() {
   compgen -W "$(command mayfly completion profiles 2>/dev/null)" -- "$1"
+}
+
+_mayfly_grants() {
+  compgen -W "$(command mayfly completion grants 2>/dev/null)" -- "$1"
 }
 
 # End Custom Preamble

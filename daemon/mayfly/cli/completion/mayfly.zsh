@@ -1,5 +1,5 @@
 #compdef mayfly
-# Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
+# Completion of mayfly's commands, options, profiles and grants. Made by `make generate`: do not edit.
 
 _shtab_mayfly_commands() {
   local _commands=(
@@ -47,7 +47,7 @@ _shtab_mayfly_defaults_added=0
 _shtab_mayfly_approve_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--yes[approve without a question]"
-  ":the grant\'s id, or its label if no other has it:"
+  ":the grant\'s id, or its label if no other has it:_mayfly_grants"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -68,7 +68,7 @@ _shtab_mayfly_aws_config_defaults_added=0
 _shtab_mayfly_completion_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
-  ":the shell (\'profiles\'\: the profiles\' names):(bash zsh fish profiles)"
+  ":the shell (\'profiles\', \'grants\'\: their names):(bash zsh fish profiles grants)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -105,7 +105,7 @@ _shtab_mayfly_demo_defaults_added=0
 
 _shtab_mayfly_deny_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":the grant\'s id, or its label if no other has it:"
+  ":the grant\'s id, or its label if no other has it:_mayfly_grants"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -258,12 +258,12 @@ _shtab_mayfly_recipe_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
   "--for[how long\: 15m to 12h (default\: 1h)]:1h:"
-  "--read-only[narrow a role by AWS\'s ReadOnlyAccess]"
-  "--view-only[narrow a role by AWS\'s ViewOnlyAccess]"
-  "*--policy-arn[narrow it by these policies]:ARN:"
-  "--policy[narrow it by the policy in this file]:FILE:_files"
-  "--label[the grant\'s name (default\: KIND)]:label:"
-  "--ask[ask on the desktop before the first use]"
+  "--read-only[change nothing (ReadOnlyAccess\: data can be read)]"
+  "--view-only[list and describe (ViewOnlyAccess\: no data is read)]"
+  "*--policy-arn[no more than these managed policies allow]:ARN:"
+  "--policy[no more than this IAM policy (JSON) allows]:FILE:_files"
+  "--label[its name in lists, logs and CloudTrail (default\: KIND)]:label:"
+  "--ask[ask on the desktop, once, before the first use]"
   "--as[for an agent\: how it gets the credentials]:delivery:(endpoint file env)"
   "--docker-desktop[for containers of Docker Desktop (on macOS\: always)]"
   ":compose, docker, podman, devcontainer, kind, claude-code, codex, cursor, mcp:(compose docker podman devcontainer kind claude-code codex cursor mcp)"
@@ -293,7 +293,7 @@ _shtab_mayfly_revoke_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--all[all grants]"
   "--policy[print the IAM policy that ends what AWS has issued, too (JSON)]"
-  ":the grant\'s id, or its label if no other has it:"
+  ":the grant\'s id, or its label if no other has it:_mayfly_grants"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -417,6 +417,12 @@ _shtab_mayfly() {
 _mayfly_profiles() {
   local -a names
   names=(${(f)"$(command mayfly completion profiles 2>/dev/null)"})
+  compadd -a names
+}
+
+_mayfly_grants() {
+  local -a names
+  names=(${(f)"$(command mayfly completion grants 2>/dev/null)"})
   compadd -a names
 }
 

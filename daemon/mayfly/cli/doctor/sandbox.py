@@ -13,6 +13,8 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import attrs
+
 from mayfly.cli import environment
 from mayfly.cli.aws_config import ini
 from mayfly.cli.doctor import aws_files, op_app
@@ -22,6 +24,9 @@ from mayfly.exchange.onepassword.op_program import find_op
 from mayfly.shared import paths, tokens
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.files import Unreadable, read_plain_file
+from mayfly.shared.grant import is_id
+from mayfly.shared.grant_folder import GRANTS
+from mayfly.shared.text import printable
 
 
 CONNECT_SECONDS = 1
@@ -35,16 +40,18 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*\S", re.MULTILINE)
+_GIVEN = (environment.URL, environment.TOKEN, environment.TOKEN_FILE)
+_GIVEN_BY_GRANT = (environment.SOCKET, environment.FILES[0], *environment.STATIC)
 _OUTSIDE = ("docker.sock", "podman/podman.sock")
 
 
 def checks(facts: Facts) -> Iterator[Check]:
     """A check for each kind of thing."""
     yield ok("sandbox.given", _given(facts.environ))
-    yield _check("sandbox.aws", _aws(facts), "no keys in AWS's files")
+    yield _check("sandbox.aws", _aws(_outside_of_grant(facts)), "no keys in AWS's files")
     yield _check("sandbox.dotenv", _dotenv(Path.cwd()), "no keys in .env files of this folder")
     yield _variables(facts)
-    yield _check("sandbox.tokens", _tokens(facts.environ), "no token of another profile")
+    yield _check("sandbox.tokens", _tokens(facts.environ), "no token of another profile or grant")
     yield _check("sandbox.control", _sockets(), "no socket of mayfly's")
     yield _check("sandbox.op", _onepassword(facts), "neither op nor 1Password")
     yield _agents(facts)
@@ -57,9 +64,22 @@ def _check(name: str, found: Iterable[str], nothing: str, hint: str = "") -> Che
 
 
 def _given(environ: Mapping[str, str]) -> str:
-    names = [name for name in (environment.URL, environment.TOKEN, environment.TOKEN_FILE) if environ.get(name)]
-    profile = environ.get(environment.PROFILE)
-    return f"profile {profile or '?'} by {', '.join(names)}" if names else "nothing of mayfly's in this environment"
+    grant = printable(environ.get(environment.GRANT, ""))
+    wanted = (*_GIVEN, *(_GIVEN_BY_GRANT if grant else ()))
+    names = ", ".join(name for name in wanted if environ.get(name))
+    profile = printable(environ.get(environment.PROFILE, "")) or "?"
+    if grant:
+        return f"grant {grant} of profile {profile}" + (f" by {names}" if names else "")
+    return f"profile {profile} by {names}" if names else "nothing of mayfly's in this environment"
+
+
+def _outside_of_grant(facts: Facts) -> Facts:
+    """A grant's files of AWS's are given; besides them are the user's own."""
+    if not facts.environ.get(environment.GRANT):
+        return facts
+    return attrs.evolve(
+        facts, environ={name: value for name, value in facts.environ.items() if name not in environment.FILES}
+    )
 
 
 def _aws(facts: Facts) -> Iterator[str]:
@@ -100,7 +120,8 @@ def is_secret(name: str) -> bool:
 
 
 def _variables(facts: Facts) -> Check:
-    given = {environment.URL, environment.TOKEN, environment.TOKEN_FILE}
+    of_grant = (*environment.STATIC, *environment.FILES) if facts.environ.get(environment.GRANT) else ()
+    given = {*_GIVEN, *of_grant}
     names = sorted(name for name, value in facts.environ.items() if value and is_secret(name) and name not in given)
     hint = facts.in_shell(dict.fromkeys(names)) if names else ""
     found = [", ".join(names)] if names else []
@@ -108,10 +129,24 @@ def _variables(facts: Facts) -> Check:
 
 
 def _tokens(environ: Mapping[str, str]) -> Iterator[str]:
-    others = [name for name in tokens.made_before() if name != environ.get(environment.PROFILE)]
+    grant = environ.get(environment.GRANT)
+    # A profile's own token opens more than a grant of it.
+    own = None if grant else environ.get(environment.PROFILE)
+    others = [name for name in tokens.made_before() if name != own]
     readable = [name for name in others if os.access(tokens.token_path(name), os.R_OK)]
     if readable:
         yield f"{paths.runtime_dir() / 'tokens'}: {', '.join(readable)}"
+    folder = paths.runtime_dir() / GRANTS
+    if found := sorted({path.relative_to(folder).parts[0] for path in _of_grants(folder)} - {grant}):
+        yield f"{folder}: {', '.join(found)}"
+
+
+def _of_grants(folder: Path) -> Iterator[Path]:
+    """What opens a grant: tokens, and the credentials themselves."""
+    for name in ("token", "credentials/credentials.json"):
+        for path in folder.glob(f"*/{name}"):
+            if is_id(path.relative_to(folder).parts[0]) and os.access(path, os.R_OK):
+                yield path
 
 
 def _sockets() -> Iterator[str]:

@@ -16,6 +16,7 @@ from mayfly.cli.aws_config import aws_paths, sections
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable
+from mayfly.shared.grant_folder import GRANTS
 
 
 # Files and folders of files in the runtime folder, of this version and earlier ones.
@@ -88,8 +89,9 @@ def purge(left: Leftovers) -> int:
 
 
 def remove_runtime_files() -> None:
-    """Remove tokens and sockets, and their folder if nothing else is in it."""
+    """Remove tokens, sockets and what grants have left, and their folder if nothing else is in it."""
     folder = paths.runtime_dir()
+    _remove_grants(folder)
     made = [folder / name for name in RUNTIME_FILES]
     inner = [folder / name for name in RUNTIME_FOLDERS if not (folder / name).is_symlink()]
     for each in inner:
@@ -102,6 +104,16 @@ def remove_runtime_files() -> None:
         with suppress(OSError):
             each.rmdir()
     remove_folder(folder)
+
+
+def _remove_grants(runtime_dir: Path) -> None:
+    from mayfly.daemon.delivery import folder as folders
+
+    with suppress(OSError):
+        for grant_id in folders.left(str(runtime_dir)):
+            with suppress(OSError):  # something else is in it: then it stays
+                folders.remove(str(runtime_dir), grant_id)
+        (runtime_dir / GRANTS).rmdir()
 
 
 def remove_folder(folder: Path) -> None:

@@ -25,6 +25,6 @@ startup_timeout_sec = 120
         text,
         (
             "add it to ~/.codex/config.toml",
-            "commands in Codex's sandbox reach neither the network nor a socket: give them a grant with --as file",
+            "commands in Codex's sandbox have no network, and so no AWS, unless you allow it: then add --as file",
         ),
     )

@@ -27,7 +27,7 @@ def recipe(wanted: Wanted) -> Recipe:
     }
     grant = shell("mayfly", *wanted.grant(*wanted.delivery, "--token-file")[:-1])
     hints = (
-        "save it as .devcontainer/devcontainer.json",
+        f"save it as .devcontainer/devcontainer.json; {wanted.lasting}",
         f'start the editor from this shell, once no window of it is open: eval "$({grant})"',
         f"when you are done: docker rm -f {NAME}; mayfly revoke {wanted.label}",
         SELINUX,

@@ -31,7 +31,8 @@ def recipe(wanted: Wanted) -> Recipe:
     user = "{runAsUser: 65534, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false}"
     text = f"""\
 # {SELINUX}
-# A new grant has a new folder, and kind mounts only what a cluster is made with: a new grant takes a new cluster.
+# A new grant has a new folder, and kind mounts only what a cluster is made with: a new grant takes a new cluster;
+# {wanted.lasting}.
 grant=$({shell("mayfly", *wanted.grant("--as", "socket")[:-1])}) && eval "$grant" &&
 kind create cluster --name mayfly --wait 2m --config - <<END
 kind: Cluster

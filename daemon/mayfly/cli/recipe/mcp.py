@@ -24,7 +24,7 @@ def recipe(wanted: Wanted) -> Recipe:
 
 def hints(wanted: Wanted) -> tuple[str, ...]:
     """What an owner of such a client runs into."""
-    return (wanted.ending, PATH_HINT)
+    return (wanted.ending[0].lower() + wanted.ending[1:], PATH_HINT)
 
 
 def servers(wanted: Wanted, **more: str) -> str:

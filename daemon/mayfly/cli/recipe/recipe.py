@@ -8,10 +8,9 @@ from __future__ import annotations
 import argparse
 
 from mayfly.cli import speech, target
-from mayfly.cli.durations import seconds_in
+from mayfly.cli.grant import options
 from mayfly.cli.parser import RawFormatter
 from mayfly.cli.recipe.wanted import Recipe, Wanted
-from mayfly.shared import grant
 
 
 # The words after `--` are not parsed; they come as `given.command`.
@@ -34,18 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("profile", metavar="PROFILE", help="the profile whose credentials are granted")
-    parser.add_argument(
-        "--for", dest="duration", metavar="1h", type=_duration, help="how long: 15m to 12h (default: 1h)"
-    )
-    narrowing = parser.add_mutually_exclusive_group()
-    narrowing.add_argument("--read-only", action="store_true", help="narrow a role by AWS's ReadOnlyAccess")
-    narrowing.add_argument("--view-only", action="store_true", help="narrow a role by AWS's ViewOnlyAccess")
-    narrowing.add_argument(
-        "--policy-arn", metavar="ARN", nargs="+", action="extend", help="narrow it by these policies"
-    )
-    narrowing.add_argument("--policy", metavar="FILE", help="narrow it by the policy in this file")
-    parser.add_argument("--label", type=_label, help="the grant's name (default: KIND)")
-    parser.add_argument("--ask", action="store_true", help="ask on the desktop before the first use")
+    options.add_terms(parser, "KIND")
     parser.add_argument(
         "--as", dest="delivery", choices=AGENTS_DELIVERIES, help="for an agent: how it gets the credentials"
     )
@@ -82,20 +70,3 @@ def _recipe(kind: str, wanted: Wanted) -> Recipe:
     module = __import__(name, fromlist=["recipe"])
     found: Recipe = module.recipe(wanted)
     return found
-
-
-def _duration(text: str) -> str:
-    try:
-        seconds = seconds_in(text)
-    except ValueError as reason:
-        raise argparse.ArgumentTypeError(str(reason)) from None
-    if not grant.MIN_SECONDS <= seconds <= grant.MAX_SECONDS:
-        raise argparse.ArgumentTypeError(f"a grant lasts 15m to 12h, not {text}")
-    return text
-
-
-def _label(text: str) -> str:
-    if not grant.is_label(text):
-        what = "a label is 1 to 32 letters, digits and . _ -, of which the first is a letter or digit"
-        raise argparse.ArgumentTypeError(f"{text[:64]!r}: {what}")
-    return text

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mayfly.cli import relay
+from mayfly.cli.durations import format_duration, seconds_in
 from mayfly.cli.target import Target
+from mayfly.shared.grant import USUAL_SECONDS
 
 
 # In a container, where each has ports of its own.
@@ -62,7 +64,7 @@ class Wanted(NamedTuple):
             command=tuple(given.command),
             is_desktop=given.docker_desktop or sys.platform == "darwin",
             label=given.label or given.kind,
-            duration=given.duration or "1h",
+            duration=_duration(given.seconds),
             config=_config(given),
         )
 
@@ -84,6 +86,11 @@ class Wanted(NamedTuple):
     def ending(self) -> str:
         """For who starts a server and forgets it."""
         return f"The grant ends with it, or after {self.duration}: then restart the server (--for 12h is the most)."
+
+    @property
+    def lasting(self) -> str:
+        """For what goes on after the grant."""
+        return f"the grant ends after {self.duration}, and 12h is the most (--for 12h)"
 
     @property
     def url(self) -> str:
@@ -113,7 +120,7 @@ class Wanted(NamedTuple):
 
 def _options(given: argparse.Namespace) -> tuple[str, ...]:
     words = list(_config(given))
-    words += ["--for", given.duration] if given.duration else []
+    words += ["--for", _duration(given.seconds)] if given.seconds != USUAL_SECONDS else []
     words += ["--read-only"] if given.read_only else []
     words += ["--view-only"] if given.view_only else []
     words += ["--policy-arn", *given.policy_arn] if given.policy_arn else []
@@ -121,6 +128,12 @@ def _options(given: argparse.Namespace) -> tuple[str, ...]:
     words += ["--label", given.label or given.kind]
     words += ["--as", given.delivery] if given.delivery else []
     return (*words, *(["--ask"] if given.ask else []))
+
+
+def _duration(seconds: int) -> str:
+    """As `--for` takes it: `8h`, `1h30m`."""
+    text = format_duration(seconds).replace(" ", "")
+    return text if seconds_in(text) == seconds else f"{seconds}s"
 
 
 def _config(given: argparse.Namespace) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from mayfly.cli.grant import grant, order, variables
 from mayfly.cli.grant.child import Child, Ended
 from mayfly.cli.grant.granted import Granted
 from mayfly.cli.grant.hold import Hold
+from mayfly.cli.grant.options import add_terms
 from mayfly.cli.parser import RawFormatter
 from mayfly.cli.ssh import options, remote
 from mayfly.cli.ssh.connection import LOST, Connection, environment_of_shell, refuse_missing
@@ -56,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = RawFormatter
     parser.add_argument("profile", metavar="PROFILE", nargs="?", help="the profile whose credentials are granted")
     parser.add_argument("host", metavar="HOST", nargs="?", help="where to open the shell: HOST or USER@HOST")
-    grant.add_terms(parser, "HOST's name")
+    add_terms(parser, "HOST's name")
     parser.add_argument(
         "--token-file",
         action="store_true",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from shlex import quote
 
 from mayfly.cli import daemon_calls
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
+from mayfly.shared.grant import is_id
 
 
 TYPE_CHECKING = False  # typing costs `mayfly status` some ms
@@ -16,8 +19,13 @@ if TYPE_CHECKING:
 
 
 def added(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The status with a note if this shell's commands read another config than the daemon."""
-    return {**status, "notes": [*_notes_of_shell(status), *status["notes"]]}
+    """The status with notes on this shell: its commands read another config than the daemon, or it has a grant."""
+    return {**status, "notes": [*_notes_of_grant(), *_notes_of_shell(status), *status["notes"]]}
+
+
+def _notes_of_grant() -> list[str]:
+    grant = os.environ.get("MAYFLY_GRANT", "")
+    return [f"this shell has the grant {grant}, not a profile's own token: mayfly grants"] if is_id(grant) else []
 
 
 def _notes_of_shell(status: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,12 @@ def page(
     now = now or instant(status["observed_at"])
     rows = [{**row, "observed_at": status["observed_at"]} for row in status["profiles"]]
     blocks = Blocks(rows, status.get("last_fetches", ()), now, to, breaks_words=breaks_words)
-    others = ((_notes(status), terminal.YELLOW), (_refusals(status), ""), (_daemon(status, now), terminal.DIM))
+    others = (
+        (_notes(status), terminal.YELLOW),
+        (_grants(status), ""),
+        (_refusals(status), ""),
+        (_daemon(status, now), terminal.DIM),
+    )
     folded = [
         [line for text in texts for line in _folded(text, to, style, breaks_words=breaks_words)]
         for texts, style in others
@@ -47,6 +52,12 @@ def _notes(status: Mapping[str, Any]) -> Iterator[str]:
     if skew:
         yield f"note: this machine's clock is {format_duration(abs(skew))} {'behind' if skew > 0 else 'ahead of'} AWS's"
     yield from (f"note: {note}" for note in (*status["notes"], *status.get("detours", ())))
+
+
+def _grants(status: Mapping[str, Any]) -> Iterator[str]:
+    # Daemons of earlier versions have none.
+    if count := status.get("grants", 0):
+        yield f"grants: {count} (mayfly grants)"
 
 
 def _refusals(status: Mapping[str, Any]) -> Iterator[str]:
