@@ -22,7 +22,7 @@ from mayfly.shared.errors import GrantRefused, MayflyError
 
 DISK_SECONDS = 4
 # So long a start waits for the sockets and files of grants. Those that come later come while the daemon serves.
-OPENING_SECONDS = 2
+OPENING_SECONDS = 5
 
 
 class Outside:
