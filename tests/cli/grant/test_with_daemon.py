@@ -68,5 +68,7 @@ async def test_ctrl_c_before_the_first_session_leaves_nothing(world: World) -> N
             listed = await world.run("grants")
             daemon.process.kill()
 
-    assert (130, ["mayfly: stopped waiting; sh was not run"]) == (code, terminal.lines)
+    assert 130 == code
+    # It may have been interrupted while it was drawing the line before.
+    assert terminal.lines[-1].endswith("mayfly: stopped waiting; sh was not run")
     assert "no grants" in listed.err
