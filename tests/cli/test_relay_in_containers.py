@@ -15,7 +15,6 @@ import pytest
 
 from support import containers
 from support.containers import PORT, Containers, sidecar
-from support.relays import forwarding
 from support.world import SEED_TOML, World
 
 
@@ -48,6 +47,12 @@ def _engine(open_folder: Path) -> Containers:
     return Containers(open_folder)
 
 
+async def granted(world: World) -> tuple[Path, str]:
+    """The folder to mount, and the token, of a grant by socket."""
+    variables = json.loads((await world.run("grant", "nsrc", "--as", "socket", "--shell", "json")).out)
+    return Path(variables["MAYFLY_SOCKET"]).parent, variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+
+
 class Client:
     """A program in a container."""
 
@@ -69,19 +74,19 @@ class Client:
 
 @pytest.mark.slow
 async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Containers, open_folder: Path) -> None:
-    """Cold, with a human of some seconds; warm; and while the daemon restarts, with a socket that is made anew."""
+    """Cold, with a human of some seconds; warm; and while the daemon restarts, by a grant's socket."""
     # Nobody waits for the next one-time password: what is tried here is the way, not the login.
     world.write_toml(
         "".join(line for line in SEED_TOML.splitlines(keepends=True) if "totp" not in line and "mfa" not in line)
     )
     world.vault.update(prompt={"answer": "ignore"})
-    folder = open_folder / "grant"
-    folder.mkdir(mode=0o711)
-    async with asyncio.timeout(120), sidecar(engine, folder) as (name, relay), AsyncExitStack() as stack:
-        async with world.serve() as served, forwarding(folder / "s", world.port):
+    async with asyncio.timeout(120), AsyncExitStack() as stack:
+        async with world.serve() as served:
+            folder, token = await granted(world)
+            name, relay = await stack.enter_async_context(sidecar(engine, folder))
             env = {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{PORT}/credentials/nsrc",
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
             }
             program = (sys.executable, "-c", CLIENT)
             running = engine.running(*program, network=f"container:{name}", paths=containers.python(), env=env)
@@ -97,9 +102,8 @@ async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Co
             assert [(await world.get()).json["AccessKeyId"]] * 2 == [cold, warm]
         client.ask()
         await asyncio.sleep(1)
-        async with world.serve(), forwarding(folder / "s", world.port):
+        async with world.serve():
             assert await client.answer() == (await world.get()).json["AccessKeyId"] != cold
-        await stack.aclose()
         relay.terminate()
 
         assert 0 == await relay.wait()
@@ -107,26 +111,22 @@ async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Co
 
 @pytest.mark.slow
 async def test_the_recipe_for_podman_runs(world: World, engine: Containers, open_folder: Path) -> None:
-    """Pasted as it is printed, in the place of a grant and of an image what this machine has: it gets credentials."""
-    programs = {"podman": PODMAN, "mayfly": 'import os, sys; os.execvp("sh", sys.argv[sys.argv.index("sh") :])'}
-    for name, text in programs.items():
-        (open_folder / name).write_text(f"#!{sys.executable} -IS\n{text}")
-        (open_folder / name).chmod(0o755)
-    folder = open_folder / "grant"
-    folder.mkdir(mode=0o711)
+    """Pasted as it is printed, in the place of an image what this machine has: it gets a grant, and credentials."""
+    (open_folder / "podman").write_text(f"#!{sys.executable} -IS\n{PODMAN}")
+    (open_folder / "podman").chmod(0o755)
     client = (sys.executable, "-c", CLIENT)
     text = (await world.run("recipe", "podman", "nsrc", "--", "example/app", *client)).out
     text = text.replace("run --rm --net", "run --rm -i --net")  # the client reads
-    async with world.serve(), forwarding(folder / "s", world.port):
+    async with world.serve():
         key = (await world.get()).json["AccessKeyId"]
-        env = os.environ | {
-            "PATH": f"{open_folder}:{os.environ['PATH']}",
+        env = {
+            "PATH": f"{open_folder}:{world.env['PATH']}",
             "STAND_IN": json.dumps([containers.PODMAN, engine.image(*containers.python())]),
-            # What the grant sets.
-            "MAYFLY_GRANT": containers.Containers.new_name(),
-            "MAYFLY_SOCKET": str(folder / "s"),
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(world.run_dir / "tokens/nsrc"),
         }
         ended = await world.run_program("sh", "-c", text, env=env, stdin=b"\n")
 
-    assert (0, f"0 ['lo']\n{key}\n", "") == (ended.code, ended.out, ended.err)
+        left = json.loads((await world.run("grants", "--json")).out)
+
+    warning = "mayfly: warning: nsrc has one session for all: when the grant ends, what it has handed out lives on\n"
+    assert (0, f"0 ['lo']\n{key}\n", warning) == (ended.code, ended.out, ended.err)
+    assert [] == left
