@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from mayfly.demo.sts.server import EmbeddedSts
 from support import faketime, nursery
 from support.exchange import Clock
-from support.following import followed
+from support.following import follow_no_heirs, followed
 from support.managers import ROOT, SOMEBODY, SystemdWorld, UserManager, missing
 from support.nursery import MAYFLY
 from support.world import World
@@ -65,9 +65,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What has been collected stays: to go through it for garbage, again and again, takes longer than many a test."""
+    """What has been collected stays: to go through it for garbage, again and again, takes longer than many a test.
+
+    In the process that runs tests, which is each of pytest-xdist's workers, but not the one that starts them.
+    """
     gc.freeze()
     gc.enable()
+    follow_no_heirs()
 
 
 def pytest_unconfigure() -> None:

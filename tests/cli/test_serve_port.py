@@ -2,88 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import itertools
 import socket
-import sys
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import pytest
 
+from support.ports import linux_only, root_only, stranger
 from support.world import World, free_port
 
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a socket is")
-root_only = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
-
-# Has a port as another user, with these options, until its stdin ends.
-_STRANGER = """
-import os, socket, sys
-host, port, options, how = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-def bound():
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    for option in options:
-        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
-    sock.bind((host, port))
-    return sock
-sock = bound()
-if how == "listens":
-    sock.listen()
-elif how == "closes":
-    sock.listen()
-    clients = [socket.socket() for _ in range(2)]
-    for client in clients:
-        client.connect(("127.0.0.1", port))
-        sock.accept()[0].close()
-    clients[0].close()
-    sock.close()
-    sock = bound()
-elif how == "connects":
-    with socket.socket() as elsewhere:
-        elsewhere.bind(("127.0.0.1", 0))
-        elsewhere.listen()
-        sock.connect(elsewhere.getsockname())
-print("there", flush=True)
-sys.stdin.read()
-"""
 OPTIONS = ["", "SO_REUSEADDR", "SO_REUSEPORT", "SO_REUSEADDR SO_REUSEPORT"]
-
-
-@asynccontextmanager
-async def stranger(port: int, host: str = "127.0.0.1", options: str = "", how: str = "listens") -> AsyncIterator[None]:
-    """Another user's process on the port."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _STRANGER, host, str(port), options, how),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert b"there\n" == await process.stdout.readline()
-    try:
-        yield
-    finally:
-        await process.communicate(b"")
 
 
 @linux_only
 @root_only
-@pytest.mark.parametrize("how", ["listens", "does not listen"])
-@pytest.mark.parametrize("options", OPTIONS, ids=["plain", "address", "port", "both"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"])
-async def test_a_port_that_another_user_has_costs_the_tokens(world: World, host: str, options: str, how: str) -> None:
+async def test_a_port_that_another_user_has_costs_the_tokens(world: World, host: str) -> None:
     """In any way, listening or not, shared or not: nothing is served, and what clients may have sent opens nothing."""
     await world.run("env", "nsrc")
-    old = world.token()
-    async with stranger(world.port, host, options, how):
-        ended = await world.run("serve")
+    for options, how in itertools.product(OPTIONS, ["listens", "does not listen"]):
+        old = world.token()
+        async with stranger(world.port, host, options, how):
+            ended = await world.run("serve")
 
-    assert 1 == ended.code
-    assert f"mayfly: error: 127.0.0.1:{world.port} is taken" in ended.err or "in use: by a process" in ended.err
-    assert "all tokens are new" in ended.err
-    assert old != world.token()
+        assert 1 == ended.code, (options, how)
+        assert f"mayfly: error: 127.0.0.1:{world.port} is taken" in ended.err or "in use: by a process" in ended.err
+        assert "all tokens are new" in ended.err, (options, how)
+        assert old != world.token(), (options, how)
 
 
 @linux_only
@@ -118,7 +65,7 @@ async def test_no_connection_of_ours_excuses_a_stranger(world: World) -> None:
 
     assert 1 == ended.code
     assert "all tokens are new" in ended.err
-    assert "mayfly: hint: it is python" in ended.err
+    assert "mayfly: hint: it is a?name" in ended.err
     assert old != world.token()
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from mayfly.config import way
 from mayfly.config.document import Document
 from mayfly.config.sketch import sketches
 from mayfly.exchange.sts.location import links
@@ -50,7 +49,7 @@ def test_a_sketch_is_what_the_checked_config_says() -> None:
         base = config.base_of(name)
         found, table = config.keys_of(base), config.keys_of(base).onepassword
 
-        assert way.plain(config.onepassword_of(base)) == sketch.way
+        assert config.onepassword_of(base).plain() == sketch.way
         assert (f"onepasswords.{table}" if table else "onepassword") == sketch.table
         assert (found.references(), found.mfa_id) == (sketch.references, sketch.mfa_id)
         assert tuple(links(config, base)) == sketch.links

@@ -36,6 +36,7 @@ mfa = "each"
 # Without MFA, a second login need not wait for the next one-time password.
 CODELESS = "".join(line for line in SEED_TOML.splitlines(keepends=True) if not line.startswith(("otp", "mfa_id")))
 READ_ONLY = {"words": "read-only", "policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
+POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
 
 
 async def ask(world: World, method: str, target: str, tree: Any = None) -> Reply:
@@ -281,11 +282,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"as": "env", "seconds": 3601}, "3600 seconds at most"),
     ({"ask": True}, "can show no question"),
     ({"narrowing": READ_ONLY}, "GetSessionToken"),
+    ({"narrowing": {"words": "read-only"}}, "GetSessionToken"),
+    ({"profile": "narrow", "narrowing": {"words": "view-only"}}, "one more would widen it"),
+    ({"profile": "admin", "narrowing": {"words": "all"}}, "read-only or view-only"),
+    ({"profile": "admin", "narrowing": READ_ONLY | {"words": "view-only"}}, "would not be view-only"),
+    ({"profile": "admin", "narrowing": READ_ONLY | {"policy": POLICY}}, "would not be read-only"),
     ({"profile": "narrow", "narrowing": READ_ONLY}, "one more would widen it"),
     ({"profile": "each"}, "each renewal of the grant's session would prompt"),
     ({"profile": "admin", "narrowing": {"policy": "{"}}, "is not JSON"),
     ({"profile": "admin", "narrowing": {"policy_arns": ["arn:aws:s3:::x"]}}, "no managed policy"),
-    ({"profile": "admin", "narrowing": READ_ONLY | {"policy": '{"a": "' + "x" * 2040 + '"}'}}, "2048"),
+    ({"profile": "admin", "narrowing": {"policy": '{"a": "' + "x" * 2047 + '"}'}}, "2048"),
     ({"profile": "admin", "narrowing": {"policy_arns": ["arn:aws:iam::aws:policy/P"] * 11}}, "10 at most"),
     ({"surprise": 1}, "'surprise'"),
 ]
@@ -408,3 +414,16 @@ async def test_a_role_s_grant_has_a_narrower_session_under_a_name_of_its_own(wor
     assert kept["credentials"]["Expiration"] >= kept["ends_at"]
     assert "AccessDenied" == refused.json["code"]
     assert [kept["id"]] == [row["id"] for row in rows]
+
+
+async def test_after_a_restart_it_is_told_how_long_what_was_handed_out_may_live(world: World) -> None:
+    """The next daemon knows no session of the one before, but when the grant was used."""
+    async with world.serve():
+        made = await grant(world, label="agent")
+        unused = await grant(world, label="unused")
+        handed_out = (await world.get(token=made["token"])).json["Expiration"]
+    async with world.serve():
+        ended = [(await ask(world, "DELETE", f"/grants/{row['id']}")).json for row in (made, unused)]
+
+    assert ended[0]["outlives_until"] >= handed_out
+    assert ended[1]["outlives_until"] is None

@@ -9,7 +9,7 @@ import pytest
 
 from mayfly.daemon.status import ProfileStatus, Status, as_json
 from mayfly.session import Session
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.errors import ApprovalDismissed, AwsThrottled, AwsUnreachable, MayflyError, OnePasswordUnknown
 from support.engine import HOUR, HUMAN, MACHINE, NOON, at, issued
 

@@ -46,7 +46,8 @@ async def test_a_process_and_its_ancestors_tell(generations: tuple[str, ...], ag
     async with family(*generations) as pids:
         found = await LinuxDesk(lambda: NOON).agent(pid=pids[-1])
 
-    assert (None if agents_place is None else Agent("claude-code", pids[agents_place])) == found
+    assert (None if agents_place is None else ("claude-code", pids[agents_place])) == (found and found[:2])
+    assert found is None or found.started > 0
 
 
 @on_linux
@@ -111,16 +112,19 @@ async def test_elsewhere_nothing_is_recognised() -> None:
 async def test_the_sealed_daemon_asks_the_desk(tmp_path: Path) -> None:
     """No agent, one by its socket, one by its pid; without a desk, or with one that knows no such question: unknown."""
     desk = FakeDesk()
-    desk.agents = {7: Agent("claude-code", 42), 8: Agent("codex", 43)}
+    desk.agents = {7: Agent("claude-code", 42, 7000), 8: Agent("codex", 43)}
     async with desk_service(tmp_path, desk) as path:
         remote = RemoteDesk(path, lambda: NOON)
         found = [await remote.agent(inode=7), await remote.agent(pid=8), await remote.agent(pid=9)]
 
-    assert [Agent("claude-code", 42), Agent("codex", 43), None] == found
+    assert [Agent("claude-code", 42, 7000), Agent("codex", 43), None] == found
     assert UNKNOWN == await RemoteDesk(tmp_path / "gone.sock", lambda: NOON).agent(pid=9)
 
 
-@pytest.mark.parametrize("answer", [b"", b"null\n", b"{}\n", b"[1]\n", b'["x"]\n', b'["x", "y"]\n', b"false\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"null\n", b"{}\n", b"[1]\n", b'["x"]\n', b'["x", "y"]\n', b'["x", 1]\n', b'["x", 1, "y"]\n', b"false\n"],
+)
 async def test_an_answer_that_says_nothing_is_unknown(tmp_path: Path, answer: bytes) -> None:
     """What a desk of an older version says, or a broken one, is never taken for 'no agent'."""
 

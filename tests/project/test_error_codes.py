@@ -10,7 +10,8 @@ import pytest
 
 import mayfly
 
-from mayfly.shared.errors import MayflyError, leaves
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.errors.all_errors import leaves
 
 
 PACKAGE = Path(mayfly.__file__).parent

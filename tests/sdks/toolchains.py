@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.soak.clock import LIBRARIES
+
 
 SOURCES = Path(__file__).parent
 FETCH_SECONDS = 180
@@ -67,6 +69,20 @@ def pyarrow() -> Built:
         _fetch(*pip, "--target", str(folder), "--requirement", str(wanted))
     argv = (sys.executable, str(SOURCES / "python/pyarrow_client.py"))
     return Built(_pinned(wanted, r"pyarrow==(\S+)"), argv, {"PYTHONPATH": str(folder)})
+
+
+def mcp() -> Built:
+    """The official Python SDK of MCP, and boto3, in an environment of their own."""
+    if not LIBRARIES:
+        raise Missing("there is no libfaketime")
+    wanted = SOURCES / "mcp/requirements.txt"
+    folder = cache_folder() / f"mcp-{sys.version_info.major}.{sys.version_info.minor}"
+    python, installed = folder / "bin/python", folder / "installed.txt"
+    if not installed.exists() or installed.read_text() != wanted.read_text():
+        _fetch(sys.executable, "-m", "venv", "--clear", str(folder))
+        _fetch(str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "-r", str(wanted))
+        shutil.copyfile(wanted, installed)
+    return Built(_pinned(wanted, r"mcp==(\S+)"), (str(python),), {})
 
 
 def node() -> Built:

@@ -11,10 +11,15 @@ import venv
 from pathlib import Path
 
 import attrs
+import pytest
 
 import mayfly
 
 from support.managers import REPOSITORY, ROOT, SystemdWorld, UserManager
+
+
+# The versions are copies of the package, which coverage does not count.
+pytestmark = pytest.mark.unfollowed
 
 
 def installed(folder: Path) -> tuple[Path, Path]:

@@ -8,14 +8,15 @@ import attrs
 import pytest
 
 from mayfly.session import Session, screen_lock
-from mayfly.session.demand import RefreshPolicy, Trigger
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.session.screen_lock import is_dropped, is_withheld
-from mayfly.shared.desk import NIGHT_SECONDS, Presence, PresenceHistory, Scene
+from mayfly.session.trigger import Trigger
+from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import MayflyError, ScreenLocked
-from support.engine import AWAY, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, at, issued
+from mayfly.shared.presence_history import NIGHT_SECONDS, PresenceHistory
+from support.engine import AWAY, CLIENT, CLOCK, HERE, HOUR, HUMAN, LOCKED, MACHINE, NO, NOON, PERSON, at, issued
 
 
-CLOCK, CLIENT, PERSON = Trigger.CLOCK, Trigger.CLIENT, Trigger.PERSON
 FORGET = attrs.evolve(HUMAN, on_lock="forget")
 FORGET_MACHINE = attrs.evolve(MACHINE, on_lock="forget")
 

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mayfly.session import Session
-from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.session.forecast import renewal_at
+from mayfly.session.refresh_policy import RefreshPolicy
+from mayfly.session.trigger import Trigger
 from mayfly.shared.errors import MayflyError
 from support.engine import HERE, HOUR, NO, at, credentials, issued
 from support.laws import ERRORS, up_to

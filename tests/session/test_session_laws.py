@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mayfly.config.values import ON_LOCK
 from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import LOOK_AGAIN_SECONDS, Phase, Session, first_usable_step
-from mayfly.session.demand import RefreshPolicy, Trigger
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.session.screen_lock import is_dropped
+from mayfly.session.trigger import Trigger
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import ApprovalDismissed, AwsUnknown, MayflyError, OnePasswordHung

@@ -93,17 +93,20 @@ NOTHING = b""
     ("line", "agent"),
     [
         ((UNMARKED, UNMARKED, UNMARKED), None),
-        ((UNMARKED, UNMARKED, MARKED), Agent("claude-code", 11)),
-        ((UNMARKED, MARKED, UNMARKED), Agent("claude-code", 10)),
-        ((UNMARKED, MARKED, NAMED), Agent("claude-code", 10)),
-        ((UNMARKED, MARKED, UNMARKED, NAMED, UNMARKED), Agent("claude-code", 10)),
-        ((MARKED, UNMARKED), Agent("claude-code", 1)),
+        ((UNMARKED, UNMARKED, MARKED), Agent("claude-code", 11, 11)),
+        ((UNMARKED, MARKED, UNMARKED), Agent("claude-code", 10, 10)),
+        ((UNMARKED, MARKED, NAMED), Agent("claude-code", 10, 10)),
+        ((UNMARKED, MARKED, UNMARKED, NAMED, UNMARKED), Agent("claude-code", 10, 10)),
+        ((MARKED, UNMARKED), Agent("claude-code", 1, 1)),
     ],
 )
 def test_the_agent_is_the_parent_of_the_topmost_marked_process(
     proc: Proc, line: tuple[bytes, ...], agent: Agent | None
 ) -> None:
-    """Agents mark what they start: the topmost mark names the agent, and its parent is the agent."""
+    """Agents mark what they start: the topmost mark names the agent, and its parent is the agent.
+
+    The start time tells it from others that get its pid later.
+    """
     for place, marks in enumerate(line):
         proc.put(10 + place, 9 + place if place else 1, marks)
 
@@ -116,7 +119,7 @@ def test_an_ancestor_that_cannot_be_read_is_unmarked(proc: Proc) -> None:
     proc.put(11, 10, MARKED)
     proc.put(12, 11, UNMARKED)
     proc.hide(11)
-    assert Agent("claude-code", 1) == agent_of(12, proc.folder)
+    assert Agent("claude-code", 1, 1) == agent_of(12, proc.folder)
     proc.hide(10)
     assert agent_of(12, proc.folder) is None
 
@@ -142,7 +145,7 @@ def test_parents_that_go_in_circles_end(proc: Proc) -> None:
     proc.put(10, 11, UNMARKED)
     proc.put(11, 10, MARKED)
 
-    assert Agent("claude-code", 10) == agent_of(10, proc.folder)
+    assert Agent("claude-code", 10, 10) == agent_of(10, proc.folder)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from mayfly.shared import errors, grant, wire
 from mayfly.shared.credentials import KEY_ID_CHARACTERS, Credentials, container_body, process_body
-from mayfly.shared.errors import ExchangeFailed, MayflyError, leaves
+from mayfly.shared.errors import ExchangeFailed, MayflyError
+from mayfly.shared.errors.all_errors import leaves
 from mayfly.shared.grant import GrantOrder, Narrowing
 from mayfly.shared.plain_request import plain_login
 from mayfly.shared.stages import STAGES, Stage

@@ -51,8 +51,9 @@ class Sts:
 class Stage:
     """Everything that the script can touch."""
 
-    def __init__(self, world: World, clock: Clock, sts: Sts, served: Served) -> None:
+    def __init__(self, world: World, clock: Clock, sts: Sts, served: Served, env: dict[str, str]) -> None:
         self.world = world
+        self.env = env
         self.clock = clock
         self.sts = sts
         self.served = served
@@ -150,7 +151,7 @@ async def ground(folder: Path, clock: Clock, config: str) -> AsyncIterator[tuple
 async def stage(folder: Path, clock: Clock) -> AsyncIterator[Stage]:
     """All processes up, on that clock; the screen is locked."""
     async with ground(folder, clock, CONFIG) as (world, sts, env), world.serve(env=env) as served:
-        yield Stage(world, clock, sts, served)
+        yield Stage(world, clock, sts, served, env)
 
 
 def _programs(world: World, clock: Clock) -> Path:

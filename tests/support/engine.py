@@ -10,18 +10,23 @@ from typing import Any
 
 from mayfly.config.model import Config, KeyProfile, OnePassword, RoleProfile
 from mayfly.session import Session
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
+from mayfly.session.trigger import Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Presence, Scene
-from mayfly.shared.errors import ApprovalDismissed
+from mayfly.shared.errors import ApprovalDismissed, MayflyError, SessionEnded
 
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ACCOUNT = "058264411872"
 HOUR = 3600.0
+EIGHT_HOURS = 8 * HOUR
 # When a session of eight hours that asks a human is due.
-DUE = 8 * HOUR - 1200
+DUE = EIGHT_HOURS - 1200
 NO = ApprovalDismissed("somebody said no")
+OVER = SessionEnded("AWS says it is over")
+
+CLOCK, CLIENT, PERSON = Trigger.CLOCK, Trigger.CLIENT, Trigger.PERSON
 
 HUMAN = RefreshPolicy(mode="while-used", asks_human=True)
 MACHINE = RefreshPolicy(mode="always", asks_human=False)
@@ -46,10 +51,17 @@ def credentials(expires_at: datetime, key: str = "0001", account_id: str | None 
     )
 
 
-def issued(life_seconds: float = 8 * HOUR, *, used: bool = True, jitter_seconds: float = 0) -> Session:
+def issued(life_seconds: float = EIGHT_HOURS, *, used: bool = True, jitter_seconds: float = 0) -> Session:
     """A session that began at noon."""
     session = Session().issued(credentials(at(life_seconds)), skew_seconds=0, jitter_seconds=jitter_seconds, now=NOON)
     return session.fetched(NOON) if used else session
+
+
+def failing(session: Session, error: MayflyError, times: int = 1, *, after: float, jitter: float = 0) -> Session:
+    """The session after so many failures in a row, all `after` seconds after noon."""
+    for _ in range(times):
+        session = session.failed(error, HUMAN, jitter=jitter, now=at(after))
+    return session
 
 
 # Configs
@@ -87,3 +99,5 @@ def config(digest: str = "d1", **profiles: KeyProfile | RoleProfile) -> Config:
 ONE = config(nsrc=key())
 WITH_ROLE = config(nsrc=key(), admin=role("nsrc"))
 CHAIN = config(nsrc=key(), admin=role("nsrc"), deep=role("admin", "deep"))
+# The same with another profile, whose session is another one too.
+WITH_TWIN = config("d2", twin=key(name="T"), nsrc=key(), admin=role("nsrc"))

@@ -29,6 +29,14 @@ asked = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2
 print(urllib.request.urlopen(asked).read().decode())
 """
 
+UNIT_NAMES = (
+    "mayfly-desk.service",
+    "mayfly-desk.socket",
+    "mayfly-exchange.socket",
+    "mayfly-exchange@.service",
+    "mayfly.service",
+    "mayfly.socket",
+)
 SERVICES = ("mayfly.service", "mayfly-exchange@.service", "mayfly-desk.service")
 
 
@@ -201,3 +209,8 @@ def _first_inside(script: int) -> int:
 
 def _only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def unit_facts(folder: Path) -> dict[str, tuple[int, int]]:
+    """The inode and the time of each file, which change if it is written again."""
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}

@@ -26,7 +26,7 @@ import coverage
 # This file is run, and its folder has modules called as others' are.
 sys.path[0] = str(Path(__file__).parents[1])
 
-from support import grandchildren  # noqa: E402
+from support import followed_children, grandchildren  # noqa: E402
 from support.nursery import STATUS  # noqa: E402
 
 
@@ -116,7 +116,9 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         os.dup2(descriptor, number)
     for descriptor in descriptors:
         os.close(descriptor)
-    if not request["is_followed"]:
+    if request["is_followed"]:
+        followed_children.take_notes()
+    else:
         grandchildren.stop_following()
     if request["descriptors"]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (request["descriptors"],) * 2)
@@ -151,4 +153,6 @@ def _text(descriptor: int, errors: str) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    followed_children.add_up()
+    sys.exit(ended)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from support.following import following
+from support.following import VARIABLES, following
 
 
 NEST = Path(__file__).with_name("nest.py")
@@ -127,7 +127,7 @@ class Nest:
             self._process = subprocess.Popen(
                 [sys.executable, str(NEST)],
                 stdin=theirs.fileno(),
-                env=os.environ | {"HOME": "/nonexistent"} | clock,
+                env=os.environ | VARIABLES | {"HOME": "/nonexistent"} | clock,
             )
 
     def close(self) -> None:

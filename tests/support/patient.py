@@ -70,9 +70,10 @@ class Patient(World):
         program.chmod(0o755)
         return program
 
-    async def doctor(self, *words: str, env: dict[str, str] | None = None) -> Diagnosis:
-        # The doctor's children, too, are followed by coverage.
-        return Diagnosis(await self.run("doctor", "--json", *words, env=measured() | (env or {})))
+    async def doctor(self, *words: str, env: dict[str, str] | None = None, are_followed: bool = True) -> Diagnosis:
+        """What the doctor says; coverage follows its children, which takes longer than they do, only if wanted."""
+        followed = measured() if are_followed else {}
+        return Diagnosis(await self.run("doctor", "--json", *words, env=followed | (env or {})))
 
     async def follow(self, hint: str, env: dict[str, str] | None = None) -> dict[str, str]:
         """Paste a hint into a shell with these variables; how the shell's variables differ from the world's then."""

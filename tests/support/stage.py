@@ -19,7 +19,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.launcher import Exchange, PromptCheck
 from mayfly.daemon.log_events import EVENTS
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 from mayfly.shared import grant
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Caller, Presence, Scene
@@ -299,3 +299,8 @@ def in_words(asked: Sequence[Asked]) -> list[str]:
         below = f" < {' '.join(each.request.sessions)}" if each.request.sessions else ""
         words.append(f"{each.kind}: {' '.join(each.request.profiles)}{below}")
     return words
+
+
+def digests(stage: Stage) -> list[str]:
+    """The config's digest in each request."""
+    return [asked.request.digest for asked in stage.asked]

@@ -9,8 +9,8 @@ import attrs
 from mayfly.daemon.audit import Fetch
 from mayfly.daemon.status import ProfileStatus, Renewal, StageStatus, Status, as_json
 from mayfly.session import Session
-from mayfly.session.demand import RefreshPolicy
 from mayfly.session.forecast import renewal_at
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.errors import ApprovalDismissed, AwsThrottled, AwsUnreachable, ItemNotFound, OnePasswordLocked
 from support.engine import HOUR, HUMAN, MACHINE, at, issued
 

@@ -8,7 +8,9 @@ Shared by commands:
 
 - main: finds the command, and knows exit codes; parser: what a command takes; speech: how people are spoken to
 - client: one request on the control socket; daemon_calls: the same, with failures as words and exit codes
-- waiting: tells what a late answer waits for; stage_words: in which words; min_life: the option of that name
+- waited_answer: an answer that may be late; waiting: tells what it waits for; stage_words: in which words
+- min_life: the option of that name; op_variables: hints on variables of this shell, after a refusal by 1Password
+- config_text, config_file: a config as TOML, judged by the daemon's loader and then written
 - serve_checks, config_watch: what `serve` checks first, and what it waits for where that fails
 - target: the config's part that a shell needs; environment: the variables of a shell; shells: their syntax
 - ports: who has a port; durations: times for people; terminal: what a terminal can show, and lines that fit it

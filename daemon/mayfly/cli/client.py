@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-from mayfly.shared import places
+from mayfly.shared import runtime_folder
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.peer import is_ours, unix_peer
 from mayfly.shared.trust import check_private
@@ -63,7 +63,7 @@ class Call:
         return reply_in(bytes(received), self._path)
 
     def read(self) -> bytes:
-        """What has come of an answer without an end (`GET /events`); b"" if no more comes."""
+        """The bytes that have come of an answer without an end (`GET /events`); b"" at its end."""
         try:
             return self._sock.recv(65536)
         except OSError:
@@ -86,12 +86,12 @@ def reply_in(received: bytes, path: str = "") -> Reply:
 
 
 def send(method: str, target: str, *, answer_seconds: float | None = ANSWER_SECONDS, body: bytes = b"") -> Call:
-    """Send a request without waiting for its answer; `answer_seconds` None: the answer may wait for a human.
+    """Send a request without waiting for its answer; `answer_seconds`: None if the answer may wait for a human.
 
     Raises NotRunning if there is no daemon, Distrusted if it is another user's, ConfigInvalid if another user could
     change the socket's folder, or its name is too long for the system.
     """
-    path = places.trusted_control_socket()
+    path = runtime_folder.trusted_control_socket()
     sock = _connected(path)
     try:
         sock.settimeout(answer_seconds)
@@ -117,7 +117,7 @@ def _connected(path: str) -> socket.socket:
     except BaseException as reason:
         sock.close()
         if isinstance(reason, OSError) and reason.errno is None:
-            raise ConfigInvalid(f"{path}: cannot be connected to: {places.SOCKET_PATH_TOO_LONG}") from None
+            raise ConfigInvalid(f"{path}: cannot be connected to: {runtime_folder.SOCKET_PATH_TOO_LONG}") from None
         raise
     return sock
 

@@ -27,7 +27,7 @@ def token_changes() -> Callable[[], bool]:
 
 
 def _changes(ends: Iterable[Path]) -> Callable[[], bool]:
-    """The ways are walked once, because the daemon looks fifty times a second: a link that changes is seen itself."""
+    """The ways are walked only once, because the daemon looks fifty times a second. A link that changes is noticed."""
     absolute = [end.absolute() for end in ends]
     ways = sorted({at for end in absolute for at, _ in trust.way_to(end)})
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from mayfly import __version__
 from mayfly.cli import client, speech
-from mayfly.shared import places
+from mayfly.shared import config_place, runtime_folder
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -42,14 +42,14 @@ def status(profiles: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def _with_suggestions(reason: speech.Stop, profiles: Iterable[str]) -> speech.Stop:
-    """Where no daemon runs, the same with a word on names that the usual config lacks: both are to be mended."""
+    """The same Stop; if no daemon runs, with the names that the usual config lacks, so that the person mends both."""
     if reason.exit_code != speech.NOT_RUNNING:
         return reason
     from mayfly.config import document
 
     known: list[str] = []
     with suppress(ConfigInvalid):
-        known.extend(document.read(places.config_file()).tables("profiles"))
+        known.extend(document.read(config_place.config_file()).tables("profiles"))
     wrong = [name for name in profiles if name not in known]
     if not (wrong and known):
         return reason
@@ -137,19 +137,6 @@ def is_answered(call: client.Call, seconds: float = QUIET_SECONDS) -> bool:
     return bool(select.select([call], [], [], seconds)[0])
 
 
-def waited_answer(call: client.Call, profile: str, **telling: Any) -> bytes:
-    """The body of the answer to `call`, which is about `profile`; while it is late, what it waits for is told.
-
-    `telling`: the options of `Waiting`. Raises Stop for any answer but a 200.
-    """
-    if not is_answered(call):
-        from mayfly.cli.waiting import Waiting
-
-        for _ in Waiting({profile: call}, quiet_seconds=0, **telling):
-            pass
-    return answer(call, profile)
-
-
 def answer(call: client.Call, profile: str = "") -> bytes:
     """The body of the daemon's answer to `call`, which is about `profile`; raises Stop for any answer but a 200."""
     return body_of(replied(call), profile)
@@ -188,7 +175,9 @@ def _of_this_shell(error: dict[str, Any], profile: str) -> Sequence[str]:
     from mayfly.cli import op_variables
 
     with suppress(speech.Stop):
-        return op_variables.hints(profile, str(error.get("code")), str(error.get("hint")))
+        return op_variables.hints(
+            profile, str(error.get("code")), str(error.get("hint")), config_path=lambda: config_path(status())
+        )
     return ()
 
 
@@ -221,7 +210,7 @@ def stop_for(reason: client.NotRunning | client.Distrusted) -> speech.Stop:
     if isinstance(reason, client.Distrusted):
         from shlex import quote
 
-        hint = f"see whose it is: ls -l {quote(places.control_socket())}"
+        hint = f"see whose it is: ls -l {quote(runtime_folder.control_socket())}"
         return speech.Stop(speech.FAILED, str(reason), hints=(hint,))
     from mayfly.cli import ports, target
 
@@ -245,7 +234,7 @@ def _service_state() -> tuple[tuple[str, ...], str]:
         is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
         if is_installed and (text := systemd.status_text()) is not None:
             # A service whose socket file is gone cannot be reached.
-            is_there = os.path.exists(places.control_socket())
+            is_there = os.path.exists(runtime_folder.control_socket())
             hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
             return (f"the service says: {text}",) if text else (), hint
     return (), _how_to_start()
@@ -264,7 +253,7 @@ def _how_to_start() -> str:
         return "it is installed: systemctl --user start mayfly.socket mayfly.service"
     if sys.platform == "darwin" and launchd.agent().exists():
         return "it is installed: mayfly install --now"
-    config_places = places.config_places()
+    config_places = config_place.config_places()
     if config_places and not any(map(os.path.lexists, config_places)):
-        return places.MAKE_CONFIG
+        return config_place.MAKE_CONFIG
     return START_IT

@@ -14,6 +14,7 @@ from typing import NoReturn
 from mayfly.cli import client, daemon_calls, environment, min_life, speech, target
 from mayfly.cli.aws_config import shadows
 from mayfly.cli.env import changes_to
+from mayfly.cli.waited_answer import waited_answer
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -88,7 +89,7 @@ def _path(profile: str) -> str:
 def _have_credentials(call: client.Call, profile: str, command: list[str]) -> None:
     """Wait for them; raises Stop if there are none."""
     not_done = f"; {command[0]} was not run"
-    daemon_calls.waited_answer(call, profile, lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS, not_done=not_done)
+    waited_answer(call, profile, lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS, not_done=not_done)
 
 
 def _become(command: list[str], variables: dict[str, str]) -> NoReturn:

@@ -12,7 +12,7 @@ import sys
 
 from mayfly import __version__
 from mayfly.cli import speech
-from mayfly.shared import places
+from mayfly.shared import sudo
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.users import user_name
 
@@ -109,8 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _sudo_hints(problem: MayflyError) -> tuple[str, ...]:
-    """Under sudo, what belongs to the user who called it is to be left to that user's own command."""
-    caller = places.sudo_uid()
+    """Under sudo, the hint to run the command as the user who called it, if a file of that user's is the problem."""
+    caller = sudo.sudo_uid()
     user = user_name(caller) if caller else ""
     is_theirs = bool(user) and f"belongs to {user}:" in problem.message and "without sudo" not in problem.message
     return (f"run it as {user}, without sudo",) if is_theirs else ()
@@ -174,14 +174,14 @@ def _run_command(name: str, file: str, does: str, words: list[str]) -> int:
     is_under_sudo = os.getuid() == 0 and name in UNDER_SUDO
     if hasattr(module, "run_for") and _is_plain(words, may_be_alone=hasattr(module, "MAY_BE_ALONE")):
         if is_under_sudo:
-            places.accept_sudo_user()
+            sudo.accept_sudo_user()
         # argparse would take as long as a quarter of a bare interpreter.
         return int(module.run_for("".join(words)))
     from mayfly.cli import parser
 
     given = parser.parse(module, name, does, words)
     if is_under_sudo:
-        places.accept_sudo_user()
+        sudo.accept_sudo_user()
     return int(module.run(given))
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 
-from mayfly.cli import daemon_calls
+from collections.abc import Callable
+from pathlib import Path
+
 from mayfly.exchange.onepassword.environment import IN_PLACE, overlooked
 from mayfly.shared.errors import ConfigInvalid
 
 
-def hints(profile: str, code: str, told: str) -> list[str]:
+def hints(profile: str, code: str, told: str, *, config_path: Callable[[], Path]) -> list[str]:
     """A hint for each variable of this shell that the config has nothing for, after an error with this code.
 
-    Those that the daemon's own hint `told` names already are left out. Raises Stop if the daemon does not answer.
+    Those that the daemon's own hint `told` names already are left out. `config_path` asks the daemon for the path
+    of its config, and raises Stop if the daemon does not answer.
     """
     if not any(os.environ.get(name) for name in IN_PLACE):
         return []
@@ -25,7 +28,7 @@ def hints(profile: str, code: str, told: str) -> list[str]:
     if code not in {error.__name__ for error in OF_THE_ACCOUNT}:
         return []
     try:
-        config = load(daemon_calls.config_path(daemon_calls.status()))
+        config = load(config_path())
         way, keys = config.onepassword_of(profile), config.keys_of(profile)
     except (ConfigInvalid, KeyError):
         return []

@@ -1,7 +1,7 @@
 """Finds the owner of a TCP port of this machine, and refuses another user's.
 
-Requests to our daemon carry our token, and the answer is taken for our credentials. So no shell is pointed at a port
-that another user's process has. Linux names the owner of a listening socket: sock_diag finds the socket that a
+A request to the endpoint carries our token, and SDKs believe the answer. So no shell gets the URL of a port that
+another user's process has. Linux names the owner of a listening socket: sock_diag finds the socket that a
 connection would reach, in microseconds. Where sock_diag is shut off, /proc/net/tcp and tcp6 list all sockets
 (proc_net_tcp.rst of the kernel's documentation), in milliseconds. A socket that is bound and does not listen is listed
 by sock_diag since Linux 6.8, and nowhere before: there only a bind that fails tells of it. A socket's process is found
@@ -114,7 +114,7 @@ def has_unknown_holder(port: int) -> bool:
 
     if sys.platform != "linux":
         return False
-    # Another shell that starts now binds the port to test it, for microseconds: look again.
+    # Another shell that starts now may bind the port for microseconds, to test it. So look again.
     for _ in range(LOOKS):
         if not _seems_held(port):
             return False
@@ -129,12 +129,12 @@ def _seems_held(port: int) -> bool:
     if holders:
         return any(one.is_only_bound or one.owner.uid != daemon_uid() for one in holders)
     if holders is not None:
-        # Only connections that are closing, which no process has. They are in nobody's way if the port can be shared.
+        # Only closing connections, which no process has. They do not prevent a bind with SO_REUSEADDR.
         return not _can_bind(port, shares=True)
     rows = list(_rows(_lines(), port))
     if any(row.uid == os.getuid() and row.inode for row in rows):
         return False
-    # A port that can be shared may have nothing but closing connections, which are listed without a process.
+    # If it can be bound with SO_REUSEADDR, it may have closing connections only, which are listed without a process.
     return not (_can_bind(port, shares=True) and any(not row.inode for row in rows))
 
 

@@ -1,7 +1,7 @@
 """`mayfly prompt`: prints a profile and the time that its session has left, for a shell's prompt.
 
-It reads the file that the daemon keeps for that, and asks nobody. A prompt must not be disturbed: what is not there is
-no error.
+It reads the file that the daemon keeps for prompts, and asks nobody. A prompt must not be disturbed, so a missing file
+is no error.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run_for(profile: str) -> int:
 
 
 def _of_shell() -> str:
-    """The profile that this shell uses; "" if it uses none that Mayfly has."""
+    """The profile that this shell uses; "" if Mayfly does not have it."""
     if is_profile_name(ours := os.environ.get("MAYFLY_PROFILE")):
         return str(ours)
     known = prompt_file.profiles()

@@ -7,7 +7,7 @@ One self-contained file of the standard library, from Python 3.8 on: an image wi
 `python3 relay.py`, and nothing is installed. So it imports nothing of mayfly's, and speaks for itself.
 
 A connection has 16 KiB in each direction at most, then its sender waits. No connection ends for being silent: a client
-may wait for a human. What ends one direction is passed on in that direction alone.
+may wait for a human. The end of one direction is passed on in that direction alone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FAILED, WRONG_USAGE = 1, 2
 
 # sockaddr_un of each system, less the NUL at its end.
 _PATH_BYTES = 107 if sys.platform == "linux" else 103
-# What to look at where connecting fails for so long.
+# The likely cause, by the error of connecting.
 _CAUSES = {
     errno.ENOENT: ": has the grant ended, or is its folder not mounted?",
     errno.ECONNREFUSED: ": does the daemon run?",
@@ -51,7 +51,7 @@ _CAUSES = {
 
 
 class Refused(Exception):
-    """What the command line asks for cannot be done."""
+    """The command line asks for something that cannot be done."""
 
     def __init__(self, exit_code: int, text: str) -> None:
         super().__init__(text)
@@ -128,7 +128,7 @@ class Upstream:
 async def _connect(sock: socket.socket, address: Any) -> None:
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
-        # At once, or not: if too many wait there it is EAGAIN, which asyncio takes for success.
+        # Connects at once or fails. With a full queue it fails with EAGAIN, which asyncio would take for success.
         sock.connect(address)
     else:
         await asyncio.get_running_loop().sock_connect(sock, address)
@@ -159,7 +159,7 @@ def _upstream(text: str) -> Upstream:
     if len(os.fsencode(rest)) > _PATH_BYTES:
         raise Refused(WRONG_USAGE, f"--to {text}: a socket's path has {_PATH_BYTES} bytes at most")
     with suppress(OSError):
-        # Docker makes a folder of what it is to mount and does not find.
+        # Docker makes a folder at the path of a mount that is missing.
         if Path(rest).exists() and not Path(rest).is_socket():
             raise Refused(WRONG_USAGE, f"--to {text}: {rest} is no socket")
     return Upstream(rest)
@@ -213,7 +213,7 @@ async def _serve(listener: socket.socket, upstream: Upstream, *, tells_port: boo
     await asyncio.wait({accepting, ending}, return_when=asyncio.FIRST_COMPLETED)
     if accepting.done():
         accepting.result()
-    # What still runs is cancelled by asyncio.run, and closes its sockets.
+    # asyncio.run cancels the tasks that still run, and these close their sockets.
 
 
 class _Relay:
@@ -232,7 +232,7 @@ class _Relay:
             try:
                 client, _ = await loop.sock_accept(self._listener)
             except OSError as reason:
-                # Of one client that has gone again, or a want of descriptors that passes.
+                # The error of one client that has already gone, or a shortage of descriptors that will pass.
                 _say(f"error: a connection was not taken: {reason.strerror}")
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
@@ -277,7 +277,7 @@ class _Relay:
             own = asyncio.current_task()
             if own and not up.done():
                 self._half_ended.append(own)
-            # Who cannot be read any more is gone, and nothing can be said to the other.
+            # If one side cannot be read any more, it is gone, and the other side gets nothing more.
             await asyncio.wait({up, down}, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             # The sockets are closed next: nothing may look at them then.
@@ -306,7 +306,7 @@ async def _connected(upstream: Upstream) -> socket.socket:
 
 
 def _prepare(sock: socket.socket) -> None:
-    """What is carried is sent at once; a machine that is gone is noticed."""
+    """Send bytes at once, and notice a machine that is gone."""
     sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
         with suppress(OSError):
@@ -317,7 +317,7 @@ def _prepare(sock: socket.socket) -> None:
 async def _carry(source: socket.socket, target: socket.socket) -> None:
     """Carry bytes in one direction to its end, and pass the end on. Raises OSError if the source is gone.
 
-    A target that takes no more may still have something to say, so that ends this direction alone.
+    A target that takes no more bytes may still send some, so its error ends this direction alone.
     """
     loop = asyncio.get_running_loop()
     while data := await loop.sock_recv(source, CHUNK_BYTES):

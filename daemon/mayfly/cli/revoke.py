@@ -5,27 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from datetime import datetime
-from typing import NamedTuple
-
 from mayfly.cli import daemon_calls, speech
 from mayfly.cli.durations import format_duration, format_time
 from mayfly.cli.grant import rows
 from mayfly.cli.grant.granted import instant
-from mayfly.cli.grant.rows import Row
+from mayfly.cli.grant.rows import Revoked, Row
 from mayfly.shared import grant
 
 
 # The daemon has its own config.
 TAKES_CONFIG = False
-
-
-class Revoked(NamedTuple):
-    """A grant that has ended. `session_name` is that of a session which nobody else has, or None."""
-
-    row: Row
-    session_name: str | None
-    outlives_until: datetime | None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     from mayfly.service.manager import Manager
 
     manager = Manager.here(os.environ)
-    # Taken before the config is read: it may be mended while we read it.
+    # Taken before the config is read, because a person may mend it while we read it.
     is_config_new = config_watch.config_changes(given.config)
     # Only in the namespace that systemd has made for the unit.
     if given.sealed and manager.is_systemd:
@@ -59,27 +59,27 @@ def _run(given: argparse.Namespace, logger: Any) -> int:
     if not manager.is_systemd:
         raise reason
     code = speech.report(reason)
-    return speech.DONE if _stand_in(manager, reason, logger, is_config_new) else code
+    return speech.DONE if _refuse_clients(manager, reason, logger, is_config_new) else code
 
 
-def _stand_in(manager: Manager, reason: speech.Stop, logger: Any, is_config_new: Callable[[], bool]) -> bool:
-    """Wait until the config or a token has changed, for WAIT_SECONDS at most: systemd starts us again as we end.
+def _refuse_clients(manager: Manager, reason: speech.Stop, logger: Any, is_config_new: Callable[[], bool]) -> bool:
+    """Refuse clients until the config or a token has changed, for WAIT_SECONDS at most: systemd then starts us again.
 
     True if a signal has ended the wait.
     """
     import asyncio
 
-    from mayfly.daemon.stand_in import StandIn
+    from mayfly.daemon.refusing_daemon import RefusingDaemon
 
     problems = [printable(problem) for problem in reason.errors]
-    # Taken now: serve itself has made the tokens that were missing.
+    # Taken only now, because `serve` itself has just made the missing tokens.
     has_new_tokens = config_watch.token_changes()
 
     def has_changed() -> bool:
         return is_config_new() or has_new_tokens()
 
     async def wait() -> bool:
-        return await StandIn(manager, problems, logger, has_changed=has_changed).run(WAIT_SECONDS)
+        return await RefusingDaemon(manager, problems, logger, has_changed=has_changed).run(WAIT_SECONDS)
 
     return asyncio.run(wait())
 

@@ -51,7 +51,7 @@ def _warn_of_commands(found: Config) -> None:
 
 def _check_ops(found: Config) -> None:
     """Raise Stop with a line for each `op` that the profiles need and that is missing or cannot be trusted."""
-    from mayfly.exchange.onepassword.op import find_op
+    from mayfly.exchange.onepassword.op_program import find_op
 
     lines: dict[str, MayflyError] = {}
     for key, way in ways_to_1password(found).items():

@@ -1,4 +1,4 @@
-"""The words for what is waited for. Pure: stages and a time in, texts out.
+"""The words for each stage of a wait. Pure: stages and a time in, texts out.
 
 Law: every text is true of its stage, and nobody is told to approve a prompt that is not up.
 """
@@ -85,7 +85,7 @@ def elapsed(seen: Seen, now: float) -> str:
 
 
 def stopped(found: Iterable[Group], now: float, *, is_through_lock: bool = False) -> Iterator[str]:
-    """After Ctrl-C: what goes on without this command, and what does not."""
+    """After Ctrl-C: the work that goes on without this command, and the work that does not."""
     for seen, names in found:
         who = ", ".join(names)
         if seen.stage == stages.APPROVE:

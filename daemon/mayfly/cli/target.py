@@ -18,7 +18,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.profile_name import is_profile_name
 from mayfly.config.region import region_of
-from mayfly.shared import address, places
+from mayfly.shared import address, config_place
 from mayfly.shared.errors import ConfigInvalid
 
 
@@ -39,7 +39,7 @@ def find(config: str | None, profile: str | None, environ: Mapping[str, str] | N
 
     Raises Stop or ConfigInvalid if there is none.
     """
-    found = document.read(places.config_file(config))
+    found = document.read(config_place.config_file(config))
     name = _chosen(found, profile, environ or {})
     return Target(name, _port(found), region_of(found, name), regions.fallback(found, name))
 
@@ -52,7 +52,7 @@ def expected_port(config: str | None = None) -> int:
     configured = None
     if config or not os.environ.get("MAYFLY_LISTEN"):
         try:
-            configured = document.read(places.config_file(config)).tree.get("listen")
+            configured = document.read(config_place.config_file(config)).tree.get("listen")
         except ConfigInvalid:
             if config:
                 raise

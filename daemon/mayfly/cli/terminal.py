@@ -1,4 +1,4 @@
-"""What is at the other end of a stream: how wide it is, and whether it shows colours and characters beyond ASCII.
+"""The terminal at the other end of a stream: its width, its colours, and whether it shows characters beyond ASCII.
 
 Laws: (1) a text that is measured or wrapped here has passed `printable`; (2) a style is the last thing that a text
 gets, because its escape sequences have no width.
@@ -53,7 +53,7 @@ class Terminal:
 
     @classmethod
     def at(cls, stream: TextIO, environ: Mapping[str, str]) -> Terminal:
-        """What is at the other end of `stream` now; a terminal's size can change at any time."""
+        """The other end of `stream` as it is now; a terminal's size can change at any time."""
         is_dumb = environ.get("TERM", "") == "dumb"
         has_blocks = not is_dumb and _can_encode(stream, _BEYOND_ASCII)
         if not stream.isatty():
@@ -89,7 +89,7 @@ def width_of(text: str) -> int:
 def wrapped(text: str, columns: int | None, *, breaks_words: bool = False) -> list[str]:
     """The lines of a printable text in so many columns; at least one.
 
-    What stands in 'single quotes' or in parentheses stays together, if it fits. A longer word overflows, so that a path
+    Words in 'single quotes' or in parentheses stay together, if they fit. A longer word overflows, so that a path
     can be copied; with `breaks_words` it is broken.
     """
     if columns is None or width_of(text) <= columns:
@@ -130,7 +130,7 @@ def _can_encode(stream: TextIO, text: str) -> bool:
 
 
 def _size(stream: TextIO) -> tuple[int, int]:
-    """Columns and rows. A serial line has none to tell, a pseudo-terminal has 0 until somebody says so."""
+    """Columns and rows. A serial line knows neither, and a pseudo-terminal has 0 of both until they are set."""
     try:
         columns, rows = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):

@@ -24,7 +24,7 @@ from mayfly.shared import stages
 from mayfly.shared.text import printable
 
 
-# How long a stage must last before a line is written of it, where the line stays. Most are over before that.
+# How long a stage must last before it gets a line that stays. Most stages are over before that.
 _MOMENTS = {"": 3.0, stages.START: 3.0, stages.CONNECT: 1.0}
 _NEXT_MOMENTS = {stages.AWS: 1.0}
 _TICK_SECONDS = 1.0
@@ -107,7 +107,7 @@ class Waiting:
         self._line.tell(self._groups(), time.monotonic())
 
     def _say_what_goes_on(self) -> None:
-        """Look once more before saying it: what was told last may be over."""
+        """Look once more before: the last stage that was told may be over."""
         fresh = _Stages()
         if fresh.look(answer_seconds=2):
             self._stages = fresh
@@ -136,14 +136,14 @@ class _Stages:
         return self._events.fileno() if self._events else -1
 
     def open(self) -> bool:
-        """Listen first, then look: nothing is missed in between. False, with the `problem`, if no daemon answers."""
+        """Listen to events, then look, so that none is missed. False, with the `problem`, if no daemon answers."""
         try:
             self._events = daemon_calls.send("GET", "/events", None)
         except speech.Stop as problem:
             self.problem = problem
             return False
         is_answered = self.look()
-        # Events of before the look are older than what it saw.
+        # Events from before the look are older than the status that it saw.
         while self._events and select.select([self], [], [], 0)[0]:
             self.read()
         return is_answered
@@ -205,7 +205,7 @@ class _Words:
 
 
 class _Line(Protocol):
-    """Where it is told."""
+    """The place where the wait is told."""
 
     def tell(self, found: Sequence[Group], now: float) -> None:
         """Tell what is waited for now."""

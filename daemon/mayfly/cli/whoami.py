@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mayfly.cli import daemon_calls, speech
+from mayfly.cli.waited_answer import waited_answer
 
 
 # The daemon has its own config.
@@ -21,7 +22,7 @@ def run(given: argparse.Namespace) -> int:
     call = daemon_calls.send_about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None)
     # AWS is asked once there are credentials, and that is no stage of a login.
     told = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "other": {"": "asking AWS who {names} is"}}
-    body = daemon_calls.waited_answer(call, given.profile, **told)
+    body = waited_answer(call, given.profile, **told)
     with daemon_calls.understood():
         who = daemon_calls.tree(body)
         shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}

@@ -1,4 +1,4 @@
-"""How long the sessions of a profile can last, for a person who needs more than what is left of one."""
+"""Whether the sessions of a profile can last as long as a person needs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mayfly.shared.errors import ConfigInvalid
 def check_lasting(config: Config, name: str, seconds: float) -> None:
     """Raise ConfigInvalid if no session of the profile `name` lasts so long; its hint is the way out, if there is one.
 
-    A session of exactly that length counts: it is a moment short when it is handed out. So does a name that is not
-    configured, which others refuse.
+    Sessions of exactly that length pass, although they are a moment shorter when they are handed out. A name that is
+    not configured passes, too: other checks refuse it.
     """
     profile = config.profiles.get(name)
     if profile is None or seconds <= profile.duration_seconds:

@@ -41,7 +41,7 @@ from mayfly.config.values import (
     Switch,
     WaitSeconds,
 )
-from mayfly.config.way import USUAL_TIMEOUT_SECONDS, asks_human, mode_of, references_of
+from mayfly.config.way import USUAL_TIMEOUT_SECONDS, PlainWay, references_of
 
 
 @attrs.frozen(kw_only=True)
@@ -59,16 +59,24 @@ class OnePassword:
     @property
     def mode(self) -> str:
         """`desktop`, `service` or `connect`."""
-        return mode_of(self)
+        return self.plain().mode
 
     @property
     def asks_human(self) -> bool:
         """True if a use may raise a prompt that a person must answer."""
-        return asks_human(self)
+        return self.plain().asks_human
+
+    def plain(self) -> PlainWay:
+        """The same way, without attrs."""
+        return PlainWay(*(getattr(self, name) for name in PlainWay._fields))
 
     def identity(self) -> OnePassword:
         """This way without `op` and its time limit, which do not change whose items are read."""
         return attrs.evolve(self, op=None, timeout_seconds=LimitSeconds(USUAL_TIMEOUT_SECONDS))
+
+
+# `op` is started from a PlainWay, before the whole config is checked, or from the checked config.
+Way = OnePassword | PlainWay
 
 
 @attrs.frozen(kw_only=True)
@@ -106,7 +114,7 @@ class KeyProfile(_Common):
 
     @property
     def code_source(self) -> str | None:
-        """What tells its codes from those of other profiles, as far as the config says; None without MFA."""
+        """The source of its codes as the config names it; profiles with one source share codes. None without MFA."""
         return self.otp or self.mfa_id
 
     @property

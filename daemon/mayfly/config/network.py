@@ -1,4 +1,4 @@
-"""What the environment says about the way to AWS: which file judges certificates, and which proxy a call goes through.
+"""The environment's settings for the way to AWS: the file that judges certificates, and the proxy of a call.
 
 The exchange follows it, and `status` shows it. Variables whose value is empty count as unset.
 """

@@ -1,8 +1,8 @@
 """What a login asks of `op`, read from the document without attrs and cattrs, which take as long as four interpreters.
 
 The exchange starts `op` by it, and checks the whole config while `op` runs. So each value here passes the very check
-that `load` applies, and what is unusual is left to `load`, which tells the problem: ValueError, TypeError, LookupError
-and AttributeError say no more than that there is no sketch.
+that `load` applies, and unusual values are left to `load`, which tells the problem. ValueError, TypeError, LookupError
+and AttributeError mean no more than that there is no sketch.
 """
 
 from __future__ import annotations

@@ -5,21 +5,14 @@ Few imports: each login waits for them before `op` starts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from mayfly.config.model import OnePassword
-
-    Way: TypeAlias = "OnePassword | PlainWay"
 
 USUAL_TIMEOUT_SECONDS = 90
 
 
 class PlainWay(NamedTuple):
-    """A `model.OnePassword` without attrs."""
+    """One way to 1Password: a `model.OnePassword` without attrs."""
 
     op: str | None = None
     account: str | None = None
@@ -32,29 +25,14 @@ class PlainWay(NamedTuple):
     @property
     def mode(self) -> str:
         """`desktop`, `service` or `connect`."""
-        return mode_of(self)
+        if self.connect_host:
+            return "connect"
+        return "service" if self.token_file or self.token_command else "desktop"
 
     @property
     def asks_human(self) -> bool:
         """True if a use may raise a prompt that a person must answer."""
-        return asks_human(self)
-
-
-def plain(way: Way) -> PlainWay:
-    """The same way, without attrs."""
-    return PlainWay(*(getattr(way, name) for name in PlainWay._fields))
-
-
-def mode_of(way: Way) -> str:
-    """`desktop`, `service` or `connect`."""
-    if way.connect_host:
-        return "connect"
-    return "service" if way.token_file or way.token_command else "desktop"
-
-
-def asks_human(way: Way) -> bool:
-    """True if a use may raise a prompt that a person must answer."""
-    return mode_of(way) == "desktop"
+        return self.mode == "desktop"
 
 
 def references_of(access_key_id: str, secret_access_key: str, mfa_id: str | None, otp: str | None) -> tuple[str, ...]:

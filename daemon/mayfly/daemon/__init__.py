@@ -16,7 +16,7 @@ report.py            the answer to `GET /status`; its values are in status.py an
 audit.py             the fetches of each process
 notifications.py     notifications on the screen
 remote_desk.py       the desk behind a socket
-stand_in.py          answers for a daemon that cannot serve
+refusing_daemon.py   tells clients why the daemon cannot serve
 events.py            events, for the log (log.py and log_*.py, redaction.py) and for listeners
 sockets.py, descriptors.py, process.py, tasks.py, threads.py    tools
 """

@@ -1,7 +1,7 @@
-"""What a profile's own token opens to a process that works for a coding agent: the profile's `agents`.
+"""The key `agents` of a profile: the session that its own token opens to a process that works for a coding agent.
 
-A guard rail and no wall: a process of the same user can shed its marks. The desk looks only for a profile that asks for
-it, once for each connection of the endpoint and once for each request on the control socket.
+A guard rail and no wall: a process of the same user can shed its marks. The desk looks for marks only if the profile
+has this key, once for each connection of the endpoint and once for each request on the control socket.
 """
 
 from __future__ import annotations
@@ -11,30 +11,35 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from mayfly.config.model import Config
+from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants import AgentGrants, Grant, narrowing
+from mayfly.daemon.grants.asking import denied
+from mayfly.daemon.grants.order import Order
+from mayfly.daemon.grants.table import Ask
+from mayfly.session.trigger import Requester
 from mayfly.shared.ancestry import UNKNOWN, Agent
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import AgentRefused
 
 
 SAME = "same"
-# Each look-up walks through /proc; what comes at the same time waits for its turn.
+# Each look-up walks through /proc. Clients that come at the same time wait for their turns.
 AT_ONCE = 4
 REMEMBERED = 1024
 LOGGED_AGAIN_AFTER = timedelta(minutes=1)
 NOTED_FOR = timedelta(hours=1)
-_NOT_YET = {"read-only": " (read-only is not there yet, so it keeps away)", "ask": " (nobody is asked yet)"}
 
 
 class AgentPolicy:
-    """Judges the clients of profiles; `on_refusal` counts a refusal by its cause."""
+    """Judges the clients of profiles; `on_refusal` counts a refusal by its cause, `grants` are those for agents."""
 
     def __init__(
         self,
         desk: Desk,
         config: Callable[[], Config],
         events: Events,
+        grants: AgentGrants,
         *,
         clock: Callable[[], datetime],
         on_refusal: Callable[[str], None],
@@ -42,6 +47,7 @@ class AgentPolicy:
         self._desk = desk
         self._config = config
         self._events = events
+        self._grants = grants
         self._clock = clock
         self._on_refusal = on_refusal
         self._at_once = asyncio.Semaphore(AT_ONCE)
@@ -50,29 +56,77 @@ class AgentPolicy:
         # By profile and agent, the last one last.
         self._refused_at: dict[tuple[str, Agent], datetime] = {}
 
-    async def session(self, profile: str, *, inode: int = 0, pid: int = 0) -> str:
-        """The name of the session that a client may have by the own token of `profile`.
+    async def opened(self, own: Grant, *, inode: int = 0, pid: int = 0) -> Grant:
+        """What a client may have that came with the token of `own`: the same, or what `agents` leaves to an agent.
 
-        The client is the process at the socket `inode`, or the process `pid`. Raises AgentRefused.
+        The client is the process at the socket `inode`, or the process `pid`. A grant that was made for somebody is for
+        whoever has its token. The result may have to ask first (`is_allowed`). Raises AgentRefused and GrantNotAllowed.
         """
-        if self._mode(profile) == SAME:
-            return profile
+        if own.id or self._mode(own.profile) == SAME:
+            return own
         agent = await self._agent(inode, pid)
-        return self.judge(profile, agent) if agent else profile
+        return self._judge(own, agent) if agent else own
 
-    def judge(self, profile: str, agent: Agent) -> str:
-        """The name of the session for this agent. Raises AgentRefused.
+    def opened_again(self, own: Grant, inode: int) -> Grant | None:
+        """`opened` at once, for a socket that has been looked at; None where that cannot be, and for a refusal."""
+        if own.id or self._mode(own.profile) == SAME:
+            return own
+        agent = self._known.get(inode, UNKNOWN)
+        if agent is None:
+            return own
+        is_refused = agent == UNKNOWN or self._mode(own.profile) == "deny"
+        found = None if is_refused else self._judge(own, agent)
+        return found if found and found.is_allowed else None
 
-        Grants complete it: `read-only` returns the subject of a narrowed grant, `ask` waits for the answer on the
-        desktop.
+    async def allow(self, grant: Grant, requester: Requester) -> None:
+        """Return if a person allows what `opened` has returned; raises GrantNotAllowed."""
+        await self._grants.allow(grant, requester)
+
+    async def check_order(self, order: Order, pid: int) -> None:
+        """Raise AgentRefused or GrantNotAllowed if the process `pid` may not order such a grant.
+
+        An agent gets no more by a grant than by the profile's own token.
         """
+        mode, profile = self._mode(order.profile), self._config().profiles.get(order.profile)
+        agent = await self._agent(0, pid) if mode != SAME else None
+        if agent is None or (mode == "read-only" and profile and _is_read_only(order, profile)):
+            return
+        if mode == "read-only":
+            self._note(order.profile, agent)
+            raise AgentRefused(
+                f'agents = "{mode}" lets {agent.name} make read-only grants of {order.profile}, and no others',
+                hint=f"'mayfly grant {order.profile} --read-only -- COMMAND', or have a person make it",
+            )
+        found = self._judge(Grant.of_profile(order.profile, b""), agent)
+        await self._grants.allow(found, Requester(pid=pid))
+
+    async def check_yes(self, grant: Grant, pid: int) -> None:
+        """Raise AgentRefused if an agent says yes to a grant of a profile that treats agents otherwise."""
+        if self._mode(grant.profile) != SAME and (agent := await self._agent(0, pid)):
+            self._note(grant.profile, agent)
+            raise AgentRefused(
+                f"{agent.name} works for a person, and only that person may approve",
+                hint=f"run 'mayfly approve {grant.id}' in a terminal of your own",
+            )
+
+    def _judge(self, own: Grant, agent: Agent) -> Grant:
+        """What this agent may have. Raises AgentRefused, and GrantNotAllowed after a no."""
+        profile = own.profile
         match self._mode(profile):
             case "same":
-                return profile
+                return own
+            case "read-only":
+                return self._grants.read_only(profile, agent)
+            case "ask" if agent != UNKNOWN:
+                found = self._grants.asking(profile, agent)
+                if found.ask is Ask.DENIED:
+                    self._note(profile, agent)
+                    raise denied(found)
+                return found
             case mode:
                 self._note(profile, agent)
                 raise AgentRefused(
-                    f'agents = "{mode}" keeps {agent.name} away from {profile}{_NOT_YET.get(mode, "")}',
+                    f'agents = "{mode}" keeps {agent.name} away from {profile}',
                     hint=f"a person can run the program with 'mayfly grant {profile} -- COMMAND'",
                 )
 
@@ -113,3 +167,7 @@ class AgentPolicy:
                 self._refused_at.clear()
             self._refused_at[key] = now
             self._events.warning("agent.refused", profile=profile, acting_agent=agent.name, pid=agent.pid or None)
+
+
+def _is_read_only(order: Order, profile: Profile) -> bool:
+    return isinstance(profile, RoleProfile) and narrowing.is_read_only(order.words, order.narrowing, profile.role_arn)

@@ -1,7 +1,7 @@
 """Which process got which profile: one event a minute for each pair, and the last few hand-outs for `mayfly status`.
 
-The process is found by its socket's inode while the client still waits, because it may end with the answer. Of clients
-in great numbers not every process is looked up. The others are noted by their agent alone.
+The process is found by its socket's inode while the client still waits, because it may end with the answer. Of a
+crowd of clients not every process is looked up. The others are noted by their agent alone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from mayfly.shared.text import printable
 
 
 REPEAT_SECONDS = 60
-# A process may start several clients at once. A fetch later than that repeats an earlier one, as SDKs do when AWS has
-# refused their credentials.
+# Fetches of one process within this time come from clients that it starts at once. A later fetch repeats an earlier
+# one, as SDKs do when AWS has refused their credentials.
 TOGETHER_SECONDS = 0.2
 LOOKUPS_PER_SECOND = 5
 WITHOUT_LOOKUP_PER_MINUTE = 20
-# Finding a process that has just started takes 1 ms. It may end as soon as it has its answer, so the answer waits for
-# the look-up. An older process takes up to 200 ms among 15,000 descriptors of younger ones, and stays: the look-up ends
-# after its answer.
+# A process that has just started is found in 1 ms. It may end as soon as it has its answer, so the answer waits for the
+# look-up. An older process is found in up to 200 ms, among 15,000 descriptors of younger ones. It lives on, so its
+# look-up may end after the answer.
 PATIENCE_SECONDS = 0.05
 AGENT_LETTERS = 32
 LAST_FEW = 10
@@ -104,12 +104,14 @@ class Audit:
     ) -> None:
         """Note that `profile` is handed to the client at the socket `inode`, or to the process `pid`, by a `grant`.
 
-        `acting_agent` is the coding agent that the process works for, if that was looked up.
+        The grant counts it. `acting_agent` is the coding agent that the process works for, if that was looked up.
 
         Returns within PATIENCE_SECONDS, also where the desk is slow or fails.
         """
         age_seconds = round(self._age_seconds(grant.session if grant else profile))
         given = _HandOut(profile, grant, product(user_agent), self._clock(), age_seconds, acting_agent)
+        if grant:
+            grant.note_use(given.at)
         if inode is not None and inode in self._callers:
             self._log(given, self._callers[inode])
         elif inode is None and not pid:
@@ -121,7 +123,7 @@ class Audit:
             self._log_without_lookup(given)
 
     async def end(self) -> None:
-        """Note those whose processes are still looked for, without them: nothing is logged after the daemon's end."""
+        """Note the hand-outs whose look-up still runs, without a process: nothing is logged after the daemon's end."""
         await self._tasks.end()
 
     async def _log_client(self, given: _HandOut, inode: int) -> None:
@@ -132,7 +134,7 @@ class Audit:
             self._log(given, self._callers.get(inode))
 
     async def _log_process(self, given: _HandOut, pid: int) -> None:
-        """Without suspicion: a shell that runs a command twice is no sign of a refusal."""
+        """Log without `suspect`: a shell that runs a command twice is no sign that AWS refused its credentials."""
         caller = Caller(pid, "unknown")
         try:
             caller = await self._desk.process(pid) or caller

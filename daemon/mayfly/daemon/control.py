@@ -22,8 +22,6 @@ path is 404, another method 405. An error carries what a command needs for its m
 
 from __future__ import annotations
 
-import json
-
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, cast
 
@@ -31,10 +29,12 @@ import attrs
 
 from aiohttp import web
 
+from mayfly.config import strict_json
 from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.audit import Audit
 from mayfly.daemon.event_stream import EventStream
 from mayfly.daemon.events import Events
+from mayfly.daemon.grants import Grant
 from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body
@@ -42,19 +42,19 @@ from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.http.shared_answer import SharedAnswer
 from mayfly.daemon.keeper import Keeper
 from mayfly.daemon.routes import Call, Routes, awaiting
-from mayfly.session.demand import Requester, Trigger
-from mayfly.shared.credentials import process_body
+from mayfly.session.trigger import Requester, Trigger
+from mayfly.shared.credentials import Credentials, process_body
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 
 
 THROUGH_LOCK = '{"through_lock": true}'
 MIN_LIFE = '{"min_life_seconds": 3600}'
-# What AWS gives at most is said by the config's rules, in words; this bound keeps numbers within arithmetic.
+# The config's rules know AWS's limits. This bound only keeps the arithmetic on instants from failing.
 MAX_LIFE_SECONDS = 366 * 24 * 3600
 
 
 class Wish(NamedTuple):
-    """What the body of a request says on the credentials that it wants."""
+    """The credentials that the body of a request asks for."""
 
     through_lock: bool = False
     min_life_seconds: int = 0
@@ -136,43 +136,59 @@ class Control:
         return json_answer(200, {"refused": await self._reload_tokens()})
 
     async def _process(self, call: Call) -> Answer:
-        profile = call.profile
-        requester = Requester(pid=call.pid)
-        await self._agents.session(profile, pid=call.pid)
-        credentials = self._keeper.take(profile, requester)
+        grant = await self._opened(call)
+        credentials = self._keeper.take(grant.session, Requester(pid=call.pid)) if grant.is_allowed else None
         if credentials is None:
-            with awaiting(call, call.profile):
-                credentials = await self._keeper.obtain(profile, Trigger.CLIENT, requester)
-        await self._audit.note(profile, "credential_process", None, pid=call.pid)
-        return Answer(200, process_body(credentials))
+            grant, credentials = await self._obtained(call, grant)
+        return await self._hand_out(call, grant, "credential_process", credentials)
 
     async def _peek(self, call: Call) -> Answer:
-        await self._agents.session(call.profile, pid=call.pid)
-        credentials = await self._keeper.peek(call.profile)
+        grant = await self._opened(call)
+        credentials = await self._keeper.peek(grant.session) if grant.is_allowed else None
         if credentials is None:
             return refusal(404, "NoSession", f"{call.profile} has no live credentials")
-        await self._audit.note(call.profile, "peek", None, pid=call.pid)
+        return await self._hand_out(call, grant, "peek", credentials)
+
+    async def _opened(self, call: Call) -> Grant:
+        """What the caller may have of the profile. Raises AgentRefused and GrantNotAllowed."""
+        return await self._agents.opened(Grant.of_profile(call.profile, b""), pid=call.pid)
+
+    async def _obtained(self, call: Call, grant: Grant, min_life_seconds: float = 0) -> tuple[Grant, Credentials]:
+        """Credentials of the session that the caller may have once they are there, and by which grant."""
+        requester = Requester(pid=call.pid)
+        with awaiting(call, call.profile):
+            while True:
+                if not grant.is_allowed:
+                    await self._agents.allow(grant, requester)
+                credentials = await self._keeper.obtain(
+                    grant.session, Trigger.CLIENT, requester, min_life_seconds=min_life_seconds
+                )
+                # While the caller waited, the config may have changed.
+                now_opened = await self._opened(call)
+                if now_opened.is_allowed and now_opened.session == grant.session:
+                    return now_opened, credentials
+                grant = now_opened
+
+    async def _hand_out(self, call: Call, grant: Grant, agent: str, credentials: Credentials) -> Answer:
+        await self._audit.note(call.profile, agent, None, pid=call.pid, grant=grant)
         return Answer(200, process_body(credentials))
 
     async def _login(self, call: Call) -> Answer:
         wish = await _wish(call.request)
         with awaiting(call, call.profile):
             await self._keeper.obtain(call.profile, Trigger.PERSON, **wish._asdict())
-        return self._ends(call.profile)
+        return self._ends(call.profile, call.profile)
 
     async def _obtain(self, call: Call) -> Answer:
         wish = await _wish(call.request)
         if wish.through_lock:
             raise BodyInvalid
-        await self._agents.session(call.profile, pid=call.pid)
-        requester = Requester(pid=call.pid)
-        with awaiting(call, call.profile):
-            await self._keeper.obtain(call.profile, Trigger.CLIENT, requester, min_life_seconds=wish.min_life_seconds)
-        return self._ends(call.profile)
+        grant, _ = await self._obtained(call, await self._opened(call), wish.min_life_seconds)
+        return self._ends(call.profile, grant.session)
 
-    def _ends(self, profile: str) -> Answer:
-        row = next(row for row in self._keeper.status() if row.profile == profile)
-        return json_answer(200, {"profile": profile, "expires_in_seconds": row.expires_in_seconds})
+    def _ends(self, profile: str, session: str) -> Answer:
+        left_seconds = max(0, round(self._keeper.left_seconds(session)))
+        return json_answer(200, {"profile": profile, "expires_in_seconds": left_seconds})
 
     async def _forget(self, call: Call) -> Answer:
         self._keeper.forget([call.profile])
@@ -184,19 +200,15 @@ class Control:
 
 
 async def _wish(request: web.BaseRequest) -> Wish:
-    """What the body says, nothing if there is no body; raises BodyInvalid for any other body."""
+    """The wish in the body, an empty one without a body; raises BodyInvalid for any other body."""
     body = await read_body(request)
     if not body:
         return Wish()
     try:
-        # As pairs, so that a key that comes twice is seen. A list is no object, though it may look like pairs.
-        pairs = json.loads(body.decode(), object_pairs_hook=tuple)
+        found = strict_json.parse(body.decode())
     except (ValueError, RecursionError):
         raise BodyInvalid from None
-    if not isinstance(pairs, tuple):
-        raise BodyInvalid
-    found = dict(pairs)
-    if len(found) < len(pairs) or not all(_is_of_wish(*pair) for pair in found.items()):
+    if not isinstance(found, dict) or not all(_is_of_wish(*pair) for pair in found.items()):
         raise BodyInvalid
     return Wish(**found)
 

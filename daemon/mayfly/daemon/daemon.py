@@ -24,7 +24,7 @@ from mayfly.daemon.endpoint import Endpoint
 from mayfly.daemon.endpoint.tokens import Tokens
 from mayfly.daemon.endpoints import Endpoints
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Registry
+from mayfly.daemon.grants import AgentGrants, Registry
 from mayfly.daemon.grants_control import GrantsControl
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler
@@ -95,8 +95,9 @@ class Daemon:
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
+        self._agent_grants = AgentGrants(self._grants, self._config, clock=clock)
         self._agents = AgentPolicy(
-            desk, lambda: self._keeper.config, self._events, clock=clock, on_refusal=self._admission.refused
+            desk, self._config, self._events, self._agent_grants, clock=clock, on_refusal=self._admission.refused
         )
         self._endpoints = Endpoints(
             self._keeper, self._audit, self._agents, self._events, clock=clock, on_refusal=self._admission.refused
@@ -107,6 +108,9 @@ class Daemon:
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
         self._prompts = PromptFiles(self._keeper.ends, self._events, self._tasks)
         self.stop = asyncio.Event()
+
+    def _config(self) -> Config:
+        return self._keeper.config
 
     def _new_admission(self) -> Admission:
         """Asks the socket of sock_diag that systemd has opened outside the seal, or one of its own."""
@@ -196,7 +200,7 @@ class Daemon:
         inherited = self._manager.inherited
         if inherited.port:
             sockets.check_host(inherited.port)
-        # Duplicates, so that the sockets stay open for the stand-in of a daemon that cannot serve.
+        # Duplicates, so that the sockets stay open for a RefusingDaemon.
         port = inherited.port.dup() if inherited.port else sockets.bind_port(self._report.address)
         self._report.address = port.getsockname()
         life.callback(port.close)
@@ -259,6 +263,7 @@ class Daemon:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
         self._grants.look()
+        self._agent_grants.look()
         await self._store.store()
         self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.

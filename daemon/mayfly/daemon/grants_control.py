@@ -20,7 +20,7 @@ from aiohttp import web
 from mayfly.config.model import RoleProfile
 from mayfly.daemon.agents import AgentPolicy
 from mayfly.daemon.grants import Grant, Registry, order, rules
-from mayfly.daemon.grants.registry import Made
+from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.table import ENV, FILE
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.body import BodyInvalid, read_body
@@ -61,8 +61,8 @@ class GrantsControl:
             return refusal(
                 404, "UnknownProfile", f"there is no profile {wanted.profile[:64]} in {self._keeper.config.source}"
             )
-        await self._agents.session(wanted.profile, pid=call.pid)
         with awaiting(call, wanted.profile):
+            await self._agents.check_order(wanted, call.pid)
             made = await self._registry.create(wanted, call.pid)
         if not cast(Connection, call.request.protocol).is_open:
             # Nobody has its token.
@@ -130,6 +130,7 @@ class GrantsControl:
         )
 
     async def _approve(self, call: Call) -> Answer:
+        await self._agents.check_yes(self._registry.named(call.grant_id), call.pid)
         return self._said(call, is_allowed=True)
 
     async def _deny(self, call: Call) -> Answer:

@@ -108,6 +108,6 @@ class _Bridge(logging.Handler):
         try:
             text = record.getMessage()
         except (TypeError, ValueError, KeyError) as reason:
-            # The library's own slip: its arguments do not fit its words. No request fails for that.
+            # A bug of the library: its arguments do not fit its format. That must not make a request fail.
             text = f"{record.msg} ({type(reason).__name__} in its arguments)"
         self._logger.warning("library.warned", library=record.name, text=text)

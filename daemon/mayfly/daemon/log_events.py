@@ -25,8 +25,8 @@ from mayfly.daemon.redaction import redacted, shortened
 
 Kind = Callable[[Any], Any]
 
-# Profile names (config/values.py), codes, causes, versions and addresses. What is as long as a key or a token, or as
-# short as a one-time password, is looked at like any text.
+# Profile names (config/values.py), codes, causes, versions and addresses. A word as long as a key or a token, or as
+# short as a one-time password, goes through the redaction like any text.
 _WORD = re.compile(r"(?!ops_|[0-9]{6}$)[A-Za-z0-9._:+-]{1,39}")
 _KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 

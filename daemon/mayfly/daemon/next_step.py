@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mayfly.session import Phase, Session
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.errors import MayflyError
 
 

@@ -1,4 +1,4 @@
-"""What the daemon does to its own process."""
+"""The settings of the daemon's own process: signals, garbage collection, umask."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Writes `prompt/PROFILE` for shells' prompts: the end of each profile's session (shared/prompt_file.py).
 
-A file stands as long as there is a session, also an expired one: its end says so. It goes when the session is forgotten
-or rejected, or the profile is no longer configured; all go when the daemon ends, and come again with the next one's
-sessions. After a crash they stay, and say no more than an instant.
+A file stays as long as its session, also an expired one: the instant in it says that. It is removed when the session is
+forgotten or rejected, or the profile is no longer configured. All files are removed when the daemon ends, and written
+again by the next one. After a crash they stay: they tell nothing but an instant.
 
-Law: a fault of the disk is logged once, and hinders nothing.
+Law: a fault of the disk is logged once, and stops nothing else.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PromptFiles:
         self._lock = asyncio.Lock()
         self._is_waiting = False
         self._has_ended = False
-        # None: what stands in the folder is not known.
+        # None: the content of the folder is not known.
         self._written: dict[str, str] | None = None
         self._last_fault = ""
 
@@ -85,7 +85,7 @@ class PromptFiles:
         except ConfigInvalid as reason:
             self._complain(reason.message)
         except OSError as reason:
-            # Of a file that cannot be put into its place both names are known, and the first is a draft's.
+            # The error of a failed rename has two names. The first is that of a temporary file.
             self._complain(f"{reason.filename2 or prompt_file.folder()}: {failure_words(reason)}")
         else:
             self._written, self._last_fault = lines, ""

@@ -38,7 +38,7 @@ _SECRETS = re.compile(
             _run("A-Za-z0-9/+=%_-", "100,"),  # a session token, percent-encoded or not
             _run("A-Za-z0-9/+", "40"),  # a secret access key
             _run("A-Za-z0-9_-", "43"),  # an endpoint token
-            # A one-time password. Six digits are none in a pid, a uid, a port, a duration or the fraction of a second.
+            # A one-time password: six digits, but not of a pid, a uid, a port, a duration or the fraction of a second.
             rf"(?:(?<![A-Za-z0-9])|{_ESCAPE})(?<!pid )(?<!uid )(?<!port )(?<![0-9]\.)[0-9]{{6}}"
             r"(?![A-Za-z0-9]|\.[0-9]| s\b| seconds\b)",
         )

@@ -16,15 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.shared.ancestry import UNKNOWN, Agent
-from mayfly.shared.desk import (
-    ANSWER_SECONDS,
-    MAX_LINE_BYTES,
-    QUESTION_SECONDS,
-    Caller,
-    Presence,
-    PresenceHistory,
-    Scene,
-)
+from mayfly.shared.desk import ANSWER_SECONDS, MAX_LINE_BYTES, QUESTION_SECONDS, Caller, Presence, Scene
+from mayfly.shared.presence_history import PresenceHistory
 from mayfly.shared.text import failure_words
 
 
@@ -85,8 +78,8 @@ class RemoteDesk:
         match await self._ask({"question": "agent", "inode": inode, "pid": pid}):
             case []:
                 return None
-            case [str(name), int(found)]:
-                return Agent(name, found)
+            case [str(name), int(found), int(started)]:
+                return Agent(name, found, started)
         return UNKNOWN
 
     async def _ask(self, question: dict[str, Any], *, person_seconds: float = 0) -> Any:

@@ -1,4 +1,4 @@
-"""What a route of the control socket is: a method of a path, and the call that it answers."""
+"""The routes of the control socket: methods of paths, and the calls that they answer."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class PortTaken(CannotListen):
 def bind_port(address: tuple[str, int]) -> socket.socket:
     """A socket that listens on `address`; raises PortTaken, or CannotListen for any other reason.
 
-    PortTaken also if the port can be shared, and another user's process has it, or any that does not listen.
+    PortTaken is also raised if another process has bound the same port (SO_REUSEADDR), and is another user's or does
+    not listen.
     """
     try:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -62,8 +63,8 @@ def bind_port(address: tuple[str, int]) -> socket.socket:
 def _is_shared(sock: socket.socket) -> bool:
     """True if another process could listen in our place as soon as we end.
 
-    While we listen, nobody else can bind the port, so nobody can come after this look. `mayfly env` may have come
-    before, for microseconds.
+    While we listen, no other process can bind the port, so one look is enough. It is repeated, because `mayfly env` may
+    have bound the port before, for microseconds.
     """
     if sys.platform != "linux":
         return False

@@ -9,8 +9,8 @@ import attrs
 
 from mayfly.daemon.next_step import next_step
 from mayfly.session import Session
-from mayfly.session.demand import RefreshPolicy
 from mayfly.session.forecast import renewal_at
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.credentials import instant_text
 from mayfly.shared.errors import MayflyError
 

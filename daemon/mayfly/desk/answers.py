@@ -33,7 +33,7 @@ async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
             answer = await desk.process(int(question["pid"]))
         case "agent":
             found = await desk.agent(inode=int(question["inode"]), pid=int(question["pid"]))
-            # null is no answer, which is another thing than no agent.
+            # null stands for "no answer". No agent is another answer.
             answer = found or []
         case _:
             raise ValueError("no such question")

@@ -34,5 +34,5 @@ def send_socket(connection: socket.socket, grant_id: str) -> None:
             runtime_dir = str(Path(connection.getsockname()).parent)
             with listening(runtime_dir, grant_id) as sock:
                 socket.send_fds(answered, [b"0\n"], [sock.fileno()])
-        except OSError as reason:  # also that the client has gone: then it does not hear of it
+        except OSError as reason:  # the client may have gone, too: then it does not get the answer
             answered.send(b"%d\n" % (reason.errno or errno.EIO))

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 
-from mayfly.shared.desk import Presence, PresenceHistory, Scene
+from mayfly.shared.desk import Presence, Scene
+from mayfly.shared.presence_history import PresenceHistory
 
 
 class PlatformDesk(ABC):

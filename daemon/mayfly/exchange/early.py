@@ -19,12 +19,13 @@ from mayfly.config.sketch import Sketch, sketches
 from mayfly.config.way import PlainWay
 from mayfly.exchange import otp_command
 from mayfly.exchange.onepassword import lock as oplock
-from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
-from mayfly.exchange.onepassword.op import Op, find_op, in_order
+from mayfly.exchange.onepassword.op import Op, in_order
+from mayfly.exchange.onepassword.op_program import find_op
+from mayfly.exchange.onepassword.sent_codes import Device, SentCodes, devices_of
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import alternatives_to, location_of
 from mayfly.exchange.sts.reachability import unreachability
-from mayfly.shared import places, trust
+from mayfly.shared import config_place, trust
 from mayfly.shared.plain_request import PlainLogin, plain_login
 
 
@@ -49,9 +50,9 @@ class Early:
     """A login that has been begun: the lock is held, and `op` runs. Or none."""
 
     def __init__(self) -> None:
-        self._locked = ExitStack()
+        self._sented = ExitStack()
         self._running = ExitStack()
-        self._lock: OpLock | None = None
+        self._sent: SentCodes | None = None
         self._op: Op | None = None
         self._asked: Asked | None = None
         self._tried: dict[Place, MayflyError | None] = {}
@@ -63,9 +64,10 @@ class Early:
         clock: Callable[[], datetime],
         check_prompt: Callable[[], None],
     ) -> None:
-        """Start `op` for all of `logins`. The ordinary way meets an error that is raised here again.
+        """Start `op` for all of `logins`. The ordinary way will meet an error of this call again, and tell it.
 
-        Where STS cannot be reached no `op` starts, and `take_tried` tells it: to try again would take as long.
+        Where STS cannot be reached, no `op` starts. `take_tried` then returns the errors, so that the ordinary way need
+        not try again, which would take as long.
         """
         (table,) = {login.table for login in logins}
         way = logins[0].way
@@ -75,11 +77,11 @@ class Early:
         stss = {(location_of(login.links, environ), alternatives_to(login.links, environ)) for login in logins}
         for location, _ in stss:
             check_settings(location, environ)
-        self._lock = lock = self._locked.enter_context(oplock.held(clock, waits=False))
+        self._sent = sent = self._sented.enter_context(oplock.held(clock, waits=False))
         devices = [device for login in logins for device in _devices(login)]
-        if lock.must_wait(devices):
+        if sent.must_wait(devices):
             raise NotPlain
-        lock.wait_for_fresh_codes(devices)
+        sent.wait_for_fresh_codes(devices)
         if way.asks_human:
             self._tried = {place: unreachability(place, environ) for place in stss}
             if any(self._tried.values()):
@@ -90,18 +92,18 @@ class Early:
         self._asked = Asked(way, frozenset(references), frozenset(devices))
 
     @contextmanager
-    def lock(self, clock: Callable[[], datetime], on_wait: Callable[[], None]) -> Iterator[OpLock]:
-        """The lock, which is held already, or waited for now. After the block an `op` that was not taken is ended.
+    def lock(self, clock: Callable[[], datetime], on_wait: Callable[[], None]) -> Iterator[SentCodes]:
+        """Hold the lock for the block, or wait for it. At its end an `op` that was not taken is ended.
 
         `on_wait` is called if another exchange has the lock.
         """
-        lock, self._lock = self._lock, None
-        if lock is None:
-            with oplock.held(clock, on_wait=on_wait) as lock:
-                yield lock
+        sent, self._sent = self._sent, None
+        if sent is None:
+            with oplock.held(clock, on_wait=on_wait) as sent:
+                yield sent
             return
-        with self._locked.pop_all(), self._running:
-            yield lock
+        with self._sented.pop_all(), self._running:
+            yield sent
 
     def take(self, asked: Asked) -> AbstractContextManager[Op] | None:
         """The `op` that runs, if it was asked for just this. Else it is ended."""
@@ -118,9 +120,9 @@ class Early:
 
     def close(self) -> None:
         """End what was begun and not taken."""
-        self._op = self._lock = None
+        self._op = self._sent = None
         self._running.close()
-        self._locked.close()
+        self._sented.close()
 
 
 @contextmanager
@@ -154,7 +156,7 @@ def _logins(line: bytes, config_name: str | None) -> tuple[Sketch, ...]:
 
 def _config(request: PlainLogin, config_name: str | None) -> document.Document:
     """The config that the daemon read, if nobody else can have written it."""
-    path = places.config_file(config_name)
+    path = config_place.config_file(config_name)
     if trust.trust_problems(path):
         raise NotPlain
     found = document.read(path)

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from mayfly.config import way
 from mayfly.config.model import Config, OnePassword, RoleProfile
 from mayfly.exchange import otp_command
 from mayfly.exchange.early import Asked, Early
 from mayfly.exchange.onepassword.items import OF_ONE_ITEM, Item, first_of_each_code, item_from
-from mayfly.exchange.onepassword.lock import Device, OpLock, devices_of
 from mayfly.exchange.onepassword.op import Op, in_order
+from mayfly.exchange.onepassword.sent_codes import Device, SentCodes, devices_of
 from mayfly.exchange.preflight import Preflight
 from mayfly.shared import hardening, stages
 from mayfly.shared.credentials import Credentials
@@ -91,14 +90,14 @@ class Login:
         self._fail_each({name: self._preflight.uncallable(name) for name in self._codes_left})
         if not self._codes_left:
             return
-        with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
+        with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as sent:
             self._fail_unreachable()
-            self._fail_if_op_is_old(lock)
-            self._run_step(lock)
+            self._fail_if_op_is_old(sent)
+            self._run_step(sent)
         yield self._new_credentials
         while self._codes_left:
-            with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as lock:
-                self._run_step(lock)
+            with self._early.lock(self._clock, partial(self._tell, stages.TURN, self._codes_left)) as sent:
+                self._run_step(sent)
             yield self._new_credentials
 
     def _tell(self, stage: str, names: Iterable[str], left_seconds: float | None = None) -> None:
@@ -107,15 +106,15 @@ class Login:
     def _is_role(self, name: str) -> bool:
         return isinstance(self._config.profiles[name], RoleProfile)
 
-    def _run_step(self, lock: OpLock) -> None:
+    def _run_step(self, sent: SentCodes) -> None:
         """Use at most one code of each device."""
         self._new_credentials = {}
         self._devices_used = set()
         read = {name: item for name, item in self._items_read.items() if name in self._codes_left}
         unread = tuple(name for name in self._codes_left if name not in read)
         if unread:
-            self._try(lock, unread)
-        self._send(lock, read)
+            self._try(sent, unread)
+        self._send(sent, read)
 
     def _conclude(self, result: Result) -> None:
         """Emit the result, unless another code may bring a better one."""
@@ -143,14 +142,14 @@ class Login:
         if asking:
             self._fail_each(self._preflight.unreachable(asking, partial(self._tell, stages.CONNECT, asking)))
 
-    def _fail_if_op_is_old(self, lock: OpLock) -> None:
+    def _fail_if_op_is_old(self, sent: SentCodes) -> None:
         names = tuple(self._codes_left)
         devices = [device for name in names for device in self._devices(name)]
-        error = self._preflight.old_op(lock, devices, names[0]) if names else None
+        error = self._preflight.old_op(sent, devices, names[0]) if names else None
         if error:
             self._fail(names, error)
 
-    def _try(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
+    def _try(self, sent: SentCodes, names: tuple[str, ...]) -> MayflyError | None:
         """Conclude `names`, except those whose device another one has used in this step.
 
         Returns an error that every further `op` would meet too, if there was one.
@@ -158,19 +157,19 @@ class Login:
         running = self._early.take(self._asked(names))
         if running is None:
             devices = [device for name in names for device in self._devices(name)]
-            lock.wait_for_fresh_codes(devices, lambda seconds: self._tell(stages.CODE, names, seconds))
+            sent.wait_for_fresh_codes(devices, lambda seconds: self._tell(stages.CODE, names, seconds))
         try:
-            values = self._read_values(lock, names, running or self._new_op(names))
+            values = self._read_values(sent, names, running or self._new_op(names))
         except OF_ONE_ITEM as error:
             if len(names) > 1:
-                return self._try_one_by_one(lock, names)
+                return self._try_one_by_one(sent, names)
             self._fail(names, error)
             return error if self._concerns_all_items(error) else None
         except MayflyError as error:
             self._fail(names, error)
             return error
         hardening.forbid_dumping()
-        self._send(lock, {name: self._item(name, values) for name in names})
+        self._send(sent, {name: self._item(name, values) for name in names})
         return None
 
     def _concerns_all_items(self, error: MayflyError) -> bool:
@@ -178,11 +177,11 @@ class Login:
         self._unclear_errors += isinstance(error, OnePasswordUnknown | OnePasswordGarbled)
         return self._onepassword.asks_human and self._unclear_errors >= MAX_UNCLEAR_ERRORS
 
-    def _try_one_by_one(self, lock: OpLock, names: tuple[str, ...]) -> MayflyError | None:
+    def _try_one_by_one(self, sent: SentCodes, names: tuple[str, ...]) -> MayflyError | None:
         """Run an `op` for each profile, until one fails with an error that the others would meet too."""
         for name in names:
             # A device that was used in this step waits for the next one; waiting here would hold up all the others.
-            error = self._try(lock, (name,)) if self._devices_used.isdisjoint(self._devices(name)) else None
+            error = self._try(sent, (name,)) if self._devices_used.isdisjoint(self._devices(name)) else None
             if error:
                 self._fail([other for other in names if other in self._codes_left], error)
                 return error
@@ -202,7 +201,7 @@ class Login:
 
     def _asked(self, names: tuple[str, ...]) -> Asked:
         devices = frozenset(device for name in names for device in self._devices(name))
-        return Asked(way.plain(self._onepassword), frozenset(self._references(names)), devices)
+        return Asked(self._onepassword.plain(), frozenset(self._references(names)), devices)
 
     @contextmanager
     def _new_op(self, names: tuple[str, ...]) -> Iterator[Op]:
@@ -212,9 +211,11 @@ class Login:
         with Op(self._onepassword, self._references(names), self._environ, self._preflight.table(names[0])) as op:
             yield op
 
-    def _read_values(self, lock: OpLock, names: tuple[str, ...], running: AbstractContextManager[Op]) -> dict[str, str]:
+    def _read_values(
+        self, sent: SentCodes, names: tuple[str, ...], running: AbstractContextManager[Op]
+    ) -> dict[str, str]:
         """The value of every secret reference of `names`, by an `op` that is asked for them."""
-        is_prompt = self._onepassword.asks_human and not lock.may_be_authorized(self._onepassword.account or "")
+        is_prompt = self._onepassword.asks_human and not sent.may_be_authorized(self._onepassword.account or "")
         with running as op:
             self._tell(stages.APPROVE if is_prompt else stages.OP, names)
             self._program = op.program
@@ -243,7 +244,7 @@ class Login:
 
     # AWS
 
-    def _send(self, lock: OpLock, items: Mapping[str, Item | MayflyError]) -> None:
+    def _send(self, sent: SentCodes, items: Mapping[str, Item | MayflyError]) -> None:
         """Call STS for every valid item; for those whose code a command gives last, one after the other."""
         valid: dict[str, Item] = {}
         for name, item in items.items():
@@ -251,16 +252,16 @@ class Login:
                 self._fail([name], item)
             else:
                 valid[name] = item
-        self._call(lock, {name: item for name, item in valid.items() if not item.lacks_code})
+        self._call(sent, {name: item for name, item in valid.items() if not item.lacks_code})
         for name in [name for name, item in valid.items() if item.lacks_code]:
             # With new sessions in hand it waits for the next step, so that roles above them need not wait for a touch.
             if not self._new_credentials:
-                self._call_with_command(lock, name, valid[name])
+                self._call_with_command(sent, name, valid[name])
 
-    def _call_with_command(self, lock: OpLock, name: str, item: Item) -> None:
+    def _call_with_command(self, sent: SentCodes, name: str, item: Item) -> None:
         """Get a code that was not sent from the profile's `otp_command`, and call STS."""
         keys = self._config.keys_of(name)
-        lock.wait_for_fresh_codes(self._devices(name), partial(self._tell, stages.CODE, [name]))
+        sent.wait_for_fresh_codes(self._devices(name), partial(self._tell, stages.CODE, [name]))
         if keys.command_asks_human:
             self._check_prompt()
         self._tell(stages.TOUCH if keys.command_asks_human else stages.COMMAND, [name])
@@ -269,29 +270,29 @@ class Login:
         except MayflyError as error:
             self._fail([name], error)
         else:
-            self._call(lock, {name: attrs.evolve(item, token_code=code)}, is_of_command=True)
+            self._call(sent, {name: attrs.evolve(item, token_code=code)}, is_of_command=True)
 
-    def _call(self, lock: OpLock, items: Mapping[str, Item], *, is_of_command: bool = False) -> None:
+    def _call(self, sent: SentCodes, items: Mapping[str, Item], *, is_of_command: bool = False) -> None:
         """Call STS for every item. From here on a code counts as sent, also if STS fails."""
-        refusals = {name: refusal for name, item in items.items() if (refusal := self._refusal(lock, name, item))}
+        refusals = {name: refusal for name, item in items.items() if (refusal := self._refusal(sent, name, item))}
         for name, refusal in refusals.items():
             self._fail([name], refusal)
         ready = first_of_each_code({name: item for name, item in items.items() if name not in refusals})
         devices = {device for name in ready for device in self._devices(name)}
         self._devices_used |= devices
         if ready:
-            lock.note_sent(devices, self._program, is_of_command=is_of_command)
+            sent.note_sent(devices, self._program, is_of_command=is_of_command)
             self._codes_sent |= {item.token_code for item in ready.values() if item.token_code}
             self._tell(stages.AWS, ready)
             assert self._sessions is not None  # noqa: S101 - for mypy: made while op ran
             self._sessions.start(ready, self._conclude)
 
-    def _refusal(self, lock: OpLock, name: str, item: Item) -> MayflyError | None:
+    def _refusal(self, sent: SentCodes, name: str, item: Item) -> MayflyError | None:
         """The reason why the item's code may not be sent, if it was sent already."""
         if item.token_code in self._codes_sent:
             who = otp_command.KEY if self._config.keys_of(name).otp_command else "1Password"
             return MfaCodeRefused(f"{who} gives the same one-time password again in the next 30 seconds")
-        if item.mfa_serial and lock.is_spent(Device.of_serial(item.mfa_serial)):
+        if item.mfa_serial and sent.is_spent(Device.of_serial(item.mfa_serial)):
             self._devices_used.update(self._devices(name))
             return MfaCodeRefused("the one-time password of this MFA device has just been used")
         return None

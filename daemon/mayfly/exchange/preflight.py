@@ -1,4 +1,4 @@
-"""What stands in the way of a login, and can be known before anybody is asked: no `op`, an old one, no way to STS."""
+"""The obstacles to a login that are found before a person is prompted: no `op`, an old one, no way to STS."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from mayfly.config.model import Config, OnePassword
 from mayfly.exchange import otp_command
 from mayfly.exchange.early import Early
-from mayfly.exchange.onepassword.lock import Device, OpLock
-from mayfly.exchange.onepassword.op import check_version, find_op
+from mayfly.exchange.onepassword.op_program import check_version, find_op
+from mayfly.exchange.onepassword.sent_codes import Device, SentCodes
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import locations_in_other_partitions, sts_location
 from mayfly.exchange.sts.reachability import Place, unreachability
@@ -17,7 +17,7 @@ from mayfly.shared.errors import MayflyError
 
 
 class Preflight(NamedTuple):
-    """The looks ahead of a login of profiles of one [onepassword] table."""
+    """The checks before a login of profiles of one [onepassword] table."""
 
     config: Config
     onepassword: OnePassword
@@ -51,11 +51,11 @@ class Preflight(NamedTuple):
         known |= {place: unreachability(place, self.environ) for place in unknown}
         return {name: error for name, place in places.items() if (error := known[place])}
 
-    def old_op(self, lock: OpLock, devices: Iterable[Device], name: str) -> MayflyError | None:
+    def old_op(self, sent: SentCodes, devices: Iterable[Device], name: str) -> MayflyError | None:
         """The error if a code of `devices` must be waited for, and `op` could then not read it."""
-        if lock.must_wait(devices):
+        if sent.must_wait(devices):
             try:
-                if not lock.has_seen_work(find_op(self.onepassword, self.environ, self.table(name))):
+                if not sent.has_seen_work(find_op(self.onepassword, self.environ, self.table(name))):
                     check_version(self.onepassword, self.environ, self.table(name))
             except MayflyError as error:
                 return error

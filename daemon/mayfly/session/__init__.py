@@ -1,12 +1,13 @@
 """A profile's session of temporary credentials: the pure core.
 
-    life.py         how long the credentials live, their phase, and whether the clock renews them (while-used)
-    record.py       their history
-    session.py      whether they are renewed now
-    backoff.py      the next attempt after a failure
-    demand.py       what asks for credentials, and the rules for renewing a session (always, while-used, on-demand)
-    screen_lock.py  what the lock of the screen does to credentials (keep, withhold, forget)
-    forecast.py     when the clock tries next, for people
+    life.py            how long the credentials live, their phase, and whether they are in use
+    record.py          their history
+    session.py         whether they are renewed now
+    trigger.py         who wants new credentials
+    refresh_policy.py  the rules for renewing a session (always, while-used, on-demand)
+    backoff.py         the next attempt after a failure
+    screen_lock.py     what the lock of the screen does to credentials (keep, withhold, forget)
+    forecast.py        when the clock tries next, for people
 
 Laws:
 1. Every decision about *when* is made in this folder, and nowhere else.
@@ -14,7 +15,7 @@ Laws:
 3. A transition takes the old session and returns a new one.
 4. An expired credential is never handed out.
 5. A one-time password that STS has accepted or refused is never sent again (`first_usable_step` in shared/codes.py;
-   the exchange applies it).
+   exchange/onepassword/sent_codes.py applies it).
 """
 
 from mayfly.session.backoff import LAST_CHANCE_SECONDS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.errors import (
     ApprovalDismissed,
     AwsFailed,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from mayfly.session import backoff
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.session.session import JOIN_WINDOW_SECONDS, Session
 
 

@@ -1,4 +1,4 @@
-"""The life of temporary credentials: their end, their phase, and whether the clock renews them (`while-used`)."""
+"""The life of temporary credentials: their end, their phase, and whether they are in use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 import attrs
 
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.credentials import Credentials
 
 
@@ -88,11 +88,5 @@ class Life:
         return bool(self.issued_at and self.last_fetched_at and self.last_fetched_at >= self.issued_at)
 
     def is_renewed_by_clock(self, policy: RefreshPolicy) -> bool:
-        """True if the clock renews the session, and not its clients alone.
-
-        Mode `always`: yes. Mode `while-used`: if a client has fetched the present credentials. Mode `on-demand`: no.
-        In each mode a forgotten session waits for somebody to ask.
-        """
-        if policy.mode == "on-demand" or self.forgotten:
-            return False
-        return policy.mode == "always" or self.is_in_use()
+        """True if the clock renews the session, and not its clients alone. A forgotten one waits for a request."""
+        return not self.forgotten and policy.is_kept_fresh(is_in_use=self.is_in_use())

@@ -8,8 +8,8 @@ from typing import Self
 import attrs
 
 from mayfly.session import backoff
-from mayfly.session.demand import RefreshPolicy
 from mayfly.session.life import Life
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged, ConfigInvalid, MayflyError
 

@@ -16,9 +16,10 @@ import attrs
 
 from mayfly.session import backoff, screen_lock
 from mayfly.session.backoff import LAST_CHANCE_SECONDS, ByItself
-from mayfly.session.demand import RefreshPolicy, Trigger
 from mayfly.session.life import Phase
 from mayfly.session.record import VERIFY_AGAIN_SECONDS, Record
+from mayfly.session.refresh_policy import RefreshPolicy
+from mayfly.session.trigger import Trigger
 from mayfly.shared.codes import CODE_PERIOD_SECONDS
 from mayfly.shared.desk import Presence, Scene
 from mayfly.shared.errors import MayflyError, ScreenLocked

@@ -16,15 +16,16 @@ from mayfly.shared.agents import agent_of_environment
 
 
 PROC = Path("/proc")
-# Ancestors end, and their pids are given to others, while this looks.
+# During a walk ancestors may end, and other processes may get their pids.
 TRIES = 3
 
 
 class Agent(NamedTuple):
-    """A coding agent: its name, and the pid of the process that has started the marked ones."""
+    """A coding agent: its name, and the process that has started the marked ones: pid, and start time in ticks."""
 
     name: str
     pid: int
+    started: int = 0
 
 
 # A process that cannot be looked at counts as an agent.
@@ -36,7 +37,7 @@ class Changed(Exception):
 
 
 class _Link(NamedTuple):
-    """One process. A pid is used again; a pid together with its start time is not."""
+    """One process. The kernel uses a pid again, but not with the same start time."""
 
     pid: int
     parent: int
@@ -79,8 +80,9 @@ def look(pid: int, proc: Path = PROC) -> Agent | None:
     if not marked:
         return None
     topmost, name = marked[-1]
-    parents = [link.pid for link in line if link.pid == topmost.parent and link.uid == topmost.uid]
-    return Agent(name, parents[0] if parents else topmost.pid)
+    parents = [link for link in line if link.pid == topmost.parent and link.uid == topmost.uid]
+    agent = parents[0] if parents else topmost
+    return Agent(name, agent.pid, agent.started)
 
 
 def _line(pid: int, proc: Path) -> Iterator[_Link]:
@@ -104,7 +106,7 @@ def _link(pid: int, proc: Path) -> _Link | None:
 
 
 def _name(link: _Link, proc: Path) -> str | None:
-    """The name of the agent that has marked a process, "" for none; None if its environment is not for us to read."""
+    """The name of the agent that has marked a process, "" for none; None if its environment cannot be read."""
     if link.uid != os.getuid():
         return None
     try:

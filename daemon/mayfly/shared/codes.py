@@ -1,4 +1,4 @@
-"""The first one-time password that may be sent: law 5 of `session`, which the exchange applies.
+"""The first one-time password that may be sent: law 5 of `session`. exchange/onepassword/sent_codes.py applies it.
 
 It is here because importing `session` costs each login as much as a bare interpreter.
 """

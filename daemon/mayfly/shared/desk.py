@@ -20,9 +20,6 @@ TITLE = "Mayfly"
 # A person must see a question, understand it and decide.
 QUESTION_SECONDS = 60
 AWAY_SECONDS = 5 * 60
-# A working day begins when somebody is seen again after so long. By the clock on the wall it would begin at midnight
-# for people who work late.
-NIGHT_SECONDS = 4 * 60 * 60
 MAX_LINE_BYTES = 4096
 
 
@@ -38,8 +35,8 @@ class Presence(Enum):
 class Scene:
     """The user's presence, the time of the last unlock of the screen, and the beginning of the working day.
 
-    The day begins with the first look at which somebody is PRESENT after NIGHT_SECONDS in which nobody was. None: no
-    such night has been seen.
+    The day begins with the first look at which the user is PRESENT after a night (presence_history.py). None: no
+    night has been seen.
     """
 
     presence: Presence = Presence.PRESENT
@@ -90,28 +87,3 @@ class LocalDesk(Desk, Protocol):
 
     async def presence(self) -> Presence | None:
         """The presence now; None if the platform does not say in time."""
-
-
-class PresenceHistory:
-    """The last known presence, the time of the last unlock, and the beginning of the day."""
-
-    def __init__(self) -> None:
-        self._last = Presence.PRESENT
-        self._unlocked_at: datetime | None = None
-        self._present_at: datetime | None = None
-        self._day_began_at: datetime | None = None
-
-    def scene(self, presence: Presence | None, now: datetime) -> Scene:
-        """The scene at `now`; an unknown `presence` (None) counts as unchanged."""
-        presence = presence or self._last
-        if self._last is Presence.LOCKED and presence is not Presence.LOCKED:
-            self._unlocked_at = now
-        self._last = presence
-        if presence is Presence.PRESENT:
-            self._note_present(now)
-        return Scene(presence=presence, unlocked_at=self._unlocked_at, day_began_at=self._day_began_at)
-
-    def _note_present(self, now: datetime) -> None:
-        if self._present_at and (now - self._present_at).total_seconds() >= NIGHT_SECONDS:
-            self._day_began_at = now
-        self._present_at = now

@@ -26,8 +26,11 @@ def error_tree(error: MayflyError) -> dict[str, Any]:
 
 def parse_error(tree: Any) -> MayflyError:
     """The inverse of `error_tree`; raises ValueError, TypeError or KeyError for anything else."""
+    # An exchange only writes errors, and would wait for all classes to be made before `op` starts.
+    from mayfly.shared.errors.all_errors import leaf_named
+
     tree = object_of(tree, {"code", "message", "hint", "retry_after_seconds"})
-    error = MayflyError.named(text_of(tree["code"]))(text_of(tree["message"]))
+    error = leaf_named(text_of(tree["code"]))(text_of(tree["message"]))
     error.hint = text_of(tree["hint"])
     error.retry_after_seconds = _retry_after(tree["retry_after_seconds"])
     return error

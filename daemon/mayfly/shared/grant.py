@@ -49,6 +49,11 @@ def is_label(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(_LABEL, value) is not None
 
 
+def label_from(name: str, otherwise: str) -> str:
+    """A label made of a program's name: what a label cannot have becomes a dash; `otherwise` where nothing is left."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:32] or otherwise
+
+
 def is_id(value: object) -> bool:
     """True for 8 hexadecimal digits in lower case."""
     return isinstance(value, str) and re.fullmatch(_ID, value) is not None

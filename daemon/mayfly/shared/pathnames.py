@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from mayfly.shared.errors import ConfigInvalid
+
 
 TYPE_CHECKING = False  # typing costs as much as pathlib
 if TYPE_CHECKING:
@@ -22,3 +24,11 @@ def absolute(path: AnyPath) -> str:
     """The path from the root on, `normal`."""
     text = os.fspath(path)
     return normal(text if text.startswith("/") else os.path.join(os.getcwd(), text))
+
+
+def expanded(named: str) -> str:
+    """The path from the root on, with the home for a leading `~`; raises ConfigInvalid if there is no such user."""
+    path = os.path.expanduser(named)
+    if path.startswith("~"):
+        raise ConfigInvalid(f"{named}: there is no such user's home")
+    return absolute(path)

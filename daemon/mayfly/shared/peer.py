@@ -1,4 +1,4 @@
-"""Whose process is at the other end of a Unix socket, as the kernel tells it.
+"""The process at the other end of a Unix socket, as the kernel tells it.
 
 Few imports: `credential-process` runs this for every `aws` command.
 """

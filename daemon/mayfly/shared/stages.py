@@ -1,7 +1,7 @@
 """What an exchange waits for: its stages, as it tells them to the daemon, and the daemon to commands.
 
 Law: a stage is true while it lasts. `op` and `approve` last while `op` runs, `approve` only where it has to ask a
-person: the app has authorized no `op` for ten minutes. (That the prompt was answered `op` does not tell.) `aws` lasts
+person: the app has authorized no `op` for ten minutes. (`op` does not tell when the prompt is answered.) `aws` lasts
 while a call of STS is under way, `touch` and `command` while an `otp_command` runs.
 """
 
@@ -31,7 +31,7 @@ AWS = "aws"
 
 STAGES = (TURN, CONNECT, CODE, OP, APPROVE, TOUCH, COMMAND, AWS)
 
-# The daemon's own, for what is not in an exchange's hands yet.
+# The daemon's own stages, for sessions that no exchange is getting yet.
 START = "start"
 
 _KEYS = {"version", "stage", "profiles", "left_seconds"}

@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 from io import FileIO
 
-from mayfly.shared import places
+from mayfly.shared import runtime_folder
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import NotPlain, open_plain_file, write_whole_file
 from mayfly.shared.trust import check_private
@@ -39,7 +39,7 @@ def token_path(profile: str) -> Path:
 
 
 def _folder() -> str:
-    return f"{places.runtime_dir()}/tokens"
+    return f"{runtime_folder.runtime_dir()}/tokens"
 
 
 def ensure_token(profile: str) -> str:
@@ -68,12 +68,12 @@ def ensure_digest(profile: str) -> bytes:
 
 
 def _token(profile: str, *, renew: bool) -> bytearray:
-    folder = f"{places.make_runtime_dir()}/tokens"
+    folder = f"{runtime_folder.make_runtime_dir()}/tokens"
     path = f"{folder}/{profile}"
     if daemon_uid() != os.getuid():
         return _of_another_user(path, renew=renew)
     try:
-        places.make_dir(folder)
+        runtime_folder.make_dir(folder)
         check_private(folder, 0o700)
         # Another process may create the first token at the same time: then its token counts.
         with suppress(FileExistsError):

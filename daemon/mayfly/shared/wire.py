@@ -101,7 +101,7 @@ class Result:
     aws_at: datetime | None = None
 
 
-# How the exchange hands over a result; and how it tells what it waits for, too.
+# The functions by which the exchange hands over a result, and a result or a stage.
 Emit = Callable[[Result], None]
 Report = Callable[[Result | Stage], None]
 

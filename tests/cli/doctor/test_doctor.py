@@ -221,11 +221,11 @@ async def test_a_fault_has_its_check_and_its_remedy(ward: Patient, name: str) ->
     arrange, check, state, is_mended = FAULTS[name]
     ward.recover()
     env = arrange(ward)
-    found = await ward.doctor(env=env)
+    found = await ward.doctor(env=env, are_followed=False)
 
     assert {check: state} == found.unwell
     assert int(state == "failure") == found.ended.code
     assert [] == [secret for secret in ("hunter2", "A3-SECRET") if secret in found.ended.out]
     if is_mended:
         after = await ward.follow(found.hint(check), env)
-        assert {} == (await ward.doctor(env=env | after)).unwell
+        assert {} == (await ward.doctor(env=env | after, are_followed=False)).unwell

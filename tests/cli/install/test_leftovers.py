@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from support.aws_files import aws_config_of
 from support.world import SEED_TOML, Ended, World
 
 
 THEIRS = "# mine\n[default]\nregion = eu-west-1\n\n[profile other]\nrole_arn = arn:aws:iam::123456789012:role/X\n"
-
-
-def aws_config_of(world: World) -> Path:
-    return world.home / ".aws/config"
 
 
 async def lived_in(world: World) -> None:

@@ -144,10 +144,13 @@ async def test_kind_is_a_cluster_that_sees_the_socket_and_a_pod(regional: World)
     """The token goes to kubectl by a pipe; the pod's relay is a sidecar that has started before the app."""
     code, called = await pasted(regional, (await recipe(regional, "kind", *NARROWED, *CMD)).out)
     (node,) = yaml.safe_load(called.read("kind"))["nodes"]
-    pod = yaml.safe_load(called.read("kubectl", "apply"))["spec"]
+    # Where kind made no cluster, no other one gets the token.
+    kubectl = ("kubectl", "--context", "kind-mayfly")
+    pod = yaml.safe_load(called.read(*kubectl, "apply"))["spec"]
     (relay,), (app,) = pod["initContainers"], pod["containers"]
     mounts = {mount["name"]: mount["mountPath"] for mount in (*relay["volumeMounts"], *app["volumeMounts"])}
 
+    assert {kubectl} == {(name, *words[:2]) for name, words, _ in called if name == "kubectl"}
     assert (0, [*GRANT, "--as", "socket"]) == (code, called.words("mayfly"))
     assert [
         {
@@ -156,9 +159,9 @@ async def test_kind_is_a_cluster_that_sees_the_socket_and_a_pod(regional: World)
             "readOnly": True,
         }
     ] == node["extraMounts"]
-    assert "the-token" == called.read("kubectl", "create", "secret")
-    assert f"--from-file=relay.py={FILE}" == called.words("kubectl", "create", "configmap")[-1]
-    assert {"socket": "/run/mayfly", "relay": "/mayfly", "token": "/run/secrets"} == mounts
+    assert "the-token" == called.read(*kubectl, "create", "secret")
+    assert f"--from-file=relay.py={FILE}" == called.words(*kubectl, "create", "configmap")[-1]
+    assert {"socket": "/run/mayfly", "relay": "/mayfly", "token": "/run/secrets/mayfly"} == mounts
     assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
     assert ("Always", RELAY[3:]) == (relay["restartPolicy"], relay["command"][3:])
     assert ("example/app", list(CMD[2:])) == (app["image"], app["args"])
@@ -241,6 +244,7 @@ async def test_every_line_of_mayfly_in_a_recipe_is_one_that_it_takes(world: Worl
         (("mcp", "nsrc", "--for", "soon"), "argument --for: 'soon' is no duration: expected one like 30m, 8h or 1h30m"),
         (("mcp", "nsrc", "--label", "a b"), "argument --label: 'a b': a label is 1 to 32 letters"),
         (("mcp", "nsrc", "--read-only", "--view-only"), "not allowed with argument"),
+        (("kind", "nsrc", "--as", "file"), "--as is for claude-code, codex, cursor, mcp: in kind a relay brings"),
         (("kind", "nsrc", "--docker-desktop"), "a kind cluster in Docker Desktop has no way to a socket"),
         (("mcp", "nsrc", "--"), "the command to run is missing: it follows --"),
     ],
@@ -252,6 +256,17 @@ async def test_what_is_no_recipe_is_told(world: World, words: tuple[str, ...], l
 
     assert (2, "", 1) == (ended.code, ended.out, len(errors))
     assert line.replace("{config}", str(world.config)) in errors[0]
+
+
+async def test_an_agent_s_recipe_takes_a_delivery_and_a_config(world: World) -> None:
+    """Both are the grant's, and the config is named from the root on; it says when the grant ends."""
+    ended = await recipe(world, "claude-code", "--as", "file", "--config", ".config/mayfly/config.json", "--for", "2h")
+    _, called = await pasted(world, ended.out.splitlines()[1])
+    words = called.words("claude", "mcp", "add")
+
+    assert ["nsrc", "--config", str(world.config), "--for", "2h", "--label"] == words[words.index("nsrc") :][:6]
+    assert ["--as", "file", "--"] == words[words.index("--as") :][:3]
+    assert "or after 2h: then restart the server" in ended.out
 
 
 async def test_a_path_with_a_blank_and_a_quote_is_quoted(world: World) -> None:

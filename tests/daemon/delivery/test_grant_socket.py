@@ -25,7 +25,7 @@ from mayfly.daemon.events import Events
 from mayfly.daemon.grants import Grant, Table
 from mayfly.daemon.grants.table import digest
 from mayfly.daemon.http.server import Handler
-from mayfly.session.demand import Requester
+from mayfly.session.trigger import Requester
 from mayfly.shared.desk import Caller
 from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of
 from support.engine import NOON, config, key
@@ -83,7 +83,7 @@ def endpoint_of(stage: Stage) -> Handler:
         raise AssertionError("this grant asks nobody")
 
     config = stage.keeper.config
-    agents = AgentPolicy(desk, lambda: config, events, clock=stage.now, on_refusal=lambda _: None)
+    agents = AgentPolicy(desk, lambda: config, events, cast(Any, None), clock=stage.now, on_refusal=lambda _: None)
     endpoints = Endpoints(stage.keeper, audit, agents, events, clock=stage.now, on_refusal=lambda _: None)
     return endpoints.with_token_of(ID, Tokens(table, nothing_new, nobody_is_asked)).handle
 

@@ -68,8 +68,8 @@ _EVENTS = "GET /events HTTP/1.1\\r\\nHost: mayfly\\r\\n\\r\\n"
 _LOGIN = "POST /profiles/Slow/login HTTP/1.1\\r\\nHost: mayfly\\r\\n\\r\\n"
 _BODY = "POST /profiles/Slow/login HTTP/1.1\\r\\nHost: mayfly\\r\\nContent-Length: 20\\r\\n\\r\\n"
 MANY = "many processes"
-# A flood of many processes takes time to make, and one of a few hundred fills what 512 descriptors allow.
-LIMITS = {False: [512, 4096], True: [512]}
+# Descriptors for the daemon, and connections of each kind: more than fit. A flood of many processes takes time to make.
+FEW, MOST, FEWEST = (512, 700), (4096, 2100), (256, 350)
 FLOODS = {
     "half-open": [("port", _GET)],
     "silent": [("port", "")],
@@ -83,6 +83,12 @@ FLOODS = {
     f"half-open commands of {MANY}": [("control", "GET /status", "many")],
     f"logins of {MANY}": [("control", _LOGIN, "many")],
 }
+CASES = [
+    *((kind, *FEW) for kind in FLOODS if MANY not in kind),
+    *((kind, *FEWEST) for kind in FLOODS if MANY in kind),
+    # "everything" is most of the kinds at once; the other two are closed and come again.
+    *((kind, *MOST) for kind in ("everything", "refused", "half-open commands")),
+]
 
 
 @asynccontextmanager
@@ -154,8 +160,8 @@ async def test_another_users_flood_costs_little(world: World, kept: int) -> None
 
 
 @linux_only
-@pytest.mark.parametrize(("kind", "limit"), [(kind, limit) for kind in FLOODS for limit in LIMITS[MANY in kind]])
-async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, limit: int) -> None:
+@pytest.mark.parametrize(("kind", "limit", "count"), CASES)
+async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, limit: int, count: int) -> None:
     """A client, `mayfly status` and a login, whose exchange must be started, are answered within seconds."""
     world.write_toml(SEED_TOML + role("Slow", "nsrc") + role("Admin", "nsrc"))
     async with (
@@ -166,7 +172,7 @@ async def test_beside_a_flood_everybody_is_answered(world: World, kind: str, lim
         if _LOGIN in {sent for _, sent, *_ in FLOODS[kind]}:
             # What the flood waits for.
             world.sts.faults.then("hang")
-        async with flood(world, kind, 2100 if limit == 4096 else 700):
+        async with flood(world, kind, count):
             seconds = await answered(world)
         # Or the daemon would wait for an answer before it ends.
         await world.sts.down()

@@ -16,15 +16,13 @@ from pathlib import Path
 import pytest
 
 from mayfly.shared.sock_diag import Address, SockDiag, SocketOwner, sock_diag
+from support.nobodys_daemon import NOBODY, as_root, on_linux, served_by_nobody
 from support.raw import asking, filled, get, replies
-from support.world import SEED_TOML, World
+from support.world import World
 
 
-NOBODY = 65534
 # By a socket for IPv4, and by one for both, as Java and .NET make them.
 HOSTS = ["127.0.0.1", "::ffff:127.0.0.1"]
-as_root = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a TCP socket is")
 
 # Become somebody else, connect, send, and print what comes back.
 _STRANGER = """
@@ -46,16 +44,6 @@ try:
 except ConnectionError:
     pass
 sys.stdout.buffer.write(received)
-"""
-
-# A daemon that is nobody's: everything is imported before root is given up, because nobody may not read our folders.
-_DAEMON_OF_NOBODY = """
-import asyncio, concurrent.futures.thread, encodings.idna, encodings.utf_8_sig
-import hmac, json, os, pwd, secrets, sys, tomllib
-import mayfly.daemon.daemon, mayfly.daemon.log, mayfly.cli.serve, mayfly.exchange.onepassword.op
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-from mayfly.cli.main import main
-sys.exit(main())
 """
 
 
@@ -120,29 +108,9 @@ async def test_another_user_gets_nothing_on_the_control_socket(world: World, ope
 @pytest.mark.parametrize("allow_root", [False, True])
 async def test_root_is_let_in_by_config_only(world: World, open_folder: Path, *, allow_root: bool) -> None:
     """`allow_root = true` admits root beside the user, and nobody else; without it root is a stranger, too."""
-    home = open_folder / "home"
-    home.mkdir()
-    world.home, world.run_dir, world.config = home, home / "run", home / "config.json"
-    world.write_toml(f"allow_root = {str(allow_root).lower()}\n" + SEED_TOML)
-    op = home / "op"
-    op.write_text("#!/bin/sh\n")
-    for place, mode in ((home, 0o700), (world.config, 0o600), (op, 0o700)):
-        place.chmod(mode)
-        os.chown(place, NOBODY, NOBODY)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _DAEMON_OF_NOBODY, "serve", "--config", str(world.config)),
-        stderr=asyncio.subprocess.PIPE,
-        env=world.env | {"HOME": str(home), "PATH": str(home)},
-        cwd="/",
-    )
-    try:
-        assert process.stderr is not None
-        assert b"daemon.started" in await process.stderr.read(65536)
+    async with served_by_nobody(world, open_folder / "home", allow_root=allow_root):
         request = filled(get("/healthz", "Connection: close"), port=str(world.port))
         answers = {uid: b"200 OK" in await stranger(uid, str(world.port), request) for uid in (0, NOBODY, 65533)}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.communicate()
 
     assert {0: allow_root, NOBODY: True, 65533: False} == answers
 

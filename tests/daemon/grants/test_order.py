@@ -54,6 +54,8 @@ def test_what_is_no_request_is_refused(body: bytes, words: str) -> None:
         ({"seconds": True}, "seconds must be a whole number"),
         ({"narrowing": "read-only"}, "narrowing must be an object"),
         ({"narrowing": {"name": "x"}}, "'name'"),
+        ({"narrowing": {"words": "reed-only"}}, "read-only or view-only, or has a policy or policy_arns; not 'reed"),
+        ({"narrowing": {"words": "Read-Only", "policy_arns": []}}, "not 'Read-Only'"),
         ({"narrowing": {"policy": {}}}, "policy must be a text"),
         ({"narrowing": {"policy_arns": "arn"}}, "policy_arns must be a list"),
         ({"narrowing": {"policy_arns": [7]}}, "policy_arns must be a list of texts"),

@@ -22,7 +22,7 @@ from mayfly.daemon.http import acceptor as acceptors
 from mayfly.daemon.http.acceptor import ANSWERS_PER_SECOND, BACKLOG, Acceptor
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import Connection
-from mayfly.daemon.http.crowd import FEW, GRACE_SECONDS
+from mayfly.daemon.http.eviction import FEW, GRACE_SECONDS
 from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Server
 from support.raw import dial, dial_unix, filled, get, replies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly.daemon import descriptors
-from mayfly.daemon.http.crowd import BUSY_SECONDS, FEW, GRACE_SECONDS, Guest, Stage
+from mayfly.daemon.http.eviction import BUSY_SECONDS, FEW, GRACE_SECONDS, Guest, Stage
 from mayfly.daemon.http.places import CHOSEN_SECONDS, CONNECTIONS, Places, Room
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mayfly.daemon.keeper.grant_session import GrantSession
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.errors import SessionEnded
 from mayfly.shared.grant import GrantOrder, Narrowing
 from mayfly.shared.stages import Stage as Told

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Scene
 from support.engine import AWAY, HOUR, LOCKED, NO, config, key, role

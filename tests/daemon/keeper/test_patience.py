@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import ConfigChanged
 from support.engine import LOCKED, WITH_ROLE, config, key, role

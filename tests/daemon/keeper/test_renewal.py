@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import (
     AwsThrottled,

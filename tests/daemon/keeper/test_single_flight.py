@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 from support.engine import (
     LOCKED,
     ONE,

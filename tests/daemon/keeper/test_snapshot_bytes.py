@@ -19,7 +19,8 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.snapshot import StoredSession, pack, unpack
 from mayfly.session import Session
 from mayfly.shared.credentials import Credentials
-from mayfly.shared.errors import ApprovalDismissed, MayflyError, leaves
+from mayfly.shared.errors import ApprovalDismissed, MayflyError
+from mayfly.shared.errors.all_errors import leaves
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly.config.model import Config
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 from support.engine import HOUR, NO, ONE, WITH_ROLE, config, key, role
 from support.stage import Stage, code, fetch, login, on_stage, outcome, staged
 

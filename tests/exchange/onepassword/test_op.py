@@ -216,7 +216,7 @@ async def test_a_folder_on_path_that_may_not_be_entered_is_passed_over(world: Wo
         place.chmod(0o755)
     script = (
         "import grp, os, pwd; from mayfly.config.model import OnePassword; "
-        "from mayfly.exchange.onepassword.op import find_op; "
+        "from mayfly.exchange.onepassword.op_program import find_op; "
         # The other user may not read the libraries of an interpreter in root's home: so it starts as root.
         "os.setgroups([]); os.setgid(4242); os.setuid(4242); print(find_op(OnePassword(), os.environ))"
     )

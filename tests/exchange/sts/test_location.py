@@ -29,9 +29,6 @@ PLACES = [
     ("aws", "", "sts.us-east-1.amazonaws.com"),
     ("aws", "eu-central-1", "sts.eu-central-1.amazonaws.com"),
     ("aws-cn", "", "sts.cn-northwest-1.amazonaws.com.cn"),
-    ("aws-cn", "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
-    ("aws-us-gov", "", "sts.us-gov-west-1.amazonaws.com"),
-    ("aws-eusc", "", "sts.eusc-de-east-1.amazonaws.eu"),
     ("aws-iso-f", "", "sts.us-isof-south-1.csp.hci.ic.gov"),
 ]
 

@@ -24,7 +24,7 @@ from mayfly.exchange.sts.sessions import Sessions
 from mayfly.shared.credentials import Credentials, container_body
 from mayfly.shared.errors import AwsFailed
 from mayfly.shared.wire import Identity, Request, Result
-from support.botocore_data import SharingLoader
+from support import botocore_data
 from support.configs import keys, loaded, role
 from support.odd_sts import ACCOUNT_ID, OddSts, answer_xml, assumed_xml, credentials_xml, http, identity_xml
 
@@ -47,7 +47,9 @@ OPERATIONS = ("GetSessionToken", "AssumeRole", "GetCallerIdentity")
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The exchange runs in the tests' own process: it reads botocore's data but once, and turns off all logging."""
-    monkeypatch.setattr("mayfly.exchange.sts.client.Loader", SharingLoader)
+    monkeypatch.setattr("mayfly.exchange.sts.client.Loader", botocore_data.SharingLoader)
+    monkeypatch.setattr("botocore.hooks.EventAliaser._alias_event_name", botocore_data.shared_alias)
+    monkeypatch.setattr("botocore.hooks.accepts_kwargs", botocore_data.accepts_kwargs)
     yield
     logging.disable(logging.NOTSET)
 

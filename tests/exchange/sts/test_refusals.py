@@ -10,7 +10,8 @@ import pytest
 
 from mayfly.exchange.sts.refusals import from_sts
 from mayfly.shared import errors
-from mayfly.shared.errors import MayflyError, leaves
+from mayfly.shared.errors import MayflyError
+from mayfly.shared.errors.all_errors import leaves
 
 
 NOW = datetime(2026, 8, 24, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import places, regions, sections, shadows
-from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.cli.aws_config import aws_paths, regions, sections, shadows
+from mayfly.cli.aws_config.aws_paths import config_file, credentials_file
 from mayfly.cli.aws_config.process_line import Unquotable, process_line
 from mayfly.cli.aws_config.sections import Entry, Merged
 from mayfly.config import document
@@ -99,7 +99,7 @@ def _curl() -> str | None:
 def _regions(found: Document, text: str) -> dict[str, str]:
     """The region of each profile, because SDKs read it from the profile's own section alone.
 
-    If the config names none, it is that of [default], as in a shell without a profile, or the fallback.
+    If the config names no region, the profile has that of [default], as in a shell without a profile, or the fallback.
     """
     default = None if "default" in sections.written(text).profiles else shadows.region_in(text)
     names = found.tables("profiles")
@@ -109,7 +109,7 @@ def _regions(found: Document, text: str) -> dict[str, str]:
 def _text() -> str:
     """The text of `~/.aws/config`; empty if it cannot be read, which `--write` reports."""
     try:
-        return _as_text(places.read(Path(config_file(os.environ))))
+        return _as_text(aws_paths.read(Path(config_file(os.environ))))
     except (OSError, Unreadable):
         return ""
 
@@ -139,9 +139,9 @@ def remove() -> int:
 
 
 def _merge(path: Path, entries: list[Entry], *, replace_foreign: bool = False) -> tuple[str, Merged, Path | None]:
-    """Put the entries into the file, and take out our others: the text before, what became of it, and the backup."""
+    """Put the entries into the file, and take out our others. Returns the former text, the changes and the backup."""
     try:
-        text = _as_text(places.read(path)) if path.exists() else ""
+        text = _as_text(aws_paths.read(path)) if path.exists() else ""
         merged = sections.merge(text, entries, replace=replace_foreign)
         backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
     except sections.Unmergeable as reason:
@@ -212,6 +212,6 @@ def _what(keys: list[str]) -> str:
 
 def _static_keys() -> dict[str, list[str]]:
     try:
-        return sections.keys_in(places.read(Path(credentials_file(os.environ))).decode(errors="replace"))
+        return sections.keys_in(aws_paths.read(Path(credentials_file(os.environ))).decode(errors="replace"))
     except (OSError, Unreadable):
         return {}

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
-from mayfly.cli import speech
-from mayfly.cli.aws_config import places, reading
+from mayfly.cli import config_file, speech
+from mayfly.cli.aws_config import aws_paths, reading
 from mayfly.cli.aws_config.plan import FIELDS, Plan, to_toml
-from mayfly.cli.init import config_file
 
 
 # The characters that `op` takes in a name; other names need the ID.
@@ -36,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print or write the config, and say what is left to do."""
+    """Print or write the config, and tell the next steps."""
     path = _new_config(given.config) if given.write else None
     items = _parsed(given.item)
     plan = _plan(items)
@@ -44,9 +43,8 @@ def run(given: argparse.Namespace) -> int:
     for note in plan.notes:
         speech.say(note)
     for name, keys in plan.unused.items():
-        speech.say(
-            f"{name}: left out {', '.join(keys)}: not in mayfly's config, and still in {places.config_file(os.environ)}"
-        )
+        kept_in = aws_paths.config_file(os.environ)
+        speech.say(f"{name}: left out {', '.join(keys)}: not in mayfly's config, and still in {kept_in}")
     problems = config_file.problems(text)
     if path:
         _create(path, text, problems)
@@ -78,7 +76,7 @@ def _plan(items: Items) -> Plan:
             speech.say(note)
         raise speech.Stop(
             speech.FAILED,
-            f"{places.config_file(os.environ)}: has no profile with permanent keys, and no role on such a profile",
+            f"{aws_paths.config_file(os.environ)}: has no profile with permanent keys, and no role on such a profile",
             hints=(
                 "if the keys are in 1Password alone, choose the item there: mayfly init",
                 "if 1Password has the keys of a profile here: mayfly import-aws-config --item PROFILE=op://VAULT/ITEM",

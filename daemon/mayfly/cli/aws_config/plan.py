@@ -1,4 +1,4 @@
-"""What `init` and `import-aws-config` compute: a config from the profiles of `~/.aws`. Pure: texts in, texts out.
+"""Makes a config from the profiles of `~/.aws`, for `init` and `import-aws-config`. Pure: texts in, texts out.
 
 Law: of a permanent key only its presence is noted, never its value.
 """
@@ -13,9 +13,8 @@ from itertools import chain, count
 from typing import NamedTuple
 
 from mayfly.cli.aws_config import ini, role_values, sections, vaults
-from mayfly.cli.aws_config.role_values import Value
 from mayfly.cli.aws_config.vaults import Profiles, Settings
-from mayfly.cli.init.config_text import table
+from mayfly.cli.config_text import Value, table
 
 
 # The fields of an item, by the names that 1Password's AWS shell plugin gives them.
@@ -39,7 +38,7 @@ _TAKEN_OVER = (
     "session_tags",
     "transitive_session_tags",
 )
-# What a profile with keys takes over; its role's settings are for roles.
+# The settings that a profile with keys takes over. The settings of its role are for roles only.
 _OF_KEYS = ("region", "mfa_serial")
 _KEYS = ("aws_access_key_id", "aws_secret_access_key")
 

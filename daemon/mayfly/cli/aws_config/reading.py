@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import places
-from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.cli.aws_config import aws_paths
+from mayfly.cli.aws_config.aws_paths import config_file, credentials_file
 from mayfly.cli.aws_config.plan import Plan, Unreadable, make_plan, profiles_in
 from mayfly.shared import files
 
@@ -34,7 +34,7 @@ def hint_at_keys_left(plan: Plan) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return places.read(path).decode("utf-8-sig", errors="replace")
+        return aws_paths.read(path).decode("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return ""
     except files.Unreadable as reason:

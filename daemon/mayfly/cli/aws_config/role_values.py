@@ -1,4 +1,4 @@
-"""What AWS's files say of a role, by the names in Mayfly's config. Pure.
+"""The values of a role in AWS's files, by the names in Mayfly's config. Pure.
 
 Sources: the AWS CLI's configuration reference; aws-vault's USAGE.md for source_identity and the session's tags.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 
 from mayfly.cli.aws_config.vaults import Settings
+from mayfly.cli.config_text import Value
 
-
-Value = str | int | list[str] | dict[str, str]
 
 _SAME_NAMES = ("role_arn", "region", "external_id", "role_session_name", "source_identity")
 

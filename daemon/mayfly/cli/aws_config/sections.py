@@ -1,12 +1,11 @@
 """The profiles that Mayfly writes into `~/.aws/config`, among the user's own. Pure: texts in, texts out.
 
 Laws:
-- a section is ours if its whole `credential_process` is as a version of Mayfly wrote it, and the section's name ends
-  with that line's profile (before it may stand a prefix). Comments bound nothing, because AWS's own writer (`aws
-  configure set`) puts keys before or behind them;
+- a section is ours if its whole `credential_process` is as a version of Mayfly wrote it, and the section's name is the
+  profile in that line, perhaps after a prefix. Comments do not mark our sections, because AWS's own writer (`aws
+  configure set`) puts keys before or behind comments;
 - in a section of ours the keys that we write are ours, and all others are the user's;
-- comments stay, also where a key or a section goes. Any other section stays as it is, byte for byte, and means what it
-  meant.
+- comments stay, also if their key or section is removed. All other sections stay byte for byte, and keep their meaning.
 """
 
 from __future__ import annotations
@@ -202,7 +201,7 @@ class _Edit:
         self._expected += [(len(self._file.lines), _head(entry), dict(_values(entry))) for entry in entries]
 
     def text(self) -> str:
-        """The new text; raises Unmergeable if botocore would not find in it what it must."""
+        """The new text; raises Unmergeable if botocore would not read the expected sections from it."""
         text = "".join(line for lines in self._lines for line in lines)
         new = ini.parse(text)
         found = [(section.head, {key.name: key.value for key in section.keys}) for section in new.sections]

@@ -10,7 +10,7 @@ import re
 
 from collections.abc import Iterator, Mapping
 
-from mayfly.cli.aws_config.places import config_file, credentials_file
+from mayfly.cli.aws_config.aws_paths import config_file, credentials_file
 from mayfly.config.region import is_region
 
 

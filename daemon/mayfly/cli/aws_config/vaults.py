@@ -24,7 +24,7 @@ INCLUDES = ("include_profile", "parent_profile")  # the second is aws-vault's ol
 
 
 def included(profiles: Profiles, notes: list[str]) -> dict[str, dict[str, str]]:
-    """The profiles with the settings that `include_profile` gives them; what cannot be followed gets a note."""
+    """The profiles with the settings that `include_profile` gives them. A name that cannot be followed gets a note."""
     return {name: _own(dict(_inherited(profiles, name, notes)), name) for name in profiles}
 
 
@@ -43,7 +43,7 @@ def _inherited(profiles: Profiles, name: str, notes: list[str]) -> Iterator[tupl
 
 
 def _own(settings: dict[str, str], name: str) -> dict[str, str]:
-    """The settings without what has been followed. A profile that is its own source has none, if it has no role."""
+    """The settings without `include_profile`. Without a role, a profile that names itself as its source has none."""
     is_round = settings.get("source_profile") == name and "role_arn" not in settings
     unused = {*INCLUDES, "source_profile"} if is_round else {*INCLUDES}
     return {key: value for key, value in settings.items() if key not in unused}
@@ -80,7 +80,7 @@ def _is_vaulted(settings: Settings, *, is_named: bool, is_source: bool, is_inclu
         return True
     if "source_profile" in settings:
         return False  # aws-vault: a session of the source
-    # What others include is a fragment, if nothing else says that it has keys.
+    # A profile that others include is a fragment, unless something else shows that it has keys.
     return (is_source and not process) or ("mfa_serial" in settings and not is_included)
 
 

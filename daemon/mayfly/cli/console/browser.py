@@ -25,7 +25,7 @@ def command(given: str | None, profile: str) -> list[str]:
     if given is not None:
         return _line("--browser", given, profile)
     problem = None
-    # As xdg-open has it: several commands, of which the first that is there is taken.
+    # As for xdg-open: several commands, of which the first that exists is taken.
     for named in filter(None, os.environ.get("BROWSER", "").split(":")):
         try:
             return _line("$BROWSER", named, profile)

@@ -13,6 +13,7 @@ from mayfly.cli.console import browser
 from mayfly.cli.console.federation import Credentials, FederationFailed, check_settings, login_url, sign_in_token
 from mayfly.cli.console.handover import BROWSER_SECONDS, Handover
 from mayfly.cli.console.hosts import Hosts, NoSuchDestination, hosts_of
+from mayfly.cli.waited_answer import waited_answer
 from mayfly.config.load import load
 from mayfly.config.model import Config, RoleProfile
 
@@ -107,7 +108,7 @@ def _credentials(name: str) -> Credentials:
     """The profile's credentials, as the daemon gives them to `credential_process`."""
     call = daemon_calls.send_about(name, "GET", "process", "{}", answer_seconds=None)
     told = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "not_done": "; no page was opened"}
-    body = daemon_calls.waited_answer(call, name, **told)
+    body = waited_answer(call, name, **told)
     with daemon_calls.understood():
         found = json.loads(body)
         return Credentials(str(found["AccessKeyId"]), str(found["SecretAccessKey"]), str(found["SessionToken"]))

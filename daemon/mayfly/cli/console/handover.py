@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mayfly.shared.sock_diag import SockDiag, sock_diag
 
 
-# The time in which a browser starts, and in which a client of the page sends its request.
+# The time in which a browser starts, and the time in which a client sends its request.
 BROWSER_SECONDS = 60
 REQUEST_SECONDS = 5
 
@@ -51,7 +51,7 @@ class Handover:
         return self._taken.wait(seconds)
 
     def location_for(self, path: str, host: str, client: tuple[str, int]) -> str | None:
-        """Where the one request is sent on to; None for every other."""
+        """The URL to which the one request is redirected; None for any other request."""
         ours = ("127.0.0.1", self._server.server_port)
         is_meant = hmac.compare_digest(path.encode(), self._path.encode()) and host == f"{ours[0]}:{ours[1]}"
         with self._lock:

@@ -11,7 +11,7 @@ from shlex import quote
 
 import attrs
 
-from mayfly.cli.aws_config import aws_config, places, sections, shadows
+from mayfly.cli.aws_config import aws_config, aws_paths, sections, shadows
 from mayfly.cli.doctor.check import Check, failure, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config import document
@@ -53,13 +53,13 @@ class Files:
 
 def read(facts: Facts) -> Files:
     """Both files."""
-    config, credentials = places.config_file(facts.environ), places.credentials_file(facts.environ)
+    config, credentials = aws_paths.config_file(facts.environ), aws_paths.credentials_file(facts.environ)
     return Files(config_path=config, credentials_path=credentials, config=_text(config), credentials=_text(credentials))
 
 
 def _text(path: str) -> str:
     try:
-        return places.read(Path(path)).decode(errors="replace")
+        return aws_paths.read(Path(path)).decode(errors="replace")
     except (OSError, Unreadable):
         return ""
 

@@ -1,4 +1,4 @@
-"""Starts a short-lived child of ours for what this process must not hold: it passes on answers, never a value.
+"""Starts a short-lived child of ours that holds secrets, so that this process need not: it passes on answers, no value.
 
 The child is `python -m MODULE WORDS…`. It prints lines of JSON.
 """

@@ -1,4 +1,4 @@
-"""`mayfly doctor`: says what is well and what is not, with the command that mends it."""
+"""`mayfly doctor`: tells what works and what does not, with the command that mends it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _itself(_facts: Facts) -> Iterator[Check]:
     yield ok("mayfly", f"{__version__}, Python {platform.python_version()}, {platform.system()}")
 
 
-# In the order of what stands on what.
+# Each subject comes after those on which it depends.
 SUBJECTS: tuple[tuple[str, Subject], ...] = (
     ("mayfly", _itself),
     ("config", config_file.checks),
@@ -106,7 +106,7 @@ def checks(subjects: Iterable[tuple[str, Subject]], facts: Facts) -> Iterator[Ch
 
 
 def _call(name: str, subject: Subject, facts: Facts) -> Callable[[], list[Check]]:
-    """Makes a subject's checks. What stands in the way of all of them, like a closed home, becomes one that fails."""
+    """Makes a subject's checks. An error that stops all of them, such as a closed home, becomes one failed check."""
 
     def call() -> list[Check]:
         made: list[Check] = []

@@ -1,4 +1,4 @@
-"""What several subjects look at, gathered once: the config with all of its problems, and the daemon's answer."""
+"""The facts that several subjects need, gathered once: the config with all of its problems, and the daemon's answer."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Facts:
 
 
 def gather(given_config: str | None, *, asks: bool) -> Facts:
-    """Look at the config and ask the daemon. Never raises for what is wrong with them."""
+    """Look at the config and ask the daemon. Faults of either are among the facts, and raise nothing."""
     facts = Facts(environ=dict(os.environ), given_config=given_config, asks=asks)
     return _with_daemon(_with_config(facts))
 

@@ -45,7 +45,7 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 
 def _no_mfa(config: Config, name: str) -> str:
-    """AWS: a session of GetSessionToken may call IAM only with MFA (STS API reference)."""
+    """Why IAM would refuse: a session of GetSessionToken may call it only with MFA (STS API reference)."""
     return "" if config.keys_of(name).mfa_id else "its sessions have no MFA, and IAM answers only those that have"
 
 
@@ -58,7 +58,7 @@ def _no_session(facts: Facts, name: str) -> str:
 
 
 def _no_endpoint(facts: Facts, config: Config, name: str) -> str:
-    """Why IAM is not asked: where STS is a stand-in, the session is worth nothing at AWS, and is not sent there."""
+    """Why IAM is not asked. A session from a stand-in for STS is worth nothing at AWS, and is not sent there."""
     if facts.environ.get(IAM_VARIABLE):
         return "" if _iam_endpoint(facts) else f"{IAM_VARIABLE} is not followed: it names neither this machine nor AWS"
     sts = followed_endpoint(facts.environ.get("AWS_ENDPOINT_URL_STS"))

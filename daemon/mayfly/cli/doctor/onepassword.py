@@ -21,7 +21,7 @@ from mayfly.cli.doctor.facts import Facts
 from mayfly.config.model import OnePassword
 from mayfly.exchange.onepassword import windows_drive
 from mayfly.exchange.onepassword.environment import overlooked, plain_environment, token_file_problems
-from mayfly.exchange.onepassword.op import OLDEST_VERSION, find_op
+from mayfly.exchange.onepassword.op_program import OLDEST_VERSION, find_op
 from mayfly.shared import programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import failure_words

@@ -50,7 +50,7 @@ def _check(facts: Facts, port: int) -> Check:
 
 
 def _is_ours(facts: Facts) -> bool:
-    """True if what listens may be the service's: systemd holds its port also while the daemon does not run."""
+    """True if the listener may be the service's: systemd holds its port also while the daemon does not run."""
     from mayfly.cli.doctor import service
 
     return service.holds_port()

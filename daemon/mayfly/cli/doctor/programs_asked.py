@@ -36,6 +36,6 @@ def ask(
         return Asked(
             problem="it printed far more than expected" if is_flood else f"{argv[0]} cannot be run: {reason.strerror}"
         )
-    # What is no text is shown as such.
+    # Bytes that are no text are shown as replacement characters.
     output = ended.stdout.encode(errors="surrogateescape").decode(errors="replace")
     return Asked(output, ended.exit_code)

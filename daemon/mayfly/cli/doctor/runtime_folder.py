@@ -15,7 +15,7 @@ from mayfly.cli.doctor.facts import Facts
 from mayfly.shared import paths, tokens, trust
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.mounts import IN_MEMORY, file_system
-from mayfly.shared.places import SOCKET_PATH_BYTES
+from mayfly.shared.runtime_folder import SOCKET_PATH_BYTES
 
 
 def checks(facts: Facts) -> Iterator[Check]:

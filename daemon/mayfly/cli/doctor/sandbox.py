@@ -1,4 +1,4 @@
-"""What a program that is started here could reach besides what it is given. Names, and never a value.
+"""The secrets and sockets that a program started here could reach besides those it is given. Names, never a value.
 
 A program of this user can reach all of it, unless something in between hides it. The checks look as such a program
 would: at files, variables and sockets, without using any of them.
@@ -18,7 +18,7 @@ from mayfly.cli.aws_config import ini
 from mayfly.cli.doctor import aws_files, op_app
 from mayfly.cli.doctor.check import Check, ok, warning
 from mayfly.cli.doctor.facts import Facts
-from mayfly.exchange.onepassword.op import find_op
+from mayfly.exchange.onepassword.op_program import find_op
 from mayfly.shared import paths, tokens
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.files import Unreadable, read_plain_file

@@ -19,6 +19,7 @@ from mayfly.cli.grant import order, variables
 from mayfly.cli.grant.granted import Granted, granted
 from mayfly.cli.parser import RawFormatter
 from mayfly.cli.target import Target
+from mayfly.cli.waited_answer import waited_answer
 from mayfly.shared import grant
 
 
@@ -144,7 +145,7 @@ def _ask(body: bytes, given: argparse.Namespace) -> Granted:
     """Have the daemon make the grant; raises Stop. Where AWS or a person is asked first, it waits."""
     not_done = f"; {given.command[0]} was not run" if given.command else _NOT_DONE
     call = daemon_calls.send("POST", "/grants", None, body)
-    body = daemon_calls.waited_answer(
+    body = waited_answer(
         call,
         given.profile,
         lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS,

@@ -16,7 +16,7 @@ from mayfly.shared.credentials import instant_text
 
 
 if TYPE_CHECKING:
-    from mayfly.cli.revoke import Revoked
+    from mayfly.cli.grant.rows import Revoked
 
 
 # Where AWS does not tell its time. Tokens of the last minute are denied as well.

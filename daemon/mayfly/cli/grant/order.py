@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 
 from typing import Any
 
@@ -57,8 +56,7 @@ def _check(given: argparse.Namespace) -> None:
 
 def label_of(command: list[str]) -> str:
     """A label of the command's name: what a label cannot have becomes a dash."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", os.path.basename(command[0])) if command else ""
-    return name.lstrip("._-")[:32] or SHELLS_LABEL
+    return grant.label_from(os.path.basename(command[0]) if command else "", SHELLS_LABEL)
 
 
 def narrowing(given: argparse.Namespace) -> dict[str, Any]:

@@ -53,6 +53,14 @@ class Row(NamedTuple):
         return printable(f"{self.id} ({self.label})")
 
 
+class Revoked(NamedTuple):
+    """A grant that has ended. `session_name` is that of a session which nobody else has, or None."""
+
+    row: Row
+    session_name: str | None
+    outlives_until: datetime | None
+
+
 def ask() -> list[Row]:
     """All grants; raises Stop."""
     body = daemon_calls.ask("GET", "/grants")

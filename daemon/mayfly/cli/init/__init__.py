@@ -15,10 +15,9 @@
     ways.py          which way to 1Password
     profiles.py      the profile's name and region, and the roles of ~/.aws
     draft.py         the tables to be written
-    config_text.py   the config as TOML, with comments
-    config_file.py   writes it, once the daemon's loader has judged it
     next_steps.py    install, aws-config, login, whoami
     trial_daemon.py  a daemon for that login, where none runs
 
-`import-aws-config` has its reader of ~/.aws (aws_config/) and its writer of configs in common with it.
+`import-aws-config` shares with it the reader of ~/.aws (aws_config/) and the writer of configs (config_text.py and
+config_file.py in cli/).
 """

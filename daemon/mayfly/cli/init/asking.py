@@ -28,6 +28,7 @@ from mayfly.shared.errors import (
     ServiceAccountRejected,
     VaultNotFound,
 )
+from mayfly.shared.errors.all_errors import leaf_named
 from mayfly.shared.interpreter import isolation_flags
 
 
@@ -161,7 +162,7 @@ def _end(reader: subprocess.Popen[bytes]) -> None:
 
 def _error(tree: Mapping[str, Any]) -> MayflyError:
     problems: Sequence[str] = tree["problems"]
-    kind = MayflyError.named(tree["code"])
+    kind = leaf_named(tree["code"])
     error = kind(*problems)
     error.hint = tree["hint"]
     return error

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, config_text, speech
 from mayfly.cli.aws_config.plan import Role, role_table
-from mayfly.cli.aws_config.role_values import Value
-from mayfly.cli.init import config_file, config_text
+from mayfly.cli.config_text import Value
 from mayfly.cli.init.picks import Picked
 from mayfly.cli.init.serial import Serial
 from mayfly.cli.init.ways import Way
@@ -42,7 +41,7 @@ class Keys(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What is to be written: a profile, unless the config has it (`keys` None), and roles on it."""
+    """A profile to be written, unless the config has it (`keys` None), and roles on it."""
 
     name: str
     keys: Keys | None
@@ -76,7 +75,7 @@ def tables(draft: Draft, config: Config | None) -> list[str]:
 def whole(new: list[str], old: str | None, replaced: str | None) -> str:
     """The text of the config with the new tables, and without the profile `replaced`.
 
-    Raises Stop if the text that is there is written in a way to which nothing can be added so.
+    Raises Stop if tables cannot be added to the former text, because of the way it is written.
     """
     if old is None:
         return config_text.added(config_text.HEAD, new)
@@ -130,7 +129,7 @@ def _way_table(way: Way, config: Config | None) -> list[str]:
 
 
 def _values(onepassword: OnePassword) -> dict[str, Value]:
-    """The keys that are not as they are left out."""
+    """The keys whose values differ from the defaults."""
     usual = attrs.asdict(OnePassword())
     values = {key: value for key, value in attrs.asdict(onepassword).items() if value != usual[key]}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

@@ -1,4 +1,4 @@
-"""`mayfly init`: asks what it cannot find out, writes the config, and goes on to the first login.
+"""`mayfly init`: finds out most of the config, asks for the rest, writes it, and goes on to the first login.
 
 Every answer can be an option. `--yes` answers the questions about the config, and no other.
 """
@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, speech
 from mayfly.cli.aws_config import reading, regions
 from mayfly.cli.aws_config.plan import Plan
-from mayfly.cli.init import config_file, draft, next_steps, picks, profiles, serial, ways
+from mayfly.cli.config_file import shown
+from mayfly.cli.init import draft, next_steps, picks, profiles, serial, ways
 from mayfly.cli.init.asking import OnePasswordCli
-from mayfly.cli.init.config_file import shown
 from mayfly.cli.init.draft import Draft, Keys
 from mayfly.cli.init.next_steps import Written
 from mayfly.cli.init.picks import Picker
@@ -75,7 +75,7 @@ def _run(given: argparse.Namespace, talk: Talk) -> int:
 def _found(
     given: argparse.Namespace, talk: Talk, config: Config | None, plan: Plan
 ) -> tuple[Draft, Named, OnePassword]:
-    """What is to be written, by the options, 1Password, `~/.aws`, AWS and the person, in this order."""
+    """The draft of the config, by the options, 1Password, `~/.aws`, AWS and the person, in this order."""
     way = ways.named_in(ways.choose(given, talk, os.environ, config), config)
     op = OnePasswordCli(way.onepassword, talk)
     picker = Picker(op, talk, given)

@@ -1,6 +1,6 @@
-"""What comes after the config: the service, profiles for ~/.aws/config, a first login, and AWS's word on who that is.
+"""The steps after the config: the service, profiles for ~/.aws/config, a first login, and GetCallerIdentity.
 
-Each step is a command that the person could give, and says by itself what it does.
+Each step is a command that the person could give, and tells what it does.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from mayfly.cli import speech
-from mayfly.cli.aws_config import places
-from mayfly.cli.init import config_file, trial_daemon, ways
+from mayfly.cli import config_file, speech
+from mayfly.cli.aws_config import aws_paths
+from mayfly.cli.init import trial_daemon, ways
 from mayfly.cli.init.talk import Talk
 from mayfly.config.model import OnePassword
 from mayfly.service import systemd
@@ -79,7 +79,7 @@ class _Steps:
 
     def aws_config(self) -> int:
         """The profiles in `~/.aws/config`."""
-        path = config_file.shown(Path(places.config_file(os.environ)))
+        path = config_file.shown(Path(aws_paths.config_file(os.environ)))
         how = (
             "replaces how these profiles find credentials there" if self._written.was_in_aws else "keeps all else there"
         )

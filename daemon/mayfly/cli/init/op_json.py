@@ -1,4 +1,4 @@
-"""What `op` prints as JSON, cut down to names and shapes. Pure. It runs in the reader only.
+"""The JSON of `op`, cut down to names and shapes. Pure. It runs in the reader only.
 
 Law: of a field's value only the shape is taken. A label that repeats a secret of its item is dropped.
 Sources: recorded outputs of op 2.18 to 2.39; a field without a value has no `value`, and most keys may be missing.

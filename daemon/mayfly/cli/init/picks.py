@@ -130,7 +130,7 @@ class Picker:
     def _until_fit(
         self, reference: str | None, option: str, from_list: Callable[[], Overview], pick: Callable[[Item], T]
     ) -> T:
-        """What `pick` finds in the item of the option, or in one that the person chooses, until one fits."""
+        """The result of `pick` for the item of the option, or for the items that the person chooses until one fits."""
         while True:
             overview = _NONE
             try:
@@ -147,7 +147,7 @@ class Picker:
                 if not self._talk.asks:
                     raise self._stop(error, reference, option) from None
                 speech.error(error.message)
-                # What was chosen from the list has gone.
+                # The item that was chosen from the list has gone.
                 self._listed = None if reference is None else self._listed
             reference = None
 

@@ -25,7 +25,7 @@ _NEW = "another one, which is not in ~/.aws"
 
 
 class Named(NamedTuple):
-    """The profile's name, what `~/.aws` says of it, and the roles there that stand on it."""
+    """The profile's name, its settings in `~/.aws`, and the roles there that stand on it."""
 
     name: str
     keys: Keys | None
@@ -80,7 +80,7 @@ def choose(
 
 
 def _say_notes(plan: Plan, roles: Collection[str]) -> None:
-    """What has changed in these roles; and, if there are any, the names of profiles with other sources."""
+    """The changes in these roles, and the names of profiles with other sources, if there are any."""
     for note in plan.notes:
         if note.partition(": ")[0] in roles:
             speech.say(note)

@@ -1,10 +1,10 @@
-"""The reader: a short-lived child of `mayfly init`, which alone sees what is in an item.
+"""The reader: a short-lived child of `mayfly init`, the only process that sees the values of an item.
 
 `python -I -m mayfly.cli.init.reader` reads one JSON request from standard input, runs `op` once, writes one JSON answer
 and ends. `kind` is accounts, items, item or devices (which also asks IAM); `way` is the [onepassword] table.
 
 Law: no value of a field leaves this process, but for the serials of MFA devices that IAM names: not in an answer, an
-argument, a variable, a file, a log or an error. What is unexpected is told by its place in the code alone.
+argument, a variable, a file, a log or an error. An unexpected error is told by its place in the code alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mayfly.exchange.onepassword import child
 from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.child import Child, Flooded, Hung, Printed
 from mayfly.exchange.onepassword.environment import op_environment
-from mayfly.exchange.onepassword.op import find_op
+from mayfly.exchange.onepassword.op_program import find_op
 from mayfly.exchange.onepassword.refusals import Asked, from_op
 from mayfly.shared import hardening, paths
 from mayfly.shared.errors import (
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def answer(request: Request) -> dict[str, Any]:
-    """What is asked for, under the name of its kind, or `error`."""
+    """The answer: a value under the name of the request's kind, or an `error`."""
     try:
         return {request["kind"]: _KINDS[request["kind"]](request)}
     except MayflyError as error:

@@ -21,7 +21,7 @@ EXAMPLE = "arn:aws:iam::123456789012:mfa/NAME"
 
 
 class Serial(NamedTuple):
-    """What the config has for `mfa_id`, and where it comes from."""
+    """The value of `mfa_id` in the config, and its source."""
 
     value: str
     source: str
@@ -69,7 +69,7 @@ def problem(text: str) -> str | None:
 
 
 def _by_aws(op: OnePasswordCli, talk: Talk, signer: Signer) -> Serial:
-    """The device that AWS names; of several, or of none that it tells, the one that the person names."""
+    """The device that AWS names. If AWS names several or none, the one that the person names."""
     devices: list[str] = []
     reason = _reason_not_to_ask()
     if reason is None:

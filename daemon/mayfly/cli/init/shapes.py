@@ -1,6 +1,6 @@
-"""The shape of a field's value: what kind of thing it is, in one word. Pure.
+"""The shape of a field's value: its kind, in one word. Pure.
 
-Law: a shape says nothing of a value but which of these words it is. The words are all that leaves the reader.
+Law: a shape tells nothing of a value but one of these words. Only the words leave the reader.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def _wait_until(holds: Callable[[], bool]) -> None:
 
 
 def _errors_in(log: str) -> list[str]:
-    """What `serve` says to people, without its log."""
+    """The lines of `serve` for people, without its log."""
     said = [
         line.removeprefix("mayfly: ").removeprefix("error: ")
         for line in log.splitlines()

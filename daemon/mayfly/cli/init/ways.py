@@ -37,7 +37,7 @@ class Way(NamedTuple):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say which way."""
+    """The options that choose the way."""
     parser.add_argument("--account", metavar="A", help="the 1Password account, as for 'op --account'")
     parser.add_argument("--token-file", metavar="FILE", help="a file (mode 0600) with a service account's token")
     parser.add_argument(
@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def choose(given: argparse.Namespace, talk: Talk, environ: Mapping[str, str], config: Config | None) -> Way:
-    """The way that the options, the environment or the person say; raises Stop or a MayflyError."""
+    """The way that the options, the environment or the person choose; raises Stop or a MayflyError."""
     if given.connect_token_file or (_has_connect(environ) and not given.account):
         return _connect(given, talk, environ)
     if given.token_file or (environ.get(TOKEN) and not given.account):
@@ -147,7 +147,7 @@ def _desktop(wanted: str | None, talk: Talk, environ: Mapping[str, str], usual: 
 
 
 def _known(wanted: str, accounts: list[Account], named: list[Account]) -> Text:
-    """`wanted`, if `op` may know it; raises Stop for a name of none, or of several accounts."""
+    """`wanted`, if `op` may know it; raises Stop for a name that is no account's, or that of several accounts."""
     if accounts:
         why = "fits several accounts" if named else "is no account that op knows"
         known = (f"--account {account.user_id}   # {account.shown}" for account in named or accounts)

@@ -15,7 +15,7 @@ from mayfly.cli.install import desktop, lasting_place
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import PATH, Values
-from mayfly.shared import address, paths, places, programs
+from mayfly.shared import address, config_place, paths, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import printable
 
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Install, or say what stands in the way: before anything is written, if that can be known."""
+    """Install. An obstacle that can be found beforehand is told before anything is written."""
     lasting_place.check()
     wanted = desktop.variables(given)
     values = values_in_force(given.config)
@@ -114,7 +114,7 @@ def values_in_force(given: str | None, *, warns: bool = True) -> Values:
 def _op_folders(found: Config | None, *, warns: bool) -> tuple[str, ...]:
     """The folders of this shell's `op` in which the service would not look; also before there is a config."""
     from mayfly.config.model import OnePassword
-    from mayfly.exchange.onepassword.op import USUAL_PLACES, find_op
+    from mayfly.exchange.onepassword.op_program import USUAL_PLACES, find_op
 
     folders: dict[str, None] = {}
     ways = [found.onepassword_of(name) for name in found.profiles] if found else [OnePassword()]
@@ -169,7 +169,7 @@ def _say_how_to_use(given: str | None) -> None:
         names = list(document.read(path).tables("profiles"))
     except ConfigInvalid:
         speech.warning(f"there is no config yet: the service waits for {paths.config_dir()}/config.toml")
-        speech.hint(places.MAKE_CONFIG)
+        speech.hint(config_place.MAKE_CONFIG)
         return
     command = _own_name() or f"{quote(sys.executable)} -P -m mayfly"
     # A start-up file needs an absolute path: a shell may start in any folder.

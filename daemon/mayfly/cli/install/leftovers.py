@@ -1,4 +1,4 @@
-"""What `uninstall` leaves: sections in ~/.aws/config, tokens, the config. Names it, and with `--purge` takes it.
+"""The files that `uninstall` leaves: sections in ~/.aws/config, tokens, the config. `--purge` removes them, too.
 
 Laws: only files that Mayfly names are removed, and no link is followed; a folder goes if nothing else is in it.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mayfly.cli import client, speech
-from mayfly.cli.aws_config import places, sections
+from mayfly.cli.aws_config import aws_paths, sections
 from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable
@@ -40,9 +40,9 @@ class Leftovers(NamedTuple):
 
 def found() -> Leftovers:
     """The leftovers on this machine now."""
-    aws_config = Path(places.config_file(os.environ))
+    aws_config = Path(aws_paths.config_file(os.environ))
     try:
-        text = places.read(aws_config).decode(errors="surrogateescape")
+        text = aws_paths.read(aws_config).decode(errors="surrogateescape")
     except (OSError, Unreadable):
         text = ""
     configs = [path for name in paths.CONFIG_NAMES if os.path.lexists(path := paths.config_dir() / name)]
@@ -51,7 +51,7 @@ def found() -> Leftovers:
 
 
 def tell(left: Leftovers) -> None:
-    """Say what stays, and how it goes."""
+    """Tell what stays, and the commands that remove it."""
     if left.profiles:
         speech.say(f"{left.aws_config} still has {', '.join(left.profiles)}, which find no daemon now")
     for path in left.configs:
@@ -96,7 +96,7 @@ def remove_runtime_files() -> None:
         if each.is_dir():
             made += each.iterdir()
     for path in made:
-        with suppress(OSError):  # what is missing, or no file: then its folder stays
+        with suppress(OSError):  # the file is missing, or is a folder: then its own folder stays
             path.unlink()
     for each in inner:
         with suppress(OSError):

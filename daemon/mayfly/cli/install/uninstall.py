@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """End the service and remove it, then see to what is left."""
+    """End the service and remove it, then tell or remove the rest."""
     _remove_service()
     left = leftovers.found()
     if given.purge:

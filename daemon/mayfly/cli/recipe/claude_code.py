@@ -14,13 +14,13 @@ def recipe(wanted: Wanted) -> Recipe:
     """Lines for a shell."""
     server = shell("claude", "mcp", "add", "--transport", "stdio", "aws", "--", "mayfly", *wanted.mcp)
     text = f"""\
-# An MCP server with a grant that ends with it:
+# An MCP server with a grant of its own. {wanted.ending}
 {server}
 
-# Claude Code and all that it starts, with a grant (in its sandbox on Linux only a file is reached: add --as file):
+# Or Claude Code and all that it starts, with a grant (in its sandbox on Linux only a file is reached: add --as file):
 {shell("mayfly", *wanted.grant(), "claude")}
 
 # Claude Code's own calls to Bedrock, with the profile's own credentials, in ~/.claude/settings.json:
-#   "awsCredentialExport": "{shell("mayfly", "credential-process", wanted.profile)}"
+#   "awsCredentialExport": "{shell("mayfly", "credential-process", *wanted.config, wanted.profile)}"
 """
     return Recipe(text)

@@ -16,7 +16,8 @@ def recipe(wanted: Wanted) -> Recipe:
 command = "mayfly"
 args = {quoted(list(wanted.mcp))}
 # Codex passes on few variables; these say where your config and your daemon are, where you have set them.
-env_vars = ["MAYFLY_CONFIG", "MAYFLY_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"]
+env_vars = ["MAYFLY_CONFIG", "MAYFLY_LISTEN", "MAYFLY_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"]
+# {wanted.ending}
 # The first start may wait for you at 1Password's prompt.
 startup_timeout_sec = 120
 """

@@ -29,7 +29,7 @@ def recipe(wanted: Wanted) -> Recipe:
     hints = (
         "save it as .devcontainer/devcontainer.json",
         f'start the editor from this shell, once no window of it is open: eval "$({grant})"',
-        f"when you are done: docker rm -f {NAME}, and mayfly revoke",
+        f"when you are done: docker rm -f {NAME}; mayfly revoke {wanted.label}",
         SELINUX,
         *(
             ()

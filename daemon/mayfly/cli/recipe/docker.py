@@ -38,11 +38,12 @@ def lines(engine: str, wanted: Wanted, *notes: str) -> str:
 
 
 def _inside(engine: str, wanted: Wanted) -> str:
-    """The script in the grant. The relay ends with the container, and the exit code is the container's."""
+    """The script in the grant. The relay ends with the container, also by Ctrl-C; the exit code is the container's."""
     folder = "" if wanted.is_desktop else ' -v "${MAYFLY_SOCKET%/*}:/run/mayfly:ro"'
     variables = " ".join(shell("-e", f"{name}={value}") for name, value in wanted.variables.items())
     return f"""
 relay=mayfly-$MAYFLY_GRANT
+trap : INT HUP
 {engine} run -d --rm --name "$relay" --user 65534 --read-only --cap-drop ALL --security-opt label=disable \\
   -v {shell(f"{relay_file()}:/relay.py:ro")}{folder} \\
   {RELAY_IMAGE} {shell(*wanted.relay)} >/dev/null || exit

@@ -1,7 +1,9 @@
 """`mayfly recipe kind`: a cluster whose node sees the grant's socket, and a pod with a relay beside what uses it.
 
 The format: kind.sigs.k8s.io/docs/user/configuration (`extraMounts`); containers of a pod share a network
-(kubernetes.io/docs/concepts/workloads/pods). The token is a secret that kubectl reads from a pipe.
+(kubernetes.io/docs/concepts/workloads/pods). The token is a secret that kubectl reads from a pipe. Each kubectl
+names kind's context: without a cluster it must not reach another one. The token is mounted as a file alone, since
+Kubernetes mounts the pod's own account below /run/secrets, too.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def recipe(wanted: Wanted) -> Recipe:
 # {SELINUX}
 # A new grant has a new folder, and kind mounts only what a cluster is made with: a new grant takes a new cluster.
 grant=$({shell("mayfly", *wanted.grant("--as", "socket")[:-1])}) && eval "$grant" &&
-kind create cluster --name mayfly --config - <<END
+kind create cluster --name mayfly --wait 2m --config - <<END
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
 nodes:
@@ -39,9 +41,10 @@ nodes:
     extraMounts:
       - {{hostPath: "${{MAYFLY_SOCKET%/*}}", containerPath: /run/mayfly, readOnly: true}}
 END
-kubectl create configmap mayfly --from-file=relay.py={shell(relay_file())}
-printf %s "$AWS_CONTAINER_AUTHORIZATION_TOKEN" | kubectl create secret generic mayfly --from-file=mayfly=/dev/stdin
-kubectl apply -f - <<'END'
+kubectl --context kind-mayfly create configmap mayfly --from-file=relay.py={shell(relay_file())}
+printf %s "$AWS_CONTAINER_AUTHORIZATION_TOKEN" |
+  kubectl --context kind-mayfly create secret generic mayfly --from-file=mayfly=/dev/stdin
+kubectl --context kind-mayfly apply -f - <<'END'
 apiVersion: v1
 kind: Pod
 metadata: {{name: app}}
@@ -58,7 +61,7 @@ spec:
       env:
 {_variables(wanted)}
       volumeMounts:
-        - {{name: token, mountPath: {TOKEN_FILE.rpartition("/")[0]}, readOnly: true}}
+        - {{name: token, mountPath: {TOKEN_FILE}, subPath: mayfly, readOnly: true}}
   initContainers:
     - name: mayfly
       restartPolicy: Always  # a sidecar, which ends with the pod

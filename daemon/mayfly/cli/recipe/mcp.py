@@ -14,12 +14,17 @@ from mayfly.cli.recipe.wanted import Recipe, Wanted
 
 
 # A program that is started from a desktop has not the PATH of your shell.
-HINTS = (f"if it does not find mayfly, write its path: {Path(sys.executable).with_name('mayfly')}",)
+PATH_HINT = f"if it does not find mayfly, write its path: {Path(sys.executable).with_name('mayfly')}"
 
 
 def recipe(wanted: Wanted) -> Recipe:
     """The JSON that most clients read."""
-    return Recipe(servers(wanted), ("add it to the client's list of MCP servers", *HINTS))
+    return Recipe(servers(wanted), ("add it to the client's list of MCP servers", *hints(wanted)))
+
+
+def hints(wanted: Wanted) -> tuple[str, ...]:
+    """What an owner of such a client runs into."""
+    return (wanted.ending, PATH_HINT)
 
 
 def servers(wanted: Wanted, **more: str) -> str:

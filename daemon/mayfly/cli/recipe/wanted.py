@@ -47,6 +47,9 @@ class Wanted(NamedTuple):
     options: tuple[str, ...]
     command: tuple[str, ...]
     is_desktop: bool
+    label: str
+    duration: str
+    config: tuple[str, ...]
 
     @classmethod
     def of(cls, given: argparse.Namespace, chosen: Target) -> Wanted:
@@ -58,6 +61,9 @@ class Wanted(NamedTuple):
             options=_options(given),
             command=tuple(given.command),
             is_desktop=given.docker_desktop or sys.platform == "darwin",
+            label=given.label or given.kind,
+            duration=given.duration or "1h",
+            config=_config(given),
         )
 
     def grant(self, *more: str) -> tuple[str, ...]:
@@ -73,6 +79,11 @@ class Wanted(NamedTuple):
     def mcp(self) -> tuple[str, ...]:
         """The words after `mayfly` for an MCP server that gets a grant."""
         return (*self.grant(), *(self.command or MCP_COMMAND))
+
+    @property
+    def ending(self) -> str:
+        """For who starts a server and forgets it."""
+        return f"The grant ends with it, or after {self.duration}: then restart the server (--for 12h is the most)."
 
     @property
     def url(self) -> str:
@@ -101,13 +112,19 @@ class Wanted(NamedTuple):
 
 
 def _options(given: argparse.Namespace) -> tuple[str, ...]:
-    words: list[str] = ["--for", given.duration] if given.duration else []
+    words = list(_config(given))
+    words += ["--for", given.duration] if given.duration else []
     words += ["--read-only"] if given.read_only else []
     words += ["--view-only"] if given.view_only else []
     words += ["--policy-arn", *given.policy_arn] if given.policy_arn else []
     words += ["--policy", str(Path(given.policy).absolute())] if given.policy else []
     words += ["--label", given.label or given.kind]
+    words += ["--as", given.delivery] if given.delivery else []
     return (*words, *(["--ask"] if given.ask else []))
+
+
+def _config(given: argparse.Namespace) -> tuple[str, ...]:
+    return ("--config", str(Path(given.config).absolute())) if given.config else ()
 
 
 def relay_file() -> str:

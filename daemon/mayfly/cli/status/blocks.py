@@ -1,6 +1,6 @@
 """The blocks of the page: for each profile a line with its life as a bar, and what is said of it.
 
-Where the terminal is wide, or has no width, the texts stand beside the bar, else below it.
+If the terminal is wide, or has no width, the texts stand beside the bar; otherwise below it.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Blocks:
         return [first + lines[0], *(" " * start + line for line in lines[1:])]
 
     def _below(self, row: Row) -> Iterator[str]:
-        """What went wrong and, where it does not stand beside the bar, what else there is to say."""
+        """The error and, if they do not stand beside the bar, the other texts."""
         start = self._layout.name + len(GAP)
         others = () if self._layout.is_beside else ((self._joined(self._texts(row)), ""),)
         for text, style in (*self._error(row), *others):
@@ -141,7 +141,7 @@ class Blocks:
                 yield " " * start + self._to.styled(line, style)
 
     def _error(self, row: Row) -> Iterator[tuple[str, str]]:
-        """What went wrong and what to do, with styles."""
+        """The error and its hint, with styles."""
         error = row["last_error"]
         if error:
             yield f"{error['message']} ({error['code']})", terminal.RED

@@ -17,7 +17,7 @@ from mayfly.shared.errors import ConfigInvalid
 TOGETHER_SECONDS = 0.2
 # While a renewal is under way, or a told time has come. Not every change is an event.
 SOON_SECONDS = 1
-# For what no event tells of, such as a config that has changed.
+# For changes without an event, such as that of a config file.
 LATER_SECONDS = 15
 CONNECT_AGAIN_SECONDS = 0.5
 # To find out why no daemon answers can take some programs.
@@ -46,7 +46,7 @@ class Follower:
 
     @property
     def sources(self) -> list[client.Call]:
-        """What `select` may wait for."""
+        """The sources for `select`."""
         return [call for call in (self._events, self._asking) if call]
 
     def now(self, seconds: float) -> datetime | None:
@@ -62,7 +62,7 @@ class Follower:
         return client.ANSWER_SECONDS if self._asking else max(0.0, self._next_question(seconds) - seconds)
 
     def step(self, ready: list[client.Call], seconds: float) -> None:
-        """Read what is ready, and ask what is due."""
+        """Read the answers that are there, and send the requests that are due."""
         if self._events in ready:
             self._hear(seconds)
         if self._asking in ready:

@@ -1,4 +1,4 @@
-"""What this process sees of the daemon's surroundings: the config of its shell."""
+"""A note for `status` about the config of this shell, which may differ from the daemon's."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def added(status: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _notes_of_shell(status: Mapping[str, Any]) -> list[str]:
-    """With another config, a new token of this shell's commands opens nothing."""
+    """The note, if the configs differ: then a token that this shell's commands make opens nothing."""
     theirs = daemon_calls.config_path(status)
     try:
         ours = paths.config_file()
-        # The daemon's own rule may lead to this shell's config, as after a new config.toml: then it says so itself.
+        # After a new config.toml, the daemon itself would now find this shell's config. Then its own notes say so.
         if ours == theirs or any(str(ours) in note for note in status["notes"]) or ours.samefile(theirs):
             return []
     except (ConfigInvalid, OSError):

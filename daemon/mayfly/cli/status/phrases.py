@@ -1,4 +1,4 @@
-"""What is said of one profile on the page of `mayfly status`. Pure: rows of the daemon's status in, texts out.
+"""The texts about one profile on the page of `mayfly status`. Pure: rows of the daemon's status in, texts out.
 
 A daemon of an earlier version tells less: it has no `source`, `issued_at`, `renewal_at`, `renewal_takes` and `stage`.
 """
@@ -80,7 +80,7 @@ def usage(row: Row, roles: Sequence[str], fetches: Sequence[Row], now: datetime,
     if not row["last_fetched_at"]:
         return "not used yet" if row["expiration"] else ""
     used_at = instant(row["last_fetched_at"])
-    # Who waits for credentials in vain has asked for them.
+    # A client without credentials has asked for them, and has not used them.
     told = f"{'used' if row['expiration'] else 'asked for'} {_ago(used_at, now)}"
     latest = [fetch for fetch in fetches if (used_at - instant(fetch["at"])).total_seconds() <= NOTED_EVERY_SECONDS]
     if latest:

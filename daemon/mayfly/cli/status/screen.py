@@ -30,7 +30,7 @@ HELD_BACK = {signal.SIGINT, signal.SIGTSTP, *ENDINGS}
 
 
 class HasDescriptor(Protocol):
-    """What `select` waits for."""
+    """A source for `select`."""
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -51,7 +51,7 @@ class Ended(Exception):
 
 
 class Heard(NamedTuple):
-    """What `Screen.wait` was woken by."""
+    """The reason for which `Screen.wait` returned."""
 
     ready: list[HasDescriptor]
     keys: bytes
@@ -146,7 +146,7 @@ class Screen:
             self._leave()
             ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # Here the process stands still until somebody says `fg`.
+        # The process is stopped here, until the shell continues it (`fg`).
         signal.signal(signal.SIGTSTP, ours)
         self.enter()
 
@@ -163,7 +163,7 @@ class Screen:
         return keys
 
     def _write(self, text: str) -> None:
-        """Write past Python's buffer, which would keep what a signal interrupts."""
+        """Write past Python's buffer, which would keep the rest of an interrupted write."""
         rest = text.encode(sys.stdout.encoding, errors="backslashreplace")
         while rest:
             rest = rest[os.write(self._out, rest) :]
@@ -171,7 +171,7 @@ class Screen:
 
 @contextmanager
 def _held_back() -> Iterator[None]:
-    """Hold signals back in the block: what it does is done wholly."""
+    """Hold signals back in the block, so that none interrupts it half-way."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         yield

@@ -24,7 +24,7 @@ from mayfly.daemon.threads import DaemonThread
 from mayfly.shared.credentials import Credentials, process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
 from mayfly.shared.mounts import IN_MEMORY, file_system
-from mayfly.shared.places import SOCKET_PATH_BYTES
+from mayfly.shared.runtime_folder import SOCKET_PATH_BYTES
 from mayfly.shared.text import failure_words
 
 

@@ -1,6 +1,6 @@
 """The container credentials endpoint: the HTTP face that AWS SDKs ask.
 
-It reads, and asks to wake; it decides nothing.
+It reads sessions, and asks the keeper for renewals. It decides nothing.
 """
 
 from mayfly.daemon.endpoint.endpoint import Endpoint

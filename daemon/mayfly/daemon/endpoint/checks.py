@@ -54,7 +54,7 @@ class Refused(Exception):
     def __init__(self, refusal: Refusal, profile: str = "") -> None:
         super().__init__(refusal.cause)
         self.refusal = refusal
-        # What the client asked for, where its token alone was wrong; perhaps no profile at all.
+        # The name that the client asked for, if only its token was wrong. There may be no profile of this name.
         self.profile = profile
 
 
@@ -73,7 +73,7 @@ _UNAUTHORIZED = Refusal(
     "token",
     refusal(401, "Unauthorized", 'token missing or wrong, or no such profile: eval "$(mayfly env PROFILE)" anew'),
 )
-# Says nothing of the profile, so that it tells nobody which there are.
+# Does not say whether the profile exists: a client without a token must not learn the profiles' names.
 _NO_TOKEN = Refusal(
     "token",
     refusal(
@@ -124,7 +124,7 @@ class Checks:
         if found := self._find(token, profile):
             return found
         if ended := self._ended(token, profile):
-            # No news to a stranger: only the token of a grant gets this. The person knows, and is not told.
+            # Strangers learn nothing by it, because only a grant's token gets this answer. The person knows already.
             raise Refused(Refusal("token", refusal(ended.http_status, ended.code, ended.sentence())))
         raise Refused(_UNAUTHORIZED, profile)
 

@@ -6,9 +6,9 @@ need another dialect:
 - C++ counts only bytes of a 200 that has begun, and gives up below a byte a second.
 - Go before 1.24 drops a request after five interim answers. Go has no time limit of its own, so it gets nothing until
   the answer is there. Tools put names of their own in front (Terraform's begins with `APN/`), so Go is also recognised
-  by `Accept-Encoding: gzip`: its transport adds exactly this unless compression is off. No other SDK does but those on
-  OkHttp, which needs silence, too. (Node and aiohttp send `gzip, deflate`, urllib and urllib3 `identity`; curl and Java
-  send none.)
+  by `Accept-Encoding: gzip`: its transport adds exactly this unless compression is off. Of the other SDKs only those
+  on OkHttp add it, and OkHttp needs silence, too. (Node and aiohttp send `gzip, deflate`, urllib and urllib3
+  `identity`; curl and Java send none.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from multidict import CIMultiDictProxy
 FIRST_BYTE_SECONDS = 0.5
 EVERY_SECONDS = 0.7
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
-# C++ counts once a second: an early first sign leaves little time in which it can have counted nothing.
+# C++ counts the bytes of each second. The first sign comes early, so that no second passes without a byte.
 FIRST_SPACES_SECONDS = 0.3
 SPACES = 64
 

@@ -31,9 +31,9 @@ from mayfly.daemon.grants.table import digest, ended_error
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection
 from mayfly.daemon.keeper import Keeper
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials, container_body
-from mayfly.shared.errors import AgentRefused, ApprovalPending, ConfigChanged, ExchangePending, MayflyError
+from mayfly.shared.errors import ApprovalPending, ConfigChanged, ExchangePending, MayflyError
 
 
 _HEALTHY = json_answer(200, {"status": "ok"})
@@ -81,10 +81,10 @@ class Endpoint:
         if grant is None:
             return _HEALTHY
         try:
-            session = await self._session(request, grant)
-        except AgentRefused as error:
+            grant = await self._agents.opened(grant, inode=_inode(request) or 0)
+        except MayflyError as error:
             return self._failed(grant.profile, error)
-        credentials = self._keeper.take(session, _requester(request)) if grant.is_allowed else None
+        credentials = self._keeper.take(grant.session, _requester(request)) if grant.is_allowed else None
         if credentials is None:
             return await self._wait(request, grant)
         answer = await self._hand_out(request, grant, request.headers.get(hdrs.USER_AGENT, ""), credentials)
@@ -92,20 +92,21 @@ class Endpoint:
         return answer
 
     def _repeat(self, request: web.BaseRequest, profile: str) -> Callable[[], Answer | None]:
-        """What answers the same request again on the same connection; see `Connection.allow_repeat`.
+        """A function that answers the same request again on the same connection; see `Connection.allow_repeat`.
 
-        The token and the credentials are judged each time. The other checks depend on the bytes of the request and on
-        the client's process, which stay the same. The audit ignores what a process fetches within TOGETHER_SECONDS, so
-        after that time the request is handled as a whole.
+        It judges the token, what the token leaves to an agent, and the credentials each time. All other checks rest on
+        the bytes of the request and on the client's process, which stay the same. The audit ignores what a process
+        fetches within TOGETHER_SECONDS, so after that time the request is handled as a whole.
         """
         token, requester = digest(request.headers[hdrs.AUTHORIZATION]), _requester(request)
-        seconds = asyncio.get_running_loop().time
+        inode, seconds = _inode(request) or 0, asyncio.get_running_loop().time
         until_seconds = seconds() + TOGETHER_SECONDS
 
         def answer() -> Answer | None:
             now = self._clock()
-            grant = self._tokens.table.find_again(token, profile, now)
-            if grant is None or seconds() >= until_seconds or not grant.is_allowed:
+            found = self._tokens.table.find_again(token, profile, now)
+            grant = self._agents.opened_again(found, inode) if found and seconds() < until_seconds else None
+            if grant is None or not grant.is_allowed:
                 return None
             credentials = self._keeper.take(grant.session, requester)
             if credentials is None:
@@ -114,10 +115,6 @@ class Endpoint:
             return self._render(credentials)
 
         return answer
-
-    async def _session(self, request: web.BaseRequest, grant: Grant) -> str:
-        """The session that the client may have; raises AgentRefused. A grant is for whoever has its token."""
-        return grant.session if grant.id else await self._agents.session(grant.profile, inode=_inode(request) or 0)
 
     def _find(self, token: str, profile: str) -> Grant | None:
         return self._tokens.table.find(token, profile, self._clock())
@@ -136,7 +133,6 @@ class Endpoint:
         """The answer with credentials, noted in the audit; raises ConnectionResetError if the client has gone."""
         if not _connection(request).is_open:
             raise ConnectionResetError("the client has gone")
-        grant.note_use(self._clock())
         inode, pid = _inode(request), _connection(request).pid
         acting_agent = self._agents.acting(inode or 0)
         await self._audit.note(grant.profile, agent, inode, pid=pid, grant=grant, acting_agent=acting_agent)
@@ -167,17 +163,9 @@ class Endpoint:
 
     async def _obtain(self, request: web.BaseRequest, grant: Grant, agent: str) -> Answer:
         """The final answer, after `cold_wait_seconds` at most. The exchange goes on beyond that."""
-        requester = _requester(request)
         try:
             async with asyncio.timeout(self._keeper.config.cold_wait_seconds):
-                if not grant.is_allowed:
-                    await self._tokens.allow(grant, requester)
-                    # It may have ended while a person was asked.
-                    self._checks.run(request)
-                credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
-            # While the client waited, the token may have been rotated, its grant have ended, the config have changed.
-            self._checks.run(request)
-            await self._session(request, grant)
+                found, credentials = await self._judged_credentials(request, grant)
         except TimeoutError:
             return self._failed(grant.profile, self._pending(grant))
         except MayflyError as error:
@@ -186,15 +174,31 @@ class Endpoint:
             return self._failed(grant.profile, error)
         except Refused as refused:
             return self._refused(refused)
-        return await self._hand_out(request, grant, agent, credentials)
+        return await self._hand_out(request, found, agent, credentials)
+
+    async def _judged_credentials(self, request: web.BaseRequest, grant: Grant) -> tuple[Grant, Credentials]:
+        """Credentials of the session that the client may have once they are there, and by which grant."""
+        requester = _requester(request)
+        while True:
+            if not grant.is_allowed:
+                await self._tokens.allow(grant, requester)
+                # The grant may have ended while a person was asked.
+                self._checks.run(request)
+            credentials = await self._keeper.obtain(grant.session, Trigger.CLIENT, requester)
+            # While the client waited, the token may have been rotated, its grant have ended, the config have changed.
+            now_opened = self._checks.run(request) or grant
+            now_opened = await self._agents.opened(now_opened, inode=_inode(request) or 0)
+            if now_opened.is_allowed and now_opened.session == grant.session:
+                return now_opened, credentials
+            grant = now_opened
 
     def _failed(self, profile: str, error: MayflyError) -> Answer:
-        """The answer in the place of credentials, of which the person hears, too."""
+        """An error in the place of credentials. The person is told of it, too."""
         self._refused_clients.failed(profile, error)
         return refusal(error.http_status, error.code, error.sentence(profile))
 
     def _pending(self, grant: Grant) -> MayflyError:
-        """What to tell a client whose patience has ended."""
+        """The error for a client that has waited for `cold_wait_seconds`."""
         if not grant.is_allowed:
             return unanswered(grant)
         profile = grant.profile

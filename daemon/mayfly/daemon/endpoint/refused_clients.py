@@ -1,8 +1,8 @@
-"""Which refusals of clients the person is told of: many SDKs hide the text of an answer.
+"""Tells the person which clients were refused, because many SDKs hide the text of an answer.
 
-Told as the event `client.refused`, which becomes a notification: once for each profile and code, until a client of that
-profile has got credentials. A client with a wrong token, or of a coding agent, is told of once an hour: others are
-served meanwhile. Nothing is told behind a locked screen.
+The event is `client.refused`, which becomes a notification: once for each profile and code, until a client of that
+profile has got credentials. A client with a wrong token, or of a coding agent, is told once an hour, because others are
+served meanwhile. Nothing is told while the screen is locked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from mayfly.daemon.events import Events
 from mayfly.shared.errors import AgentRefused, GrantEnded, GrantNotAllowed, MayflyError, ScreenLocked
 
 
-# Behind a locked screen nothing is told. A grant that asked has had its notification, and who ended one knows.
+# Nothing is told while the screen is locked. A grant that asked has had its notification, and a person who ended a
+# grant knows it.
 _TOLD_ALREADY = (ScreenLocked, GrantNotAllowed, GrantEnded)
 
 UNAUTHORIZED = "Unauthorized"

@@ -1,4 +1,4 @@
-"""The tokens that one endpoint judges clients by."""
+"""The tokens by which one endpoint judges its clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from mayfly.daemon.grants import Grant
-from mayfly.session.demand import Requester
+from mayfly.session.trigger import Requester
 
 
 class Rows(Protocol):

@@ -12,11 +12,13 @@ sessions.py      the sessions that grants hand out: every call to the engine
 outside.py       what stands outside of this process for a grant
 grants_file.py   grants over a restart
 token_file.py    the token of a grant in a file
+for_agents.py    grants that nobody has ordered, for coding agents
 delivery.py      what makes sockets and files
 """
 
+from mayfly.daemon.grants.for_agents import AgentGrants
 from mayfly.daemon.grants.registry import Registry
 from mayfly.daemon.grants.table import Grant, Table
 
 
-__all__ = ["Grant", "Registry", "Table"]
+__all__ = ["AgentGrants", "Grant", "Registry", "Table"]

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Callable
 
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants.table import Ask, Grant
+from mayfly.daemon.grants.table import AGENT, Ask, Grant
 from mayfly.daemon.tasks import Tasks
-from mayfly.session.demand import NOBODY, Requester
+from mayfly.session.trigger import NOBODY, Requester
 from mayfly.shared.desk import Desk, Presence
 from mayfly.shared.errors import GrantNotAllowed, MayflyError
 from mayfly.shared.text import printable
@@ -103,9 +103,9 @@ def _approve(grant: Grant) -> str:
 
 def denied(grant: Grant) -> GrantNotAllowed:
     """For a use after a no."""
-    return GrantNotAllowed(
-        f"{grant.label} was not allowed to get {grant.profile}", hint=f"a new one: 'mayfly grant {grant.profile}'"
-    )
+    is_agents = grant.delivery == AGENT
+    hint = f"'mayfly revoke {grant.id}' has it ask anew" if is_agents else f"a new one: 'mayfly grant {grant.profile}'"
+    return GrantNotAllowed(f"{grant.label} was not allowed to get {grant.profile}", hint=hint)
 
 
 def question(grant: Grant, program: str) -> str:

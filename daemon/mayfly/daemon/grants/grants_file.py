@@ -22,7 +22,7 @@ from mayfly.daemon.grants.order import DELIVERIES
 from mayfly.daemon.grants.table import ENDPOINT, SOCKET, Ask, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
-from mayfly.shared import places
+from mayfly.shared import runtime_folder
 from mayfly.shared.credentials import instant_text, parse_instant
 from mayfly.shared.files import Unreadable, read_plain_file, write_whole_file
 from mayfly.shared.grant import MAX_SECONDS, MIN_SECONDS, Narrowing, is_id, is_label, subject
@@ -45,7 +45,7 @@ class GrantsInvalid(Exception):
 
 def path() -> str:
     """Where the file is."""
-    return f"{places.runtime_dir()}/grants.json"
+    return f"{runtime_folder.runtime_dir()}/grants.json"
 
 
 class GrantsFile:

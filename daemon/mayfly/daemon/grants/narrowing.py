@@ -5,12 +5,41 @@ from __future__ import annotations
 from datetime import datetime
 
 from mayfly.config.narrowing import narrowing_problem, read_only_arn, view_only_arn, with_end
+from mayfly.shared.errors import GrantRefused
 from mayfly.shared.grant import Narrowing
+
+
+# Words that name a narrowing by themselves, and the policy of AWS's for each, by the role's partition.
+READ_ONLY = "read-only"
+WORDS = {READ_ONLY: read_only_arn, "view-only": view_only_arn}
 
 
 def problem_of(role_arn: str, narrowing: Narrowing) -> str | None:
     """Why AWS would refuse these session policies for the role; None if it would not, as far as can be seen."""
     return narrowing_problem(role_arn, narrowing)
+
+
+def in_full(words: str, narrowing: Narrowing, role_arn: str) -> Narrowing:
+    """The policies that `words` (one of WORDS, or "") stand for, or else `narrowing`.
+
+    Raises GrantRefused for a word that would not be true: AWS takes an allow in any session policy for an allow.
+    """
+    if not words:
+        return narrowing
+    named = Narrowing(policy_arns=(WORDS[words](role_arn),))
+    if narrowing not in (Narrowing(), named):
+        raise GrantRefused(
+            f"{words} with another policy beside it would not be {words}: AWS evaluates all session policies together,"
+            " and an allow in any is an allow",
+            hint="name the one or the other",
+        )
+    return named
+
+
+def is_read_only(words: str, narrowing: Narrowing, role_arn: str) -> bool:
+    """True for ReadOnlyAccess and nothing beside it."""
+    named = Narrowing(policy_arns=(read_only_arn(role_arn),))
+    return narrowing == named or (words == READ_ONLY and narrowing == Narrowing())
 
 
 def ending(narrowing: Narrowing, ends_at: datetime) -> Narrowing:
@@ -25,9 +54,7 @@ def words(narrowing: Narrowing) -> str:
 
 
 def _name(arn: str) -> str:
-    if arn == read_only_arn(arn):
-        return "read-only"
-    return "view-only" if arn == view_only_arn(arn) else arn.rpartition("/")[2]
+    return next((words for words, policy in WORDS.items() if arn == policy(arn)), arn.rpartition("/")[2])
 
 
 def is_narrowed(narrowing: Narrowing) -> bool:

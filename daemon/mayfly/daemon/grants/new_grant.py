@@ -6,16 +6,30 @@ import secrets
 
 from collections.abc import Container
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from mayfly.config.model import Config, RoleProfile
 from mayfly.daemon.grants import narrowing
+from mayfly.daemon.grants.delivery import Paths
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import Ask, Grant, digest
+from mayfly.shared.credentials import Credentials
 from mayfly.shared.grant import Narrowing, subject
 
 
 # So many narrowings are remembered, so that grants of one narrowing share it.
 NARROWINGS = 256
+
+
+class Made(NamedTuple):
+    """A grant that has just been made. The token is in no other place."""
+
+    grant: Grant
+    token: str | None
+    token_path: str | None
+    paths: Paths
+    credentials: Credentials | None
+    warnings: list[str]
 
 
 class Narrowings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from mayfly.config import strict_json
+from mayfly.daemon.grants.narrowing import WORDS
 from mayfly.daemon.grants.table import ENDPOINT, ENV, FILE, SOCKET
 from mayfly.shared.errors import GrantRefused
 from mayfly.shared.grant import MAX_SECONDS, MIN_SECONDS, USUAL_SECONDS, Narrowing, is_label
@@ -42,6 +43,8 @@ class Order(NamedTuple):
     has_token_file: bool = False
     allows_disk: bool = False
     is_held: bool = False
+    # One of WORDS, for a policy of AWS's that depends on the role's partition.
+    words: str = ""
 
 
 def parse(body: bytes) -> Order:
@@ -53,16 +56,18 @@ def parse(body: bytes) -> Order:
     found = _fields(tree, _KEYS, "the body of POST /grants")
     if "profile" not in found:
         raise GrantRefused("the body of POST /grants names no profile")
+    words, narrowing = _narrowing(found.get("narrowing", {}))
     order = Order(
         profile=found["profile"],
         label=found.get("label", USUAL_LABEL),
         seconds=found.get("seconds", USUAL_SECONDS),
-        narrowing=_narrowing(found.get("narrowing", {})),
+        narrowing=narrowing,
         delivery=found.get("as", ENDPOINT),
         asks=found.get("ask", False),
         has_token_file=found.get("token_file", False),
         allows_disk=found.get("allow_disk", False),
         is_held=found.get("held", False),
+        words=words,
     )
     _check(order)
     return order
@@ -79,13 +84,22 @@ def _check(order: Order) -> None:
         raise GrantRefused(f"a grant as {order.delivery} has no token, so there is no token file")
 
 
-def _narrowing(tree: dict[str, Any]) -> Narrowing:
-    # The words are told anew (narrowing.words): a person must not be asked for less than what is given.
+def _narrowing(tree: dict[str, Any]) -> tuple[str, Narrowing]:
+    """Which of WORDS is wanted, "" for none; and the policies.
+
+    Other words describe the policies beside them, and are told anew (narrowing.words): a person must not be asked for
+    less than what is given.
+    """
     found = _fields(tree, _NARROWING_KEYS, "narrowing")
     arns = found.get("policy_arns", [])
     if not all(isinstance(arn, str) for arn in arns):
         raise GrantRefused("policy_arns must be a list of texts")
-    return Narrowing(found.get("policy"), tuple(arns))
+    words, narrowing = found.get("words", ""), Narrowing(found.get("policy"), tuple(arns))
+    if words in WORDS:
+        return words, narrowing
+    if words and narrowing == Narrowing():
+        raise GrantRefused(f"a narrowing is {' or '.join(WORDS)}, or has a policy or policy_arns; not {words[:64]!r}")
+    return "", narrowing
 
 
 def _fields(tree: Any, kinds: dict[str, tuple[type, ...]], what: str) -> dict[str, Any]:

@@ -7,20 +7,20 @@ import secrets
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
 
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import grants_file, narrowing, rules
 from mayfly.daemon.grants.asking import Asking
-from mayfly.daemon.grants.delivery import Delivery, Paths
+from mayfly.daemon.grants.delivery import Delivery
 from mayfly.daemon.grants.grants_file import GrantsFile, GrantsInvalid
 from mayfly.daemon.grants.holds import Holds
-from mayfly.daemon.grants.new_grant import Narrowings, new_grant
+from mayfly.daemon.grants.new_grant import Made, Narrowings, new_grant
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.outside import Outside
 from mayfly.daemon.grants.sessions import Engine, Sessions
 from mayfly.daemon.grants.table import (
+    AGENT,
     COMMAND_ENDED,
     ENV,
     EXPIRED,
@@ -34,21 +34,10 @@ from mayfly.daemon.grants.table import (
     ended_error,
 )
 from mayfly.daemon.tasks import Tasks
-from mayfly.session.demand import NOBODY, Requester
+from mayfly.session.trigger import NOBODY, Requester
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk
 from mayfly.shared.errors import GrantRefused, MayflyError, UnknownGrant
-
-
-class Made(NamedTuple):
-    """A grant that has just been made. The token is in no other place."""
-
-    grant: Grant
-    token: str | None
-    token_path: str | None
-    paths: Paths
-    credentials: Credentials | None
-    warnings: list[str]
 
 
 class Registry:
@@ -98,9 +87,18 @@ class Registry:
         return found
 
     def _lasting(self) -> list[Grant]:
-        return [grant for grant in self._grants.values() if grant not in self._preparing]
+        return [grant for grant in self._grants.values() if grant not in self._preparing and grant.delivery != AGENT]
+
+    def __contains__(self, grant_id: object) -> bool:
+        """True for the ID of a grant, until somebody has seen its end."""
+        return grant_id in self._grants
 
     # Made
+
+    def put(self, grant: Grant, pid: int) -> None:
+        """Put a grant in force that has no token, and nothing outside of this process."""
+        self._take_up(grant)
+        self._put_in_force(grant, pid)
 
     async def create(self, order: Order, pid: int = 0) -> Made:
         """Make a grant for the process `pid`. Raises GrantRefused, or what stands in the way of its first session.
@@ -115,7 +113,7 @@ class Registry:
         config = self._sessions.config
         if order.profile not in config.profiles:
             raise GrantRefused(f"there is no profile {order.profile[:64]} in {config.source}")
-        rules.check(order, config)
+        order = rules.checked(order, config)
         self._check_room(order)
         token = secrets.token_urlsafe(32) if order.delivery not in (FILE, ENV) else None
         grant = new_grant(order, config, token, self._grants, self._clock())
@@ -152,6 +150,9 @@ class Registry:
         grant.origin = self._sessions.config.origins[grant.profile]
         self._grants[grant.id] = grant
         self._sessions.admit(grant)
+        self._look_at_end_of(grant)
+
+    def _look_at_end_of(self, grant: Grant) -> None:
         if grant.ends_at and (self._next_end_at is None or grant.ends_at < self._next_end_at):
             self._next_end_at = grant.ends_at
 
@@ -179,8 +180,16 @@ class Registry:
             await self._asking.allow(grant, Requester(pid=pid))
         if is_given_now or (grant.is_held and narrowing.is_narrowed(grant.narrowing)):
             found = await self._sessions.first(grant, pid)
+            if grant.delivery == ENV:
+                self._end_with(grant, found)
             return found if is_given_now else None
         return None
+
+    def _end_with(self, grant: Grant, credentials: Credentials) -> None:
+        """What is never renewed ends with its credentials, which AWS may have issued for a second less."""
+        if grant.ends_at and credentials.expiration < grant.ends_at:
+            grant.ends_at = credentials.expiration.replace(microsecond=0)
+            self._look_at_end_of(grant)
 
     async def _undo(self, grant: Grant) -> None:
         if self._grants.pop(grant.id, None) is not None:
@@ -255,7 +264,7 @@ class Registry:
     def adopt(self, config: Config) -> None:
         """A changed config comes into force: end the grants of profiles that changed, or went."""
         for grant in list(self._grants.values()):
-            if config.origins.get(grant.profile) != grant.origin:
+            if not rules.is_still_meant(grant, config):
                 self.end(grant, RELOAD)
 
     # The process's beginning and end

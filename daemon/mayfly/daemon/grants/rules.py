@@ -5,7 +5,7 @@ from __future__ import annotations
 from mayfly.config.model import Config, RoleProfile
 from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.order import Order
-from mayfly.daemon.grants.table import ENV
+from mayfly.daemon.grants.table import AGENT, ENV, Ask, Grant
 from mayfly.shared.errors import GrantRefused
 
 
@@ -17,18 +17,27 @@ OUTLIVES_SECONDS = 900
 MAX_ENV_SECONDS = 3600
 
 
-def check(order: Order, config: Config) -> None:
-    """Raise GrantRefused where a profile of the config allows no such grant."""
+def checked(order: Order, config: Config) -> Order:
+    """The order with all of its policies. Raises GrantRefused where a profile of the config allows no such grant."""
     profile = config.profiles[order.profile]
     if isinstance(profile, RoleProfile):
         _check_role(order, profile)
-    elif narrowing.is_narrowed(order.narrowing):
+        policies = narrowing.in_full(order.words, order.narrowing, profile.role_arn)
+        if problem := narrowing.problem_of(profile.role_arn, policies):
+            raise GrantRefused(problem)
+        order = order._replace(narrowing=policies)
+    elif _is_narrowed(order):
         raise GrantRefused(
             f"{order.profile} cannot be narrowed: its session is GetSessionToken's, which takes no session policy",
             hint="grant a role on top of it",
         )
     if order.delivery == ENV:
         _check_env(order, profile.duration_seconds)
+    return order
+
+
+def _is_narrowed(order: Order) -> bool:
+    return bool(order.words) or narrowing.is_narrowed(order.narrowing)
 
 
 def _check_role(order: Order, profile: RoleProfile) -> None:
@@ -37,16 +46,12 @@ def _check_role(order: Order, profile: RoleProfile) -> None:
             f"{order.profile} has mfa = {profile.mfa!r}, so each renewal of the grant's session would prompt",
             hint="grant a role without it",
         )
-    if not narrowing.is_narrowed(order.narrowing):
-        return
-    if profile.policy is not None or profile.policy_arns:
+    if _is_narrowed(order) and (profile.policy is not None or profile.policy_arns):
         raise GrantRefused(
             f"{order.profile} has session policies of its own. AWS evaluates all session policies of a session"
             " together, and an allow in any is an allow, so one more would widen it",
             hint="leave the narrowing out, or grant a role without policy and policy_arns",
         )
-    if problem := narrowing.problem_of(profile.role_arn, order.narrowing):
-        raise GrantRefused(problem)
 
 
 def _check_env(order: Order, profile_seconds: int) -> None:
@@ -56,6 +61,14 @@ def _check_env(order: Order, profile_seconds: int) -> None:
             f"a grant as env is one session, and {order.profile} gives one for {most} seconds at most",
             hint="grant it for less, or as endpoint, which renews",
         )
+
+
+def is_still_meant(grant: Grant, config: Config) -> bool:
+    """True if the config still makes the grant's profile of the same, and leaves the same to agents."""
+    if config.origins.get(grant.profile) != grant.origin:
+        return False
+    mode = "read-only" if grant.ask is Ask.NONE else "ask"
+    return grant.delivery != AGENT or config.profiles[grant.profile].agents == mode
 
 
 def warnings(order: Order, config: Config) -> list[str]:

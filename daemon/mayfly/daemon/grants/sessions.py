@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mayfly.config.model import Config
 from mayfly.daemon.grants import narrowing
-from mayfly.daemon.grants.table import ENV, FILE, Grant
+from mayfly.daemon.grants.table import AGENT, ENV, FILE, Grant
 from mayfly.daemon.keeper.grant_session import GrantSession
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
+from mayfly.shared.grant import MAX_SESSION_SECONDS
 
 
 # A file cannot ask for new credentials, and what is in an environment is never renewed.
@@ -65,7 +66,8 @@ class Sessions:
             profile=grant.profile,
             grant_id=grant.id,
             label=grant.label,
-            narrowing=narrowing.ending(grant.narrowing, grant.ends_at),
+            # What ends only to be made anew must not take from its clients what they have.
+            narrowing=grant.narrowing if grant.delivery == AGENT else narrowing.ending(grant.narrowing, grant.ends_at),
             ends_at=grant.ends_at,
             refresh=_REFRESH.get(grant.delivery, "while-used"),
         )
@@ -91,11 +93,20 @@ class Sessions:
         return found
 
     async def handed_out_until(self, grant: Grant) -> datetime | None:
-        """Until when the credentials live that the grant has handed out; None if it has handed out none."""
+        """Until when the credentials may live that the grant has handed out; None if it has handed out none."""
         if not grant.uses and grant.delivery not in (FILE, ENV):
             return None
         # Behind a locked screen some profiles tell nothing.
         with suppress(MayflyError):
             if found := await self._engine.peek(grant.session):
                 return found.expiration
-        return None
+        return self._at_most(grant)
+
+    def _at_most(self, grant: Grant) -> datetime | None:
+        """The same where the session is not known any more, as after a restart: the last use, and a session's life."""
+        profile = self.config.profiles.get(grant.profile)
+        if profile is None or grant.last_used_at is None:
+            return None
+        most = profile.duration_seconds
+        seconds = min(most, MAX_SESSION_SECONDS) if grant.has_own_session else most
+        return grant.last_used_at + timedelta(seconds=seconds)

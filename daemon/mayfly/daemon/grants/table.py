@@ -22,17 +22,21 @@ ENDED_REMEMBERED = 4096
 # How a grant is given.
 ENDPOINT, SOCKET, FILE, ENV = "endpoint", "socket", "file", "env"
 DELIVERED = (SOCKET, FILE)
+# What a profile's `agents` leaves to a coding agent with the profile's own token: nobody orders it.
+AGENT = "agent"
 # Why a grant has ended, and how its clients are told.
 REVOKED = "revoked"
 EXPIRED = "expired"
 COMMAND_ENDED = "command ended"
 RELOAD = "reload"
 UNDELIVERED = "undelivered"
+UNUSED = "unused"
 ENDINGS = {
     REVOKED: "it was revoked",
     EXPIRED: "its time is over",
     COMMAND_ENDED: "its command has ended",
     RELOAD: "its profile was changed in the config, or taken out",
+    UNUSED: "it was not used for long",
     UNDELIVERED: "what it needs on the disk could not be made again",
 }
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from mayfly.shared import places
+from mayfly.shared import runtime_folder
 from mayfly.shared.grant import is_id
 
 
@@ -26,14 +26,14 @@ _MAKE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def path_of(grant_id: str) -> str:
     """Where the token of a grant is."""
-    return f"{places.runtime_dir()}/{_FOLDER}/{grant_id}/{_NAME}"
+    return f"{runtime_folder.runtime_dir()}/{_FOLDER}/{grant_id}/{_NAME}"
 
 
 def write(grant_id: str, token: str) -> None:
     """Write the token, 0600 and without a newline; raises OSError, and leaves nothing behind then."""
     try:
         with (
-            _opened(places.runtime_dir()) as runtime,
+            _opened(runtime_folder.runtime_dir()) as runtime,
             _made(_FOLDER, runtime) as grants,
             _made(grant_id, grants) as own,
         ):
@@ -47,7 +47,7 @@ def write(grant_id: str, token: str) -> None:
 
 def remove(grant_id: str) -> None:
     """Remove the token of a grant, and its folder if that is empty then."""
-    with suppress(OSError), _opened(places.runtime_dir()) as runtime, _opened(_FOLDER, runtime) as grants:
+    with suppress(OSError), _opened(runtime_folder.runtime_dir()) as runtime, _opened(_FOLDER, runtime) as grants:
         with suppress(OSError), _opened(grant_id, grants) as own:
             os.unlink(_NAME, dir_fd=own)
         os.rmdir(grant_id, dir_fd=grants)
@@ -56,7 +56,7 @@ def remove(grant_id: str) -> None:
 def sweep(known: Collection[str]) -> None:
     """Remove what an earlier process has left of grants that are not `known`."""
     with suppress(OSError):
-        for place in Path(places.runtime_dir(), _FOLDER).iterdir():
+        for place in Path(runtime_folder.runtime_dir(), _FOLDER).iterdir():
             if is_id(place.name) and place.name not in known:
                 remove(place.name)
 

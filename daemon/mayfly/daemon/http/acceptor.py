@@ -18,6 +18,7 @@ from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.connection import CROWDED, FOREIGN
 from mayfly.daemon.http.places import Room
 from mayfly.daemon.http.server import Server
+from mayfly.daemon.tasks import TaskSet
 
 
 # As long as the kernel allows (net.core.somaxconn, 4096 by default).
@@ -31,7 +32,7 @@ AT_ONCE = 128
 ANSWERS_PER_SECOND = 32
 # After an error of the system, such as no descriptor being left.
 PAUSE_SECONDS = 0.1
-# While every place is taken, and one may become free in a moment; and how long a client waits for that.
+# If every place is taken: the time until the next look for a free one, and the longest wait of a client for it.
 LOOK_AGAIN_SECONDS = 0.02
 HELD_SECONDS = 5
 
@@ -55,7 +56,7 @@ class Acceptor:
         self._admit = admit
         self._may_accept = may_accept
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._pause: asyncio.TimerHandle | None = None
         self._held: tuple[socket.socket, Peer] | None = None
         self._held_until_seconds = 0.0
@@ -87,8 +88,7 @@ class Acceptor:
         self._sock.close()
         if self._held:
             self._serve(*self._held)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.finish()
 
     def _accept(self) -> None:
         if not self._may_accept():
@@ -117,7 +117,7 @@ class Acceptor:
                 return
 
     def _wait(self) -> None:
-        """Try again later: at once, the loop would do nothing else."""
+        """Try again later. If the loop tried again at once, it would do nothing else."""
         self._loop.remove_reader(self._sock)
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._start)
 
@@ -133,7 +133,7 @@ class Acceptor:
     def _is_seated(self, client: socket.socket, peer: Peer, *, may_wait: bool = True) -> bool:
         room = self._server.make_room(peer)
         if room is Room.LATER and may_wait:
-            # The next ones stay in the listen queue. By the time that one is accepted, its request is there.
+            # The next clients stay in the listen queue. When they are accepted, their requests are there already.
             self._held = (client, peer)
             self._pause = self._loop.call_later(LOOK_AGAIN_SECONDS, self._start)
         elif room is Room.LATER:
@@ -147,7 +147,7 @@ class Acceptor:
         return False
 
     def _turn_away(self, client: socket.socket) -> None:
-        """Close the connection; a command is told so, if that can be said without waiting."""
+        """Close the connection. A command gets an answer first, if that can be sent without waiting."""
         if self._server.has_reserve:
             with suppress(OSError):
                 client.send(CROWDED.last)
@@ -169,9 +169,7 @@ class Acceptor:
     def _spawn(
         self, client: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], on_failure: Callable[[], None]
     ) -> None:
-        task = self._loop.create_task(self._connect(client, protocol, on_failure))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._connect(client, protocol, on_failure))
 
     async def _connect(
         self, client: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], on_failure: Callable[[], None]

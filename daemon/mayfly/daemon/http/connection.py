@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer, refusal
-from mayfly.daemon.http.crowd import Stage
+from mayfly.daemon.http.eviction import Stage
 from mayfly.daemon.http.hang_up import has_hung_up, is_unix
 from mayfly.daemon.http.head import END_OF_HEAD, READ_BYTES, OpenHead, RefusingParser
 from mayfly.daemon.http.refused_connections import RefusedConnections
@@ -27,7 +27,7 @@ from mayfly.daemon.http.refused_connections import RefusedConnections
 IDLE_SECONDS = 5
 # A client that leaves more than this unread, beyond the kernel's buffers, gets no further answer.
 UNREAD_BYTES = 16 * 1024
-# Between two looks whether a client that has shut down its sending side has gone.
+# The time between two checks whether a client that has shut down its sending side has gone.
 LOOK_SECONDS = 0.2
 
 _MALFORMED = refusal(400, "BadRequest", "this is no HTTP request that mayfly understands")
@@ -172,7 +172,7 @@ class Connection(RequestHandler):
 
     @property
     def stage(self) -> Stage:
-        """What the connection is about now."""
+        """The stage of the connection now."""
         if self.is_stream:
             return Stage.STREAMS
         if self.awaits:
@@ -209,7 +209,7 @@ class Connection(RequestHandler):
             self.awaits = ""
 
     def turn_away(self) -> None:
-        """Close now, for another connection. A command that waits is told so, if that can be said without waiting."""
+        """Close now, to make room. A command that waits gets an answer first, if that can be sent without waiting."""
         self.was_turned_away = True
         transport = self.transport
         if transport is not None:

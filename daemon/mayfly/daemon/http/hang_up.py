@@ -16,6 +16,6 @@ def is_unix(transport: Transport) -> bool:
 def has_hung_up(transport: Transport) -> bool:
     """True if the other side of a Unix socket is closed as a whole, not only its sending side (poll(2): POLLHUP)."""
     poll = select.poll()
-    # macOS asks per direction: only its sending side tells a closed socket from a half-closed one.
+    # macOS reports each direction apart: only POLLOUT tells a closed socket from a half-closed one.
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLOUT)
     return any(events & select.POLLHUP for _, events in poll.poll(0))

@@ -1,7 +1,7 @@
 """The places for connections, which all listeners of the daemon share.
 
 The descriptors of a process are limited, and a flood on one listener must leave some to the other, to exchanges and to
-files. So there is one budget. If it is used up, a new connection takes the place of the one that goes first (crowd.py).
+files. So there is one budget. If it is used up, a connection is closed to make room for a new one (eviction.py).
 If time must pass before one may go, the new one waits for it. If none will go, the new one is closed, and so is one of
 a process that has its share of the control socket: to refuse it costs less than to let a flood replace itself.
 
@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from mayfly.daemon.http.crowd import Guest, Listener, Stage, first, grouped, has_its_share, is_one_soon_late, may_go
+from mayfly.daemon.http.eviction import Guest, Listener, Stage, first, grouped, has_its_share, is_one_soon_late, may_go
 
 
 CONNECTIONS = 2048

@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from mayfly.daemon.admission import Peer
 from mayfly.daemon.http.answer import Answer
 from mayfly.daemon.http.connection import IDLE_SECONDS, Connection
-from mayfly.daemon.http.crowd import Guest
+from mayfly.daemon.http.eviction import Guest
 from mayfly.daemon.http.places import Places, Room
 from mayfly.daemon.http.refused_connections import RefusedConnections
 

@@ -5,6 +5,7 @@
     rounds.py        what the clock does for each session, again and again
     lanes.py         gets the wanted sessions, by the two lanes
     wanted.py        the table of wanted sessions
+    renewals.py      starting renewals, for the clock, a client or a person
     login_lane.py    logins, one after the other
     role_lane.py     roles on live sessions, all at once
     batches.py       the request for one exchange

@@ -18,7 +18,7 @@ from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.daemon.keeper.links import ConfigLinks
 from mayfly.session import screen_lock
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared import grant
 from mayfly.shared.grant import GrantOrder, Narrowing
 

@@ -11,7 +11,7 @@ from mayfly.daemon.keeper.ledger import Ledger
 from mayfly.daemon.keeper.lock_guard import LockGuard
 from mayfly.daemon.keeper.profile_waits import ProfileWaits
 from mayfly.daemon.keeper.renewals import Asking, Renewals
-from mayfly.session.demand import NOBODY, Requester, Trigger
+from mayfly.session.trigger import NOBODY, Requester, Trigger
 from mayfly.shared import grant
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import DurationRefused, ExchangeFailed

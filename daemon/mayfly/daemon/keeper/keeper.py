@@ -27,7 +27,7 @@ from mayfly.daemon.launcher import Launcher
 from mayfly.daemon.status import ProfileStatus
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.session.demand import NOBODY, Requester, Trigger
+from mayfly.session.trigger import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Desk, Scene
 from mayfly.shared.errors import MayflyError
@@ -174,6 +174,12 @@ class Keeper:
             return 0
         issued_at = self._ledger[self._ledger.name_of(profile)].issued_at
         return (self._clock() - issued_at).total_seconds() if issued_at else 0
+
+    def left_seconds(self, profile: str) -> float:
+        """For how long the profile's session lives; 0 if there is none."""
+        if profile not in self._ledger.links:
+            return 0
+        return self._ledger[self._ledger.name_of(profile)].left_seconds(self._clock())
 
     def forget(self, profiles: Iterable[str]) -> None:
         """Drop credentials from memory, and their grants' too; the clock gets no new ones before somebody asks."""

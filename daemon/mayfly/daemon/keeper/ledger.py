@@ -13,7 +13,7 @@ from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.daemon.keeper.snapshot import StoredSession, is_to_be_kept
 from mayfly.daemon.keeper.wanted import Kind
 from mayfly.session import Phase, Session, screen_lock
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 from mayfly.shared import grant
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.desk import Scene

@@ -1,4 +1,4 @@
-"""How the config links its sessions: which serves a profile, which stands on which, and how each is kept."""
+"""The links between the config's sessions: which one serves a profile, comes from which, and is renewed how."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import attrs
 
 from mayfly.config.model import Config
 from mayfly.config.values import ON_LOCK, REFRESH_MODES
-from mayfly.session.demand import RefreshPolicy
+from mayfly.session.refresh_policy import RefreshPolicy
 
 
 class ConfigLinks:
-    """What a config says of its sessions. A session's name is that of the first profile that it serves."""
+    """The sessions of a config. A session's name is that of the first profile that it serves."""
 
     def __init__(self, config: Config) -> None:
         self._names = {profile: config.session_of(profile) for profile in config.profiles}

@@ -20,7 +20,7 @@ from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.wanted import Answer, PersonsRequest, answered
 from mayfly.daemon.tasks import Tasks
 from mayfly.session import Phase, screen_lock
-from mayfly.session.demand import Requester, Trigger
+from mayfly.session.trigger import Requester, Trigger
 from mayfly.shared.desk import Scene
 from mayfly.shared.errors import ExchangeFailed, MayflyError
 
@@ -38,7 +38,7 @@ class Asking(NamedTuple):
     min_life_seconds: float = 0
 
 
-# Before the desk is asked, somebody is taken to be there.
+# Until the desk has been asked, the user counts as present.
 _PRESENT = Scene()
 
 
@@ -178,7 +178,7 @@ class Renewals:
         return any(screen_lock.heeds_lock(self._ledger.policy(link, now).on_lock) for link in self._ledger.chain(name))
 
     def _for_client(self, name: str, asking: Asking) -> Answer:
-        """The answer for a client: at once where the credentials are FRESH, because another request was faster."""
+        """The answer for a client: at once if the credentials are FRESH, because another request was faster."""
         now = self._clock()
         is_enough = self._ledger.usable(name, now) and self._ledger[name].lasts(asking.min_life_seconds, now)
         if is_enough and self._ledger.phase(name, now) is Phase.FRESH:

@@ -1,4 +1,4 @@
-"""The clock's rounds: what is done for each session, again and again, with nobody asking."""
+"""The clock's rounds: the regular look at each session, without a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mayfly.daemon.keeper.presence import PresenceWatch
 from mayfly.daemon.keeper.renewals import Renewals
 from mayfly.daemon.keeper.wanted import WantedSessions
 from mayfly.session import LOOK_AGAIN_SECONDS
-from mayfly.session.demand import Trigger
+from mayfly.session.trigger import Trigger
 
 
 SHORTEST_REST_SECONDS = 0.05

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from mayfly.session import Session
 from mayfly.shared import wire
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.errors.all_errors import leaf_named
 
 
 FORMAT = "mayfly-sessions-2"
@@ -107,7 +108,7 @@ def _stored(row: Any) -> StoredSession:
     facts["last_error"] = _error(row["last_error"]) if row["last_error"] is not None else None
     _check(facts)
     # An earlier process's clock may have run ahead of the wall's, which ours starts from. An AWS that is "behind"
-    # would then lengthen the life, so that is measured anew.
+    # would then lengthen the life, so the skew is measured anew.
     facts["skew_seconds"] = max(0.0, facts["skew_seconds"])
     return StoredSession(row["origin"], Session(**facts), row["circumstances"])
 
@@ -124,7 +125,7 @@ def _check(facts: Mapping[str, Any]) -> None:
 def _error(tree: Any) -> MayflyError:
     if tree.keys() != {"code", "message", "hint"} or not all(isinstance(value, str) for value in tree.values()):
         raise ValueError("not an error")
-    error = MayflyError.named(tree["code"])(tree["message"])
+    error = leaf_named(tree["code"])(tree["message"])
     error.hint = tree["hint"]
     return error
 

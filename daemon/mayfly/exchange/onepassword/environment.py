@@ -16,7 +16,7 @@ from mayfly.shared.files import Unreadable, read_plain_file
 
 
 if TYPE_CHECKING:
-    from mayfly.config.way import Way
+    from mayfly.config.model import Way
 
 TOKEN_COMMAND_SECONDS = 30
 TOKEN_FILE_BYTES = 64 * 1024

@@ -21,7 +21,8 @@ from mayfly.shared.errors import (
 )
 
 
-# One bad reference fails a whole `op inject` and tells nothing about the other items. So may a text that nobody knows.
+# One bad reference fails a whole `op inject` and tells nothing about the other items. An error with an
+# unknown text may come from one reference, too.
 OF_ONE_ITEM = (
     ItemNotFound,
     FieldNotFound,

@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mayfly.exchange.onepassword.environment import overlooked
-from mayfly.exchange.onepassword.op import too_old
+from mayfly.exchange.onepassword.op_program import too_old
 from mayfly.exchange.onepassword.texts import IGNORED, ROWS, STATUS_REFUSED, Row
 from mayfly.shared import errors
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.text import printable
 
 
 if TYPE_CHECKING:
-    from mayfly.config.way import Way
+    from mayfly.config.model import Way
 
 IGNORED_AFTER_SECONDS = 55
 
@@ -167,7 +168,7 @@ def _redacted(words: str) -> str:
     """The printable characters of the first line, without references and without anything that could be a value."""
     first_line = "".join(_REFERENCE.sub("op://…", words).strip().splitlines()[:1])
     # Before the search for values, which such characters could hide.
-    shown = "".join(letter for letter in first_line if letter.isprintable())
+    shown = printable(first_line, replacement="")
     return _VALUE_LIKE.sub("…", shown)[:200]
 
 

@@ -19,7 +19,7 @@ _current: ContextVar[Connection | None] = ContextVar("connection", default=None)
 class Connection:
     """The connection of one call, through a proxy and TLS to STS.
 
-    A call that has not begun, or is not traced, was neither made nor never made.
+    `was_made` and `was_never_made` are both False for a call that has not begun or is not traced.
     """
 
     def __init__(self) -> None:

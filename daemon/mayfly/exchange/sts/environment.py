@@ -59,7 +59,7 @@ def botocore_proxies(location: StsLocation, environ: Mapping[str, str]) -> dict[
 
 
 def certificate_hint(environ: Mapping[str, str], where: str = "for the daemon") -> str:
-    """What mends a certificate that is not accepted, by the variable that is in force."""
+    """The hint for a certificate that is not accepted, with the variable that is in force."""
     bundle = ca_bundle(environ)
     if bundle:
         return (

@@ -1,4 +1,4 @@
-"""What AWS's refusal of AssumeRole leaves out, and the config knows."""
+"""Hints from the config, which AWS's refusal of AssumeRole does not give."""
 
 from __future__ import annotations
 

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         MayflyError,
         OnePasswordError,
         OurError,
-        leaves,
     )
     from mayfly.shared.errors.onepassword import (
         TURN_ON_INTEGRATION,
@@ -145,7 +144,6 @@ __all__ = [
     "SessionEnded",
     "UnknownGrant",
     "VaultNotFound",
-    "leaves",
 ]
 
 # A class costs a fortieth of a millisecond, and most programs need two of the forty: each is made when it is named.

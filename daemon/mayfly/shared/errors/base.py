@@ -33,23 +33,6 @@ class MayflyError(Exception):
         """The message and the hint, as one line for a person."""
         return f"{self.message}: {self.hint_for(profile)}" if self.hint else self.message
 
-    @classmethod
-    def named(cls, code: str) -> type[MayflyError]:
-        """The leaf called `code`; raises KeyError where there is none."""
-        return {leaf.__name__: leaf for leaf in leaves(cls)}[code]
-
-
-def leaves(root: type[MayflyError]) -> list[type[MayflyError]]:
-    """Every class below `root` that has none below itself, once."""
-    from mayfly.shared.errors import aws, onepassword, ours  # noqa: F401 - a class is below once it is made
-
-    return _leaves(root)
-
-
-def _leaves(root: type[MayflyError]) -> list[type[MayflyError]]:
-    below = root.__subclasses__()
-    return list(dict.fromkeys(leaf for child in below for leaf in _leaves(child))) if below else [root]
-
 
 class OurError(MayflyError):
     """Mayfly, its config or this machine."""

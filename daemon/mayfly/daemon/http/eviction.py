@@ -1,4 +1,4 @@
-"""Which connection goes first for a new one, if all places are taken. The order:
+"""Chooses the connection that is closed to make room for a new one, if all places are taken. The order:
 
 1. a listener to events (`GET /events`), which may connect again at any time;
 2. a connection whose client sends requests without reading the answers, and waits for no credentials;
@@ -7,9 +7,9 @@
    where no token is needed to make a request wait, a command waits for credentials, or a short one is not answered
    after `BUSY_SECONDS`.
 
-Of several, the process that has the most connections to the control socket gives one, if it has more than `FEW`; it
-gets no grace either. Then the endpoint's clients, whose process is not known. Then the commands that wait for
-credentials, for the profile that most of them wait for. Then the oldest.
+Within one of these classes, the first to lose a connection is the process with the most connections to the control
+socket, if it has more than `FEW`; it gets no grace either. Then come the endpoint's clients, whose processes are not
+known. Then the commands that wait for the profile for which most commands wait. Then the oldest connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _pid = attrgetter("pid")
 
 
 class Stage(IntEnum):
-    """What a connection is about, in the order in which they go."""
+    """The stages of a connection, in the order in which connections are closed to make room."""
 
     STREAMS = auto()  # its answer goes on until the client leaves
     PILES_UP = auto()  # its client sends requests without reading the answers, and waits for no credentials
@@ -51,7 +51,7 @@ class Guest(Protocol):
 
     @property
     def stage(self) -> Stage:
-        """What the connection is about now."""
+        """The stage of the connection now."""
 
     @property
     def seconds(self) -> float:
@@ -80,7 +80,7 @@ class Listener(Protocol):
 
 
 class Group(NamedTuple):
-    """What connections have in common that go one after the other; `crowd` is how many their process has, 0 if few."""
+    """The key of connections that are closed one after the other. `crowd`: how many their process has, 0 if few."""
 
     listener: Listener
     crowd: int
@@ -114,7 +114,7 @@ def grouped(listeners: Iterable[Listener]) -> Groups:
 
 
 def may_go(groups: Groups, waits_reserved: int) -> Groups:
-    """The connections of the first class that has any. So many commands may wait for credentials undisturbed."""
+    """The connections that may be closed. `waits_reserved` commands may wait for credentials undisturbed."""
     for stage in (Stage.STREAMS, Stage.PILES_UP, Stage.RESTS):
         if found := {group: guests for group, guests in groups.items() if group.stage is stage}:
             return found
@@ -124,12 +124,12 @@ def may_go(groups: Groups, waits_reserved: int) -> Groups:
 
 
 def is_one_soon_late(groups: Groups) -> bool:
-    """True if one of these connections may go in a moment: its time will be up, or it will have its answer."""
+    """True if one of these connections may be closed in a moment: its time will be up, or it will have its answer."""
     return any(group.stage in (Stage.ARRIVES, Stage.IS_BUSY) for group in groups)
 
 
 def first(groups: Groups, waits_reserved: int) -> tuple[Group, Sequence[Guest]]:
-    """Of those that may go, the group that gives one before all others, and its connections as they go."""
+    """The first group of those that may be closed, and its connections in the order in which they are closed."""
     by_profile: Counter[str] = Counter()
     for group, guests in groups.items():
         by_profile[group.awaits] += len(guests)

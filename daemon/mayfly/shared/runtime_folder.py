@@ -1,4 +1,4 @@
-"""Where the config, the runtime folder and the sockets in it are, as texts; `paths` has them as `Path`.
+"""The folder of the tokens and the sockets, as texts; `paths` has them as `Path`.
 
 Standard library only, without pathlib, because every command starts here. Importing this file creates and reads
 nothing.
@@ -11,14 +11,10 @@ import stat
 import sys
 
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.pathnames import absolute, normal
+from mayfly.shared.pathnames import expanded, normal
 from mayfly.shared.trust import check_private, others_can_add, trust_problems
-from mayfly.shared.users import could_be_anyone, daemon_uid, user_name, work_with_daemon_of
+from mayfly.shared.users import could_be_anyone, daemon_uid, user_name
 
-
-CONFIG_NAMES = ("config.toml", "config.json")
-
-MAKE_CONFIG = "make a config: mayfly init   (or see mayfly work without one: mayfly demo)"
 
 # sun_path of sockaddr_un without the last zero byte (unix(7); macOS: sys/un.h).
 SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
@@ -26,70 +22,11 @@ SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 SOCKET_PATH_TOO_LONG = "its name is too long: set MAYFLY_RUNTIME_DIR to a folder with a shorter one"
 
 
-def config_file(given: str | None = None) -> str:
-    """The config in force: given, `$MAYFLY_CONFIG`, or the first that exists in the usual folder.
-
-    Raises ConfigInvalid where there is none.
-    """
-    named = given or os.environ.get("MAYFLY_CONFIG")
-    if named:
-        return _expanded(named)
-    for place in config_places():
-        if _exists(place):
-            return place
-    raise ConfigInvalid(f"{config_dir()}/config.toml: no config yet (config.json neither)", hint=MAKE_CONFIG)
-
-
-def config_places(given: str | None = None) -> list[str]:
-    """Where a config can be, the first to be read first. Empty if it is named, in the home of nobody."""
-    named = given or os.environ.get("MAYFLY_CONFIG")
-    if not named:
-        return [f"{config_dir()}/{name}" for name in CONFIG_NAMES]
-    try:
-        return [_expanded(named)]
-    except ConfigInvalid:
-        return []
-
-
-def _exists(place: str) -> bool:
-    """Raises ConfigInvalid where that cannot be seen: a folder that may not be entered is not a missing config."""
-    try:
-        os.stat(place)
-    except PermissionError as reason:
-        raise ConfigInvalid(f"{place}: cannot be read: {reason.strerror}") from None
-    except OSError:
-        return False
-    return True
-
-
-def overlooked_config(given: str | None = None) -> str | None:
-    """A line about config.json where config.toml stands beside it and is read instead; None where that is not so."""
-    if given or os.environ.get("MAYFLY_CONFIG"):
-        return None
-    first, second = (f"{config_dir()}/{name}" for name in CONFIG_NAMES)
-    if not (os.path.exists(first) and os.path.exists(second)):
-        return None
-    return f"{second} is not read, because {os.path.basename(first)} stands beside it: remove one of them"
-
-
-def _expanded(named: str) -> str:
-    path = os.path.expanduser(named)
-    if path.startswith("~"):
-        raise ConfigInvalid(f"{named}: there is no such user's home")
-    return absolute(path)
-
-
-def config_dir() -> str:
-    """`$XDG_CONFIG_HOME/mayfly`, by default `~/.config/mayfly`, on macOS too."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return normal(f"{base if base.startswith('/') else _expanded('~/.config')}/mayfly")
-
-
 def runtime_dir() -> str:
     """The folder of the tokens and the sockets; it may not exist yet."""
     named = os.environ.get("MAYFLY_RUNTIME_DIR")
     if named:
-        return _expanded(named)
+        return expanded(named)
     session = os.environ.get("XDG_RUNTIME_DIR", "")
     if session.startswith("/"):
         return normal(f"{session}/mayfly")
@@ -98,28 +35,8 @@ def runtime_dir() -> str:
     if os.path.isdir(usual) and os.stat(usual).st_uid == os.getuid():
         return f"{usual}/mayfly"
     if sys.platform == "darwin":
-        return _expanded("~/Library/Application Support/mayfly/run")
-    return _expanded("~/.local/state/mayfly/run")
-
-
-def accept_sudo_user() -> None:
-    """Under sudo, work with the daemon of the user who called it, if the runtime folder is that user's.
-
-    sudo(8) sets SUDO_UID. Root may read that user's files in any case; the daemon decides by `allow_root`.
-    """
-    caller = sudo_uid()
-    try:
-        facts = os.lstat(runtime_dir()) if caller else None
-    except OSError:
-        return
-    if facts and stat.S_ISDIR(facts.st_mode) and facts.st_uid == caller:
-        work_with_daemon_of(facts.st_uid)
-
-
-def sudo_uid() -> int:
-    """The user who called sudo; 0 if nobody has, or root itself."""
-    caller = os.environ.get("SUDO_UID", "")
-    return int(caller) if os.getuid() == 0 and caller.isascii() and caller.isdigit() else 0
+        return expanded("~/Library/Application Support/mayfly/run")
+    return expanded("~/.local/state/mayfly/run")
 
 
 def make_runtime_dir() -> str:
@@ -141,8 +58,8 @@ def make_runtime_dir() -> str:
 def _make(folder: str) -> None:
     if os.path.islink(folder) or _is_there(folder):
         return
-    # Another user could replace a folder that is made in their folder. In a sticky folder they could only be first,
-    # which the check of the folder that is then there finds.
+    # Another user could replace a folder that is made in their folder. In a sticky folder they could only make it
+    # first, which the check of the folder finds.
     _check_way(folder, missing_counts=False)
     missing = [folder]
     while not _is_there(parent := os.path.dirname(missing[-1])):
@@ -153,7 +70,7 @@ def _make(folder: str) -> None:
 
 
 def _is_there(path: str) -> bool:
-    """Raises the OSError that hides it."""
+    """Raises OSError if nobody can tell."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -184,7 +101,7 @@ def control_socket() -> str:
 def trusted_control_socket() -> str:
     """The same path, where no other user can put a socket of theirs today; raises ConfigInvalid.
 
-    In a sticky folder another user may be the first to make a missing runtime folder: ask who is at the other end.
+    In a sticky folder another user may make a missing runtime folder first. So check who is at the other end.
     """
     _check_way(runtime_dir(), missing_counts=False)
     return control_socket()

@@ -8,9 +8,11 @@ import tomllib
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mayfly.cli.aws_config.role_values import Value
 from mayfly.shared.text import printable
 
+
+# A value in the config, as TOML has it.
+Value = str | int | list[str] | dict[str, str]
 
 HEAD = """\
 # Mayfly's config: references to 1Password, no secret. docs/config.md explains every key.

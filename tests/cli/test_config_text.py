@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from mayfly.cli.init.config_text import added, table, without
+from mayfly.cli.config_text import added, table, without
 
 
 def test_a_table_is_read_back_whatever_is_in_it() -> None:

@@ -91,7 +91,7 @@ def keep(path: Path, text: str) -> Path:
 def put(path: Path, text: str, *, before: str | None) -> None:
     """Write the config with mode 0600, in a folder with mode 0700 if it has to be made.
 
-    `before` is the text that was there, None for a new file: nothing is replaced that has changed meanwhile. Raises
+    `before` is the former text, None for a new file. A file that has changed meanwhile is not replaced. Raises
     ConfigInvalid for a config that the daemon would refuse, and Stop.
     """
     # A link, as to a folder of dotfiles, stays one.

@@ -1,8 +1,8 @@
-"""Stands in for a daemon that cannot serve, under systemd, until its config changes: every client gets the reason.
+"""A daemon that cannot serve, under systemd: it tells every client the reason, until its config changes.
 
-systemd holds the sockets, so without a stand-in clients would wait until their patience ends, and `systemctl restart`
-until its own. The stand-in has no tokens and no sessions. It checks a request as the endpoint does, except for the
-token, which it cannot judge.
+systemd holds the sockets, so without this daemon clients would wait until their time limits, and `systemctl restart`
+until systemd's own. It has no tokens and no sessions. It checks a request as the endpoint does, except for the token,
+which it cannot judge.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HINT = "mend it: the daemon starts by itself then"
 
 
-class StandIn:
-    """Answers on the sockets that systemd has opened, with the problems of a config, until `has_changed` says so."""
+class RefusingDaemon:
+    """Answers on the sockets that systemd has opened, with the `problems` of the config, until `has_changed()`."""
 
     def __init__(self, manager: Manager, problems: Sequence[str], log: Any, *, has_changed: Callable[[], bool]) -> None:
         self._manager = manager
@@ -52,7 +52,7 @@ class StandIn:
         self._stop = asyncio.Event()
 
     async def run(self, seconds: float) -> bool:
-        """Stand in for so long at most. True if a signal has ended it."""
+        """Refuse clients for `seconds` at most. True if a signal has ended it."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
@@ -133,7 +133,7 @@ class StandIn:
         return error_answer(error)
 
     def _check_change(self) -> None:
-        """Raise ConnectionResetError on a connection that was kept beyond the change: the client shall connect anew."""
+        """Raise ConnectionResetError on a connection that was kept beyond the change: the client must connect anew."""
         if self._has_changed():
             raise ConnectionResetError("the config has changed")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mayfly.shared.desk import Presence, PresenceHistory
+from mayfly.shared.desk import Presence
+from mayfly.shared.presence_history import PresenceHistory
 from support.engine import at
 
 

@@ -1,4 +1,4 @@
-"""The lock alone, on a clock of its own: in which step a code may be sent, and what the file keeps."""
+"""The sent codes alone, on a clock of their own: in which step a code may be sent, and what the file keeps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mayfly.exchange.onepassword import lock as oplock
-from mayfly.exchange.onepassword.lock import Device, OpLock
+from mayfly.exchange.onepassword.sent_codes import WAIT_SLICE_SECONDS, Device, SentCodes
 from mayfly.session import first_usable_step
 from mayfly.shared.errors import ConfigInvalid
 from support.exchange import CODE_SECONDS
@@ -32,7 +31,7 @@ class StillClock:
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self.seconds)
 
     def wait(self, seconds: float) -> None:
-        assert 0 < seconds <= oplock.WAIT_SLICE_SECONDS
+        assert 0 < seconds <= WAIT_SLICE_SECONDS
         self.seconds += seconds
         self.waited_seconds += seconds
 
@@ -55,41 +54,41 @@ def _still() -> StillClock:
     return StillClock()
 
 
-@pytest.fixture(name="lock")
-def _lock(path: Path, still: StillClock) -> Iterator[OpLock]:
+@pytest.fixture(name="codes")
+def _codes(path: Path, still: StillClock) -> Iterator[SentCodes]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    yield OpLock(descriptor, still, still.wait)
+    yield SentCodes(descriptor, still, still.wait)
     os.close(descriptor)
 
 
-def test_a_device_that_sent_nothing_does_not_wait(lock: OpLock, still: StillClock) -> None:
+def test_a_device_that_sent_nothing_does_not_wait(codes: SentCodes, still: StillClock) -> None:
     """The first code of a device is sent at once, and so is that of another device."""
-    lock.wait_for_fresh_codes([MINE])
-    lock.note_sent([MINE])
-    lock.wait_for_fresh_codes([OTHER])
+    codes.wait_for_fresh_codes([MINE])
+    codes.note_sent([MINE])
+    codes.wait_for_fresh_codes([OTHER])
 
     assert 0 == still.waited_seconds
 
 
-def test_a_device_waits_for_the_next_step_and_no_longer(lock: OpLock, still: StillClock) -> None:
+def test_a_device_waits_for_the_next_step_and_no_longer(codes: SentCodes, still: StillClock) -> None:
     """The wait ends with the step: 30 seconds and a moment at most."""
-    lock.note_sent([MINE])
+    codes.note_sent([MINE])
     before = still.step
-    lock.wait_for_fresh_codes([OTHER, MINE])
+    codes.wait_for_fresh_codes([OTHER, MINE])
 
     assert before + 1 == still.step
     assert still.waited_seconds <= CODE_SECONDS + 1
 
 
-def test_who_waits_is_told_how_long(lock: OpLock, still: StillClock) -> None:
+def test_who_waits_is_told_how_long(codes: SentCodes, still: StillClock) -> None:
     """The rest of the step, or of two where the next code was sent, too; nothing where there is nothing to wait for."""
     told: list[float] = []
-    lock.wait_for_fresh_codes([MINE], told.append)
+    codes.wait_for_fresh_codes([MINE], told.append)
     still.seconds = 1_700_000_010.0  # the beginning of a step
-    lock.note_sent([MINE])
-    lock.wait_for_fresh_codes([OTHER], told.append)
+    codes.note_sent([MINE])
+    codes.wait_for_fresh_codes([OTHER], told.append)
     still.seconds += 12
-    lock.wait_for_fresh_codes([OTHER, MINE], told.append)
+    codes.wait_for_fresh_codes([OTHER, MINE], told.append)
 
     assert [18] == told
 
@@ -99,14 +98,14 @@ def test_who_waits_is_told_how_long(lock: OpLock, still: StillClock) -> None:
     [("", 0, True), ("", 600, True), ("", 700, False), ("", -60, True), ("work", 0, False)],
 )
 def test_the_app_may_have_authorized_op(
-    lock: OpLock, still: StillClock, account: str, seconds: float, may_be: bool
+    codes: SentCodes, still: StillClock, account: str, seconds: float, may_be: bool
 ) -> None:
     """For ten minutes after an `op` of the same account has given a code, the next one may need nobody."""
-    assert not lock.may_be_authorized("")
-    lock.note_sent([MINE, Device.of_serial("arn:aws:iam::123456789012:mfa/me")], "/usr/bin/op")
+    assert not codes.may_be_authorized("")
+    codes.note_sent([MINE, Device.of_serial("arn:aws:iam::123456789012:mfa/me")], "/usr/bin/op")
     still.seconds += seconds
 
-    assert may_be == lock.may_be_authorized(account)
+    assert may_be == codes.may_be_authorized(account)
 
 
 GARBAGE = {
@@ -124,56 +123,58 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE.keys())
-def test_a_file_that_cannot_be_read_counts_as_just_now(lock: OpLock, path: Path, still: StillClock, text: str) -> None:
+def test_a_file_that_cannot_be_read_counts_as_just_now(
+    codes: SentCodes, path: Path, still: StillClock, text: str
+) -> None:
     """An empty file means that no code was sent. Garbage means that a code of every device was just sent."""
     path.write_bytes(text.encode(errors="surrogatepass"))
     before = still.step
-    lock.wait_for_fresh_codes([MINE])
-    lock.note_sent([MINE])
+    codes.wait_for_fresh_codes([MINE])
+    codes.note_sent([MINE])
 
     assert still.step == before + (text != "")
-    lock.wait_for_fresh_codes([MINE])
+    codes.wait_for_fresh_codes([MINE])
     assert still.step == before + (text != "") + 1
 
 
-def test_a_clock_set_back_waits_for_nothing_but_the_next_step(lock: OpLock, still: StillClock) -> None:
+def test_a_clock_set_back_waits_for_nothing_but_the_next_step(codes: SentCodes, still: StillClock) -> None:
     """After a clock that was an hour ahead is corrected, nobody waits for an hour."""
-    lock.note_sent([MINE])
+    codes.note_sent([MINE])
     still.seconds -= 3600
-    lock.wait_for_fresh_codes([MINE])
+    codes.wait_for_fresh_codes([MINE])
 
     assert 0 == still.waited_seconds
 
 
 @pytest.mark.parametrize(("steps_back", "waits"), [(0, 1), (1, 2), (2, 3), (3, 0)])
 def test_a_clock_set_back_to_a_step_that_was_sent_waits(
-    lock: OpLock, still: StillClock, steps_back: int, waits: int
+    codes: SentCodes, still: StillClock, steps_back: int, waits: int
 ) -> None:
     """The code may be of this step or of the one before: a clock set back to either, or just before, waits for both."""
-    lock.note_sent([MINE])
+    codes.note_sent([MINE])
     sent = still.step
     still.seconds -= steps_back * CODE_SECONDS
-    lock.wait_for_fresh_codes([MINE])
+    codes.wait_for_fresh_codes([MINE])
 
     assert sent - steps_back + waits == still.step
 
 
-def test_the_step_before_is_written_down_too(lock: OpLock, path: Path, still: StillClock) -> None:
+def test_the_step_before_is_written_down_too(codes: SentCodes, path: Path, still: StillClock) -> None:
     """`op` may have made the code just before the step ended."""
-    lock.note_sent([MINE])
+    codes.note_sent([MINE])
 
     assert {" op://V/I/totp?attribute=otp": [still.step - 1, still.step]} == json.loads(path.read_text())
 
 
-def test_the_file_holds_numbers_and_references_and_stays_small(lock: OpLock, path: Path, still: StillClock) -> None:
+def test_the_file_holds_numbers_and_references_and_stays_small(codes: SentCodes, path: Path, still: StillClock) -> None:
     """A year of logins of many devices does not make the file grow."""
     for number in range(600):
         still.seconds += CODE_SECONDS
-        lock.note_sent([Device("", f"op://V/{number % 300}/totp?attribute=otp"), MINE])
+        codes.note_sent([Device("", f"op://V/{number % 300}/totp?attribute=otp"), MINE])
 
     assert path.stat().st_size < 64 * 1024
     before = still.step
-    lock.wait_for_fresh_codes([MINE])
+    codes.wait_for_fresh_codes([MINE])
     assert before + 1 == still.step
 
 
@@ -183,21 +184,21 @@ def test_what_cannot_be_written_down_is_not_sent(still: StillClock) -> None:
     descriptor = os.open("/dev/full", os.O_RDWR)
     try:
         with pytest.raises(ConfigInvalid, match=r"^/run/op\.lock: cannot be written: No space left"):
-            OpLock(descriptor, still, still.wait, path="/run/op.lock").note_sent([MINE])
+            SentCodes(descriptor, still, still.wait, path="/run/op.lock").note_sent([MINE])
     finally:
         os.close(descriptor)
 
 
-def test_a_code_made_before_the_step_ended_is_as_old_as_the_wait(lock: OpLock, still: StillClock) -> None:
+def test_a_code_made_before_the_step_ended_is_as_old_as_the_wait(codes: SentCodes, still: StillClock) -> None:
     """A device that only the item names: a code made in a step that it used counts as sent, even after that step."""
-    lock.note_sent([OTHER])
-    lock.wait_for_fresh_codes([MINE])
+    codes.note_sent([OTHER])
+    codes.wait_for_fresh_codes([MINE])
     still.seconds += CODE_SECONDS
 
-    assert lock.is_spent(OTHER)
-    assert not lock.is_spent(MINE)
-    lock.wait_for_fresh_codes([MINE, OTHER])
-    assert not lock.is_spent(OTHER)
+    assert codes.is_spent(OTHER)
+    assert not codes.is_spent(MINE)
+    codes.wait_for_fresh_codes([MINE, OTHER])
+    assert not codes.is_spent(OTHER)
 
 
 JUMPS = st.lists(
@@ -222,11 +223,11 @@ def test_no_step_goes_out_twice_under_any_jumps(tmp_path_factory: pytest.TempPat
     try:
         for jump in jumps:
             still.seconds += jump
-            lock = OpLock(descriptor, still, still.wait)
-            lock.wait_for_fresh_codes([MINE])
+            codes = SentCodes(descriptor, still, still.wait)
+            codes.wait_for_fresh_codes([MINE])
             made = still.step
             still.seconds += abs(jump) % 20
-            lock.note_sent([MINE])
+            codes.note_sent([MINE])
             sent.append(made)
     finally:
         os.close(descriptor)

@@ -1,0 +1,51 @@
+"""`mayfly grant` with a real daemon and a real exchange: what AWS is asked for, and what the command gets."""
+
+from __future__ import annotations
+
+from mayfly.demo.sts.server import EmbeddedSts, Role
+from support import clients
+from support.world import SEED_ACCOUNT, SEED_TOML, World
+
+
+ROLES = f"""
+[profiles.admin]
+source_profile = "nsrc"
+role_arn = "arn:aws:iam::{SEED_ACCOUNT}:role/Admin"
+region = "us-east-1"
+
+[profiles.narrow]
+source_profile = "nsrc"
+role_arn = "arn:aws:iam::{SEED_ACCOUNT}:role/Admin"
+policy_arns = ["arn:aws:iam::aws:policy/job-function/Billing"]
+"""
+POLICY_ARN = "PolicyArns.member.1.arn"
+
+
+async def test_a_word_narrows_by_the_policy_of_awss_that_it_names(world: World) -> None:
+    """The command that asked for it runs with that session, under a name of its own."""
+    world.write_toml(SEED_TOML + ROLES)
+    async with EmbeddedSts(world.account(Role(name="Admin"))) as sts:
+        world.sts = sts
+        async with world.serve():
+            commands = [("--read-only", "claude"), ("--view-only", "codex")]
+            ended = [
+                await world.run("grant", "admin", word, "--label", label, "--", "sh", "-c", clients.CLIENTS["aws"])
+                for word, label in commands
+            ]
+            refused = [
+                await world.run("grant", profile, "--read-only", "--", "sh", "-c", "echo ran")
+                for profile in ("nsrc", "narrow")
+            ]
+            calls = [call.parameters for call in sts.calls if call.action == "AssumeRole"]
+
+    assert ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"] == [
+        call[POLICY_ARN] for call in calls
+    ]
+    for (_, label), done, call in zip(commands, ended, calls, strict=True):
+        assert 0 == done.code, done.err
+        name = call["RoleSessionName"]
+        assert name.startswith(f"mayfly-{label}-")
+        assert f"arn:aws:sts::{SEED_ACCOUNT}:assumed-role/Admin/{name}" == done.out.strip()
+    assert [(2, ""), (2, "")] == [(done.code, done.out) for done in refused]
+    assert "GetSessionToken's, which takes no session policy" in refused[0].err
+    assert "an allow in any is an allow, so one more would widen it" in refused[1].err
