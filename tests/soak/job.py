@@ -39,6 +39,7 @@ TOGETHER = 10
 DUE_AFTER = timedelta(minutes=11)
 CALLS_AT_A_RESTART = 5
 PATIENCE_SECONDS = 90
+LOOK_SECONDS = 0.1
 # Nobody waits for a one-time password: the source's login is not what is tried.
 CONFIG = (
     "".join(line for line in SEED_TOML.splitlines(keepends=True) if not line.startswith(("otp", "mfa")))
@@ -194,6 +195,7 @@ class Job:
                     self.failed.append(f"{one.delivery} after a long sleep: {word}")
                     break
                 self.unanswerable_seconds = time.monotonic() - start
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _fall_due_together(self, stage: Stage) -> int:
         """How many exchanges renew the sessions of ten grants that were made, and fall due, together."""
