@@ -38,6 +38,7 @@ TRIED_ELSEWHERE = {
     'eval "$(mayfly grant': "tests/cli/grant",
     "mayfly revoke": "tests/cli/grant",
     "mayfly approve": "tests/cli/grant",
+    "mayfly ssh": "tests/cli/ssh",
 }
 
 

@@ -18,6 +18,7 @@ from support.world import PATIENCE_SECONDS
 
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+TOKEN = "T" * 43
 UNKNOWN_PATH = (404, {"code": "NotFound", "message": "unknown path"})
 UNKNOWN_GRANT = (404, {"code": "UnknownGrant", "message": "there is no such grant"})
 
@@ -75,6 +76,11 @@ class Granter:
             writer.close()
         self.held.clear()
 
+    def end(self, grant_id: str, cause: str) -> None:
+        """End a grant that is held."""
+        self.held[grant_id].write(json.dumps({"ended": cause}).encode() + b"\n")
+        self.held[grant_id].close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -115,7 +121,7 @@ class Granter:
         narrowing = asked["words"] or " and ".join(arn.rpartition("/")[2] for arn in asked["policy_arns"])
         grant["narrowing"] = narrowing or ("a policy of its own" if asked["policy"] else None)
         more = {"id": "1a2b3c4d", "ends_at": in_future(wish["seconds"]), "session_name": None, "outlives_seconds": 0}
-        return none | grant | more | {"token": "T" * 43, "warnings": []} | self.made
+        return none | grant | more | {"token": TOKEN, "warnings": []} | self.made
 
 
 def in_future(seconds: int) -> str:

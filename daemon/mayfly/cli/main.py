@@ -35,6 +35,7 @@ COMMANDS = (
     ("revoke", "revoke", "end a grant now"),
     ("approve", "approve", "let a grant that asks have its credentials"),
     ("deny", "deny", "refuse a grant that asks"),
+    ("ssh", "ssh.ssh", "open a shell on another host, with credentials"),
     ("login", "login", "get fresh credentials now, and wait for the human"),
     ("forget", "forget", "drop credentials from memory"),
     ("status", "status.status", "show which credentials are fresh, and what went wrong"),

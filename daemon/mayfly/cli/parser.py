@@ -59,7 +59,8 @@ def parse(module: ModuleType, name: str, does: str, words: list[str]) -> argpars
         if rest:
             is_option = rest[0].startswith("-")
             text = f"unrecognized arguments: {' '.join(rest)}"
-            parser.error(text if is_option else f"{rest[0]}: the command to run follows --")
+            what = getattr(module, "AFTER_DASHES", "the command to run follows --")
+            parser.error(text if is_option else f"{rest[0]}: {what}")
         may_be_missing = cut == len(words) and getattr(module, "COMMAND_MAY_BE_MISSING", False)
         if not given.command and not may_be_missing:
             parser.error("the command to run is missing: it follows --")

@@ -1,6 +1,6 @@
 # Completion of mayfly's commands, options and profiles. Made by `make generate`: do not edit.
 
-_shtab_mayfly_subparsers=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
+_shtab_mayfly_subparsers=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
 _shtab_mayfly_init_option_strings=(-h --help --config --item --otp-item --field --profile --region --no-roles --account --token-file --connect-token-file --mfa-id --yes --force --install --aws-config --login)
@@ -12,6 +12,7 @@ _shtab_mayfly_grants_option_strings=(-h --help --json)
 _shtab_mayfly_revoke_option_strings=(-h --help --all --policy)
 _shtab_mayfly_approve_option_strings=(-h --help --yes)
 _shtab_mayfly_deny_option_strings=(-h --help)
+_shtab_mayfly_ssh_option_strings=(-h --help --config --for --read-only --view-only --policy-arn --policy --label --ask --token-file)
 _shtab_mayfly_login_option_strings=(-h --help --through-lock --min-life)
 _shtab_mayfly_forget_option_strings=(-h --help)
 _shtab_mayfly_status_option_strings=(-h --help --json --watch)
@@ -44,6 +45,9 @@ _shtab_mayfly_exec___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_grant_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_grant___config_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_grant___policy_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_ssh_pos_0_COMPGEN=_mayfly_profiles
+_shtab_mayfly_ssh___config_COMPGEN=_shtab_compgen_files
+_shtab_mayfly_ssh___policy_COMPGEN=_shtab_compgen_files
 _shtab_mayfly_login_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_forget_pos_0_COMPGEN=_mayfly_profiles
 _shtab_mayfly_prompt_pos_0_COMPGEN=_mayfly_profiles
@@ -68,8 +72,8 @@ _shtab_mayfly_grant___shell_choices=(posix fish pwsh json)
 _shtab_mayfly_recipe_pos_0_choices=(compose docker podman devcontainer kind claude-code codex cursor mcp)
 _shtab_mayfly_recipe___as_choices=(endpoint file env)
 _shtab_mayfly_completion_pos_0_choices=(bash zsh fish profiles)
-_shtab_mayfly_help_pos_0_choices=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)
-_shtab_mayfly_pos_0_choices=(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
+_shtab_mayfly_help_pos_0_choices=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)
+_shtab_mayfly_pos_0_choices=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
 _shtab_mayfly_demo__h_nargs=0
 _shtab_mayfly_demo___help_nargs=0
@@ -113,6 +117,13 @@ _shtab_mayfly_approve___help_nargs=0
 _shtab_mayfly_approve___yes_nargs=0
 _shtab_mayfly_deny__h_nargs=0
 _shtab_mayfly_deny___help_nargs=0
+_shtab_mayfly_ssh__h_nargs=0
+_shtab_mayfly_ssh___help_nargs=0
+_shtab_mayfly_ssh___read_only_nargs=0
+_shtab_mayfly_ssh___view_only_nargs=0
+_shtab_mayfly_ssh___policy_arn_nargs=+
+_shtab_mayfly_ssh___ask_nargs=0
+_shtab_mayfly_ssh___token_file_nargs=0
 _shtab_mayfly_login_pos_0_nargs='*'
 _shtab_mayfly_login__h_nargs=0
 _shtab_mayfly_login___help_nargs=0

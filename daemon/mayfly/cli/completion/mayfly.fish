@@ -41,7 +41,7 @@ function _shtab_mayfly_using
   test "$_shtab_mayfly_cmdpath" = "$argv"
 end
 
-set -g _shtab_mayfly_commands demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help
+set -g _shtab_mayfly_commands demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help
 set -g _shtab_mayfly_opts_with_value --account --as --browser --config --connect-token-file --environment-d --field --for --item --label --launchctl-setenv --listen --mfa-id --min-life --otp-item --policy --policy-arn --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
@@ -116,6 +116,18 @@ complete -c mayfly -n '_shtab_mayfly_using approve' -s h -l help -d 'show this h
 complete -c mayfly -n '_shtab_mayfly_using approve' -l yes -d 'approve without a question'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a deny -d 'Refuse a grant that asks.'
 complete -c mayfly -n '_shtab_mayfly_using deny' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a ssh -d 'Open a shell on another host, with credentials.'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -s h -l help -d 'show this help message and exit'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the config (default: $MAYFLY_CONFIG, else config.toml, else config.json in ~/.config/mayfly)'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l for -x -d 'how long: 15m to 12h (default: 1h)'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l read-only -d 'change nothing (ReadOnlyAccess: data can be read)'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l view-only -d 'list and describe (ViewOnlyAccess: no data is read)'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l policy-arn -x -d 'no more than these managed policies allow'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l policy -xka "(__fish_complete_path (commandline -ct))" -d 'no more than this IAM policy (JSON) allows'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l label -x -d 'its name in lists, logs and CloudTrail (default: HOST'"'"'s name)'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l ask -d 'ask on the desktop, once, before the first use'
+complete -c mayfly -n '_shtab_mayfly_using ssh' -l token-file -d 'for object_store, polars and deltalake: set the token'"'"'s file, not the token (old SDKs read none)'
+complete -c mayfly -n '_shtab_mayfly_using ssh; and test $_shtab_mayfly_npos -eq 0' -ka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile whose credentials are granted'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a login -d 'Get fresh credentials now, and wait for the human.'
 complete -c mayfly -n '_shtab_mayfly_using login' -s h -l help -d 'show this help message and exit'
 complete -c mayfly -n '_shtab_mayfly_using login' -l through-lock -d 'prompt even if the screen is locked, for this login only'
@@ -204,4 +216,4 @@ complete -c mayfly -n '_shtab_mayfly_using completion' -l config -xka "(__fish_c
 complete -c mayfly -n '_shtab_mayfly_using completion; and test $_shtab_mayfly_npos -eq 0' -ka "bash zsh fish profiles" -d 'the shell ('"'"'profiles'"'"': the profiles'"'"' names)'
 complete -c mayfly -n '_shtab_mayfly_using; and test $_shtab_mayfly_npos -eq 0' -a help -d 'show what a command takes'
 complete -c mayfly -n '_shtab_mayfly_using help' -s h -l help -d 'show this help message and exit'
-complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion" -d command
+complete -c mayfly -n '_shtab_mayfly_using help; and test $_shtab_mayfly_npos -eq 0' -ka "demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion" -d command

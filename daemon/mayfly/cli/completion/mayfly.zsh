@@ -28,6 +28,7 @@ _shtab_mayfly_commands() {
     revoke:'End a grant now.'
     rotate:'Make new tokens, so that the old ones open nothing.'
     serve:'Run the daemon in the foreground.'
+    ssh:'Open a shell on another host, with credentials.'
     status:'Show which credentials are fresh, and what went wrong.'
     uninstall:'Remove the service.'
     whoami:'Ask AWS who a profile is.'
@@ -183,7 +184,7 @@ _shtab_mayfly_grants_defaults_added=0
 
 _shtab_mayfly_help_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  ":command:(demo init serve env exec grant grants revoke approve deny login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)"
+  ":command:(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -317,6 +318,24 @@ _shtab_mayfly_serve_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mayfly_serve_defaults_added=0
 
+_shtab_mayfly_ssh_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
+  "--for[how long\: 15m to 12h (default\: 1h)]:1h:"
+  "--read-only[change nothing (ReadOnlyAccess\: data can be read)]"
+  "--view-only[list and describe (ViewOnlyAccess\: no data is read)]"
+  "*--policy-arn[no more than these managed policies allow]:ARN:"
+  "--policy[no more than this IAM policy (JSON) allows]:FILE:_files"
+  "--label[its name in lists, logs and CloudTrail (default\: HOST\'s name)]:label:"
+  "--ask[ask on the desktop, once, before the first use]"
+  "--token-file[for object_store, polars and deltalake\: set the token\'s file, not the token (old SDKs read none)]"
+  ":the profile whose credentials are granted:_mayfly_profiles"
+  ":where to open the shell\: HOST or USER\@HOST:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mayfly_ssh_defaults_added=0
+
 _shtab_mayfly_status_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[the daemon\'s whole status, for scripts]"
@@ -386,6 +405,7 @@ _shtab_mayfly() {
         revoke) _arguments -C -s $_shtab_mayfly_revoke_options ;;
         rotate) _arguments -C -s $_shtab_mayfly_rotate_options ;;
         serve) _arguments -C -s $_shtab_mayfly_serve_options ;;
+        ssh) _arguments -C -s $_shtab_mayfly_ssh_options ;;
         status) _arguments -C -s $_shtab_mayfly_status_options ;;
         uninstall) _arguments -C -s $_shtab_mayfly_uninstall_options ;;
         whoami) _arguments -C -s $_shtab_mayfly_whoami_options ;;

@@ -59,17 +59,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = ABOUT
     parser.formatter_class = RawFormatter
     parser.add_argument("profile", metavar="PROFILE", nargs="?", help="the profile whose credentials are granted")
-    parser.add_argument(
-        "--for",
-        dest="seconds",
-        metavar="1h",
-        type=_seconds,
-        default=grant.USUAL_SECONDS,
-        help="how long: 15m to 12h (default: 1h)",
-    )
-    _add_narrowing(parser)
-    parser.add_argument("--label", type=_label, help="its name in lists, logs and CloudTrail (default: CMD's name)")
-    parser.add_argument("--ask", action="store_true", help="ask on the desktop, once, before the first use")
+    add_terms(parser, "CMD's name")
     parser.add_argument(
         "--as",
         dest="delivery",
@@ -80,6 +70,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-disk", action="store_true", help="with --as file: even if the files are on a disk")
     parser.add_argument("--token-file", action="store_true", help="set the token's file, not the token")
     parser.add_argument("--shell", choices=shells.SHELLS, help="without CMD: the shell to write for (default: $SHELL)")
+
+
+def add_terms(parser: argparse.ArgumentParser, usual_label: str) -> None:
+    """The options that say for how long, for what, and to whom."""
+    parser.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="1h",
+        type=_seconds,
+        default=grant.USUAL_SECONDS,
+        help="how long: 15m to 12h (default: 1h)",
+    )
+    _add_narrowing(parser)
+    parser.add_argument("--label", type=_label, help=f"its name in lists, logs and CloudTrail (default: {usual_label})")
+    parser.add_argument("--ask", action="store_true", help="ask on the desktop, once, before the first use")
 
 
 def _add_narrowing(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +116,7 @@ def _label(text: str) -> str:
 
 def run(given: argparse.Namespace) -> int:
     """Make the grant; then run the command, or print what a shell evaluates."""
-    _find_profile(given)
+    find_names(given, "mayfly grant PROFILE -- CMD ...", "profile")
     body = order.body(given, given.profile)
     chosen = target.find(given.config, given.profile)
     if given.command:
@@ -119,7 +124,27 @@ def run(given: argparse.Namespace) -> int:
 
         child.check(given.command, os.environ)
     ports.refuse_other_users(chosen.port)
-    made = _ask(body, given)
+    made = make(body, given, f"; {given.command[0]} was not run" if given.command else _NOT_DONE)
+    if given.command:
+        return _run_command(given.command, chosen, made)
+    return _print(given.shell or shells.of_user(os.environ), chosen, made)
+
+
+def find_names(given: argparse.Namespace, usage: str, *wanted: str) -> None:
+    """Find the names that follow the ARNs: `--policy-arn ARN ARN PROFILE`. Raises Stop for one that is missing."""
+    arns = given.policy_arn or []
+    missing = [name for name in wanted if getattr(given, name) is None]
+    for name in reversed(missing):
+        if len(arns) > 1 and not arns[-1].startswith("arn:"):
+            setattr(given, name, arns.pop())
+    for name in wanted:
+        if getattr(given, name) is None:
+            raise speech.Stop(speech.WRONG_USAGE, f"the {name} is missing", hints=(usage,))
+
+
+def make(body: bytes, given: argparse.Namespace, not_done: str) -> Granted:
+    """Have the daemon make the grant, and tell its warnings; raises Stop."""
+    made = _ask(body, given, not_done)
     if not order.is_met(given, made.narrowing):
         end(made.id)
         raise speech.Stop(
@@ -127,23 +152,11 @@ def run(given: argparse.Namespace) -> int:
         )
     for text in made.warnings:
         speech.warning(text)
-    if given.command:
-        return _run_command(given.command, chosen, made)
-    return _print(given.shell or shells.of_user(os.environ), chosen, made)
+    return made
 
 
-def _find_profile(given: argparse.Namespace) -> None:
-    """PROFILE may follow the ARNs: `--policy-arn ARN ARN PROFILE`."""
-    arns = given.policy_arn or []
-    if given.profile is None and len(arns) > 1 and not arns[-1].startswith("arn:"):
-        given.profile = arns.pop()
-    if given.profile is None:
-        raise speech.Stop(speech.WRONG_USAGE, "the profile is missing", hints=("mayfly grant PROFILE -- CMD ...",))
-
-
-def _ask(body: bytes, given: argparse.Namespace) -> Granted:
+def _ask(body: bytes, given: argparse.Namespace, not_done: str) -> Granted:
     """Have the daemon make the grant; raises Stop. Where AWS or a person is asked first, it waits."""
-    not_done = f"; {given.command[0]} was not run" if given.command else _NOT_DONE
     call = daemon_calls.send("POST", "/grants", None, body)
     body = waited_answer(
         call,
@@ -173,7 +186,7 @@ def _run_command(command: list[str], chosen: Target, made: Granted) -> int:
 
     try:
         hold.take()
-        child = Child(command, variables.of_command(os.environ, _with_own_region(chosen), made))
+        child = Child(command, variables.of_command(os.environ, with_own_region(chosen), made))
         ended = child.wait(look)
     finally:
         # The daemon logs that the command has ended, and not that somebody has revoked the grant.
@@ -188,14 +201,14 @@ def end(grant_id: str) -> None:
         daemon_calls.replied(daemon_calls.send("DELETE", f"/grants/{grant_id}", answer_seconds=2))
 
 
-def _with_own_region(chosen: Target) -> Target:
+def with_own_region(chosen: Target) -> Target:
     """The region of the user's own [default] counts where the grant's files take the place of the user's."""
     return chosen._replace(fallback_region=shadows.default_region(os.environ) or chosen.fallback_region)
 
 
 def _print(shell: str, chosen: Target, made: Granted) -> int:
     if made.delivery == order.FILE:
-        chosen = _with_own_region(chosen)
+        chosen = with_own_region(chosen)
     elif not chosen.region and shadows.default_region(os.environ):
         chosen = chosen._replace(fallback_region=None)
     changes = variables.of_shell(os.environ, chosen, made)

@@ -1,0 +1,1 @@
+"""`mayfly ssh`: a grant that goes to a shell on another host."""
