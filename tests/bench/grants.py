@@ -38,7 +38,7 @@ async def command() -> list[Row]:
         exchange = (sys.executable, "-I", "-m", "mayfly.exchange", "--config", str(world.config))
         rounds = [
             [
-                await _took(world, mayfly, "grant", "r0", "--policy-arn", ARN, "--", "true"),
+                await _took(world, mayfly, "grant", "r0", "--read-only", "--", "true"),
                 await _took(world, *exchange, stdin=request),
                 await _took(world, mayfly, "grant", "s0", "--", "true"),
                 await _took(world, *NOTHING),
@@ -48,7 +48,7 @@ async def command() -> list[Row]:
     narrowed, alone, with_keys, bare = (milliseconds(seconds) for seconds in zip(*rounds[1:], strict=True))
     return [
         Row(
-            what="mayfly grant ROLE --policy-arn … -- true",
+            what="mayfly grant ROLE --read-only -- true",
             measured=narrowed,
             reference=alone,
             against=f"an exchange and STS ({STS_SECONDS} s), alone",

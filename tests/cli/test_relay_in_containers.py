@@ -15,7 +15,6 @@ import pytest
 
 from support import containers
 from support.containers import PORT, Containers, sidecar
-from support.relays import forwarding
 from support.world import SEED_TOML, World
 
 
@@ -53,6 +52,12 @@ def _engine(open_folder: Path) -> Containers:
     return Containers(open_folder)
 
 
+async def granted(world: World) -> tuple[Path, str]:
+    """The folder to mount, and the token, of a grant by socket."""
+    variables = json.loads((await world.run("grant", "nsrc", "--as", "socket", "--shell", "json")).out)
+    return Path(variables["MAYFLY_SOCKET"]).parent, variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+
+
 class Client:
     """A program in a container."""
 
@@ -74,16 +79,16 @@ class Client:
 
 @pytest.mark.slow
 async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Containers, open_folder: Path) -> None:
-    """Cold, with a human of some seconds; warm; and while the daemon restarts, with a socket that is made anew."""
+    """Cold, with a human of some seconds; warm; and while the daemon restarts, by a grant's socket."""
     world.write_toml(WITHOUT_CODES)
     world.vault.update(prompt={"answer": "ignore"})
-    folder = open_folder / "grant"
-    folder.mkdir(mode=0o711)
-    async with asyncio.timeout(120), sidecar(engine, folder) as (name, relay), AsyncExitStack() as stack:
-        async with world.serve() as served, forwarding(folder / "s", world.port):
+    async with asyncio.timeout(120), AsyncExitStack() as stack:
+        async with world.serve() as served:
+            folder, token = await granted(world)
+            name, relay = await stack.enter_async_context(sidecar(engine, folder))
             env = {
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{PORT}/credentials/nsrc",
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
             }
             program = (sys.executable, "-c", CLIENT)
             running = engine.running(*program, network=f"container:{name}", paths=containers.python(), env=env)
@@ -99,9 +104,8 @@ async def test_boto3_gets_credentials_through_a_sidecar(world: World, engine: Co
             assert [(await world.get()).json["AccessKeyId"]] * 2 == [cold, warm]
         client.ask()
         await asyncio.sleep(1)
-        async with world.serve(), forwarding(folder / "s", world.port):
+        async with world.serve():
             assert await client.answer() == (await world.get()).json["AccessKeyId"] != cold
-        await stack.aclose()
         relay.terminate()
 
         assert 0 == await relay.wait()

@@ -1,7 +1,7 @@
 """Ask for credentials with real SDKs, cold, while a human takes 20 s to approve the prompt.
 
-Four of them ask from a container, through a relay, where podman and runc are installed. An MCP server is in a grant,
-and works on after its first credentials have ended.
+Four of them ask from a container, by a grant's socket and a relay, where podman and runc are installed. An MCP server
+is in a grant, and works on after its first credentials have ended.
 Prints how many seconds after the prompt each SDK had credentials. Exit code 1 where one got none; an SDK whose
 toolchain is missing, or whose libraries cannot be fetched, is skipped with the reason.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -25,7 +26,6 @@ from tests.sdks import mcp_server, toolchains
 from tests.sdks.toolchains import Built, Missing
 from tests.support import containers
 from tests.support.containers import Containers
-from tests.support.relays import forwarding
 from tests.support.world import World
 
 from mayfly.demo.sts.server import EmbeddedSts
@@ -79,14 +79,14 @@ async def _wait_cold(client: Client, built: Built) -> tuple[bool, str]:
 async def _placed(world: World, client: Client, built: Built) -> AsyncIterator[tuple[tuple[str, ...], dict[str, str]]]:
     """The client's command line and environment, here or in a container beside a relay."""
     if not client.is_contained:
-        yield built.argv, world.env | _pointed(world, world.port) | built.env
+        yield built.argv, world.env | _pointed(world.port, world.token()) | built.env
         return
-    # Other users must reach it.
+    granted = json.loads((await world.run("grant", "nsrc", "--as", "socket", "--shell", "json")).out)
     with tempfile.TemporaryDirectory(prefix="mayfly-sdks-") as name:
-        folder, engine = Path(name), Containers(Path(name))
-        await asyncio.to_thread(folder.chmod, 0o711)
-        async with forwarding(folder / "s", world.port), containers.sidecar(engine, folder) as (relay, _):
-            env = _pointed(world, containers.PORT) | built.env
+        engine = Containers(Path(name))
+        async with containers.sidecar(engine, Path(granted["MAYFLY_SOCKET"]).parent) as (relay, _):
+            token = granted["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+            env = _pointed(containers.PORT, token) | built.env
             network = f"container:{relay}"
             argv = engine.argv(*built.argv, network=network, paths=_paths(), env=env)
             yield tuple(argv), os.environ | env
@@ -125,11 +125,11 @@ async def _asked(world: World, client: Client, argv: tuple[str, ...], env: dict[
     return True, f"credentials after {seconds:.1f} s"
 
 
-def _pointed(world: World, port: int) -> dict[str, str]:
-    """What `mayfly env` sets, for this port."""
+def _pointed(port: int, token: str) -> dict[str, str]:
+    """What `mayfly env` sets, for this port and token."""
     return {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}/credentials/nsrc",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.token(),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }

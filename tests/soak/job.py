@@ -35,11 +35,11 @@ RESTARTED_AT = timedelta(minutes=75)
 ASLEEP_AT, ASLEEP = timedelta(minutes=100), timedelta(minutes=20)
 DELIVERIES = ("endpoint", "socket", "file")
 CANNOT_ASK = "file"
-ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 TOGETHER = 10
 DUE_AFTER = timedelta(minutes=11)
 CALLS_AT_A_RESTART = 5
 PATIENCE_SECONDS = 90
+LOOK_SECONDS = 0.1
 # Nobody waits for a one-time password: the source's login is not what is tried.
 CONFIG = (
     "".join(line for line in SEED_TOML.splitlines(keepends=True) if not line.startswith(("otp", "mfa")))
@@ -128,13 +128,13 @@ class Job:
     @asynccontextmanager
     async def _served(self) -> AsyncIterator[Stage]:
         async with self._world.serve(env=self._env, prefix=self._prefix) as served:
-            yield Stage(self._world, self._clock, self._sts, served)
+            yield Stage(self._world, self._clock, self._sts, served, self._env)
             for event in served.events("session.refreshed"):
                 self.renewals[event["profile"].partition("@")[0]] += 1
 
     @asynccontextmanager
     async def _granted(self, delivery: str) -> AsyncIterator[Caller]:
-        words = ("job", "--for", "3h", "--as", delivery, "--allow-disk", "--label", delivery, "--policy-arn", ARN)
+        words = ("job", "--for", "3h", "--as", delivery, "--allow-disk", "--label", delivery, "--read-only")
         program = (sys.executable, caller.__file__, str(FILE))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "mayfly", "grant", *words, "--", *program),
@@ -195,6 +195,7 @@ class Job:
                     self.failed.append(f"{one.delivery} after a long sleep: {word}")
                     break
                 self.unanswerable_seconds = time.monotonic() - start
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _fall_due_together(self, stage: Stage) -> int:
         """How many exchanges renew the sessions of ten grants that were made, and fall due, together."""

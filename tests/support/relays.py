@@ -8,7 +8,7 @@ import signal
 import sys
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from mayfly.cli import relay
@@ -85,31 +85,3 @@ async def _started(process: asyncio.subprocess.Process, to: str) -> Relay:
     running = Relay(process, found[1], int(found[2]))
     assert f"mayfly: relaying {address.strip()} to {to}" == await running.said()
     return running
-
-
-@asynccontextmanager
-async def forwarding(path: Path, port: int) -> AsyncIterator[None]:
-    """A Unix socket that every user may connect to, and that leads to 127.0.0.1:`port`."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer), suppress(OSError):
-            there, to = await asyncio.open_connection("127.0.0.1", port)
-            with closing(to):
-                await asyncio.wait(
-                    [asyncio.ensure_future(_copy(reader, to)), asyncio.ensure_future(_copy(there, writer))],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-
-    server = await asyncio.start_unix_server(handle, path)
-    path.chmod(0o666)  # noqa: ASYNC240 - does not block
-    try:
-        yield
-    finally:
-        server.close()
-        path.unlink()  # noqa: ASYNC240 - does not block
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(4096):
-        writer.write(data)
-        await writer.drain()
