@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
 
-from support.world import World
+from support.world import PATIENCE_SECONDS, World
 
 
 _PROGRAM = """
@@ -54,6 +55,7 @@ async def test_side_work_that_fails_ends_nothing(world: World, patch: str, *, is
 
 async def test_a_keeper_that_fails_ends_the_daemon(world: World) -> None:
     """Without the keeper's loop nothing is renewed: then the daemon ends, so that it is started anew."""
-    patch = "from mayfly.daemon.keeper import Keeper\nKeeper.look = fails"
+    patch = "from mayfly.daemon.keeper.rounds import Rounds\nRounds.look = fails"
     async with world.serve(prefix=(sys.executable, "-c", _PROGRAM.format(patch=patch))) as daemon:
-        assert 0 != await daemon.process.wait()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert 0 != await daemon.process.wait()
