@@ -49,6 +49,8 @@ def _engine(open_folder: Path) -> Containers:
     if reason and not os.environ.get("MAYFLY_REQUIRE_ALL_TESTS"):
         pytest.skip(reason)
     assert "" == reason
+    if reason := containers.forbidden():
+        pytest.skip(reason)
     return Containers(open_folder)
 
 

@@ -143,7 +143,7 @@ async def _all(names: list[str]) -> bool:
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for client in (CLIENTS[name] for name in names):
         try:
-            if client.is_contained and (reason := containers.missing()):
+            if client.is_contained and (reason := containers.missing() or containers.forbidden()):
                 raise Missing(reason)  # noqa: TRY301 - as a toolchain that is missing
             built = await asyncio.to_thread(client.build)
         except Missing as reason:

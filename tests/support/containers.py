@@ -41,16 +41,29 @@ _LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 _numbers = itertools.count(1)
 
 
-@functools.cache
 def missing() -> str:
-    """The reason why no container can run on this machine; "" if one can."""
+    """What this machine lacks for containers; "" if nothing."""
     lacking = [name for name in ("podman", "runc") if not shutil.which(name)]
     if sys.platform != "linux" or os.getuid() != 0 or lacking:
         return f"containers need root, on Linux, and {' and '.join(lacking) or 'podman and runc'}"
+    return ""
+
+
+@functools.cache
+def forbidden() -> str:
+    """Why this machine runs no container, although it has all for it; "" if it runs one.
+
+    A machine that is a container itself may not, and no package mends that.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tried = Containers(Path(folder)).argv("true")
-        ended = subprocess.run(tried, capture_output=True, text=True, check=False, timeout=_TRY_SECONDS)
-    return f"podman cannot run a container here: {ended.stderr.strip()}" if ended.returncode else ""
+        try:
+            subprocess.run(tried, capture_output=True, text=True, check=True, timeout=_TRY_SECONDS)
+        except subprocess.CalledProcessError as reason:
+            return f"podman cannot run a container here: {reason.stderr.strip()}"
+        except subprocess.TimeoutExpired:
+            return f"podman has not run a container after {_TRY_SECONDS} s"
+    return ""
 
 
 class Containers:
