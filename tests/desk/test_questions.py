@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from datetime import datetime
 from pathlib import Path
 
@@ -132,3 +134,32 @@ async def test_a_question_goes_through_the_desk_s_socket(tmp_path: Path) -> None
     assert [QUESTION] * 3 == desk.asked
     assert (False, None) == (await gone.can_ask(), await gone.ask(QUESTION))
     assert programs.LATE.exit_code != 0
+
+
+class Undecided(FakeDesk):
+    """A desk whose person does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.is_withdrawn = asyncio.Event(), asyncio.Event()
+
+    async def ask(self, question: str) -> bool | None:
+        self.is_asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_withdrawn.set()
+        return None
+
+
+async def test_a_question_ends_with_its_asker(tmp_path: Path) -> None:
+    """A daemon that has got the answer elsewhere, or has ended, leaves no question behind."""
+    desk = Undecided()
+    async with desk_service(tmp_path, desk) as path:
+        asking = asyncio.ensure_future(RemoteDesk(path, noon).ask(QUESTION))
+        await desk.is_asked.wait()
+        asking.cancel()
+        async with asyncio.timeout(5):
+            await desk.is_withdrawn.wait()
+
+    assert asking.cancelled()
