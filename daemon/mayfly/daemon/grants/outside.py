@@ -18,6 +18,7 @@ from mayfly.daemon.threads import DaemonThread
 from mayfly.shared import runtime_folder
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
+from mayfly.shared.text import failure_words
 
 
 DISK_SECONDS = 4
@@ -109,14 +110,21 @@ class Outside:
         if self._delivery is not None and grant.delivery in DELIVERED:
             await self._delivery.close(grant)
         if grant.has_token_file:
-            await self._thread.run(partial(token_file.remove, grant.id), DISK_SECONDS)
+            await self._removed(grant.id, partial(token_file.remove, grant.id))
 
     def sweep_soon(self, known: Iterable[str]) -> None:
         """Remove the token files that an earlier process has left of grants that are not `known`."""
         ids = frozenset(known)
-        self._tasks.spawn(self._thread.run(partial(token_file.sweep, ids), DISK_SECONDS))
+        self._tasks.spawn(self._removed("", partial(token_file.sweep, ids)))
         if self._delivery is not None:
             self._tasks.spawn(self._delivery.sweep(ids))
+
+    async def _removed(self, grant_id: str, remove: Callable[[], None]) -> None:
+        """Remove token files. A disk that does not answer is logged, and hides no other error from the caller."""
+        try:
+            await self._thread.run(remove, DISK_SECONDS)
+        except TimeoutError as reason:
+            self._events.warning("grant.folder_left", grant=grant_id, reason=failure_words(reason))
 
     def renew_soon(self) -> None:
         """Write credentials that are new into the files of their grants."""
@@ -125,8 +133,9 @@ class Outside:
 
     async def _renew(self) -> None:
         for grant, before in list(self._written.items()):
-            found = self._sessions.keep(grant) if grant in self._written else None
-            if self._delivery and found is not None and found != before and grant.is_allowed:
+            # `keep` counts as a use, so not for a grant that a person has refused since.
+            found = self._sessions.keep(grant) if grant in self._written and grant.is_allowed else None
+            if self._delivery and found is not None and found != before:
                 await self._write(self._delivery, grant, found)
 
     async def _write(self, delivery: Delivery, grant: Grant, credentials: Credentials) -> None:

@@ -120,8 +120,8 @@ class Registry:
         token = secrets.token_urlsafe(32) if order.delivery not in (FILE, ENV) else None
         grant = new_grant(order, config, token, self._grants, self._clock())
         self._preparing.add(grant)
-        self._take_up(grant)
         try:
+            self._take_up(grant)
             made = await self._prepared(grant, token, pid)
         except BaseException:
             await self._undo(grant)
@@ -136,7 +136,9 @@ class Registry:
         paths = await self._outside.open(grant, credentials)
         token_path = await self._outside.write_token(grant, token)
         if grant.id not in self._grants:
-            raise GrantRefused("the grant ended before it was made: its profile was changed", hint="make it anew")
+            raise GrantRefused(
+                "the grant ended before it was made: it was revoked, or its profile was changed", hint="make it anew"
+            )
         return Made(grant, token, token_path, paths, credentials, [])
 
     def _check_room(self, order: Order) -> None:
