@@ -49,17 +49,25 @@ class Connection:
         self._host, self._options, self._look = host, [*options], look
         self._received = b""
         self._answers_until: float | None = None
-        self._process = subprocess.Popen(
+        try:
+            self._process = self._started(more)
+        except BaseException:
+            # `__exit__` is for a connection that was entered.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        self._input = cast("IO[bytes]", self._process.stdin)
+        self._output = cast("IO[bytes]", self._process.stdout)
+
+    def _started(self, more: Sequence[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [
                 *("ssh", "-oControlMaster=yes", f"-oControlPath={_literal(str(self._control))}", "-oControlPersist=no"),
-                *("-oExitOnForwardFailure=yes", "-oRemoteCommand=none", "-T", *options, *more),
-                *("--", host, remote.keeper()),
+                *("-oExitOnForwardFailure=yes", "-oRemoteCommand=none", "-T", *self._options, *more),
+                *("--", self._host, remote.keeper()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._input = cast("IO[bytes]", self._process.stdin)
-        self._output = cast("IO[bytes]", self._process.stdout)
 
     def __enter__(self) -> Connection:
         return self
