@@ -8,6 +8,7 @@ desktop-feedback#376 (sockets in Docker Desktop), cirrus-cli#133 (SELinux).
 from __future__ import annotations
 
 from mayfly.cli.recipe.wanted import (
+    DESKTOP,
     LISTENS,
     RELAY_IMAGE,
     SELINUX,
@@ -28,7 +29,7 @@ def recipe(wanted: Wanted) -> Recipe:
     else:
         start = "MAYFLY_FOLDER=${MAYFLY_SOCKET%/*} exec docker compose up"
         run = shell("mayfly", *wanted.grant("--as", "socket"), "sh", "-c", start)
-        note = "Docker Desktop does not mount sockets for every user: there, add --docker-desktop to mayfly recipe."
+        note = DESKTOP
     image, *arguments = wanted.container
     text = f"""\
 # Run this in a grant, which ends with it:

@@ -31,6 +31,7 @@ MCP_COMMAND = ("uvx", "awslabs.aws-api-mcp-server@latest")
 
 # What an engine forbids.
 SELINUX = "SELinux: label=disable lets a container connect to the socket; a relabelled mount (:z) does not."
+DESKTOP = "Docker Desktop does not mount sockets for every user: there, add --docker-desktop to mayfly recipe."
 
 
 class Recipe(NamedTuple):
