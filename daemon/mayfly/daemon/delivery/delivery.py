@@ -23,6 +23,7 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
 from mayfly.shared.credentials import Credentials, process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
+from mayfly.shared.grant_folder import GRANTS
 from mayfly.shared.mounts import IN_MEMORY, file_system
 from mayfly.shared.runtime_folder import SOCKET_PATH_BYTES
 from mayfly.shared.text import failure_words
@@ -232,4 +233,4 @@ class Delivery:
         self._events.warning("grant.folder_left", grant=grant_id, reason=failure_words(reason))
 
     def _folder(self, grant_id: str) -> str:
-        return f"{self._runtime_dir}/grants/{grant_id}"
+        return f"{self._runtime_dir}/{GRANTS}/{grant_id}"
