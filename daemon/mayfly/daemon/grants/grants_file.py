@@ -1,8 +1,9 @@
-"""`grants.json` in the runtime folder: the grants over a restart. No secret: of a token its SHA-256.
+"""`grants.json` in the runtime folder keeps grants over a restart. It has no secret: of each token only the SHA-256.
 
-It is one JSON document, written whole by a thread. A flood of grants does not write it once each: after a write that
-took long the next one waits. A grant that is lost with a killed process opens nothing, which is the safe side. So a
-document with a grant that has ended goes at once where the next one cannot be written, or not soon.
+A thread writes the whole JSON document. A flood of grants does not write it once for each grant: the next write waits
+REST times as long as the last one took. A grant that is lost when the process is killed opens nothing, which is safe. A
+grant that came back after its end would not be. So a document with an ended grant is removed if the next document
+cannot be written, or not soon.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ VERSION = 1
 # 10,000 grants, each with the longest policy there is.
 MAX_BYTES = 64 * 1024 * 1024
 DISK_SECONDS = 4
-# After a write, nothing is written for so many times its own length.
+# After a write, the next one waits for this many times the time that the write took.
 REST = 10
-# A caller waits for the disk only where that is quick: some thousand grants take longer.
+# A caller waits for a resting write only if the last write was this quick. Some thousand grants take longer.
 QUICK_SECONDS = 0.02
 
 
@@ -71,25 +72,25 @@ class GrantsFile:
         self._saved_used = (0, 0.0)
 
     def save_soon(self, *, has_ended: bool = False) -> None:
-        """The grants have changed; `has_ended`: one of them is no more."""
+        """Write the changed grants soon; `has_ended`: one of them has ended."""
         self._is_dirty = True
         self._is_stale |= has_ended
         if self._writing is None:
             self._writing = self._tasks.spawn(self._save())
 
     def keep_up(self) -> None:
-        """Write what could not be written, and how the grants have been used since."""
+        """Write again after a failed write, and after grants have been used."""
         if self._has_failed or self._used() != self._saved_used:
             self.save_soon()
 
     def _used(self) -> tuple[int, float]:
-        """Another number after each use of a grant, and after new credentials."""
+        """Numbers that change with each use of a grant, and with new credentials."""
         rows = self._rows()
         untils = [row.handed_out_until.timestamp() for row in rows if row.handed_out_until]
         return sum(row.uses for row in rows), sum(untils)
 
     async def saved(self) -> None:
-        """Return when no grant that has ended is on the disk any more."""
+        """Return when no ended grant is on the disk any more, after DISK_SECONDS at most."""
         if self._is_dirty and (self._last_seconds < QUICK_SECONDS or not self._is_busy):
             written = asyncio.get_running_loop().create_future()
             self._waiting.append(written)
@@ -135,14 +136,14 @@ class GrantsFile:
                     waiter.set_result(None)
 
     def _tell(self, reason: OSError) -> None:
-        """Once, until it works again."""
+        """Log a failure once, until a write succeeds."""
         if not self._has_failed:
             self._has_failed = True
             self._events.warning("grants.unsaved", reason=f"{path()}: {failure_words(reason)}")
 
 
 def write(rows: list[Grant]) -> None:
-    """Write the file, atomically; raises OSError. It goes where there are no grants."""
+    """Write the file atomically, or remove it if there are no grants; raises OSError."""
     if rows:
         write_whole_file(path(), b"".join(_document(rows)))
     else:
@@ -154,7 +155,7 @@ def _remove() -> None:
 
 
 def _document(rows: Iterable[Grant]) -> Iterator[bytes]:
-    """The document, a grant a line: one call for all would keep the interpreter from the loop."""
+    """The document, one line for each grant: `json.dumps` of all at once would keep the event loop from running."""
     narrowings: dict[Narrowing, int] = {}
     yield b'{"version":%d,"grants":[\n' % VERSION
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""What stands outside of this process for a grant: its token's file, its socket, the files of its credentials."""
+"""The parts of a grant outside of this process: the token's file, the socket, the files with credentials."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mayfly.shared.text import failure_words
 
 
 DISK_SECONDS = 4
-# So long a start waits for the sockets and files of grants. Those that come later come while the daemon serves.
+# A start waits this long for the sockets and files of grants. The others are opened while the daemon serves.
 OPENING_SECONDS = 5
 
 
 class Outside:
-    """Makes and removes it. Without a `delivery` there are no grants as socket or file."""
+    """Makes and removes these parts. Without a `delivery` there are no grants as socket or file."""
 
     def __init__(self, delivery: Delivery | None, sessions: Sessions, tasks: Tasks, events: Events) -> None:
         self._delivery = delivery
@@ -35,14 +35,14 @@ class Outside:
         self._events = events
         self._tasks = tasks
         self._thread = DaemonThread()
-        # What stands in the files of each grant; None after a restart.
+        # The credentials in each grant's file; None if they are not known, as after a restart.
         self._written: dict[Grant, Credentials | None] = {}
-        # Why those of a grant could not be written; it is told once.
+        # Why a grant's credentials could not be written. Each reason is logged once.
         self._unwritten: dict[Grant, str] = {}
         self._renewing: asyncio.Task[None] | None = None
 
     def check_room(self, order: Order, grants: Iterable[Grant]) -> None:
-        """Raise GrantRefused if there cannot be one more like this."""
+        """Raise GrantRefused if there can be no further grant of this delivery."""
         if order.delivery not in DELIVERED:
             return
         self._needed(order.delivery)
@@ -72,7 +72,7 @@ class Outside:
     async def open_again(self, grants: Iterable[Grant], known: Container[str], lost: Callable[[Grant], None]) -> None:
         """Take up the sockets and files of an earlier process; `lost` is called where that is impossible.
 
-        A disk or a desk that does not answer must not keep the daemon from those who need neither.
+        A disk or a desk that does not answer must not delay clients that need neither.
         """
         delivered = [grant for grant in grants if grant.delivery in DELIVERED]
         await asyncio.wait([self._tasks.spawn(self._open_again(delivered, known, lost))], timeout=OPENING_SECONDS)
@@ -104,7 +104,7 @@ class Outside:
             self._tasks.spawn(self.remove(grant))
 
     async def remove(self, grant: Grant) -> None:
-        """Remove all of it."""
+        """Remove the token's file, the socket and the files of the grant."""
         self._written.pop(grant, None)
         self._unwritten.pop(grant, None)
         if self._delivery is not None and grant.delivery in DELIVERED:
@@ -127,7 +127,7 @@ class Outside:
             self._events.warning("grant.folder_left", grant=grant_id, reason=failure_words(reason))
 
     def renew_soon(self) -> None:
-        """Write credentials that are new into the files of their grants."""
+        """Write renewed credentials into the files of their grants."""
         if self._written and (self._renewing is None or self._renewing.done()):
             self._renewing = self._tasks.spawn(self._renew())
 
@@ -139,7 +139,7 @@ class Outside:
                 await self._write(self._delivery, grant, found)
 
     async def _write(self, delivery: Delivery, grant: Grant, credentials: Credentials) -> None:
-        """Where it fails the next look tries again, and the other grants get theirs."""
+        """Write one grant's file. A failure is tried again at the next look, and holds no other grant up."""
         try:
             await delivery.renewed(grant, credentials)
         except MayflyError as reason:

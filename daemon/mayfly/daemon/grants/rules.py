@@ -65,7 +65,7 @@ def _check_env(order: Order, profile_seconds: int) -> None:
 
 
 def is_still_meant(grant: Grant, config: Config) -> bool:
-    """True if the config still makes the grant's profile of the same, and leaves the same to agents."""
+    """True if the profile has the origin that was granted, and still leaves the same to agents."""
     if config.origins.get(grant.profile) != grant.origin:
         return False
     mode = "read-only" if grant.ask is Ask.NONE else "ask"

@@ -1,7 +1,7 @@
 """`grants/ID/token` in the runtime folder: the token of a grant, for programs that read one from a file.
 
-Everything is opened by the descriptor of the folder above, and no link is followed. These calls may block: they are for
-threads.
+Everything is opened by the descriptor of the folder above, and no link is followed. These calls may block, so threads
+make them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _opened(name: str, above: int | None = None) -> Iterator[int]:
 
 @contextmanager
 def _made(name: str, above: int) -> Iterator[int]:
-    """The same, made 0700 where it is missing."""
+    """The folder, made with mode 0700 if it is missing."""
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=above)
     with _opened(name, above) as descriptor:

@@ -52,7 +52,7 @@ class HandOuts:
         return credentials
 
     def keep(self, profile: str) -> Credentials | None:
-        """As `take`, for a file that is to be fresh. Nobody waits for it, so a prompt is for the clock to raise."""
+        """As `take`, for a file that is kept fresh. No client waits for it, so it raises no prompt; the clock may."""
         if profile not in self._ledger.links:
             return None
         name, now = self._ledger.name_of(profile), self._clock()
