@@ -76,5 +76,5 @@ def _variables(wanted: Wanted) -> str:
 
 
 def _source(value: str | list[str]) -> str:
-    """A `$` of its own, which Compose takes for a variable's."""
+    """A text or list in which a `$` stands for itself: Compose takes a single one for a variable's."""
     return quoted(value).replace("$", "$$")
