@@ -31,6 +31,7 @@ from mayfly.shared.credentials import instant_text, parse_instant
 from mayfly.shared.files import Unreadable, read_plain_file, write_whole_file
 from mayfly.shared.grant import MAX_SECONDS, MIN_SECONDS, Narrowing, is_id, is_label, subject
 from mayfly.shared.text import failure_words
+from mayfly.shared.trees import text_of
 
 
 VERSION = 1
@@ -210,7 +211,7 @@ def _grants(tree: Any) -> list[Grant]:
     """Raises ValueError, TypeError, KeyError, IndexError or AttributeError for any other document."""
     if tree["version"] != VERSION:
         raise ValueError("version")
-    narrowings = [Narrowing(_text_or_none(policy), tuple(map(_text, arns))) for policy, arns in tree["narrowings"]]
+    narrowings = [Narrowing(_text_or_none(policy), tuple(map(text_of, arns))) for policy, arns in tree["narrowings"]]
     rows = [_grant(row, narrowings) for row in tree["grants"]]
     digests = [row.digest for row in rows if row.digest]
     if len({row.id for row in rows}) < len(rows) or len({*digests}) < len(digests):
@@ -219,7 +220,7 @@ def _grants(tree: Any) -> list[Grant]:
 
 
 def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
-    profile, grant_id, digest = _text(row["profile"]), row["id"], _digest(row["token_sha256"])
+    profile, grant_id, digest = text_of(row["profile"]), row["id"], _digest(row["token_sha256"])
     delivery, seconds = row["as"], _number(row["seconds"])
     if not (is_id(grant_id) and is_label(row["label"]) and delivery in DELIVERIES):
         raise ValueError("a name")
@@ -232,9 +233,9 @@ def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
         label=row["label"],
         digest=digest,
         narrowing=narrowings[_number(row["narrowing"])],
-        words=_text(row["words"]),
+        words=text_of(row["words"]),
         delivery=delivery,
-        origin=_text(row["origin"]),
+        origin=text_of(row["origin"]),
         seconds=seconds,
         ends_at=parse_instant(row["ends_at"]),
         ask=Ask(row["ask"]),
@@ -251,20 +252,14 @@ def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
 def _digest(value: Any) -> bytes | None:
     if value is None:
         return None
-    found = bytes.fromhex(_text(value))
+    found = bytes.fromhex(text_of(value))
     if len(found) != 32:
         raise ValueError("no SHA-256")
     return found
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
 def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
+    return None if value is None else text_of(value)
 
 
 def _instant_or_none(value: Any) -> datetime | None:
