@@ -57,6 +57,9 @@ class HandOuts:
             return None
         name, now = self._ledger.name_of(profile), self._clock()
         if not self._ledger.policy(name, now).asks_human:
+            if self._ledger[name].forgotten and self._guard.is_open(profile):
+                # The file's readers cannot ask for what a person had dropped, and no prompt comes of it.
+                self._ledger.note_fetch(name, now)
             return self.take(profile)
         if self._ledger.usable(name, now) is None or not self._guard.is_open(profile):
             return None
