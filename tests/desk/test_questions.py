@@ -101,6 +101,21 @@ async def test_no_answer_is_no(programs: Path, monkeypatch: pytest.MonkeyPatch, 
     assert False is await desk.ask(QUESTION)
 
 
+async def test_a_notification_is_closed_by_its_program(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at once, notify-send would leave it on the screen, with buttons that nobody hears."""
+    shown, closed = programs / "shown", programs / "closed"
+    script = f"trap 'echo yes >{closed}; exit 0' INT; echo yes >{shown}; while :; do sleep 0.01; done"
+    put_program(programs, "notify-send", script)
+    monkeypatch.setattr("mayfly.desk.programs.KILL_SECONDS", 30)
+    asking = asyncio.ensure_future(LinuxDesk(noon).ask(QUESTION))
+    while not shown.exists():
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    assert "yes\n" == closed.read_text()
+
+
 @pytest.mark.parametrize(
     ("program", "shown"),
     [
