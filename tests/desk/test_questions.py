@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from datetime import datetime
 from pathlib import Path
 
@@ -99,6 +101,21 @@ async def test_no_answer_is_no(programs: Path, monkeypatch: pytest.MonkeyPatch, 
     assert False is await desk.ask(QUESTION)
 
 
+async def test_a_notification_is_closed_by_its_program(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at once, notify-send would leave it on the screen, with buttons that nobody hears."""
+    shown, closed = programs / "shown", programs / "closed"
+    script = f"trap 'echo yes >{closed}; exit 0' INT; echo yes >{shown}; while :; do sleep 0.01; done"
+    put_program(programs, "notify-send", script)
+    monkeypatch.setattr("mayfly.desk.programs.KILL_SECONDS", 30)
+    asking = asyncio.ensure_future(LinuxDesk(noon).ask(QUESTION))
+    while not shown.exists():
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    assert "yes\n" == closed.read_text()
+
+
 @pytest.mark.parametrize(
     ("program", "shown"),
     [
@@ -132,3 +149,32 @@ async def test_a_question_goes_through_the_desk_s_socket(tmp_path: Path) -> None
     assert [QUESTION] * 3 == desk.asked
     assert (False, None) == (await gone.can_ask(), await gone.ask(QUESTION))
     assert programs.LATE.exit_code != 0
+
+
+class Undecided(FakeDesk):
+    """A desk whose person does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.is_withdrawn = asyncio.Event(), asyncio.Event()
+
+    async def ask(self, question: str) -> bool | None:
+        self.is_asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_withdrawn.set()
+        return None
+
+
+async def test_a_question_ends_with_its_asker(tmp_path: Path) -> None:
+    """A daemon that has got the answer elsewhere, or has ended, leaves no question behind."""
+    desk = Undecided()
+    async with desk_service(tmp_path, desk) as path:
+        asking = asyncio.ensure_future(RemoteDesk(path, noon).ask(QUESTION))
+        await desk.is_asked.wait()
+        asking.cancel()
+        async with asyncio.timeout(5):
+            await desk.is_withdrawn.wait()
+
+    assert asking.cancelled()

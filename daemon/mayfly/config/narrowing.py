@@ -1,4 +1,4 @@
-"""What narrows the session of a grant: which session policies may, the two of AWS's that only read, and the end.
+"""The narrowing of a grant's session: the session policies it may have, AWS's two that only read, and the end.
 
 How AWS evaluates a session with session policies ("Session policies" and "Policy evaluation logic" of the IAM User
 Guide): it may do what the role's own policies allow, and at least one of its session policies too, inline or managed.

@@ -24,7 +24,7 @@ from mayfly.shared.errors import AgentRefused
 
 
 SAME = "same"
-# Each look-up walks through /proc. Clients that come at the same time wait for their turns.
+# Each look-up walks through /proc. Further clients wait for their turn.
 AT_ONCE = 4
 REMEMBERED = 1024
 LOGGED_AGAIN_AFTER = timedelta(minutes=1)
@@ -53,14 +53,14 @@ class AgentPolicy:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         # By the inode of the client's socket, which has one process as long as it is open.
         self._known: dict[int, Agent | None] = {}
-        # By profile and agent, the last one last.
+        # By profile and agent, in the order of the first refusal.
         self._refused_at: dict[tuple[str, Agent], datetime] = {}
 
     async def opened(self, own: Grant, *, inode: int = 0, pid: int = 0) -> Grant:
-        """What a client may have that came with the token of `own`: the same, or what `agents` leaves to an agent.
+        """The grant for a client with the token of `own`: the same, or what `agents` leaves to an agent.
 
-        The client is the process at the socket `inode`, or the process `pid`. A grant that was made for somebody is for
-        whoever has its token. The result may have to ask first (`is_allowed`). Raises AgentRefused and GrantNotAllowed.
+        The client is the process at the socket `inode`, or the process `pid`. A grant that was ordered serves every
+        holder of its token. The result may have to ask first (`is_allowed`). Raises AgentRefused and GrantNotAllowed.
         """
         if own.id or self._mode(own.profile) == SAME:
             return own
@@ -68,7 +68,7 @@ class AgentPolicy:
         return self._judge(own, agent) if agent else own
 
     def opened_again(self, own: Grant, inode: int) -> Grant | None:
-        """`opened` at once, for a socket that has been looked at; None where that cannot be, and for a refusal."""
+        """`opened` without waiting, for a socket that was looked at before; None for others, and for a refusal."""
         if own.id or self._mode(own.profile) == SAME:
             return own
         agent = self._known.get(inode, UNKNOWN)
@@ -110,7 +110,7 @@ class AgentPolicy:
             )
 
     def _judge(self, own: Grant, agent: Agent) -> Grant:
-        """What this agent may have. Raises AgentRefused, and GrantNotAllowed after a no."""
+        """The grant for this agent. Raises AgentRefused, and GrantNotAllowed after a no."""
         profile = own.profile
         match self._mode(profile):
             case "same":

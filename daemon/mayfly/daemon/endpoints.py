@@ -48,7 +48,7 @@ class Endpoints:
         )
 
     def with_token_of(self, grant_id: str, tokens: Tokens) -> Endpoint:
-        """An endpoint on which, of these, only the grant's token counts."""
+        """An endpoint on which only the grant's token counts, and no other of these."""
         return self.with_tokens(tokens._replace(table=OnlyGrant(tokens.table, grant_id), renewed=_no_tokens))
 
 

@@ -72,13 +72,7 @@ class GrantsControl:
 
     def _made(self, made: Made) -> dict[str, Any]:
         grant, paths = made.grant, made.paths
-        return {
-            "id": grant.id,
-            "label": grant.label,
-            "profile": grant.profile,
-            "narrowing": grant.words or None,
-            "as": grant.delivery,
-            "ends_at": instant_text(grant.ends_at) if grant.ends_at else None,
+        return _terms(grant) | {
             "session_name": self._session_name(grant),
             "outlives_seconds": rules.OUTLIVES_SECONDS if grant.has_own_session else 0,
             "token": made.token,
@@ -106,13 +100,7 @@ class GrantsControl:
 
     def _row(self, grant: Grant) -> dict[str, Any]:
         has_uses = grant.delivery not in (FILE, ENV)
-        return {
-            "id": grant.id,
-            "label": grant.label,
-            "profile": grant.profile,
-            "narrowing": grant.words or None,
-            "as": grant.delivery,
-            "ends_at": instant_text(grant.ends_at) if grant.ends_at else None,
+        return _terms(grant) | {
             "uses": grant.uses if has_uses else None,
             "last_used_by": grant.last_used_by,
             "last_used_at": instant_text(grant.last_used_at) if grant.last_used_at else None,
@@ -167,6 +155,18 @@ class HoldStream(Answer):
         finally:
             self._registry.leave(self._grant, ended, may_return=connection.was_turned_away)
         raise ConnectionResetError("the stream has ended")
+
+
+def _terms(grant: Grant) -> dict[str, Any]:
+    """What each answer about a grant has."""
+    return {
+        "id": grant.id,
+        "label": grant.label,
+        "profile": grant.profile,
+        "narrowing": grant.words or None,
+        "as": grant.delivery,
+        "ends_at": instant_text(grant.ends_at) if grant.ends_at else None,
+    }
 
 
 def _line(tree: dict[str, Any]) -> bytes:

@@ -28,7 +28,7 @@ class Listeners:
         on_refusal: Callable[[str], None],
         end_seconds: float,
     ) -> None:
-        """Connections that are still open `end_seconds` after the end are closed."""
+        """`end_seconds` after the end, connections that are still open are closed."""
         self._places = places
         self._on_fault = on_fault
         self._on_refusal = on_refusal
@@ -57,7 +57,7 @@ class Listeners:
             await server.shutdown(self._end_seconds)
 
     async def stop_accepting(self) -> None:
-        """Take no more connections; those that there are stay."""
+        """Accept no more connections; open connections stay."""
         await asyncio.gather(*(acceptor.stop() for acceptor, _ in self._listeners))
 
     async def finish_requests(self, seconds: float) -> None:

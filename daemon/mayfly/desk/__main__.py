@@ -12,7 +12,7 @@ import socket
 import sys
 
 from mayfly.desk import desk_here
-from mayfly.desk.answers import answer_to
+from mayfly.desk.answers import answer_to, asks_person
 from mayfly.desk.grant_sockets import send_socket, wanted_grant
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import MAX_LINE_BYTES, LocalDesk
@@ -48,7 +48,7 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
                 if grant_id := wanted_grant(line):
                     send_socket(writer.get_extra_info("socket"), grant_id)
                     return
-                writer.write(await answer_to(line, desk))
+                writer.write(await _answered(line, desk, reader))
                 await writer.drain()
         except (OSError, TimeoutError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             pass  # a malformed question gets no answer
@@ -64,6 +64,23 @@ async def serve(sock: socket.socket, desk: LocalDesk, idle_seconds: float) -> No
             except TimeoutError:
                 return
             asked.clear()
+
+
+async def _answered(line: bytes, desk: LocalDesk, reader: asyncio.StreamReader) -> bytes:
+    """The answer. A question to a person ends with its asker's connection: nobody would hear what the person says."""
+    if not asks_person(line):
+        return await answer_to(line, desk)
+    answer = asyncio.ensure_future(answer_to(line, desk))
+    leaving = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait([answer, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ConnectionResetError("the asker has gone")
+        return answer.result()
+    finally:
+        answer.cancel()
+        leaving.cancel()
+        await asyncio.gather(answer, leaving, return_exceptions=True)
 
 
 def _is_ours(sock: socket.socket) -> bool:

@@ -9,6 +9,11 @@ from typing import Any
 from mayfly.shared.desk import LocalDesk
 
 
+def asks_person(line: bytes) -> bool:
+    """True if a person must answer the question in `line`. Raises as `answer_to` does."""
+    return bool(json.loads(line)["question"] == "ask")
+
+
 async def answer_to(line: bytes, desk: LocalDesk) -> bytes:
     """The answer to the question in `line`.
 

@@ -84,11 +84,13 @@ def _has_screen() -> bool:
 async def _by_notification(question: str) -> bool | None:
     """notify-send(1) prints the name of the button that was pressed, and nothing where the notification was closed.
 
-    None where it fails: no notification service answers, or it is older than 0.8 and knows no buttons.
+    None where it fails: no notification service answers, or it is older than 0.8 and knows no buttons. By SIGINT it
+    closes the notification (libnotify, tools/notify-send.c); if it were killed, the notification would stay.
     """
     buttons = "--action=allow=Allow", "--action=deny=Deny"
     how = "--app-name=mayfly", "--urgency=critical", f"--expire-time={QUESTION_SECONDS * 1000}", "--wait"
-    ended = await run("notify-send", *how, *buttons, "--", TITLE, _body(question), seconds=QUESTION_SECONDS)
+    words = *how, *buttons, "--", TITLE, _body(question)
+    ended = await run("notify-send", *words, seconds=QUESTION_SECONDS, is_interrupted=True)
     if ended is None or (ended is not LATE and ended.exit_code != 0):
         return None
     return ended.output.strip() == "allow"

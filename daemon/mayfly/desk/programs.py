@@ -18,7 +18,7 @@ from mayfly.shared.desk import ANSWER_SECONDS
 
 # loginctl prints less than 1 KiB; ioreg prints a line for each device, some tens of KiB.
 MAX_OUTPUT_BYTES = 256 * 1024
-# For a killed program to end. One that is stuck in the kernel may take for ever.
+# For an interrupted or killed program to end. One that is stuck in the kernel may take for ever.
 KILL_SECONDS = 0.5
 
 
@@ -41,10 +41,11 @@ async def ask(program: str, *arguments: str) -> str | None:
     return ended.output if ended and ended.exit_code == 0 else None
 
 
-async def run(program: str, *arguments: str, seconds: float) -> Ended | None:
+async def run(program: str, *arguments: str, seconds: float, is_interrupted: bool = False) -> Ended | None:
     """How a program ended, LATE after so many `seconds`; None if it is absent or cannot be trusted.
 
-    None, too, for a program that prints more than MAX_OUTPUT_BYTES: it is killed with its children.
+    None, too, for a program that prints more than MAX_OUTPUT_BYTES: it is killed with its children. One that
+    `is_interrupted` gets a SIGINT before it is killed.
 
     Arguments are passed as UTF-8 in every locale, because notify-send refuses other bytes (libnotify,
     tools/notify-send.c), and a name in Cyrillic has none in Latin-1.
@@ -52,7 +53,10 @@ async def run(program: str, *arguments: str, seconds: float) -> Ended | None:
     encoded = [argument.encode(errors="replace") for argument in arguments]
     try:
         found = programs.find(program, os.environ)
-        async with _started(found, encoded) as (process, output), asyncio.timeout(seconds):
+        async with (
+            _started(found, encoded, is_interrupted=is_interrupted) as (process, output),
+            asyncio.timeout(seconds),
+        ):
             printed = await _read(output)
             exit_code = await process.wait()
     except TimeoutError:
@@ -73,7 +77,7 @@ def is_there(program: str) -> bool:
 
 @asynccontextmanager
 async def _started(
-    program: Path, arguments: Sequence[bytes]
+    program: Path, arguments: Sequence[bytes], *, is_interrupted: bool
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, FileIO]]:
     """A process, and the end of a pipe that its output comes from. If the body fails, the process is killed.
 
@@ -95,6 +99,8 @@ async def _started(
         try:
             yield process, output
         except BaseException:  # also if the question was cancelled
+            if is_interrupted:
+                await _interrupt(process)
             await _kill(process)
             raise
 
@@ -113,6 +119,15 @@ async def _read(output: FileIO) -> bytes:
     finally:
         transport.close()
     return printed
+
+
+async def _interrupt(process: asyncio.subprocess.Process) -> None:
+    """Let a program take from the screen what it shows."""
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(KILL_SECONDS):
+            await process.wait()
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

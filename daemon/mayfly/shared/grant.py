@@ -25,7 +25,7 @@ MAX_POLICY_ARNS = 10
 # Not compiled here: each login imports this file before `op` starts.
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
 _ID = r"[0-9a-f]{8}"
-# Stands in no profile's name.
+# No profile's name may contain it.
 _BETWEEN = "@"
 
 

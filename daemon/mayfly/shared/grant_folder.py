@@ -22,7 +22,7 @@ GRANTS = "grants"
 DRAFT_SOCKET = ".s"
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# As long as the kernel allows; a grant's server has few places, and the others wait here.
+# The daemon's acceptor makes the queue longer when it starts to serve.
 _BACKLOG = 64
 # A container's users have other uids than ours.
 _SOCKET_MODE = 0o666

@@ -23,8 +23,7 @@ def _order_tree(order: GrantOrder) -> dict[str, Any]:
 def parse_orders(tree: Any) -> dict[str, GrantOrder]:
     """The inverse of `orders_tree`; raises ValueError or TypeError for anything else, and where there are none.
 
-    It holds the types, and what labels and ids are made of. What a role's session may be ordered to be is the
-    exchange's to say.
+    This checks types, labels and ids. The exchange checks whether such a session may be ordered.
     """
     if not isinstance(tree, dict) or not tree:
         raise ValueError("no table of orders")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
@@ -199,6 +200,21 @@ async def test_a_token_file_that_cannot_be_written_leaves_nothing_behind(hall: H
 
     assert 0 == hall.grants.count
     assert ["grants"] == _names(tmp_path)
+
+
+async def test_a_disk_that_hangs_hides_no_refusal(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS says is the answer; that the token's file could not be looked for is logged."""
+    answers = threading.Event()
+    monkeypatch.setattr(outside, "DISK_SECONDS", 0.05)
+    monkeypatch.setattr(outside.token_file, "remove", lambda _id: answers.wait(10))
+    hall.engine.error = AccessDenied("no")
+
+    with pytest.raises(AccessDenied):
+        await hall.make("admin", narrowing=READ_ONLY, is_held=True, has_token_file=True)
+
+    answers.set()
+    assert ["it did not end in time"] == [line["reason"] for line in hall.log.told("grant.folder_left")]
+    assert 0 == hall.grants.count
 
 
 async def test_there_is_room_for_so_many_grants_and_no_more(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:

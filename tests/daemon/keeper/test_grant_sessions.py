@@ -296,3 +296,28 @@ async def test_a_file_is_renewed_where_nobody_is_asked(stage: Stage) -> None:
     assert before == stage.keeper.keep(SUBJECT)
     await asyncio.sleep(60)
     assert before != stage.keeper.keep(SUBJECT)
+
+
+@staged(WITH_ROLE)
+async def test_a_file_is_written_again_after_forget(stage: Stage) -> None:
+    """Its readers cannot ask. Without a prompt the clock gets new credentials; a forgotten login waits for a client."""
+    await fetch(stage, "nsrc")
+    stage.run()
+    granted(stage, refresh="always")
+    await asyncio.sleep(30)
+    before = stage.keeper.keep(SUBJECT)
+    stage.keeper.forget(["admin"])
+    assert (None, None) == (stage.keeper.keep(SUBJECT), stage.keeper.take(SUBJECT))
+    await asyncio.sleep(60)
+    after = stage.keeper.keep(SUBJECT)
+    assert after not in (before, None)
+
+    stage.keeper.forget(["nsrc", "admin"])
+    for _ in range(4):
+        assert stage.keeper.keep(SUBJECT) is None
+        await asyncio.sleep(30)
+    await fetch(stage, "nsrc")
+    stage.keeper.keep(SUBJECT)
+    await asyncio.sleep(60)
+    assert stage.keeper.keep(SUBJECT) not in (after, None)
+    assert 2 == len(stage.logins())

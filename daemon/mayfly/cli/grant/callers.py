@@ -1,4 +1,4 @@
-"""Who types: a coding agent is recognised by the marks that it gives its children, and on Linux by its children's.
+"""Recognises a command that an agent runs: by the marks in its own environment, on Linux also in its ancestors'.
 
 A guard rail and no wall: a process of the same user can shed its marks.
 """

@@ -1,4 +1,4 @@
-"""The command of a grant, as a child: it has the terminal, gets our signals, and its end is ours.
+"""The command of a grant, as a child: it has the terminal and gets our signals, and we end as it ends.
 
 Everything that we wait for is a signal: the child's changes (SIGCHLD), what others send us, and news of the connection
 that holds the grant (SIGIO). All are blocked and taken one by one, so that none is lost and no handler runs.
@@ -84,7 +84,7 @@ class Child:
             raise cannot_run(command[0], reason) from None
 
     def wait(self, look: Callable[[], float | None]) -> Ended:
-        """Wait for its end. `look` is called at each news; it returns after how many seconds to call it again."""
+        """Wait for its end. `look` is called after each signal, and returns after how many seconds to call it again."""
         seconds = look()
         while True:
             news = _next_signal(self._awaited, seconds)
@@ -169,4 +169,4 @@ def _die_of(number: int) -> NoReturn:
 
 
 def _nothing(*_: object) -> None:
-    """For a signal that is blocked."""
+    """The handler of a signal that is blocked."""

@@ -189,11 +189,20 @@ def _print(shell: str, chosen: Target, made: Granted) -> int:
     return speech.DONE
 
 
-def _say(made: Granted) -> None:
+def until(made: Granted) -> str:
+    """The grant's end in words: `until 20:10 (8h)`."""
     now = datetime.now(UTC).astimezone()
     rest = format_duration((made.ends_at - now).total_seconds())
-    until = f"until {format_time(made.ends_at, now)} ({rest})"
-    speech.say(f"granted {made.profile} to {made.label}, {until}; its id is {made.id}")
-    if made.outlives_seconds and not made.credentials:  # of those the daemon has warned
+    return f"until {format_time(made.ends_at, now)} ({rest})"
+
+
+def say_what_goes_on(made: Granted) -> None:
+    """Tell for how long credentials may work after the grant's end, where the daemon has not warned of that."""
+    if made.outlives_seconds and not made.credentials:
         speech.say(f"what AWS has issued by the end may work {format_duration(made.outlives_seconds)} longer")
+
+
+def _say(made: Granted) -> None:
+    speech.say(f"granted {made.profile} to {made.label}, {until(made)}; its id is {made.id}")
+    say_what_goes_on(made)
     speech.hint(f"to end it: mayfly revoke {made.id}   (this shell: mayfly env --off)")

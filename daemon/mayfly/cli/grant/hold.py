@@ -1,6 +1,6 @@
-"""The connection that holds a grant: while it is open the grant goes on, when it is lost the daemon ends the grant.
+"""The connection that holds a grant: the grant goes on while the connection is open, and the daemon ends it afterwards.
 
-A restart of the daemon breaks it, too. Then the grant is taken hold of again, for a minute.
+A restart of the daemon breaks the connection, too. Then the command tries for a minute to hold the grant again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Hold:
         self._is_held = False
         self._lost_at = time.monotonic()
         self.problem: str | None = None
-        # By default it would end us. Whoever waits for news blocks it.
+        # By default SIGIO would end this process. `Child` blocks it, to wait for it.
         signal.signal(signal.SIGIO, lambda *_: None)
 
     def take(self) -> None:
@@ -52,7 +52,7 @@ class Hold:
             raise speech.Stop(speech.FAILED, self.problem or "the daemon does not hold the grant")
 
     def look(self) -> float | None:
-        """Take in what has come, and take hold again where it is lost; seconds until the next look, None for never."""
+        """Read what has come, and connect again after a loss. Returns seconds until the next look, None for never."""
         while self._call and select.select([self._call], [], [], 0)[0]:
             self._read()
         if self._call or self.problem:
@@ -64,7 +64,7 @@ class Hold:
         return _RETRY_SECONDS
 
     def close(self) -> None:
-        """Let go."""
+        """Hold the grant no more."""
         if self._call:
             self._call.close()
         self._call = None
@@ -88,7 +88,7 @@ class Hold:
             self._is_held |= self._received.startswith(b"HTTP/") and self._received[9:12] == b"200"
 
     def _lose(self) -> None:
-        """The grant's end and a refusal end it; a connection that breaks off is a restart."""
+        """The grant's end and a refusal are final. A connection that only breaks off is a restart of the daemon."""
         self.close()
         if self._is_held:
             self._lost_at = time.monotonic()

@@ -21,15 +21,15 @@ VIEW_ONLY = "view-only"
 
 ENDPOINT, FILE, ENV, SOCKET = DELIVERIES = ("endpoint", "file", "env", "socket")
 
-# Without a command there is no name to take for the label.
+# The label of a grant without a command.
 SHELLS_LABEL = "shell"
 
-# The white space of an editor's file goes; a file that is this long is something else.
+# White space is removed before AWS's limit is checked. A file that is longer than this is no policy.
 _MAX_FILE_BYTES = 256 * 1024
 
 
 def body(given: argparse.Namespace, profile: str) -> bytes:
-    """The body of `POST /grants`; raises Stop for what cannot be."""
+    """The body of `POST /grants`; raises Stop for an order that cannot be met."""
     _check(given)
     return json.dumps(
         {

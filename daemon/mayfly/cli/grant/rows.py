@@ -45,7 +45,7 @@ class Row(NamedTuple):
         return str(self.tree.get("last_used_by") or "")
 
     def state(self) -> str:
-        """In words, where it gives nothing; else ""."""
+        """In words, if the grant gives nothing now; else ""."""
         return STATES.get(str(self.tree.get("state")), "")
 
     def called(self) -> str:

@@ -1,7 +1,7 @@
 """The environment of a grant: for a command an allow-list, for a shell the changes that it evaluates.
 
-Law: a command of a grant gets no credentials and no way to any but the grant's. So everything of AWS's, 1Password's and
-ours goes, but what is listed here; what AWS invents tomorrow goes, too. Pure.
+Law: a command of a grant gets no credentials and no way to any but the grant's. So every variable of AWS's, 1Password's
+and ours is taken away but those that are listed here; what AWS invents tomorrow is taken away, too. Pure.
 """
 
 from __future__ import annotations

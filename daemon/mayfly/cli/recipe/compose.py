@@ -8,6 +8,7 @@ desktop-feedback#376 (sockets in Docker Desktop), cirrus-cli#133 (SELinux).
 from __future__ import annotations
 
 from mayfly.cli.recipe.wanted import (
+    DESKTOP,
     LISTENS,
     RELAY_IMAGE,
     SELINUX,
@@ -28,7 +29,7 @@ def recipe(wanted: Wanted) -> Recipe:
     else:
         start = "MAYFLY_FOLDER=${MAYFLY_SOCKET%/*} exec docker compose up"
         run = shell("mayfly", *wanted.grant("--as", "socket"), "sh", "-c", start)
-        note = "Docker Desktop does not mount sockets for every user: there, add --docker-desktop to mayfly recipe."
+        note = DESKTOP
     image, *arguments = wanted.container
     text = f"""\
 # Run this in a grant, which ends with it:
@@ -75,5 +76,5 @@ def _variables(wanted: Wanted) -> str:
 
 
 def _source(value: str | list[str]) -> str:
-    """A `$` of its own, which Compose takes for a variable's."""
+    """A text or list in which a `$` stands for itself: Compose takes a single one for a variable's."""
     return quoted(value).replace("$", "$$")

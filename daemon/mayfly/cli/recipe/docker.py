@@ -7,6 +7,7 @@ docker/for-mac#483.
 from __future__ import annotations
 
 from mayfly.cli.recipe.wanted import (
+    DESKTOP,
     LISTENS,
     RELAY_IMAGE,
     SELINUX,
@@ -20,7 +21,7 @@ from mayfly.cli.recipe.wanted import (
 
 NOTES = (
     "The token is a file of yours, which the container's root reads. An image with another user needs --user 0.",
-    "Docker Desktop does not mount sockets for every user: there, add --docker-desktop to mayfly recipe.",
+    DESKTOP,
 )
 
 

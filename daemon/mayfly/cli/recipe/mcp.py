@@ -13,7 +13,7 @@ from pathlib import Path
 from mayfly.cli.recipe.wanted import Recipe, Wanted
 
 
-# A program that is started from a desktop has not the PATH of your shell.
+# A program that is started from a desktop does not have the PATH of your shell.
 PATH_HINT = f"if it does not find mayfly, write its path: {Path(sys.executable).with_name('mayfly')}"
 
 
@@ -23,7 +23,7 @@ def recipe(wanted: Wanted) -> Recipe:
 
 
 def hints(wanted: Wanted) -> tuple[str, ...]:
-    """What an owner of such a client runs into."""
+    """Notes for the owner of such a client."""
     return (wanted.ending[0].lower() + wanted.ending[1:], PATH_HINT)
 
 

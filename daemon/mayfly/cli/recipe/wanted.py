@@ -16,7 +16,7 @@ from mayfly.cli.target import Target
 from mayfly.shared.grant import USUAL_SECONDS
 
 
-# In a container, where each has ports of its own.
+# The relay's port. Each container has ports of its own.
 PORT = 9170
 SOCKET = "/run/mayfly/s"
 TOKEN_FILE = "/run/secrets/mayfly"  # noqa: S105 - a path
@@ -31,10 +31,11 @@ MCP_COMMAND = ("uvx", "awslabs.aws-api-mcp-server@latest")
 
 # What an engine forbids.
 SELINUX = "SELinux: label=disable lets a container connect to the socket; a relabelled mount (:z) does not."
+DESKTOP = "Docker Desktop does not mount sockets for every user: there, add --docker-desktop to mayfly recipe."
 
 
 class Recipe(NamedTuple):
-    """The text to paste, and what to say besides."""
+    """The text to paste, and the hints that go with it."""
 
     text: str
     hints: tuple[str, ...] = ()
@@ -84,12 +85,12 @@ class Wanted(NamedTuple):
 
     @property
     def ending(self) -> str:
-        """For who starts a server and forgets it."""
+        """A note on the end of a grant that an agent's server has."""
         return f"The grant ends with it, or after {self.duration}: then restart the server (--for 12h is the most)."
 
     @property
     def lasting(self) -> str:
-        """For what goes on after the grant."""
+        """A note on the end of a grant, for containers that go on after it."""
         return f"the grant ends after {self.duration}, and 12h is the most (--for 12h)"
 
     @property

@@ -1,7 +1,7 @@
-"""What answers in the place of a grant's socket once the grant has ended: 401, whatever is asked.
+"""Answers every request with 401 in the place of a grant's socket, once the grant has ended.
 
-The daemon has removed its socket then. Without an answer clients on the other host would see a connection that breaks
-off, and try again; and ssh would write into the terminal that it cannot connect.
+By then the daemon has removed the grant's socket. Without an answer clients on the other host would see a connection
+that breaks off, and try again; and ssh would write into the terminal that it cannot connect.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-# One client after the other is answered. Each has so long for its request, of which we keep nothing.
+# Clients are answered one after the other. Each has this long to send its request, which is not kept.
 _REQUEST_SECONDS = 2
 _MAX_HEAD = 64 * 1024
 

@@ -1,6 +1,6 @@
-"""One connection to the other host, for all: its first channel keeps the token's file, later ones are shells.
+"""One ssh connection to the other host: its first channel keeps the token's file, later channels are shells.
 
-Law: ssh does the talking to people. Its prompts and its words go to the terminal as they are.
+Law: ssh itself talks to the person. Its prompts and messages go to the terminal unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mayfly.cli import speech
 from mayfly.cli.ssh import afterwards, remote
 
 
-# From the moment when the connection stands. Before it, a person may be typing a password.
+# For our script, from the moment when ssh is connected. Before that, a person may be typing a password.
 ANSWER_SECONDS = 60
 _LOOK_SECONDS = 0.5
 _END_SECONDS = 5
@@ -35,31 +35,39 @@ LOST = 255
 
 
 class Connection:
-    """An ssh that others share, by a socket in a folder that only we can open.
+    """An ssh whose connection others share, by a socket in a folder that only we can open.
 
-    `look` is called while it is waited for.
+    `look` is called while we wait for the other host.
     """
 
     def __init__(self, host: str, options: Sequence[str], more: Sequence[str], look: Callable[[], object]) -> None:
         """Start ssh; it may ask for passwords."""
         self._folder = Path(tempfile.mkdtemp(prefix="mayfly-ssh-", dir=_short_folder()))
         self._control = self._folder / "c"
-        # To what the forwarded port leads. A link, so that it can lead elsewhere once the grant has ended.
+        # The forwarded port leads to this link, which is replaced once the grant has ended.
         self._way = self._folder / "s"
         self._host, self._options, self._look = host, [*options], look
         self._received = b""
         self._answers_until: float | None = None
-        self._process = subprocess.Popen(
+        try:
+            self._process = self._started(more)
+        except BaseException:
+            # `__exit__` is for a connection that was entered.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        self._input = cast("IO[bytes]", self._process.stdin)
+        self._output = cast("IO[bytes]", self._process.stdout)
+
+    def _started(self, more: Sequence[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [
                 *("ssh", "-oControlMaster=yes", f"-oControlPath={_literal(str(self._control))}", "-oControlPersist=no"),
-                *("-oExitOnForwardFailure=yes", "-oRemoteCommand=none", "-T", *options, *more),
-                *("--", host, remote.keeper()),
+                *("-oExitOnForwardFailure=yes", "-oRemoteCommand=none", "-T", *self._options, *more),
+                *("--", self._host, remote.keeper()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._input = cast("IO[bytes]", self._process.stdin)
-        self._output = cast("IO[bytes]", self._process.stdout)
 
     def __enter__(self) -> Connection:
         return self
@@ -83,7 +91,7 @@ class Connection:
         self._heard(remote.READY)
 
     def forward(self, socket: str) -> int:
-        """Have a port of the other host's 127.0.0.1 lead to `socket`; the port. Raises Stop if all could reach it."""
+        """Forward a port of the host's 127.0.0.1 to `socket`, and return it. Raises Stop if others could reach it."""
         self._way.symlink_to(socket)
         done = subprocess.run(
             [*self._shared("-Fnone"), "-Oforward", f"-R127.0.0.1:0:{_literal(str(self._way))}", "--", self._host],
@@ -100,7 +108,7 @@ class Connection:
         return port
 
     def keep(self, token: str) -> str:
-        """Put the token into a file there; its path. It is there while we are connected, unless a shell removes it."""
+        """Put the token into a file there; returns its path. It stays until we disconnect, or a shell removes it."""
         self._tell(f"{len(token)}\n{token}")
         return self._heard(remote.FILE)[-1]
 
@@ -116,7 +124,7 @@ class Connection:
         afterwards.refuse_all(self._way, message)
 
     def is_lost(self) -> bool:
-        """True if the connection has broken off. To be asked when a shell has ended so: it may end a moment before."""
+        """True if the connection has broken off. Call it after a shell that ended with LOST, which may end first."""
         try:
             self._process.wait(_LOST_SECONDS)
         except subprocess.TimeoutExpired:
@@ -144,7 +152,7 @@ class Connection:
             raise self._broken() from None
 
     def _heard(self, last: str) -> list[str]:
-        """What the script has told in lines before and with `last`, without their first words; raises Stop."""
+        """What the script tells in its lines up to `last`, without their first words; raises Stop."""
         told: list[str] = []
         while True:
             line = self._line()

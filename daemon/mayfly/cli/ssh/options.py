@@ -1,4 +1,4 @@
-"""ssh's options: what a user gives after `--`, and what they and ssh's configuration come to."""
+"""ssh's options: those that a user gives after `--`, and the configuration that ssh has with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mayfly.cli import speech
 
 # ssh(1), OpenSSH 10. Those with a colon take a value.
 _LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
-# They make another kind of connection, or ask ssh about itself.
+# These make another kind of connection, or ask ssh about itself.
 _OTHER_KINDS = frozenset("fGMNnOQSsTtVW")
 
 # What ssh_config(5) may hold for a host, and what we need instead.

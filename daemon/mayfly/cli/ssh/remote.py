@@ -60,7 +60,7 @@ def keeper() -> str:
 def shell(variables: Mapping[str, str], file: str, *, reads_file: bool) -> str:
     """The command that becomes the user's login shell, with `variables` and the token that is in `file`.
 
-    `reads_file`: SDKs read the file. Else the token is a variable, which all know but object_store, and the file goes.
+    `reads_file`: SDKs read the file. Else the token is a variable, which all but object_store read; the file goes.
     """
     gone = " ".join((*environment.SHADOWING, environment.URL, environment.TOKEN, environment.TOKEN_FILE))
     if reads_file:

@@ -10,11 +10,9 @@ import argparse
 import os
 import signal
 
-from datetime import UTC, datetime
 from typing import NoReturn
 
 from mayfly.cli import environment, speech, target
-from mayfly.cli.durations import format_duration, format_time
 from mayfly.cli.grant import grant, order, variables
 from mayfly.cli.grant.child import Child, Ended
 from mayfly.cli.grant.granted import Granted
@@ -146,9 +144,5 @@ def _look(hold: Hold, connection: Connection) -> float | None:
 
 
 def _say(made: Granted) -> None:
-    now = datetime.now(UTC).astimezone()
-    rest = format_duration((made.ends_at - now).total_seconds())
-    until = f"until {format_time(made.ends_at, now)} ({rest})"
-    speech.say(f"{made.label} has {made.profile} {until}; the grant's id is {made.id}")
-    if made.outlives_seconds:
-        speech.say(f"what AWS has issued by the end may work {format_duration(made.outlives_seconds)} longer")
+    speech.say(f"{made.label} has {made.profile} {grant.until(made)}; the grant's id is {made.id}")
+    grant.say_what_goes_on(made)

@@ -1,4 +1,4 @@
-"""How a grant's credentials reach those for whom the port is out of reach: by a socket, or by a file, in a folder.
+"""Delivers a grant's credentials to clients that cannot reach the port: by a socket or a file in a folder of its own.
 
     folder.py      `RUNTIME/grants/ID`: made, written and removed by descriptors
     socket.py      the server on a grant's socket
@@ -7,7 +7,7 @@
     judge.py       the one grant that counts on a socket
     delivery.py    opens, renews and closes all of it
 
-Law: nothing that a container may have put into a mounted folder leads elsewhere, and nothing of others is removed.
+Law: nothing that a container puts into a mounted folder redirects a write or a removal, and files of others stay.
 """
 
 from mayfly.daemon.delivery.delivery import Delivery, Wanted

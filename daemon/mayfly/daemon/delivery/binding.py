@@ -16,7 +16,7 @@ from mayfly.shared.desk import MAX_LINE_BYTES
 from mayfly.shared.errors import GrantUndelivered
 
 
-# The desk's unit starts first.
+# Includes the start of the desk's unit.
 PATIENCE_SECONDS = 9
 _RESTART_DESK = "systemctl --user restart mayfly-desk.service"
 
@@ -50,7 +50,7 @@ def _listening(descriptor: int) -> socket.socket:
 
 
 def _refusal(line: bytes) -> Exception:
-    """What the desk has said in the place of a socket: the number of an error. An older desk says nothing."""
+    """The error for an answer without a socket: the desk sends an errno, and an older desk nothing."""
     try:
         answer: Any = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
 """The config of a grant by file: its `[default]` prints the credentials' file.
 
-Whoever can write this config chooses what runs on the host. So it is in another folder than what is mounted.
+A process that can write this config chooses what runs on the host. So the config is not in the folder that is mounted.
 """
 
 from __future__ import annotations

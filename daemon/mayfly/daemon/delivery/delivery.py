@@ -1,4 +1,4 @@
-"""Opens, renews and closes what a grant is delivered by. All work on files is done in a thread, one at a time."""
+"""Opens, renews and closes the sockets and files of grants. A thread does all work on files, one task at a time."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
 from mayfly.shared.credentials import Credentials, process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
+from mayfly.shared.grant_folder import GRANTS
 from mayfly.shared.mounts import IN_MEMORY, file_system
 from mayfly.shared.runtime_folder import SOCKET_PATH_BYTES
 from mayfly.shared.text import failure_words
@@ -100,7 +101,7 @@ class Delivery:
         return paths
 
     async def renewed(self, grant: Wanted, credentials: Credentials) -> None:
-        """Put these credentials in the place of the last ones; raises GrantUndelivered, and then those are there still.
+        """Replace the last credentials by these; raises GrantUndelivered, and then the last ones stay.
 
         Does nothing for a grant that is not by file, or not open any more.
         """
@@ -115,7 +116,7 @@ class Delivery:
                 raise
 
     async def close(self, grant: Wanted) -> None:
-        """Remove all that `open` has made. Requests on the socket that are being answered end first, soon after."""
+        """Remove all that `open` has made. Requests that are being answered on the socket get their answers."""
         self._open.pop(grant.id, None)
         serving = self._sockets.pop(grant.id, None)
         if serving:
@@ -165,7 +166,7 @@ class Delivery:
         )
 
     async def _check(self, grant: Wanted, paths: Paths) -> None:
-        """Raise what can be known before anything is made."""
+        """Raise what can be known to fail before anything is made."""
         if paths.socket and len(os.fsencode(paths.socket)) > SOCKET_PATH_BYTES:
             raise GrantRefused(
                 f"the path of the grant's socket is longer than {SOCKET_PATH_BYTES} bytes, which is the most:"
@@ -197,7 +198,7 @@ class Delivery:
         folder.put(self._runtime_dir, grant_id, place, content)
 
     async def _serve(self, grant_id: str) -> None:
-        """Serve before the socket is in its place, so that nobody finds one on which nobody answers."""
+        """Serve before the socket is moved to its place, so that no client finds a socket without a server."""
         sock = await self._on_disk(grant_id, partial(self._bind, grant_id))
         serving = GrantSocket(
             sock,
@@ -232,4 +233,4 @@ class Delivery:
         self._events.warning("grant.folder_left", grant=grant_id, reason=failure_words(reason))
 
     def _folder(self, grant_id: str) -> str:
-        return f"{self._runtime_dir}/grants/{grant_id}"
+        return f"{self._runtime_dir}/{GRANTS}/{grant_id}"

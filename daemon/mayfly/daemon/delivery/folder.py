@@ -1,7 +1,7 @@
 """`RUNTIME/grants/ID`, made, written and removed by descriptors. Every function blocks, and raises OSError.
 
     grants/ID/                        0700
-              token                   0600  with --token-file: written by the one who has the token
+              token                   0600  with --token-file: written by grants/token_file.py
               socket/                 0711  to be mounted
                      s                0666
               config/                 0700
@@ -9,8 +9,8 @@
               credentials/            0711  to be mounted
                      credentials.json 0644
 
-The folders stay the same over restarts of the daemon, because a mount shows the folder that it was made of. All that is
-in them is drafted in `grants/ID`, which no container sees, and moved to its place.
+A restart of the daemon keeps the folders, because a mount goes on showing the folder that it was made of. Each file is
+written in `grants/ID`, which no container sees, and then moved to its place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mayfly.shared.grant_folder import DRAFT_SOCKET, GRANTS, opened, opened_gran
 
 
 _DRAFT = ".new"
-# Besides the folders.
+# Files in `grants/ID` itself.
 _IN_GRANT = ("token", _DRAFT, DRAFT_SOCKET)
 _PRIVATE = 0o700
 
@@ -101,7 +101,7 @@ def put_socket(runtime_dir: str, grant_id: str) -> None:
 
 
 def remove(runtime_dir: str, grant_id: str) -> None:
-    """Remove what is ours, and the folders. Raises OSError if something else is in them, which is left."""
+    """Remove our files and the folders. Raises OSError if a folder has another file in it, which is left."""
     with ExitStack() as stack:
         try:
             runtime = stack.enter_context(opened(runtime_dir))
@@ -115,7 +115,7 @@ def remove(runtime_dir: str, grant_id: str) -> None:
                 os.unlink(name, dir_fd=folder)
         if problems:
             raise problems[0]
-        # Whoever wrote the token may have been faster.
+        # `token_file.remove` may have been faster.
         with suppress(FileNotFoundError):
             os.rmdir(grant_id, dir_fd=grants)
 

@@ -46,7 +46,7 @@ class OnlyGrant(Generic[R_co]):
         return self._if_this(self._table.find_again(token_digest, profile, now))
 
     def ended(self, token: str, profile: str, now: datetime) -> str | None:
-        """As the table's: a token is wrong here in any case, and its holder may know why."""
+        """As the table's, for every grant: the token opens nothing here, and its holder may know why."""
         return self._table.ended(token, profile, now)
 
     def _if_this(self, row: R_co | None) -> R_co | None:

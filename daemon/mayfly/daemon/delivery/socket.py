@@ -1,4 +1,4 @@
-"""The server on a grant's socket. Its clients' processes are anybody's, so the token alone judges."""
+"""The server on a grant's socket. Its clients may run as any user, so only the token is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mayfly.shared.peer import unix_peer
 
 
 CONNECTIONS = 64
-# For answers that are due when the grant ends.
+# For requests that are being answered when the grant ends.
 END_SECONDS = 5
 _UNKNOWN_UID = 65534
 

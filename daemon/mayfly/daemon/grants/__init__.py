@@ -9,12 +9,12 @@ narrowing.py     what narrows a grant, checked and in words
 asking.py        grants that wait for a person's yes
 holds.py         the commands that hold grants
 sessions.py      the sessions that grants hand out: every call to the engine
-outside.py       what stands outside of this process for a grant
+outside.py       the token's file, the socket and the credentials' files of a grant
 grants_file.py   grants over a restart
-kept.py          which of them still count
+kept.py          which grants of an earlier process still count
 token_file.py    the token of a grant in a file
-for_agents.py    grants that nobody has ordered, for coding agents
-delivery.py      what makes sockets and files
+for_agents.py    grants that the daemon makes by itself, for coding agents
+delivery.py      the interface to what makes sockets and files
 """
 
 from mayfly.daemon.grants.for_agents import AgentGrants

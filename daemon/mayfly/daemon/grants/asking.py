@@ -16,7 +16,7 @@ from mayfly.shared.text import printable
 
 
 _PROGRAM_LETTERS = 64
-# A program names itself. Desktops take care of it, too; this is for those that do not.
+# A program chooses its own name. Most desktops show markup as text; this is for the others.
 _MARKUP = str.maketrans(dict.fromkeys("<>&\\", "?"))
 
 
@@ -31,9 +31,9 @@ class Asking:
         self._asked: dict[Grant, asyncio.Task[MayflyError | None]] = {}
 
     async def allow(self, grant: Grant, requester: Requester = NOBODY) -> None:
-        """Return if the grant may be used. Raises GrantNotAllowed after a no, and where nobody can be asked now.
+        """Return if the grant may be used. Raises GrantNotAllowed after a no, and if nobody can be asked now.
 
-        All clients of the grant share one question; cancelling the call does not take it back.
+        All clients of the grant share one question. Cancelling one call does not withdraw it.
         """
         problem = None
         if grant.ask is Ask.ASKING:
@@ -89,7 +89,7 @@ class Asking:
         self._on_change()
 
     def withdraw(self, grant: Grant) -> None:
-        """Take the question from the screen: a person has said it elsewhere, or the grant has ended."""
+        """Take the question from the screen: a person has answered elsewhere, or the grant has ended."""
         if asked := self._asked.get(grant):
             asked.cancel()
 
@@ -104,24 +104,24 @@ def _locked(grant: Grant) -> GrantNotAllowed:
 
 
 def unanswered(grant: Grant) -> GrantNotAllowed:
-    """For a client whose patience has ended before the question was answered."""
+    """The error for a client that has stopped waiting before a person answered."""
     return _unasked(grant, "nobody has answered yet", _approve(grant))
 
 
 def _approve(grant: Grant) -> str:
-    """For a person at a terminal; "" for a grant that is not there any more when it could not ask."""
+    """A hint for a person at a terminal; "" for a grant as file or env, which is not made if it cannot ask."""
     return "" if grant.delivery in (FILE, ENV) else f"run 'mayfly approve {grant.id}'"
 
 
 def denied(grant: Grant) -> GrantNotAllowed:
-    """For a use after a no."""
+    """The error for each use after a no."""
     is_agents = grant.delivery == AGENT
     hint = f"'mayfly revoke {grant.id}' has it ask anew" if is_agents else f"a new one: 'mayfly grant {grant.profile}'"
     return GrantNotAllowed(f"{grant.label} was not allowed to get {grant.profile}", hint=hint)
 
 
 def question(grant: Grant, program: str) -> str:
-    """`claude (label) wants admin, read-only, for 1 h`: in one line, and no letter of it is markup."""
+    """`claude (label) wants admin, read-only, for 1 h`: in one line, without markup."""
     who = printable(program)[:_PROGRAM_LETTERS].translate(_MARKUP) or "a program"
     narrowed = f", {grant.words}" if grant.words else ""
     return f"{who} ({grant.label}) wants {grant.profile}{narrowed}, for {length(grant.seconds)}"

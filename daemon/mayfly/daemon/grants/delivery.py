@@ -1,4 +1,4 @@
-"""How a grant reaches what the endpoint does not: a socket in a folder, or a file with credentials."""
+"""Delivery to clients that cannot reach the endpoint: by a socket in a folder, or by a file with credentials."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def undelivered(what: str, reason: OSError, folder: str) -> GrantUndelivered:
-    """What to raise where something of a grant, as `the grant's folder PATH`, cannot be made in the runtime folder."""
+    """The error for a part of a grant (`what`: `the grant's folder PATH`) that cannot be made in the runtime folder."""
     named = shlex.quote(folder)
     hint = f"make room there: df -h {named}; df -i {named}" if reason.errno in _FULL else ""
     return GrantUndelivered(f"{what}: {failure_words(reason)}", hint=hint)
 
 
 class Paths(NamedTuple):
-    """What was made for a grant."""
+    """The paths that were made for a grant; None for what its delivery does not have."""
 
     socket: str | None = None
     folder: str | None = None
@@ -37,13 +37,13 @@ class Delivery(Protocol):
     """Makes and removes what a grant with `as` socket or file needs. Never blocks the loop."""
 
     async def open(self, grant: Grant) -> Paths:
-        """Make it, or take it up again after a restart; raises a MayflyError if that is impossible."""
+        """Make the socket or files, or take them up again after a restart; raises a MayflyError if it cannot."""
 
     async def renewed(self, grant: Grant, credentials: Credentials) -> None:
         """The grant has new credentials: for a file, write them."""
 
     async def close(self, grant: Grant) -> None:
-        """Remove it."""
+        """Remove the socket or files."""
 
     async def sweep(self, known: Collection[str]) -> None:
-        """Remove what an earlier process has left of grants that are not `known`."""
+        """Remove the folders that an earlier process has left of grants that are not `known`."""

@@ -1,4 +1,4 @@
-"""Grants that nobody has ordered: what a profile's `agents` leaves to coding agents that have the profile's own token.
+"""Grants that the daemon makes by itself: what a profile's `agents` leaves to coding agents with the profile's token.
 
 `read-only`: one for each profile and agent program, with a session of its own, which CloudTrail shows by the agent's
 name. `ask`: one for each profile and agent process, which asks a person once, and opens the profile's own session.
@@ -38,13 +38,13 @@ class _Known(NamedTuple):
 
 
 class AgentGrants:
-    """Makes them as they are needed; `registry` has them with all others."""
+    """Makes grants for agents when they are needed; `registry` has them with all others."""
 
     def __init__(self, registry: Registry, config: Callable[[], Config], *, clock: Callable[[], datetime]) -> None:
         self._registry = registry
         self._config = config
         self._clock = clock
-        # The one that was needed last is the last.
+        # In the order of their last use.
         self._known: dict[_Key, _Known] = {}
 
     def read_only(self, profile: str, agent: Agent) -> Grant:
@@ -65,7 +65,7 @@ class AgentGrants:
         await self._registry.allow(grant, requester)
 
     def look(self) -> None:
-        """End those that have not been used for long. A no stays: the agent may come again."""
+        """End the narrowed grants that have not been used for UNUSED_FOR. Those that ask stay, and with them a no."""
         now = self._clock()
         for key, (grant, made_at) in list(self._known.items()):
             if grant.id not in self._registry:

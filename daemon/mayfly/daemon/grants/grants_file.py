@@ -1,8 +1,9 @@
-"""`grants.json` in the runtime folder: the grants over a restart. No secret: of a token its SHA-256.
+"""`grants.json` in the runtime folder keeps grants over a restart. It has no secret: of each token only the SHA-256.
 
-It is one JSON document, written whole by a thread. A flood of grants does not write it once each: after a write that
-took long the next one waits. A grant that is lost with a killed process opens nothing, which is the safe side. So a
-document with a grant that has ended goes at once where the next one cannot be written, or not soon.
+A thread writes the whole JSON document. A flood of grants does not write it once for each grant: the next write waits
+REST times as long as the last one took. A grant that is lost when the process is killed opens nothing, which is safe. A
+grant that came back after its end would not be. So a document with an ended grant is removed if the next document
+cannot be written, or not soon.
 """
 
 from __future__ import annotations
@@ -30,15 +31,16 @@ from mayfly.shared.credentials import instant_text, parse_instant
 from mayfly.shared.files import Unreadable, read_plain_file, write_whole_file
 from mayfly.shared.grant import MAX_SECONDS, MIN_SECONDS, Narrowing, is_id, is_label, subject
 from mayfly.shared.text import failure_words
+from mayfly.shared.trees import text_of
 
 
 VERSION = 1
 # 10,000 grants, each with the longest policy there is.
 MAX_BYTES = 64 * 1024 * 1024
 DISK_SECONDS = 4
-# After a write, nothing is written for so many times its own length.
+# After a write, the next one waits for this many times the time that the write took.
 REST = 10
-# A caller waits for the disk only where that is quick: some thousand grants take longer.
+# A caller waits for a resting write only if the last write was this quick. Some thousand grants take longer.
 QUICK_SECONDS = 0.02
 
 
@@ -71,25 +73,25 @@ class GrantsFile:
         self._saved_used = (0, 0.0)
 
     def save_soon(self, *, has_ended: bool = False) -> None:
-        """The grants have changed; `has_ended`: one of them is no more."""
+        """Write the changed grants soon; `has_ended`: one of them has ended."""
         self._is_dirty = True
         self._is_stale |= has_ended
         if self._writing is None:
             self._writing = self._tasks.spawn(self._save())
 
     def keep_up(self) -> None:
-        """Write what could not be written, and how the grants have been used since."""
+        """Write again after a failed write, and after grants have been used."""
         if self._has_failed or self._used() != self._saved_used:
             self.save_soon()
 
     def _used(self) -> tuple[int, float]:
-        """Another number after each use of a grant, and after new credentials."""
+        """Numbers that change with each use of a grant, and with new credentials."""
         rows = self._rows()
         untils = [row.handed_out_until.timestamp() for row in rows if row.handed_out_until]
         return sum(row.uses for row in rows), sum(untils)
 
     async def saved(self) -> None:
-        """Return when no grant that has ended is on the disk any more."""
+        """Return when no ended grant is on the disk any more, after DISK_SECONDS at most."""
         if self._is_dirty and (self._last_seconds < QUICK_SECONDS or not self._is_busy):
             written = asyncio.get_running_loop().create_future()
             self._waiting.append(written)
@@ -135,14 +137,14 @@ class GrantsFile:
                     waiter.set_result(None)
 
     def _tell(self, reason: OSError) -> None:
-        """Once, until it works again."""
+        """Log a failure once, until a write succeeds."""
         if not self._has_failed:
             self._has_failed = True
             self._events.warning("grants.unsaved", reason=f"{path()}: {failure_words(reason)}")
 
 
 def write(rows: list[Grant]) -> None:
-    """Write the file, atomically; raises OSError. It goes where there are no grants."""
+    """Write the file atomically, or remove it if there are no grants; raises OSError."""
     if rows:
         write_whole_file(path(), b"".join(_document(rows)))
     else:
@@ -154,7 +156,7 @@ def _remove() -> None:
 
 
 def _document(rows: Iterable[Grant]) -> Iterator[bytes]:
-    """The document, a grant a line: one call for all would keep the interpreter from the loop."""
+    """The document, one line for each grant: `json.dumps` of all at once would keep the event loop from running."""
     narrowings: dict[Narrowing, int] = {}
     yield b'{"version":%d,"grants":[\n' % VERSION
     for number, row in enumerate(rows):
@@ -209,7 +211,7 @@ def _grants(tree: Any) -> list[Grant]:
     """Raises ValueError, TypeError, KeyError, IndexError or AttributeError for any other document."""
     if tree["version"] != VERSION:
         raise ValueError("version")
-    narrowings = [Narrowing(_text_or_none(policy), tuple(map(_text, arns))) for policy, arns in tree["narrowings"]]
+    narrowings = [Narrowing(_text_or_none(policy), tuple(map(text_of, arns))) for policy, arns in tree["narrowings"]]
     rows = [_grant(row, narrowings) for row in tree["grants"]]
     digests = [row.digest for row in rows if row.digest]
     if len({row.id for row in rows}) < len(rows) or len({*digests}) < len(digests):
@@ -218,7 +220,7 @@ def _grants(tree: Any) -> list[Grant]:
 
 
 def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
-    profile, grant_id, digest = _text(row["profile"]), row["id"], _digest(row["token_sha256"])
+    profile, grant_id, digest = text_of(row["profile"]), row["id"], _digest(row["token_sha256"])
     delivery, seconds = row["as"], _number(row["seconds"])
     if not (is_id(grant_id) and is_label(row["label"]) and delivery in DELIVERIES):
         raise ValueError("a name")
@@ -231,9 +233,9 @@ def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
         label=row["label"],
         digest=digest,
         narrowing=narrowings[_number(row["narrowing"])],
-        words=_text(row["words"]),
+        words=text_of(row["words"]),
         delivery=delivery,
-        origin=_text(row["origin"]),
+        origin=text_of(row["origin"]),
         seconds=seconds,
         ends_at=parse_instant(row["ends_at"]),
         ask=Ask(row["ask"]),
@@ -250,20 +252,14 @@ def _grant(row: dict[str, Any], narrowings: list[Narrowing]) -> Grant:
 def _digest(value: Any) -> bytes | None:
     if value is None:
         return None
-    found = bytes.fromhex(_text(value))
+    found = bytes.fromhex(text_of(value))
     if len(found) != 32:
         raise ValueError("no SHA-256")
     return found
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
 def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
+    return None if value is None else text_of(value)
 
 
 def _instant_or_none(value: Any) -> datetime | None:

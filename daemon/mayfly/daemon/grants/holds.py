@@ -1,7 +1,7 @@
-"""The commands that hold grants: as long as its connection is open, a held grant goes on.
+"""The commands that hold grants. A held grant goes on while its command's connection is open.
 
-A connection can also be lost with the daemon that it leads to, or make room for another one. So a grant that nobody
-holds ends after HOLD_SECONDS, in which its command can come again.
+A connection also breaks when the daemon restarts, or when it must make room for another one. So a grant that nobody
+holds ends only after HOLD_SECONDS, in which its command can connect again.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Holds:
         self._is_stopping = False
 
     def expect(self, grant_id: str) -> None:
-        """The grant must be held, and is not yet, or not any more."""
+        """Nobody holds the grant: end it unless a command takes it within HOLD_SECONDS."""
         self._forget_timer(grant_id)
         call_later = asyncio.get_running_loop().call_later
         self._timers[grant_id] = call_later(HOLD_SECONDS + _SPARE_SECONDS, self._lost, grant_id)
 
     def take(self, grant_id: str) -> asyncio.Future[str]:
-        """Hold the grant. The future has why it ended, or "" when the daemon stops."""
+        """Hold the grant. The future's result is the cause of its end, or "" if the daemon stops."""
         self._forget_timer(grant_id)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if self._is_stopping:
@@ -41,7 +41,7 @@ class Holds:
         return ended
 
     def leave(self, grant_id: str, ended: asyncio.Future[str]) -> bool:
-        """Hold the grant no more; True if it goes on, and nobody else holds it."""
+        """Let go of the grant. True if the grant goes on and nobody else holds it."""
         holders = self._held.get(grant_id, set())
         holders.discard(ended)
         if holders or ended.done():
@@ -54,7 +54,7 @@ class Holds:
         return bool(self._held.get(grant_id))
 
     def end(self, grant_id: str, cause: str) -> None:
-        """The grant has ended."""
+        """The grant has ended: tell those that hold it the cause."""
         self._forget_timer(grant_id)
         for ended in self._held.pop(grant_id, ()):
             if not ended.done():

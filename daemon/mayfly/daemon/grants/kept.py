@@ -1,6 +1,6 @@
 """The grants of an earlier process that are still what the config and the clock allow. Pure.
 
-A file says what was granted. Which session that is, and whether there may be such a grant, the config says.
+The file says what was granted. The config says which session the grant has, and whether such a grant is allowed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mayfly.shared.errors import GrantRefused
 
 
 def still_granted(found: Iterable[Grant], config: Config, now: datetime) -> Iterator[Grant]:
-    """Those that are in force, and whose profile is made from the same as then."""
+    """The grants that are in force, and whose profile has the same origin as then."""
     for grant in found:
         is_same = grant.profile in config.profiles and config.origins[grant.profile] == grant.origin
         if is_same and _is_allowed(grant, config):

@@ -1,4 +1,4 @@
-"""What narrows a grant: checked, given an end, and told in words."""
+"""The narrowing of a grant: checked, given an end, and described in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mayfly.shared.errors import GrantRefused
 from mayfly.shared.grant import Narrowing
 
 
-# Words that name a narrowing by themselves, and the policy of AWS's for each, by the role's partition.
+# Words that name a narrowing, each with AWS's managed policy for it in the role's partition.
 READ_ONLY = "read-only"
 WORDS = {READ_ONLY: read_only_arn, "view-only": view_only_arn}
 
@@ -43,12 +43,12 @@ def is_read_only(words: str, narrowing: Narrowing, role_arn: str) -> bool:
 
 
 def ending(narrowing: Narrowing, ends_at: datetime) -> Narrowing:
-    """The narrowing with a Deny past the end, where it fits; none stays none."""
+    """The narrowing with a Deny past the end, if AWS's limit leaves room for it; no narrowing stays none."""
     return with_end(narrowing, ends_at)
 
 
 def words(narrowing: Narrowing) -> str:
-    """`read-only`, `Deploy and a policy of its own`, …; "" for no narrowing. Told by what is given, not by who asks."""
+    """`read-only`, `Deploy and a policy of its own`, …; "" for no narrowing. Composed from the policies alone."""
     named = [_name(arn) for arn in narrowing.policy_arns]
     return " and ".join([*named, *(["a policy of its own"] if narrowing.policy is not None else [])])
 

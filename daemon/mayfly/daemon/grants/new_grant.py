@@ -17,7 +17,7 @@ from mayfly.shared.credentials import Credentials
 from mayfly.shared.grant import Narrowing, subject
 
 
-# So many narrowings are remembered, so that grants of one narrowing share it.
+# How many narrowings are remembered, so that grants with an equal one share one object.
 NARROWINGS = 256
 
 
@@ -36,13 +36,13 @@ class Made(NamedTuple):
 
 
 class Narrowings:
-    """Keeps one of several equal narrowings."""
+    """Keeps one object for equal narrowings."""
 
     def __init__(self) -> None:
         self._known: dict[Narrowing, Narrowing] = {}
 
     def shared(self, wanted: Narrowing) -> Narrowing:
-        """An equal one that others have, too."""
+        """A narrowing equal to `wanted`: the one that other grants have, if there is one."""
         if len(self._known) >= NARROWINGS:
             self._known.clear()
         return self._known.setdefault(wanted, wanted)

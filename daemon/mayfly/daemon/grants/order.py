@@ -87,8 +87,8 @@ def _check(order: Order) -> None:
 def _narrowing(tree: dict[str, Any]) -> tuple[str, Narrowing]:
     """Which of WORDS is wanted, "" for none; and the policies.
 
-    Other words describe the policies beside them, and are told anew (narrowing.words): a person must not be asked for
-    less than what is given.
+    Other words only describe the policies beside them, and are dropped: `narrowing.words` describes the policies anew,
+    so that a person is not asked for less than what is given.
     """
     found = _fields(tree, _NARROWING_KEYS, "narrowing")
     arns = found.get("policy_arns", [])

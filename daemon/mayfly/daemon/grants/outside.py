@@ -1,4 +1,4 @@
-"""What stands outside of this process for a grant: its token's file, its socket, the files of its credentials."""
+"""The parts of a grant outside of this process: the token's file, the socket, the files with credentials."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from mayfly.daemon.threads import DaemonThread
 from mayfly.shared import runtime_folder
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
+from mayfly.shared.text import failure_words
 
 
 DISK_SECONDS = 4
-# So long a start waits for the sockets and files of grants. Those that come later come while the daemon serves.
+# A start waits this long for the sockets and files of grants. The others are opened while the daemon serves.
 OPENING_SECONDS = 5
 
 
 class Outside:
-    """Makes and removes it. Without a `delivery` there are no grants as socket or file."""
+    """Makes and removes these parts. Without a `delivery` there are no grants as socket or file."""
 
     def __init__(self, delivery: Delivery | None, sessions: Sessions, tasks: Tasks, events: Events) -> None:
         self._delivery = delivery
@@ -34,14 +35,14 @@ class Outside:
         self._events = events
         self._tasks = tasks
         self._thread = DaemonThread()
-        # What stands in the files of each grant; None after a restart.
+        # The credentials in each grant's file; None if they are not known, as after a restart.
         self._written: dict[Grant, Credentials | None] = {}
-        # Why those of a grant could not be written; it is told once.
+        # Why a grant's credentials could not be written. Each reason is logged once.
         self._unwritten: dict[Grant, str] = {}
         self._renewing: asyncio.Task[None] | None = None
 
     def check_room(self, order: Order, grants: Iterable[Grant]) -> None:
-        """Raise GrantRefused if there cannot be one more like this."""
+        """Raise GrantRefused if there can be no further grant of this delivery."""
         if order.delivery not in DELIVERED:
             return
         self._needed(order.delivery)
@@ -71,7 +72,7 @@ class Outside:
     async def open_again(self, grants: Iterable[Grant], known: Container[str], lost: Callable[[Grant], None]) -> None:
         """Take up the sockets and files of an earlier process; `lost` is called where that is impossible.
 
-        A disk or a desk that does not answer must not keep the daemon from those who need neither.
+        A disk or a desk that does not answer must not delay clients that need neither.
         """
         delivered = [grant for grant in grants if grant.delivery in DELIVERED]
         await asyncio.wait([self._tasks.spawn(self._open_again(delivered, known, lost))], timeout=OPENING_SECONDS)
@@ -103,34 +104,42 @@ class Outside:
             self._tasks.spawn(self.remove(grant))
 
     async def remove(self, grant: Grant) -> None:
-        """Remove all of it."""
+        """Remove the token's file, the socket and the files of the grant."""
         self._written.pop(grant, None)
         self._unwritten.pop(grant, None)
         if self._delivery is not None and grant.delivery in DELIVERED:
             await self._delivery.close(grant)
         if grant.has_token_file:
-            await self._thread.run(partial(token_file.remove, grant.id), DISK_SECONDS)
+            await self._removed(grant.id, partial(token_file.remove, grant.id))
 
     def sweep_soon(self, known: Iterable[str]) -> None:
         """Remove the token files that an earlier process has left of grants that are not `known`."""
         ids = frozenset(known)
-        self._tasks.spawn(self._thread.run(partial(token_file.sweep, ids), DISK_SECONDS))
+        self._tasks.spawn(self._removed("", partial(token_file.sweep, ids)))
         if self._delivery is not None:
             self._tasks.spawn(self._delivery.sweep(ids))
 
+    async def _removed(self, grant_id: str, remove: Callable[[], None]) -> None:
+        """Remove token files. A disk that does not answer is logged, and hides no other error from the caller."""
+        try:
+            await self._thread.run(remove, DISK_SECONDS)
+        except TimeoutError as reason:
+            self._events.warning("grant.folder_left", grant=grant_id, reason=failure_words(reason))
+
     def renew_soon(self) -> None:
-        """Write credentials that are new into the files of their grants."""
+        """Write renewed credentials into the files of their grants."""
         if self._written and (self._renewing is None or self._renewing.done()):
             self._renewing = self._tasks.spawn(self._renew())
 
     async def _renew(self) -> None:
         for grant, before in list(self._written.items()):
-            found = self._sessions.keep(grant) if grant in self._written else None
-            if self._delivery and found is not None and found != before and grant.is_allowed:
+            # `keep` counts as a use, so not for a grant that a person has refused since.
+            found = self._sessions.keep(grant) if grant in self._written and grant.is_allowed else None
+            if self._delivery and found is not None and found != before:
                 await self._write(self._delivery, grant, found)
 
     async def _write(self, delivery: Delivery, grant: Grant, credentials: Credentials) -> None:
-        """Where it fails the next look tries again, and the other grants get theirs."""
+        """Write one grant's file. A failure is tried again at the next look, and holds no other grant up."""
         try:
             await delivery.renewed(grant, credentials)
         except MayflyError as reason:

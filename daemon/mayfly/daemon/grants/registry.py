@@ -62,7 +62,7 @@ class Registry:
         self._tasks = tasks
         self._clock = clock
         self._grants: dict[str, Grant] = {}
-        # Those that are about to be made: nobody has their token yet.
+        # Grants that are being made: nobody has their token yet.
         self._preparing: set[Grant] = set()
         self._file = GrantsFile(self._lasting, tasks, events)
         self._outside = Outside(delivery, self._sessions, tasks, events)
@@ -92,7 +92,7 @@ class Registry:
         return [grant for grant in self._grants.values() if grant not in self._preparing and grant.delivery != AGENT]
 
     def __contains__(self, grant_id: object) -> bool:
-        """True for the ID of a grant, until somebody has seen its end."""
+        """True for the ID of a grant, also of one whose time is over, until `end`."""
         return grant_id in self._grants
 
     # Made
@@ -120,8 +120,8 @@ class Registry:
         token = secrets.token_urlsafe(32) if order.delivery not in (FILE, ENV) else None
         grant = new_grant(order, config, token, self._grants, self._clock())
         self._preparing.add(grant)
-        self._take_up(grant)
         try:
+            self._take_up(grant)
             made = await self._prepared(grant, token, pid)
         except BaseException:
             await self._undo(grant)
@@ -136,7 +136,9 @@ class Registry:
         paths = await self._outside.open(grant, credentials)
         token_path = await self._outside.write_token(grant, token)
         if grant.id not in self._grants:
-            raise GrantRefused("the grant ended before it was made: its profile was changed", hint="make it anew")
+            raise GrantRefused(
+                "the grant ended before it was made: it was revoked, or its profile was changed", hint="make it anew"
+            )
         return Made(grant, token, token_path, paths, credentials, [])
 
     def _check_room(self, order: Order) -> None:
@@ -146,8 +148,8 @@ class Registry:
         self._outside.check_room(order, self._grants.values())
 
     def _take_up(self, grant: Grant) -> None:
-        """The grant counts, and has a session. Its token opens nothing yet."""
-        # Thousands of grants may be equal in this.
+        """Count the grant, and admit its session. Its token opens nothing yet."""
+        # Thousands of grants may have the same narrowing.
         grant.narrowing = self._narrowings.shared(grant.narrowing)
         grant.origin = self._sessions.config.origins[grant.profile]
         self._grants[grant.id] = grant
@@ -176,7 +178,7 @@ class Registry:
         )
 
     async def _first_credentials(self, grant: Grant, pid: int) -> Credentials | None:
-        """Those that must be there before the grant is: what cannot ask later, and where AWS may refuse."""
+        """Credentials that must be there first: for what cannot ask later, and where AWS may refuse a narrowing."""
         is_given_now = grant.delivery in (FILE, ENV)
         if is_given_now:
             await self._asking.allow(grant, Requester(pid=pid))
@@ -189,7 +191,7 @@ class Registry:
         return None
 
     def _end_with(self, grant: Grant, credentials: Credentials) -> None:
-        """What is never renewed ends with its credentials, which AWS may have issued for a second less."""
+        """A grant that is never renewed ends with its credentials: AWS may have issued them for a second less."""
         if grant.ends_at and credentials.expiration < grant.ends_at:
             grant.ends_at = credentials.expiration.replace(microsecond=0)
             self._look_at_end_of(grant)
@@ -237,7 +239,7 @@ class Registry:
     # Ended
 
     async def revoke(self, grant: Grant) -> datetime | None:
-        """End the grant. Returns until when the credentials live that it has handed out, None if there are none."""
+        """End the grant. Returns when the last credentials that it has handed out expire; None if none are live."""
         self.end(grant, REVOKED)
         await self._file.saved()
         until = grant.handed_out_until
@@ -285,7 +287,7 @@ class Registry:
             self.table.add(grant)
 
     async def start(self) -> None:
-        """This process is the one that serves: from now on it writes. Commands have a while to hold their grants."""
+        """Write from now on: this process serves. Commands have HOLD_SECONDS to hold their grants again."""
         self._outside.sweep_soon(self._grants)
         for grant in self.all():
             if grant.is_held:

@@ -7,12 +7,13 @@ from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import AGENT, ENV, Ask, Grant
 from mayfly.shared.errors import GrantRefused
+from mayfly.shared.grant import MIN_SESSION_SECONDS
 
 
 MAX_GRANTS = 10_000
 MAX_DELIVERED = 256
-# AssumeRole gives no less than this, so the last session of a role may live on for so long.
-OUTLIVES_SECONDS = 900
+# AssumeRole gives no shorter session, so a grant's last session may outlive the grant by this.
+OUTLIVES_SECONDS = MIN_SESSION_SECONDS
 # One session of a role that is assumed from a session lives an hour at most (the reference of AssumeRole).
 MAX_ENV_SECONDS = 3600
 
@@ -64,7 +65,7 @@ def _check_env(order: Order, profile_seconds: int) -> None:
 
 
 def is_still_meant(grant: Grant, config: Config) -> bool:
-    """True if the config still makes the grant's profile of the same, and leaves the same to agents."""
+    """True if the profile has the origin that was granted, and still leaves the same to agents."""
     if config.origins.get(grant.profile) != grant.origin:
         return False
     mode = "read-only" if grant.ask is Ask.NONE else "ask"

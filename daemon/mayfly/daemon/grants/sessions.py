@@ -15,7 +15,7 @@ from mayfly.shared.errors import GrantRefused, MayflyError
 
 # A file cannot ask for new credentials, and what is in an environment is never renewed.
 _REFRESH = {FILE: "always", ENV: "on-demand"}
-# The one session of a grant as env may end so much before the grant: what the call to AWS took.
+# The one session of a grant as env may end this much before the grant: the time that the call to AWS took.
 SPARE_SECONDS = 60
 
 
@@ -60,7 +60,7 @@ class Sessions:
             profile=grant.profile,
             grant_id=grant.id,
             label=grant.label,
-            # What ends only to be made anew must not take from its clients what they have.
+            # An agent's grant is made anew after its end, so the end must not cut off credentials that are in use.
             narrowing=grant.narrowing if grant.delivery == AGENT else narrowing.ending(grant.narrowing, grant.ends_at),
             ends_at=grant.ends_at,
             refresh=_REFRESH.get(grant.delivery, "while-used"),

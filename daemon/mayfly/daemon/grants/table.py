@@ -18,7 +18,7 @@ from mayfly.shared.errors import GrantEnded
 from mayfly.shared.grant import Narrowing
 
 
-# Of so many grants that have ended their clients are told why. It is no more than courtesy.
+# How many ended grants are remembered, only to tell their clients why they have ended.
 ENDED_REMEMBERED = 4096
 # How a grant is given.
 ENDPOINT, SOCKET, FILE, ENV = "endpoint", "socket", "file", "env"
@@ -82,7 +82,7 @@ class Grant:
     uses: int = 0
     last_used_by: str | None = None
     last_used_at: datetime | None = None
-    # Until when the credentials live that it has handed out.
+    # When the last of the credentials that it has handed out expire.
     handed_out_until: datetime | None = None
 
     @classmethod
@@ -110,7 +110,7 @@ class Grant:
         self.last_used_at = now
 
     def note_handed_out(self, credentials: Credentials) -> None:
-        """These are in the hands of its clients, and AWS takes nothing back."""
+        """Its clients have these credentials now, and AWS takes none back."""
         if self.handed_out_until is None or self.handed_out_until < credentials.expiration:
             self.handed_out_until = credentials.expiration
 
@@ -167,7 +167,7 @@ class Table:
 
 
 def ended_error(profile: str, cause: str) -> GrantEnded:
-    """For a client of a grant that has ended for that `cause`, one of ENDINGS."""
+    """The error for a client of a grant that has ended for `cause`, one of ENDINGS."""
     return GrantEnded(f"this grant has ended: {ENDINGS[cause]}", hint=f"'mayfly grant {profile}' makes a new one")
 
 

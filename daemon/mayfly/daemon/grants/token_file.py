@@ -1,7 +1,7 @@
 """`grants/ID/token` in the runtime folder: the token of a grant, for programs that read one from a file.
 
-Everything is opened by the descriptor of the folder above, and no link is followed. These calls may block: they are for
-threads.
+Everything is opened by the descriptor of the folder above, and no link is followed. These calls may block, so threads
+make them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from mayfly.shared import runtime_folder
 from mayfly.shared.grant import is_id
+from mayfly.shared.grant_folder import GRANTS
 
 
-_FOLDER = "grants"
 _NAME = "token"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAKE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,7 +26,7 @@ _MAKE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def path_of(grant_id: str) -> str:
     """Where the token of a grant is."""
-    return f"{runtime_folder.runtime_dir()}/{_FOLDER}/{grant_id}/{_NAME}"
+    return f"{runtime_folder.runtime_dir()}/{GRANTS}/{grant_id}/{_NAME}"
 
 
 def write(grant_id: str, token: str) -> None:
@@ -34,7 +34,7 @@ def write(grant_id: str, token: str) -> None:
     try:
         with (
             _opened(runtime_folder.runtime_dir()) as runtime,
-            _made(_FOLDER, runtime) as grants,
+            _made(GRANTS, runtime) as grants,
             _made(grant_id, grants) as own,
         ):
             descriptor = os.open(_NAME, _MAKE_FILE, 0o600, dir_fd=own)
@@ -47,7 +47,7 @@ def write(grant_id: str, token: str) -> None:
 
 def remove(grant_id: str) -> None:
     """Remove the token of a grant, and its folder if that is empty then."""
-    with suppress(OSError), _opened(runtime_folder.runtime_dir()) as runtime, _opened(_FOLDER, runtime) as grants:
+    with suppress(OSError), _opened(runtime_folder.runtime_dir()) as runtime, _opened(GRANTS, runtime) as grants:
         with suppress(OSError), _opened(grant_id, grants) as own:
             os.unlink(_NAME, dir_fd=own)
         os.rmdir(grant_id, dir_fd=grants)
@@ -56,7 +56,7 @@ def remove(grant_id: str) -> None:
 def sweep(known: Collection[str]) -> None:
     """Remove what an earlier process has left of grants that are not `known`."""
     with suppress(OSError):
-        for place in Path(runtime_folder.runtime_dir(), _FOLDER).iterdir():
+        for place in Path(runtime_folder.runtime_dir(), GRANTS).iterdir():
             if is_id(place.name) and place.name not in known:
                 remove(place.name)
 
@@ -76,7 +76,7 @@ def _opened(name: str, above: int | None = None) -> Iterator[int]:
 
 @contextmanager
 def _made(name: str, above: int) -> Iterator[int]:
-    """The same, made 0700 where it is missing."""
+    """The folder, made with mode 0700 if it is missing."""
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=above)
     with _opened(name, above) as descriptor:

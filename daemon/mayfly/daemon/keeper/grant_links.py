@@ -1,8 +1,8 @@
-"""The links of all sessions, grants' among them: a grant's session stands where that of its role stands.
+"""The links of all sessions, of profiles and of grants: a grant's session has the same source as that of its role.
 
-Laws: (1) a grant's session has its grant's own name (`grant.subject`), which no profile can have; (2) no session stands
-on it, and no profile shares it, as none shares that of its role; (3) a grant that nobody uses costs its row here, and
-nothing else: the clock does not come by.
+Laws: (1) a grant's session has its grant's own name (`grant.subject`), which no profile can have; (2) it is the source
+of no other session, and no profile shares it; (3) a grant that nobody uses costs its row here and nothing else: the
+clock does not look at it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Links:
         return [subject for subject, found in self._grants.items() if found.profile == profile]
 
     def order(self, name: str, now: datetime) -> GrantOrder | None:
-        """What the exchange is asked for where `name` is a grant's session; None where it is a profile's."""
+        """The order to the exchange for the session of a grant; None for the session of a profile."""
         found = self._grants.get(name)
         if found is None:
             return None
@@ -74,7 +74,7 @@ class Links:
         return GrantOrder(found.label, max(grant.MIN_SESSION_SECONDS, min(round(left), most)), found.narrowing)
 
     def is_order_of(self, name: str, order: GrantOrder) -> bool:
-        """True if the grant of that name would be asked for by such an order, whatever its seconds."""
+        """True if `order` is for the grant of that name; its seconds do not count."""
         found = self._grants.get(name)
         return found is not None and (found.label, found.narrowing) == (order.label, order.narrowing)
 
@@ -95,7 +95,7 @@ class Links:
         return self._config.profiles.get(found.profile if found else name)
 
     def name_of(self, profile: str) -> str:
-        """The session that serves a profile, or a grant's subject: that is a session's name itself."""
+        """The session that serves a profile. A grant's subject is the name of its session."""
         return profile if profile in self._grants else self._of_config.name_of(profile)
 
     def chain(self, name: str) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class Links:
         return self._of_config.asks_human(found.profile if found else name)
 
     def policy(self, name: str, *, asks_human: bool) -> RefreshPolicy:
-        """How the session is renewed: a grant's as the grant says, as for its profile else."""
+        """How the session is renewed: a grant's in its own mode and until its end, else as its profile's."""
         found = self._grants.get(name)
         if found is None:
             return self._of_config.policy(name, asks_human=asks_human)
@@ -121,7 +121,7 @@ class Links:
         return attrs.evolve(like, mode=found.refresh, top_up=False, ends_at=found.ends_at)
 
     def on_lock(self, name: str) -> str:
-        """The `on_lock` of a profile, or of a grant's profile. One that is gone hands nothing out anyway."""
+        """The `on_lock` of a profile, or of a grant's profile. A profile that is gone hands nothing out."""
         found = self.profile(name)
         return found.on_lock if found else screen_lock.KEEP
 

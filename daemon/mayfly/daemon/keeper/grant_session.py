@@ -12,8 +12,8 @@ from mayfly.shared.grant import Narrowing
 class GrantSession(NamedTuple):
     """What the engine must know to get and keep the session of a grant.
 
-    `profile` is a role that is assumed from another session. `refresh`: `while-used`, `always` by the
-    clock, or `on-demand` for one session that covers the grant's time, as far as the profile's own does.
+    `profile` is a role that is assumed from another session. `refresh`: `while-used`, `always` by the clock, or
+    `on-demand` for one session that covers the grant's time, up to the profile's `duration_seconds`.
     """
 
     profile: str

@@ -52,11 +52,14 @@ class HandOuts:
         return credentials
 
     def keep(self, profile: str) -> Credentials | None:
-        """As `take`, for a file that is to be fresh. Nobody waits for it, so a prompt is for the clock to raise."""
+        """As `take`, for a file that is kept fresh. No client waits for it, so it raises no prompt; the clock may."""
         if profile not in self._ledger.links:
             return None
         name, now = self._ledger.name_of(profile), self._clock()
         if not self._ledger.policy(name, now).asks_human:
+            if self._ledger[name].forgotten and self._guard.is_open(profile):
+                # The file's readers cannot ask for what a person had dropped, and no prompt comes of it.
+                self._ledger.note_fetch(name, now)
             return self.take(profile)
         if self._ledger.usable(name, now) is None or not self._guard.is_open(profile):
             return None

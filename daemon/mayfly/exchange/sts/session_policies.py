@@ -1,4 +1,4 @@
-"""What mends the session policies that AWS refuses: which of the policy, the ARNs and the tags to look at.
+"""Hints for session policies that AWS refuses: whether to change the policy, the ARNs or the tags.
 
 They may be those of the config or of a grant's narrowing, so they are named by what they are.
 """
@@ -28,7 +28,7 @@ _CHECKS = {
 
 
 def packed_percent(text: str) -> str:
-    """How large AWS says that they are, to follow "packed"; "" if it does not say."""
+    """Their size as AWS tells it, to follow the word "packed"; "" if AWS does not tell it."""
     found = _PERCENT.search(text)
     return f": {found[1]}% of the space" if found else ""
 
