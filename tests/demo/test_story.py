@@ -161,7 +161,7 @@ async def test_signal_in_the_middle_leaves_nothing_behind(scratch: Path, number:
 async def test_demo_that_stays_invites_and_ends_with_ctrl_c(scratch: Path) -> None:
     """The commands that it shows work in another terminal without Mayfly on its PATH; Ctrl-C is exit code 0."""
     plain = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    async with demo(scratch, env=plain) as process:
+    async with demo(scratch, env=plain | measured()) as process:
         lines = [(await line_with(process, text)).strip() for text in ("export ", "eval ")]
         other = await asyncio.create_subprocess_exec(
             *("sh", "-c", "; ".join([*lines, "mayfly whoami nsrc >&2", "mayfly status --json"])),

@@ -13,9 +13,6 @@ from support.managers import UserManager
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 
-# What happens under systemd; the lines of its commands are run by the tests of these.
-pytestmark = pytest.mark.unfollowed
-
 
 _FETCH = """
 import json, sys, urllib.error, urllib.request

@@ -10,10 +10,6 @@ from support.managers import UserManager
 from support.world import SEED_TOML, World
 
 
-# What happens under systemd; the lines of its commands are run by the tests of these.
-pytestmark = pytest.mark.unfollowed
-
-
 @pytest.mark.slow
 async def test_a_no_outlives_a_kill_and_a_restart_but_not_a_stop(manager: UserManager) -> None:
     """A profile that is always to be fresh, and a prompt that was dismissed: the next daemon does not prompt again.

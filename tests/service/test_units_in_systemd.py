@@ -7,16 +7,10 @@ import shlex
 
 from pathlib import Path
 
-import pytest
-
 from support.ancestors import orphaned
 from support.managers import ROOT, SCRIPT, SOMEBODY, SystemdWorld, UserManager
 from support.user_site import base_python, install_for_user
 from support.world import PATIENCE_SECONDS, SEED_TOML
-
-
-# What happens under systemd; the lines of its commands are run by the tests of these.
-pytestmark = pytest.mark.unfollowed
 
 
 async def test_the_first_request_after_log_in_starts_the_daemon(unmanaged: SystemdWorld) -> None:

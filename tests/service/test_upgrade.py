@@ -11,7 +11,6 @@ import venv
 from pathlib import Path
 
 import attrs
-import pytest
 
 import mayfly
 
@@ -19,7 +18,6 @@ from support.managers import REPOSITORY, ROOT, SystemdWorld, UserManager
 
 
 # The versions are copies of the package, which coverage does not count.
-pytestmark = pytest.mark.unfollowed
 
 
 def installed(folder: Path) -> tuple[Path, Path]:

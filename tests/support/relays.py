@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from mayfly.cli import relay
 
-from .world import PATIENCE_SECONDS
+from .world import PATIENCE_SECONDS, measured
 
 
 FILE = Path(relay.__file__)
@@ -60,11 +61,15 @@ class Relay:
 @asynccontextmanager
 async def relaying(to: str, listen: str = "127.0.0.1:0", python: str = sys.executable) -> AsyncIterator[Relay]:
     """A relay to `to`, until the block ends; what it keeps back for `PATIENCE_SECONDS` fails the test."""
+    # Coverage follows a Python with libraries only. Where it does, the relay is the command, not the file alone.
+    followed = measured() if python == sys.executable else {}
+    program = ("-m", "mayfly", "relay") if followed else ("-I", "-S", str(FILE))
     process = await asyncio.create_subprocess_exec(
-        *(python, "-I", "-S", str(FILE), "--listen", listen, "--to", to),
+        *(python, *program, "--listen", listen, "--to", to),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **followed},
     )
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

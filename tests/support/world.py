@@ -167,7 +167,8 @@ class World:
     async def run(self, *argv: str, env: dict[str, str] | None = None, stdin: bytes = b"") -> Ended:
         """Run `mayfly ARGV` to its end."""
         if not self._nursery or not self._nursery.takes(env):
-            return await self.run_program(sys.executable, "-m", "mayfly", *argv, env=env, stdin=stdin)
+            followed = measured() | (env or {})
+            return await self.run_program(sys.executable, "-m", "mayfly", *argv, env=followed, stdin=stdin)
         async with asyncio.timeout(PATIENCE_SECONDS):
             process = await self._nursery.open(argv, self.with_env(env), str(self.home))
             out, err = await process.communicate(stdin)
@@ -218,7 +219,7 @@ class World:
                     *(*prefix, sys.executable, "-m", "mayfly", "serve", *argv),
                     stdin=nothing,
                     stderr=stream,
-                    env=self.with_env(env),
+                    env=self.with_env(measured() | (env or {})),
                     cwd=self.home,
                     start_new_session=True,
                 )

@@ -38,40 +38,40 @@ async def follow(manager: UserManager, hint: str) -> None:
     assert 0 == ended.code, ended.err
 
 
-async def test_each_fault_of_a_service_is_mended_by_its_hint(ordinary: UserManager) -> None:
+async def test_each_fault_of_a_service_is_mended_by_its_hint(manager: UserManager) -> None:
     """Not installed, ended, stale, edited, another environment: from the first install to the last upgrade."""
-    found = await doctor(ordinary)
+    found = await doctor(manager)
     assert {"service.installed": "warning", "daemon.running": "failure"} == unwell(found)
     assert {"mayfly install --now"} == {found[name]["hint"] for name in unwell(found)}
-    await follow(ordinary, found["daemon.running"]["hint"])
-    found = await doctor(ordinary)
+    await follow(manager, found["daemon.running"]["hint"])
+    found = await doctor(manager)
     assert {} == unwell(found)
     assert {"service.installed", "service.running", "service.units", "service.environment", "desk.service"} <= set(
         found
     )
 
-    await ordinary.systemctl("stop", "mayfly.socket", "mayfly.service")
-    found = await doctor(ordinary)
+    await manager.systemctl("stop", "mayfly.socket", "mayfly.service")
+    found = await doctor(manager)
     assert {"service.running": "failure", "daemon.running": "failure"} == unwell(found)
-    await follow(ordinary, found["daemon.running"]["hint"])
-    assert {} == unwell(await doctor(ordinary))
+    await follow(manager, found["daemon.running"]["hint"])
+    assert {} == unwell(await doctor(manager))
 
-    unit = ordinary.units / "mayfly-desk.service"
+    unit = manager.units / "mayfly-desk.service"
     text = files.body_of(unit)
     unit.write_text(files.stamped(text.replace("[Service]", "[Service]\nNice=1"), version="0.1.0"))
-    found = await doctor(ordinary)
+    found = await doctor(manager)
     assert {"service.units"} <= set(unwell(found)) <= {"service.units", "daemon.notes"}
     assert "mayfly-desk.service" in found["service.units"]["message"]
-    await follow(ordinary, found["service.units"]["hint"])
-    assert {} == unwell(await doctor(ordinary))
+    await follow(manager, found["service.units"]["hint"])
+    assert {} == unwell(await doctor(manager))
 
     unit.write_text(f"{unit.read_text()}# mine\n")
-    found = await doctor(ordinary)
+    found = await doctor(manager)
     assert {"service.units": "warning"} == unwell(found)
-    await follow(ordinary, found["service.units"]["hint"])
-    assert {} == unwell(await doctor(ordinary))
+    await follow(manager, found["service.units"]["hint"])
+    assert {} == unwell(await doctor(manager))
 
-    found = await doctor(ordinary, AWS_CA_BUNDLE="/etc/ssl/ca.pem", SSL_CERT_FILE="")
+    found = await doctor(manager, AWS_CA_BUNDLE="/etc/ssl/ca.pem", SSL_CERT_FILE="")
     assert {"service.environment": "warning"} == unwell(found)
     assert "AWS_CA_BUNDLE" in found["service.environment"]["message"]
     assert "systemctl --user import-environment AWS_CA_BUNDLE" == found["service.environment"]["hint"]

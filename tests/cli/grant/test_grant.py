@@ -15,7 +15,7 @@ import pytest
 
 from support import clients
 from support.granter import UNKNOWN_GRANT, UNKNOWN_PATH, Granter, granter, refused
-from support.world import PATIENCE_SECONDS, SEED_TOML, World, which
+from support.world import PATIENCE_SECONDS, SEED_TOML, World, measured, which
 
 
 SHOW = (sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
@@ -44,7 +44,7 @@ async def start(world: World, *argv: str, **env: str) -> asyncio.subprocess.Proc
         *(sys.executable, "-m", "mayfly", "grant", "nsrc", "--", *argv),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=world.with_env(env),
+        env=world.with_env(measured() | env),
     )
 
 
