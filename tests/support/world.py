@@ -215,11 +215,13 @@ class World:
                 started = ("serve", *argv), self.with_env(env), str(self.home), streams
                 process = self._nursery.start(*started, descriptors=descriptors)
             else:
+                # One from scratch is looked at as it is: how much memory it takes, what it imports.
+                followed = {} if from_scratch else measured()
                 process = await asyncio.create_subprocess_exec(
                     *(*prefix, sys.executable, "-m", "mayfly", "serve", *argv),
                     stdin=nothing,
                     stderr=stream,
-                    env=self.with_env(measured() | (env or {})),
+                    env=self.with_env(followed | (env or {})),
                     cwd=self.home,
                     start_new_session=True,
                 )

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from support.granter import Granter
-from support.world import World
+from support.world import World, measured
 
 
 CREDENTIALS = {
@@ -71,7 +71,7 @@ async def test_a_grant_that_cannot_be_printed_is_ended(world: World, granting: G
     reader, writer = os.pipe()
     os.close(reader)
     argv = (sys.executable, "-m", "mayfly", "grant", "nsrc")
-    gone = await asyncio.create_subprocess_exec(*argv, stdout=writer, env=world.env)
+    gone = await asyncio.create_subprocess_exec(*argv, stdout=writer, env=world.env | measured())
     os.close(writer)
 
     assert (1, "mayfly: error: cannot write: No space left on device\n") == (full.code, full.err)

@@ -120,7 +120,6 @@ async def test_a_dry_run_only_shows_and_options_are_judged_first(manager: UserMa
     assert not (manager.runtime_dir / "mayfly").exists()
 
 
-@pytest.mark.unfollowed
 async def test_the_units_are_what_systemd_expects(manager: UserManager) -> None:
     """`systemd-analyze verify` finds no fault, and the daemon's exposure is at most 1.2."""
     await manager.mayfly("install")
@@ -187,7 +186,6 @@ async def test_without_a_config_the_service_is_there_and_waits(manager: UserMana
     assert 200 == (await manager.world.get()).status
 
 
-@pytest.mark.unfollowed
 async def test_a_home_may_have_any_name(unmanaged: SystemdWorld) -> None:
     """A blank, quotes, `&`, brackets and a backslash in the home's path hinder neither `install` nor the service.
 

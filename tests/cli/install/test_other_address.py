@@ -6,8 +6,6 @@ import socket
 
 from contextlib import suppress
 
-import pytest
-
 from mayfly.service import files
 from support.managers import UserManager, unit_facts
 from support.world import World, free_port
@@ -53,7 +51,6 @@ async def test_a_port_that_is_taken_is_told_with_who_has_it(manager: UserManager
     assert "inactive" == await manager.property("mayfly.socket", "ActiveState")
 
 
-@pytest.mark.unfollowed
 async def test_a_service_that_runs_does_not_move_to_a_port_that_is_taken(manager: UserManager) -> None:
     """`install --now` to a port that is taken names the process; the service keeps its units and sessions.
 
@@ -89,7 +86,6 @@ def alike() -> tuple[socket.socket, int]:
     raise AssertionError("no two such ports are free")
 
 
-@pytest.mark.unfollowed
 async def test_units_that_moved_under_an_open_socket_are_started_there(manager: UserManager) -> None:
     """If the units of a running service name another address, `install --now` moves it there, or back."""
     await manager.mayfly("install", "--now")

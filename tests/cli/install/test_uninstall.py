@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from support.managers import UNIT_NAMES, UserManager
 
 
@@ -31,7 +29,6 @@ async def test_uninstall_leaves_nothing(manager: UserManager) -> None:
     assert "there was no service" in again.err
 
 
-@pytest.mark.unfollowed
 async def test_uninstall_ends_what_runs_without_any_unit(manager: UserManager) -> None:
     """If all units are gone, their services end all the same."""
     await manager.mayfly("install", "--now")

@@ -17,7 +17,7 @@ import pytest
 from support.granter import TOKEN, Granter
 from support.sshd import Sshd, needs_sshd, shell, sshd
 from support.terminals import Terminal
-from support.world import PATIENCE_SECONDS, World
+from support.world import PATIENCE_SECONDS, World, measured
 
 
 pytestmark = needs_sshd
@@ -217,7 +217,7 @@ async def test_a_signal_while_it_connects_leaves_nothing(world: World, granting:
     silent = ("-F", "/dev/null", "-o", "ProxyCommand=sleep 60")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mayfly", "ssh", "nsrc", "there", "--", *silent),
-        env=world.env | {"TMPDIR": str(tmp_path)},
+        env=world.env | measured() | {"TMPDIR": str(tmp_path)},
     )
     await granting.until_held(ID)
     async with asyncio.timeout(PATIENCE_SECONDS):
