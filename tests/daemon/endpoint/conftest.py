@@ -24,4 +24,6 @@ async def _warm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Warm]
         world.sts = sts
         async with world.serve() as daemon:
             assert 200 == (await world.get()).status
+            # The log is written beside the answer: the tests look at what comes after this.
+            await daemon.event("session.refreshed")
             yield Warm(world, daemon)

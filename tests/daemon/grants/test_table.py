@@ -175,9 +175,10 @@ def _lines_run(grants: Table, token: str) -> list[int]:
             run.append(frame.f_lineno)
         return trace
 
+    before = sys.gettrace()  # coverage's, in its processes
     sys.settrace(trace)
     try:
         grants.find(token, "nsrc", NOW)
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
     return run
