@@ -14,12 +14,22 @@ from contextlib import asynccontextmanager
 PATIENCE_SECONDS = 30
 
 
+# `setsid --fork` may end later than its child begins, and its environment may have a mark.
+_ALONE = """
+is_below_setsid() {
+  read -r _ _ _ parent _ <"/proc/$$/stat" && read -r name <"/proc/$parent/comm" && [ "$name" = setsid ]
+}
+while is_below_setsid 2>/dev/null; do :; done
+exec "$@"
+"""
+
+
 def orphaned(*argv: str) -> tuple[str, ...]:
     """A command that runs `argv` as a child of nobody: the tests' own ancestors may work for an agent.
 
     Its output ends with it; its exit code is lost.
     """
-    return ("setsid", "--fork", *argv)
+    return ("setsid", "--fork", "sh", "-c", _ALONE, "sh", *argv)
 
 
 # The middle one ends, so the last one is nobody's child; the first one waits for it, and has its terminal.
