@@ -6,7 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # `make test COVERAGE=yes` measures coverage, too, and takes a third longer. `.ci/run` does that with one Python.
 COVERAGE ?= no
-PYTEST := pytest -q -n 6 --dist worksteal
+# More than there are processors, because many tests wait.
+WORKERS ?= 6
+PYTEST := pytest -q -n $(WORKERS) --dist worksteal
 # Bytecode is kept, also that of the tests: otherwise each of pytest's workers compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
