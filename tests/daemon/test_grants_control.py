@@ -367,6 +367,20 @@ async def test_a_grant_that_asks_waits_for_a_yes_and_takes_a_no(world: World) ->
     assert "(claude) wants nsrc, for 1 h" in calls.read_text()
 
 
+async def test_a_client_is_told_that_its_grant_has_ended_under_the_question(world: World) -> None:
+    """Revoked while the question is up: 401 with the reason, and no word of a refusal that nobody gave."""
+    put_program(world.op.parent, "notify-send", QUESTION.format(answer=world.folder / "never"))
+    async with world.serve() as daemon:
+        await world.get()
+        made = await grant(world, label="claude", ask=True)
+        waiting = asyncio.create_task(fetch(world, made["token"]))
+        await daemon.event("grant.asked")
+        await ask(world, "DELETE", f"/grants/{made['id']}")
+        told = await waiting
+
+    assert (401, "GrantEnded") == told
+
+
 async def test_a_terminal_s_yes_counts_and_a_locked_screen_shows_no_question(world: World) -> None:
     """`approve` is for whoever sits at another screen; the question waits for the unlock."""
     calls = put_program(world.op.parent, "notify-send", "exit 0")

@@ -450,7 +450,7 @@ async def test_a_question_goes_with_the_one_who_waits_for_the_grant(hall: Hall) 
 
 
 async def test_a_yes_through_a_locked_screen_is_none(hall: Hall) -> None:
-    """The screen was locked while the question was up; whoever answered it need not be the user."""
+    """The screen was locked while the question was up, so the answer need not be the user's."""
     grant = (await hall.make(asks=True)).grant
     waiting = asyncio.create_task(hall.grants.allow(grant))
     while not hall.desk.asked:
@@ -500,6 +500,19 @@ async def test_a_grant_as_file_is_written_anew_when_its_credentials_are_new(hall
 
     assert (None, f"/run/{grant.id}", 1) == (made.token, made.paths.folder, len(hall.desk.asked))
     assert [("open", grant.id), ("13", grant.id), ("14", grant.id), ("close", grant.id)] == hall.delivery.told
+
+
+@pytest.mark.parametrize("delivery", ["file", "env"])
+async def test_a_no_after_a_yes_ends_what_is_delivered(hall: Hall, delivery: str) -> None:
+    """Its next use could not be refused, so the grant is gone, and its files with it."""
+    hall.desk.answer = True
+    hall.desk.answered.set()
+    grant = (await hall.make("admin", delivery=delivery, asks=True)).grant
+    hall.grants.say(grant, is_allowed=False)
+    await asyncio.sleep(0.01)
+
+    assert ([], ["revoked"]) == (hall.grants.all(), hall.causes())
+    assert (delivery == "file") is (("close", grant.id) in hall.delivery.told)
 
 
 async def test_a_file_that_cannot_be_written_is_written_later(hall: Hall) -> None:

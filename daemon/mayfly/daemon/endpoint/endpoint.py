@@ -173,10 +173,19 @@ class Endpoint:
         except MayflyError as error:
             # A session's last error is raised for each client. It must not keep the frames of all of them.
             error.__traceback__ = None
-            return self._failed(grant.profile, error)
+            return self._ended_meanwhile(request, grant) or self._failed(grant.profile, error)
         except Refused as refused:
             return self._refused(refused)
         return await self._hand_out(request, found, agent, credentials)
+
+    def _ended_meanwhile(self, request: web.BaseRequest, grant: Grant) -> Answer | None:
+        """The refusal of a grant that has ended while its client waited: that says more than the wait's own error."""
+        try:
+            if grant.id and grant.digest:
+                self._checks.run(request)
+        except Refused as refused:
+            return self._refused(refused)
+        return None
 
     async def _judged_credentials(self, request: web.BaseRequest, grant: Grant) -> tuple[Grant, Credentials]:
         """Credentials of the session that the client may have once they are there, and by which grant."""

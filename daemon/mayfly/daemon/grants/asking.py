@@ -11,7 +11,7 @@ from mayfly.daemon.grants.table import AGENT, ENV, FILE, Ask, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.session.trigger import NOBODY, Requester
 from mayfly.shared.desk import Desk, Presence
-from mayfly.shared.errors import GrantNotAllowed, MayflyError
+from mayfly.shared.errors import GrantNotAllowed, GrantRefused, MayflyError
 from mayfly.shared.text import printable
 
 
@@ -29,6 +29,14 @@ class Asking:
         self._tasks = tasks
         self._on_change = on_change
         self._asked: dict[Grant, asyncio.Task[MayflyError | None]] = {}
+
+    async def check_desktop(self) -> None:
+        """Raise GrantRefused if this desktop can show no question."""
+        if not await self._desk.can_ask():
+            raise GrantRefused(
+                "this desktop can show no question (no notify-send, zenity or kdialog), so a grant cannot ask",
+                hint="leave --ask out",
+            )
 
     async def allow(self, grant: Grant, requester: Requester = NOBODY) -> None:
         """Return if the grant may be used. Raises GrantNotAllowed after a no, and if nobody can be asked now.

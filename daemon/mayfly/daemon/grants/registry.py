@@ -57,7 +57,6 @@ class Registry:
     ) -> None:
         self.table = Table()
         self._sessions = Sessions(engine)
-        self._desk = desk
         self._events = events
         self._tasks = tasks
         self._clock = clock
@@ -107,11 +106,8 @@ class Registry:
 
         A grant that is not made leaves nothing behind.
         """
-        if order.asks and not await self._desk.can_ask():
-            raise GrantRefused(
-                "this desktop can show no question (no notify-send, zenity or kdialog), so a grant cannot ask",
-                hint="leave --ask out",
-            )
+        if order.asks:
+            await self._asking.check_desktop()
         config = self._sessions.config
         if order.profile not in config.profiles:
             raise GrantRefused(f"there is no profile {order.profile[:64]} in {config.source}")
@@ -209,10 +205,13 @@ class Registry:
         await self._asking.allow(grant, requester)
 
     def say(self, grant: Grant, *, is_allowed: bool) -> None:
-        """A person has decided on a grant that asks. Raises GrantNotAllowed for a yes after a no."""
+        """A person has decided. A no ends a grant as file or env. Raises GrantNotAllowed for a yes after a no."""
         if grant.ask is Ask.NONE:
             raise GrantRefused(f"{grant.id} ({grant.label}) asks nobody", hint=f"mayfly revoke {grant.id}")
         self._asking.say(grant, is_allowed=is_allowed)
+        # Nothing could refuse the next use of what has been delivered already.
+        if not is_allowed and grant.delivery in (FILE, ENV) and grant not in self._preparing:
+            self.end(grant, REVOKED)
 
     # Held
 
