@@ -165,7 +165,7 @@ def test_beside_managed_policies_stands_nothing_but_the_deny() -> None:
 
 
 def test_a_policy_gets_one_more_statement() -> None:
-    """All that stands in it stays, whatever its letters are."""
+    """Every statement of the policy stays, also with letters beyond ASCII."""
     tree = {"Version": "2012-10-17", "Id": 'é"✓', "Statement": [READS, NO_SECRETS]}
     ended = with_end(Narrowing(json.dumps(tree)), ENDS_AT).policy or ""
 

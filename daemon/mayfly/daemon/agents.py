@@ -56,6 +56,10 @@ class AgentPolicy:
         # By profile and agent, in the order of the first refusal.
         self._refused_at: dict[tuple[str, Agent], datetime] = {}
 
+    def look(self) -> None:
+        """End the grants of agents that have not been used for long."""
+        self._grants.look()
+
     async def opened(self, own: Grant, *, inode: int = 0, pid: int = 0) -> Grant:
         """The grant for a client with the token of `own`: the same, or what `agents` leaves to an agent.
 

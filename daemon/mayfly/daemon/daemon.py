@@ -43,7 +43,7 @@ from mayfly.shared import paths
 from mayfly.shared.clock import Clock
 from mayfly.shared.desk import Desk
 from mayfly.shared.grant_folder import listening
-from mayfly.shared.sock_diag import SockDiag, sock_diag
+from mayfly.shared.sock_diag import sock_diag
 from mayfly.shared.tokens import ensure_digests
 
 
@@ -76,33 +76,25 @@ class Daemon:
         self._desk = desk
         self._events = Events(log)
         self._tasks = Tasks(self._events)
-        self._admission = self._new_admission()
+        self._admission = Admission(
+            sock_diag(manager.inherited.sock_diag), self._events, allows_root=lambda: self._config().allow_root
+        )
         shares = descriptors.shares(descriptors.raise_limit())
         self._places = Places(shares.connections, shares.reserved)
         self._listeners = Listeners(
             self._places, on_fault=self._on_fault, on_refusal=self._admission.refused, end_seconds=DRAIN_SECONDS
         )
-        self._keeper = Keeper(
-            config,
-            launch=self._new_launcher(shares.exchanges),
-            desk=desk,
-            clock=clock,
-            events=self._events,
-            on_change=self._on_change,
-        )
+        self._keeper = self._new_keeper(config, shares.exchanges)
         self._delivery = self._new_delivery()
         self._grants = Registry(self._keeper, desk, self._events, self._tasks, clock=clock, delivery=self._delivery)
         self._audit = Audit(
             desk, self._events, clock=clock, age_seconds=self._keeper.age_seconds, suspect=self._keeper.suspect
         )
-        self._agent_grants = AgentGrants(self._grants, self._config, clock=clock)
-        self._agents = AgentPolicy(
-            desk, self._config, self._events, self._agent_grants, clock=clock, on_refusal=self._admission.refused
-        )
+        self._agents = self._new_agents()
         self._endpoints = Endpoints(
             self._keeper, self._audit, self._agents, self._events, clock=clock, on_refusal=self._admission.refused
         )
-        self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._keeper.config.notify)
+        self._notifications = Notifications(self._events, desk, is_wanted=lambda: self._config().notify)
         self._report = self._new_report(address, given_config)
         self._reload = self._new_reload(given_config)
         self._store = SessionStore(manager, self._keeper.snapshot, self._tasks)
@@ -112,13 +104,24 @@ class Daemon:
     def _config(self) -> Config:
         return self._keeper.config
 
-    def _new_admission(self) -> Admission:
-        """Asks the socket of sock_diag that systemd has opened outside the seal, or one of its own."""
-        outside = self._manager.inherited.sock_diag
-        return Admission(
-            SockDiag(os.dup(outside.fileno())) if outside else sock_diag(),
+    def _new_keeper(self, config: Config, exchanges_at_once: int) -> Keeper:
+        return Keeper(
+            config,
+            launch=self._new_launcher(exchanges_at_once),
+            desk=self._desk,
+            clock=self._clock,
+            events=self._events,
+            on_change=self._on_change,
+        )
+
+    def _new_agents(self) -> AgentPolicy:
+        return AgentPolicy(
+            self._desk,
+            self._config,
             self._events,
-            allows_root=lambda: self._keeper.config.allow_root,
+            AgentGrants(self._grants, self._config, clock=self._clock),
+            clock=self._clock,
+            on_refusal=self._admission.refused,
         )
 
     def _new_delivery(self) -> Delivery:
@@ -263,7 +266,7 @@ class Daemon:
         """Runs after each look at the sessions, which is at least every half minute."""
         self._manager.tick()
         self._grants.look()
-        self._agent_grants.look()
+        self._agents.look()
         await self._store.store()
         self._prompts.write_soon()
         # Exit only under our own unit, which has `Restart=always`. A custom unit might not restart the daemon.

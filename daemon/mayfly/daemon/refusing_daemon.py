@@ -8,7 +8,6 @@ which it cannot judge.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 
 from collections.abc import Callable, Sequence
@@ -29,7 +28,7 @@ from mayfly.daemon.http.places import Places
 from mayfly.daemon.http.server import Handler, Server
 from mayfly.service.manager import Manager
 from mayfly.shared.errors import ConfigInvalid
-from mayfly.shared.sock_diag import SockDiag, SockDiagMissing, sock_diag
+from mayfly.shared.sock_diag import SockDiagMissing, sock_diag
 
 
 # A person who has mended the config tries the daemon right after.
@@ -79,10 +78,8 @@ class RefusingDaemon:
 
     def _listen(self, life: AsyncExitStack) -> None:
         inherited = self._manager.inherited
-        outside = inherited.sock_diag
         try:
-            kernel = SockDiag(os.dup(outside.fileno())) if outside else sock_diag()
-            admission = Admission(kernel, self._events, allows_root=lambda: False)
+            admission = Admission(sock_diag(inherited.sock_diag), self._events, allows_root=lambda: False)
             if inherited.control:
                 self._accept(life, inherited.control, self._refuse_command, admission.admit_unix, has_reserve=True)
             if inherited.port:

@@ -20,7 +20,7 @@ SHELLS = ("sh", "dash", "bash", "zsh", "fish")
 
 @pytest.mark.parametrize("shell", SHELLS)
 async def test_every_login_shell_reads_the_scripts_alike(tmp_path: Path, shell: str) -> None:
-    """sshd hands a command to the user's shell, whatever that is."""
+    """sshd hands a command to the login shell of the user."""
     program = shutil.which(shell)
     if program is None and not os.environ.get("MAYFLY_REQUIRE_ALL_TESTS"):
         pytest.skip(f"needs {shell}")

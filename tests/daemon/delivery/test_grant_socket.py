@@ -124,7 +124,7 @@ async def test_only_the_grants_own_token_counts(served: Served) -> None:
     ],
 )
 async def test_all_other_checks_are_the_ports(served: Served, template: bytes, status: int, code: str) -> None:
-    """A container's page, proxy or odd client is refused as one of this machine is, whatever token it has."""
+    """A page, a proxy or an odd client in a container is refused as on the port, even with the right token."""
     reply = await served.ask(template)
 
     assert (status, code) == (reply.status, reply.json["code"])

@@ -59,7 +59,7 @@ def test_what_was_made_goes_on() -> None:
     ],
 )
 def test_what_would_not_be_made_now_ends(profile: str, changed: dict[str, Any]) -> None:
-    """Whatever the file says: a narrowed grant never opens the profile's own session."""
+    """A narrowed grant never opens the profile's own session, even if the file says so."""
     assert [] == kept(profile, **changed)
 
 

@@ -99,7 +99,7 @@ _CROWD = FEW + 1
 @pytest.mark.parametrize(
     ("port", "control", "newcomer", "expected"),
     [
-        # A process with many connections gives one, whatever each is about, and however new it is.
+        # A process with many connections gives one: busy and new connections count as the others do.
         (["waits"], ["late of 1", "waits of 2", *["new of 7"] * _CROWD], "control", "control new of 7 2"),
         (["waits"], ["late of 1", "waits of 2", *["busy of 7"] * _CROWD], "control", "control busy of 7 2"),
         (["waits"], ["late of 1", "hangs of 2", *["waits of 7"] * _CROWD], "control", "control waits of 7 2"),

@@ -104,7 +104,7 @@ class Grants(RuleBasedStateMachine):
             self.time_passes(5)
 
     def do(self, work: Any) -> None:
-        """Something that is done at once, on the loop; then whoever can go on goes on."""
+        """Do something at once, on the loop; then every task that can go on does."""
 
         async def whole() -> None:
             work()
@@ -141,7 +141,7 @@ class Grants(RuleBasedStateMachine):
 
     @rule(subject=st.sampled_from(SUBJECTS), narrowing=NARROWINGS)
     def a_grant_comes_back_as_another(self, subject: str, narrowing: Narrowing) -> None:
-        """It was being got; whoever asks for the new one waits for its own."""
+        """A session was on its way; clients of the new grant wait for a session of its own."""
         found = self.grants.get(subject)
         if found:
             self.get_anew(found.profile)
@@ -166,7 +166,7 @@ class Grants(RuleBasedStateMachine):
         self.everybody_fetches()
         self.time_passes(1.2)
 
-    # Those who ask
+    # Clients
 
     @rule(name=NAMES, how_many=st.integers(1, 3))
     def clients_fetch(self, name: str, how_many: int) -> None:

@@ -27,9 +27,12 @@ def recipe(wanted: Wanted) -> Recipe:
     if wanted.is_desktop:
         text = "a kind cluster in Docker Desktop has no way to a socket of this machine"
         raise speech.Stop(speech.WRONG_USAGE, text, hints=("mayfly recipe compose --docker-desktop PROFILE",))
-    image, *arguments = wanted.container
-    user = "{runAsUser: 65534, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false}"
-    text = f"""\
+    return Recipe(_cluster(wanted) + _pod(wanted))
+
+
+def _cluster(wanted: Wanted) -> str:
+    """The grant, the cluster that its socket is mounted into, and the token as a secret."""
+    return f"""\
 # {SELINUX}
 # A new grant has a new folder, and kind mounts only what a cluster is made with: a new grant takes a new cluster;
 # {wanted.lasting}.
@@ -45,6 +48,14 @@ END
 kubectl --context kind-mayfly create configmap mayfly --from-file=relay.py={shell(relay_file())}
 printf %s "$AWS_CONTAINER_AUTHORIZATION_TOKEN" |
   kubectl --context kind-mayfly create secret generic mayfly --from-file=mayfly=/dev/stdin
+"""
+
+
+def _pod(wanted: Wanted) -> str:
+    """The container, and the relay as a sidecar."""
+    image, *arguments = wanted.container
+    user = "{runAsUser: 65534, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false}"
+    return f"""\
 kubectl --context kind-mayfly apply -f - <<'END'
 apiVersion: v1
 kind: Pod
@@ -75,7 +86,6 @@ spec:
         - {{name: relay, mountPath: /mayfly, readOnly: true}}
 END
 """
-    return Recipe(text)
 
 
 def _variables(wanted: Wanted) -> str:

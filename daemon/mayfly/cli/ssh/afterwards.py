@@ -21,7 +21,7 @@ _MAX_HEAD = 64 * 1024
 
 
 def refuse_all(path: Path, message: str) -> None:
-    """Listen at `path`, instead of what is there, until this process ends."""
+    """Listen at `path` until this process ends; a socket or a link that stands there is replaced."""
     listener = socket.socket(socket.AF_UNIX)
     ours = f"{path}-"
     listener.bind(ours)

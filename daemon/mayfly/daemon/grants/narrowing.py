@@ -1,10 +1,8 @@
-"""The narrowing of a grant: checked, given an end, and described in words."""
+"""The narrowing of a grant, and the words for it."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from mayfly.config.narrowing import narrowing_problem, read_only_arn, view_only_arn, with_end
+from mayfly.config.narrowing import read_only_arn, view_only_arn
 from mayfly.shared.errors import GrantRefused
 from mayfly.shared.grant import Narrowing
 
@@ -12,11 +10,6 @@ from mayfly.shared.grant import Narrowing
 # Words that name a narrowing, each with AWS's managed policy for it in the role's partition.
 READ_ONLY = "read-only"
 WORDS = {READ_ONLY: read_only_arn, "view-only": view_only_arn}
-
-
-def problem_of(role_arn: str, narrowing: Narrowing) -> str | None:
-    """Why AWS would refuse these session policies for the role; None if it would not, as far as can be seen."""
-    return narrowing_problem(role_arn, narrowing)
 
 
 def in_full(words: str, narrowing: Narrowing, role_arn: str) -> Narrowing:
@@ -40,11 +33,6 @@ def is_read_only(words: str, narrowing: Narrowing, role_arn: str) -> bool:
     """True for ReadOnlyAccess and nothing beside it."""
     named = Narrowing(policy_arns=(read_only_arn(role_arn),))
     return narrowing == named or (words == READ_ONLY and narrowing == Narrowing())
-
-
-def ending(narrowing: Narrowing, ends_at: datetime) -> Narrowing:
-    """The narrowing with a Deny past the end, if AWS's limit leaves room for it; no narrowing stays none."""
-    return with_end(narrowing, ends_at)
 
 
 def words(narrowing: Narrowing) -> str:

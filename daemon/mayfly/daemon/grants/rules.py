@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mayfly.config.model import Config, RoleProfile
+from mayfly.config.narrowing import narrowing_problem
 from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import AGENT, ENV, Ask, Grant
@@ -24,7 +25,7 @@ def checked(order: Order, config: Config) -> Order:
     if isinstance(profile, RoleProfile):
         _check_role(order, profile)
         policies = narrowing.in_full(order.words, order.narrowing, profile.role_arn)
-        if problem := narrowing.problem_of(profile.role_arn, policies):
+        if problem := narrowing_problem(profile.role_arn, policies):
             raise GrantRefused(problem)
         order = order._replace(narrowing=policies)
     elif _is_narrowed(order):

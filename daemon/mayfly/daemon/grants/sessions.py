@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mayfly.config.model import Config
-from mayfly.daemon.grants import narrowing
+from mayfly.config.narrowing import with_end
 from mayfly.daemon.grants.table import AGENT, ENV, FILE, Grant
 from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.session.trigger import Requester, Trigger
@@ -61,7 +61,7 @@ class Sessions:
             grant_id=grant.id,
             label=grant.label,
             # An agent's grant is made anew after its end, so the end must not cut off credentials that are in use.
-            narrowing=grant.narrowing if grant.delivery == AGENT else narrowing.ending(grant.narrowing, grant.ends_at),
+            narrowing=grant.narrowing if grant.delivery == AGENT else with_end(grant.narrowing, grant.ends_at),
             ends_at=grant.ends_at,
             refresh=_REFRESH.get(grant.delivery, "while-used"),
         )
