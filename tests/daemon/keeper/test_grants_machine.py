@@ -12,7 +12,7 @@ import pytest
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from mayfly.config.model import Config, RoleProfile
 from mayfly.daemon.events import Events
@@ -26,7 +26,8 @@ from mayfly.shared.grant import GrantOrder, Narrowing
 from mayfly.shared.wire import Request, Result
 from support.engine import HOUR, config, key, role
 from support.laws import changed
-from support.stage import Answer, Desk, Stage, TestLoop, fetch, login, outcome
+from support.machine import KeeperMachine
+from support.stage import Answer, Desk, Stage, fetch, login, outcome
 
 
 pytestmark = pytest.mark.laws
@@ -47,7 +48,6 @@ SUBJECTS = [grant.subject(profile, grant_id) for profile in ("admin", "deep") fo
 NAMES = st.sampled_from(["nsrc", "admin", "deep", *SUBJECTS])
 ENDED = AccessDenied("the grant was revoked")
 ERRORS = st.sampled_from([None, ApprovalDismissed("no"), SessionEnded("over"), AccessDenied("not you")])
-PATIENCE_SECONDS = 900
 
 
 class Issued(NamedTuple):
@@ -77,25 +77,19 @@ class NotingStage(Stage):
         return own
 
 
-class Grants(RuleBasedStateMachine):
+class Grants(KeeperMachine):
     """A running keeper, grants that come and go, and everything else that may happen to it."""
+
+    stage: NotingStage
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner(loop_factory=TestLoop)
-        self.waiting: list[asyncio.Task[Any]] = []
         self.grants: dict[str, GrantSession] = {}
 
     @initialize(narrowings=st.lists(NARROWINGS, min_size=4, max_size=4), is_warm=st.booleans())
     def begin(self, narrowings: list[Narrowing], is_warm: bool) -> None:
         """Each role has two grants, which are used beside it."""
-
-        async def start() -> None:
-            self.stage = NotingStage(HOUSE)
-            self.work = asyncio.ensure_future(self.stage.keeper.run())
-            await asyncio.sleep(0)
-
-        self.runner.run(start())
+        self.start(lambda: NotingStage(HOUSE))
         for subject, narrowing in zip(SUBJECTS, narrowings, strict=True):
             profile, _, grant_id = subject.partition("@")
             self.somebody_grants(profile, grant_id, narrowing, HOUR, "while-used")
@@ -110,7 +104,7 @@ class Grants(RuleBasedStateMachine):
             work()
             await asyncio.sleep(0.001)
 
-        self.runner.run(whole())
+        self.act(whole())
 
     def knows(self, name: str) -> bool:
         return name in self.grants or name in self.stage.keeper.config.profiles
@@ -251,13 +245,13 @@ class Grants(RuleBasedStateMachine):
             stage.keeper.restore(kept)
             self.work = asyncio.ensure_future(stage.keeper.run())
 
-        self.runner.run(restart())
+        self.act(restart())
 
     # What the world does
 
     @rule(seconds=st.sampled_from([0.01, 0.2, 0.9, 5, 60, 600, HOUR]))
     def time_passes(self, seconds: float) -> None:
-        self.runner.run(asyncio.sleep(seconds))
+        self.act(asyncio.sleep(seconds))
 
     @rule(seconds=st.sampled_from([300, HOUR, 8 * HOUR]))
     def the_laptop_sleeps(self, seconds: float) -> None:
@@ -313,29 +307,6 @@ class Grants(RuleBasedStateMachine):
             names = [name for name in self.stage.keeper._ledger.names if grant.grant_id_of(name)]
             assert set(names) <= self.grants.keys()
             assert list(self.stage.keeper.config.profiles) == [row.profile for row in self.stage.keeper.status()]
-
-    @invariant()
-    def no_fault_of_ours(self) -> None:
-        if hasattr(self, "stage"):
-            assert [] == self.stage.log.told("task.failed")
-
-    def teardown(self) -> None:
-        """Every client is answered, with its own credentials or with a MayflyError."""
-        if not hasattr(self, "stage"):
-            return
-
-        async def end() -> list[bool]:
-            await asyncio.sleep(PATIENCE_SECONDS)
-            ended = [task.done() for task in self.waiting]
-            self.work.cancel()
-            await asyncio.gather(self.work, return_exceptions=True)
-            return ended
-
-        try:
-            assert [True] * len(self.waiting) == self.runner.run(end())
-            assert [] == [task.exception() for task in self.waiting if task.exception()]
-        finally:
-            self.runner.close()
 
 
 TestGrants = Grants.TestCase

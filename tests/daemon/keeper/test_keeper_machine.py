@@ -11,7 +11,7 @@ import pytest
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from mayfly.config.model import Config
 from mayfly.shared.desk import Presence
@@ -19,6 +19,7 @@ from mayfly.shared.errors import ApprovalDismissed, ExchangeFailed, MayflyError
 from mayfly.shared.wire import Request, Result
 from support.engine import HERE, HOUR, LOCKED, config, key, role
 from support.laws import A_STEP, A_WHILE, ERRORS, Sources, changed
+from support.machine import KeeperMachine
 from support.stage import Answer, Asked, Stage, TestLoop, code, fetch, login, outcome, staged
 
 
@@ -34,7 +35,6 @@ EXCHANGED = config("d4", work=key(), admin=role("work"), nsrc=key("work", onepas
 RENAMED = config("d5", boss=key(), chief=role("boss"))
 ROBOTS = config(nsrc=key(onepassword="robot"), admin=role("nsrc"), work=key("work"))
 NAMES = st.sampled_from(["nsrc", "admin", "deep", "work", "twin"])
-PATIENCE_SECONDS = 900
 
 
 class SettableStage(Stage):
@@ -52,26 +52,17 @@ class SettableStage(Stage):
         return Result(profile=name, outcome=outcome, aws_at=self.aws_now())
 
 
-class AnyDay(RuleBasedStateMachine):
+class AnyDay(KeeperMachine):
     """A running keeper, and everything that may happen to it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner(loop_factory=TestLoop)
-        self.waiting: list[asyncio.Task[Any]] = []
         self.overrides: list[list[float]] = []
 
     @initialize(found=st.sampled_from([HOUSE, ROBOTS]))
     def begin(self, found: Any) -> None:
-        async def start() -> None:
-            self.stage = SettableStage(found)
-            self.work = asyncio.ensure_future(self.stage.keeper.run())
-
-        self.runner.run(start())
+        self.start(lambda: SettableStage(found))
         self.seen = 0
-
-    def act(self, work: Any) -> Any:
-        return self.runner.run(work)
 
     def wait_for(self, profile: str, work: Any) -> None:
         async def start() -> None:
@@ -249,29 +240,6 @@ class AnyDay(RuleBasedStateMachine):
         now, ledger = self.stage.now(), self.stage.keeper._ledger
         usable = [found for name in ledger.names if (found := ledger[name].usable(now))]
         assert all(found.expiration > self.stage.aws_now() for found in usable)
-
-    @invariant()
-    def no_fault_of_ours(self) -> None:
-        if hasattr(self, "stage"):
-            assert [] == self.stage.log.told("task.failed")
-
-    def teardown(self) -> None:
-        """Every client is answered, with credentials or with a MayflyError."""
-        if not hasattr(self, "stage"):
-            return
-
-        async def end() -> list[Any]:
-            await asyncio.sleep(PATIENCE_SECONDS)
-            ended = [task.done() for task in self.waiting]
-            self.work.cancel()
-            await asyncio.gather(self.work, return_exceptions=True)
-            return ended
-
-        try:
-            assert [True] * len(self.waiting) == self.act(end())
-            assert [] == [task.exception() for task in self.waiting if not task.cancelled() and task.exception()]
-        finally:
-            self.runner.close()
 
 
 TestAnyDay = AnyDay.TestCase
