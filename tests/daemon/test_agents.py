@@ -474,13 +474,13 @@ async def test_an_agent_is_asked_for_once_for_each_process() -> None:
     found = await one.policy.opened(own, inode=7)
     assert (False, "p") == (found.is_allowed, found.session)
     assert one.policy.opened_again(own, 7) is None
-    one.registry.say(found, is_allowed=True)
+    one.registry.decide(found, is_allowed=True)
     assert [found, found] == [await one.policy.opened(own, inode=inode) for inode in (7, 8)]
     assert found is one.policy.opened_again(own, 7)
 
     later = await one.policy.opened(own, inode=9)
     assert not later.is_allowed
-    one.registry.say(later, is_allowed=False)
+    one.registry.decide(later, is_allowed=False)
     one.now += 2 * UNUSED_FOR
     one.grants.look()
     for _ in range(2):

@@ -23,7 +23,7 @@ from mayfly.shared.grant_folder import listening
 from support.stage import Log
 
 
-class Wanted(NamedTuple):
+class Deliverable(NamedTuple):
     """A grant, as far as its delivery is concerned."""
 
     id: str

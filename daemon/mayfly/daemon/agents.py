@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from mayfly.config.model import Config, Profile, RoleProfile
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import AgentGrants, Grant, narrowing
-from mayfly.daemon.grants.asking import denied
 from mayfly.daemon.grants.order import Order
+from mayfly.daemon.grants.questions import denied
 from mayfly.daemon.grants.table import Ask
 from mayfly.session.trigger import Requester
 from mayfly.shared.ancestry import UNKNOWN, Agent

@@ -126,7 +126,7 @@ class GrantsControl:
 
     def _said(self, call: Call, *, is_allowed: bool) -> Answer:
         grant = self._registry.named(call.grant_id)
-        self._registry.say(grant, is_allowed=is_allowed)
+        self._registry.decide(grant, is_allowed=is_allowed)
         return json_answer(200, self._row(grant))
 
     async def _hold(self, call: Call) -> Answer:

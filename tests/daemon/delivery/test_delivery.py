@@ -18,15 +18,15 @@ from mayfly.daemon.delivery import Delivery, Paths
 from mayfly.daemon.delivery import delivery as delivery_module
 from mayfly.shared.credentials import process_body
 from mayfly.shared.errors import GrantRefused, GrantUndelivered
-from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of, number_of, said, texts, tree
+from support.deliveries import ID, OTHER_ID, Deliverable, delivering, descriptor_of, number_of, said, texts, tree
 from support.engine import HOUR, at, credentials
 from support.others import OTHER, by_root
 from support.stage import Log
 
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="folders are held by O_PATH")
-SOCKET = Wanted(ID, "socket")
-FILE = Wanted(ID, "file", allows_disk=True)
+SOCKET = Deliverable(ID, "socket")
+FILE = Deliverable(ID, "file", allows_disk=True)
 CREDENTIALS = credentials(at(HOUR))
 
 
@@ -157,7 +157,7 @@ async def test_what_an_earlier_daemon_has_left_is_swept(runtime: Path) -> None:
     """Folders of grants that are no more go; those of known ones stay, and so does all that is not ours."""
     async with delivering(runtime) as delivery:
         await delivery.open(SOCKET)
-        await delivery.open(Wanted(OTHER_ID, "socket"))
+        await delivery.open(Deliverable(OTHER_ID, "socket"))
     (runtime / "grants/notes").mkdir()
     (runtime / "grants/0000abcd").write_text("a file")
     log = Log()
@@ -204,7 +204,7 @@ async def test_a_link_in_the_place_of_a_folder_is_not_followed(runtime: Path, pl
     before = tree(victim)
 
     async with delivering(runtime) as delivery:
-        error = await _outcome(delivery, Wanted(ID, kind, allows_disk=True))
+        error = await _outcome(delivery, Deliverable(ID, kind, allows_disk=True))
         await delivery.renewed(FILE, CREDENTIALS)
         await delivery.close(SOCKET)
 
@@ -223,7 +223,7 @@ async def test_a_link_in_the_place_of_a_file_is_replaced(runtime: Path, name: st
     link.symlink_to(victim)
 
     async with delivering(runtime) as delivery:
-        await delivery.open(Wanted(ID, "socket" if name.endswith("s") else "file", allows_disk=True))
+        await delivery.open(Deliverable(ID, "socket" if name.endswith("s") else "file", allows_disk=True))
         await delivery.renewed(FILE, CREDENTIALS)
         is_link = link.is_symlink()
         await delivery.close(SOCKET)
@@ -253,7 +253,7 @@ async def test_a_folder_in_the_place_of_a_file_is_an_error(runtime: Path, name: 
     assert [ID] == [each["grant"] for each in log.told("grant.folder_left")]
 
 
-async def _outcome(delivery: Delivery, wanted: Wanted) -> Any:
+async def _outcome(delivery: Delivery, wanted: Deliverable) -> Any:
     try:
         await delivery.open(wanted)
     except (GrantRefused, GrantUndelivered) as error:
@@ -325,9 +325,9 @@ async def test_a_socket_that_cannot_be_bound_leaves_nothing(runtime: Path) -> No
         raise OSError(28, "No space left on device")
 
     async with delivering(runtime) as delivery:
-        await delivery.open(Wanted(OTHER_ID, "socket"))
+        await delivery.open(Deliverable(OTHER_ID, "socket"))
     async with delivering(runtime, bind=fails) as delivery:
-        new, known = await _outcome(delivery, SOCKET), await _outcome(delivery, Wanted(OTHER_ID, "socket"))
+        new, known = await _outcome(delivery, SOCKET), await _outcome(delivery, Deliverable(OTHER_ID, "socket"))
 
     assert f"the grant's folder {runtime}/grants/{ID}: No space left on device" == new.message
     assert f"the grant's folder {runtime}/grants/{OTHER_ID}: No space left on device" == known.message
@@ -342,7 +342,7 @@ import asyncio, json, os, subprocess, sys
 sys.path[:0] = json.loads(sys.argv[2])
 from pathlib import Path
 from mayfly.shared.errors import MayflyError
-from support.deliveries import ID, Wanted, delivering, tree
+from support.deliveries import ID, Deliverable, delivering, tree
 from support.engine import HOUR, at, credentials
 
 def runtime(options, kind):
@@ -352,7 +352,7 @@ def runtime(options, kind):
     return folder
 
 async def outcome(folder, kind):
-    grant = Wanted(ID, kind)
+    grant = Deliverable(ID, kind)
     async with delivering(folder) as delivery:
         try:
             await delivery.open(grant)
@@ -411,7 +411,7 @@ async def test_credentials_are_not_written_to_a_disk_unless_that_is_allowed(
     async with delivering(runtime) as delivery:
         error = await _outcome(delivery, FILE._replace(allows_disk=False))
         found = tree(runtime)
-        allowed, by_socket = await _outcome(delivery, FILE), await _outcome(delivery, Wanted(OTHER_ID, "socket"))
+        allowed, by_socket = await _outcome(delivery, FILE), await _outcome(delivery, Deliverable(OTHER_ID, "socket"))
 
     assert isinstance(error, GrantRefused)
     assert f"credentials would be written to a disk: {runtime} is not in memory (tmpfs)" == error.message

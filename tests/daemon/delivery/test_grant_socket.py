@@ -27,7 +27,7 @@ from mayfly.daemon.grants.table import digest
 from mayfly.daemon.http.server import Handler
 from mayfly.session.trigger import Requester
 from mayfly.shared.desk import Caller
-from support.deliveries import ID, OTHER_ID, Wanted, delivering, descriptor_of
+from support.deliveries import ID, OTHER_ID, Deliverable, delivering, descriptor_of
 from support.engine import NOON, config, key
 from support.others import OTHER, by_root, python
 from support.raw import Line, Reply, dial_unix, filled, get
@@ -35,7 +35,7 @@ from support.stage import Stage
 
 
 TOKENS = {"grant": "g" * 43, "other grant": "o" * 43, "profile": "p" * 43, "cut": "g" * 42, "none": ""}
-GRANT = Wanted(ID, "socket")
+GRANT = Deliverable(ID, "socket")
 ASKING = get("/credentials/nsrc", "Authorization: {token}", host="127.0.0.1:1")
 
 

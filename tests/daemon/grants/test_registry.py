@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from mayfly.config.narrowing import with_end
 from mayfly.daemon.events import Events
-from mayfly.daemon.grants import Grant, Registry, grants_file, holds, outside, rules
+from mayfly.daemon.grants import Grant, Registry, deliveries, grants_file, holds, rules
 from mayfly.daemon.grants.delivery import Paths
 from mayfly.daemon.grants.new_grant import Made
 from mayfly.daemon.grants.order import Order
@@ -205,8 +205,8 @@ async def test_a_token_file_that_cannot_be_written_leaves_nothing_behind(hall: H
 async def test_a_disk_that_hangs_hides_no_refusal(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     """What AWS says is the answer; that the token's file could not be looked for is logged."""
     answers = threading.Event()
-    monkeypatch.setattr(outside, "DISK_SECONDS", 0.05)
-    monkeypatch.setattr(outside.token_file, "remove", lambda _id: answers.wait(10))
+    monkeypatch.setattr(deliveries, "DISK_SECONDS", 0.05)
+    monkeypatch.setattr(deliveries.token_file, "remove", lambda _id: answers.wait(10))
     hall.engine.error = AccessDenied("no")
 
     with pytest.raises(AccessDenied):
@@ -395,7 +395,7 @@ async def test_a_no_is_for_ever(hall: Hall, answer: bool | str) -> None:
     while not hall.desk.asked:
         await asyncio.sleep(0)
     if answer == "denied":
-        hall.grants.say(grant, is_allowed=False)
+        hall.grants.decide(grant, is_allowed=False)
     else:
         hall.desk.answer = False
         hall.desk.answered.set()
@@ -403,7 +403,7 @@ async def test_a_no_is_for_ever(hall: Hall, answer: bool | str) -> None:
         with pytest.raises(GrantNotAllowed, match="was not allowed to get nsrc"):
             await call
     with pytest.raises(GrantNotAllowed):
-        hall.grants.say(grant, is_allowed=True)
+        hall.grants.decide(grant, is_allowed=True)
 
     assert (Ask.DENIED, 1) == (grant.ask, len(hall.desk.asked))
     assert ["a program (grant) wants nsrc, for 1 h"] == hall.desk.asked
@@ -415,7 +415,7 @@ async def test_a_yes_in_a_terminal_takes_the_question_back(hall: Hall) -> None:
     waiting = [asyncio.create_task(hall.grants.allow(one)) for one in (grant, ended)]
     while len(hall.desk.asked) < 2:
         await asyncio.sleep(0)
-    hall.grants.say(grant, is_allowed=True)
+    hall.grants.decide(grant, is_allowed=True)
     hall.grants.end(ended, "revoked")
     await waiting[0]
     with pytest.raises(GrantNotAllowed):
@@ -434,7 +434,7 @@ async def test_where_nobody_can_be_asked_the_question_comes_later(hall: Hall, wh
         await hall.grants.allow(grant)
     assert f"'mayfly approve {grant.id}'" in refused.value.hint
     assert (Ask.ASKING, where == "locked") == (grant.ask, not hall.desk.asked)
-    hall.grants.say(grant, is_allowed=True)
+    hall.grants.decide(grant, is_allowed=True)
     await hall.grants.allow(grant)
 
 
@@ -480,7 +480,7 @@ async def test_who_does_not_ask_cannot_be_approved(hall: Hall) -> None:
     grant = (await hall.make()).grant
     for is_allowed in (True, False):
         with pytest.raises(GrantRefused):
-            hall.grants.say(grant, is_allowed=is_allowed)
+            hall.grants.decide(grant, is_allowed=is_allowed)
 
 
 async def test_a_grant_as_file_is_written_anew_when_its_credentials_are_new(hall: Hall) -> None:
@@ -508,7 +508,7 @@ async def test_a_no_after_a_yes_ends_what_is_delivered(hall: Hall, delivery: str
     hall.desk.answer = True
     hall.desk.answered.set()
     grant = (await hall.make("admin", delivery=delivery, asks=True)).grant
-    hall.grants.say(grant, is_allowed=False)
+    hall.grants.decide(grant, is_allowed=False)
     await asyncio.sleep(0.01)
 
     assert ([], ["revoked"]) == (hall.grants.all(), hall.causes())
@@ -538,7 +538,7 @@ async def test_a_desk_that_does_not_answer_does_not_keep_the_daemon(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sockets come later; that of a grant which has ended meanwhile goes again."""
-    monkeypatch.setattr(outside, "OPENING_SECONDS", 0.01)
+    monkeypatch.setattr(deliveries, "OPENING_SECONDS", 0.01)
     kept, ended = [(await hall.make(delivery="socket")).grant for _ in range(2)]
     await hall.grants.stop()
     hall.delivery.told.clear()

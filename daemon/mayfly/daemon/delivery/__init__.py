@@ -10,8 +10,8 @@
 Law: nothing that a container puts into a mounted folder redirects a write or a removal, and files of others stay.
 """
 
-from mayfly.daemon.delivery.delivery import Delivery, Wanted
+from mayfly.daemon.delivery.delivery import Deliverable, Delivery
 from mayfly.daemon.grants.delivery import Paths
 
 
-__all__ = ["Delivery", "Paths", "Wanted"]
+__all__ = ["Deliverable", "Delivery", "Paths"]

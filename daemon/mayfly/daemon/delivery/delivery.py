@@ -36,7 +36,7 @@ _SHORTER = "set MAYFLY_RUNTIME_DIR to a folder with a shorter name"
 _PLACES = {"socket": (Place.SOCKET,), "file": (Place.CONFIG, Place.CREDENTIALS)}
 
 
-class Wanted(Protocol):
+class Deliverable(Protocol):
     """The grant, as far as its delivery is concerned. `delivery` is endpoint, socket, file or env."""
 
     @property
@@ -83,7 +83,7 @@ class Delivery:
         self._sockets: dict[str, GrantSocket] = {}
         self._open: dict[str, Paths] = {}
 
-    async def open(self, grant: Wanted) -> Paths:
+    async def open(self, grant: Deliverable) -> Paths:
         """Make what the grant needs, and return where it is; for a grant that is open already, only that.
 
         After a restart of the daemon it is opened again by the same ID: the folders stay, and the socket is a new one.
@@ -100,7 +100,7 @@ class Delivery:
             self._open[grant.id] = paths
         return paths
 
-    async def renewed(self, grant: Wanted, credentials: Credentials) -> None:
+    async def renewed(self, grant: Deliverable, credentials: Credentials) -> None:
         """Replace the last credentials by these; raises GrantUndelivered, and then the last ones stay.
 
         Does nothing for a grant that is not by file, or not open any more.
@@ -115,7 +115,7 @@ class Delivery:
             if self._is_open_by_file(grant.id):
                 raise
 
-    async def close(self, grant: Wanted) -> None:
+    async def close(self, grant: Deliverable) -> None:
         """Remove all that `open` has made. Requests that are being answered on the socket get their answers."""
         self._open.pop(grant.id, None)
         serving = self._sockets.pop(grant.id, None)
@@ -165,7 +165,7 @@ class Delivery:
             credentials_file=found.get(Place.CREDENTIALS),
         )
 
-    async def _check(self, grant: Wanted, paths: Paths) -> None:
+    async def _check(self, grant: Deliverable, paths: Paths) -> None:
         """Raise what can be known to fail before anything is made."""
         if paths.socket and len(os.fsencode(paths.socket)) > SOCKET_PATH_BYTES:
             raise GrantRefused(
@@ -181,7 +181,7 @@ class Delivery:
                     hint="set MAYFLY_RUNTIME_DIR to a folder on a tmpfs, or give --allow-disk",
                 )
 
-    async def _make(self, grant: Wanted, places: Collection[Place]) -> None:
+    async def _make(self, grant: Deliverable, places: Collection[Place]) -> None:
         config = config_text(Place.CREDENTIALS.path(self._runtime_dir, grant.id)) if Place.CONFIG in places else None
         is_new = await self._on_disk(grant.id, partial(folder.make, self._runtime_dir, grant.id, *places))
         try:

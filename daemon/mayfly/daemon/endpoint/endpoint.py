@@ -26,7 +26,7 @@ from mayfly.daemon.endpoint.dialects import (
 from mayfly.daemon.endpoint.refused_clients import RefusedClients
 from mayfly.daemon.endpoint.tokens import Tokens
 from mayfly.daemon.grants import Grant
-from mayfly.daemon.grants.asking import unanswered
+from mayfly.daemon.grants.questions import unanswered
 from mayfly.daemon.grants.table import digest, ended_error
 from mayfly.daemon.http.answer import Answer, json_answer, refusal
 from mayfly.daemon.http.connection import Connection

@@ -5,11 +5,11 @@ registry.py      the one writer: makes grants, ends them, and knows all
 order.py         a request for a grant, read from its JSON
 new_grant.py     a grant as it begins
 rules.py         what is refused, and what is warned about
-narrowing.py     what narrows a grant, checked and in words
-asking.py        grants that wait for a person's yes
+narrowing.py     what narrows a grant, and the words for it
+questions.py     grants that wait for a person's yes
 holds.py         the commands that hold grants
 sessions.py      the sessions that grants hand out: every call to the engine
-outside.py       the token's file, the socket and the credentials' files of a grant
+deliveries.py    the token's file, the socket and the credentials' files of a grant
 grants_file.py   grants over a restart
 kept.py          which grants of an earlier process still count
 token_file.py    the token of a grant in a file

@@ -12,14 +12,14 @@ from functools import partial
 from mayfly.config.model import Config
 from mayfly.daemon.events import Events
 from mayfly.daemon.grants import grants_file, narrowing, rules
-from mayfly.daemon.grants.asking import Asking
+from mayfly.daemon.grants.deliveries import Deliveries
 from mayfly.daemon.grants.delivery import Delivery
 from mayfly.daemon.grants.grants_file import GrantsFile, GrantsInvalid
 from mayfly.daemon.grants.holds import Holds
 from mayfly.daemon.grants.kept import still_granted
 from mayfly.daemon.grants.new_grant import Made, Narrowings, new_grant
 from mayfly.daemon.grants.order import Order
-from mayfly.daemon.grants.outside import Outside
+from mayfly.daemon.grants.questions import Questions
 from mayfly.daemon.grants.sessions import Engine, Sessions
 from mayfly.daemon.grants.table import (
     AGENT,
@@ -64,8 +64,8 @@ class Registry:
         # Grants that are being made: nobody has their token yet.
         self._preparing: set[Grant] = set()
         self._file = GrantsFile(self._lasting, tasks, events)
-        self._outside = Outside(delivery, self._sessions, tasks, events)
-        self._asking = Asking(desk, events, tasks, on_change=partial(self._file.save_soon, has_ended=True))
+        self._deliveries = Deliveries(delivery, self._sessions, tasks, events)
+        self._questions = Questions(desk, events, tasks, on_change=partial(self._file.save_soon, has_ended=True))
         self.holds = Holds(self._lost)
         self._narrowings = Narrowings()
         self._next_end_at: datetime | None = None
@@ -107,7 +107,7 @@ class Registry:
         A grant that is not made leaves nothing behind.
         """
         if order.asks:
-            await self._asking.check_desktop()
+            await self._questions.check_desktop()
         config = self._sessions.config
         if order.profile not in config.profiles:
             raise GrantRefused(f"there is no profile {order.profile[:64]} in {config.source}")
@@ -129,8 +129,8 @@ class Registry:
 
     async def _prepared(self, grant: Grant, token: str | None, pid: int) -> Made:
         credentials = await self._first_credentials(grant, pid)
-        paths = await self._outside.open(grant, credentials)
-        token_path = await self._outside.write_token(grant, token)
+        paths = await self._deliveries.open(grant, credentials)
+        token_path = await self._deliveries.write_token(grant, token)
         if grant.id not in self._grants:
             raise GrantRefused(
                 "the grant ended before it was made: it was revoked, or its profile was changed", hint="make it anew"
@@ -141,7 +141,7 @@ class Registry:
         self.look()
         if len(self._grants) >= rules.MAX_GRANTS:
             raise GrantRefused(f"there are {rules.MAX_GRANTS} grants, which is the most", hint="mayfly grants")
-        self._outside.check_room(order, self._grants.values())
+        self._deliveries.check_room(order, self._grants.values())
 
     def _take_up(self, grant: Grant) -> None:
         """Count the grant, and admit its session. Its token opens nothing yet."""
@@ -177,7 +177,7 @@ class Registry:
         """Credentials that must be there first: for what cannot ask later, and where AWS may refuse a narrowing."""
         is_given_now = grant.delivery in (FILE, ENV)
         if is_given_now:
-            await self._asking.allow(grant, Requester(pid=pid))
+            await self._questions.allow(grant, Requester(pid=pid))
         if is_given_now or (grant.is_held and narrowing.is_narrowed(grant.narrowing)):
             found = await self._sessions.first(grant, pid)
             if grant.delivery == ENV:
@@ -195,20 +195,20 @@ class Registry:
     async def _undo(self, grant: Grant) -> None:
         if self._grants.pop(grant.id, None) is not None:
             self._sessions.dismiss(grant, ended_error(grant.profile, REVOKED))
-            self._asking.withdraw(grant)
-        await asyncio.shield(self._tasks.start(self._outside.remove(grant)))
+            self._questions.withdraw(grant)
+        await asyncio.shield(self._tasks.start(self._deliveries.remove(grant)))
 
     # Used
 
     async def allow(self, grant: Grant, requester: Requester = NOBODY) -> None:
         """Return if a client of the grant may have credentials, perhaps after a question; raises GrantNotAllowed."""
-        await self._asking.allow(grant, requester)
+        await self._questions.allow(grant, requester)
 
-    def say(self, grant: Grant, *, is_allowed: bool) -> None:
+    def decide(self, grant: Grant, *, is_allowed: bool) -> None:
         """A person has decided. A no ends a grant as file or env. Raises GrantNotAllowed for a yes after a no."""
         if grant.ask is Ask.NONE:
             raise GrantRefused(f"{grant.id} ({grant.label}) asks nobody", hint=f"mayfly revoke {grant.id}")
-        self._asking.say(grant, is_allowed=is_allowed)
+        self._questions.decide(grant, is_allowed=is_allowed)
         # Nothing could refuse the next use of what has been delivered already.
         if not is_allowed and grant.delivery in (FILE, ENV) and grant not in self._preparing:
             self.end(grant, REVOKED)
@@ -250,11 +250,11 @@ class Registry:
         if self._grants.pop(grant.id, None) is None:
             return
         self._sessions.dismiss(grant, ended_error(grant.profile, cause))
-        self._asking.withdraw(grant)
+        self._questions.withdraw(grant)
         self.holds.end(grant.id, cause)
         self._events.info("grant.ended", grant=grant.id, label=grant.label, profile=grant.profile, cause=cause)
         self._file.save_soon(has_ended=True)
-        self._outside.remove_soon(grant)
+        self._deliveries.remove_soon(grant)
 
     def look(self) -> None:
         """End the grants whose time is over. They open nothing in any case: the table looks at the clock, too."""
@@ -263,7 +263,7 @@ class Registry:
             for grant in [grant for grant in self._grants.values() if not grant.is_in_force(now)]:
                 self.end(grant, EXPIRED)
             self._next_end_at = min((grant.ends_at for grant in self._grants.values() if grant.ends_at), default=None)
-        self._outside.renew_soon()
+        self._deliveries.renew_soon()
         self._file.keep_up()
 
     def adopt(self, config: Config) -> None:
@@ -287,11 +287,11 @@ class Registry:
 
     async def start(self) -> None:
         """Write from now on: this process serves. Commands have HOLD_SECONDS to hold their grants again."""
-        self._outside.sweep_soon(self._grants)
+        self._deliveries.sweep_soon(self._grants)
         for grant in self.all():
             if grant.is_held:
                 self.holds.expect(grant.id)
-        await self._outside.open_again(self.all(), self._grants, lambda grant: self.end(grant, UNDELIVERED))
+        await self._deliveries.open_again(self.all(), self._grants, lambda grant: self.end(grant, UNDELIVERED))
         self._file.save_soon()
 
     async def stop(self) -> None:

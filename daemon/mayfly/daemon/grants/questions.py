@@ -20,7 +20,7 @@ _PROGRAM_LETTERS = 64
 _MARKUP = str.maketrans(dict.fromkeys("<>&\\", "?"))
 
 
-class Asking:
+class Questions:
     """Puts the questions. `on_change` is called when a person has said something."""
 
     def __init__(self, desk: Desk, events: Events, tasks: Tasks, on_change: Callable[[], None]) -> None:
@@ -69,7 +69,7 @@ class Asking:
             del self._asked[grant]
         if answer is None:
             return _unasked(grant, "the desktop shows no question", _approve(grant) or "leave --ask out")
-        self.say(grant, is_allowed=answer)
+        self.decide(grant, is_allowed=answer)
         return None
 
     async def _is_locked(self) -> bool:
@@ -84,7 +84,7 @@ class Asking:
             caller = await self._desk.process(requester.pid)
         return caller.program if caller else ""
 
-    def say(self, grant: Grant, *, is_allowed: bool) -> None:
+    def decide(self, grant: Grant, *, is_allowed: bool) -> None:
         """A person says yes or no; raises GrantNotAllowed for a yes after a no."""
         if is_allowed and grant.ask is Ask.DENIED:
             raise denied(grant)

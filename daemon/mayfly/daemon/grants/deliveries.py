@@ -26,7 +26,7 @@ DISK_SECONDS = 4
 OPENING_SECONDS = 5
 
 
-class Outside:
+class Deliveries:
     """Makes and removes these parts. Without a `delivery` there are no grants as socket or file."""
 
     def __init__(self, delivery: Delivery | None, sessions: Sessions, tasks: Tasks, events: Events) -> None:
