@@ -66,7 +66,7 @@ async def test_keys_in_default_are_warned_of_where_they_would_win(
 
 
 async def test_a_grant_that_cannot_be_printed_is_ended(world: World, granting: Granter) -> None:
-    """A full disk, or a reader that has gone, leaves no grant behind whose token nobody has."""
+    """A full disk, a reader that has gone, or a closed output leaves no grant behind whose token nobody has."""
     full = await world.run_program("sh", "-c", "python -m mayfly grant nsrc >/dev/full")
     reader, writer = os.pipe()
     os.close(reader)
@@ -74,9 +74,13 @@ async def test_a_grant_that_cannot_be_printed_is_ended(world: World, granting: G
     gone = await asyncio.create_subprocess_exec(*argv, stdout=writer, env=world.env | measured())
     os.close(writer)
 
+    closed = await world.run_program("sh", "-c", "python -m mayfly grant nsrc >&-")
+
     assert (1, "mayfly: error: cannot write: No space left on device\n") == (full.code, full.err)
     assert 141 == await gone.wait()
     assert [None, None] == granting.bodies("DELETE", "/grants/1a2b3c4d")
+    told = "mayfly: error: standard output is closed, and would be all that has the token; nothing was granted\n"
+    assert (1, told, 2) == (closed.code, closed.err, len(granting.bodies("POST", "/grants")))
 
 
 async def test_another_profile_after_a_grant_by_file_is_not_warned_of_it(world: World, granting: Granter) -> None:

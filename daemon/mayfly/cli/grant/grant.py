@@ -80,6 +80,8 @@ def run(given: argparse.Namespace) -> int:
         from mayfly.cli.grant import child
 
         child.check(given.command, os.environ)
+    elif sys.__stdout__ is None:
+        raise speech.Stop(speech.FAILED, f"standard output is closed, and would be all that has the token{_NOT_DONE}")
     ports.refuse_other_users(chosen.port)
     made = make(body, given, f"; {given.command[0]} was not run" if given.command else _NOT_DONE)
     if given.command:
