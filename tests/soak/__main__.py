@@ -32,13 +32,14 @@ PROFILES = ("nsrc", "nsrc-admin")
 BUSY = ("-c", "while True: pass")
 
 
-async def _play(folder: Path, *, is_short: bool, rate: int) -> bool:
+async def _play(folder: Path, *, is_short: bool, rate: int, patience_seconds: int) -> bool:
     script = DAY if is_short else WEEK
+    names = (*PROFILES, *(f"{JOB}{profile}" for profile in PROFILES))
     ends_at = script[-1].at + timedelta(minutes=10)
     with Clock(folder, starts_at=STARTS_AT, rate=rate) as clock:
         start = time.monotonic()
         async with stage(folder, clock) as on:
-            tally = Tally((*PROFILES, *(f"{JOB}{profile}" for profile in PROFILES)), clock.now())
+            tally = Tally(names, clock.now(), machine_seconds=patience_seconds * rate)
             clients = [Client(on, tally, profile) for profile in PROFILES]
             clients += [Client(on, tally, profile, caches=True) for profile in PROFILES]
             await Play(on, tally, script, clients).run(ends_at)
@@ -94,6 +95,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--short", action="store_true", help="one day instead of five")
     parser.add_argument("--rate", type=int, default=RATE, help=f"how fast the clock runs (default: {RATE})")
+    parser.add_argument(
+        "--patience", type=int, default=0, metavar="SECONDS", help="real seconds that a busy machine may need to react"
+    )
     parser.add_argument("--job", action="store_true", help="a job of two hours on grants, in the place of days")
     parser.add_argument("--busy", type=int, default=0, metavar="LOOPS", help="beside so many busy loops")
     given = parser.parse_args()
@@ -102,7 +106,11 @@ def main() -> int:
         print("mayfly: hint: apt-get install faketime", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="mayfly-soak-") as folder, _busy(given.busy):
-        played = _work(Path(folder)) if given.job else _play(Path(folder), is_short=given.short, rate=given.rate)
+        played = (
+            _work(Path(folder))
+            if given.job
+            else _play(Path(folder), is_short=given.short, rate=given.rate, patience_seconds=given.patience)
+        )
         is_good = asyncio.run(played)
     return 0 if is_good else 1
 

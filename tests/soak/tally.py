@@ -1,6 +1,7 @@
 """What is counted: prompts, who was there for them, and every second without valid credentials, by its cause.
 
-The seconds are those of a client that keeps what it was given until its Expiration, as SDKs do.
+The seconds are those of a client that keeps what it was given until its Expiration, as SDKs do. Only the daemon's
+rests follow the simulated clock; processes start at the machine's own pace: `machine_seconds` leaves them time for it.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Tally:
-    """Told of everything; `has_said_no` is whether the last prompt was for nothing."""
+    """Told of everything; `has_said_no` is whether the last prompt was for nothing.
 
-    def __init__(self, clients: tuple[str, ...], now: datetime) -> None:
+    `machine_seconds`, simulated, come on top of what the daemon has to notice a change.
+    """
+
+    def __init__(self, clients: tuple[str, ...], now: datetime, *, machine_seconds: float = 0) -> None:
+        self._notice = timedelta(seconds=NOTICE_SECONDS + machine_seconds)
         self.presence = "locked"
         self.is_up = True
         self.changed_at = now
@@ -93,7 +98,7 @@ class Tally:
         return self.unseen == 0 and round(self.seconds[OURS]) == 0
 
     def _cause(self, now: datetime, *, is_asking: bool) -> str:
-        has_just_changed = now - self.changed_at < timedelta(seconds=NOTICE_SECONDS)
+        has_just_changed = now - self.changed_at < self._notice
         if self.presence != "present":
             return NOBODY
         if not self.is_up:
