@@ -36,14 +36,16 @@ settings.load_profile("mayfly")
 
 
 def pytest_configure() -> None:
-    """What earlier runs were killed before they could remove, goes; and Ctrl-C ends what we start, as in a terminal.
+    """What earlier runs were killed before they could remove, goes; Ctrl-C and Ctrl-\\ end what we start.
 
-    A shell has what it puts in the background ignore it, and that would be handed down.
+    A shell has what it puts in the background ignore both signals, and that would be handed down.
     """
     faketime.tidy()
     gc.disable()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
