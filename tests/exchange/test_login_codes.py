@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import sys
@@ -291,6 +292,24 @@ async def test_an_op_lock_that_is_a_link_is_refused(world: World) -> None:
     assert {"nsrc": "ConfigInvalid"} == ended.verdicts
     assert f"{world.run_dir}/op.lock: cannot be opened" in ended.error().message
     assert not (world.home / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a huge file"])
+async def test_an_op_lock_that_keeps_no_steps_is_refused(world: World, kind: str) -> None:
+    """The lock is a small plain file; nobody is asked while something else is in its place."""
+    world.run_dir.mkdir(mode=0o700)
+    place = world.run_dir / "op.lock"
+    if kind == "a pipe":
+        os.mkfifo(place, 0o600)
+    else:
+        place.touch(0o600)
+        os.truncate(place, 2**40)
+
+    ended = await ask(world, login(world))
+
+    assert {"nsrc": "ConfigInvalid"} == ended.verdicts
+    assert f"{place}: is no plain file" in ended.error().message
+    assert [] == world.vault.calls()
 
 
 @pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")

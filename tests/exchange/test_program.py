@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 
 from collections.abc import Callable, Iterator
@@ -299,3 +300,23 @@ async def test_a_bundle_that_will_not_do_is_told_by_its_name(world: World, text:
     assert f"AWS STS cannot be called: {bundle}" in error.message
     assert told in error.message
     assert [] == world.sts.calls
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("pipe", "is a pipe"), ("device", "is a device"), ("huge", "is larger than 16777216 bytes")]
+)
+async def test_a_bundle_that_never_ends_holds_nobody_up(world: World, kind: str, told: str) -> None:
+    """What is no plain file is not read: OpenSSL would wait, and each login of this user with it."""
+    bundle = world.home / "ca.pem"
+    if kind == "pipe":
+        os.mkfifo(bundle)
+    elif kind == "device":
+        bundle.symlink_to("/dev/zero")
+    else:
+        bundle.touch()
+        os.truncate(bundle, 2**40)
+
+    error = (await ask(world, login(world), {"AWS_CA_BUNDLE": str(bundle)})).error()
+
+    assert ("AwsUnreachable", f"AWS STS cannot be called: {bundle} {told}") == (error.code, error.message)
+    assert [] == world.vault.calls()

@@ -8,8 +8,14 @@ from __future__ import annotations
 import os
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
+
+from mayfly.shared import files
+
+
+if TYPE_CHECKING:
+    import ssl
 
 
 # The first that is set is in force. botocore follows the first two, OpenSSL and Go the third.
@@ -17,6 +23,10 @@ CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 # All variables that lead a call to AWS, in the spellings that are in use. A service does not have those of a shell.
 TO_AWS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", *CA_VARIABLES, "AWS_ENDPOINT_URL_STS")
+
+
+# Debian's list of authorities has 220 kB.
+MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 
 
 class Setting(NamedTuple):
@@ -33,6 +43,19 @@ def ca_bundle(environ: Mapping[str, str]) -> Setting | None:
     """
     found = ((name, environ.get(name)) for name in CA_VARIABLES)
     return next((Setting(name, value) for name, value in found if value and value != os.devnull), None)
+
+
+def certificates_in(path: str) -> ssl.SSLContext:
+    """What judges certificates by the file at `path`; raises OSError (an ssl.SSLError too) or files.Unreadable.
+
+    OpenSSL would wait for ever at a pipe, and read a device without end.
+    """
+    import ssl  # only for those who call AWS
+
+    with files.open_plain_file(path) as file:
+        if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
+            raise files.TooLarge(f"is larger than {MAX_BUNDLE_BYTES} bytes")
+    return ssl.create_default_context(cafile=path)
 
 
 def proxy_setting(kind: str, environ: Mapping[str, str]) -> Setting | None:

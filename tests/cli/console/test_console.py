@@ -215,6 +215,7 @@ async def test_a_setting_that_makes_the_call_impossible_is_told_before_anybody_i
         "HTTPS_PROXY": ("socks5://127.0.0.1:1", "HTTPS_PROXY names a SOCKS proxy", "set HTTPS_PROXY to an http://"),
         "https_proxy": ("https://127.0.0.1:1", "https_proxy names an https:// proxy", "set https_proxy to an http://"),
         "SSL_CERT_FILE": ("/nonexistent", "SSL_CERT_FILE: /nonexistent cannot be read", "set SSL_CERT_FILE to a file"),
+        "AWS_CA_BUNDLE": ("/dev/zero", "AWS_CA_BUNDLE: /dev/zero cannot be read: is a device", "set AWS_CA_BUNDLE to"),
     }
     async with console(world):
         for variable, (value, error, hint) in impossible.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from support.patient import Patient
 from support.tunnel import Tunnel
 
@@ -22,6 +24,16 @@ async def test_a_companys_proxy_is_gone_through_and_its_certificate_is_judged(pa
     assert {"daemon.running": "failure", "network.sts": "failure"} == unknown.unwell
     assert "the certificate of sts.us-east-1.amazonaws.com is not accepted" in unknown.message("network.sts")
     assert {"sts.us-east-1.amazonaws.com"} == set(tunnel.hosts)
+
+
+async def test_a_file_of_certificates_that_never_ends_holds_nobody_up(patient: Patient) -> None:
+    """A pipe in its place is named, with the command that takes the variable away."""
+    pipe = patient.home / "ca.pem"
+    os.mkfifo(pipe)
+    found = await patient.doctor(env=PAST | {"AWS_CA_BUNDLE": str(pipe)})
+
+    assert {"daemon.running": "failure", "network.settings": "failure"} == found.unwell
+    assert f"{pipe} is a pipe" in found.message("network.settings")
 
 
 async def test_a_proxy_that_cannot_be_used_is_named_before_anything_is_sent(patient: Patient) -> None:

@@ -26,14 +26,20 @@ class StillClock:
     def __init__(self) -> None:
         self.seconds = 1_700_000_001.0
         self.waited_seconds = 0.0
+        # What a clock shows that nobody sets.
+        self.ticks = 0.0
 
     def __call__(self) -> datetime:
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self.seconds)
 
     def wait(self, seconds: float) -> None:
         assert 0 < seconds <= WAIT_SLICE_SECONDS
-        self.seconds += seconds
+        self.pass_by(seconds)
         self.waited_seconds += seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.ticks += seconds
 
     @property
     def step(self) -> int:
@@ -201,32 +207,52 @@ def test_a_code_made_before_the_step_ended_is_as_old_as_the_wait(codes: SentCode
     assert not codes.is_spent(OTHER)
 
 
-JUMPS = st.lists(
-    st.one_of(
-        st.floats(-90, 90),
-        st.sampled_from([0.0, 1.0, 29.0, 30.0, 31.0, -30.0, -1.0, 3600.0, -3600.0, 86_400.0]),
-    ),
-    max_size=30,
+@pytest.mark.parametrize("is_of_command", [False, True])
+@pytest.mark.parametrize("set_by_seconds", [-3600.0, -31.0, -30.0, 61.0, 3600.0])
+def test_a_clock_that_is_set_between_code_and_call_hides_no_code(
+    path: Path, still: StillClock, set_by_seconds: float, *, is_of_command: bool
+) -> None:
+    """A code counts as sent by the clock that it was made by, too: that clock may come back."""
+    with path.open("w+b") as file:
+        codes = SentCodes(file.fileno(), still, still.wait, ticks=lambda: still.ticks)
+        codes.wait_for_fresh_codes([MINE])
+        still.pass_by(40)
+        made = still.step
+        still.seconds += set_by_seconds
+        codes.note_sent([MINE], is_of_command=is_of_command)
+        still.seconds -= set_by_seconds
+        codes.wait_for_fresh_codes([MINE])
+
+    assert made < still.step
+
+
+JUMP = st.one_of(
+    st.floats(-90, 90),
+    st.sampled_from([0.0, 1.0, 29.0, 30.0, 31.0, -30.0, -1.0, 3600.0, -3600.0, 86_400.0]),
 )
+JUMPS = st.lists(st.tuples(JUMP, JUMP), max_size=30)
 
 
 @settings(deadline=None)
 @given(jumps=JUMPS)
-@example(jumps=[0.0, -1.2e-7])
-def test_no_step_goes_out_twice_under_any_jumps(tmp_path_factory: pytest.TempPathFactory, jumps: list[float]) -> None:
-    """However the clock jumps between logins and while they wait, each step's code is sent at most once."""
+@example(jumps=[(0.0, 0.0), (-1.2e-7, 0.0)])
+def test_no_step_goes_out_twice_under_any_jumps(
+    tmp_path_factory: pytest.TempPathFactory, jumps: list[tuple[float, float]]
+) -> None:
+    """However the clock jumps between logins, while they wait and under `op`, each code is sent at most once."""
     still = StillClock()
     path = tmp_path_factory.getbasetemp() / f"op.lock-{os.getpid()}"
     path.write_bytes(b"")
     descriptor = os.open(path, os.O_RDWR)
     sent: list[int] = []
     try:
-        for jump in jumps:
-            still.seconds += jump
-            codes = SentCodes(descriptor, still, still.wait)
+        for before, under_op in jumps:
+            still.seconds += before
+            codes = SentCodes(descriptor, still, still.wait, ticks=lambda: still.ticks)
             codes.wait_for_fresh_codes([MINE])
             made = still.step
-            still.seconds += abs(jump) % 20
+            still.pass_by(abs(before) % 20)
+            still.seconds += under_op
             codes.note_sent([MINE])
             sent.append(made)
     finally:

@@ -17,9 +17,10 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from mayfly.cli.console.hosts import Hosts
-from mayfly.config.network import Setting, ca_bundle, proxy_of, proxy_problem
+from mayfly.config.network import Setting, ca_bundle, certificates_in, proxy_of, proxy_problem
 from mayfly.config.values import is_loopback_url
 from mayfly.exchange.sts.environment import certificate_hint
+from mayfly.shared.files import Unreadable
 from mayfly.shared.partitions import botocore_folder
 
 
@@ -162,8 +163,9 @@ def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
     bundle = ca_bundle(environ)
     file = bundle.value if bundle else f"{botocore_folder()}/cacert.pem"
     try:
-        return ssl.create_default_context(cafile=file)
-    except OSError as reason:
+        return certificates_in(file)
+    except (OSError, Unreadable) as reason:
         where = f"{bundle.variable}: {file}" if bundle else file
         hint = f"set {bundle.variable} to a file of PEM certificates, or unset it, in this shell" if bundle else ""
-        raise FederationFailed(f"{where} cannot be read: {reason.strerror or 'no certificates'}", hint) from None
+        why = str(reason) if isinstance(reason, Unreadable) else reason.strerror or "no certificates"
+        raise FederationFailed(f"{where} cannot be read: {why}", hint) from None

@@ -26,11 +26,12 @@ from mayfly.cli.doctor import timing
 from mayfly.cli.doctor.check import Check, failure, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.cli.durations import format_duration
-from mayfly.config.network import ca_bundle, proxy_of, shown_host
+from mayfly.config.network import ca_bundle, certificates_in, proxy_of, shown_host
 from mayfly.config.sts_endpoint import followed_endpoint
 from mayfly.exchange.sts.environment import check_settings
 from mayfly.exchange.sts.location import StsLocation, sts_location
 from mayfly.shared.errors import AwsUnreachable
+from mayfly.shared.files import Unreadable
 
 
 PROBE_SECONDS = 3
@@ -159,8 +160,8 @@ def _certificates(environ: Mapping[str, str]) -> ssl.SSLContext:
     spec = None if bundle else importlib.util.find_spec("botocore")
     place = bundle.value if bundle else str(Path((spec and spec.origin) or "").with_name("cacert.pem"))
     try:
-        return ssl.create_default_context(cafile=place)
-    except OSError:
+        return certificates_in(place)
+    except (OSError, Unreadable):
         return ssl.create_default_context()
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mayfly.exchange.onepassword.sent_codes import Clock, SentCodes, Wait
+from mayfly.exchange.onepassword.sent_codes import MAX_FILE_BYTES, Clock, SentCodes, Wait
 from mayfly.shared import runtime_folder
 from mayfly.shared.errors import ConfigInvalid
 
@@ -32,12 +33,20 @@ def held(
     except OSError as reason:
         raise ConfigInvalid(f"{path}: cannot be opened: {reason.strerror}: remove it") from None
     try:
+        _check_plain(descriptor, path)
         _lock(descriptor, on_wait, waits=waits)
         sent = SentCodes(descriptor, clock, wait, path=path)
         sent.reserve()
         yield sent
     finally:
         os.close(descriptor)
+
+
+def _check_plain(descriptor: int, path: str) -> None:
+    """A pipe or a device keeps no steps, and a file of another program's may have any size."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+        raise ConfigInvalid(f"{path}: is no plain file of {MAX_FILE_BYTES // 2**20} MiB or less: remove it")
 
 
 def _lock(descriptor: int, on_wait: Callable[[], None], *, waits: bool) -> None:

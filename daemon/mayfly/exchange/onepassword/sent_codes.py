@@ -66,14 +66,26 @@ def devices_of(account: str | None, otp: str | None, mfa_id: str | None) -> list
 
 
 class SentCodes:
-    """The codes that may have been sent, in the open file of the lock. `wait` is called with seconds."""
+    """The codes that may have been sent, in the open file of the lock. `wait` is called with seconds.
 
-    def __init__(self, descriptor: int, clock: Clock, wait: Wait = time.sleep, *, path: str = "op.lock") -> None:
+    `ticks` are the seconds of a clock that nobody sets.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        clock: Clock,
+        wait: Wait = time.sleep,
+        *,
+        path: str = "op.lock",
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._descriptor = descriptor
         self._clock = clock
         self._wait = wait
         self._path = path
-        self._codes_since = self._step()
+        self._ticks = ticks
+        self._note_since()
 
     def reserve(self) -> None:
         """Make sure that there is room to write, before a person is prompted for a code that could not be sent."""
@@ -96,7 +108,7 @@ class SentCodes:
             on_wait(left)
         while _first_usable(sent, self._step()) > self._step():
             self._wait(min(WAIT_SLICE_SECONDS, self._seconds_left_in_step()))
-        self._codes_since = self._step()
+        self._note_since()
 
     def may_be_authorized(self, account: str) -> bool:
         """True if an `op` of this account has given codes so lately that the app may not ask again."""
@@ -119,8 +131,9 @@ class SentCodes:
         """
         rows, now = self._read(), self._step()
         first = min(now - 1, max(self._codes_since, now - STEPS_OF_COMMAND)) if is_of_command else now - 1
+        steps = sorted({*self._steps_by_ticks(), *range(first, now + 1)})
         for key in map(_key, devices):
-            rows[key] = [*rows.pop(key, ()), *range(first, now + 1)][-STEPS_KEPT:]
+            rows[key] = [*rows.pop(key, ()), *steps][-STEPS_KEPT:]
         if program:
             rows[_program_key(program)] = _file_identity(program)
         text = json.dumps(dict(list(rows.items())[-DEVICES_KEPT:]))
@@ -137,6 +150,16 @@ class SentCodes:
 
     def _read(self) -> Rows:
         return _rows(os.pread(self._descriptor, MAX_FILE_BYTES, 0), self._step())
+
+    def _note_since(self) -> None:
+        """From now on codes are made."""
+        self._since, self._ticks_since = self._clock().timestamp(), self._ticks()
+        self._codes_since = int(self._since) // CODE_PERIOD_SECONDS
+
+    def _steps_by_ticks(self) -> range:
+        """The steps since the last wait as the clock showed them then: it may have been set meanwhile."""
+        now = int(self._since + self._ticks() - self._ticks_since) // CODE_PERIOD_SECONDS
+        return range(max(self._codes_since, now - STEPS_OF_COMMAND), now + 1)
 
     def _step(self) -> int:
         return int(self._clock().timestamp()) // CODE_PERIOD_SECONDS

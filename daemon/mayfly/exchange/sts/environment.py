@@ -9,10 +9,11 @@ from collections.abc import Mapping, MutableMapping
 from functools import cache
 from urllib.parse import urlsplit
 
-from mayfly.config.network import ca_bundle, proxy_of, proxy_problem
+from mayfly.config.network import ca_bundle, certificates_in, proxy_of, proxy_problem
 from mayfly.config.sts_endpoint import followed_endpoint
 from mayfly.exchange.sts.location import StsLocation
 from mayfly.shared import errors
+from mayfly.shared.files import Unreadable
 from mayfly.shared.text import printable
 
 
@@ -74,9 +75,11 @@ def _bundle_problem(path: str) -> str | None:
     import ssl  # only for those who have set a file
 
     try:
-        ssl.create_default_context(cafile=path)
+        certificates_in(path)
     except ssl.SSLError:
         return f"{printable(path)} holds no certificate that can be read"
+    except Unreadable as reason:
+        return f"{printable(path)} {reason}"
     except OSError as reason:
         return f"{printable(path)}: {reason.strerror}"
     return None

@@ -102,8 +102,12 @@ def alternatives_to(chain: Sequence[Link], environ: Mapping[str, str]) -> tuple[
 
 
 def _endpoint_url(chain: Sequence[Link], environ: Mapping[str, str]) -> str | None:
-    url = next((link.endpoint_url for link in chain if link.endpoint_url), None)
-    return url or environ.get("AWS_ENDPOINT_URL_STS")
+    url = next((link.endpoint_url for link in chain if link.endpoint_url), None) or environ.get("AWS_ENDPOINT_URL_STS")
+    if not url:
+        return None
+    # botocore signs the host as it is written, and aiohttp sends it in lower case: AWS would refuse the signature.
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.lower()).geturl()
 
 
 def _partition_of_chain(chain: Sequence[Link]) -> str:
