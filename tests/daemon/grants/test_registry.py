@@ -95,6 +95,10 @@ class Delivery:
             raise GrantUndelivered("No space left on device")
         self.told.append((str(credentials.expiration.hour), grant.id))
 
+    async def take_away(self, grant: Grant) -> bool:
+        self.told.append(("take", grant.id))
+        return True
+
     async def close(self, grant: Grant) -> None:
         self.told.append(("close", grant.id))
 
