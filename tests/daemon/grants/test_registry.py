@@ -453,6 +453,18 @@ async def test_a_question_goes_with_the_one_who_waits_for_the_grant(hall: Hall) 
     assert (0, 1) == (hall.grants.count, hall.desk.taken_back)
 
 
+async def test_a_question_that_is_taken_back_before_it_was_put_leaves_nothing(hall: Hall) -> None:
+    """The grant ends in the moment in which its first client asks: the client is refused, and nothing is kept."""
+    grant = (await hall.make(asks=True)).grant
+    client = asyncio.create_task(hall.grants.allow(grant))
+    await asyncio.sleep(0)
+    hall.grants.end(grant, "revoked")
+    with pytest.raises(GrantNotAllowed):
+        await client
+
+    assert ([], {}) == (hall.desk.asked, hall.grants._questions._asked)
+
+
 async def test_a_yes_through_a_locked_screen_is_none(hall: Hall) -> None:
     """The screen was locked while the question was up, so the answer need not be the user's."""
     grant = (await hall.make(asks=True)).grant
