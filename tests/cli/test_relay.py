@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,11 +14,15 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from botocore.exceptions import MetadataRetrievalError
+from botocore.utils import ContainerMetadataFetcher
+
 from mayfly.cli import relay
-from support.relays import FILE, relaying
+from support.relays import FILE, Relay, relaying
 from support.world import World, free_port
 
 
@@ -185,6 +190,56 @@ async def test_a_daemon_with_a_full_queue_gets_all_of_them(path: Path) -> None:
                 assert f"{number}\n".encode() == await reader.readline()
             server.close()
             await running.hang_up()
+
+
+@pytest.mark.slow
+async def test_a_request_is_answered_in_the_place_of_a_daemon_that_does_not_come(tmp_path: Path) -> None:
+    """503 after 5 s, in the daemon's form, which boto3 shows; 401 at once where the grant's folder was removed."""
+    folder = tmp_path / "grant"
+    folder.mkdir()
+    async with relaying(f"unix:{folder}/s") as running:
+        away, shown = await asyncio.gather(ask(running), asyncio.to_thread(by_boto3, running.port))
+    mounted = os.open(folder, os.O_RDONLY)
+    async with relaying(f"unix:/proc/{os.getpid()}/fd/{mounted}/s") as running:
+        folder.rmdir()
+        began = asyncio.get_running_loop().time()
+        ended = [await ask(running, *parts) for parts in ((REQUEST,), (REQUEST[:20], REQUEST[20:]))]
+        took = asyncio.get_running_loop().time() - began
+        shown_at_the_end = await asyncio.to_thread(by_boto3, running.port)
+    os.close(mounted)
+
+    why = "the grant has ended, or mayfly does not run: mayfly status"
+    assert (b"HTTP/1.1 503 Service Unavailable", {"code": "GrantUndelivered", "message": why}) == away
+    over = {"code": "GrantEnded", "message": "this grant has ended: 'mayfly grant' makes a new one"}
+    assert [(b"HTTP/1.1 401 Unauthorized", over)] * 2 == ended
+    assert took < relay.CONNECT_SECONDS
+    assert f"Received non 200 response 503 from container metadata: {json.dumps(away[1])}" in shown
+    assert f"Received non 200 response 401 from container metadata: {json.dumps(over)}" in shown_at_the_end
+
+
+REQUEST = b"GET /credentials/nsrc HTTP/1.1\r\nHost: 127.0.0.1:9170\r\n\r\n"
+
+
+async def ask(running: Relay, *parts: bytes) -> tuple[bytes, Any]:
+    """The first line of the answer, and its JSON; the connection is closed after it."""
+    reader, writer = await running.dial()
+    for part in parts or (REQUEST,):
+        writer.write(part)
+        await asyncio.sleep(0.1)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    assert f"Content-Length: {len(body)}".encode() in lines
+    assert b"Content-Type: application/json" in lines
+    return first, json.loads(body)
+
+
+def by_boto3(port: int) -> str:
+    """What boto3's own client of the endpoint says in the end."""
+    url = f"http://127.0.0.1:{port}/credentials/nsrc"
+    try:
+        return str(ContainerMetadataFetcher().retrieve_full_uri(url))
+    except MetadataRetrievalError as reason:
+        return str(reason)
 
 
 @pytest.mark.slow

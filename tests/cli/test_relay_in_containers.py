@@ -148,5 +148,6 @@ async def test_the_recipe_for_podman_runs(world: World, engine: Containers, open
             assert "revoked" == (await served.event("grant.ended"))["cause"]
 
     assert (1, b"") == (process.returncode, out)
-    # The grant's socket has gone, so there is nobody who could say why.
+    # The grant's folder has gone, so the relay says why.
     assert b"Error when retrieving credentials from container-role" in err
+    assert b"this grant has ended" in err

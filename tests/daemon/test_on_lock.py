@@ -18,7 +18,7 @@ from support.desks import Screen, put_program
 from support.exchange import Clock
 from support.nursery import MAYFLY
 from support.raw import dial_unix
-from support.world import SEED_TOML, World
+from support.world import PATIENCE_SECONDS, SEED_TOML, Ended, World
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="loginctl is Linux's")
@@ -31,6 +31,8 @@ HOUSE = "".join(
         ("gone", 28_802, 'on_lock = "forget"'),
     )
 )
+
+NO_FILE = "credentials.json: No such file or directory"
 
 
 @pytest.fixture(name="world")
@@ -59,8 +61,8 @@ async def control(world: World, target: str) -> tuple[int, str]:
     return reply.status, str(json.loads(reply.body).get("code", ""))
 
 
-async def endpoint(world: World, profile: str) -> tuple[int, str]:
-    reply = await world.get(f"/credentials/{profile}")
+async def endpoint(world: World, profile: str, token: str | None = None) -> tuple[int, str]:
+    reply = await world.get(f"/credentials/{profile}", token=token)
     return reply.status, str(reply.json.get("code", ""))
 
 
@@ -107,6 +109,77 @@ async def test_what_a_locked_screen_keeps_back(world: World, clock: Clock) -> No
     assert sdk.code != 0
     assert {"kept": "fresh", "held": "fresh", "gone": "empty"} == {row["profile"]: row["phase"] for row in rows}
     assert ([(200, "")] * 4, 3) == (after, asked)
+
+
+async def test_grants_follow_the_lock(world: World, clock: Clock) -> None:
+    """Each way of a grant gives nothing behind it: 403 `ScreenLocked`, or no file. After the unlock all goes on.
+
+    A file comes back by itself; what was forgotten, after the next login.
+    """
+    world.write_toml(HOUSE)
+    screen = Screen(world.op.parent)
+    async with world.serve(env=clock.rule(world)) as daemon:
+        files = {}
+        for profile in ("held", "gone"):
+            files[profile] = await made(world, {"profile": profile, "as": "file", "allow_disk": True})
+            clock.next_step()
+        sockets = [await made(world, {"profile": profile, "as": "socket"}) for profile in files]
+        tokens = [await made(world, {"profile": profile}) for profile in files]
+        by_env = await world.run("grant", "held", "--as", "env")
+        before = [await printed(world, tree) for tree in files.values()]
+        screen.lock()
+        await daemon.event("grant.withheld", times=2)
+        behind = [await printed(world, tree) for tree in files.values()]
+        asked = [await on_socket(tree) for tree in sockets]
+        asked += [await endpoint(world, tree["profile"], tree["token"]) for tree in tokens]
+        refused = await world.run("grant", "held", "--as", "file", "--allow-disk", "--", "true")
+        screen.unlock()
+        after = [await until_printed(world, files["held"])]
+        logins = len(world.vault.calls())
+        assert (200, "") == await endpoint(world, "gone")
+        after.append(await until_printed(world, files["gone"]))
+
+    assert [(1, "", True)] * 2 == [(ended.code, ended.out, NO_FILE in ended.err) for ended in behind]
+    assert [(403, "ScreenLocked")] * 4 == asked
+    assert (4, True) == (refused.code, "the screen is locked, and on_lock withholds held" in refused.err)
+    assert 'mayfly: warning: on_lock = "withhold" cannot take them back either' in by_env.err
+    assert (2, before[0].out) == (logins, after[0].out)
+    assert 1 == json.loads(after[1].out)["Version"]
+    assert before[1].out != after[1].out
+
+
+async def made(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
+    """A grant, as the control socket tells it."""
+    body = json.dumps(wanted)
+    head = f"POST /grants HTTP/1.1\r\nHost: mayfly\r\nConnection: close\r\nContent-Length: {len(body)}"
+    async with dial_unix(world.run_dir / "control.sock") as line:
+        line.send(f"{head}\r\n\r\n{body}".encode())
+        reply = await line.reply()
+    assert reply.status == 200, reply
+    return dict(reply.json)
+
+
+async def on_socket(grant: dict[str, Any]) -> tuple[int, str]:
+    """Status and code of the answer on a grant's own socket."""
+    head = f"GET /credentials/{grant['profile']} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {grant['token']}"
+    async with dial_unix(Path(grant["socket"])) as line:
+        line.send(f"{head}\r\nConnection: close\r\n\r\n".encode())
+        reply = await line.reply()
+    return reply.status, str(reply.json.get("code", ""))
+
+
+async def printed(world: World, grant: dict[str, Any]) -> Ended:
+    """What an SDK runs for a grant by file."""
+    get = 'sh -c "$(sed -n "s/^credential_process = //p" "$AWS_CONFIG_FILE")"'
+    return await world.run_program("sh", "-c", get, env={"AWS_CONFIG_FILE": grant["config_file"]})
+
+
+async def until_printed(world: World, grant: dict[str, Any]) -> Ended:
+    """The same, as soon as there is something."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (ended := await printed(world, grant)).code:
+            await asyncio.sleep(0.1)
+    return ended
 
 
 async def test_a_desk_that_cannot_tell_counts_as_unlocked(world: World) -> None:

@@ -9,6 +9,7 @@ from mayfly.daemon.keeper.grant_session import GrantSession
 from mayfly.session.trigger import NOBODY, Requester, Trigger
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import MayflyError
+from mayfly.shared.grant import profile_of
 from support.engine import HOUR, at, credentials
 
 
@@ -20,6 +21,7 @@ class Engine:
         self.sessions: dict[str, GrantSession] = {}
         self.dismissed: dict[str, MayflyError] = {}
         self.error: MayflyError | None = None
+        self.is_locked = False
         self.lives_seconds = HOUR
         self.obtained: list[tuple[str, float]] = []
 
@@ -32,6 +34,13 @@ class Engine:
 
     def keep(self, profile: str) -> Credentials | None:
         return credentials(at(self.lives_seconds)) if profile in {**self.config.profiles, **self.sessions} else None
+
+    def heeds_lock(self, profile: str) -> bool:
+        return self.config.profiles[profile_of(profile)].on_lock != "keep"
+
+    async def is_withheld(self, profile: str) -> bool:
+        await asyncio.sleep(0)
+        return self.is_locked and self.heeds_lock(profile)
 
     async def obtain(
         self, profile: str, trigger: Trigger, requester: Requester = NOBODY, *, min_life_seconds: float = 0

@@ -12,7 +12,7 @@ import sys
 
 from mayfly import __version__
 from mayfly.cli import speech
-from mayfly.shared import sudo
+from mayfly.shared import config_place, sudo
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.users import user_name
 
@@ -75,6 +75,9 @@ UNDER_SUDO = {
 }
 
 
+# Where the daemon and the config are, if not in the usual places. A grant's command does not inherit them.
+_PLACES = ("MAYFLY_RUNTIME_DIR", "MAYFLY_CONFIG")
+
 # The errors of a full disk or quota.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -95,9 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(given)
         sys.stdout.flush()
     except speech.Stop as reason:
-        return speech.report(reason)
+        return _report(reason)
     except MayflyError as problem:
-        return speech.report(speech.stop_for(problem, *_sudo_hints(problem)))
+        return _report(speech.stop_for(problem, *_sudo_hints(problem)))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -107,6 +110,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as reason:
         return speech.report(_stop_for_system(reason))
     return code
+
+
+def _report(reason: speech.Stop) -> int:
+    """Say it. In a grant's command first that it may not see the daemon and the config that the user's shell sees."""
+    grant = os.environ.get("MAYFLY_GRANT", "")
+    is_lost = reason.exit_code == speech.NOT_RUNNING or config_place.MAKE_CONFIG in reason.hints
+    if grant and is_lost and not any(os.environ.get(name) for name in _PLACES):
+        inherits = f"inherits neither {' nor '.join(_PLACES)}"
+        note = f"this runs in the grant {grant[:8]}, whose command {inherits}: try it outside"
+        reason.hints = (note, *reason.hints)
+    return speech.report(reason)
 
 
 def _sudo_hints(problem: MayflyError) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import errno
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 CONNECT_SECONDS = 5.0  # a restart of the daemon takes less
+# After a client that has waited in vain, the next ones wait this long: boto3 hangs up after 2 s, and tries three times.
+SHORT_SECONDS = 1.7
 AGAIN_SECONDS = 0.05
 CHUNK_BYTES = 16 * 1024
 BACKLOG = 128
@@ -48,6 +51,10 @@ _CAUSES = {
     errno.ECONNREFUSED: ": does the daemon run?",
     errno.EACCES: ": is the folder of mode 0711, and does SELinux let a container in?",
 }
+# What is said in the daemon's place, with its codes. After a 5xx SDKs try again, as after a connection that broke off,
+# so none gives up a daemon that restarts; after a 401 most do not. boto3 shows what its last try was told.
+_ENDED = "401 Unauthorized", "GrantEnded", "this grant has ended: 'mayfly grant' makes a new one"
+_AWAY = "503 Service Unavailable", "GrantUndelivered", "the grant has ended, or mayfly does not run: mayfly status"
 
 
 class Refused(Exception):
@@ -145,13 +152,10 @@ def _listen_address(text: str) -> tuple[str, int]:
     """The host and the port of `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`."""
     host, port = _host_and_port(text, "--listen", "127.0.0.1:PORT")
     host = "127.0.0.1" if host == "localhost" else host
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise Refused(WRONG_USAGE, f"--listen {text}: a relay listens on the loopback interface alone")
-    return host, port
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return host, port
+    raise Refused(WRONG_USAGE, f"--listen {text}: a relay listens on the loopback interface alone")
 
 
 def _upstream(text: str) -> Upstream:
@@ -232,6 +236,7 @@ class _Relay:
         self._connections: set[asyncio.Task[None]] = set()
         # The daemon has ended these, and their clients have not: the oldest makes room for a new one.
         self._half_ended: list[asyncio.Task[None]] = []
+        self._in_vain_at = -CONNECT_SECONDS
 
     async def accept(self) -> NoReturn:
         loop = asyncio.get_running_loop()
@@ -265,11 +270,16 @@ class _Relay:
     async def _relayed(self, client: socket.socket) -> None:
         """One client's connection, from its beginning to its end."""
         with client:
+            is_short = time.monotonic() - self._in_vain_at < CONNECT_SECONDS
             try:
-                daemon = await _connected(self._upstream)
+                daemon = await _connected(self._upstream, SHORT_SECONDS if is_short else CONNECT_SECONDS)
             except OSError as reason:
+                self._in_vain_at = time.monotonic()
                 cause = _CAUSES.get(reason.errno or 0, "")
                 _say(f"error: cannot connect to {self._upstream}: {reason.strerror}{cause}")
+                with suppress(OSError, asyncio.TimeoutError):
+                    answer = _ENDED if self._upstream.has_gone() else _AWAY
+                    await asyncio.wait_for(_refuse(client, *answer), SHORT_SECONDS)
                 return
             with daemon:
                 _prepare(client)
@@ -293,9 +303,9 @@ class _Relay:
             await asyncio.gather(up, down, return_exceptions=True)
 
 
-async def _connected(upstream: Upstream) -> socket.socket:
-    """A connection to the daemon, which may be starting; raises OSError after CONNECT_SECONDS."""
-    until = time.monotonic() + CONNECT_SECONDS
+async def _connected(upstream: Upstream, seconds: float) -> socket.socket:
+    """A connection to the daemon, which may be starting; raises OSError after so many seconds."""
+    until = time.monotonic() + seconds
     while True:
         connecting = asyncio.ensure_future(upstream.connect())
         try:
@@ -310,6 +320,19 @@ async def _connected(upstream: Upstream) -> socket.socket:
             if time.monotonic() + AGAIN_SECONDS >= until or upstream.has_gone():
                 raise
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _refuse(client: socket.socket, status: str, code: str, message: str) -> None:
+    """Answer the client's request, which must have been read: a socket that is closed before takes the answer along."""
+    loop, head = asyncio.get_running_loop(), b""
+    while b"\r\n\r\n" not in head and len(head) < CHUNK_BYTES:
+        data = await loop.sock_recv(client, CHUNK_BYTES)
+        if not data:
+            return
+        head += data
+    body = json.dumps({"code": code, "message": message})
+    kind = f"Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: {len(body)}"
+    await loop.sock_sendall(client, f"HTTP/1.1 {status}\r\n{kind}\r\nConnection: close\r\n\r\n{body}".encode())
 
 
 def _prepare(sock: socket.socket) -> None:

@@ -93,6 +93,7 @@ EVENTS: dict[str, dict[str, Kind]] = {
         "asks": number,
         "pid": number,
     },
+    "grant.withheld": {"grant": word, "label": word, "profile": word},
     "grants.ignored": {"reason": text},
     "grants.unsaved": {"reason": text},
     "login.withheld": {"profile": word},

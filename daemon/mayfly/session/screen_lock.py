@@ -10,7 +10,8 @@ from mayfly.shared.desk import Presence, Scene
 
 KEEP, FORGET = "keep", "forget"
 
-# How soon a lock is noticed where credentials must be dropped. A look costs the desk a process or two.
+# How soon a lock is noticed where credentials must be dropped, or taken out of a grant's file. A look costs the desk a
+# process or two.
 LOOK_SECONDS = 5
 
 

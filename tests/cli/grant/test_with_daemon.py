@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from mayfly.demo.sts.server import EmbeddedSts, Role
 from support import clients
 from support.terminals import Terminal
@@ -50,6 +52,20 @@ async def test_a_word_narrows_by_the_policy_of_awss_that_it_names(world: World) 
     assert [(2, ""), (2, "")] == [(done.code, done.out) for done in refused]
     assert "GetSessionToken's, which takes no session policy" in refused[0].err
     assert "an allow in any is an allow, so one more would widen it" in refused[1].err
+
+
+async def test_mayfly_in_a_grant_says_why_it_finds_neither_daemon_nor_config(world: World) -> None:
+    """The user's own places are not passed on; in a shell that has them, nothing is said of that."""
+    mayfly = f"{sys.executable} -m mayfly"
+    inner = f"export XDG_RUNTIME_DIR=/none XDG_CONFIG_HOME=/none; {mayfly} status; {mayfly} login; {mayfly} env nsrc"
+    async with world.serve():
+        ended = await world.run("grant", "nsrc", "--", "sh", "-c", inner)
+    outside = await world.run("status", env={"MAYFLY_GRANT": "1a2b3c4d"})
+
+    lines = [line for line in ended.err.splitlines() if "this runs in the grant " in line]
+    assert 3 == len(lines), ended.err
+    assert "whose command inherits neither MAYFLY_RUNTIME_DIR nor MAYFLY_CONFIG: try it outside" in lines[0]
+    assert (3, False) == (outside.code, "this runs in the grant" in outside.err)
 
 
 async def test_ctrl_c_before_the_first_session_leaves_nothing(world: World) -> None:

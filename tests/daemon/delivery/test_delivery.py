@@ -82,6 +82,33 @@ async def test_a_grant_by_file_has_its_config_apart_from_its_credentials(runtime
     assert {"grants": "drwx------"} == tree(runtime)
 
 
+async def test_credentials_that_are_taken_away_come_back_in_the_same_folder(runtime: Path) -> None:
+    """The file alone goes, so a mount shows the next one. A link in its place leads nowhere, and a folder stays."""
+    (runtime / "victim").write_text("kept")
+    async with delivering(runtime) as delivery:
+        mount = descriptor_of((await delivery.open(FILE)).folder)
+        taken = [await delivery.take_away(FILE)]
+        for _ in range(2):
+            await delivery.renewed(FILE, CREDENTIALS)
+            taken += [await delivery.take_away(FILE), await delivery.take_away(FILE)]
+        left = set(texts(runtime))
+        os.symlink(runtime / "victim", "credentials.json", dir_fd=mount)
+        taken.append(await delivery.take_away(FILE))
+        os.mkdir("credentials.json", dir_fd=mount)
+        with pytest.raises(GrantUndelivered):
+            await delivery.take_away(FILE)
+        os.rmdir("credentials.json", dir_fd=mount)
+        await delivery.renewed(FILE, CREDENTIALS)
+        seen = os.read(os.open("credentials.json", os.O_RDONLY, dir_fd=mount), 10_000)
+        await delivery.close(FILE)
+        taken.append(await delivery.take_away(FILE))
+    os.close(mount)
+
+    assert [False, True, False, True, False, True, False] == taken
+    assert ({"config", "victim"}, {"victim": "kept"}) == (left, texts(runtime))
+    assert process_body(CREDENTIALS) == seen
+
+
 async def test_a_reader_never_sees_half_of_the_credentials(runtime: Path) -> None:
     """The file is replaced as a whole, also while it is read again and again."""
     bodies = [credentials(at(HOUR), key=str(number)) for number in range(40)]

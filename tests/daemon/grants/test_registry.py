@@ -95,6 +95,10 @@ class Delivery:
             raise GrantUndelivered("No space left on device")
         self.told.append((str(credentials.expiration.hour), grant.id))
 
+    async def take_away(self, grant: Grant) -> bool:
+        self.told.append(("take", grant.id))
+        return True
+
     async def close(self, grant: Grant) -> None:
         self.told.append(("close", grant.id))
 
@@ -447,6 +451,18 @@ async def test_a_question_goes_with_the_one_who_waits_for_the_grant(hall: Hall) 
     await asyncio.wait([making])
 
     assert (0, 1) == (hall.grants.count, hall.desk.taken_back)
+
+
+async def test_a_question_that_is_taken_back_before_it_was_put_leaves_nothing(hall: Hall) -> None:
+    """The grant ends in the moment in which its first client asks: the client is refused, and nothing is kept."""
+    grant = (await hall.make(asks=True)).grant
+    client = asyncio.create_task(hall.grants.allow(grant))
+    await asyncio.sleep(0)
+    hall.grants.end(grant, "revoked")
+    with pytest.raises(GrantNotAllowed):
+        await client
+
+    assert ([], {}) == (hall.desk.asked, hall.grants._questions._asked)
 
 
 async def test_a_yes_through_a_locked_screen_is_none(hall: Hall) -> None:

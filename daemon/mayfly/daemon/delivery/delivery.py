@@ -115,6 +115,16 @@ class Delivery:
             if self._is_open_by_file(grant.id):
                 raise
 
+    async def take_away(self, grant: Deliverable) -> bool:
+        """Remove the credentials' file until `renewed` writes it anew; the folder stays, and so does its mount.
+
+        True if there was one. Raises GrantUndelivered.
+        """
+        if not self._is_open_by_file(grant.id):
+            return False
+        removing = partial(folder.take_away, self._runtime_dir, grant.id, Place.CREDENTIALS)
+        return await self._on_disk(grant.id, removing)
+
     async def close(self, grant: Deliverable) -> None:
         """Remove all that `open` has made. Requests that are being answered on the socket get their answers."""
         self._open.pop(grant.id, None)

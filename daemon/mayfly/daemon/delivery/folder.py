@@ -91,6 +91,16 @@ def put(runtime_dir: str, grant_id: str, place: Place, content: bytes) -> None:
             os.rename(_DRAFT, place.file, src_dir_fd=draft_folder, dst_dir_fd=folder)
 
 
+def take_away(runtime_dir: str, grant_id: str, place: Place) -> bool:
+    """Remove the file, and leave its folder, which may be mounted; False if there is no such file."""
+    with _opened_for(runtime_dir, grant_id, place) as (_, folder):
+        try:
+            os.unlink(place.file, dir_fd=folder)
+        except FileNotFoundError:
+            return False
+    return True
+
+
 def put_socket(runtime_dir: str, grant_id: str) -> None:
     """Move the socket that has been bound in `grants/ID` to its place; it replaces that of an earlier daemon."""
     with (

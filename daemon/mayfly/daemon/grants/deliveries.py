@@ -15,6 +15,7 @@ from mayfly.daemon.grants.sessions import Sessions
 from mayfly.daemon.grants.table import DELIVERED, FILE, Grant
 from mayfly.daemon.tasks import Tasks
 from mayfly.daemon.threads import DaemonThread
+from mayfly.session.screen_lock import LOOK_SECONDS
 from mayfly.shared import runtime_folder
 from mayfly.shared.credentials import Credentials
 from mayfly.shared.errors import GrantRefused, MayflyError
@@ -40,6 +41,7 @@ class Deliveries:
         # Why a grant's credentials could not be written. Each reason is logged once.
         self._unwritten: dict[Grant, str] = {}
         self._renewing: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
 
     def check_room(self, order: Order, grants: Iterable[Grant]) -> None:
         """Raise GrantRefused if there can be no further grant of this delivery."""
@@ -67,6 +69,8 @@ class Deliveries:
         if credentials is not None:
             await delivery.renewed(grant, credentials)
             grant.note_handed_out(credentials)
+            # A lock that has come meanwhile takes them away again.
+            self.renew_soon()
         return paths
 
     async def open_again(self, grants: Iterable[Grant], known: Container[str], lost: Callable[[Grant], None]) -> None:
@@ -127,28 +131,51 @@ class Deliveries:
             self._events.warning("grant.folder_left", grant=grant_id, reason=failure_words(reason))
 
     def renew_soon(self) -> None:
-        """Write renewed credentials into the files of their grants."""
+        """Bring the files up to date: renewed credentials are written, and those that a lock keeps back are removed."""
         if self._written and (self._renewing is None or self._renewing.done()):
             self._renewing = self._tasks.spawn(self._renew())
 
     async def _renew(self) -> None:
-        for grant, before in list(self._written.items()):
-            # `keep` counts as a use, so not for a grant that a person has refused since.
-            found = self._sessions.keep(grant) if grant in self._written and grant.is_allowed else None
-            if self._delivery and found is not None and found != before:
-                await self._write(self._delivery, grant, found)
+        # Grants that heed no lock go first: they do not wait for a look at the screen.
+        for grant in sorted(self._written, key=self._sessions.heeds_lock):
+            if self._delivery and grant in self._written:
+                await self._bring_up_to_date(self._delivery, grant)
+        if any(map(self._sessions.heeds_lock, self._written)) and (self._resting is None or self._resting.done()):
+            self._resting = self._tasks.spawn(self._look_again())
 
-    async def _write(self, delivery: Delivery, grant: Grant, credentials: Credentials) -> None:
-        """Write one grant's file. A failure is tried again at the next look, and holds no other grant up."""
+    async def _look_again(self) -> None:
+        """The clock's look comes twice a minute. A lock, and the unlock, are noticed sooner."""
+        await asyncio.sleep(LOOK_SECONDS)
+        self.renew_soon()
+
+    async def _bring_up_to_date(self, delivery: Delivery, grant: Grant) -> None:
+        """Write or remove one grant's file. A failure is tried again at the next look, and holds no other grant up."""
         try:
-            await delivery.renewed(grant, credentials)
+            if await self._sessions.is_withheld(grant):
+                await self._take_away(delivery, grant)
+            else:
+                await self._write(delivery, grant)
         except MayflyError as reason:
             if self._unwritten.get(grant) != str(reason):
                 self._unwritten[grant] = str(reason)
                 self._events.warning("grant.unwritten", grant=grant.id, label=grant.label, reason=reason.message)
+        else:
+            self._unwritten.pop(grant, None)
+
+    async def _take_away(self, delivery: Delivery, grant: Grant) -> None:
+        was_there = await delivery.take_away(grant)
+        if grant in self._written:
+            self._written[grant] = None
+        if was_there:
+            self._events.info("grant.withheld", grant=grant.id, label=grant.label, profile=grant.profile)
+
+    async def _write(self, delivery: Delivery, grant: Grant) -> None:
+        # `keep` counts as a use, so not for a grant that has ended, or that a person has refused since.
+        found = self._sessions.keep(grant) if grant in self._written and grant.is_allowed else None
+        if found is None or found == self._written[grant]:
             return
-        self._unwritten.pop(grant, None)
-        grant.note_handed_out(credentials)
+        await delivery.renewed(grant, found)
+        grant.note_handed_out(found)
         # It may have ended meanwhile.
         if grant in self._written:
-            self._written[grant] = credentials
+            self._written[grant] = found

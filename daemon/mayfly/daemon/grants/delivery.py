@@ -42,6 +42,9 @@ class Delivery(Protocol):
     async def renewed(self, grant: Grant, credentials: Credentials) -> None:
         """The grant has new credentials: for a file, write them."""
 
+    async def take_away(self, grant: Grant) -> bool:
+        """The file must not be read for now: remove it, until `renewed` writes it anew. True if there was one."""
+
     async def close(self, grant: Grant) -> None:
         """Remove the socket or files."""
 

@@ -66,7 +66,7 @@ class Questions:
                 # Some desktops show notifications in front of the lock, where anybody may press a button.
                 return _locked(grant)
         finally:
-            del self._asked[grant]
+            self._asked.pop(grant, None)
         if answer is None:
             return _unasked(grant, "the desktop shows no question", _approve(grant) or "leave --ask out")
         self.decide(grant, is_allowed=answer)
@@ -98,7 +98,8 @@ class Questions:
 
     def withdraw(self, grant: Grant) -> None:
         """Take the question from the screen: a person has answered elsewhere, or the grant has ended."""
-        if asked := self._asked.get(grant):
+        # A task that is cancelled before its first step runs no `finally`.
+        if asked := self._asked.pop(grant, None):
             asked.cancel()
 
 

@@ -7,6 +7,7 @@ from mayfly.config.narrowing import narrowing_problem
 from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.order import Order
 from mayfly.daemon.grants.table import AGENT, ENV, Ask, Grant
+from mayfly.session.screen_lock import heeds_lock
 from mayfly.shared.errors import GrantRefused
 from mayfly.shared.grant import MIN_SESSION_SECONDS
 
@@ -84,6 +85,8 @@ def warnings(order: Order, config: Config) -> list[str]:
         )
     if order.delivery == ENV:
         told.append("'mayfly revoke' cannot take these credentials back: they count until they end")
+        if heeds_lock(profile.on_lock):
+            told.append(f'on_lock = "{profile.on_lock}" cannot take them back either: a lock of the screen leaves them')
     elif not isinstance(profile, RoleProfile):
         told.append(f"{order.profile} has one session for all: when the grant ends, what it has handed out lives on")
     return told

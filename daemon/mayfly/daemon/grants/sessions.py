@@ -35,6 +35,12 @@ class Engine(Protocol):
     def keep(self, profile: str) -> Credentials | None:
         """Live credentials for a file that is to be fresh, or None; raises no prompt."""
 
+    def heeds_lock(self, profile: str) -> bool:
+        """True if a lock of the screen keeps the profile's credentials back."""
+
+    async def is_withheld(self, profile: str) -> bool:
+        """True if the screen is locked, and keeps the profile's credentials back."""
+
     async def obtain(
         self, profile: str, trigger: Trigger, requester: Requester = ..., *, min_life_seconds: float = 0
     ) -> Credentials:
@@ -75,6 +81,14 @@ class Sessions:
     def keep(self, grant: Grant) -> Credentials | None:
         """Live credentials from memory for the grant's file, or None; counts as a use."""
         return self._engine.keep(grant.session)
+
+    def heeds_lock(self, grant: Grant) -> bool:
+        """True if a lock of the screen keeps the grant's credentials back."""
+        return self._engine.heeds_lock(grant.session)
+
+    async def is_withheld(self, grant: Grant) -> bool:
+        """True if the screen is locked, and keeps the grant's credentials back."""
+        return await self._engine.is_withheld(grant.session)
 
     async def first(self, grant: Grant, pid: int) -> Credentials:
         """The grant's first credentials; raises the MayflyError that stands in the way, such as AWS's refusal."""

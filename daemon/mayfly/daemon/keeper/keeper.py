@@ -71,9 +71,8 @@ class Keeper:
         self._renewals = Renewals(
             self._ledger, self._lanes, clock=clock, events=events, presence=self._presence, tasks=self._tasks
         )
-        self._hand_outs = HandOuts(
-            self._ledger, self._renewals, clock=clock, guard=LockGuard(self._ledger, self._presence), waits=self._waits
-        )
+        self._guard = LockGuard(self._ledger, self._presence)
+        self._hand_outs = HandOuts(self._ledger, self._renewals, clock=clock, guard=self._guard, waits=self._waits)
         self._rounds = Rounds(
             self._ledger,
             self._wanted,
@@ -124,6 +123,14 @@ class Keeper:
     def keep(self, profile: str) -> Credentials | None:
         """Live credentials for a file that is to be fresh, or None, as `HandOuts.keep` says."""
         return self._hand_outs.keep(profile)
+
+    def heeds_lock(self, profile: str) -> bool:
+        """True if a lock of the screen keeps the profile's credentials back."""
+        return self._guard.heeds(profile)
+
+    async def is_withheld(self, profile: str) -> bool:
+        """True if the screen is locked, and keeps the profile's credentials back; a look is a second old at most."""
+        return await self._guard.is_shut(profile)
 
     async def peek(self, profile: str) -> Credentials | None:
         """Live credentials, or None; starts nothing. Raises what `HandOuts.peek` does."""

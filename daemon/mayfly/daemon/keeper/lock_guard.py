@@ -22,11 +22,19 @@ class LockGuard:
         is_known = self._presence.is_fresh or not screen_lock.heeds_lock(on_lock)
         return is_known and not screen_lock.is_withheld(on_lock, self._presence.scene)
 
+    def heeds(self, profile: str) -> bool:
+        """True if a lock of the screen keeps the profile's credentials back."""
+        return screen_lock.heeds_lock(self._ledger.links.on_lock(profile))
+
+    async def is_shut(self, profile: str) -> bool:
+        """True if the screen is locked, and keeps the profile's credentials back. Looks only where that can be."""
+        if not self.heeds(profile):
+            return False
+        await self._presence.see()
+        return screen_lock.is_withheld(self._ledger.links.on_lock(profile), self._presence.scene)
+
     async def look(self, profile: str) -> None:
         """Look at the screen if the profile heeds its lock; raises ScreenLocked."""
-        if not screen_lock.heeds_lock(self._ledger.links.on_lock(profile)):
-            return
-        await self._presence.see()
-        if screen_lock.is_withheld(self._ledger.links.on_lock(profile), self._presence.scene):
+        if await self.is_shut(profile):
             withheld = grant.profile_of(profile)
             raise ScreenLocked(f"the screen is locked, and on_lock withholds {withheld} until it is unlocked")
