@@ -7,15 +7,15 @@ import json
 import os
 import sys
 
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from support import containers
-from support.containers import PORT, Containers, sidecar
-from support.world import SEED_TOML, World
+from support.containers import PORT, Client, Containers, granted, sidecar
+from support.world import WITHOUT_CODES, World
 
 
 # Podman, for which these images are this machine's own programs, and which gives the relay no network but lo.
@@ -37,11 +37,6 @@ for _ in sys.stdin:
     print(boto3.Session().get_credentials().get_frozen_credentials().access_key, flush=True)
 """
 
-# Nobody waits for the next one-time password: what is tried here is the way, not the login.
-WITHOUT_CODES = "".join(
-    line for line in SEED_TOML.splitlines(keepends=True) if "totp" not in line and "mfa" not in line
-)
-
 
 @pytest.fixture(name="engine")
 def _engine(open_folder: Path) -> Containers:
@@ -52,31 +47,6 @@ def _engine(open_folder: Path) -> Containers:
     if reason := containers.forbidden():
         pytest.skip(reason)
     return Containers(open_folder)
-
-
-async def granted(world: World) -> tuple[Path, str]:
-    """The folder to mount, and the token, of a grant by socket."""
-    variables = json.loads((await world.run("grant", "nsrc", "--as", "socket", "--shell", "json")).out)
-    return Path(variables["MAYFLY_SOCKET"]).parent, variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-
-
-class Client:
-    """A program in a container."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-
-    def ask(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(b"\n")
-
-    async def answer(self) -> str:
-        assert self.process.stdout
-        line = await self.process.stdout.readline()
-        if not line:
-            assert self.process.stderr
-            raise AssertionError((await self.process.stderr.read()).decode())
-        return line.decode().rstrip("\n")
 
 
 @pytest.mark.slow

@@ -1,36 +1,35 @@
 """Ask for credentials with real SDKs, cold, while a human takes 20 s to approve the prompt.
 
-Four of them ask from a container, by a grant's socket and a relay, where podman and runc are installed. An MCP server
-is in a grant, and works on after its first credentials have ended.
-Prints how many seconds after the prompt each SDK had credentials. Exit code 1 where one got none; an SDK whose
-toolchain is missing, or whose libraries cannot be fetched, is skipped with the reason.
+An MCP server is in a grant, and works on after its first credentials have ended. Where podman and runc are installed,
+four SDKs ask from containers, by a grant's socket and a relay: all wait for one prompt, then ask again, after a restart
+of the daemon and while it is down.
+Prints how many seconds after the prompt, or after it asked, each SDK had credentials. Exit code 1 where one got none;
+an SDK whose toolchain is missing, or whose libraries cannot be fetched, is skipped with the reason.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import sys
 import tempfile
 import time
 
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.sdks import mcp_server, toolchains
+from tests.sdks import contained, mcp_server, toolchains
+from tests.sdks.pointed import pointed
 from tests.sdks.toolchains import Built, Missing
 from tests.support import containers
-from tests.support.containers import Containers
 from tests.support.world import World
 
 from mayfly.demo.sts.server import EmbeddedSts
 
 
+HUMAN_SECONDS = 20
 START_SECONDS = 60
 ANSWER_SECONDS = 30
 
@@ -40,7 +39,7 @@ class Client(NamedTuple):
 
     name: str
     build: Callable[[], Built]
-    human_seconds: float = 20
+    human_seconds: float = HUMAN_SECONDS
     is_contained: bool = False
     # Another trial than to wait for the human.
     trial: Callable[[Built], Awaitable[tuple[bool, str]]] | None = None
@@ -56,11 +55,12 @@ CLIENTS = {
     "java": Client("Java v2", toolchains.java),
     # It gives up after 18 to 21 s, whatever it is sent: docs/sdks.md.
     "rust": Client("Rust", toolchains.rust, human_seconds=12),
+    "mcp": Client("MCP server", toolchains.mcp, 0, trial=mcp_server.outlives_its_credentials),
+    # Tried together.
     "boto3-contained": Client("boto3, contained", toolchains.boto3, is_contained=True),
     "js-contained": Client("JavaScript, contained", toolchains.node, is_contained=True),
     "go-contained": Client("Go, contained", toolchains.go, is_contained=True),
     "java-contained": Client("Java, contained", toolchains.java, is_contained=True),
-    "mcp": Client("MCP server", toolchains.mcp, 0, trial=mcp_server.outlives_its_credentials),
 }
 
 
@@ -71,36 +71,14 @@ async def _wait_cold(client: Client, built: Built) -> tuple[bool, str]:
         async with EmbeddedSts(world.account()) as sts:
             world.sts = sts
             world.vault.update(prompt={"answer": "ignore"})
-            async with world.serve(), _placed(world, client, built) as (argv, env):
-                return await _asked(world, client, argv, env)
-
-
-@asynccontextmanager
-async def _placed(world: World, client: Client, built: Built) -> AsyncIterator[tuple[tuple[str, ...], dict[str, str]]]:
-    """The client's command line and environment, here or in a container beside a relay."""
-    if not client.is_contained:
-        yield built.argv, world.env | _pointed(world.port, world.token()) | built.env
-        return
-    granted = json.loads((await world.run("grant", "nsrc", "--as", "socket", "--shell", "json")).out)
-    with tempfile.TemporaryDirectory(prefix="mayfly-sdks-") as name:
-        engine = Containers(Path(name))
-        async with containers.sidecar(engine, Path(granted["MAYFLY_SOCKET"]).parent) as (relay, _):
-            token = granted["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-            env = _pointed(containers.PORT, token) | built.env
-            network = f"container:{relay}"
-            argv = engine.argv(*built.argv, network=network, paths=_paths(), env=env)
-            yield tuple(argv), os.environ | env
-
-
-def _paths() -> list[Path]:
-    """What the clients run, and run with."""
-    wanted = (toolchains.cache_folder(), toolchains.SOURCES, Path.home() / ".m2", *containers.python())
-    return [path for path in wanted if path.exists()]
+            async with world.serve():
+                env = world.env | pointed(world.port, world.token()) | built.env
+                return await _asked(world, client, built.argv, env)
 
 
 async def _asked(world: World, client: Client, argv: tuple[str, ...], env: dict[str, str]) -> tuple[bool, str]:
     process = await asyncio.create_subprocess_exec(*argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=world.home, env=env)
-    ending = asyncio.ensure_future(process.communicate())
+    ending = asyncio.ensure_future(process.communicate(b"\n"))
     try:
         async with asyncio.timeout(START_SECONDS):
             while not world.vault.state()["prompts"] and not ending.done():
@@ -125,37 +103,52 @@ async def _asked(world: World, client: Client, argv: tuple[str, ...], env: dict[
     return True, f"credentials after {seconds:.1f} s"
 
 
-def _pointed(port: int, token: str) -> dict[str, str]:
-    """What `mayfly env` sets, for this port and token."""
-    return {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}/credentials/nsrc",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-
-
 def _last_line(raw: bytes) -> str:
     return (raw.decode(errors="replace").strip().splitlines() or ["no word"])[-1][:200]
 
 
-async def _all(names: list[str]) -> bool:
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    for client in (CLIENTS[name] for name in names):
-        try:
-            if client.is_contained and (reason := containers.missing() or containers.forbidden()):
-                raise Missing(reason)  # noqa: TRY301 - as a toolchain that is missing
-            built = await asyncio.to_thread(client.build)
-        except Missing as reason:
-            counts["skipped"] += 1
-            print(f"{client.name:21} skipped: {reason}", flush=True)
-            continue
-        is_well, what = await (client.trial(built) if client.trial else _wait_cold(client, built))
-        counts["passed" if is_well else "failed"] += 1
+class Report:
+    """The lines that are printed, one for each SDK, and how many say what."""
+
+    def __init__(self) -> None:
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def skip(self, client: Client, reason: Missing) -> None:
+        self.counts["skipped"] += 1
+        print(f"{client.name:21} skipped: {reason}", flush=True)
+
+    def add(self, client: Client, built: Built, told: tuple[bool, str]) -> None:
+        is_well, what = told
+        self.counts["passed" if is_well else "failed"] += 1
         human = f"human {client.human_seconds:.0f} s" if client.human_seconds else ""
         print(f"{client.name:21} {built.version:12} {human:12} {'ok' if is_well else 'FAILED':8} {what}", flush=True)
-    print(", ".join(f"{count} {word}" for word, count in counts.items()))
-    return counts["failed"] == 0
+
+
+async def _all(names: list[str]) -> bool:
+    report = Report()
+    inside: dict[str, Built] = {}
+    for name in names:
+        client = CLIENTS[name]
+        try:
+            built = await asyncio.to_thread(_built, client)
+        except Missing as reason:
+            report.skip(client, reason)
+            continue
+        if client.is_contained:
+            inside[name] = built
+        else:
+            report.add(client, built, await (client.trial(built) if client.trial else _wait_cold(client, built)))
+    for name, told in (await contained.together(inside, HUMAN_SECONDS) if inside else {}).items():
+        report.add(CLIENTS[name], inside[name], told)
+    print(", ".join(f"{count} {word}" for word, count in report.counts.items()))
+    return report.counts["failed"] == 0
+
+
+def _built(client: Client) -> Built:
+    """Its program; raises Missing."""
+    if client.is_contained and (reason := containers.missing() or containers.forbidden()):
+        raise Missing(reason)
+    return client.build()
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from .relays import FILE
-from .world import PATIENCE_SECONDS
+from .world import PATIENCE_SECONDS, World
 
 
 # A user id that the machine does not know.
@@ -138,6 +139,32 @@ class Containers:
                 await process.communicate()
 
 
+class Client:
+    """A program in a container that says a line for each that it reads, in its time."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+
+    def ask(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(b"\n")
+
+    async def answer(self) -> str:
+        """Its next line; raises AssertionError, with what it wrote to standard error, if it has ended."""
+        assert self.process.stdout
+        line = await self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr
+            raise AssertionError((await self.process.stderr.read()).decode())
+        return line.decode().rstrip("\n")
+
+
+async def granted(world: World) -> tuple[Path, str]:
+    """The folder to mount, and the token, of a grant by socket."""
+    variables = json.loads((await world.run("grant", "nsrc", "--as", "socket", "--shell", "json")).out)
+    return Path(variables["MAYFLY_SOCKET"]).parent, variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+
+
 @asynccontextmanager
 async def sidecar(engine: Containers, folder: Path) -> AsyncIterator[tuple[str, Process]]:
     """A container with a relay to the socket `s` in `folder`: its name, whose network others share, and its process."""
@@ -147,6 +174,16 @@ async def sidecar(engine: Containers, folder: Path) -> AsyncIterator[tuple[str, 
         assert process.stderr
         assert f"mayfly: relaying 127.0.0.1:{PORT} to unix:{INSIDE}/s\n" == (await process.stderr.readline()).decode()
         yield name, process
+
+
+async def connections(relay: str) -> int:
+    """How many clients are connected to the relay in the container of that name."""
+    # TCP's state 01: established. Its clients' ends have the port in the other column.
+    grep = ("grep", "-c", f": 0100007F:{PORT:04X} [0-9A-F:]* 01 ", "/proc/net/tcp")
+    looker = await asyncio.create_subprocess_exec(*PODMAN, "exec", relay, *grep, stdout=PIPE)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        out, _ = await looker.communicate()
+    return int(out)
 
 
 async def _removed(name: str) -> None:
