@@ -45,6 +45,18 @@ class Slow:
         return self._function(*args)
 
 
+class Counted:
+    """A function whose calls are counted."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.times = 0
+
+    def __call__(self, *args: Any) -> Any:
+        self.times += 1
+        return self._function(*args)
+
+
 @pytest.fixture(name="keeper")
 def _keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Keeper:
     monkeypatch.setenv("MAYFLY_RUNTIME_DIR", str(tmp_path / "run"))
@@ -108,6 +120,27 @@ async def test_a_config_is_taken_over_although_the_client_has_gone(
         await ours.tokens()
 
     assert grants.find(tokens.ensure_token("more"), "more", NOON)
+
+
+async def test_many_reloads_are_two(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table) -> None:
+    """A flood of reloads piles nothing up: all who come while a config is read share the next read."""
+    fresh = config(nsrc=key(), more=key("more"))
+    read: list[Any] = []
+    slow = Slow(lambda _path: read.append(keeper.config) or fresh)
+    monkeypatch.setattr(reload, "load", slow)
+    tokens_read = Counted(reload.readable_digests)
+    monkeypatch.setattr(reload, "readable_digests", tokens_read)
+    ours = reload_of(keeper, grants)
+    first = asyncio.create_task(ours.config())
+    await asyncio.to_thread(slow.began.wait, 30)
+    others = [asyncio.create_task(ours.config()) for _ in range(100)]
+    await asyncio.sleep(0.1)
+    slow.go.set()
+    async with asyncio.timeout(30):
+        await asyncio.gather(first, *others)
+
+    assert 2 == len(read)
+    assert 2 <= tokens_read.times <= 3
 
 
 async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table) -> None:
