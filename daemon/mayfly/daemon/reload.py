@@ -92,7 +92,7 @@ class Reload:
 
         New tokens count at once, even if the config is bad. A client that goes away does not stop it half-way.
         """
-        await asyncio.shield(self._tasks.start(self._read_all()))
+        await asyncio.shield(self._tasks.start_for_clients(self._read_all()))
 
     async def tokens(self) -> dict[str, str]:
         """Put the tokens on disk in force. Returns a reason for each profile whose token is unusable.
@@ -100,7 +100,7 @@ class Reload:
         Such a profile has no token in force. A client that goes away does not stop it.
         """
         if self._next_reading is None:
-            self._reading = self._next_reading = self._tasks.start(self._read_tokens())
+            self._reading = self._next_reading = self._tasks.start_for_clients(self._read_tokens())
         return await asyncio.shield(self._next_reading)
 
     async def tokens_renewed(self) -> bool:
@@ -133,7 +133,7 @@ class Reload:
         if asyncio.get_running_loop().time() - self._hung_at_seconds < LOOK_AGAIN_SECONDS:
             raise TimeoutError
         if self._next_look is None:
-            self._next_look = self._tasks.start(self._look_next())
+            self._next_look = self._tasks.start_for_clients(self._look_next())
         return await asyncio.shield(self._next_look)
 
     async def _look_next(self) -> int:
@@ -158,7 +158,7 @@ class Reload:
     async def _read_all(self) -> None:
         await self.tokens()
         if self._next_config is None:
-            self._next_config = self._tasks.start(self._read_config())
+            self._next_config = self._tasks.start_for_clients(self._read_config())
         await asyncio.shield(self._next_config)
 
     async def _read_tokens(self) -> dict[str, str]:

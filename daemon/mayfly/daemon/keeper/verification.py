@@ -6,7 +6,6 @@ import asyncio
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import partial
 
 from mayfly.daemon.events import Events
 from mayfly.daemon.keeper.common_errors import not_started
@@ -54,15 +53,9 @@ class Verification:
         """
         question = (name, credentials.access_key_id, self._ledger.config.digest)
         if question not in self._asking:
-            self._asking[question] = asking = self._tasks.start(self._ask(name, credentials))
-            asking.add_done_callback(partial(self._forget, question))
+            self._asking[question] = asking = self._tasks.start_for_clients(self._ask(name, credentials))
+            asking.add_done_callback(lambda _: self._asking.pop(question))
         return await asyncio.shield(self._asking[question])
-
-    def _forget(self, question: tuple[str, str, str], asked: asyncio.Task[Identity]) -> None:
-        del self._asking[question]
-        # Everybody who asked may have gone.
-        if not asked.cancelled():
-            asked.exception()
 
     async def _ask(self, name: str, credentials: Credentials) -> Identity:
         # The profile tells where AWS is; its name is the only one here, so no answer can be taken for another's.
