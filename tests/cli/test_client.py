@@ -6,7 +6,9 @@ import os
 import socket
 import sys
 import threading
+import time
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,31 @@ def test_daemon_that_says_nothing_is_given_up(path: Path) -> None:
         with pytest.raises(client.NotRunning, match="does not answer"):
             client.ask("GET", "/status", answer_seconds=0.05)
         done.set()
+
+
+def _goes_on(connection: socket.socket, block: bytes, pause_seconds: float) -> None:
+    """Answer until nobody takes it any more, or for a few seconds."""
+    until = time.monotonic() + 8
+    with suppress(OSError):
+        while time.monotonic() < until:
+            connection.sendall(block)
+            time.sleep(pause_seconds)
+
+
+@pytest.mark.parametrize(
+    ("block", "pause_seconds", "answer_seconds", "told"),
+    [(b"H", 0.01, 0.2, "does not answer"), (b"x" * 2**20, 0, None, "answers without end")],
+    ids=["slow", "endless"],
+)
+def test_daemon_that_answers_without_end_is_given_up(
+    path: Path, block: bytes, pause_seconds: float, answer_seconds: float | None, told: str
+) -> None:
+    """The time limit holds for the whole answer, and an answer has a limit of its size."""
+    with (
+        daemon(path, lambda connection: _goes_on(connection, block, pause_seconds)),
+        pytest.raises(client.NotRunning, match=told),
+    ):
+        client.ask("GET", "/status", answer_seconds=answer_seconds)
 
 
 def test_another_users_daemon_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,8 @@ MALFORMED = [
     ("config.json", b"[]", "is not a table at its top"),
     ("config.json", b"null", "is not a table at its top"),
     ("config.json", b"[" * 100_000, "is nested too deep"),
+    ("config.json", b'{"a": ' + b"9" * 5_000 + b"}", "is not JSON: a number is too long"),
+    ("config.toml", b"a = " + b"9" * 5_000, "is not TOML: a number is too long"),
     ("config.json", b"\xff\xfe{\x00}\x00", "is not UTF-8 (at line 1)"),
     ("config.json", b'{"aws": null}', "aws: must be a table"),
     (

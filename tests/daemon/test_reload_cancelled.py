@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mayfly.daemon.grants import Table
 from mayfly.daemon.reload import Reload
 from mayfly.daemon.tasks import Tasks
 from mayfly.shared import tokens
+from mayfly.shared.errors import ConfigInvalid
 from support.engine import NOON, config, key
 from support.stage import Log
 
@@ -42,6 +44,22 @@ class Slow:
     def __call__(self, *args: Any) -> Any:
         self.began.set()
         assert self.go.wait(30)
+        return self._function(*args)
+
+
+def refusing(*_: Any) -> Any:
+    raise ConfigInvalid("not so")
+
+
+class Counted:
+    """A function whose calls are counted."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.times = 0
+
+    def __call__(self, *args: Any) -> Any:
+        self.times += 1
         return self._function(*args)
 
 
@@ -108,6 +126,44 @@ async def test_a_config_is_taken_over_although_the_client_has_gone(
         await ours.tokens()
 
     assert grants.find(tokens.ensure_token("more"), "more", NOON)
+
+
+@pytest.mark.parametrize("way", ["POST /reload", "POST /tokens"])
+async def test_a_fault_that_no_client_waits_for_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table, way: str
+) -> None:
+    """The client of a bad config, or of tokens that cannot be read, has gone: the log has its own line of that."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    slow = Slow(refusing)
+    monkeypatch.setattr(reload, "load" if way == "POST /reload" else "readable_digests", slow)
+    ours = reload_of(keeper, grants)
+    await gone(asyncio.create_task(cast(Any, ours.config() if way == "POST /reload" else ours.tokens())), slow)
+    await asyncio.sleep(0.1)
+    gc.collect()
+
+    assert [] == complaints
+
+
+async def test_many_reloads_are_two(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table) -> None:
+    """A flood of reloads piles nothing up: all who come while a config is read share the next read."""
+    fresh = config(nsrc=key(), more=key("more"))
+    read: list[Any] = []
+    slow = Slow(lambda _path: read.append(keeper.config) or fresh)
+    monkeypatch.setattr(reload, "load", slow)
+    tokens_read = Counted(reload.readable_digests)
+    monkeypatch.setattr(reload, "readable_digests", tokens_read)
+    ours = reload_of(keeper, grants)
+    first = asyncio.create_task(ours.config())
+    await asyncio.to_thread(slow.began.wait, 30)
+    others = [asyncio.create_task(ours.config()) for _ in range(100)]
+    await asyncio.sleep(0.1)
+    slow.go.set()
+    async with asyncio.timeout(30):
+        await asyncio.gather(first, *others)
+
+    assert 2 == len(read)
+    assert 2 <= tokens_read.times <= 3
 
 
 async def test_tokens_wait_for_no_config(monkeypatch: pytest.MonkeyPatch, keeper: _Keeper, grants: Table) -> None:

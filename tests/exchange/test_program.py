@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
+import sys
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ from support.exchange import (
     secrets_of,
     stand_in,
 )
-from support.world import SEED_ACCOUNT, SEED_TOML, World
+from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, SEED_TOML, World
 
 
 NO_REQUEST = "mayfly.exchange: error: this is no request\n"
@@ -320,3 +323,33 @@ async def test_a_bundle_that_never_ends_holds_nobody_up(world: World, kind: str,
 
     assert ("AwsUnreachable", f"AWS STS cannot be called: {bundle} {told}") == (error.code, error.message)
     assert [] == world.vault.calls()
+
+
+async def test_a_log_that_nobody_reads_holds_no_exchange_up(world: World) -> None:
+    """What it would say is lost; the daemon, and the next login, do not wait for a reader of the log."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    # The flag belongs to the open file, and so to the exchange, too.
+    os.set_blocking(writing, True)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-m", "mayfly.exchange"),
+            stdin=asyncio.subprocess.PIPE,
+            stderr=writing,
+            env=world.env,
+        )
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await process.communicate(b"junk\n")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+    assert 2 == process.returncode

@@ -20,6 +20,8 @@ from mayfly.shared.users import user_name
 
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 10
+# Ten thousand grants, the longest list there is, take a tenth of this.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 
 class NotRunning(Exception):
@@ -50,12 +52,18 @@ class Call:
         return self._sock.fileno()
 
     def reply(self) -> Reply:
-        """Wait for the answer; raises NotRunning if the daemon ends before it has answered, or is too slow."""
+        """Wait for the whole answer; raises NotRunning if the daemon ends before, is too slow, or does not stop."""
         received = bytearray()
+        seconds = self._sock.gettimeout()
+        end = None if seconds is None else time.monotonic() + seconds
         try:
             with self._sock:
                 while block := self._sock.recv(65536):
                     received += block
+                    if len(received) > MAX_ANSWER_BYTES:
+                        raise NotRunning(f"the daemon at {self._path} answers without end")
+                    if end is not None:
+                        self._sock.settimeout(max(0.001, end - time.monotonic()))
         except TimeoutError:
             raise NotRunning(f"the daemon at {self._path} does not answer") from None
         except ConnectionError:

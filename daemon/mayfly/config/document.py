@@ -111,7 +111,9 @@ def _parse(path: str, raw: bytes) -> Tree:
         line = raw.count(b"\n", 0, reason.start) + 1
         raise ConfigInvalid(f"{path}: is not UTF-8 (at line {line})") from None
     except ValueError as reason:
-        raise ConfigInvalid(f"{path}: is not {kind}: {reason}") from None
+        # Of a number beyond int's limit Python says how a program could allow it.
+        is_long = "set_int_max_str_digits" in str(reason)
+        raise ConfigInvalid(f"{path}: is not {kind}: {'a number is too long' if is_long else reason}") from None
     except RecursionError:
         raise ConfigInvalid(f"{path}: is nested too deep") from None
     if not isinstance(tree, dict):

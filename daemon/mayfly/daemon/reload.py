@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.5
 
 
 class Reload:
-    """Reads config and tokens again. The tokens wait for nothing that concerns the config.
+    """Reads config and tokens again. The tokens wait for nothing that concerns the config. Many clients share a read.
 
     `find_config` returns the path of the config, by the rule that every command follows. `on_start` is called when a
     config is about to be read, `on_end` when one is in force again. `before_adopt` is called
@@ -71,6 +71,9 @@ class Reload:
         self._look_lock = asyncio.Lock()
         self._next_look: asyncio.Task[int] | None = None
         self._reading: asyncio.Task[dict[str, str]] | None = None
+        # What has not begun yet, and will be for all who wait by then.
+        self._next_reading: asyncio.Task[dict[str, str]] | None = None
+        self._next_config: asyncio.Task[None] | None = None
         self._known_renewal_ns = renewed_at_ns()
         self._reads = 0
         self._read_at_seconds = float("-inf")
@@ -89,15 +92,16 @@ class Reload:
 
         New tokens count at once, even if the config is bad. A client that goes away does not stop it half-way.
         """
-        await asyncio.shield(self._tasks.start(self._read_all()))
+        await asyncio.shield(self._tasks.start_for_clients(self._read_all()))
 
     async def tokens(self) -> dict[str, str]:
         """Put the tokens on disk in force. Returns a reason for each profile whose token is unusable.
 
         Such a profile has no token in force. A client that goes away does not stop it.
         """
-        self._reading = self._tasks.start(self._read_tokens())
-        return await asyncio.shield(self._reading)
+        if self._next_reading is None:
+            self._reading = self._next_reading = self._tasks.start_for_clients(self._read_tokens())
+        return await asyncio.shield(self._next_reading)
 
     async def tokens_renewed(self) -> bool:
         """True if the tokens on disk have changed. The new ones are then in force: check the client again.
@@ -129,7 +133,7 @@ class Reload:
         if asyncio.get_running_loop().time() - self._hung_at_seconds < LOOK_AGAIN_SECONDS:
             raise TimeoutError
         if self._next_look is None:
-            self._next_look = self._tasks.start(self._look_next())
+            self._next_look = self._tasks.start_for_clients(self._look_next())
         return await asyncio.shield(self._next_look)
 
     async def _look_next(self) -> int:
@@ -153,10 +157,14 @@ class Reload:
 
     async def _read_all(self) -> None:
         await self.tokens()
-        await self._read_config()
+        if self._next_config is None:
+            self._next_config = self._tasks.start_for_clients(self._read_config())
+        await asyncio.shield(self._next_config)
 
     async def _read_tokens(self) -> dict[str, str]:
         async with self._tokens_lock:
+            # A read that has begun may be too early for clients that come from now on: they share the next one.
+            self._next_reading = None
             read = partial(_tokens_on_disk, tuple(self._keeper.config.profiles))
             renewed_at, (digests, problems) = await _from_disk(self._tokens_thread, read, "the tokens")
             self._table.replace(digests)
@@ -168,6 +176,7 @@ class Reload:
 
     async def _read_config(self) -> None:
         async with self._config_lock:
+            self._next_config = None
             self._on_start()
             try:
                 fresh = await _from_disk(self._config_thread, lambda: load(self._find_config()), "the config")

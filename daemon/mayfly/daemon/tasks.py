@@ -26,11 +26,23 @@ class TaskSet:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def start_for_clients(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start `work` for callers who await it shielded. Its fault is theirs, and nobody's once all have gone."""
+        task = self.start(work)
+        task.add_done_callback(take_exception)
+        return task
+
     async def finish(self) -> None:
         """Wait until all have ended."""
         while self._tasks:
             # Not `gather`: since Python 3.12 it returns at once where all tasks are done, so none would leave the set.
             await asyncio.wait(self._tasks)
+
+
+def take_exception(task: asyncio.Task[Any]) -> None:
+    """Mark it as seen: asyncio would log a traceback."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Tasks(TaskSet):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 
 from contextlib import suppress
@@ -11,6 +12,7 @@ from mayfly.shared import plain_request
 
 
 STDIN = 0
+STDERR = 2
 
 
 def request_line() -> bytes:
@@ -32,6 +34,7 @@ def write(line: bytes) -> None:
 
 
 def print_error(text: str) -> None:
-    """Say to the log what is wrong."""
+    """Say to the log what is wrong, unless nobody reads it: a full pipe or a stopped terminal would hold us up."""
     with suppress(OSError):
-        os.write(2, f"mayfly.exchange: error: {text}\n".encode())
+        if select.select([], [STDERR], [], 0)[1]:
+            os.write(STDERR, f"mayfly.exchange: error: {text}\n".encode())

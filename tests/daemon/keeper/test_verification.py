@@ -74,6 +74,27 @@ def test_a_suspected_session_that_aws_refuses_is_renewed(refusal: MayflyError) -
     on_stage(ONE, play)
 
 
+@pytest.mark.parametrize("refusal", [None, SessionEnded("over")])
+def test_a_crowd_that_asks_who_it_is_costs_one_exchange(refusal: MayflyError | None) -> None:
+    """Clients that come and go while AWS is asked share its answer; who comes later has AWS asked again."""
+
+    async def crowd(stage: Stage) -> None:
+        await fetch(stage, "nsrc")
+        stage.identity = refusal or stage.identity
+        stage.takes_seconds = 1
+        asking = [asyncio.ensure_future(outcome(stage.keeper.identify("nsrc"))) for _ in range(20)]
+        await asyncio.sleep(0.5)
+        for gone in asking[:10]:
+            gone.cancel()
+        answers = await asyncio.gather(*asking[10:])
+        assert [stage.identity] * 10 == answers
+        assert ["login: nsrc", "verify:  < nsrc"] == in_words(stage.asked)
+        await outcome(stage.keeper.identify("nsrc"))
+        assert 3 == len(stage.asked)
+
+    on_stage(ONE, crowd)
+
+
 @pytest.mark.parametrize("identity", [Identity(user_id="AIDA", account=ACCOUNT, arn="arn"), AwsThrottled("slow down")])
 def test_a_suspicion_that_is_not_confirmed_changes_nothing(identity: Identity | MayflyError) -> None:
     """AWS accepts the session, or gives no answer: the session goes on, and AWS is not asked again for five minutes."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from mayfly.daemon.http.answer import Answer
+from mayfly.daemon.tasks import take_exception
 
 
 class SharedAnswer:
@@ -24,7 +25,7 @@ class SharedAnswer:
         """The answer, or the exception of `make`."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._running))
-            self._next.add_done_callback(_take_exception)
+            self._next.add_done_callback(take_exception)
         # The others wait on if one client leaves.
         return await asyncio.shield(self._next)
 
@@ -33,9 +34,3 @@ class SharedAnswer:
             await asyncio.wait([before])
         self._running, self._next = self._next, None
         return await self._make()
-
-
-def _take_exception(task: asyncio.Task[Answer]) -> None:
-    """Mark it as seen: every client may have gone."""
-    if not task.cancelled():
-        task.exception()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -35,6 +37,7 @@ class Verification:
         self._events = events
         self._tasks = tasks
         self._on_rejected = on_rejected
+        self._asking: dict[tuple[str, str, str], asyncio.Task[Identity]] = {}
 
     def suspect(self, name: str, *, is_refused: bool) -> None:
         """Ask AWS about the session, unless it was asked lately. `is_refused`: AWS refused AssumeRole from it."""
@@ -44,7 +47,17 @@ class Verification:
             self._tasks.spawn(self._verify(name))
 
     async def identity(self, name: str, credentials: Credentials) -> Identity:
-        """The identity of the session; raises the MayflyError that came instead."""
+        """The identity of the session; raises the MayflyError that came instead.
+
+        Who asks while AWS is asked the same gets the same answer: a crowd costs one exchange, and one that leaves none.
+        """
+        question = (name, credentials.access_key_id, self._ledger.config.digest)
+        if question not in self._asking:
+            self._asking[question] = asking = self._tasks.start_for_clients(self._ask(name, credentials))
+            asking.add_done_callback(lambda _: self._asking.pop(question))
+        return await asyncio.shield(self._asking[question])
+
+    async def _ask(self, name: str, credentials: Credentials) -> Identity:
         # The profile tells where AWS is; its name is the only one here, so no answer can be taken for another's.
         sessions = {grant.profile_of(name): credentials}
         request = Request(kind="verify", digest=self._ledger.config.digest, profiles=(), sessions=sessions)
