@@ -294,5 +294,5 @@ class Login:
             return MfaCodeRefused(f"{who} gives the same one-time password again in the next 30 seconds")
         if item.mfa_serial and sent.is_spent(Device.of_serial(item.mfa_serial)):
             self._devices_used.update(self._devices(name))
-            return MfaCodeRefused("the one-time password of this MFA device has just been used")
+            return MfaCodeRefused(f"the one-time password of {item.mfa_serial} has just been used")
         return None

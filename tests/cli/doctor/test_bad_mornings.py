@@ -15,7 +15,7 @@ import pytest
 
 from support.control import daemon, response, sends
 from support.patient import Patient
-from support.world import SEED_TOML
+from support.world import SEED_TOML, free_port
 
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="another user can be played by root only")
@@ -96,6 +96,24 @@ async def test_a_port_is_taken_by_a_program_of_ours(patient: Patient) -> None:
     await patient.follow(found.hint("port"))
     assert -signal.SIGTERM == await program.wait()
     assert {"daemon.running"} == set((await patient.doctor()).unwell)
+
+
+async def test_a_daemon_elsewhere_is_found_again_by_the_shell(patient: Patient) -> None:
+    """The shell asks another port than the daemon's: the hint leads this shell there, whichever of the two is usual."""
+    elsewhere = free_port()
+    patient.write_toml(f'listen = "127.0.0.1:{patient.port}"\n{SEED_TOML}')
+    async with patient.serve("--listen", f"127.0.0.1:{elsewhere}"):
+        found = await patient.doctor()
+        assert {"port": "failure"} == found.unwell
+        changed = await patient.follow(found.hint("port"))
+        assert {} == (await patient.doctor(env=changed)).unwell
+    async with patient.serve():
+        env = {"MAYFLY_LISTEN": f"127.0.0.1:{elsewhere}"}
+        found = await patient.doctor(env=env)
+        assert {"port": "failure"} == found.unwell
+        changed = await patient.follow(found.hint("port"), env)
+        assert {"MAYFLY_LISTEN": ""} == {name: changed[name] for name in env}
+        assert {} == (await patient.doctor(env=changed)).unwell
 
 
 @as_root

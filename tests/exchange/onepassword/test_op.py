@@ -151,6 +151,7 @@ async def test_several_items_of_one_account_are_one_call(world: World) -> None:
     asked = [line.rpartition("/")[2] for line in call["stdin"].splitlines()]
     keys = ["access_key_id }}", "secret_access_key }}", "mfa_id }}"]
     assert {"nsrc": "Credentials", "other": "AccessKeyUnknown"} == ended.verdicts
+    assert f"op://{VAULT}/Other/access_key_id" in ended.error("other").message
     assert [*keys, *keys, "totp?attribute=otp }}", "totp?attribute=otp }}"] == asked
 
 

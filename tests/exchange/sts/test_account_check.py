@@ -8,7 +8,7 @@ from mayfly.demo.op.vault import Vault
 from mayfly.demo.sts.faults import WRONG_ACCOUNT_ID
 from mayfly.demo.sts.service import StsService
 from support.exchange import Answer, ask, login
-from support.world import SEED_ACCOUNT, SEED_TOML, World
+from support.world import ITEM, SEED_ACCOUNT, SEED_TOML, VAULT, World
 
 
 OTHER = "111111111111"
@@ -49,7 +49,8 @@ async def test_a_device_of_another_account_is_refused(world: World) -> None:
     world.write_toml(f'{SEED_TOML}account_id = "{OTHER}"\n')
     message = refused(await ask(world, login(world)), "nsrc")
 
-    assert f"these credentials are of account {SEED_ACCOUNT}, and the config wants {OTHER}" == message
+    whose = f"the credentials of op://{VAULT}/{ITEM}/access_key_id"
+    assert f"{whose} are of account {SEED_ACCOUNT}, and the config wants {OTHER}" == message
 
 
 async def test_where_the_device_says_nothing_aws_is_asked(world: World) -> None:

@@ -221,6 +221,31 @@ def test_every_refusal_of_sts_becomes_its_error(
     assert "\x1b" not in error.sentence()
 
 
+KEY = "op://NSRC/AWS/access_key_id"
+NOT_AUTHORIZED = "User: arn:aws:iam::058264411872:user/carmas is not authorized to perform: sts:GetSessionToken"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "told"),
+    [
+        ("InvalidClientTokenId", "", f"AWS does not know the access key of {KEY}"),
+        ("SignatureDoesNotMatch", "", f"the secret access key does not belong to the access key of {KEY}"),
+        (
+            "AccessDenied",
+            "Cannot call GetSessionToken with session credentials",
+            f"AWS says that the access key of {KEY} in 1Password belongs to temporary credentials",
+        ),
+        ("AccessDenied", NOT_AUTHORIZED, f"AWS says access denied for the user of {KEY} (sts:GetSessionToken)"),
+        ("AccessDenied", f"{MFA} with invalid MFA one time pass code.", f"AWS does not take the MFA code of {DEVICE}"),
+    ],
+)
+def test_what_is_wrong_with_an_item_is_told_with_its_reference(code: str, text: str, told: str) -> None:
+    """A person with ten items reads which one to mend. A device is named by its serial."""
+    parameters = {"SerialNumber": DEVICE, "DurationSeconds": 43200}
+
+    assert told == from_sts(_response(code, text, 403), parameters, "eu-south-1", NOW, KEY).message
+
+
 PACKED = "Packed policy consumes 118% of allotted space, please use smaller policy."
 PACKED_TAGS = "Packed size of session tags consumes 112% of allotted space."
 # A refusal's code and text, the parameters of the call, then what the message and the hint must name.
@@ -318,7 +343,7 @@ def test_a_refused_code_says_how_far_the_clock_is_off(aws_at: datetime | None, t
     response = _response("AccessDenied", f"{MFA} with invalid MFA one time pass code.", 403, aws_at)
 
     error = from_sts(response, PARAMETERS, "us-east-1", NOW)
-    assert (errors.MfaCodeRefused, f"AWS does not take the MFA code{told}") == (type(error), error.message)
+    assert (errors.MfaCodeRefused, f"AWS does not take the MFA code of {DEVICE}{told}") == (type(error), error.message)
     assert ("set this machine's clock" == error.hint) is bool(told)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from mayfly.cli import ports, target
 from mayfly.cli.doctor.check import Check, failure, not_known, ok
 from mayfly.cli.doctor.facts import Facts
+from mayfly.shared import address
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.users import daemon_uid
 
@@ -34,7 +35,7 @@ def _check(facts: Facts, port: int) -> Check:
         return failure("port", f"{shown} belongs to {user}: another program answers there\n{_move(facts)}", see)
     served = facts.text("address")
     if served and served != shown:
-        return failure("port", f"shells ask {shown}, and the daemon is on {served}", _to_move(facts))
+        return failure("port", f"shells ask {shown}, and the daemon is on {served}", _to_move(facts, served))
     uid = ports.owner(port)
     if uid is None and ports.has_unknown_holder(port):
         see = ports.hints(port)[0].partition(": ")[2]
@@ -60,7 +61,10 @@ def _move(facts: Facts) -> str:
     return f'or choose another port by listen = "127.0.0.1:PORT" in {facts.config_file or "the config"}'
 
 
-def _to_move(facts: Facts) -> str:
-    if facts.environ.get("MAYFLY_LISTEN"):
+def _to_move(facts: Facts, served: str) -> str:
+    """The command that brings shells and daemon together: this shell to the daemon, or the service to the config."""
+    listen = facts.config.listen if facts.config else None
+    usual = listen or "{}:{}".format(*address.default_address())
+    if facts.environ.get("MAYFLY_LISTEN") and served == usual:
         return facts.in_shell({"MAYFLY_LISTEN": None})
-    return "mayfly install --now" if facts.text("service") else ""
+    return "mayfly install --now" if facts.text("service") else facts.in_shell({"MAYFLY_LISTEN": served})

@@ -30,7 +30,8 @@ async def with_checked_account(
         answer = await sts.call(location, keys_of(credentials), "get_caller_identity")
         credentials = attrs.evolve(credentials, account_id=caller_identity(answer).account)
     if wanted and credentials.account_id != wanted:
+        whose = profile.role_arn if isinstance(profile, RoleProfile) else profile.access_key_id
         raise AccountMismatch(
-            f"these credentials are of account {credentials.account_id}, and the config wants {wanted}"
+            f"the credentials of {whose} are of account {credentials.account_id}, and the config wants {wanted}"
         )
     return credentials

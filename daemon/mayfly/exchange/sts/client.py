@@ -68,11 +68,15 @@ class _NeverSent(Exception):
 
 @attrs.frozen(kw_only=True)
 class Keys:
-    """What signs a call: a long-term access key, or temporary credentials with their session token."""
+    """What signs a call: a long-term access key, or temporary credentials with their session token.
+
+    `reference` is where 1Password has the access key, for errors; "" for temporary credentials.
+    """
 
     access_key_id: str
     secret_access_key: str = attrs.field(repr=False)
     session_token: str | None = attrs.field(default=None, repr=False)
+    reference: str = ""
 
 
 def keys_of(session: Credentials) -> Keys:
@@ -165,7 +169,7 @@ class Sts:
             answer = Answer(fields=fields, aws_at=date_of(fields), received_at=self._clock())
             check_date(answer, sent_at)
         except boto.ClientError as refusal:
-            raise from_sts(refusal.response, parameters, location.region, self._clock()) from None
+            raise from_sts(refusal.response, parameters, location.region, self._clock(), keys.reference) from None
         except (boto.BotoCoreError, OSError) as reason:
             if connection.was_never_made:
                 raise _never_sent(reason, location) from None

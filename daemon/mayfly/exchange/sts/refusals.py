@@ -19,10 +19,10 @@ from mayfly.shared.codes import CODE_PERIOD_SECONDS
 from mayfly.shared.errors import MayflyError
 
 
-_CODE = "AWS does not take the MFA code"
+_CODE = "AWS does not take the MFA code of {device}"
 _DEVICE = "AWS does not take the MFA device {device}"
 _CLOCK = "this machine's clock is {skew} AWS's"
-_KEY = "AWS does not know the access key"
+_KEY = "AWS does not know the access key{of_key}"
 _KEY_HINT = (
     "it may be deleted or inactive, created a moment ago (try again in a minute), "
     "or the region {region} may not be enabled for this account"
@@ -42,7 +42,7 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "AccessDenied",
         r"with session credentials",
         errors.AccessKeyUnknown,
-        "AWS says that the access key in 1Password belongs to temporary credentials",
+        "AWS says that the access key{of_key} in 1Password belongs to temporary credentials",
         "keep an IAM user's long-term access key (AKIA…) in the item",
     ),
     (
@@ -64,7 +64,7 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
         "SignatureDoesNotMatch",
         "",
         errors.SecretKeyWrong,
-        "the secret access key does not belong to the access key",
+        "the secret access key does not belong to the access key{of_key}",
         "check secret_access_key in the item",
     ),
     (
@@ -119,8 +119,13 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
 )
 
 
-def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region: str, now: datetime) -> MayflyError:
-    """The error for a refusal that botocore parsed, of a call with `parameters`, at `now` by this machine's clock."""
+def from_sts(
+    response: Mapping[str, Any], parameters: Mapping[str, Any], region: str, now: datetime, reference: str = ""
+) -> MayflyError:
+    """The error for a refusal that botocore parsed, of a call with `parameters`, at `now` by this machine's clock.
+
+    `reference` is where 1Password has the access key that signed the call; "" if it is a session's.
+    """
     code = str(response.get("Error", {}).get("Code", ""))
     text = str(response.get("Error", {}).get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -131,7 +136,8 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
         "code": code,
         "region": region,
         "device": parameters.get("SerialNumber", ""),
-        "subject": parameters.get("RoleArn", "this user"),
+        "of_key": reference and f" of {reference}",
+        "subject": parameters.get("RoleArn") or (f"the user of {reference}" if reference else "this user"),
         "duration": parameters.get("DurationSeconds", ""),
         "skew": _skew(response, now),
         "packed": packed_percent(text),
@@ -141,7 +147,7 @@ def from_sts(response: Mapping[str, Any], parameters: Mapping[str, Any], region:
     for codes, pattern, error, message, hint in _ROWS:
         if code in codes.split("|") and re.search(pattern, text, re.IGNORECASE):
             if error is errors.MfaCodeRefused and _is_clock_off(response, now):
-                return error(f"{message}, and {_CLOCK.format(**facts)}", hint=errors.ClockSkewed.default_hint)
+                return error(f"{message}, and {_CLOCK}".format(**facts), hint=errors.ClockSkewed.default_hint)
             return error(message.format(**facts), hint=hint and hint.format(**facts))
     if status >= 500 or status == 0:
         return errors.AwsFailed(f"AWS STS failed (HTTP {status})", hint="it is tried again by itself")

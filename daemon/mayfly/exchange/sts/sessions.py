@@ -56,7 +56,11 @@ class Sessions:
             location = sts_location(self._config, name, self._environ, partition_of(item.mfa_serial or ""))
             answer = await self._sts.call(
                 location,
-                Keys(access_key_id=item.access_key_id, secret_access_key=item.secret_access_key),
+                Keys(
+                    access_key_id=item.access_key_id,
+                    secret_access_key=item.secret_access_key,
+                    reference=self._config.keys_of(name).access_key_id,
+                ),
                 operation,
                 **parameters,
                 **_device_and_code(item),
