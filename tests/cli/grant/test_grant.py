@@ -330,6 +330,8 @@ async def test_real_clients_find_the_grant_and_nothing_else(world: World, tmp_pa
     keys = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n"
     (aws / "credentials").write_text(f"[default]\n{keys}[admin]\n{keys}")
     (aws / "config").write_text(f"[default]\n{keys}[profile admin]\nregion = eu-west-1\n{keys}")
+    # boto3 takes what boto 2 has left before it asks the endpoint.
+    (world.home / ".boto").write_text(f"[Credentials]\n{keys}")
     hostile = {"AWS_PROFILE": "admin", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x"}
     other = f"{which('aws')} --profile admin sts get-caller-identity"
     async with world.serve(), granter(tmp_path / "granting/control.sock") as made:
