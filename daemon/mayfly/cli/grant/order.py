@@ -98,17 +98,12 @@ def _arns(given: list[str]) -> list[str]:
 
 def _policy(path: str) -> str:
     """The session policy in a file, without its white space."""
-    from mayfly.config import strict_json
-    from mayfly.config.assume_role import policy
+    from mayfly.config.assume_role import policy, shortest_policy
 
     text = _text(path)
     try:
         # So that a long file with much white space is judged by what AWS counts.
-        shortest = json.dumps(strict_json.parse(text), separators=(",", ":"))
-    except (ValueError, RecursionError):
-        shortest = text
-    try:
-        return policy(shortest)
+        return policy(shortest_policy(text))
     except ValueError as reason:
         example = '{"Version": "2012-10-17", "Statement": [...]}'
         raise _refused(f"--policy {path}: {reason}", f"put a policy into the file, as: {example}") from None
