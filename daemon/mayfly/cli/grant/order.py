@@ -30,7 +30,7 @@ _MAX_FILE_BYTES = 256 * 1024
 
 def body(given: argparse.Namespace, profile: str) -> bytes:
     """The body of `POST /grants`; raises Stop for an order that cannot be met."""
-    _check(given)
+    check(given)
     return json.dumps(
         {
             "profile": profile,
@@ -46,7 +46,8 @@ def body(given: argparse.Namespace, profile: str) -> bytes:
     ).encode()
 
 
-def _check(given: argparse.Namespace) -> None:
+def check(given: argparse.Namespace) -> None:
+    """Raise Stop for options of which one excludes another."""
     if given.delivery == ENV and given.seconds > grant.USUAL_SECONDS:
         text = "--as env gives one session, which cannot be renewed: an hour at most"
         raise _refused(text, "--for 1h, or --as endpoint, socket or file, which are renewed")
