@@ -48,13 +48,14 @@ def _screen(monkeypatch: pytest.MonkeyPatch, programs: Path) -> None:
         ({"kdialog": "exit 1"}, False),
         ({"notify-send": NOBODY}, None),
         ({"notify-send": "echo allow; exit 1"}, None),
+        ({"notify-send": "kill -9 $$", "zenity": "exit 0"}, False),
         ({}, None),
     ],
 )
 async def test_linux_asks_by_the_first_program_that_can(
     programs: Path, scripts: dict[str, str], answer: bool | None
 ) -> None:
-    """A notification's buttons first; a program that fails has not asked."""
+    """A notification's buttons first; a program that fails has not asked, and one that is killed has."""
     for name, script in scripts.items():
         put_program(programs, name, script)
 
@@ -74,7 +75,8 @@ async def test_a_dialog_needs_a_screen(programs: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("script", "answer"), [("echo Allow", True), ("echo Deny", False), ("echo", False), ("exit 1", None)]
+    ("script", "answer"),
+    [("echo Allow", True), ("echo Deny", False), ("echo", False), ("exit 1", None), ("kill -9 $$", False)],
 )
 async def test_macos_asks_by_a_dialog(programs: Path, script: str, answer: bool | None) -> None:
     """`display dialog` prints the button, and nothing where it gave up."""

@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> NoReturn:
         raise speech.Stop(
             speech.WRONG_USAGE,
             *found,
-            hints=("rename [default] there, or run the command all the same: mayfly exec --allow-shadow ...",),
+            hints=("rename that section there, or run the command all the same: mayfly exec --allow-shadow ...",),
         )
     if given.min_life:
         body = b'{"min_life_seconds": %d}' % given.min_life

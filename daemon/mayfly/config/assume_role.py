@@ -60,6 +60,16 @@ def policy(value: Any) -> Policy:
     return Policy(value)
 
 
+def shortest_policy(value: str) -> str:
+    """The policy without its white space, in as few characters as AWS takes; any other text as it is."""
+    try:
+        tree = strict_json.parse(value)
+    except (ValueError, RecursionError):
+        return value
+    short = json.dumps(tree, separators=(",", ":"), ensure_ascii=False)
+    return short if re.fullmatch(_POLICY_CHARACTERS, short) else json.dumps(tree, separators=(",", ":"))
+
+
 def _parsed(value: str) -> Any:
     try:
         return strict_json.parse(value)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mayfly.desk.platform_desk import PlatformDesk
-from mayfly.desk.programs import LATE, ask, is_there, run
+from mayfly.desk.programs import ask, is_there, run
 from mayfly.shared.ancestry import UNKNOWN, Agent, agent_of
 from mayfly.shared.desk import AWAY_SECONDS, QUESTION_SECONDS, TITLE, Caller, Presence
 from mayfly.shared.text import printable
@@ -91,7 +91,8 @@ async def _by_notification(question: str) -> bool | None:
     how = "--app-name=mayfly", "--urgency=critical", f"--expire-time={QUESTION_SECONDS * 1000}", "--wait"
     words = *how, *buttons, "--", TITLE, _body(question)
     ended = await run("notify-send", *words, seconds=QUESTION_SECONDS, is_interrupted=True)
-    if ended is None or (ended is not LATE and ended.exit_code != 0):
+    # Killed by a signal, it has perhaps asked already: to ask once more for each request would wear a person out.
+    if ended is None or ended.exit_code > 0:
         return None
     return ended.output.strip() == "allow"
 

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from mayfly.desk.platform_desk import PlatformDesk
-from mayfly.desk.programs import LATE, ask, is_there, run
+from mayfly.desk.programs import ask, is_there, run
 from mayfly.shared.ancestry import Agent
 from mayfly.shared.desk import AWAY_SECONDS, QUESTION_SECONDS, TITLE, Caller, Presence
 from mayfly.shared.text import printable
@@ -62,7 +62,7 @@ class MacDesk(PlatformDesk):
     async def ask(self, question: str) -> bool | None:
         """By a dialog of osascript. None where it shows none, as without a screen."""
         ended = await run("osascript", *_QUESTION, "--", TITLE, printable(question), seconds=QUESTION_SECONDS + 5)
-        if ended is None or (ended is not LATE and ended.exit_code != 0):
+        if ended is None or ended.exit_code > 0:
             return None
         return ended.output.strip() == "Allow"
 

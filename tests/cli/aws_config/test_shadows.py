@@ -83,6 +83,29 @@ def test_a_home_without_files_has_no_shadows(tmp_path: Path, monkeypatch: pytest
     assert [] == shadows.find({"AWS_SHARED_CREDENTIALS_FILE": "/dev/null"})
 
 
+@pytest.mark.parametrize(
+    ("text", "is_shadow"),
+    [
+        (f"[Credentials]\n{KEYS}", True),
+        ("[Boto]\ndebug = 1\n[Credentials]\nAWS_Access_Key_Id : x\n", True),
+        ("[Credentials]\ngs_oauth2_refresh_token = x\n", False),
+        (f"[default]\n{KEYS}[credentials]\n{KEYS}", False),
+    ],
+)
+def test_what_boto_2_has_left_is_a_shadow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, is_shadow: bool
+) -> None:
+    """boto3 and the AWS CLI still read its file, before they ask the endpoint."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".boto").write_text(text)
+
+    line = f"{tmp_path}/.boto: [Credentials] has aws_access_key_id: boto3 takes that before mayfly's credentials"
+    assert ([line] if is_shadow else []) == shadows.find({})
+    assert [] == shadows.find({"BOTO_CONFIG": "/dev/null"})
+    (tmp_path / ".boto").rename(tmp_path / "mine")
+    assert ([line.replace(".boto", "mine")] if is_shadow else []) == shadows.find({"BOTO_CONFIG": "~/mine"})
+
+
 def test_a_pipe_is_left_for_the_sdk(tmp_path: Path) -> None:
     """What can be read only once is not read by us."""
     os.mkfifo(tmp_path / "pipe")

@@ -84,6 +84,16 @@ async def test_the_daemon_is_asked_for_what_the_options_say(
     assert [("POST", "/grants", USUAL | changed), (*HOLD, None), (*END, None)] == granting.asked
 
 
+async def test_a_policy_has_as_many_characters_as_aws_counts(world: World, granting: Granter) -> None:
+    """A letter of Latin-1 is one character; others are written as JSON's escapes, which AWS takes."""
+    texts = ['{"Sid":"' + "é" * 2000 + '"}', '{"Sid":"é✓"}']
+    for text in texts:
+        (world.home / "policy.json").write_text(text)
+        assert 0 == (await world.run("grant", "nsrc", "--policy", "policy.json", "--", "true")).code
+
+    assert [texts[0], r'{"Sid":"\u00e9\u2713"}'] == [body["narrowing"]["policy"] for body in granting.bodies()]
+
+
 async def test_a_profile_may_follow_the_arns(world: World, granting: Granter) -> None:
     """Several ARNs may stand behind one option, and the profile behind them."""
     other = ARN.replace("S3", "EC2")
@@ -330,6 +340,8 @@ async def test_real_clients_find_the_grant_and_nothing_else(world: World, tmp_pa
     keys = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\n"
     (aws / "credentials").write_text(f"[default]\n{keys}[admin]\n{keys}")
     (aws / "config").write_text(f"[default]\n{keys}[profile admin]\nregion = eu-west-1\n{keys}")
+    # boto3 takes what boto 2 has left before it asks the endpoint.
+    (world.home / ".boto").write_text(f"[Credentials]\n{keys}")
     hostile = {"AWS_PROFILE": "admin", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x"}
     other = f"{which('aws')} --profile admin sts get-caller-identity"
     async with world.serve(), granter(tmp_path / "granting/control.sock") as made:

@@ -168,6 +168,18 @@ async def test_kind_is_a_cluster_that_sees_the_socket_and_a_pod(regional: World)
     assert VARIABLES == {one["name"]: one["value"] for one in app["env"]}
 
 
+@pytest.mark.parametrize("word", ["$(AWS_REGION)", "a$$b", "$$(x)", "$HOME", "$"])
+async def test_kubernetes_leaves_a_word_as_it_is(regional: World, word: str) -> None:
+    """It would take `$(NAME)` for a variable's value, and `$$` for one `$`."""
+    _, called = await pasted(regional, (await recipe(regional, "kind", "--", "example/app", word)).out)
+    pod = yaml.safe_load(called.read("kubectl", "--context", "kind-mayfly", "apply"))["spec"]
+    (written,) = pod["containers"][0]["args"]
+
+    # As Kubernetes expands it (third_party/forked/golang/expansion/expand.go), with no such variable but the region.
+    expanded = re.sub(r"\$(\$|\((\w+)\))", lambda found: "us-west-9" if found[2] else "$", written)
+    assert word == expanded
+
+
 async def test_a_devcontainer_starts_the_relay_before_it_is_made(regional: World) -> None:
     """What initializeCommand runs on this machine needs a grant; the token's file is mounted."""
     ended = await recipe(regional, "devcontainer", *NARROWED)
@@ -245,6 +257,7 @@ async def test_every_line_of_mayfly_in_a_recipe_is_one_that_it_takes(world: Worl
         (("mcp", "nsrc", "--read-only", "--view-only"), "not allowed with argument"),
         (("kind", "nsrc", "--as", "file"), "--as is for claude-code, codex, cursor, mcp: in kind a relay brings"),
         (("kind", "nsrc", "--docker-desktop"), "a kind cluster in Docker Desktop has no way to a socket"),
+        (("mcp", "nsrc", "--as", "env", "--for", "2h"), "--as env gives one session, which cannot be renewed"),
         (("mcp", "nsrc", "--"), "the command to run is missing: it follows --"),
     ],
 )

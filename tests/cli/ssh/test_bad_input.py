@@ -31,6 +31,12 @@ BAD_INPUT = [
     (["nsrc", "web", "--", *NOWHERE, "-R", "*:80:a:80"], 2, "a forward that all can reach on that host is refused"),
     (["nsrc", "web", "--", *NOWHERE, "-R", ":80:a:80"], 2, "a forward that all can reach on that host is refused"),
     (["nsrc", "web", "--", *NOWHERE, "-R", "[::]:80:a:80"], 2, "a forward that all can reach on that host is refused"),
+    (["nsrc", "web", "--", *NOWHERE, "-R", "0:80:a:80"], 2, "a forward that all can reach on that host is refused"),
+    (
+        ["nsrc", "web", "--", *NOWHERE, "-R", "[0::0]:80:a:80"],
+        2,
+        "a forward that all can reach on that host is refused",
+    ),
     (["nsrc", "web", "--", *NOWHERE, "-o", "RemoteForward=0.0.0.0:80 a:80"], 2, "a forward that all can reach"),
 ]
 

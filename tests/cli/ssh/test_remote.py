@@ -27,6 +27,8 @@ async def test_every_login_shell_reads_the_scripts_alike(tmp_path: Path, shell: 
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "SHELL": "/bin/sh"}
     env |= {"AWS_PROFILE": "theirs", "NO_PROXY": "a", "no_proxy": "*"}
 
+    (tmp_path / ".boto").write_text("[Credentials]\naws_access_key_id = theirs\n")
+
     async def start(command: str) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(str(program), "-c", command, stdin=pipe, stdout=pipe, env=env)
@@ -39,12 +41,14 @@ async def test_every_login_shell_reads_the_scripts_alike(tmp_path: Path, shell: 
         told = [(await keeper.stdout.readline()).decode().split() for _ in range(3)]
         file = told[-1][-1]
         opened = await start(remote.shell({"MAYFLY_PROFILE": "a.b"}, file, reads_file=False))
-        out, _ = await opened.communicate(b'echo "$AWS_CONTAINER_AUTHORIZATION_TOKEN $MAYFLY_PROFILE $AWS_PROFILE:"\n')
+        out, _ = await opened.communicate(
+            b'echo "$AWS_CONTAINER_AUTHORIZATION_TOKEN $MAYFLY_PROFILE $AWS_PROFILE:$BOTO_CONFIG"\n'
+        )
         await keeper.communicate(b"")
 
     assert [["mayfly-ready"], ["mayfly-looked"], ["mayfly-file", file]] == told
     assert file.startswith(f"{tmp_path}/mayfly-")
-    assert f"{TOKEN} a.b :" == out.decode().strip()
+    assert f"{TOKEN} a.b :/dev/null" == out.decode().strip()
     assert (0, []) == (keeper.returncode, _files(tmp_path))
 
 

@@ -212,6 +212,24 @@ async def test_a_server_that_binds_where_it_is_asked_to_is_fine(
     assert [ENDED] == [(how, to) for how, to, _ in granting.asked if how == "DELETE"]
 
 
+UNSUITABLE = ("StdinNull", "SessionType", "ForkAfterAuthentication")
+
+
+@pytest.mark.parametrize("where", ["in the configuration", "as an option"])
+async def test_a_configuration_for_no_shell_opens_one(world: World, granting: Granter, there: Sshd, where: str) -> None:
+    """A host's configuration may be for a forward alone, in the background and without an input."""
+    for name, value in zip(UNSUITABLE, ("yes", "none", "yes"), strict=True):
+        options = (*there.options, *([f"-o{name}={value}"] if where == "as an option" else []))
+        if where == "in the configuration":
+            options = ("-F", str(there.folder / "unsuitable"))
+            text = (there.folder / "ssh_config").read_text()
+            (there.folder / "unsuitable").write_text(f"{text}{name} {value}\n")
+        done = await world.run("ssh", "nsrc", "there", "--", *options, stdin=b"echo in a shell; exit 4\n")
+
+        assert (4, "in a shell\n") == (done.code, done.out), (name, done.err)
+    assert [ENDED] * 3 == [(how, to) for how, to, _ in granting.asked if how == "DELETE"]
+
+
 async def test_a_signal_while_it_connects_leaves_nothing(world: World, granting: Granter, tmp_path: Path) -> None:
     """Nobody is let in by a host that says nothing; SIGTERM ends all of it."""
     silent = ("-F", "/dev/null", "-o", "ProxyCommand=sleep 60")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mayfly.daemon.grants import narrowing
 from mayfly.daemon.grants.order import Order, parse
 from mayfly.shared.errors import GrantRefused
 from mayfly.shared.grant import Narrowing
@@ -101,3 +102,25 @@ def test_everything_can_be_asked_for() -> None:
     assert Order("admin", "a" * 32, 43_200, narrowing, "socket", True, True, True, True) == parse(
         json.dumps(tree).encode()
     )
+
+
+AWS, OWN = "arn:aws:iam::aws:policy/", "arn:aws:iam::123456789012:policy/"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Narrowing(), ""),
+        (Narrowing(policy_arns=(f"{AWS}ReadOnlyAccess",)), "read-only"),
+        (Narrowing(policy_arns=(f"{AWS}job-function/ViewOnlyAccess",)), "view-only"),
+        (Narrowing(policy_arns=(f"{AWS}AdministratorAccess",)), "AdministratorAccess"),
+        (Narrowing("{}", (f"{OWN}team/Deploy",)), "the account's Deploy and a policy of its own"),
+        (
+            Narrowing(policy_arns=(f"{OWN}read-only", f"{OWN}ReadOnlyAccess")),
+            "the account's read-only and the account's ReadOnlyAccess",
+        ),
+    ],
+)
+def test_a_policy_of_the_account_passes_for_none_of_awss(found: Narrowing, words: str) -> None:
+    """What a person approves is called what it is, also if somebody has called a policy `read-only`."""
+    assert words == narrowing.words(found)

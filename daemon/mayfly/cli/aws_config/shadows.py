@@ -1,5 +1,7 @@
 """Credentials and the region of [default] in `~/.aws`. SDKs take these credentials before those of an endpoint.
 
+boto3 and the AWS CLI also take before these what boto 2 has left (botocore's BotoProvider).
+
 If we missed them, the user would work in the wrong account. Only the names of keys are kept, and the region's value.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from mayfly.cli.aws_config.aws_paths import config_file, credentials_file
 from mayfly.config.region import is_region
@@ -16,14 +18,30 @@ from mayfly.config.region import is_region
 
 # Keys that give credentials. A region or an output format does no harm.
 _KEYS = {"aws_access_key_id", "credential_process", "login_session", "role_arn", "aws_secret_access_key"}
+_BOTO_KEY = "aws_access_key_id"
+_BOTO_FILES = ("/etc/boto.cfg", "~/.boto")
 
 
 def find(environ: Mapping[str, str]) -> list[str]:
-    """A line for each file in which [default] has credentials, or a way to get some."""
+    """A line for each file in which [default] has credentials, or a way to get some, and for boto 2's with keys."""
+    boto = boto_file(environ)
     return [
-        f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
-        for path, keys in keys_of_default(environ).items()
+        *(
+            f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
+            for path, keys in keys_of_default(environ).items()
+        ),
+        *([f"{boto}: [Credentials] has {_BOTO_KEY}: boto3 takes that before mayfly's credentials"] if boto else []),
     ]
+
+
+def boto_file(environ: Mapping[str, str]) -> str | None:
+    """The file of boto 2's from which boto3 would take keys, or None."""
+    named = [environ["BOTO_CONFIG"]] if "BOTO_CONFIG" in environ else _BOTO_FILES
+    return next((path for path in map(os.path.expanduser, named) if _has_boto_key(path)), None)
+
+
+def _has_boto_key(path: str) -> bool:
+    return any(key == _BOTO_KEY for key, _ in _items(_text(path), lambda header: header == "Credentials"))
 
 
 def keys_of_default(environ: Mapping[str, str]) -> dict[str, list[str]]:
@@ -60,11 +78,16 @@ def _text(path: str) -> str:
 
 
 def _default_items(text: str) -> Iterator[tuple[str, str]]:
-    """The keys, in lower case, and values of [default] (or [profile default]) in a file of `~/.aws`.
+    """The keys, in lower case, and values of [default] (or [profile default]) in a file of `~/.aws`."""
+    return _items(text, _is_default)
+
+
+def _items(text: str, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """The keys, in lower case, and values of the sections with a wanted header.
 
     As botocore reads it: a line that is indented deeper than the key before it continues that key's value.
     """
-    is_default = False
+    is_inside = False
     key_indent: int | None = None
     for line in text.split("\n"):
         words = line.strip()
@@ -72,11 +95,11 @@ def _default_items(text: str) -> Iterator[tuple[str, str]]:
         if not words or words[0] in "#;" or (key_indent is not None and indent > key_indent):
             continue
         if words[0] == "[":
-            is_default = _is_default(words[1:].partition("]")[0])
+            is_inside = is_wanted(words[1:].partition("]")[0])
             key_indent = None
         else:
             key_indent = indent
-            if is_default:
+            if is_inside:
                 key, value, *_ = (*re.split("[=:]", words, maxsplit=1), "")
                 yield key.strip().lower(), value.strip()
 

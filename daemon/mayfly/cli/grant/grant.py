@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -147,13 +148,19 @@ def _run_command(command: list[str], chosen: Target, made: Granted) -> int:
 
     try:
         hold.take()
-        child = Child(command, variables.of_command(os.environ, with_own_region(chosen), made))
+        found = variables.of_command(os.environ, with_own_region(chosen), made)
+        child = Child(command, found | _past_boto(found))
         ended = child.wait(look)
     finally:
         # The daemon logs that the command has ended, and not that somebody has revoked the grant.
         hold.close()
         end(made.id)
     return ended.become()
+
+
+def _past_boto(found: Mapping[str, str]) -> dict[str, str]:
+    """boto3 would take the keys that boto 2 has left in the home. Where there are none, gsutil may need that file."""
+    return {"BOTO_CONFIG": variables.EMPTY_FILE} if shadows.boto_file(found) else {}
 
 
 def end(grant_id: str) -> None:

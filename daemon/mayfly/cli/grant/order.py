@@ -30,7 +30,7 @@ _MAX_FILE_BYTES = 256 * 1024
 
 def body(given: argparse.Namespace, profile: str) -> bytes:
     """The body of `POST /grants`; raises Stop for an order that cannot be met."""
-    _check(given)
+    check(given)
     return json.dumps(
         {
             "profile": profile,
@@ -46,7 +46,8 @@ def body(given: argparse.Namespace, profile: str) -> bytes:
     ).encode()
 
 
-def _check(given: argparse.Namespace) -> None:
+def check(given: argparse.Namespace) -> None:
+    """Raise Stop for options of which one excludes another."""
     if given.delivery == ENV and given.seconds > grant.USUAL_SECONDS:
         text = "--as env gives one session, which cannot be renewed: an hour at most"
         raise _refused(text, "--for 1h, or --as endpoint, socket or file, which are renewed")
@@ -98,17 +99,12 @@ def _arns(given: list[str]) -> list[str]:
 
 def _policy(path: str) -> str:
     """The session policy in a file, without its white space."""
-    from mayfly.config import strict_json
-    from mayfly.config.assume_role import policy
+    from mayfly.config.assume_role import policy, shortest_policy
 
     text = _text(path)
     try:
         # So that a long file with much white space is judged by what AWS counts.
-        shortest = json.dumps(strict_json.parse(text), separators=(",", ":"))
-    except (ValueError, RecursionError):
-        shortest = text
-    try:
-        return policy(shortest)
+        return policy(shortest_policy(text))
     except ValueError as reason:
         example = '{"Version": "2012-10-17", "Statement": [...]}'
         raise _refused(f"--policy {path}: {reason}", f"put a policy into the file, as: {example}") from None

@@ -8,6 +8,8 @@ Kubernetes mounts the pod's own account below /run/secrets, too.
 
 from __future__ import annotations
 
+import re
+
 from mayfly.cli import speech
 from mayfly.cli.recipe.wanted import (
     LISTENS,
@@ -69,7 +71,7 @@ spec:
   containers:
     - name: app
       image: {quoted(image)}
-      args: {quoted(arguments)}
+      args: {_arguments(arguments)}
       env:
 {_variables(wanted)}
       volumeMounts:
@@ -86,6 +88,11 @@ spec:
         - {{name: relay, mountPath: /mayfly, readOnly: true}}
 END
 """
+
+
+def _arguments(words: list[str]) -> str:
+    """A list in which Kubernetes leaves each `$` as it is: it takes `$(NAME)` for a variable's value."""
+    return quoted([re.sub(r"\$(?=[$(])", "$$", word) for word in words])
 
 
 def _variables(wanted: Wanted) -> str:

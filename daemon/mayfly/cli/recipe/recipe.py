@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from mayfly.cli import speech, target
-from mayfly.cli.grant import options
+from mayfly.cli.grant import options, order
 from mayfly.cli.parser import RawFormatter
 from mayfly.cli.recipe.wanted import Recipe, Wanted
 
@@ -56,6 +56,7 @@ def run(given: argparse.Namespace) -> int:
     if given.delivery and given.kind in CONTAINERS:
         text = f"--as is for {', '.join(AGENTS)}: in {given.kind} a relay brings the credentials"
         raise speech.Stop(speech.WRONG_USAGE, text)
+    order.check(argparse.Namespace(**vars(given) | {"token_file": False}))
     chosen = target.find(given.config, given.profile)
     found = _recipe(given.kind, Wanted.of(given, chosen))
     speech.print_file(found.text)

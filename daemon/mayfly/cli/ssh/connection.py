@@ -40,7 +40,7 @@ class Connection:
     `look` is called while we wait for the other host.
     """
 
-    def __init__(self, host: str, options: Sequence[str], more: Sequence[str], look: Callable[[], object]) -> None:
+    def __init__(self, host: str, options: Sequence[str], look: Callable[[], object]) -> None:
         """Start ssh; it may ask for passwords."""
         self._folder = Path(tempfile.mkdtemp(prefix="mayfly-ssh-", dir=_short_folder()))
         self._control = self._folder / "c"
@@ -50,7 +50,7 @@ class Connection:
         self._received = b""
         self._answers_until: float | None = None
         try:
-            self._process = self._started(more)
+            self._process = self._started()
         except BaseException:
             # `__exit__` is for a connection that was entered.
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -58,11 +58,11 @@ class Connection:
         self._input = cast("IO[bytes]", self._process.stdin)
         self._output = cast("IO[bytes]", self._process.stdout)
 
-    def _started(self, more: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [
                 *("ssh", "-oControlMaster=yes", f"-oControlPath={_literal(str(self._control))}", "-oControlPersist=no"),
-                *("-oExitOnForwardFailure=yes", "-oRemoteCommand=none", "-T", *self._options, *more),
+                *("-oExitOnForwardFailure=yes", "-oRemoteCommand=none", "-T", *self._options),
                 *("--", self._host, remote.keeper()),
             ],
             stdin=subprocess.PIPE,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import getopt
 import os
 import re
+import socket
 import subprocess
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from mayfly.cli import speech
@@ -24,7 +26,7 @@ _NEEDED = {"sessiontype": "default", "stdinnull": "no", "forkafterauthentication
 _ALIVE_SECONDS = 30
 
 # Hosts to which a server binds a forwarded port when it is to be reached from everywhere.
-_WILDCARDS = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - refused
+_WILDCARDS = {"", "*"}
 
 
 class Options(NamedTuple):
@@ -32,12 +34,12 @@ class Options(NamedTuple):
 
     words: list[str]
 
-    def more(self, effective: dict[str, list[str]]) -> list[str]:
-        """Options in addition, so that the configuration in effect becomes what we need."""
-        more = [f"-o{name}={value}" for name, value in _NEEDED.items() if effective.get(name, [value]) != [value]]
+    def with_needed(self, effective: dict[str, list[str]]) -> list[str]:
+        """The options, and what changes the configuration in effect into what we need. ssh takes the first of two."""
+        needed = [f"-o{name}={value}" for name, value in _NEEDED.items() if effective.get(name, [value]) != [value]]
         if effective.get("serveraliveinterval") == ["0"]:
-            more.append(f"-oServerAliveInterval={_ALIVE_SECONDS}")
-        return more
+            needed.append(f"-oServerAliveInterval={_ALIVE_SECONDS}")
+        return [*needed, *self.words]
 
 
 def parse(words: Sequence[str]) -> Options:
@@ -60,7 +62,11 @@ def effective(words: Sequence[str], host: str) -> dict[str, list[str]]:
     Raises Stop if ssh does not take them, or if a forwarded port could be reached from everywhere.
     """
     done = subprocess.run(
-        [*("ssh", "-G"), *words, "--", host], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        # Without a command, ForkAfterAuthentication would be an error; with one, RemoteCommand.
+        [*("ssh", "-G", "-oRemoteCommand=none"), *words, "--", host, "true"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
     said = os.fsdecode(done.stderr).strip()
     if done.returncode:
@@ -80,9 +86,18 @@ def _refuse_wildcards(found: dict[str, list[str]]) -> None:
     for forward in found.get("remoteforward", []):
         # `[*]:8080 [localhost]:80`, `8080 [localhost]:80`, `/a/socket [localhost]:80`
         bound = re.match(r"\[(.*)\]:\d+ ", forward)
-        if bound and bound[1] in _WILDCARDS:
+        if bound and _is_wildcard(bound[1]):
             text = f"a forward that all can reach on that host is refused (-R or RemoteForward): {forward}"
             raise _refused(text, "leave out its address: -R 8080:localhost:80")
+
+
+def _is_wildcard(host: str) -> bool:
+    """True for every address, also as `0` or `0::0`."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            packed = socket.inet_aton(host) if family is socket.AF_INET else socket.inet_pton(family, host)
+            return not any(packed)
+    return host in _WILDCARDS
 
 
 def _refused(text: str, *hints: str) -> speech.Stop:

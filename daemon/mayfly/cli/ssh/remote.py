@@ -47,6 +47,12 @@ echo {file} "$file";
 cat >/dev/null
 """
 
+# boto3 takes keys that boto 2 has left before it asks the endpoint.
+_PAST_BOTO = (
+    'for boto in /etc/boto.cfg "$HOME/.boto"; do if grep -qi aws_access_key_id "$boto" 2>/dev/null; '
+    "then export BOTO_CONFIG=/dev/null; fi; done"
+)
+
 
 def keeper() -> str:
     """The command that keeps the token's file while its standard input is open.
@@ -72,7 +78,10 @@ def shell(variables: Mapping[str, str], file: str, *, reads_file: bool) -> str:
         f'case "${name}" in "*") ;; *) export {name}="127.0.0.1,localhost${{{name}:+,${name}}}" ;; esac'
         for name in environment.NO_PROXIES
     )
-    script = f'file=$1; shift; unset {gone}; export "$@"; {token}; {past_proxy}; exec "${{SHELL:-/bin/sh}}" -l'
+    script = (
+        f'file=$1; shift; unset {gone} BOTO_CONFIG; export "$@"; {token}; {past_proxy}; {_PAST_BOTO}; '
+        'exec "${SHELL:-/bin/sh}" -l'
+    )
     words = (file, *(f"{name}={value}" for name, value in variables.items()))
     return " ".join((_sh(script), "mayfly", *map(quoted, words)))
 

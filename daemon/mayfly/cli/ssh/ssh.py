@@ -70,14 +70,14 @@ def run(given: argparse.Namespace) -> int:
     chosen_options = options.parse(given.command)
     _refuse_host(given.host)
     refuse_missing()
-    more = chosen_options.more(options.effective(chosen_options.words, given.host))
+    words = chosen_options.with_needed(options.effective(chosen_options.words, given.host))
     wanted = _order(given)
     made = grant.make(order.body(wanted, given.profile), wanted, "; no shell was opened")
     hold = Hold(made.id)
     try:
         _end_tidily()
         hold.take()
-        with Connection(given.host, chosen_options.words, more, hold.look) as connection:
+        with Connection(given.host, words, hold.look) as connection:
             ended = _shell(connection, chosen, made, hold, reads_file=given.token_file)
             if ended.code == LOST and connection.is_lost():
                 speech.error(f"ssh has lost the connection to {given.host}, so the grant has ended")

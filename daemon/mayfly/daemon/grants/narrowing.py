@@ -36,13 +36,17 @@ def is_read_only(words: str, narrowing: Narrowing, role_arn: str) -> bool:
 
 
 def words(narrowing: Narrowing) -> str:
-    """`read-only`, `Deploy and a policy of its own`, …; "" for no narrowing. Composed from the policies alone."""
+    """`read-only`, `the account's Deploy`, …; "" for no narrowing. Composed from the policies alone."""
     named = [_name(arn) for arn in narrowing.policy_arns]
     return " and ".join([*named, *(["a policy of its own"] if narrowing.policy is not None else [])])
 
 
 def _name(arn: str) -> str:
-    return next((words for words, policy in WORDS.items() if arn == policy(arn)), arn.rpartition("/")[2])
+    name = arn.rpartition("/")[2]
+    if arn.split(":")[4] != "aws":
+        # Anybody may call a policy `read-only`, or as AWS calls one.
+        return f"the account's {name}"
+    return next((words for words, policy in WORDS.items() if arn == policy(arn)), name)
 
 
 def is_narrowed(narrowing: Narrowing) -> bool:
