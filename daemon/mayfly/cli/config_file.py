@@ -15,7 +15,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.load import load, load_document
 from mayfly.config.model import Config
-from mayfly.shared import paths, trust
+from mayfly.shared import pathnames, paths, trust
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import write_whole_file
 
@@ -75,8 +75,8 @@ def problems(text: str) -> list[str]:
 def shown(path: Path) -> str:
     """The path for a person: with ~ for the home."""
     try:
-        return f"~/{path.relative_to(Path.home())}"
-    except (ValueError, RuntimeError):
+        return f"~/{path.relative_to(pathnames.home())}"
+    except (ValueError, ConfigInvalid):
         return str(path)
 
 

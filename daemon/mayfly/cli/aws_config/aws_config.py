@@ -126,7 +126,7 @@ def _as_text(content: bytes) -> str:
 
 
 def _write(entries: list[Entry], given: argparse.Namespace) -> int:
-    path = Path(config_file(os.environ))
+    path = Path(aws_paths.to_change(config_file(os.environ)))
     again = "mayfly aws-config --write" + " --replace" * given.replace
     text, merged, backup = _merge(path, entries, again, replace_foreign=given.replace)
     written = [entry.name for entry in entries if entry.name not in merged.foreign]
@@ -136,7 +136,7 @@ def _write(entries: list[Entry], given: argparse.Namespace) -> int:
 
 def remove() -> int:
     """Take our sections out of `~/.aws/config`, by the rule by which `--write` knows them; works without a config."""
-    path = Path(config_file(os.environ))
+    path = Path(aws_paths.to_change(config_file(os.environ)))
     text, merged, backup = _merge(path, [], "mayfly aws-config --remove")
     if merged.text == text:
         speech.say(f"{path}: has no profile of mayfly's")
@@ -161,7 +161,8 @@ def _merge(
     except Unreadable as reason:
         raise speech.Stop(speech.FAILED, f"{path} {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except OSError as reason:
-        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
+        hint = f"nothing was written: another file can be named: AWS_CONFIG_FILE=/a/file {again}"
+        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}", hints=(hint,)) from None
     return text, merged, backup
 
 

@@ -16,8 +16,8 @@ from mayfly.shared import files
 
 def plan_of(named: Collection[str] = ()) -> Plan:
     """The plan for the profiles of `~/.aws`; those in `named` have keys. Raises Stop if a file cannot be read."""
-    config = Path(config_file(os.environ))
-    credentials = Path(credentials_file(os.environ))
+    config = Path(aws_paths.to_change(config_file(os.environ)))
+    credentials = Path(aws_paths.to_change(credentials_file(os.environ)))
     try:
         return make_plan(profiles_in(_text(config), _text(credentials)), named)
     except Unreadable as reason:
