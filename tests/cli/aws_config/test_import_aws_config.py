@@ -321,6 +321,16 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
     assert [] == [secret for secret in (KEY, SECRET) if secret in ended.out + ended.err]
 
 
+async def test_without_an_input_nothing_is_asked(world: World) -> None:
+    """A closed standard input (`<&-`, as some schedulers have it) is no terminal."""
+    folder = world.home / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile work]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    ended = await world.run_program("sh", "-c", f"exec {sys.executable} -m mayfly import-aws-config <&-")
+
+    assert (2, "mayfly: error: which 1Password item has the keys of work?") == (ended.code, ended.err.splitlines()[0])
+
+
 async def test_keys_are_to_be_deleted_where_they_are(world: World) -> None:
     """In ~/.aws/config, in ~/.aws/credentials, or in both: each file with the profiles whose keys it has."""
     folder = world.home / ".aws"
