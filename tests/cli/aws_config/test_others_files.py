@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from pathlib import Path
 
@@ -146,3 +147,18 @@ async def test_a_path_that_cannot_stand_there_has_a_way_out(
     ended = await world.run("aws-config", *argv, env={"MAYFLY_RUNTIME_DIR": str(place)})
 
     assert (2, "", f"mayfly: hint: {hint}") == (ended.code, ended.out, ended.err.splitlines()[-1])
+
+
+async def test_a_write_that_fails_leaves_no_backup(world: World) -> None:
+    """As on a full disk, or where the file alone is mounted: what was there stays, and nothing beside it."""
+    config = put(world, "[profile mine]\nregion = x\n")
+    names = ("a", "b", "c", "d")
+    world.write_toml("".join(SEED_TOML.replace("profiles.nsrc", f"profiles.{name}") for name in names))
+    # -B: a file of bytecode would be cut off, too.
+    command = f"ulimit -f 1; exec {sys.executable} -B -m mayfly aws-config --write"
+    ended = await world.run_program("sh", "-c", command)
+
+    assert 1 == ended.code
+    assert errors(ended)[0].endswith("File too large")
+    assert "mayfly: hint: nothing was written: " in ended.err
+    assert ("[profile mine]\nregion = x\n", ["config"]) == (config.read_text(), names_in(config.parent))

@@ -24,10 +24,19 @@ def rewrite(path: Path, old: str, new: str, *, again: str) -> Path | None:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     backup = path.with_name(f"{path.name}.mayfly-backup-{stamp}") if path.exists() else None
-    for place, text in ((backup, old), (path, new)):
-        if place:
-            write_whole_file(place, text.encode(errors="surrogateescape"), mode=mode, outlasts_crash=True)
+    if backup:
+        _write(backup, old, mode)
+    try:
+        _write(path, new, mode)
+    except OSError:
+        if backup:
+            backup.unlink()
+        raise
     return backup
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    write_whole_file(path, text.encode(errors="surrogateescape"), mode=mode, outlasts_crash=True)
 
 
 def _check(path: Path, again: str) -> None:
