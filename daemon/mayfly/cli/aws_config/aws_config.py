@@ -155,7 +155,7 @@ def _merge(
     try:
         text = _as_text(_content(path))
         merged = sections.merge(text, entries, replace=replace_foreign)
-        backup = rewrite(path.resolve(), text, merged.text, again=again) if merged.text != text else None
+        backup = rewrite(Path(os.path.realpath(path)), text, merged.text, again=again) if merged.text != text else None
     except sections.Unmergeable as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except Unreadable as reason:
