@@ -42,7 +42,11 @@ def check_place(path: Path) -> None:
     folder = next(at for at in _real(path).parents if os.path.lexists(at))
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         why = "you may not write there" if folder.is_dir() else "is no folder"
-        raise speech.Stop(speech.FAILED, f"{folder}: {why}, and {shown(path)} belongs below it")
+        raise speech.Stop(
+            speech.FAILED,
+            f"{folder}: {why}, and {shown(path)} belongs below it",
+            hints=("choose another place: export MAYFLY_CONFIG=/a/folder/config.toml, also where the daemon starts",),
+        )
 
 
 def current(path: Path) -> tuple[Config | None, str | None]:
