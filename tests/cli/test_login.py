@@ -50,7 +50,7 @@ async def test_login_says_until_when_the_credentials_are_fresh(world: World) -> 
 
 async def test_login_says_that_it_waits_for_a_prompt(world: World) -> None:
     """A user who looks at another window learns that there is a prompt."""
-    world.vault.update(prompt={"delay_s": 0.3})
+    world.vault.update(prompt={"delay_s": 1.5})
     async with world.serve():
         ended = await world.run("login")
 
@@ -59,7 +59,7 @@ async def test_login_says_that_it_waits_for_a_prompt(world: World) -> None:
 
 async def test_a_login_through_the_lock_is_announced(world: World) -> None:
     """The line about the prompt says that it comes through a locked screen."""
-    world.vault.update(prompt={"delay_s": 0.3})
+    world.vault.update(prompt={"delay_s": 1.5})
     async with world.serve():
         ended = await world.run("login", "--through-lock", "nsrc")
 

@@ -73,6 +73,22 @@ async def test_rotate_is_left_to_the_caller(world: World, open_folder: Path) -> 
 
 @as_root
 @on_linux
+async def test_a_purge_is_left_to_the_caller(world: World, open_folder: Path) -> None:
+    """Root removes neither the tokens nor the sockets of another user, whose daemon may run."""
+    async with served_by_nobody(world, open_folder / "home", allow_root=True):
+        before = facts(open_folder)
+        ended = await world.run("uninstall", "--purge", env={"SUDO_UID": str(NOBODY)})
+        after = facts(open_folder)
+
+    assert (1, before) == (ended.code, after)
+    assert [
+        f"mayfly: error: {world.run_dir} belongs to nobody: nothing was removed",
+        "mayfly: hint: run it as nobody, without sudo: mayfly uninstall --purge",
+    ] == ended.err.splitlines()
+
+
+@as_root
+@on_linux
 @pytest.mark.parametrize("sudo_uid", [None, "65533", "0", "x", "²"])
 async def test_nobody_elses_folder_is_accepted(world: World, open_folder: Path, sudo_uid: str | None) -> None:
     """Only the user who called sudo: a folder of any other user is refused, as without sudo."""

@@ -124,7 +124,7 @@ async def test_a_dumb_terminal_gets_lines(world: World) -> None:
 
 async def test_elsewhere_each_stage_is_a_line_and_none_comes_twice(world: World) -> None:
     """The prompt, then AWS, then the answer."""
-    world.vault.update(prompt={"delay_s": 0.5})
+    world.vault.update(prompt={"delay_s": 1.5})
     world.sts.faults.latency_seconds = 1.5
     async with world.serve():
         login = await world.run("login")

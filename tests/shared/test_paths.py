@@ -145,6 +145,7 @@ def test_a_runtime_folder_that_cannot_be_made_says_why(monkeypatch: pytest.Monke
     with pytest.raises(ConfigInvalid) as refusal:
         paths.make_runtime_dir()
     assert f"{tmp_path}/file/run: cannot be made: Not a directory" == str(refusal.value)
+    assert "export MAYFLY_RUNTIME_DIR=" in refusal.value.hint
 
 
 def test_a_runtime_folder_by_a_link_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -124,8 +124,9 @@ def _connected(path: str) -> socket.socket:
         _check_peer(sock, path)
     except BaseException as reason:
         sock.close()
-        if isinstance(reason, OSError) and reason.errno is None:
-            raise ConfigInvalid(f"{path}: cannot be connected to: {runtime_folder.SOCKET_PATH_TOO_LONG}") from None
+        if isinstance(reason, OSError):  # without a number it is Python's own; a number has a link to itself
+            why = runtime_folder.SOCKET_PATH_TOO_LONG if reason.errno is None else reason.strerror
+            raise ConfigInvalid(f"{path}: cannot be connected to: {why}") from None
         raise
     return sock
 

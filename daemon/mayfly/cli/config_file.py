@@ -15,7 +15,7 @@ from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.load import load, load_document
 from mayfly.config.model import Config
-from mayfly.shared import paths, trust
+from mayfly.shared import pathnames, paths, trust
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import write_whole_file
 
@@ -30,14 +30,23 @@ def place(given: str | None) -> Path:
         return paths.config_dir() / paths.CONFIG_NAMES[0]
 
 
+def _real(path: Path) -> Path:
+    """The path without links. Unlike pathlib's `resolve`, no error for a link to itself."""
+    return Path(os.path.realpath(path))
+
+
 def check_place(path: Path) -> None:
     """Raise ConfigInvalid or Stop if no config could be written there, before anybody is asked."""
     if problems := trust.trust_problems(path):
         raise ConfigInvalid(*problems)
-    folder = next(at for at in path.resolve().parents if os.path.lexists(at))
+    folder = next(at for at in _real(path).parents if os.path.lexists(at))
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         why = "you may not write there" if folder.is_dir() else "is no folder"
-        raise speech.Stop(speech.FAILED, f"{folder}: {why}, and {shown(path)} belongs below it")
+        raise speech.Stop(
+            speech.FAILED,
+            f"{folder}: {why}, and {shown(path)} belongs below it",
+            hints=("choose another place: export MAYFLY_CONFIG=/a/folder/config.toml, also where the daemon starts",),
+        )
 
 
 def current(path: Path) -> tuple[Config | None, str | None]:
@@ -75,15 +84,15 @@ def problems(text: str) -> list[str]:
 def shown(path: Path) -> str:
     """The path for a person: with ~ for the home."""
     try:
-        return f"~/{path.relative_to(Path.home())}"
-    except (ValueError, RuntimeError):
+        return f"~/{path.relative_to(pathnames.home())}"
+    except (ValueError, ConfigInvalid):
         return str(path)
 
 
 def keep(path: Path, text: str) -> Path:
     """Write a backup of the config beside it."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    backup = path.resolve().with_name(f"{path.name}.mayfly-backup-{stamp}")
+    backup = _real(path).with_name(f"{path.name}.mayfly-backup-{stamp}")
     write_whole_file(backup, text.encode(), replaces=False)
     return backup
 
@@ -95,7 +104,7 @@ def put(path: Path, text: str, *, before: str | None) -> None:
     ConfigInvalid for a config that the daemon would refuse, and Stop.
     """
     # A link, as to a folder of dotfiles, stays one.
-    path = path.resolve()
+    path = _real(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         _make_folder(path.parent)
@@ -139,6 +148,6 @@ def _make_folder(folder: Path) -> None:
     for at in reversed(missing):
         at.mkdir(exist_ok=True)
         at.chmod(0o700)
-    is_own = folder == paths.config_dir().resolve() and folder.stat().st_uid == os.getuid()
+    is_own = folder == _real(paths.config_dir()) and folder.stat().st_uid == os.getuid()
     if is_own and folder.stat().st_mode & 0o077:
         folder.chmod(0o700)

@@ -228,11 +228,10 @@ def _service_state() -> tuple[tuple[str, ...], str]:
     """The status line of a service that has been started and does not serve, and what to do."""
     import os
 
-    from mayfly.service import files, systemd
+    from mayfly.service import systemd
 
     with suppress(systemd.Refused):
-        is_installed = files.version_of(systemd.folder() / systemd.SERVICE) is not None
-        if is_installed and (text := systemd.status_text()) is not None:
+        if _installed_units() and (text := systemd.status_text()) is not None:
             # A service whose socket file is gone cannot be reached.
             is_there = os.path.exists(runtime_folder.control_socket())
             hint = "systemctl --user status mayfly.service" if is_there else "mayfly install --now"
@@ -240,14 +239,23 @@ def _service_state() -> tuple[tuple[str, ...], str]:
     return (), _how_to_start()
 
 
+def _installed_units() -> str | None:
+    """The version of Mayfly whose units are installed; None without units, or without a home for them."""
+    from mayfly.service import files, systemd
+
+    with suppress(ConfigInvalid):
+        return files.version_of(systemd.folder() / systemd.SERVICE)
+    return None
+
+
 def _how_to_start() -> str:
     """The command that starts the service if it is installed, else the daemon, which needs a config."""
     import os
     import sys
 
-    from mayfly.service import files, launchd, systemd
+    from mayfly.service import launchd
 
-    if version := files.version_of(systemd.folder() / systemd.SERVICE):
+    if version := _installed_units():
         if version != __version__:
             return f"it is installed, with the units of mayfly {version}: mayfly install --now"
         return "it is installed: systemctl --user start mayfly.socket mayfly.service"

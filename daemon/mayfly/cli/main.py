@@ -161,7 +161,7 @@ def _stop_for_system(reason: OSError) -> speech.Stop:
     if reason.errno in _FULL:
         _drop_output()
         return speech.Stop(speech.FAILED, f"cannot write: {reason.strerror}")
-    if not isinstance(reason, PermissionError) or reason.filename is None:
+    if reason.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP} or reason.filename is None:
         raise reason
     hint = "check HOME and the XDG variables: another user's?"
     return speech.Stop(speech.FAILED, f"{reason.filename}: {reason.strerror}", hints=(hint,))

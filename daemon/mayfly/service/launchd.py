@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.service.inherited import Inherited
-from mayfly.shared import programs
+from mayfly.shared import pathnames, programs
 from mayfly.shared.run_program import Ended, run
 from mayfly.shared.text import failure_words
 
@@ -58,12 +58,12 @@ def _only(descriptors: list[int]) -> socket.socket | None:
 
 def agent() -> Path:
     """The path of the property list."""
-    return Path.home() / "Library/LaunchAgents" / f"{LABEL}.plist"
+    return Path(pathnames.home()) / "Library/LaunchAgents" / f"{LABEL}.plist"
 
 
 def log_file() -> Path:
     """The path of the daemon's log."""
-    return Path.home() / "Library/Logs/mayfly/mayfly.log"
+    return Path(pathnames.home()) / "Library/Logs/mayfly/mayfly.log"
 
 
 def bootstrap() -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mayfly.shared import programs
+from mayfly.shared import pathnames, programs
 from mayfly.shared.run_program import Ended, run
 from mayfly.shared.text import failure_words
 
@@ -46,7 +46,7 @@ def program(name: str) -> Path:
 def folder() -> Path:
     """The folder of the user's own units (systemd.unit(5), "User Unit Search Path")."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "systemd/user"
+    return (Path(base) if base.startswith("/") else Path(pathnames.home()) / ".config") / "systemd/user"
 
 
 def drop_in() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 
@@ -136,5 +137,5 @@ def _checked(word: str) -> str:
 def _is_under(folders: Sequence[str], values: Values) -> bool:
     """True if the interpreter, the home or the config lies in one of the folders, and so would be hidden with it."""
     places = (values.python, values.home, values.config)
-    found = {path for place in places if place for path in (Path(place), Path(place).resolve())}
+    found = {path for place in places if place for path in (Path(place), Path(os.path.realpath(place)))}
     return any(path.is_relative_to(folder) for path in found for folder in folders)

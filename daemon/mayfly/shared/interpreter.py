@@ -7,6 +7,8 @@ import sys
 
 from pathlib import Path
 
+from mayfly.shared import pathnames
+
 
 def isolation_flags() -> tuple[str, ...]:
     """The flags for `python -m mayfly…`: `-I`, or, if mayfly is installed by `pip install --user`, what it consists of
@@ -25,8 +27,8 @@ def link_user_site(home: Path) -> None:
     if not _needs_user_site():
         return
     folder = Path(site.getusersitepackages())
-    if folder.is_relative_to(Path.home()):
-        link = home / folder.relative_to(Path.home())
+    if folder.is_relative_to(Path(pathnames.home())):
+        link = home / folder.relative_to(Path(pathnames.home()))
         link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         link.symlink_to(folder)
 

@@ -29,6 +29,14 @@ def absolute(path: AnyPath) -> str:
 def expanded(named: str) -> str:
     """The path from the root on, with the home for a leading `~`; raises ConfigInvalid if there is no such user."""
     path = os.path.expanduser(named)
+    if path.startswith("~/") or path == "~":
+        # Without HOME the home is that of the password database, in which a container's user may be missing.
+        raise ConfigInvalid(f"{named}: your user has no home here: export HOME=/a/folder/of/yours")
     if path.startswith("~"):
         raise ConfigInvalid(f"{named}: there is no such user's home")
     return absolute(path)
+
+
+def home() -> str:
+    """This user's home; raises ConfigInvalid if there is none."""
+    return expanded("~")

@@ -46,7 +46,8 @@ def make_runtime_dir() -> str:
         _make(folder)
         facts = os.lstat(folder)
     except OSError as reason:
-        raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}") from None
+        hint = "choose another folder: export MAYFLY_RUNTIME_DIR=/a/folder, also where the daemon starts"
+        raise ConfigInvalid(f"{folder}: cannot be made: {reason.strerror}", hint=hint) from None
     if stat.S_ISDIR(facts.st_mode) and facts.st_uid != daemon_uid() and not could_be_anyone(facts.st_uid):
         # The folder may be /tmp, so the advice is neither to remove it nor to chown it.
         owner = user_name(facts.st_uid)

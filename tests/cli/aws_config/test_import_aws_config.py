@@ -321,6 +321,32 @@ async def test_it_prints_and_says_what_is_left_to_do(world: World) -> None:
     assert [] == [secret for secret in (KEY, SECRET) if secret in ended.out + ended.err]
 
 
+async def test_without_an_input_nothing_is_asked(world: World) -> None:
+    """A closed standard input (`<&-`, as some schedulers have it) is no terminal."""
+    folder = world.home / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile work]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    ended = await world.run_program("sh", "-c", f"exec {sys.executable} -m mayfly import-aws-config <&-")
+
+    assert (2, "mayfly: error: which 1Password item has the keys of work?") == (ended.code, ended.err.splitlines()[0])
+
+
+async def test_keys_are_to_be_deleted_where_they_are(world: World) -> None:
+    """In ~/.aws/config, in ~/.aws/credentials, or in both: each file with the profiles whose keys it has."""
+    folder = world.home / ".aws"
+    folder.mkdir()
+    keys = f"aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+    (folder / "config").write_text(f"[profile both]\n{keys}[profile here]\n{keys}[profile none]\nregion = x\n")
+    (folder / "credentials").write_text(f"[both]\n{keys}[there]\n{keys}")
+    ended = await world.run("import-aws-config", "--item", ITEM)
+
+    assert [
+        f"mayfly: hint: move the keys of {names} into their items, and delete them in {folder / file}: "
+        "they work without a code"
+        for names, file in (("both, there", "credentials"), ("both, here", "config"))
+    ] == [line for line in ended.err.splitlines() if "move the keys" in line]
+
+
 async def test_what_serve_would_refuse_is_not_written(world: World) -> None:
     """Each problem is an error, and the next step is named."""
     ended = await _imported(world, "--item", ITEM, "--write")

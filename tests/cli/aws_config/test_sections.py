@@ -299,10 +299,10 @@ def test_replace_takes_out_all_by_which_sdks_find_credentials() -> None:
 
 def test_keys_that_win_in_a_section_of_ours_are_told() -> None:
     """They are the user's, so they stay; beside a role botocore passes over our line."""
-    text = block([entry("nsrc")]) + "role_arn = x\nendpoint_url = y\n"
+    text = block([entry("nsrc")]) + "role_arn = x\nendpoint_url = y\nsso_role_name = z\n"
     merged: Merged = merge(text, [entry("nsrc")])
 
-    assert (text, {"nsrc": ["role_arn"]}) == (merged.text, merged.winning)
+    assert (text, {"nsrc": ["role_arn", "sso_role_name"]}) == (merged.text, merged.winning)
 
 
 @pytest.mark.parametrize("name", ["nsrc", "other"])

@@ -274,6 +274,44 @@ async def test_an_odd_answer_is_one_line(answer: dict[str, object], text: str) -
 
 
 @pytest.mark.parametrize(
+    ("variable", "answer", "words"),
+    [
+        ("AWS_ENDPOINT_URL_SIGNIN", b"SSH-2.0-OpenSSH_9.6\r\n", "what answers there speaks no HTTP"),
+        ("AWS_ENDPOINT_URL_SIGNIN", b"", "the connection broke off"),
+        ("HTTPS_PROXY", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy refuses it (HTTP 407)"),
+        ("HTTPS_PROXY", b"HTTP/1.1 403 Forbidden\r\n\r\n", "the proxy refuses it (HTTP 403)"),
+        ("HTTPS_PROXY", b"", "the connection broke off"),
+        (
+            "HTTPS_PROXY",
+            b"HTTP/1.1 200 OK\r\n\r\nthis is no TLS",
+            "no TLS connection comes about with what answers there",
+        ),
+    ],
+)
+async def test_an_answer_that_is_none_has_a_reason_in_words(variable: str, answer: bytes, words: str) -> None:
+    """Never the name of an exception of Python's."""
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head, end, rest = answer.partition(b"\r\n\r\n")
+        writer.write(head + end)
+        if rest:
+            await reader.read(1)  # of what goes through the proxy
+            writer.write(rest)
+        if answer:
+            await reader.read()  # to the end: bytes that nobody reads would reset the connection
+        writer.close()
+
+    async with await asyncio.start_server(answered, "127.0.0.1", 0) as server:
+        env = {variable: f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+        given = Credentials("ASIAEXAMPLE", "s" * 40, "t" * 400)
+        with pytest.raises(FederationFailed) as caught:
+            await asyncio.to_thread(sign_in_token, hosts_of(f"{ARN}/Admin"), given, None, env)
+    assert str(caught.value).startswith("AWS's federation endpoint cannot be reached at ")
+    assert words == str(caught.value).rpartition(": ")[2]
+
+
+@pytest.mark.parametrize(
     ("partition", "domain", "region"),
     [
         ("aws", "aws.amazon.com", "us-east-1"),

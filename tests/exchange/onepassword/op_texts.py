@@ -51,6 +51,23 @@ FIREWALL_RULE = (
 FIREWALL_PAGE = "(403) Forbidden: <html><head><title>403 Forbidden</title></head><body>Blocked</body></html>"
 
 TEXTS = (
+    # Siblings, in the words of other versions and of shells around op.
+    Said('found multiple accounts for filter "acme": specify one', errors.AccountAmbiguous),
+    Said("found 2 accounts for the sign-in address", errors.AccountAmbiguous),
+    Said(_INIT + "account is ambiguous", errors.AccountAmbiguous),
+    Said('found no accounts for filter "acme"', errors.AccountNotFound),
+    Said('unknown account "acme"', errors.AccountNotFound),
+    Said('account "acme" does not exist', errors.AccountNotFound),
+    Said("account 'acme' isn't configured on this device", errors.AccountNotFound),
+    Said("your session has expired, sign in again", errors.NotSignedIn),
+    Said("(403) Forbidden: Your IP address is not allowed to sign in to this account.", _OFFLINE),
+    Said("(403) Forbidden: sign-ins from your location are blocked", _OFFLINE),
+    Said("(403) Forbidden: request blocked by security policy", _OFFLINE, way=SERVICE),
+    Said("(403) Forbidden: blocked by Zscaler", _OFFLINE, way=SERVICE),
+    Said("1Password CLI integration is disabled", errors.IntegrationOff),
+    Said("biometric unlock is not enabled for this account", errors.IntegrationOff),
+    Said("connecting to desktop app: write: broken pipe", errors.OnePasswordNotRunning),
+    Said('"op://Employee/x" is not a valid secret reference', errors.ReferenceInvalid),
     Said("You are not currently signed in. Please run `op signin --help` for instructions", errors.NotSignedIn),
     Said("account is not signed in", errors.NotSignedIn),
     Said("no account found for filter ", errors.AccountNotFound),

@@ -87,6 +87,7 @@ def test_an_unknown_text_is_shown_redacted(text: str, shown: str) -> None:
     error = _error((PREFIX + text).encode())
 
     assert (errors.OnePasswordUnknown, f"1Password says: {shown}") == (type(error), error.message)
+    assert "'mayfly doctor --ask' tries the references one by one" == error.hint
 
 
 def test_an_unknown_text_about_a_reference_names_it() -> None:

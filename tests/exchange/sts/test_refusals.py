@@ -37,6 +37,7 @@ REFUSALS = [
         errors.MfaDeviceUnknown,
         DEVICE,
     ),
+    ("AccessDenied", "Roles may not be assumed by root accounts.", 403, errors.AccessDenied, "root user"),
     (
         "ValidationError",
         "1 validation error detected: Value at 'tokenCode' failed to satisfy constraint: Member must have length 6",
@@ -169,6 +170,13 @@ DENIALS = [
     (f"sts:TagSession on resource: {ROLE}", "sts:TagSession", "leave tags out", "source_identity"),
     (f"sts:SetSourceIdentity on resource: {ROLE}", "sts:SetSourceIdentity", "leave source_identity out", "tags"),
     (f"sts:AssumeRole on resource: {ROLE}", "(sts:AssumeRole)", "in the trust policy of the role, and in", "SCP"),
+    ("sts:AssumeRole with an explicit deny", "(sts:AssumeRole)", "remove the deny of sts:AssumeRole in", "allow"),
+    (
+        "sts:AssumeRole with an explicit deny in an identity-based policy",
+        "deny in an identity-based",
+        "remove",
+        "allow",
+    ),
     ("sts:GetSessionToken with an explicit deny", "(sts:GetSessionToken)", "permissions of the user", "trust policy"),
     ("sts:Assume\x1bRole on resource: x", "access denied for", "trust policy", "\x1b"),
 ]

@@ -6,19 +6,19 @@ import argparse
 import os
 import sys
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mayfly.cli import speech
 from mayfly.cli.aws_config import aws_paths, regions, sections, shadows
 from mayfly.cli.aws_config.aws_paths import config_file, credentials_file
 from mayfly.cli.aws_config.process_line import Unquotable, process_line
+from mayfly.cli.aws_config.rewriting import rewrite
 from mayfly.cli.aws_config.sections import Entry, Merged
 from mayfly.config import document
 from mayfly.config.document import Document
 from mayfly.config.region import region_of
 from mayfly.shared import paths, programs
-from mayfly.shared.files import Unreadable, write_whole_file
+from mayfly.shared.files import Unreadable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,8 @@ def run(given: argparse.Namespace) -> int:
         entries = entries_for(found, prefix=given.prefix)
         printed = sections.block(entries)
     except Unquotable as reason:
-        raise speech.Stop(speech.WRONG_USAGE, str(reason)) from None
+        way_out = 'eval "$(mayfly env)" needs no file' if not given.prefix else "choose another --prefix, like mayfly-"
+        raise speech.Stop(speech.WRONG_USAGE, str(reason), hints=(way_out,)) from None
     if not entries:
         raise speech.Stop(speech.WRONG_USAGE, f"{found.path}: has no profiles")
     if given.write:
@@ -60,7 +61,7 @@ def entries_for(found: Document, *, prefix: str = "") -> list[Entry]:
     socket, command, curl = str(paths.lasting_control_socket()), own_command(), _curl()
     return [
         Entry(f"{prefix}{name}", region, process_line(socket, command, name, curl=curl))
-        for name, region in _regions(found, _text()).items()
+        for name, region in _regions(found, _text(), prefix).items()
     ]
 
 
@@ -70,7 +71,7 @@ def is_behind(found: Document) -> bool:
     written = sections.written(text)
     # The prefix of the first profile is that of all, also of profiles that have been added since.
     prefix = next((name.removesuffix(profile) for name, (profile, _) in written.profiles.items()), "")
-    wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text).items()}
+    wanted = {f"{prefix}{name}": (name, region) for name, region in _regions(found, text, prefix).items()}
     return bool(written.profiles) and written.profiles != {
         name: entry for name, entry in wanted.items() if name not in written.foreign
     }
@@ -96,14 +97,19 @@ def _curl() -> str | None:
         return None
 
 
-def _regions(found: Document, text: str) -> dict[str, str]:
+def _regions(found: Document, text: str, prefix: str) -> dict[str, str]:
     """The region of each profile, because SDKs read it from the profile's own section alone.
 
-    If the config names no region, the profile has that of [default], as in a shell without a profile, or the fallback.
+    If the config names no region, a region in the section stays: the user may have put it there. A new section has that
+    of [default], as in a shell without a profile, or the fallback.
     """
+    there = sections.regions(text)
     default = None if "default" in sections.written(text).profiles else shadows.region_in(text)
     names = found.tables("profiles")
-    return {name: region_of(found, name) or default or regions.fallback(found, name) for name in names}
+    return {
+        name: region_of(found, name) or there.get(f"{prefix}{name}") or default or regions.fallback(found, name)
+        for name in names
+    }
 
 
 def _text() -> str:
@@ -120,8 +126,9 @@ def _as_text(content: bytes) -> str:
 
 
 def _write(entries: list[Entry], given: argparse.Namespace) -> int:
-    path = Path(config_file(os.environ))
-    text, merged, backup = _merge(path, entries, replace_foreign=given.replace)
+    path = Path(aws_paths.to_change(config_file(os.environ)))
+    again = "mayfly aws-config --write" + " --replace" * given.replace
+    text, merged, backup = _merge(path, entries, again, replace_foreign=given.replace)
     written = [entry.name for entry in entries if entry.name not in merged.foreign]
     _tell(path, written, merged, is_changed=merged.text != text, backup=backup)
     return _complain(path, written, merged)
@@ -129,8 +136,8 @@ def _write(entries: list[Entry], given: argparse.Namespace) -> int:
 
 def remove() -> int:
     """Take our sections out of `~/.aws/config`, by the rule by which `--write` knows them; works without a config."""
-    path = Path(config_file(os.environ))
-    text, merged, backup = _merge(path, [])
+    path = Path(aws_paths.to_change(config_file(os.environ)))
+    text, merged, backup = _merge(path, [], "mayfly aws-config --remove")
     if merged.text == text:
         speech.say(f"{path}: has no profile of mayfly's")
     else:
@@ -138,31 +145,33 @@ def remove() -> int:
     return speech.DONE
 
 
-def _merge(path: Path, entries: list[Entry], *, replace_foreign: bool = False) -> tuple[str, Merged, Path | None]:
-    """Put the entries into the file, and take out our others. Returns the former text, the changes and the backup."""
+def _merge(
+    path: Path, entries: list[Entry], again: str, *, replace_foreign: bool = False
+) -> tuple[str, Merged, Path | None]:
+    """Put the entries into the file, and take out our others. Returns the former text, the changes and the backup.
+
+    `again` is the command that does the same.
+    """
     try:
-        text = _as_text(aws_paths.read(path)) if path.exists() else ""
+        text = _as_text(_content(path))
         merged = sections.merge(text, entries, replace=replace_foreign)
-        backup = replace(path.resolve(), text, merged.text) if merged.text != text else None
+        backup = rewrite(Path(os.path.realpath(path)), text, merged.text, again=again) if merged.text != text else None
     except sections.Unmergeable as reason:
         raise speech.Stop(speech.FAILED, f"{path}: {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except Unreadable as reason:
         raise speech.Stop(speech.FAILED, f"{path} {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except OSError as reason:
-        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}") from None
+        hint = f"nothing was written: another file can be named: AWS_CONFIG_FILE=/a/file {again}"
+        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}", hints=(hint,)) from None
     return text, merged, backup
 
 
-def replace(path: Path, old: str, new: str) -> Path | None:
-    """Write `new` to `path`, whole or not at all, with the file's mode (0600 if new); the backup of `old`, if any."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    backup = path.with_name(f"{path.name}.mayfly-backup-{stamp}") if path.exists() else None
-    for place, text in ((backup, old), (path, new)):
-        if place:
-            write_whole_file(place, text.encode(errors="surrogateescape"), mode=mode, outlasts_crash=True)
-    return backup
+def _content(path: Path) -> bytes:
+    """The bytes of the file, none if there is none; another error than that is raised, also for a link to itself."""
+    try:
+        return aws_paths.read(path)
+    except FileNotFoundError:
+        return b""
 
 
 def _tell(path: Path, written: list[str], merged: Merged, *, is_changed: bool, backup: Path | None) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mayfly.shared.files import read_plain_file
+from mayfly.shared.pathnames import expanded
 
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ def config_file(environ: Mapping[str, str]) -> str:
 def credentials_file(environ: Mapping[str, str]) -> str:
     """The path of `~/.aws/credentials`."""
     return _expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+
+
+def to_change(path: str) -> str:
+    """The path of one of these files for a program that changes it; raises ConfigInvalid if its home is not known.
+
+    An SDK then looks in a folder called ~ in its current one, in which we would surprise everybody.
+    """
+    return expanded(path) if path.startswith("~") else path
 
 
 def _expanded(path: str) -> str:

@@ -126,7 +126,7 @@ def _items(plan: Plan, given: Mapping[str, str]) -> Items:
 
 
 def _asked_for(name: str) -> str:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise speech.Stop(
             speech.WRONG_USAGE,
             f"which 1Password item has the keys of {name}?",

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mayfly.cli import speech
-from mayfly.cli.aws_config import aws_paths
+from mayfly.cli.aws_config import aws_paths, ini
 from mayfly.cli.aws_config.aws_paths import config_file, credentials_file
 from mayfly.cli.aws_config.plan import Plan, Unreadable, make_plan, profiles_in
 from mayfly.shared import files
@@ -16,8 +16,8 @@ from mayfly.shared import files
 
 def plan_of(named: Collection[str] = ()) -> Plan:
     """The plan for the profiles of `~/.aws`; those in `named` have keys. Raises Stop if a file cannot be read."""
-    config = Path(config_file(os.environ))
-    credentials = Path(credentials_file(os.environ))
+    config = Path(aws_paths.to_change(config_file(os.environ)))
+    credentials = Path(aws_paths.to_change(credentials_file(os.environ)))
     try:
         return make_plan(profiles_in(_text(config), _text(credentials)), named)
     except Unreadable as reason:
@@ -25,11 +25,17 @@ def plan_of(named: Collection[str] = ()) -> Plan:
 
 
 def hint_at_keys_left(plan: Plan) -> None:
-    """Say which keys still lie in plain text in `~/.aws`, which SDKs take before Mayfly's credentials."""
-    names = ", ".join(keys.of for keys in plan.keys.values() if not keys.is_elsewhere)
-    place = credentials_file(os.environ)
-    if names:
-        speech.hint(f"move the keys of {names} into their items, and delete them in {place}: they work without a code")
+    """Say which keys still lie in plain text in `~/.aws`, and in which file: SDKs take them before Mayfly's."""
+    left = {keys.of for keys in plan.keys.values() if not keys.is_elsewhere}
+    config, credentials = config_file(os.environ), credentials_file(os.environ)
+    places = ((credentials, ini.profile_of), (config, ini.config_profile))
+    for place, name_of in places if left else ():
+        sections = ini.parse(_text(Path(place))).sections
+        there = {name_of(section.head): None for section in sections if section.value("aws_access_key_id")}
+        if names := ", ".join(name for name in there if name in left):
+            speech.hint(
+                f"move the keys of {names} into their items, and delete them in {place}: they work without a code"
+            )
 
 
 def _text(path: Path) -> str:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from mayfly.cli.aws_config import ini
 from mayfly.cli.aws_config.ini import File, Key, Section
 from mayfly.cli.aws_config.process_line import plain, profile_of_line
+from mayfly.config.region import is_region
 
 
 # Earlier versions put their profiles between these lines.
@@ -35,7 +36,7 @@ _CREDENTIALS = re.compile(
 )
 # Those that are enough for an SDK to pass over a credential_process.
 _WINNERS = re.compile(
-    r"role_arn|sso_session|sso_start_url|sso_account_id|web_identity_token_file|aws_access_key_id|login_session"
+    r"role_arn|sso_session|sso_start_url|sso_account_id|sso_role_name|web_identity_token_file|aws_access_key_id|login_session"
 )
 _COMMENT_BEHIND = re.compile(r"\s([#;].*)")
 
@@ -91,6 +92,8 @@ def merge(text: str, entries: Sequence[Entry], *, replace: bool = False) -> Merg
     edit = _Edit(file, {entry.name: entry for entry in entries if entry.name not in foreign}, replace=replace)
     for section in file.sections:
         edit.section(section, is_kept=ini.config_profile(section.head) in foreign)
+    if not entries:
+        edit.close_gap()
     edit.append(absent)
     return Merged(edit.text(), foreign, sorted(edit.removed), edit.lost, edit.dropped, edit.winning)
 
@@ -133,6 +136,12 @@ def processes(text: str) -> dict[str, str]:
 def is_ours(section: Section) -> bool:
     """True if a version of Mayfly wrote the section of a config file, and nobody changed its credential_process."""
     return _our_profile(section) is not None
+
+
+def regions(text: str) -> dict[str, str]:
+    """The region in each profile's section of a config file's text, if it has the form of one."""
+    found = ((ini.config_profile(section.head), section.value("region")) for section in ini.parse(text).sections)
+    return {name: region for name, region in found if name and region and is_region(region)}
 
 
 def section_names(text: str) -> list[str]:
@@ -189,6 +198,13 @@ class _Edit:
             self._remove(name, section)
         else:
             self._expect(section, {key.name: key.value for key in section.keys})
+
+    def close_gap(self) -> None:
+        """Take out the empty line that `append` had put before sections of ours that have gone from the file's end."""
+        written = next((place for place in range(len(self._lines) - 1, -1, -1) if self._lines[place]), None)
+        is_end_gone = bool(self.removed) and not self._lines[-1]
+        if is_end_gone and written is not None and not self._lines[written][0].strip():
+            self._lines[written] = []
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Put sections at the end of the file."""

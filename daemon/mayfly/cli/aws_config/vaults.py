@@ -16,7 +16,9 @@ Profiles = Mapping[str, Settings]
 # Stands for the value of a key that is in 1Password, aws-vault's keychain or granted's.
 ELSEWHERE = "elsewhere"
 
-_VAULTS = re.compile(r"(?:^|[\s/'\"(;|&])(aws-vault|granted|dgranted|assumego|assume|op)(?=[\s'\"]|$)")
+_VAULTS = re.compile(
+    r"(?:^|[\s/\\'\"(;|&])(?:aws-vault|granted|dgranted|assumego|assume|op)(?:\.exe)?(?=[\s'\"]|$)", re.IGNORECASE
+)
 _NOT_KEYS = re.compile(
     r"role_arn|credential_source|login_session|(?:granted_)?sso_.*|web_identity_.*|aws_session_token"
 )

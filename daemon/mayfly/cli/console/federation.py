@@ -6,6 +6,7 @@ Law: the URL made here signs its holder in for 15 minutes. It is a credential: n
 from __future__ import annotations
 
 import json
+import re
 import ssl
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from mayfly.config.values import is_loopback_url
 from mayfly.exchange.sts.environment import certificate_hint
 from mayfly.shared.files import Unreadable
 from mayfly.shared.partitions import botocore_folder
+from mayfly.shared.text import failure_words
 
 
 ANSWER_SECONDS = 20
@@ -139,8 +141,15 @@ def _refusal(status: int) -> str:
 
 def _words(reason: Exception) -> str:
     """The reason in words that cannot hold the URL: errors of http.client may repeat what was sent."""
-    inner = getattr(reason, "reason", reason)
-    return getattr(inner, "strerror", None) or type(inner).__name__
+    told = getattr(reason, "reason", None)
+    inner = told if isinstance(told, Exception) else reason
+    if isinstance(inner, ssl.SSLError):
+        return "no TLS connection comes about with what answers there"
+    if isinstance(inner, ConnectionError) or not isinstance(inner, HTTPException):
+        # http.client tells a proxy's refusal of CONNECT as an OSError without a number.
+        status = re.match(r"Tunnel connection failed: (\d{3})\b", str(inner))
+        return f"the proxy refuses it (HTTP {status[1]})" if status else failure_words(inner)
+    return "what answers there speaks no HTTP"
 
 
 def _opener(netloc: str, environ: Mapping[str, str]) -> OpenerDirector:

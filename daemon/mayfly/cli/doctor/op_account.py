@@ -17,6 +17,7 @@ from typing import Any
 from mayfly.cli.doctor.check import Check, failure, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config.model import OnePassword
+from mayfly.shared import pathnames
 from mayfly.shared.files import Unreadable, read_plain_file
 
 
@@ -48,7 +49,7 @@ def check(facts: Facts, table: str, way: OnePassword) -> Check:
 
 def _places(facts: Facts) -> Iterator[Path]:
     """Where op's config can be, the first that exists counts."""
-    home = Path.home()
+    home = Path(pathnames.home())
     if named := facts.environ.get("OP_CONFIG_DIR"):
         yield Path(named) / "config"
     if base := facts.environ.get("XDG_CONFIG_HOME"):

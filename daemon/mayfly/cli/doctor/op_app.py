@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mayfly.cli.doctor.check import Check, not_known, ok, warning
 from mayfly.cli.doctor.facts import Facts
+from mayfly.shared import pathnames
 from mayfly.shared.files import Unreadable, read_plain_file
 
 
@@ -69,4 +70,4 @@ def sockets(facts: Facts) -> Iterator[str]:
 
 def _config_home(facts: Facts) -> Path:
     base = facts.environ.get("XDG_CONFIG_HOME", "")
-    return Path(base) if base.startswith("/") else Path.home() / ".config"
+    return Path(base) if base.startswith("/") else Path(pathnames.home()) / ".config"

@@ -21,7 +21,7 @@ from mayfly.cli.doctor import aws_files, op_app
 from mayfly.cli.doctor.check import Check, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.exchange.onepassword.op_program import find_op
-from mayfly.shared import paths, tokens
+from mayfly.shared import pathnames, paths, tokens
 from mayfly.shared.errors import MayflyError
 from mayfly.shared.files import Unreadable, read_plain_file
 from mayfly.shared.grant import is_id
@@ -168,7 +168,7 @@ def _onepassword(facts: Facts) -> Iterator[str]:
             if os.access(path, os.R_OK):
                 yield f"{path}: the token of [{table}]"
     folder = facts.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    for place in (Path(folder) / "op-daemon.sock", Path.home() / ".config/op/op-daemon.sock"):
+    for place in (Path(folder) / "op-daemon.sock", Path(pathnames.home()) / ".config/op/op-daemon.sock"):
         if _connects(place):
             yield f"{place}: the session of op"
     yield from (f"{name}: 1Password's app" for name in op_app.sockets(facts))
@@ -179,7 +179,7 @@ def _agents(facts: Facts) -> Check:
     places = [Path(named)] if named else []
     found = [
         f"{place}: signs with your SSH keys"
-        for place in (*places, Path.home() / ".1password/agent.sock")
+        for place in (*places, Path(pathnames.home()) / ".1password/agent.sock")
         if _connects(place)
     ]
     hint = facts.in_shell({"SSH_AUTH_SOCK": None}) if named and found else ""

@@ -15,7 +15,7 @@ from mayfly.cli.install import desktop, lasting_place
 from mayfly.config import document
 from mayfly.service import launchd, systemd
 from mayfly.service.units import PATH, Values
-from mayfly.shared import address, config_place, paths, programs
+from mayfly.shared import address, config_place, pathnames, paths, programs
 from mayfly.shared.errors import ConfigInvalid, MayflyError
 from mayfly.shared.text import printable
 
@@ -102,9 +102,9 @@ def values_in_force(given: str | None, *, warns: bool = True) -> Values:
     return Values(
         python=sys.executable,
         listen=listen,
-        home=str(Path.home()),
+        home=pathnames.home(),
         is_configured=path is not None,
-        config=str(path) if path and (given or path.parent != Path.home() / ".config/mayfly") else None,
+        config=str(path) if path and (given or path.parent != Path(pathnames.home()) / ".config/mayfly") else None,
         op_folders=tuple(dict.fromkeys((*_op_folders(found, warns=warns), *_command_folders(found, warns=warns)))),
         runtime_dir=str(paths.runtime_dir()),
         log=str(launchd.log_file()),

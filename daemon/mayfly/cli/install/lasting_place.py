@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mayfly.cli import speech
+from mayfly.shared import pathnames
 
 
 # What a cache directory has in it, by the cachedir specification (bford.info/cachedir): uv's and pipx's have it.
@@ -29,7 +30,8 @@ def check(prefix: Path = Path(sys.prefix), environ: Mapping[str, str] = os.envir
 def _cache_around(prefix: Path, environ: Mapping[str, str]) -> Path | None:
     """The cache that `prefix` is in. A tag in `prefix` itself does not count: `uv venv` puts one into every .venv."""
     named = [environ.get("UV_CACHE_DIR"), environ.get("XDG_CACHE_HOME")]
-    caches = {Path(value) for value in named if value} | {Path.home() / ".cache", Path.home() / "Library/Caches"}
+    home = Path(pathnames.home())
+    caches = {Path(value) for value in named if value} | {home / ".cache", home / "Library/Caches"}
     for folder in prefix.parents:
         if folder in caches or (folder / _TAG).is_file():
             return folder

@@ -17,6 +17,7 @@ from mayfly.shared import paths
 from mayfly.shared.errors import ConfigInvalid
 from mayfly.shared.files import Unreadable
 from mayfly.shared.grant_folder import GRANTS
+from mayfly.shared.users import user_name
 
 
 # Files and folders of files in the runtime folder, of this version and earlier ones.
@@ -49,6 +50,19 @@ def found() -> Leftovers:
     configs = [path for name in paths.CONFIG_NAMES if os.path.lexists(path := paths.config_dir() / name)]
     folder = paths.runtime_dir()
     return Leftovers(aws_config, list(sections.written(text).profiles), configs, folder if folder.is_dir() else None)
+
+
+def check_owner(left: Leftovers) -> None:
+    """Raise Stop if something of it is another user's, as root finds it with a variable of the user who called sudo."""
+    places = (left.runtime_dir, *left.configs, left.aws_config if left.profiles else None)
+    for place in filter(None, places):
+        uid = place.lstat().st_uid
+        if uid not in {os.geteuid(), 0}:
+            raise speech.Stop(
+                speech.FAILED,
+                f"{place} belongs to {user_name(uid)}: nothing was removed",
+                hints=(f"run it as {user_name(uid)}, without sudo: mayfly uninstall --purge",),
+            )
 
 
 def tell(left: Leftovers) -> None:

@@ -24,6 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """End the service and remove it, then tell or remove the rest."""
+    if given.purge:
+        leftovers.check_owner(leftovers.found())
     _remove_service()
     left = leftovers.found()
     if given.purge:

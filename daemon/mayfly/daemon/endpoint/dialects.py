@@ -37,17 +37,21 @@ class Dialect(Enum):
 
 
 _WHITE_SPACE = ("aws-sdk-cpp/",)
-# Go with compression off sends no Accept-Encoding; then its name is all there is.
-_SILENT = ("aws-sdk-go", "Go-http-client/", "rclone/", "APN/", "okhttp/", "aws-sdk-kotlin/")
+# Go with compression off sends no Accept-Encoding; then a name is all there is. A tool puts its own before the SDK's.
+_SILENT = ("aws-sdk-go", "Go-http-client/", "okhttp/", "aws-sdk-kotlin/")
+_SILENT_AT_FIRST = ("APN/", "rclone/")
 _GO_ENCODINGS = ["gzip"]
 
 
 def dialect_of(headers: CIMultiDictProxy[str], version: object) -> Dialect:
     """The dialect of a client by its `User-Agent`, its `Accept-Encoding` and its HTTP version."""
     agent = headers.get(hdrs.USER_AGENT, "")
+    products = agent.split()
     if version != HttpVersion11:
         return Dialect.SILENCE
-    if agent.startswith(_WHITE_SPACE):
+    if any(product.startswith(_WHITE_SPACE) for product in products):
         return Dialect.WHITE_SPACE
-    is_silent = agent.startswith(_SILENT) or headers.getall(hdrs.ACCEPT_ENCODING, ()) == _GO_ENCODINGS
-    return Dialect.SILENCE if is_silent else Dialect.INTERIM
+    is_silent = agent.startswith(_SILENT_AT_FIRST) or any(product.startswith(_SILENT) for product in products)
+    return (
+        Dialect.SILENCE if is_silent or headers.getall(hdrs.ACCEPT_ENCODING, ()) == _GO_ENCODINGS else Dialect.INTERIM
+    )

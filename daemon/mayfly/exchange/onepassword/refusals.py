@@ -71,7 +71,8 @@ def from_op(stderr: bytes, asked: Asked, *, elapsed_seconds: float) -> MayflyErr
             return _made(row, text, asked, elapsed_seconds)
     named = [reference for reference in map(_bare, asked.references) if reference.lower() in text.lower()]
     about = f" (of {max(named, key=len)})" if named else ""
-    return errors.OnePasswordUnknown(f"1Password says: {_redacted(words) or 'nothing at all'}{about}")
+    message = f"1Password says: {_redacted(words) or 'nothing at all'}{about}"
+    return errors.OnePasswordUnknown(message, hint="'mayfly doctor --ask' tries the references one by one")
 
 
 def _made(row: Row, text: str, asked: Asked, elapsed_seconds: float) -> MayflyError:

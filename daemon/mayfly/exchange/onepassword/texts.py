@@ -39,13 +39,14 @@ ROWS: tuple[Row, ...] = (
         "this op",
     ),
     Row(
-        r"firewall rule",
+        r"firewall rule|your (ip address|location|country|network) (is|are) (not allowed|blocked)",
         errors.OnePasswordOffline,
         "a firewall rule of the 1Password account blocks this network",
         "use another network or a VPN, or have the account's administrator allow this one",
     ),
     Row(
-        rf"\A{_OTHER_STATUS}.*({_PAGE})|proxy authentication required|\"\": forbidden\b",
+        rf"\A{_OTHER_STATUS}.*({_PAGE})|proxy authentication required|\"\": forbidden\b"
+        r"|request (was |is )?blocked|blocked by (?!(a |the )?user|you\b)",
         errors.OnePasswordOffline,
         "a firewall, a proxy or a captive portal answers in the place of 1Password's servers",
         "let op reach 1Password's servers; HTTPS_PROXY and NO_PROXY of the daemon's environment count for op, too",
@@ -81,7 +82,7 @@ ROWS: tuple[Row, ...] = (
         "1Password finds more than one item of this name",
     ),
     Row(
-        r"invalid secret reference|parsing error",
+        r"(invalid|not a valid) secret reference|parsing error",
         errors.ReferenceInvalid,
         "1Password cannot read the secret reference",
     ),
@@ -102,27 +103,30 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         r"cannot connect to 1password app|connecting to desktop app timed out"
-        r"|desktop app.*(connection refused|\beof\b)",
+        r"|desktop app.*(connection refused|broken pipe|\beof\b)",
         errors.OnePasswordNotRunning,
         "the 1Password app is not running, or does not answer",
     ),
     Row(
-        r"connection reset.*1password|desktop app.*connection reset|unsupportedclienttype",
+        r"connection reset.*1password|desktop app.*connection reset|unsupportedclienttype"
+        r"|(integration|biometric unlock) (is |was )?(disabled|not enabled|turned off)",
         errors.IntegrationOff,
         "the 1Password app does not accept op",
     ),
     Row(
-        r"multiple accounts|(more than one|several) accounts?|(multiple|more than one) users? (found|match)",
+        r"multiple accounts|(more than one|several) accounts?|found ([2-9]|[1-9]\d+) accounts"
+        r"|ambiguous account|account is ambiguous|(multiple|more than one) users? (found|match)",
         errors.AccountAmbiguous,
         "op knows several 1Password accounts, and must be told which one",
     ),
     Row(
-        r"no accounts? (configured|found|match)|account (''|\"\") (was )?not found|could(n't| not) find (the )?account",
+        r"no accounts? (configured|found|match)|found no accounts?|unknown account|could(n't| not) find (the )?account"
+        r"|account (''|\"\") ((was )?not found|(isn't|is not) (configured|known|found)|does(n't| not) exist)",
         errors.AccountNotFound,
         "op knows no 1Password account",
     ),
     Row(
-        r"not currently signed in|account is not signed in|session expired|no active session"
+        r"not currently signed in|account is not signed in|session (has )?expired|no active session"
         r"|could not find session token",
         errors.NotSignedIn,
         "nobody is signed in to 1Password",

@@ -24,6 +24,8 @@ _DENIED_BY = re.compile(
     re.IGNORECASE,
 )
 
+_DENY = re.compile(r"with\s+an\s+explicit\s+deny", re.IGNORECASE)
+
 TRUST_POLICY = "the trust policy of the role"
 # Where a policy of each kind is, for the person who has to look it up.
 _PLACES = {
@@ -52,15 +54,24 @@ def denial_in(text: str) -> Denial:
     action, denied_by = _ACTION.search(text), _DENIED_BY.search(text)
     named = action[1] if action else ""
     if denied_by is None:
-        return Denial(f" ({named})" if named else "", _usual_remedy(named))
+        remedy = _remedy_of_deny(named) if _DENY.search(text) else _usual_remedy(named)
+        return Denial(f" ({named})" if named else "", remedy)
     is_explicit = not denied_by[1].lower().startswith("because")
     kind = denied_by[2].lower().replace("role ", "").replace("sessions", "session").replace("vpc", "VPC")
-    why = f"an explicit deny in a {kind}" if is_explicit else f"no {kind} allows it"
+    article = "an" if kind.startswith("identity") else "a"
+    why = f"an explicit deny in {article} {kind}" if is_explicit else f"no {kind} allows it"
     policy = f", {denied_by[3]}" if denied_by[3] else ""
     place = _PLACES[kind.lower()]
     what = named or "the call"
     step = f"remove the deny of {what} in {place}" if is_explicit else f"allow {what} in {place}"
     return Denial(f" ({named + ': ' if named else ''}{why}{policy})", _with_key(step, named))
+
+
+def _remedy_of_deny(action: str) -> str:
+    """For a deny whose place AWS does not name."""
+    of_role = f"{TRUST_POLICY}, " if action.lower() in {"", "sts:assumerole", *_KEYS} else ""
+    step = f"remove the deny of {action or 'the call'} in {of_role}the permissions of the user or role that asks"
+    return _with_key(f"{step}, or the organization's policies", action)
 
 
 def _usual_remedy(action: str) -> str:

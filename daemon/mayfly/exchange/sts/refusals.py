@@ -47,6 +47,13 @@ _ROWS: tuple[tuple[str, str, type[MayflyError], str, str | None], ...] = (
     ),
     (
         "AccessDenied",
+        r"assumed by root",
+        errors.AccessDenied,
+        "AWS lets the root user assume no role",
+        "put an access key of an IAM user into the item",
+    ),
+    (
+        "AccessDenied",
         "",
         errors.AccessDenied,
         "AWS says access denied for {subject}{denial}",
