@@ -22,7 +22,7 @@ def wakes(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU that its living threads have used so far: in nanoseconds where the kernel tells them, else in ticks of 10 ms."""
+    """CPU that its living threads have used so far: to the nanosecond where the kernel tells it, else to the tick."""
     # /proc/PID/schedstat is that of the first thread alone. A kernel that keeps none has no such file, or 0 in it.
     tasks = Path(f"/proc/{pid}/task").iterdir()
     with suppress(FileNotFoundError):
