@@ -84,11 +84,10 @@ async def test_each_source_is_named_where_there_is_no_code(new: World) -> None:
         (["--otp-command", "c", "--field", "otp=x"], "--otp-command and --field otp=x contradict each other"),
         (["--otp-command", "c 'x"], "--otp-command: No closing quotation"),
         (["--otp-command", " "], "--otp-command is empty"),
+        (["--otp-command", "keyman-of-nobody code"], "--otp-command: keyman-of-nobody is not on PATH"),
     ],
 )
-async def test_what_contradicts_itself_is_refused_before_anybody_is_asked(
-    new: World, argv: list[str], words: str
-) -> None:
+async def test_what_cannot_be_is_refused_before_anybody_is_asked(new: World, argv: list[str], words: str) -> None:
     """Exit code 2, and no prompt."""
     ended = await init(new, *argv)
 

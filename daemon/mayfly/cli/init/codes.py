@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from mayfly.cli import speech
 from mayfly.cli.init.items import Item
 from mayfly.cli.init.picks import Picked, Picker
+from mayfly.shared.errors import ConfigInvalid
 
 
 class Elsewhere(NamedTuple):
@@ -25,14 +27,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(given: argparse.Namespace) -> None:
-    """Raise Stop for two sources, and for a command that is none, before anybody is asked."""
+    """Raise Stop for two sources, and for a command that the exchange would not run, before anybody is asked."""
     contradicted = ("otp=", "mfa_id=") if given.no_mfa else ("otp=",) if given.otp_command else ()
     fields = [f"--field {text}" for text in given.field if text.startswith(contradicted)]
     device = ["--mfa-id"] if given.no_mfa and given.mfa_id else []
     if len(named := [*sources(given), *fields, *device]) > 1:
         raise speech.Stop(speech.WRONG_USAGE, f"{' and '.join(named)} contradict each other: give one of them")
     if given.otp_command is not None:
-        _words(given.otp_command)
+        _check_program(_words(given.otp_command))
 
 
 def sources(given: argparse.Namespace) -> list[str]:
@@ -60,3 +62,13 @@ def _words(command: str) -> tuple[str, ...]:
     if not words:
         raise speech.Stop(speech.WRONG_USAGE, "--otp-command is empty: the program comes first, then its arguments")
     return words
+
+
+def _check_program(words: tuple[str, ...]) -> None:
+    from mayfly.exchange import otp_command
+
+    try:
+        otp_command.find(words, os.environ)
+    except ConfigInvalid as reason:
+        problems = (problem.removeprefix("otp_command: ") for problem in reason.problems)
+        raise speech.Stop(speech.WRONG_USAGE, *(f"--otp-command: {problem}" for problem in problems)) from None
