@@ -12,11 +12,15 @@ HEADS = ("what", "measured", "reference", "ratio", "budget", "met?")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line. Of the limits at most one is set; a row without any is there to be compared with."""
+    """One line. Of the limits at most one is set; a row without any is there to be compared with.
+
+    `decimals` are those of the measured value and its reference; without it as many as its size asks for.
+    """
 
     what: str
     measured: float
     unit: str = "ms"
+    decimals: int | None = None
     reference: float | None = None
     against: str = ""
     at_most: float | None = None
@@ -43,10 +47,14 @@ class Row:
         return next((holds for limit, holds in limits if limit is not None), None)
 
     def cells(self) -> tuple[str, ...]:
-        reference = "" if self.reference is None else f"{_number(self.reference)} {self.unit} {self.against}".rstrip()
+        reference = "" if self.reference is None else f"{self._told(self.reference)} {self.against}".rstrip()
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         met = {None: "", True: "yes", False: "NO"}[self.is_met]
-        return (self.what, f"{_number(self.measured)} {self.unit}".rstrip(), reference, ratio, self._budget(), met)
+        return (self.what, self._told(self.measured), reference, ratio, self._budget(), met)
+
+    def _told(self, value: float) -> str:
+        number = _number(value) if self.decimals is None else f"{value:,.{self.decimals}f}"
+        return f"{number} {self.unit}".rstrip()
 
     def _budget(self) -> str:
         texts = (

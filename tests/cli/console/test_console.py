@@ -224,6 +224,8 @@ async def test_a_setting_that_makes_the_call_impossible_is_told_before_anybody_i
             assert (1, True) == (ended.code, told.startswith(f"mayfly: error: {error}")), ended.err
             assert advice.startswith(f"mayfly: hint: {hint}")
         assert 0 == world.vault.state()["prompts"]
+        nobody = await world.run("console", "admin", "--print", env={"HTTPS_PROXY": "http://127.0.0.1:1"})
+        assert (1, "mayfly: hint: is the network up?") == (nobody.code, nobody.err.splitlines()[-1])
 
 
 async def test_a_private_authority_is_accepted_by_its_variable(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import sys
 import termios
@@ -107,6 +108,7 @@ ON = [
     ("fields that may be an access key id (AKIA and 16 characters):\r\n   1  prod / access key id\r\n", None),
     (f"{WHICH}: ", "prod"),
     ("mayfly: AWS / prod 🚀: no field holds a one-time password\r\n", None),
+    ("mayfly: hint: in no other item either? Ctrl-C, then: mayfly init --otp-command 'ykman oath", None),
     ("   1  Console  (vault NSRC, login)\r\n      … and 20 more: type a part of the name\r\n", None),
     (f"{WHICH} [1]: ", ""),
     ("name of the profile [aws-prod]: ", "a b"),
@@ -172,6 +174,32 @@ async def test_ctrl_c_leaves_nothing_behind(new: World, state: dict[str, Any], m
 
     assert 130 == await person.ends()
     assert ([], False) == (list(new.home.iterdir()), new.run_dir.exists())
+
+
+NO_STEPS = [("keeps all else there)? [Y/n]: ", "n"), ("(1Password asks once more)? [Y/n]: ", "n")]
+WRITES = [("write this to ~/.config/mayfly/config.toml? [Y/n]: ", ""), *NO_STEPS]
+
+
+async def test_the_next_access_key_is_offered_at_the_end(new: World) -> None:
+    """One more item that looks as if it had one is named, and the hint can be pasted; after that there is none."""
+    work, private = (_item(new, "the seed's", title=title) | {"id": new_id()} for title in ("AWS work", "AWS private"))
+    login = _item(new, "a Login with fields of its own", title="AWS console")
+    new.vault.update(items=[work, private, login])
+    listed = [("   3  AWS console  (vault NSRC, login)\r\n", None), (f"{WHICH} [1]: ", "work")]
+    first = Person(new, "--profile", "work", "--region", "eu-west-1")
+    await first.goes_through([*listed, *WRITES])
+    codes = [await first.ends()]
+    hint = first.seen.splitlines()[-1]
+    second = Person(new, *shlex.split(hint.partition("mayfly init ")[2], comments=True), "--region", "eu-west-1")
+    await second.goes_through([("[aws-private]: ", ""), *WRITES])
+    codes.append(await second.ends())
+    third = Person(new)
+    await third.goes_through([*listed, *NO_STEPS])
+    codes.append(await third.ends())
+
+    pasted = f"mayfly init --item op://{private['vault']}/{private['id']}"
+    assert f"mayfly: hint: another access key? {pasted}   # AWS private  (vault NSRC, api credential)" == hint
+    assert ([0, 0, 0], False) == (codes, "another access key?" in third.seen)
 
 
 async def test_a_killed_init_leaves_no_op_behind(new: World) -> None:

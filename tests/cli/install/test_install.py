@@ -216,7 +216,7 @@ async def test_without_a_manager_the_reason_is_told(unmanaged: SystemdWorld) -> 
 
     assert 1 == ended.code
     assert "mayfly: error: " in ended.err
-    assert "mayfly: hint: " in ended.err
+    assert ended.err.endswith("mayfly: hint: or do without a service, in a terminal: mayfly serve\n")
     assert not (unmanaged.home / ".config/systemd").exists()
 
 

@@ -26,8 +26,10 @@ def said(ended: Ended) -> list[str]:
 
 
 async def test_what_is_left_is_named(world: World) -> None:
-    """Profiles, config and tokens, each with its place and how it goes; nothing is named where nothing is left."""
+    """A daemon that is no service, profiles, config, tokens: the place of each, and how it goes; else nothing."""
     await lived_in(world)
+    async with world.serve():
+        served = await world.run("uninstall")
     first = await world.run("uninstall")
     purged = await world.run("uninstall", "--purge")
     second = await world.run("uninstall")
@@ -40,7 +42,14 @@ async def test_what_is_left_is_named(world: World) -> None:
         "hint: only the profiles: mayfly aws-config --remove",
         "hint: all of it: mayfly uninstall --purge",
     ] == said(first)
-    assert [0, 0, 0] == [ended.code for ended in (first, purged, second)]
+    assert [
+        "there was no service",
+        "a daemon still runs, which is no service: Ctrl-C in its terminal ends it",
+        f"{aws_config_of(world)} still has nsrc",
+        f"your config stays: {world.config}",
+        f"tokens stay: {world.run_dir}",
+    ] == said(served)[:5]
+    assert [0, 0, 0, 0] == [ended.code for ended in (served, first, purged, second)]
     assert ["there was no service"] == said(second)
 
 

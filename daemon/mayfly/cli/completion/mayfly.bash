@@ -3,7 +3,7 @@
 _shtab_mayfly_subparsers=(demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help)
 
 _shtab_mayfly_demo_option_strings=(-h --help --once)
-_shtab_mayfly_init_option_strings=(-h --help --config --item --otp-item --field --profile --region --no-roles --account --token-file --connect-token-file --mfa-id --yes --force --install --aws-config --login)
+_shtab_mayfly_init_option_strings=(-h --help --config --item --otp-item --field --otp-command --no-mfa --profile --region --no-roles --account --token-file --connect-token-file --mfa-id --yes --force --install --aws-config --login)
 _shtab_mayfly_serve_option_strings=(-h --help --config --listen --sealed)
 _shtab_mayfly_env_option_strings=(-h --help --config --shell --token-file --off)
 _shtab_mayfly_exec_option_strings=(-h --help --config --token-file --allow-shadow --min-life)
@@ -83,6 +83,7 @@ _shtab_mayfly_demo___help_nargs=0
 _shtab_mayfly_demo___once_nargs=0
 _shtab_mayfly_init__h_nargs=0
 _shtab_mayfly_init___help_nargs=0
+_shtab_mayfly_init___no_mfa_nargs=0
 _shtab_mayfly_init___no_roles_nargs=0
 _shtab_mayfly_init___yes_nargs=0
 _shtab_mayfly_init___force_nargs=0

@@ -42,7 +42,7 @@ function _shtab_mayfly_using
 end
 
 set -g _shtab_mayfly_commands demo init serve env exec grant grants revoke approve deny ssh login forget status prompt whoami console doctor credential-process aws-config import-aws-config install uninstall reload rotate recipe relay completion help
-set -g _shtab_mayfly_opts_with_value --account --as --browser --config --connect-token-file --environment-d --field --for --item --label --launchctl-setenv --listen --mfa-id --min-life --otp-item --policy --policy-arn --prefix --profile --region --shell --to --token-file
+set -g _shtab_mayfly_opts_with_value --account --as --browser --config --connect-token-file --environment-d --field --for --item --label --launchctl-setenv --listen --mfa-id --min-life --otp-command --otp-item --policy --policy-arn --prefix --profile --region --shell --to --token-file
 
 complete -c mayfly -e
 complete -c mayfly -f
@@ -58,6 +58,8 @@ complete -c mayfly -n '_shtab_mayfly_using init' -l config -xka "(__fish_complet
 complete -c mayfly -n '_shtab_mayfly_using init' -l item -x -d 'the item with the access key, by names or IDs'
 complete -c mayfly -n '_shtab_mayfly_using init' -l otp-item -x -d 'the item with the one-time password, if another'
 complete -c mayfly -n '_shtab_mayfly_using init' -l field -x -d 'the field for KEY (access_key_id, secret_access_key, otp, mfa_id) where several may be it'
+complete -c mayfly -n '_shtab_mayfly_using init' -l otp-command -x -d 'a program that prints the one-time password'
+complete -c mayfly -n '_shtab_mayfly_using init' -l no-mfa -d 'the user has no MFA device, which is weaker'
 complete -c mayfly -n '_shtab_mayfly_using init' -l profile -xka "(command mayfly completion profiles 2>/dev/null)" -d 'the profile'"'"'s name in the config'
 complete -c mayfly -n '_shtab_mayfly_using init' -l region -x -d 'the AWS region of its clients'
 complete -c mayfly -n '_shtab_mayfly_using init' -l no-roles -d 'take no roles along from ~/.aws/config'

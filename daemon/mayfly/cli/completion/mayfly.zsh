@@ -206,6 +206,8 @@ _shtab_mayfly_init_options=(
   "--item[the item with the access key, by names or IDs]:op://VAULT/ITEM:"
   "--otp-item[the item with the one-time password, if another]:op://VAULT/ITEM:"
   "*--field[the field for KEY (access_key_id, secret_access_key, otp, mfa_id) where several may be it]:KEY=LABEL:"
+  "--otp-command[a program that prints the one-time password]:'CMD ARG …':"
+  "--no-mfa[the user has no MFA device, which is weaker]"
   "--profile[the profile\'s name in the config]:P:_mayfly_profiles"
   "--region[the AWS region of its clients]:R:"
   "--no-roles[take no roles along from \~\/.aws\/config]"

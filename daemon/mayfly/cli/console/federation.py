@@ -126,7 +126,7 @@ def _get(url: str, netloc: str, environ: Mapping[str, str]) -> bytes:
     except (OSError, HTTPException) as reason:
         is_distrusted = isinstance(getattr(reason, "reason", reason), ssl.SSLCertVerificationError)
         words = "its certificate is not accepted" if is_distrusted else _words(reason)
-        hint = certificate_hint(environ, "in this shell") if is_distrusted else ""
+        hint = certificate_hint(environ, "in this shell") if is_distrusted else "is the network up?"
         raise FederationFailed(f"AWS's federation endpoint cannot be reached at {netloc}: {words}", hint) from None
     if len(body) > MAX_ANSWER_BYTES:
         raise FederationFailed("AWS's federation endpoint answered more than it ever does")

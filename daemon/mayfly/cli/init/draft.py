@@ -13,6 +13,8 @@ import attrs
 from mayfly.cli import config_file, config_text, speech
 from mayfly.cli.aws_config.plan import Role, role_table
 from mayfly.cli.config_text import Value
+from mayfly.cli.init.codes import Elsewhere
+from mayfly.cli.init.items import Overview
 from mayfly.cli.init.picks import Picked
 from mayfly.cli.init.serial import Serial
 from mayfly.cli.init.ways import Way
@@ -20,24 +22,32 @@ from mayfly.config.model import Config, KeyProfile, OnePassword
 
 
 class Keys(NamedTuple):
-    """A new profile with keys: the way to 1Password, the fields, the MFA device, the region."""
+    """A new profile with keys: the way to 1Password, the fields, the source of codes, the MFA device, the region."""
 
     way: Way
     key: Picked
     secret: Picked
-    code: Picked
-    serial: Serial
+    code: Picked | Elsewhere
+    serial: Serial | None
     region: str | None
 
     @property
-    def references(self) -> dict[str, str]:
-        """The secret references, and the serial, by the config's keys."""
-        return {
-            "access_key_id": self.key.reference,
-            "secret_access_key": self.secret.reference,
-            "otp": self.code.reference,
-            "mfa_id": self.serial.value,
-        }
+    def values(self) -> dict[str, Value]:
+        """The secret references, the command and the serial, by the config's keys; without those that it lacks."""
+        found: dict[str, Value] = {"access_key_id": self.key.reference, "secret_access_key": self.secret.reference}
+        if isinstance(self.code, Picked):
+            found["otp"] = self.code.reference
+        elif self.code.command:
+            found["otp_command"] = list(self.code.command)
+        if self.serial:
+            found["mfa_id"] = self.serial.value
+        return found
+
+    @property
+    def items(self) -> list[Overview]:
+        """The items that these are in."""
+        picked = [self.key, *([self.code] if isinstance(self.code, Picked) else [])]
+        return list(dict.fromkeys(one.item.overview for one in picked))
 
 
 class Draft(NamedTuple):
@@ -62,8 +72,16 @@ def is_there(config: Config | None, name: str, keys: Keys) -> bool:
     profile = config.profiles.get(name) if config else None
     if not isinstance(profile, KeyProfile):
         return False
-    there = {key: getattr(profile, key).partition("?")[0] for key in keys.references}
-    return there == keys.references and keys.region in {None, profile.region}
+    there = {key: _plain(value) for key in _KEYS if (value := getattr(profile, key)) is not None}
+    return there == keys.values and keys.region in {None, profile.region}
+
+
+_KEYS = ("access_key_id", "secret_access_key", "otp", "otp_command", "mfa_id")
+
+
+def _plain(value: str | tuple[str, ...]) -> Value:
+    """A value of the config as `Keys.values` has it."""
+    return value.partition("?")[0] if isinstance(value, str) else list(value)
 
 
 def tables(draft: Draft, config: Config | None) -> list[str]:
@@ -136,7 +154,7 @@ def _values(onepassword: OnePassword) -> dict[str, Value]:
 
 
 def _profile_table(name: str, keys: Keys) -> str:
-    values: dict[str, Value] = dict(keys.references)
+    values = dict(keys.values)
     if keys.region:
         values["region"] = keys.region
     if keys.way.name:
@@ -144,11 +162,10 @@ def _profile_table(name: str, keys: Keys) -> str:
     comments = {
         "access_key_id": keys.key.field.shown,
         "secret_access_key": keys.secret.field.shown,
-        "otp": keys.code.field.shown,
-        "mfa_id": keys.serial.source,
+        "otp": keys.code.field.shown if isinstance(keys.code, Picked) else "",
+        "mfa_id": keys.serial.source if keys.serial else "",
     }
-    items = dict.fromkeys((keys.key.item.overview, keys.code.item.overview))
-    above = (f"{overview.title}, in the vault {overview.vault}" for overview in items)
+    above = (f"{overview.title}, in the vault {overview.vault}" for overview in keys.items)
     return config_text.table(("profiles", name), values, comments, *above)
 
 

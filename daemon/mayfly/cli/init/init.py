@@ -11,16 +11,18 @@ import sys
 
 from pathlib import Path
 from shlex import quote
+from typing import NamedTuple
 
 from mayfly.cli import config_file, speech
 from mayfly.cli.aws_config import reading, regions
 from mayfly.cli.aws_config.plan import Plan
 from mayfly.cli.config_file import shown
-from mayfly.cli.init import draft, next_steps, picks, profiles, serial, ways
+from mayfly.cli.init import codes, draft, further, next_steps, picks, profiles, serial, ways
 from mayfly.cli.init.asking import OnePasswordCli
 from mayfly.cli.init.draft import Draft, Keys
+from mayfly.cli.init.items import Overview
 from mayfly.cli.init.next_steps import Written
-from mayfly.cli.init.picks import Picker
+from mayfly.cli.init.picks import Picked, Picker
 from mayfly.cli.init.profiles import Named
 from mayfly.cli.init.serial import Signer
 from mayfly.cli.init.talk import Talk
@@ -32,6 +34,7 @@ from mayfly.shared.text import printable
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     picks.arguments(parser)
+    codes.arguments(parser)
     profiles.arguments(parser)
     ways.arguments(parser)
     serial.arguments(parser)
@@ -56,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace, talk: Talk) -> int:
-    for part in (picks, profiles, serial):
+    for part in (picks, codes, profiles, serial):
         part.check(given)
     path = config_file.place(given.config)
     if path.suffix == ".json":
@@ -66,32 +69,45 @@ def _run(given: argparse.Namespace, talk: Talk) -> int:
     if config and config.profiles:
         speech.say(f"{shown(path)} has {', '.join(config.profiles)} already")
     plan = profiles.plan_of_aws(given.profile)
-    new, named, way = _found(given, talk, config, plan)
+    new, named, way, listed = _found(given, talk, config, plan)
     if _is_written(new, config, old, path, given, talk):
         reading.hint_at_keys_left(plan._replace(keys={named.name: named.keys} if named.keys else {}))
-    return next_steps.take(given, talk, Written(new.name, way, was_in_aws=named.keys is not None))
+    code = next_steps.take(given, talk, Written(new.name, way, was_in_aws=named.keys is not None))
+    further.hint(listed, config_file.current(path)[0], given.config)
+    return code
 
 
-def _found(
-    given: argparse.Namespace, talk: Talk, config: Config | None, plan: Plan
-) -> tuple[Draft, Named, OnePassword]:
-    """The draft of the config, by the options, 1Password, `~/.aws`, AWS and the person, in this order."""
+class Findings(NamedTuple):
+    """The draft of the config, its name and roles, the way to 1Password, and the list of items if it was read."""
+
+    draft: Draft
+    named: Named
+    way: OnePassword
+    listed: list[Overview]
+
+
+def _found(given: argparse.Namespace, talk: Talk, config: Config | None, plan: Plan) -> Findings:
+    """What the options, 1Password, `~/.aws`, AWS and the person say, in this order."""
     way = ways.named_in(ways.choose(given, talk, os.environ, config), config)
     op = OnePasswordCli(way.onepassword, talk)
     picker = Picker(op, talk, given)
     key, secret = picker.keys()
     title, taken = key.item.overview.title, config.profiles if config else ()
     same = draft.same_keys(config, key.reference)
-    if config and same and not any((given.profile, given.otp_item, given.mfa_id, given.region, given.force)):
+    if config and same and not any((given.profile, given.mfa_id, given.region, given.force, *codes.sources(given))):
         named = profiles.choose(given, talk, plan, title, taken, same)
-        return Draft(same, None, named.roles), named, config.onepassword_of(same)
-    code = picker.code(key.item)
+        return Findings(Draft(same, None, named.roles), named, config.onepassword_of(same), picker.listed)
+    code = codes.find(given, picker, key.item)
     named = profiles.choose(given, talk, plan, title, taken, given.profile or same)
     region = profiles.region_of(given, talk, named.keys)
-    signer = Signer(key, secret, region or regions.DEFAULT)
-    known = (named.keys.mfa_serial if named.keys else None) or ""
-    device = serial.find(given, picker, op, talk, signer, code, known)
-    return Draft(named.name, Keys(way, key, secret, code, device, region), named.roles), named, way.onepassword
+    device = None
+    if not given.no_mfa:
+        signer = Signer(key, secret, region or regions.DEFAULT)
+        known = (named.keys.mfa_serial if named.keys else None) or ""
+        items = [one.item for one in (key, code) if isinstance(one, Picked)]
+        device = serial.find(given, picker, op, talk, signer, items, known)
+    new = Draft(named.name, Keys(way, key, secret, code, device, region), named.roles)
+    return Findings(new, named, way.onepassword, picker.listed)
 
 
 def _is_written(
@@ -127,7 +143,7 @@ def _with_json(path: Path, given: argparse.Namespace, talk: Talk) -> int:
         raise speech.Stop(speech.WRONG_USAGE, f"{shown(path)}: init writes TOML: name a file that ends with .toml")
     config = load(path)
     names = ", ".join(config.profiles)
-    if given.item or given.otp_item or given.profile or given.mfa_id or given.field:
+    if any((given.item, given.profile, given.mfa_id, given.field, *codes.sources(given))):
         away = f"mv {quote(str(path))} {quote(f'{path}.old')}"
         raise speech.Stop(
             speech.FAILED,

@@ -79,9 +79,11 @@ class Picker:
                 return self._pick(item, "otp")
             except Unfit as reason:
                 if not self._talk.asks:
-                    hint = "name the item that has it: --otp-item op://VAULT/ITEM"
-                    raise speech.Stop(speech.WRONG_USAGE, f"{item.overview.title}: {reason}", hints=(hint,)) from None
+                    raise speech.Stop(
+                        speech.WRONG_USAGE, f"{item.overview.title}: {reason}", hints=_OTHER_SOURCES
+                    ) from None
                 speech.say(f"{item.overview.title}: {reason}")
+                speech.hint(f"in no other item either? Ctrl-C, then: mayfly init {_COMMAND}, or mayfly init --no-mfa")
         self._unfit = {item.overview}
         return self._until_fit(
             self._given.otp_item, "--otp-item", self._code_item, lambda found: self._pick(found, "otp")
@@ -154,6 +156,11 @@ class Picker:
     def _read(self, overview: Overview) -> Item:
         return self._op.item(overview.vault_id, overview.id)
 
+    @property
+    def listed(self) -> list[Overview]:
+        """The list of items, if it was read."""
+        return self._listed or []
+
     def _list(self) -> list[Overview]:
         if self._listed is None:
             self._listed = self._op.items()
@@ -195,6 +202,12 @@ class Picker:
 
 
 _NONE = Overview("", "", "", "", "")
+_COMMAND = "--otp-command 'ykman oath accounts code --single AWS'"
+_OTHER_SOURCES = (
+    "name the item that has it: --otp-item op://VAULT/ITEM",
+    f"a program prints it, as for a security key: {_COMMAND}",
+    "the user has no MFA device: --no-mfa",
+)
 _OTHER = "op item list   # shows names and IDs; then: mayfly init {} op://VAULT/ITEM"
 
 

@@ -112,8 +112,11 @@ def region_of(given: argparse.Namespace, talk: Talk, keys: Keys | None) -> str |
         shadows.default_region(environ),
     )
     region = next((one for one in known if is_region(one)), None)
-    if region or not talk.asks:
+    if region:
         return region
+    if not talk.asks:
+        speech.say("no AWS region is named: programs need one of their own, or: --region R")
+        return None
     return talk.ask("AWS region for your programs", regions.DEFAULT, "--region R", region_problem)
 
 

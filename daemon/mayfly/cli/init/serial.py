@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mayfly.cli import speech
 from mayfly.cli.init.asking import OnePasswordCli
+from mayfly.cli.init.items import Item
 from mayfly.cli.init.picks import Picked, Picker
 from mayfly.cli.init.talk import Talk
 from mayfly.config import values
@@ -47,12 +49,18 @@ class Signer(NamedTuple):
 
 
 def find(
-    given: argparse.Namespace, picker: Picker, op: OnePasswordCli, talk: Talk, signer: Signer, code: Picked, known: str
+    given: argparse.Namespace,
+    picker: Picker,
+    op: OnePasswordCli,
+    talk: Talk,
+    signer: Signer,
+    items: Sequence[Item],
+    known: str,
 ) -> Serial:
     """The serial; `known` is that of `~/.aws/config`, or "". Raises Stop if nobody tells it."""
     if given.mfa_id:
         return Serial(given.mfa_id, "")
-    if picked := picker.serial(signer.key.item, code.item):
+    if picked := picker.serial(*items):
         return Serial(picked.reference, picked.field.shown)
     if known and problem(known) is None:
         return Serial(known, "from ~/.aws/config")

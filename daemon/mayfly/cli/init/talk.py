@@ -60,7 +60,7 @@ class Talk:
     def choose(self, head: str, rows: Sequence[T], shown: Callable[[T], str], *, likely: int = 0) -> T:
         """One of `rows` by its number, or by a part of what is shown of it. Only at a terminal.
 
-        The first `likely` rows are shown, or else as many as can be looked through; the first is then the default.
+        Of more rows than can be looked through the first `likely` are shown; the first is then the default.
         """
         print(printable(head), file=sys.stderr)
         _show(list(enumerate(rows, 1)), shown, least=likely)
@@ -89,8 +89,8 @@ class Talk:
 
 
 def _show(rows: Sequence[tuple[int, T]], shown: Callable[[T], str], least: int = 0) -> None:
-    """The first rows, with their numbers."""
-    count = min(least or ROWS_SHOWN, ROWS_SHOWN)
+    """The first rows, with their numbers; all, if they can be looked through."""
+    count = min(least or ROWS_SHOWN, ROWS_SHOWN) if len(rows) > ROWS_SHOWN else len(rows)
     for number, row in rows[:count]:
         print(f"  {number:>2}  {printable(shown(row))}", file=sys.stderr)
     if len(rows) > count:

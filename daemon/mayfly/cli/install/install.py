@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
         try:
             with_systemd.install(values, now=given.now, dry_run=given.dry_run)
         except systemd.Refused as reason:
-            raise refused(reason) from None
+            raise refused(reason, "or do without a service, in a terminal: mayfly serve") from None
     else:
         raise speech.Stop(
             speech.FAILED,
@@ -70,13 +70,14 @@ def _check_characters(values: Values, variables: Mapping[str, str]) -> None:
             raise ConfigInvalid(f"{printable(text)}: has characters that no unit may have: rename it")
 
 
-def refused(reason: systemd.Refused) -> speech.Stop:
-    """The Stop for a user manager of systemd that does not run, or refuses."""
+def refused(reason: systemd.Refused, *without_manager: str) -> speech.Stop:
+    """The Stop for a user manager of systemd that does not run, then with these hints, too, or that refuses."""
     hints = ["systemctl --user status 'mayfly*'"]
     if "bus" in str(reason) or "XDG_RUNTIME_DIR" in str(reason):
         hints = [
             "su and sudo -u do not start a session: log in as that user (ssh, or: machinectl shell USER@)",
             "for a user who is not logged in: loginctl enable-linger USER",
+            *without_manager,
         ]
     return speech.Stop(speech.FAILED, *str(reason).splitlines(), hints=tuple(hints))
 

@@ -67,12 +67,17 @@ def check_owner(left: Leftovers) -> None:
 
 def tell(left: Leftovers) -> None:
     """Tell what stays, and the commands that remove it."""
+    is_served = _is_daemon_running()
+    if is_served:
+        speech.say("a daemon still runs, which is no service: Ctrl-C in its terminal ends it")
     if left.profiles:
-        speech.say(f"{left.aws_config} still has {', '.join(left.profiles)}, which find no daemon now")
+        end = "" if is_served else ", which find no daemon now"
+        speech.say(f"{left.aws_config} still has {', '.join(left.profiles)}{end}")
     for path in left.configs:
         speech.say(f"your config stays: {path}")
     if left.runtime_dir:
-        speech.say(f"tokens stay, which open nothing without a daemon: {left.runtime_dir}")
+        end = "" if is_served else ", which open nothing without a daemon"
+        speech.say(f"tokens stay{end}: {left.runtime_dir}")
     if left.profiles:
         speech.hint("only the profiles: mayfly aws-config --remove")
     if left:
@@ -142,10 +147,17 @@ def remove_folder(folder: Path) -> None:
 
 
 def _check_no_daemon() -> None:
-    with suppress(client.NotRunning, client.Distrusted, ConfigInvalid):
-        client.ask("GET", "/status", answer_seconds=ANSWER_SECONDS)
+    if _is_daemon_running():
         raise speech.Stop(
             speech.FAILED,
             "a daemon still runs, and would lose its tokens: nothing more is removed",
             hints=("end it (Ctrl-C in its terminal), then: mayfly uninstall --purge",),
         )
+
+
+def _is_daemon_running() -> bool:
+    """True if a daemon of this user answers, whatever it says."""
+    with suppress(client.NotRunning, client.Distrusted, ConfigInvalid):
+        client.ask("GET", "/status", answer_seconds=ANSWER_SECONDS)
+        return True
+    return False
