@@ -352,6 +352,41 @@ async def test_settings_without_a_profile_get_one(world: World) -> None:
     assert (0, {"p"}) == (ended.code, written(world)["profiles"].keys())
 
 
+DOTTED = "".join(f"profiles.nsrc.{line}\n" for line in SEED_TOML.strip().splitlines()[1:])
+
+
+async def test_a_profile_that_cannot_be_taken_out_is_told(world: World) -> None:
+    """By dotted keys or inside braces: --force says what to do first, and the file stays as it is."""
+    world.config.parent.mkdir(parents=True)
+    inline = f"[profiles]\nnsrc = {{ {', '.join(SEED_TOML.strip().splitlines()[1:])} }}\n"
+    user_in(world.vault, "ann")
+    for text in (DOTTED, inline):
+        world.write_toml(text)
+        ended = await init(world, "--item", f"op://{VAULT}/ann", "--profile", "nsrc", "--force")
+
+        assert (1, text) == (ended.code, world.config.read_text())
+        assert "mayfly: hint: take the profile nsrc out of it yourself, then: mayfly init" in ended.err
+        assert "[profiles.nsrc]" not in ended.err
+
+
+async def test_a_config_that_is_only_begun_is_gone_on_with(world: World) -> None:
+    """An empty table of profiles, and a link of dotfiles to a file that does not exist yet; a circle of links is told."""
+    world.config.parent.mkdir(parents=True)
+    world.write_toml("# mine\n[profiles]\n")
+    begun, text = await init(world, "--item", SEED_ITEM), world.config.read_text()
+    world.config.unlink()
+    target = world.home / "dotfiles/mayfly.toml"
+    world.config.symlink_to(target)
+    linked, is_link = await init(world, "--item", SEED_ITEM), world.config.is_symlink()
+    world.config.unlink()
+    world.config.symlink_to(world.config.name)
+    circle = await init(world, "--item", SEED_ITEM)
+
+    assert (0, True) == (begun.code, text.startswith("# mine\n[profiles]\n\n[onepassword]\n"))
+    assert (0, True, 0o600) == (linked.code, is_link, target.stat().st_mode & 0o777)
+    assert (2, True) == (circle.code, "is a circle of links" in circle.err)
+
+
 async def test_without_a_terminal_one_line_says_what_to_do(world: World) -> None:
     """Nobody is asked, nothing is read or written."""
     ended = await world.run("init", "--item", SEED_ITEM)
