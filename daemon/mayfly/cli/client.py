@@ -21,6 +21,9 @@ from mayfly.shared.users import user_name
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 10
 
+# True while the daemon that answers was started for this process, and ends with it: `init` does that for a login.
+daemon_ends_with_us = False
+
 
 class NotRunning(Exception):
     """No daemon answers on the control socket."""

@@ -110,6 +110,9 @@ class Waiting:
 
     def _say_what_goes_on(self) -> None:
         """Look once more before: the last stage that was told may be over."""
+        if client.daemon_ends_with_us:
+            speech.say("stopped waiting: the daemon that was started for this ends, and 1Password's prompt with it")
+            return
         fresh = _Stages()
         if fresh.look(answer_seconds=2):
             self._stages = fresh

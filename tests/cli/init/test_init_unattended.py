@@ -370,7 +370,7 @@ async def test_a_profile_that_cannot_be_taken_out_is_told(world: World) -> None:
 
 
 async def test_a_config_that_is_only_begun_is_gone_on_with(world: World) -> None:
-    """An empty table of profiles, and a link of dotfiles to a file that does not exist yet; a circle of links is told."""
+    """An empty table of profiles, and a link to a file that does not exist yet; a circle of links is told."""
     world.config.parent.mkdir(parents=True)
     world.write_toml("# mine\n[profiles]\n")
     begun, text = await init(world, "--item", SEED_ITEM), world.config.read_text()
