@@ -193,6 +193,10 @@ WRONG = [
     (["admin", "--to", "https://console.aws.amazon.com@evil.example/"], "--to takes a service"),
     (["admin", "--to", "https://console.aws.amazon.com.evil.example/"], "--to takes a service"),
     (["admin", "--to", "http://console.aws.amazon.com/"], "--to takes a service"),
+    # Browsers take a backslash for a slash.
+    (["admin", "--to", "https://evil.example\\.console.aws.amazon.com/"], "--to takes a service"),
+    (["admin", "--to", "https://me:pw@eu-west-1.console.aws.amazon.com/"], "--to takes a service"),
+    (["admin", "--to", "https://evil.example;.console.aws.amazon.com/"], "--to takes a service"),
     (["admin", "--to", "S 3"], "--to 'S 3' is neither a URL"),
     (["admin", "--browser", "'x"], "--browser has a quote that does not end"),
 ]

@@ -11,7 +11,7 @@ from shlex import quote
 
 import attrs
 
-from mayfly.cli.aws_config import aws_config, aws_paths, sections, shadows
+from mayfly.cli.aws_config import aws_config, aws_paths, ini, sections, shadows
 from mayfly.cli.doctor.check import Check, failure, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config import document
@@ -92,7 +92,10 @@ def _renaming(path: str, files: Files) -> str:
 
 
 def _profiles(facts: Facts, files: Files) -> Check:
-    """The profiles that `aws-config --write` has written."""
+    """The files as AWS's programs take them, and the profiles that `aws-config --write` has written."""
+    if refused := _refused(files):
+        lines = [f"{path}: {why}: boto3 and the AWS CLI refuse the file" for path, why in refused.items()]
+        return failure("aws.profiles", "\n".join(lines), " && ".join(map(facts.edit, refused)))
     if not files.ours:
         return ok("aws.profiles", f"mayfly has written no profiles into {files.config_path}")
     static = {name: keys for name, keys in sections.keys_in(files.credentials).items() if name in files.ours}
@@ -111,6 +114,13 @@ def _profiles(facts: Facts, files: Files) -> Check:
     if _is_behind(facts):
         return warning("aws.profiles", f"{files.config_path}: is behind the config", "mayfly aws-config --write")
     return ok("aws.profiles", f"{', '.join(files.ours)} in {files.config_path}")
+
+
+def _refused(files: Files) -> dict[str, str]:
+    """Why AWS's programs do not take a file, by its path: its first problem."""
+    texts = {files.config_path: files.config, files.credentials_path: files.credentials}
+    found = {path: ini.parse(text).problems for path, text in texts.items()}
+    return {path: f"line {problems[0].line} {problems[0].what}" for path, problems in found.items() if problems}
 
 
 def _broken(files: Files) -> Iterator[str]:
