@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 
@@ -167,6 +168,23 @@ async def test_a_browser_that_fails_is_told(world: World) -> None:
         "mayfly: hint: print the URL instead: mayfly console --print admin",
     ] == by_variable.err.splitlines()
     assert (1, True) == (none.code, none.err.startswith("mayfly: error: no browser is known here"))
+
+
+async def test_a_browser_that_asks_for_nothing_is_waited_for_aloud(world: World) -> None:
+    """As on a host without a screen, where an opener ends well and opens nothing."""
+    async with console(world) as (_, env), asyncio.timeout(PATIENCE_SECONDS):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mayfly", "console", "admin", "--browser", "true"),
+            env=world.with_env(env),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr
+        while b"browser" not in (line := await process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+
+        assert b"mayfly: waiting for the browser to ask for the page, 60 s at most\n" == line
+        assert 130 == await process.wait()
 
 
 @by_root
