@@ -68,7 +68,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     """[default], and our own profiles."""
     files = read(facts)
     yield _default(facts, files)
-    yield _profiles(facts, files)
+    yield _refused(facts, files) or _profiles(facts, files)
 
 
 def _default(facts: Facts, files: Files) -> Check:
@@ -92,10 +92,7 @@ def _renaming(path: str, files: Files) -> str:
 
 
 def _profiles(facts: Facts, files: Files) -> Check:
-    """The files as AWS's programs take them, and the profiles that `aws-config --write` has written."""
-    if refused := _refused(files):
-        lines = [f"{path}: {why}: boto3 and the AWS CLI refuse the file" for path, why in refused.items()]
-        return failure("aws.profiles", "\n".join(lines), " && ".join(map(facts.edit, refused)))
+    """The profiles that `aws-config --write` has written."""
     if not files.ours:
         return ok("aws.profiles", f"mayfly has written no profiles into {files.config_path}")
     static = {name: keys for name, keys in sections.keys_in(files.credentials).items() if name in files.ours}
@@ -116,11 +113,15 @@ def _profiles(facts: Facts, files: Files) -> Check:
     return ok("aws.profiles", f"{', '.join(files.ours)} in {files.config_path}")
 
 
-def _refused(files: Files) -> dict[str, str]:
-    """Why AWS's programs do not take a file, by its path: its first problem."""
+def _refused(facts: Facts, files: Files) -> Check | None:
+    """The first problem of each file that AWS's programs do not take; None if they take both."""
     texts = {files.config_path: files.config, files.credentials_path: files.credentials}
-    found = {path: ini.parse(text).problems for path, text in texts.items()}
-    return {path: f"line {problems[0].line} {problems[0].what}" for path, problems in found.items() if problems}
+    found = {path: problems[0] for path, text in texts.items() if (problems := ini.parse(text).problems)}
+    lines = [
+        f"{path}: line {first.line} {first.what}: boto3 and the AWS CLI refuse the file"
+        for path, first in found.items()
+    ]
+    return failure("aws.profiles", "\n".join(lines), " && ".join(map(facts.edit, found))) if found else None
 
 
 def _broken(files: Files) -> Iterator[str]:
