@@ -146,6 +146,22 @@ async def test_a_config_json_is_left_alone(world: World) -> None:
     assert ["config.json"] == [entry.name for entry in path.parent.iterdir()]
 
 
+async def test_a_config_elsewhere_is_named_so_that_every_folder_can_paste_it(world: World) -> None:
+    """The next commands have its whole path, and one line says how to do without `--config`."""
+    place, usual = world.home / "old script/seed.json", world.home / ".config/mayfly/config.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps(seed_tree()))
+    ended = await init(world, "--config", "old script/seed.json")
+    moving = next(line for line in ended.err.splitlines() if "to do without --config" in line)
+    moved = await world.run_program("/bin/sh", "-c", moving.partition("--config: ")[2])
+    after = await init(world)
+
+    assert (0, True) == (ended.code, f"mayfly serve --config '{place}'\n" in ended.err)
+    assert f"""eval "$(mayfly env nsrc --config '{place}')\"\n""" in ended.err
+    assert (0, True, 0) == (moved.code, usual.exists(), after.code)
+    assert "--config" not in after.err
+
+
 async def test_roles_are_taken_along(world: World) -> None:
     """Roles on the profile come with it, but for those that Mayfly would refuse, and those that stand on them."""
     folder = world.home / ".aws"
