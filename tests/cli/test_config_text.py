@@ -38,6 +38,12 @@ def test_a_profile_goes_with_its_comments_and_sub_tables(text: str) -> None:
     assert BEFORE + text + AFTER == without(BEFORE + text + AFTER, "d")
 
 
+@pytest.mark.parametrize("text", ["profiles.a.x = 1\n", "profiles.a.x = 1\nprofiles.b.x = 1", "", "# a\n"])
+def test_a_text_without_tables_is_left_alone(text: str) -> None:
+    """A profile by dotted keys has no lines that could be told from others: the writer sees that it is still there."""
+    assert text == without(text, "a")
+
+
 def test_tables_are_added_at_the_end() -> None:
     """After a last line without an end, too, and into nothing."""
     assert ("a = 1\n\n[b]\n", "[b]\n", "a\n\nb\n\nc\n") == (

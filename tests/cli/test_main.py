@@ -53,6 +53,7 @@ def test_no_command_is_answered_by_the_help(cli: ModuleType, capsys: pytest.Capt
     ("argv", "line"),
     [
         (["serv"], "there is no command 'serv': did you mean serve?"),
+        (["INIT"], "there is no command 'INIT': did you mean init?"),
         (["xyzzy"], "there is no command 'xyzzy'"),
         (["--config", "x", "env"], "--config: options follow the command"),
     ],

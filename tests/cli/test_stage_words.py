@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly.cli.durations import seconds_in
-from mayfly.cli.stage_words import WORDS, Group, Seen, elapsed, groups, stopped, words
+from mayfly.cli.stage_words import WORDS, Group, Seen, elapsed, fitted, groups, stopped, words
 from mayfly.shared import stages
 
 
@@ -102,3 +102,28 @@ def test_what_is_no_duration(text: str) -> None:
     """An example says what is expected."""
     with pytest.raises(ValueError, match="is no duration: expected one like 30m, 8h or 1h30m"):
         seconds_in(text)
+
+
+APPROVE, SO_FAR = "waiting for 1Password: approve the prompt for nsrc", ", 65 s so far"
+
+
+@pytest.mark.parametrize(
+    ("texts", "room", "line"),
+    [
+        ([(APPROVE, SO_FAR)], 77, f"mayfly: {APPROVE}{SO_FAR}"),
+        ([(APPROVE, SO_FAR)], 57, f"{APPROVE}, 65 s"),
+        ([(APPROVE, "")], 57, f"mayfly: {APPROVE}"[:57]),
+        ([(APPROVE, SO_FAR)], 40, "waiting for 1Password: approve ..., 65 s"),
+        ([(APPROVE, SO_FAR), ("asking AWS (other)", "")], 77, f"{APPROVE}, 65 s; asking AWS (other)"),
+        ([(APPROVE, SO_FAR), ("asking AWS (other)", "")], 57, f"{APPROVE[:48]}..., 65 s"),
+        ([(APPROVE, SO_FAR)], 6, ", 65 s"),
+        ([(APPROVE, SO_FAR)], 3, ", 6"),
+        ([(APPROVE, SO_FAR)], 0, ""),
+    ],
+)
+def test_a_narrow_line_keeps_the_time(texts: list[tuple[str, str]], room: int, line: str) -> None:
+    """First the prefix goes and "so far", then the end of the words: the seconds show that something goes on."""
+    found = fitted(texts, room)
+
+    assert len(found) <= room
+    assert line == found

@@ -23,6 +23,9 @@ ANSWER_SECONDS = 10
 # Ten thousand grants, the longest list there is, take a tenth of this.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
+# True while the daemon that answers was started for this process, and ends with it: `init` does that for a login.
+daemon_ends_with_us = False
+
 
 class NotRunning(Exception):
     """No daemon answers on the control socket."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from contextlib import suppress
@@ -25,9 +26,21 @@ def place(given: str | None) -> Path:
     try:
         return paths.config_file(given)
     except ConfigInvalid:
-        if given or os.environ.get("MAYFLY_CONFIG") or any(os.path.lexists(at) for at in paths.config_places()):
+        there = next((at for at in paths.config_places() if os.path.lexists(at)), None)
+        if given or os.environ.get("MAYFLY_CONFIG") or (there and not _leads_nowhere(there)):
             raise
-        return paths.config_dir() / paths.CONFIG_NAMES[0]
+        return there or paths.config_dir() / paths.CONFIG_NAMES[0]
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """True for a link to a file that does not exist yet; raises ConfigInvalid for one that leads back to itself."""
+    try:
+        path.stat()
+    except OSError as reason:
+        if reason.errno == errno.ELOOP:
+            raise ConfigInvalid(f"{path}: is a circle of links") from None
+        return isinstance(reason, FileNotFoundError) and path.is_symlink()
+    return False
 
 
 def _real(path: Path) -> Path:
@@ -51,11 +64,11 @@ def check_place(path: Path) -> None:
 
 def current(path: Path) -> tuple[Config | None, str | None]:
     """The config at `path` and its text; None where there is none. Raises ConfigInvalid for one that is not valid."""
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) or _leads_nowhere(path):
         return None, None
     found = document.read(path)
     text = found.raw.decode("utf-8-sig")
-    if "profiles" in found.tree or path.suffix == ".json":
+    if found.tree.get("profiles", {}) != {} or path.suffix == ".json":
         return load(path), text
     # Settings without a profile: they are judged with one, because a config needs one.
     if problems := trust.trust_problems(path):

@@ -63,7 +63,7 @@ def without(old: str, profile: str) -> str:
     starts = [_with_comments(lines, place) for place, _ in heads]
     ours = [
         range(start, end)
-        for start, end, (_, keys) in zip(starts, [*starts[1:], len(lines)], heads, strict=True)
+        for start, end, (_, keys) in zip(starts, [*starts, len(lines)][1:], heads, strict=True)
         if keys[:2] == ["profiles", profile]
     ]
     return "".join(line for place, line in enumerate(lines) if not any(place in part for part in ours))

@@ -48,8 +48,9 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`: did you mean X?` with the nearest of the known words; "" if none is near."""
     import difflib
 
-    near = difflib.get_close_matches(wrong, list(known), n=1)
-    return f": did you mean {near[0]}?" if near else ""
+    by_lower = {word.lower(): word for word in known}
+    near = difflib.get_close_matches(wrong.lower(), list(by_lower), n=1)
+    return f": did you mean {by_lower[near[0]]}?" if near else ""
 
 
 def error(text: str) -> None:

@@ -14,6 +14,8 @@ from mayfly.shared import stages
 
 
 ELAPSED_SECONDS = 5
+_SO_FAR = " so far"
+_CUT = "..."
 
 WORDS = {
     stages.TURN: "waiting for another login to end",
@@ -81,7 +83,25 @@ def alone(seen: Seen, now: float) -> str:
 def elapsed(seen: Seen, now: float) -> str:
     """How long it has taken so far, from five seconds on; nothing where the time that is left is told."""
     seconds = int(now - seen.since)
-    return f", {seconds} s so far" if seconds >= ELAPSED_SECONDS and seen.until is None else ""
+    return f", {seconds} s{_SO_FAR}" if seconds >= ELAPSED_SECONDS and seen.until is None else ""
+
+
+def fitted(texts: Sequence[tuple[str, str]], room: int) -> str:
+    """One line of `room` characters at most, of the words and the elapsed time of each group.
+
+    Where it is too long, its end goes; but where a time is told, the prefix goes first, then the end of the words, and
+    the first of the times stays.
+    """
+    line = "mayfly: " + "; ".join(words + time for words, time in texts)
+    if len(line) <= room or not any(time for _, time in texts):
+        return line[:room]
+    short = [(words, time.removesuffix(_SO_FAR)) for words, time in texts]
+    line = "; ".join(words + time for words, time in short)
+    if len(line) <= room:
+        return line
+    time = next(time for _, time in short if time)
+    cut = "; ".join(words for words, _ in short)[: max(0, room - len(time) - len(_CUT))]
+    return f"{cut}{_CUT}{time}"[:room] if cut else time[:room]
 
 
 def stopped(

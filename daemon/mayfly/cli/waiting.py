@@ -110,6 +110,9 @@ class Waiting:
 
     def _say_what_goes_on(self) -> None:
         """Look once more before: the last stage that was told may be over."""
+        if client.daemon_ends_with_us:
+            speech.say("stopped waiting: the daemon that was started for this ends, and 1Password's prompt with it")
+            return
         fresh = _Stages()
         if fresh.look(answer_seconds=2):
             self._stages = fresh
@@ -258,10 +261,10 @@ class _ErasableLine:
         self._is_shown = False
 
     def tell(self, found: Sequence[Group], now: float) -> None:
-        texts = [self._words.of(group, now) + stage_words.elapsed(group.seen, now) for group in found]
+        texts = [(self._words.of(group, now), stage_words.elapsed(group.seen, now)) for group in found]
         # A line that wraps could not be erased whole; the terminal itself adds "^C" to it.
         room = max(0, (_terminal().columns or USUAL_COLUMNS) - len("^C") - 1)
-        self._write(f"\r\x1b[K{'mayfly: ' + '; '.join(texts):.{room}}")
+        self._write(f"\r\x1b[K{stage_words.fitted(texts, room)}")
         self._is_shown = True
 
     def rest_seconds(self, found: Sequence[Group], now: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 
@@ -169,6 +170,23 @@ async def test_a_browser_that_fails_is_told(world: World) -> None:
     assert (1, True) == (none.code, none.err.startswith("mayfly: error: no browser is known here"))
 
 
+async def test_a_browser_that_asks_for_nothing_is_waited_for_aloud(world: World) -> None:
+    """As on a host without a screen, where an opener ends well and opens nothing."""
+    async with console(world) as (_, env), asyncio.timeout(PATIENCE_SECONDS):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mayfly", "console", "admin", "--browser", "true"),
+            env=world.with_env(env),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr
+        while b"browser" not in (line := await process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+
+        assert b"mayfly: waiting for the browser to ask for the page, 60 s at most\n" == line
+        assert 130 == await process.wait()
+
+
 @by_root
 async def test_another_user_gets_nothing_from_the_address(world: World) -> None:
     """Somebody who reads the command line in time is not sent on, and the person still is."""
@@ -193,6 +211,10 @@ WRONG = [
     (["admin", "--to", "https://console.aws.amazon.com@evil.example/"], "--to takes a service"),
     (["admin", "--to", "https://console.aws.amazon.com.evil.example/"], "--to takes a service"),
     (["admin", "--to", "http://console.aws.amazon.com/"], "--to takes a service"),
+    # Browsers take a backslash for a slash.
+    (["admin", "--to", "https://evil.example\\.console.aws.amazon.com/"], "--to takes a service"),
+    (["admin", "--to", "https://me:pw@eu-west-1.console.aws.amazon.com/"], "--to takes a service"),
+    (["admin", "--to", "https://evil.example;.console.aws.amazon.com/"], "--to takes a service"),
     (["admin", "--to", "S 3"], "--to 'S 3' is neither a URL"),
     (["admin", "--browser", "'x"], "--browser has a quote that does not end"),
 ]

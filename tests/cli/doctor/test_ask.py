@@ -64,6 +64,7 @@ async def test_what_does_not_resolve_is_named(patient: Patient, name: str) -> No
 
     assert "failure" == found.unwell["references.nsrc"]
     assert words.lower() in found.message("references.nsrc").lower()
+    assert found.hint("references.nsrc") == ("mayfly login nsrc" if state else f"vi {patient.config}")
     assert "references.second" not in found.unwell
     assert set() == {secret for secret in secrets_of(patient) if secret in found.ended.out}
 

@@ -202,6 +202,9 @@ FAULTS: dict[str, tuple[Callable[[Patient], Env], str, str, bool]] = {
     ),
     "aws: keys of [default]": (lambda p: _aws(p, "credentials", KEYS), "aws.default", "failure", True),
     "aws: [default] by SSO": (lambda p: _aws(p, "config", SSO), "aws.default", "failure", True),
+    "aws: a head without its end": (lambda p: _aws(p, "config", "[default\n"), "aws.profiles", "failure", False),
+    "aws: a section twice": (lambda p: _aws(p, "credentials", "[a]\n[a]\n"), "aws.profiles", "failure", False),
+    "aws: binary": (lambda p: _aws(p, "config", "\0\0"), "aws.profiles", "failure", False),
     "clock: 20 s off": (lambda p: _skew(p, 20), "clock", "warning", False),
     "clock: hours off": (lambda p: _skew(p, -7200), "clock", "failure", False),
     "aws cli: too old": (

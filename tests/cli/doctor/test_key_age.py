@@ -98,6 +98,7 @@ async def status(patient: Patient) -> dict[str, Any]:
     ("ages", "state", "words"),
     [
         ([0], "ok", "the access key is 0 days old"),
+        ([-3], "ok", "not known: the access key is newer than this machine's clock"),
         ([89], "ok", "the access key is 89 days old"),
         ([90], "warning", "the access key is 90 days old"),
         ([3, 400], "warning", "the oldest of 2 active access keys is 400 days old"),

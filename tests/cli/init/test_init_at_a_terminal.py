@@ -202,6 +202,23 @@ async def test_the_next_access_key_is_offered_at_the_end(new: World) -> None:
     assert ([0, 0, 0], False) == (codes, "another access key?" in third.seen)
 
 
+async def test_ctrl_c_ends_a_login_with_the_daemon_that_was_started_for_it(new: World) -> None:
+    """No prompt stays, and nothing is kept: the person is told so, and not what a daemon that stays would do."""
+    new.vault.update(auth={"session_key": "per-process"})
+    person = Person(new, "--item", "op://NSRC/NSRC AWS Training Account", "--profile", "p", "--region", "eu-west-1")
+    await person.answers("write this")
+    await person.answers("keeps all else there)? [Y/n]: ", "n")
+    await person.sees("log in now")
+    new.vault.update(prompt={"answer": "ignore"})
+    person.child.sendline()
+    await person.sees("approve the prompt for p")
+    person.child.sendintr()
+
+    assert 130 == await person.ends()
+    assert "stopped waiting: the daemon that was started for this ends, and 1Password's prompt with it" in person.seen
+    assert [] == [words for words in ("still up", "kept", "mayfly forget") if words in person.seen.partition("^C")[2]]
+
+
 async def test_a_killed_init_leaves_no_op_behind(new: World) -> None:
     """The reader sees that nobody waits for it, and ends with its `op`: no prompt stays for nobody."""
     new.vault.update(prompt={"answer": "ignore"})

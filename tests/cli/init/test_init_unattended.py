@@ -147,6 +147,22 @@ async def test_a_config_json_is_left_alone(world: World) -> None:
     assert ["config.json"] == [entry.name for entry in path.parent.iterdir()]
 
 
+async def test_a_config_elsewhere_is_named_so_that_every_folder_can_paste_it(world: World) -> None:
+    """The next commands have its whole path, and one line says how to do without `--config`."""
+    place, usual = world.home / "old script/seed.json", world.home / ".config/mayfly/config.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps(seed_tree()))
+    ended = await init(world, "--config", "old script/seed.json")
+    moving = next(line for line in ended.err.splitlines() if "to do without --config" in line)
+    moved = await world.run_program("/bin/sh", "-c", moving.partition("--config: ")[2])
+    after = await init(world)
+
+    assert (0, True) == (ended.code, f"mayfly serve --config '{place}'\n" in ended.err)
+    assert f"""eval "$(mayfly env nsrc --config '{place}')\"\n""" in ended.err
+    assert (0, True, 0) == (moved.code, usual.exists(), after.code)
+    assert "--config" not in after.err
+
+
 async def test_roles_are_taken_along(world: World) -> None:
     """Roles on the profile come with it, but for those that Mayfly would refuse, and those that stand on them."""
     folder = world.home / ".aws"
@@ -351,6 +367,41 @@ async def test_settings_without_a_profile_get_one(world: World) -> None:
     ended = await init(world, "--item", SEED_ITEM, "--profile", "p", env={"PATH": "/usr/bin:/bin"})
 
     assert (0, {"p"}) == (ended.code, written(world)["profiles"].keys())
+
+
+DOTTED = "".join(f"profiles.nsrc.{line}\n" for line in SEED_TOML.strip().splitlines()[1:])
+
+
+async def test_a_profile_that_cannot_be_taken_out_is_told(world: World) -> None:
+    """By dotted keys or inside braces: --force says what to do first, and the file stays as it is."""
+    world.config.parent.mkdir(parents=True)
+    inline = f"[profiles]\nnsrc = {{ {', '.join(SEED_TOML.strip().splitlines()[1:])} }}\n"
+    user_in(world.vault, "ann")
+    for text in (DOTTED, inline):
+        world.write_toml(text)
+        ended = await init(world, "--item", f"op://{VAULT}/ann", "--profile", "nsrc", "--force")
+
+        assert (1, text) == (ended.code, world.config.read_text())
+        assert "mayfly: hint: take the profile nsrc out of it yourself, then: mayfly init" in ended.err
+        assert "[profiles.nsrc]" not in ended.err
+
+
+async def test_a_config_that_is_only_begun_is_gone_on_with(world: World) -> None:
+    """An empty table of profiles, and a link to a file that does not exist yet; a circle of links is told."""
+    world.config.parent.mkdir(parents=True)
+    world.write_toml("# mine\n[profiles]\n")
+    begun, text = await init(world, "--item", SEED_ITEM), world.config.read_text()
+    world.config.unlink()
+    target = world.home / "dotfiles/mayfly.toml"
+    world.config.symlink_to(target)
+    linked, is_link = await init(world, "--item", SEED_ITEM), world.config.is_symlink()
+    world.config.unlink()
+    world.config.symlink_to(world.config.name)
+    circle = await init(world, "--item", SEED_ITEM)
+
+    assert (0, True) == (begun.code, text.startswith("# mine\n[profiles]\n\n[onepassword]\n"))
+    assert (0, True, 0o600) == (linked.code, is_link, target.stat().st_mode & 0o777)
+    assert (2, True) == (circle.code, "is a circle of links" in circle.err)
 
 
 async def test_without_a_terminal_one_line_says_what_to_do(world: World) -> None:

@@ -57,6 +57,29 @@ def test_what_is_no_json_is_refused(printed: bytes) -> None:
         op_json.parsed(printed)
 
 
+def test_none_is_no_list() -> None:
+    """Go, in which `op` is written, prints a list that was never filled as null."""
+    assert ([], []) == (op_json.accounts(None), op_json.overviews(None))
+
+
+def test_a_code_without_its_seed_is_a_one_time_password() -> None:
+    """`op` prints both; one that keeps the seed to itself prints the code alone."""
+    row = {"id": "t", "type": "OTP", "label": "otp"}
+    shapes = [op_json.item({"id": "i", "vault": {"id": "v"}, "fields": [row | more]}).fields[0].shape for more in CODES]
+
+    assert ["otp", "otp", "empty"] == shapes
+
+
+CODES = [{"totp": "123456"}, {"value": None, "totp": "123456"}, {"totp": ""}]
+
+
+def test_an_account_without_any_name_is_left_out() -> None:
+    """`op --account` could not be given one; an older op told no IDs, and its account is called by its address."""
+    rows = [{"url": None, "email": "a@b.c"}, {"url": "a.1password.com"}, {"url": "b.1password.com", "user_uuid": "U"}]
+
+    assert ["a.1password.com", "U"] == [account.name for account in op_json.accounts(rows)]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "shape"),
     [

@@ -20,6 +20,8 @@ from mayfly.config.model import Config, RoleProfile
 
 # The daemon has its own config.
 TAKES_CONFIG = False
+# Most browsers ask sooner.
+QUIET_SECONDS = 3
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +59,8 @@ def _open(line: list[str], url: str, profile: str) -> int:
         waited = 0
         while not handover.is_taken(1):
             waited += 1
+            if waited == QUIET_SECONDS:
+                speech.say(f"waiting for the browser to ask for the page, {BROWSER_SECONDS} s at most")
             if process.poll():
                 raise _not_asked(f"{line[0]} ended with exit code {process.returncode}, and asked for nothing", profile)
             if waited == BROWSER_SECONDS:

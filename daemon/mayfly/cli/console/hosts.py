@@ -58,7 +58,9 @@ class Hosts(NamedTuple):
         """`url`, if it is in this partition's console: AWS sends a person who has signed in there."""
         try:
             parts = urlsplit(url)
-            is_ours = parts.scheme == "https" and f".{parts.netloc.lower()}".endswith(f".console.{self.domain}")
+            # The whole host, and nothing beside it: a browser takes other characters for the end of the host.
+            ours = rf"(?:[a-z0-9-]+\.)*console\.{re.escape(self.domain)}"
+            is_ours = parts.scheme == "https" and bool(re.fullmatch(ours, parts.netloc.lower()))
         except ValueError:
             is_ours = False
         if not is_ours or not url.isascii() or not url.isprintable() or " " in url:

@@ -11,7 +11,7 @@ from shlex import quote
 
 import attrs
 
-from mayfly.cli.aws_config import aws_config, aws_paths, sections, shadows
+from mayfly.cli.aws_config import aws_config, aws_paths, ini, sections, shadows
 from mayfly.cli.doctor.check import Check, failure, ok, warning
 from mayfly.cli.doctor.facts import Facts
 from mayfly.config import document
@@ -68,7 +68,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     """[default], and our own profiles."""
     files = read(facts)
     yield _default(facts, files)
-    yield _profiles(facts, files)
+    yield _refused(facts, files) or _profiles(facts, files)
 
 
 def _default(facts: Facts, files: Files) -> Check:
@@ -111,6 +111,17 @@ def _profiles(facts: Facts, files: Files) -> Check:
     if _is_behind(facts):
         return warning("aws.profiles", f"{files.config_path}: is behind the config", "mayfly aws-config --write")
     return ok("aws.profiles", f"{', '.join(files.ours)} in {files.config_path}")
+
+
+def _refused(facts: Facts, files: Files) -> Check | None:
+    """The first problem of each file that AWS's programs do not take; None if they take both."""
+    texts = {files.config_path: files.config, files.credentials_path: files.credentials}
+    found = {path: problems[0] for path, text in texts.items() if (problems := ini.parse(text).problems)}
+    lines = [
+        f"{path}: line {first.line} {first.what}: boto3 and the AWS CLI refuse the file"
+        for path, first in found.items()
+    ]
+    return failure("aws.profiles", "\n".join(lines), " && ".join(map(facts.edit, found))) if found else None
 
 
 def _broken(files: Files) -> Iterator[str]:

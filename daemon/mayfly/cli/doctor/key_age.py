@@ -106,6 +106,8 @@ def _asked(facts: Facts, config: Config, names: list[str]) -> Iterator[Check]:
 def judged(name: str, made: list[datetime], now: datetime) -> Check:
     """The check for a user whose active keys were made at these times; which of several is in use is not known."""
     days = max((now - at).days for at in made)
+    if days < 0:
+        return not_known(f"key-age.{name}", "the access key is newer than this machine's clock")
     which = "the access key" if len(made) == 1 else f"the oldest of {len(made)} active access keys"
     if days < OLD_DAYS:
         return ok(f"key-age.{name}", f"{which} is {days} days old")

@@ -56,5 +56,5 @@ def _asked(facts: Facts, config: Config, names: list[str]) -> Iterator[Check]:
         if answer.get("resolves") is True:
             yield ok(f"references.{name}", "each reference resolves to a value of the right kind")
         else:
-            advice = str(answer.get("hint") or "") or facts.edit()
-            yield of_advice(f"references.{name}", str(answer.get("message")), advice)
+            check = of_advice(f"references.{name}", str(answer.get("message")), str(answer.get("hint") or ""))
+            yield check if check.hint else check._replace(hint=facts.edit())

@@ -42,6 +42,7 @@ def serials(keys: Keys, region: str, endpoint_url: str | None) -> list[str]:
     except MayflyError as error:
         error.message = error.message.replace("AWS STS", "AWS IAM")
         error.hint = error.hint.replace("sts_endpoint_url", "AWS_ENDPOINT_URL_IAM")
+        error.hint = error.hint.replace("it is tried again by itself", "try again in a minute")
         raise
 
 

@@ -100,6 +100,12 @@ def whole(new: list[str], old: str | None, replaced: str | None) -> str:
     kept = config_text.without(old, replaced) if replaced else old
     text = config_text.added(kept, new)
     if _rest(text, new, None) != _rest(old, [], replaced):
+        if replaced:
+            raise speech.Stop(
+                speech.FAILED,
+                f"the config is written in a way that nobody but you can take {replaced} out: nothing was written",
+                hints=(f"take the profile {replaced} out of it yourself, then: mayfly init",),
+            )
         raise speech.Stop(
             speech.FAILED,
             "the config is written in a way that nothing can be added to: nothing was written",

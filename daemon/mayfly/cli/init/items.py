@@ -16,6 +16,11 @@ class Account(NamedTuple):
     shorthand: str
 
     @property
+    def name(self) -> str:
+        """What `op --account` is given for this account; "" if it has no name."""
+        return self.user_id or self.account_id or self.shorthand or self.url
+
+    @property
     def shown(self) -> str:
         """The account in words."""
         return f"{self.email} at {self.url}" if self.email else self.url

@@ -20,6 +20,7 @@ from mayfly.cli.init import trial_daemon, ways
 from mayfly.cli.init.talk import Talk
 from mayfly.config.model import OnePassword
 from mayfly.service import systemd
+from mayfly.shared import paths
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,8 @@ class _Steps:
         self._given = given
         self._talk = talk
         self._written = written
-        self._config = ["--config", given.config] if given.config else []
+        # The whole path: the lines that we print may be pasted in another folder.
+        self._config = ["--config", str(config_file.place(given.config).absolute())] if given.config else []
         self._is_logged_in = False
         self._is_in_aws_config = False
 
@@ -119,6 +121,17 @@ class _Steps:
             speech.hint(f"use it: aws --profile {profile} sts get-caller-identity")
         else:
             speech.hint(f'use it in this shell: eval "$(mayfly env {profile}{config})"')
+        self._say_how_to_do_without_option()
+
+    def _say_how_to_do_without_option(self) -> None:
+        """Where a config is found by itself, if there is none yet, and no daemon has read this one elsewhere."""
+        is_usual = not self._config or any(map(os.path.lexists, paths.config_places()))
+        if is_usual or os.environ.get("MAYFLY_CONFIG") or trial_daemon.is_served():
+            return
+        place = Path(self._config[1])
+        usual = paths.config_dir() / f"config{place.suffix}"
+        move = f"mkdir -p {quote(str(usual.parent))} && mv {quote(str(place))} {quote(str(usual))}"
+        speech.hint(f"to do without --config: {move}")
 
 
 def _run(*words: str) -> int:

@@ -31,8 +31,8 @@ def parsed(printed: bytes) -> Any:
 
 
 def accounts(tree: Any) -> list[Account]:
-    """The accounts of `op account list`; raises OnePasswordGarbled."""
-    return [
+    """The accounts of `op account list` that `op --account` can be given; raises OnePasswordGarbled."""
+    found = [
         Account(
             url=_text(row, "url"),
             email=_text(row, "email"),
@@ -40,13 +40,14 @@ def accounts(tree: Any) -> list[Account]:
             account_id=_text(row, "account_uuid"),
             shorthand=_text(row, "shorthand"),
         )
-        for row in _rows(tree)
+        for row in _listed(tree)
     ]
+    return [account for account in found if account.name]
 
 
 def overviews(tree: Any) -> list[Overview]:
     """The items of `op item list` that have an ID; raises OnePasswordGarbled."""
-    found = [_overview(row) for row in _rows(tree)]
+    found = [_overview(row) for row in _listed(tree)]
     return [overview for overview in found if overview.id and overview.vault_id]
 
 
@@ -93,7 +94,7 @@ def _field(row: Mapping[str, Any], secrets: list[str]) -> Field:
         section_id=_text(section, "id"),
         section=_untelling(_text(section, "label"), secrets),
         type=kind,
-        shape=shape_of(kind, row.get("value")),
+        shape=shape_of(kind, row.get("value") or row.get("totp")),
     )
 
 
@@ -108,6 +109,11 @@ def _secrets(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 def _untelling(name: str, secrets: list[str]) -> str:
     is_told = is_telling(name) or any(secret in name for secret in secrets)
     return "" if is_told else name
+
+
+def _listed(tree: Any) -> list[Mapping[str, Any]]:
+    """The rows of a list; a Go program prints one that was never filled as null."""
+    return [] if tree is None else _rows(tree)
 
 
 def _rows(tree: Any) -> list[Mapping[str, Any]]:

@@ -56,8 +56,10 @@ def running(config: list[str]) -> Iterator[None]:
             if daemon.poll() is not None:
                 log.seek(0)
                 raise speech.Stop(speech.FAILED, *_errors_in(log.read().decode(errors="replace")))
+            client.daemon_ends_with_us = True
             yield
         finally:
+            client.daemon_ends_with_us = False
             daemon.terminate()
             with suppress(subprocess.TimeoutExpired):
                 daemon.wait(END_SECONDS)

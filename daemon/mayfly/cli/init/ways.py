@@ -142,7 +142,7 @@ def _desktop(wanted: str | None, talk: Talk, environ: Mapping[str, str], usual: 
     if account is None or (has_usual and not wanted and len(accounts) == 1):
         return Way(usual)
     # An account that the config names already keeps its name there.
-    name = usual.account if usual.account and account.is_called(usual.account) else account.user_id or account.url
+    name = usual.account if usual.account and account.is_called(usual.account) else account.name
     return Way(attrs.evolve(usual, account=Text(name)), account.shown)
 
 
@@ -150,7 +150,7 @@ def _known(wanted: str, accounts: list[Account], named: list[Account]) -> Text:
     """`wanted`, if `op` may know it; raises Stop for a name that is no account's, or that of several accounts."""
     if accounts:
         why = "fits several accounts" if named else "is no account that op knows"
-        known = (f"--account {account.user_id}   # {account.shown}" for account in named or accounts)
+        known = (f"--account {account.name}   # {account.shown}" for account in named or accounts)
         raise speech.Stop(speech.WRONG_USAGE, f"account {wanted} {why}", hints=tuple(known))
     try:
         return text(wanted)
@@ -163,7 +163,7 @@ def _only(accounts: list[Account], talk: Talk) -> Account | None:
     if len(accounts) < 2:
         return accounts[0] if accounts else None
     if not talk.asks:
-        known = tuple(f"--account {account.user_id}   # {account.shown}" for account in accounts)
+        known = tuple(f"--account {account.name}   # {account.shown}" for account in accounts)
         raise speech.Stop(
             speech.WRONG_USAGE, "op knows several 1Password accounts: say which by --account", hints=known
         )
