@@ -33,7 +33,7 @@ from support.engine import NOON
 from support.grant_engine import Engine
 from support.others import by_root
 from support.stage import Log
-from support.world import PATIENCE_SECONDS, SEED_ACCOUNT, World
+from support.world import SEED_ACCOUNT, World
 
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="agents are recognised on Linux only")
@@ -211,10 +211,8 @@ async def _waited(world: World) -> tuple[list[tuple[int, str]], list[tuple[int, 
             for name in ("nsrc", "admin")
         )
         waiting = asyncio.gather(*(answers(world, words, "CLAUDECODE=1") for words in (nsrc, admin)))
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            # From then on the exchange has read the config.
-            while not any(row["stage"] == "approve" for row in daemon.events("exchange.stage_reached")):
-                await asyncio.sleep(0.02)
+        # From then on the exchange has read the config.
+        await daemon.stage("approve")
         world.write_toml(WITH_REGION + 'agents = "deny"\n' + ROLE.format(mode="read-only"))
         assert 0 == (await world.run("reload")).code
         world.vault.update(prompt={"answer": "approve"})

@@ -106,7 +106,7 @@ async def test_a_login_that_is_given_up_in_its_exchange_asks_nobody(world: World
         with held(world):
             async with dial_unix(world.run_dir / "control.sock") as line:
                 line.send(asked(json.dumps({"through_lock": through_lock}).encode()))
-                await daemon.event("exchange.started")
+                await daemon.stage("turn")
                 put_program(world.op.parent, "loginctl", LOCKED)
             before = await world.run("status")
         withheld = await daemon.event("login.withheld")

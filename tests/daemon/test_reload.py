@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.demo.sts.server import Role
-from support.exchange import program, until
+from support.exchange import program
 from support.people import calls_of, counts, early, fetch_all, fetch_together, inhabited, keys, keys_in, role, rows_of
 from support.world import PATIENCE_SECONDS, SEED_TOML, Ended, Served, World, free_port
 
@@ -33,11 +33,6 @@ async def _served(tmp_path: Path) -> AsyncIterator[tuple[World, Served, dict[str
 async def _reload(world: World, text: str) -> Ended:
     world.write_toml(text)
     return await world.run("reload")
-
-
-def _is_op_told(daemon: Served, profile: str) -> bool:
-    stages = [row for row in daemon.events("exchange.stage_reached") if profile in row["profiles"]]
-    return any(row["stage"] in ("op", "approve") for row in stages)
 
 
 async def _phases(world: World) -> dict[str, str]:
@@ -185,7 +180,7 @@ async def test_a_reload_while_a_login_waits_leaves_nobody_hanging(tmp_path: Path
         async with world.serve() as daemon:
             [asked] = await fetch_together(world, daemon, ["ann", "bob"])
             # `op` starts before the exchange has read the whole config, and the stage is told after that.
-            await until(lambda: _is_op_told(daemon, "ann"))
+            await daemon.stage("op", "approve", profile="ann")
             ended = await _reload(world, way + keys("bob"))
             (world.folder / "late/go").touch()
             replies = list((await asked).values())

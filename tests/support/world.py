@@ -285,6 +285,15 @@ class Served:
                 await asyncio.sleep(0.02)
         return found[times - 1]
 
+    async def stage(self, *names: str, profile: str = "") -> None:
+        """An exchange (the one for `profile`) has told that it has reached one of these stages."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any(
+                row["stage"] in names and (not profile or profile in row["profiles"])
+                for row in self.events("exchange.stage_reached")
+            ):
+                await asyncio.sleep(0.02)
+
     async def ready(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not self.events("daemon.started"):
