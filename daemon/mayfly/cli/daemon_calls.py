@@ -24,8 +24,6 @@ RESTART = "restart it, as by: systemctl --user restart mayfly.service"
 
 # Most answers are there by then.
 QUIET_SECONDS = 0.2
-# Standard error may be a file that others read: no line for a wait that is soon over.
-LINES_AFTER_SECONDS = 0.8
 
 
 def add_profiles(parser: ArgumentParser) -> None:

@@ -88,8 +88,7 @@ def _path(profile: str) -> str:
 
 def _have_credentials(call: client.Call, profile: str, command: list[str]) -> None:
     """Wait for them; raises Stop if there are none."""
-    not_done = f"; {command[0]} was not run"
-    waited_answer(call, profile, lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS, not_done=not_done)
+    waited_answer(call, profile, not_done=f"; {command[0]} was not run")
 
 
 def _become(command: list[str], variables: dict[str, str]) -> NoReturn:

@@ -35,9 +35,9 @@ _EVENT = "exchange.stage_reached"
 class Waiting:
     """The calls that are waited for, by profile; iterates over both in the order of the answers.
 
-    `quiet_seconds`: nothing is told before; `lines_after_seconds`: nor any line that stays. `addition` ends a text
-    about a prompt, `advice` every line; `other` has texts in the place of `stage_words.WORDS`. `not_done` is said after
-    Ctrl-C: what this command will not do now. `is_kept`: the daemon keeps what AWS answers after that.
+    `quiet_seconds`: nothing is told before. `addition` ends a text about a prompt, `advice` every line; `other` has
+    texts in the place of `stage_words.WORDS`. `not_done` is said after Ctrl-C: what this command will not do now.
+    `is_kept`: the daemon keeps what AWS answers after that.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class Waiting:
         calls: Mapping[str, client.Call],
         *,
         quiet_seconds: float = daemon_calls.QUIET_SECONDS,
-        lines_after_seconds: float = 0,
         addition: str = "",
         advice: str = "",
         other: Mapping[str, str] | None = None,
@@ -58,9 +57,9 @@ class Waiting:
         self._is_kept = is_kept
         self._started = time.monotonic()
         self._stages: _Stages | None = None
-        show, is_terminal = _Words(addition, other, advice), _terminal().can_move
-        self._line: _Line = _ErasableLine(show) if is_terminal else _Lines(show)
-        self._first_at = self._started + (quiet_seconds if is_terminal else max(quiet_seconds, lines_after_seconds))
+        show = _Words(addition, other, advice)
+        self._line: _Line = _ErasableLine(show) if _terminal().can_move else _Lines(show)
+        self._first_at = self._started + quiet_seconds
 
     def __iter__(self) -> Iterator[tuple[str, client.Call]]:
         """Each profile and its call; raises Stop if the daemon is silent, and KeyboardInterrupt after its words."""

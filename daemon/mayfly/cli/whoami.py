@@ -21,8 +21,7 @@ def run(given: argparse.Namespace) -> int:
     """Ask AWS through the daemon."""
     call = daemon_calls.send_about(given.profile, "POST", "profiles", "{}", "verify", answer_seconds=None)
     # AWS is asked once there are credentials, and that is no stage of a login.
-    told = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "other": {"": "asking AWS who {names} is"}}
-    body = waited_answer(call, given.profile, **told)
+    body = waited_answer(call, given.profile, other={"": "asking AWS who {names} is"})
     with daemon_calls.understood():
         who = daemon_calls.tree(body)
         shown = {"UserId": who["user_id"], "Account": who["account"], "Arn": who["arn"]}

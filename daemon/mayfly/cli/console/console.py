@@ -111,8 +111,7 @@ def _others(names: Iterable[str]) -> str:
 def _credentials(name: str) -> Credentials:
     """The profile's credentials, as the daemon gives them to `credential_process`."""
     call = daemon_calls.send_about(name, "GET", "process", "{}", answer_seconds=None)
-    told = {"lines_after_seconds": daemon_calls.LINES_AFTER_SECONDS, "not_done": "; no page was opened"}
-    body = waited_answer(call, name, **told)
+    body = waited_answer(call, name, not_done="; no page was opened")
     with daemon_calls.understood():
         found = json.loads(body)
         return Credentials(str(found["AccessKeyId"]), str(found["SecretAccessKey"]), str(found["SessionToken"]))

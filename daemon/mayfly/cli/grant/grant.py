@@ -121,7 +121,6 @@ def _ask(body: bytes, given: argparse.Namespace, not_done: str) -> Granted:
     body = waited_answer(
         call,
         given.profile,
-        lines_after_seconds=daemon_calls.LINES_AFTER_SECONDS,
         not_done=not_done,
         # A grant that nobody waits for is not made. What 1Password gives for its source is kept.
         is_kept=False,
