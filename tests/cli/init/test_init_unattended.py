@@ -83,7 +83,10 @@ async def test_from_nothing_to_whoami(world: World) -> None:
     arn = f"arn:aws:iam::{SEED_ACCOUNT}:user/carmas"
     name = "nsrc-aws-training-account"
     assert (0, True, True) == (first.code, first.out.startswith(f"{name}: fresh until "), f'"{arn}"' in first.out)
-    assert "mayfly: no AWS region is named: programs need one of their own, or: --region R\n" in first.err
+    assert (
+        "mayfly: no AWS region is named, so your programs get the partition's first (us-east-1): --region R"
+        in first.err
+    )
     assert f"[profile {name}]" in (world.home / ".aws/config").read_text()
     assert 3 == without_daemon.code
     assert (0, before) == (second.code, world.config.read_bytes())

@@ -1,6 +1,6 @@
 """Credentials and the region of [default] in `~/.aws`. SDKs take these credentials before those of an endpoint.
 
-boto3 and the AWS CLI also take before these what boto 2 has left (botocore's BotoProvider).
+boto3 and the AWS CLI also take those that boto 2 has left before an endpoint's (botocore's BotoProvider).
 
 If we missed them, the user would work in the wrong account. Only the names of keys are kept, and the region's value.
 """
