@@ -82,7 +82,10 @@ async def test_another_users_files_are_left_to_that_user(world: World, argv: str
     assert [] == [path for path in config.parent.iterdir() if path != config]
 
 
-@pytest.mark.parametrize("text", ["", "[default]\nregion = x\n", "# mine\r\n[profile mine]\r\nregion = x\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[default]\nregion = x\n", "# ends with a gap\n\n", "# mine\r\n[profile mine]\r\nregion = x\r\n"],
+)
 async def test_what_was_written_is_taken_out_without_a_trace(world: World, text: str) -> None:
     """`--write` and `--remove` together change no byte of the file."""
     config = put(world, "")
