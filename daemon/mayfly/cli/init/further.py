@@ -18,8 +18,7 @@ _LOGIN = "LOGIN"
 def hint(listed: Iterable[Overview], config: Config | None, given_config: str | None) -> None:
     """Name the next item, if the list of items was read and has one."""
     found = items(listed, config)
-    place = config_file.place(given_config).absolute() if given_config else None
-    command = f"mayfly init --config {quote(str(place))}" if place else "mayfly init"
+    command = " ".join(["mayfly init", *map(quote, config_file.option(given_config))])
     if len(found) == 1:
         speech.hint(f"another access key? {command} --item {found[0].reference}   # {found[0].shown}")
     elif found:
