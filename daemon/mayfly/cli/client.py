@@ -127,7 +127,7 @@ def _connected(path: str) -> socket.socket:
         _check_peer(sock, path)
     except BaseException as reason:
         sock.close()
-        if isinstance(reason, OSError):  # without a number it is Python's own; a number has a link to itself
+        if isinstance(reason, OSError):  # Python's own has no number; a link to itself has one
             why = runtime_folder.SOCKET_PATH_TOO_LONG if reason.errno is None else reason.strerror
             raise ConfigInvalid(f"{path}: cannot be connected to: {why}") from None
         raise

@@ -32,6 +32,11 @@ def place(given: str | None) -> Path:
         return there or paths.config_dir() / paths.CONFIG_NAMES[0]
 
 
+def option(given: str | None) -> list[str]:
+    """`--config` with the whole path, for commands that may be pasted in another folder; nothing without the option."""
+    return ["--config", str(place(given).absolute())] if given else []
+
+
 def _leads_nowhere(path: Path) -> bool:
     """True for a link to a file that does not exist yet; raises ConfigInvalid for one that leads back to itself."""
     try:

@@ -42,7 +42,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for object_store, polars and deltalake: set the token's file, not the token (old SDKs read none)",
     )
-    parser.add_argument("--allow-shadow", action="store_true", help="even if [default] in ~/.aws wins over the profile")
+    parser.add_argument(
+        "--allow-shadow", action="store_true", help="even if [default] in ~/.aws or ~/.boto wins over the profile"
+    )
     min_life.add_argument(parser)
     parser.epilog = "Ends as CMD ends; 127 if there is no such command, 126 if it cannot be run."
 

@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(reason: speech.Stop) -> int:
-    """Say it. In a grant's command first that it may not see the daemon and the config that the user's shell sees."""
+    """Print it. A grant's command may not find the daemon and config of the user's shell: the first hint says so."""
     grant = os.environ.get("MAYFLY_GRANT", "")
     is_lost = reason.exit_code == speech.NOT_RUNNING or config_place.MAKE_CONFIG in reason.hints
     if grant and is_lost and not any(os.environ.get(name) for name in _PLACES):

@@ -46,7 +46,7 @@ def ca_bundle(environ: Mapping[str, str]) -> Setting | None:
 
 
 def certificates_in(path: str) -> ssl.SSLContext:
-    """What judges certificates by the file at `path`; raises OSError (an ssl.SSLError too) or files.Unreadable.
+    """A context that trusts the certificates in the file at `path`; raises OSError (SSLError is one) or Unreadable.
 
     OpenSSL would wait for ever at a pipe, and read a device without end.
     """

@@ -71,7 +71,7 @@ class Reload:
         self._look_lock = asyncio.Lock()
         self._next_look: asyncio.Task[int] | None = None
         self._reading: asyncio.Task[dict[str, str]] | None = None
-        # What has not begun yet, and will be for all who wait by then.
+        # Reads that have not begun yet: all clients that come before they begin share them.
         self._next_reading: asyncio.Task[dict[str, str]] | None = None
         self._next_config: asyncio.Task[None] | None = None
         self._known_renewal_ns = renewed_at_ns()

@@ -27,7 +27,7 @@ class TaskSet:
         return task
 
     def start_for_clients(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start `work` for callers who await it shielded. Its fault is theirs, and nobody's once all have gone."""
+        """Start `work`, which callers await shielded. They get its fault; if all have gone, it is not logged."""
         task = self.start(work)
         task.add_done_callback(take_exception)
         return task

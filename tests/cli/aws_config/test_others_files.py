@@ -82,7 +82,10 @@ async def test_another_users_files_are_left_to_that_user(world: World, argv: str
     assert [] == [path for path in config.parent.iterdir() if path != config]
 
 
-@pytest.mark.parametrize("text", ["", "[default]\nregion = x\n", "# mine\r\n[profile mine]\r\nregion = x\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[default]\nregion = x\n", "# ends with a gap\n\n", "# mine\r\n[profile mine]\r\nregion = x\r\n"],
+)
 async def test_what_was_written_is_taken_out_without_a_trace(world: World, text: str) -> None:
     """`--write` and `--remove` together change no byte of the file."""
     config = put(world, "")
@@ -150,15 +153,16 @@ async def test_a_path_that_cannot_stand_there_has_a_way_out(
 
 
 async def test_a_write_that_fails_leaves_no_backup(world: World) -> None:
-    """As on a full disk, or where the file alone is mounted: what was there stays, and nothing beside it."""
+    """As on a full disk, or where the file alone is mounted: what was there stays, and the hint has all options."""
     config = put(world, "[profile mine]\nregion = x\n")
     names = ("a", "b", "c", "d")
     world.write_toml("".join(SEED_TOML.replace("profiles.nsrc", f"profiles.{name}") for name in names))
     # -B: a file of bytecode would be cut off, too.
-    command = f"ulimit -f 1; exec {sys.executable} -B -m mayfly aws-config --write"
-    ended = await world.run_program("sh", "-c", command)
+    again = f"mayfly aws-config --write --prefix x- --config {world.config}"
+    ended = await world.run_program("sh", "-c", f"ulimit -f 1; exec {sys.executable} -B -m {again}")
 
     assert 1 == ended.code
     assert errors(ended)[0].endswith("File too large")
-    assert "mayfly: hint: nothing was written: " in ended.err
+    way_out = f"nothing was written; to write another file: AWS_CONFIG_FILE=/a/file {again}"
+    assert f"mayfly: hint: {way_out}" == ended.err.splitlines()[-1]
     assert ("[profile mine]\nregion = x\n", ["config"]) == (config.read_text(), names_in(config.parent))

@@ -247,7 +247,8 @@ async def test_a_setting_that_makes_the_call_impossible_is_told_before_anybody_i
             assert advice.startswith(f"mayfly: hint: {hint}")
         assert 0 == world.vault.state()["prompts"]
         nobody = await world.run("console", "admin", "--print", env={"HTTPS_PROXY": "http://127.0.0.1:1"})
-        assert (1, "mayfly: hint: is the network up?") == (nobody.code, nobody.err.splitlines()[-1])
+        advice = "is the network up? The proxy is in HTTPS_PROXY of this shell"
+        assert (1, f"mayfly: hint: {advice}") == (nobody.code, nobody.err.splitlines()[-1])
 
 
 async def test_a_private_authority_is_accepted_by_its_variable(world: World) -> None:

@@ -51,12 +51,16 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "a dismissed prompt": (SEED_TOML, {"prompt": {"answer": "reject"}}, "dismissed"),
     "an app that does not run": (SEED_TOML, {"app": {"running": False}}, "not running"),
+    "an op whose text is not known": (SEED_TOML, {"misbehave": "empty"}, "unexpected server response"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_what_does_not_resolve_is_named(patient: Patient, name: str) -> None:
-    """The reference and the cause, in 1Password's words; the other profile is told by itself."""
+    """The reference and the cause, in 1Password's words; the other profile is told by itself.
+
+    Where `op` says nothing that is known, the next step is the config, and not the command that has just run.
+    """
     text, state, words = WRONG[name]
     patient.write_toml(text + (SECOND if text != SEED_TOML else ""))
     patient.vault.update(**state)
@@ -64,7 +68,9 @@ async def test_what_does_not_resolve_is_named(patient: Patient, name: str) -> No
 
     assert "failure" == found.unwell["references.nsrc"]
     assert words.lower() in found.message("references.nsrc").lower()
-    assert found.hint("references.nsrc") == ("mayfly login nsrc" if state else f"vi {patient.config}")
+    assert found.hint("references.nsrc") == (
+        "mayfly login nsrc" if state.keys() & {"prompt", "app"} else f"vi {patient.config}"
+    )
     assert "references.second" not in found.unwell
     assert set() == {secret for secret in secrets_of(patient) if secret in found.ended.out}
 

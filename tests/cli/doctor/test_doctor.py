@@ -138,6 +138,7 @@ def _op_config(patient: Patient, mode: int = 0o700, **tree: Any) -> Env:
 
 
 KEYS = "[default]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = hunter2hunter2\n"
+BOTO = KEYS.replace("default", "Credentials")
 SSO = "[other]\nx = 1\n[default]\nsso_session = work\nregion = us-east-1\n"
 BY_HAND = {"shorthand": "my", "url": "https://my.1password.com", "accountKey": "A3-SECRET"}
 
@@ -202,6 +203,7 @@ FAULTS: dict[str, tuple[Callable[[Patient], Env], str, str, bool]] = {
     ),
     "aws: keys of [default]": (lambda p: _aws(p, "credentials", KEYS), "aws.default", "failure", True),
     "aws: [default] by SSO": (lambda p: _aws(p, "config", SSO), "aws.default", "failure", True),
+    "aws: keys that boto 2 has left": (lambda p: _write(p.home / ".boto", BOTO), "aws.default", "failure", True),
     "aws: a head without its end": (lambda p: _aws(p, "config", "[default\n"), "aws.profiles", "failure", False),
     "aws: a section twice": (lambda p: _aws(p, "credentials", "[a]\n[a]\n"), "aws.profiles", "failure", False),
     "aws: binary": (lambda p: _aws(p, "config", "\0\0"), "aws.profiles", "failure", False),

@@ -32,6 +32,7 @@ async def test_what_a_program_could_reach_is_named_and_its_values_are_not(patien
     aws.mkdir()
     (aws / "credentials").write_text(f"[work]\naws_access_key_id = AKIA\naws_secret_access_key = {VALUE}\n[empty]\n")
     (aws / "config").write_text("[profile sso]\nsso_session = corp\n[profile plain]\nregion = us-east-1\n")
+    (here / ".boto").write_text(f"[Credentials]\naws_access_key_id = AKIA\naws_secret_access_key = {VALUE}\n")
     (here / ".env").write_text(f"# no\nexport GITHUB_TOKEN={VALUE}\nCOLOUR=blue\nEMPTY_SECRET=\n")
     (here / ".env.local").write_bytes(b"\xff\xfe\nDB_PASSWORD = '" + VALUE.encode() + b"'\n")
     variables = {"NPM_TOKEN": VALUE, "OP_SESSION_my": VALUE, "TOKENIZERS_PARALLELISM": "1", "SSH_AUTH_SOCK": ""}
@@ -48,8 +49,11 @@ async def test_what_a_program_could_reach_is_named_and_its_values_are_not(patien
     told = {name: found.message(name) for name in found.unwell}
     assert 0 == found.ended.code
     assert VALUE not in found.ended.out
-    assert f"{aws}/credentials: work (aws_access_key_id, aws_secret_access_key)" in told["sandbox.aws"]
-    assert f"{aws}/config: sso (sso_session)" in told["sandbox.aws"]
+    assert [
+        f"{aws}/credentials: work (aws_access_key_id, aws_secret_access_key)",
+        f"{aws}/config: sso (sso_session)",
+        f"{here}/.boto: [Credentials] (aws_access_key_id)",
+    ] == told["sandbox.aws"].splitlines()
     assert f"{here}/.env: GITHUB_TOKEN\n{here}/.env.local: DB_PASSWORD" == told["sandbox.dotenv"]
     assert "NPM_TOKEN, OP_SESSION_my" == told["sandbox.environment"]
     assert told["sandbox.tokens"].endswith("/tokens: nsrc")

@@ -108,7 +108,7 @@ ON = [
     ("fields that may be an access key id (AKIA and 16 characters):\r\n   1  prod / access key id\r\n", None),
     (f"{WHICH}: ", "prod"),
     ("mayfly: AWS / prod 🚀: no field holds a one-time password\r\n", None),
-    ("mayfly: hint: in no other item either? Ctrl-C, then: mayfly init --otp-command 'ykman oath", None),
+    ("mayfly: hint: no item has it? Ctrl-C, then: mayfly init --otp-command 'ykman oath", None),
     ("   1  Console  (vault NSRC, login)\r\n      … and 20 more: type a part of the name\r\n", None),
     (f"{WHICH} [1]: ", ""),
     ("name of the profile [aws-prod]: ", "a b"),

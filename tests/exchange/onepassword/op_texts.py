@@ -64,6 +64,10 @@ TEXTS = (
     Said("(403) Forbidden: sign-ins from your location are blocked", _OFFLINE),
     Said("(403) Forbidden: request blocked by security policy", _OFFLINE, way=SERVICE),
     Said("(403) Forbidden: blocked by Zscaler", _OFFLINE, way=SERVICE),
+    Said("request blocked by the company's web filter", _OFFLINE, way=SERVICE),
+    # Not everything that blocks is in the network.
+    Said("request blocked: the app is locked", errors.OnePasswordLocked),
+    Said("sign-in was blocked by the administrator's policy", errors.OnePasswordUnknown),
     Said("1Password CLI integration is disabled", errors.IntegrationOff),
     Said("biometric unlock is not enabled for this account", errors.IntegrationOff),
     Said("connecting to desktop app: write: broken pipe", errors.OnePasswordNotRunning),

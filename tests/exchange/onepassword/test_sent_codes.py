@@ -101,12 +101,15 @@ def test_who_waits_is_told_how_long(codes: SentCodes, still: StillClock) -> None
 
 @pytest.mark.parametrize(
     ("account", "seconds", "may_be"),
-    [("", 0, True), ("", 600, True), ("", 700, False), ("", -60, True), ("work", 0, False)],
+    [("", 0, True), ("", 600, True), ("", 700, False), ("", -60, True), ("", -86_400, False), ("work", 0, False)],
 )
 def test_the_app_may_have_authorized_op(
     codes: SentCodes, still: StillClock, account: str, seconds: float, may_be: bool
 ) -> None:
-    """For ten minutes after an `op` of the same account has given a code, the next one may need nobody."""
+    """For ten minutes after an `op` of the same account has given a code, the next one may need nobody.
+
+    A clock that was set back makes these no longer: a person would not be told of the prompt.
+    """
     assert not codes.may_be_authorized("")
     codes.note_sent([MINE, Device.of_serial("arn:aws:iam::123456789012:mfa/me")], "/usr/bin/op")
     still.seconds += seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 
 from pathlib import Path
@@ -127,11 +128,17 @@ def _as_text(content: bytes) -> str:
 
 def _write(entries: list[Entry], given: argparse.Namespace) -> int:
     path = Path(aws_paths.to_change(config_file(os.environ)))
-    again = "mayfly aws-config --write" + " --replace" * given.replace
-    text, merged, backup = _merge(path, entries, again, replace_foreign=given.replace)
+    text, merged, backup = _merge(path, entries, _again(given), replace_foreign=given.replace)
     written = [entry.name for entry in entries if entry.name not in merged.foreign]
     _tell(path, written, merged, is_changed=merged.text != text, backup=backup)
     return _complain(path, written, merged)
+
+
+def _again(given: argparse.Namespace) -> str:
+    """The command that writes the same."""
+    options = {"--prefix": given.prefix, "--config": given.config}
+    named = [word for option, value in options.items() if value for word in (option, value)]
+    return shlex.join(["mayfly", "aws-config", "--write", *(["--replace"] if given.replace else []), *named])
 
 
 def remove() -> int:
@@ -161,8 +168,9 @@ def _merge(
     except Unreadable as reason:
         raise speech.Stop(speech.FAILED, f"{path} {reason}", hints=(f"nothing was written: mend {path}",)) from None
     except OSError as reason:
-        hint = f"nothing was written: another file can be named: AWS_CONFIG_FILE=/a/file {again}"
-        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}", hints=(hint,)) from None
+        way_out = f"to write another file: AWS_CONFIG_FILE=/a/file {again}" if entries else f"mend that, then: {again}"
+        hints = (f"nothing was written; {way_out}",)
+        raise speech.Stop(speech.FAILED, f"{reason.filename or path}: {reason.strerror}", hints=hints) from None
     return text, merged, backup
 
 

@@ -32,7 +32,7 @@ def credentials_file(environ: Mapping[str, str]) -> str:
 def to_change(path: str) -> str:
     """The path of one of these files for a program that changes it; raises ConfigInvalid if its home is not known.
 
-    An SDK then looks in a folder called ~ in its current one, in which we would surprise everybody.
+    An SDK would then look into a folder called ~ in its current one, where nobody expects a file of ours.
     """
     return expanded(path) if path.startswith("~") else path
 

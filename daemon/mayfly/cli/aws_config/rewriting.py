@@ -17,7 +17,7 @@ from mayfly.shared.users import user_name
 def rewrite(path: Path, old: str, new: str, *, again: str) -> Path | None:
     """Write `new` to `path`, whole or not at all, with the file's mode (0600 if new); the backup of `old`, if any.
 
-    `again` is the command for the user to run again. Raises Stop, or OSError, before anything is written.
+    `again` is the command for the user to run again. Raises Stop or OSError, and then leaves all as it was.
     """
     _check(path, again)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def _check(path: Path, again: str) -> None:
-    """Raise Stop where a new file in the place of the old one would be another user's loss, or against its owner."""
+    """Raise Stop for another user's file, a read-only one and, as root, a new one in another user's folder."""
     if path.exists():
         if path.stat().st_uid != os.geteuid():
             _refuse_owner(path, again)

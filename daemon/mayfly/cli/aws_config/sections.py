@@ -212,7 +212,8 @@ class _Edit:
             return
         text = "".join(line for lines in self._lines for line in lines)
         added = block(entries).replace("\n", self._end)
-        gap = "" if not text or text.endswith(self._end * 2) else self._end
+        # One more after an empty line, too: `close_gap` takes one, and that must be ours.
+        gap = self._end if text else ""
         self._lines.append([gap if not text or ini.line_end(text) else self._end + gap, added])
         self._expected += [(len(self._file.lines), _head(entry), dict(_values(entry))) for entry in entries]
 

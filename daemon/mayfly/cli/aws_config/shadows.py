@@ -1,6 +1,6 @@
 """Credentials and the region of [default] in `~/.aws`. SDKs take these credentials before those of an endpoint.
 
-boto3 and the AWS CLI also take before these what boto 2 has left (botocore's BotoProvider).
+boto3 and the AWS CLI also take those that boto 2 has left before an endpoint's (botocore's BotoProvider).
 
 If we missed them, the user would work in the wrong account. Only the names of keys are kept, and the region's value.
 """
@@ -24,14 +24,19 @@ _BOTO_FILES = ("/etc/boto.cfg", "~/.boto")
 
 def find(environ: Mapping[str, str]) -> list[str]:
     """A line for each file in which [default] has credentials, or a way to get some, and for boto 2's with keys."""
-    boto = boto_file(environ)
-    return [
-        *(
-            f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
-            for path, keys in keys_of_default(environ).items()
-        ),
-        *([f"{boto}: [Credentials] has {_BOTO_KEY}: boto3 takes that before mayfly's credentials"] if boto else []),
-    ]
+    return list(lines_by_file(environ).values())
+
+
+def lines_by_file(environ: Mapping[str, str]) -> dict[str, str]:
+    """The lines of `find`, by the path of the file."""
+    found = {
+        path: f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
+        for path in (credentials_file(environ), config_file(environ))
+        if (keys := _shadowing_keys(path))
+    }
+    if boto := boto_file(environ):
+        found[boto] = f"{boto}: [Credentials] has {_BOTO_KEY}: boto3 takes that before mayfly's credentials"
+    return found
 
 
 def boto_file(environ: Mapping[str, str]) -> str | None:
@@ -42,12 +47,6 @@ def boto_file(environ: Mapping[str, str]) -> str | None:
 
 def _has_boto_key(path: str) -> bool:
     return any(key == _BOTO_KEY for key, _ in _items(_text(path), lambda header: header == "Credentials"))
-
-
-def keys_of_default(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """By file, the keys by which [default] has credentials, or a way to get some; no file without such keys."""
-    found = {path: _shadowing_keys(path) for path in (credentials_file(environ), config_file(environ))}
-    return {path: keys for path, keys in found.items() if keys}
 
 
 def default_region(environ: Mapping[str, str]) -> str | None:

@@ -138,7 +138,7 @@ _shtab_mayfly_exec_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the config (default\: \$MAYFLY_CONFIG, else config.toml, else config.json in \~\/.config\/mayfly)]:FILE:_files"
   "--token-file[for object_store, polars and deltalake\: set the token\'s file, not the token (old SDKs read none)]"
-  "--allow-shadow[even if \[default\] in \~\/.aws wins over the profile]"
+  "--allow-shadow[even if \[default\] in \~\/.aws or \~\/.boto wins over the profile]"
   "--min-life[credentials that live so long\: at once if there are any, else by asking now]:6h:"
   ":default\: \$MAYFLY_PROFILE, else \$AWS_PROFILE if it is one of ours, else the only one:_mayfly_profiles"
 )

@@ -126,11 +126,20 @@ def _get(url: str, netloc: str, environ: Mapping[str, str]) -> bytes:
     except (OSError, HTTPException) as reason:
         is_distrusted = isinstance(getattr(reason, "reason", reason), ssl.SSLCertVerificationError)
         words = "its certificate is not accepted" if is_distrusted else _words(reason)
-        hint = certificate_hint(environ, "in this shell") if is_distrusted else "is the network up?"
+        hint = certificate_hint(environ, "in this shell") if is_distrusted else _network_hint(netloc, environ)
         raise FederationFailed(f"AWS's federation endpoint cannot be reached at {netloc}: {words}", hint) from None
     if len(body) > MAX_ANSWER_BYTES:
         raise FederationFailed("AWS's federation endpoint answered more than it ever does")
     return body
+
+
+def _proxy(netloc: str, environ: Mapping[str, str]) -> Setting | None:
+    return None if is_loopback_url(f"http://{netloc}") else proxy_of(netloc, environ)
+
+
+def _network_hint(netloc: str, environ: Mapping[str, str]) -> str:
+    proxy = _proxy(netloc, environ)
+    return "is the network up?" + (f" The proxy is in {proxy.variable} of this shell" if proxy else "")
 
 
 def _refusal(status: int) -> str:
@@ -154,7 +163,7 @@ def _words(reason: Exception) -> str:
 
 def _opener(netloc: str, environ: Mapping[str, str]) -> OpenerDirector:
     """Opens https by the proxy and the certificates that the environment names, as calls to STS do."""
-    proxy = None if is_loopback_url(f"http://{netloc}") else proxy_of(netloc, environ)
+    proxy = _proxy(netloc, environ)
     if proxy and (problem := proxy_problem(proxy) or _problem_here(proxy)):
         hint = f"set {proxy.variable} to an http:// proxy, or name {netloc} in NO_PROXY, in this shell"
         raise FederationFailed(f"{proxy.variable} {problem}", hint)

@@ -22,6 +22,7 @@ from mayfly.shared.files import Unreadable
 
 # A section's head in both files, as SDKs take it for the default.
 _DEFAULT_HEAD = r"^[[:space:]]*\[[[:space:]]*(profile[[:space:]]+)?default[[:space:]]*\]"
+_BOTO_HEAD = r"^[[:space:]]*\[Credentials\]"
 _SOCKET = re.compile(r"--unix-socket '([^']+)'")
 _PROGRAMS = re.compile(r"(?:^sh -c \"|exec )'(/[^']+)'")
 
@@ -72,23 +73,24 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 
 def _default(facts: Facts, files: Files) -> Check:
-    found = shadows.keys_of_default(facts.environ)
+    found = shadows.lines_by_file(facts.environ)
     if "default" in files.ours:
         found.pop(files.config_path, None)
     if not found:
         return ok("aws.default", "[default] has no credentials that win over mayfly's")
-    lines = [
-        f"{path}: [default] has {', '.join(keys)}: AWS SDKs take that before mayfly's credentials"
-        for path, keys in found.items()
-    ]
-    return failure("aws.default", "\n".join(lines), " && ".join(_renaming(path, files) for path in found))
+    return failure("aws.default", "\n".join(found.values()), " && ".join(_renaming(path, files) for path in found))
 
 
 def _renaming(path: str, files: Files) -> str:
-    """The command that gives [default] another name, by which its keys can still be used, and keeps a copy."""
-    name = "default-before-mayfly"
-    new = f"[{name}]" if path == files.credentials_path else f"[profile {name}]"
-    return f"sed -i.mayfly-backup -E {quote(f's/{_DEFAULT_HEAD}/{new}/')} {quote(path)}"
+    """The command that gives the section another name, by which its keys can still be used, and keeps a copy."""
+    heads = {
+        files.credentials_path: (_DEFAULT_HEAD, "[default-before-mayfly]"),
+        files.config_path: (_DEFAULT_HEAD, "[profile default-before-mayfly]"),
+    }
+    head, new = heads.get(path, (_BOTO_HEAD, "[Credentials-before-mayfly]"))
+    # /etc/boto.cfg is root's.
+    sudo = "" if os.access(path, os.W_OK) else "sudo "
+    return f"{sudo}sed -i.mayfly-backup -E {quote(f's/{head}/{new}/')} {quote(path)}"
 
 
 def _profiles(facts: Facts, files: Files) -> Check:

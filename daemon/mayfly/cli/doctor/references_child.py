@@ -23,7 +23,7 @@ from mayfly.exchange.onepassword import lock as oplock
 from mayfly.exchange.onepassword.items import OF_ONE_ITEM, item_from
 from mayfly.exchange.onepassword.op import Op
 from mayfly.shared import hardening
-from mayfly.shared.errors import MayflyError
+from mayfly.shared.errors import MayflyError, OnePasswordUnknown
 
 
 def main() -> int:
@@ -57,7 +57,9 @@ def _print(name: str, error: MayflyError | None) -> None:
     if error is None:
         print_answer(profile=name, resolves=True)
     else:
-        print_answer(profile=name, resolves=False, message=error.message, hint=error.hint_for(name))
+        # That of a text that is not known is the command that runs us.
+        hint = "" if isinstance(error, OnePasswordUnknown) else error.hint_for(name)
+        print_answer(profile=name, resolves=False, message=error.message, hint=hint)
 
 
 def _by_way(config: Config, names: list[str]) -> list[list[str]]:

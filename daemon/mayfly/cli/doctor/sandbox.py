@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 
 from mayfly.cli import environment
-from mayfly.cli.aws_config import ini
+from mayfly.cli.aws_config import ini, shadows
 from mayfly.cli.doctor import aws_files, op_app
 from mayfly.cli.doctor.check import Check, ok, warning
 from mayfly.cli.doctor.facts import Facts
@@ -83,12 +83,15 @@ def _outside_of_grant(facts: Facts) -> Facts:
 
 
 def _aws(facts: Facts) -> Iterator[str]:
-    """Profiles with keys or a way to get some, and what the AWS CLI keeps of earlier log-ins."""
+    """Profiles with keys or a way to get some, keys of boto 2, and what the AWS CLI keeps of earlier log-ins."""
     files = aws_files.read(facts)
     for path, text in ((files.credentials_path, files.credentials), (files.config_path, files.config)):
         found = {ini.profile_of(section.head): _keys_in(section) for section in ini.parse(text).sections}
         if names := [f"{name} ({', '.join(keys)})" for name, keys in found.items() if keys]:
             yield f"{path}: {', '.join(names)}"
+    # Also where BOTO_CONFIG names another file, as in a grant: this one can be read all the same.
+    if boto := shadows.boto_file({}):
+        yield f"{boto}: [Credentials] (aws_access_key_id)"
     home = Path(files.config_path).parent
     for cache in ("sso/cache", "cli/cache", "login/cache"):
         if names := [

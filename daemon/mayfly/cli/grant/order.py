@@ -50,7 +50,7 @@ def check(given: argparse.Namespace) -> None:
     """Raise Stop for options of which one excludes another."""
     if given.delivery == ENV and given.seconds > grant.USUAL_SECONDS:
         text = "--as env gives one session, which cannot be renewed: an hour at most"
-        raise _refused(text, "--for 1h, or --as endpoint, socket or file, which are renewed")
+        raise _refused(text, "--for 1h, or another --as, which is renewed")
     if given.token_file and given.delivery in {ENV, FILE}:
         raise _refused(f"--as {given.delivery} has no token", "leave out --token-file")
 

@@ -25,6 +25,7 @@ from mayfly.shared.errors import (
     ItemNotFound,
     MayflyError,
     OnePasswordMissing,
+    OnePasswordUnknown,
     ServiceAccountRejected,
     VaultNotFound,
 )
@@ -42,6 +43,7 @@ _HINTS: dict[type[MayflyError], str] = {
     AccountAmbiguous: "say which: mayfly init --account ACCOUNT   ('op account list' shows them)",
     OnePasswordMissing: "install the 1Password CLI, and see that its folder is on PATH: "
     "https://developer.1password.com/docs/cli/get-started/",
+    OnePasswordUnknown: "see what op itself says: op item list",
     ServiceAccountRejected: "make a new service account token, and put it where this one is",
 }
 # The kinds of questions for which 1Password may ask the person.

@@ -103,7 +103,7 @@ def whole(new: list[str], old: str | None, replaced: str | None) -> str:
         if replaced:
             raise speech.Stop(
                 speech.FAILED,
-                f"the config is written in a way that nobody but you can take {replaced} out: nothing was written",
+                f"the config is written in a way that {replaced} cannot be taken out of: nothing was written",
                 hints=(f"take the profile {replaced} out of it yourself, then: mayfly init",),
             )
         raise speech.Stop(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from shlex import quote
 
-from mayfly.cli import speech
+from mayfly.cli import config_file, speech
 from mayfly.cli.init import ranking
 from mayfly.cli.init.items import Overview
 from mayfly.config.model import Config, KeyProfile
@@ -18,7 +18,7 @@ _LOGIN = "LOGIN"
 def hint(listed: Iterable[Overview], config: Config | None, given_config: str | None) -> None:
     """Name the next item, if the list of items was read and has one."""
     found = items(listed, config)
-    command = f"mayfly init{f' --config {quote(given_config)}' if given_config else ''}"
+    command = " ".join(["mayfly init", *map(quote, config_file.option(given_config))])
     if len(found) == 1:
         speech.hint(f"another access key? {command} --item {found[0].reference}   # {found[0].shown}")
     elif found:

@@ -56,8 +56,7 @@ class _Steps:
         self._given = given
         self._talk = talk
         self._written = written
-        # The whole path: the lines that we print may be pasted in another folder.
-        self._config = ["--config", str(config_file.place(given.config).absolute())] if given.config else []
+        self._config = config_file.option(given.config)
         self._is_logged_in = False
         self._is_in_aws_config = False
 

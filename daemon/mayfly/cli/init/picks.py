@@ -83,7 +83,7 @@ class Picker:
                         speech.WRONG_USAGE, f"{item.overview.title}: {reason}", hints=_OTHER_SOURCES
                     ) from None
                 speech.say(f"{item.overview.title}: {reason}")
-                speech.hint(f"in no other item either? Ctrl-C, then: mayfly init {_COMMAND}, or mayfly init --no-mfa")
+                speech.hint(f"no item has it? Ctrl-C, then: mayfly init {_COMMAND}, or mayfly init --no-mfa")
         self._unfit = {item.overview}
         return self._until_fit(
             self._given.otp_item, "--otp-item", self._code_item, lambda found: self._pick(found, "otp")

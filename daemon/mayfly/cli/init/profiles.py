@@ -115,7 +115,9 @@ def region_of(given: argparse.Namespace, talk: Talk, keys: Keys | None) -> str |
     if region:
         return region
     if not talk.asks:
-        speech.say("no AWS region is named: programs need one of their own, or: --region R")
+        speech.say(
+            "no AWS region is named, so your programs get the partition's first (us-east-1): --region R names another"
+        )
         return None
     return talk.ask("AWS region for your programs", regions.DEFAULT, "--region R", region_problem)
 

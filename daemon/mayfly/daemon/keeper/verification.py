@@ -49,7 +49,7 @@ class Verification:
     async def identity(self, name: str, credentials: Credentials) -> Identity:
         """The identity of the session; raises the MayflyError that came instead.
 
-        Who asks while AWS is asked the same gets the same answer: a crowd costs one exchange, and one that leaves none.
+        Calls for the same session at the same time share one exchange. It goes on if a caller is cancelled.
         """
         question = (name, credentials.access_key_id, self._ledger.config.digest)
         if question not in self._asking:

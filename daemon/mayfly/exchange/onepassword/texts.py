@@ -46,7 +46,9 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         rf"\A{_OTHER_STATUS}.*({_PAGE})|proxy authentication required|\"\": forbidden\b"
-        r"|request (was |is )?blocked|blocked by (?!(a |the )?user|you\b)",
+        # 1Password's app and an administrator block, too, but not by HTTP's status.
+        r"|\bforbidden\b.*(request (was |is )?blocked|blocked by (?!(a |the )?user|you\b))"
+        r"|blocked by [^.:]*\b(firewall|proxy|gateway|web filter)\b",
         errors.OnePasswordOffline,
         "a firewall, a proxy or a captive portal answers in the place of 1Password's servers",
         "let op reach 1Password's servers; HTTPS_PROXY and NO_PROXY of the daemon's environment count for op, too",
