@@ -53,8 +53,8 @@ async def test_a_process_and_its_ancestors_tell(generations: tuple[str, ...], ag
 @on_linux
 async def test_a_process_that_leaves_its_ancestors_sheds_its_mark() -> None:
     """The guard rail is no wall: a child of nobody with an empty environment is unmarked."""
-    away = shlex.join(orphaned("env", "-i", "sh", "-c", "echo $$; exec cat"))
-    async with family("X=1", "CLAUDECODE=1", last=f"exec 3<&0; {away} <&3; exec cat <&3", lines=3) as pids:
+    away = shlex.join(orphaned("env", "-i", "sh", "-c", "echo $$; cat; :"))
+    async with family("X=1", "CLAUDECODE=1", last=f"exec 3<&0; {away} <&3; cat <&3; :", lines=3) as pids:
         found = [await LinuxDesk(lambda: NOON).agent(pid=pid) for pid in pids]
 
     assert [None, "claude-code", None] == [agent and agent.name for agent in found]

@@ -74,6 +74,12 @@ class Proc:
         zeros = " 0" * 17
         (self.folder / f"{pid}/stat").write_text(f"{pid} (a) b) S {parent}{zeros} {started or pid} 0 0\n")
         (self.folder / f"{pid}/environ").write_bytes(marks)
+        (self.folder / f"{pid}/cmdline").write_bytes(b"a\0")
+
+    def becomes(self, pid: int) -> None:
+        """The process is in the middle of an execve(2)."""
+        (self.folder / f"{pid}/environ").write_bytes(b"")
+        (self.folder / f"{pid}/cmdline").write_bytes(b"")
 
     def hide(self, pid: int) -> None:
         """The environment cannot be read, not even by root."""
@@ -166,6 +172,18 @@ def test_a_pid_that_is_used_again_during_the_walk_is_noticed(
 
     monkeypatch.setattr(ancestry, "agent_of_environment", other_process)
     assert agent == agent_of(11, proc.folder)
+
+
+@pytest.mark.parametrize("becoming", [10, 11], ids=["its parent", "itself"])
+def test_a_process_that_becomes_another_program_is_not_unmarked(proc: Proc, becoming: int) -> None:
+    """For a moment it has neither an environment nor a command line; `env -i` leaves a command line."""
+    proc.put(10, 1, MARKED)
+    proc.put(11, 10, NOTHING)
+    proc.becomes(becoming)
+    found = agent_of(11, proc.folder)
+    proc.put(becoming, becoming - 1 if becoming > 10 else 1, NOTHING)
+
+    assert (UNKNOWN, becoming == 10) == (found, agent_of(11, proc.folder) is None)
 
 
 def test_one_walk_says_that_the_processes_were_others(proc: Proc, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def adopted(*argv: str) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def family(*generations: str, last: str = "exec cat", lines: int = 0) -> AsyncIterator[list[int]]:
+async def family(*generations: str, last: str = "cat; :", lines: int = 0) -> AsyncIterator[list[int]]:
     """The pids of processes, each the child of the one before, for as long as the block lasts.
 
     A generation is what `env` is given for it: variables, or -i. The youngest runs the shell's line `last`,

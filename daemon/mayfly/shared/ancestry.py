@@ -33,7 +33,7 @@ UNKNOWN = Agent("an unknown process", 0)
 
 
 class Changed(Exception):
-    """A process has ended, or got another parent, during the walk."""
+    """A process has ended, got another parent, or is becoming another program, during the walk."""
 
 
 class _Link(NamedTuple):
@@ -106,10 +106,18 @@ def _link(pid: int, proc: Path) -> _Link | None:
 
 
 def _name(link: _Link, proc: Path) -> str | None:
-    """The name of the agent that has marked a process, "" for none; None if its environment cannot be read."""
+    """The name of the agent that has marked a process, "" for none; None if its environment cannot be read.
+
+    Raises Changed where the process is about to become another program.
+    """
     if link.uid != os.getuid():
         return None
+    folder = proc / str(link.pid)
     try:
-        return agent_of_environment((proc / str(link.pid) / "environ").read_bytes()) or ""
+        environment = (folder / "environ").read_bytes()
+        # In the middle of an execve(2) neither is there yet. `env -i` leaves a command line.
+        if not environment and not (folder / "cmdline").read_bytes():
+            raise Changed
     except OSError:
         return None
+    return agent_of_environment(environment) or ""
