@@ -111,6 +111,7 @@ async def test_what_a_locked_screen_keeps_back(world: World, clock: Clock) -> No
     assert ([(200, "")] * 4, 3) == (after, asked)
 
 
+@pytest.mark.slow
 async def test_grants_follow_the_lock(world: World, clock: Clock) -> None:
     """Each way of a grant gives nothing behind it: 403 `ScreenLocked`, or no file. After the unlock all goes on.
 
