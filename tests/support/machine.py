@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 900
 
 
 class KeeperMachine(RuleBasedStateMachine):
-    """What holds for every keeper, whatever its rules do. They put clients into `waiting`, and begin with `run`."""
+    """What holds for every keeper. The rules of a machine put clients into `waiting`, and begin with `run`."""
 
     stage: Stage
 

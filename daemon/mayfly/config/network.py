@@ -50,7 +50,7 @@ def certificates_in(path: str) -> ssl.SSLContext:
 
     OpenSSL would wait for ever at a pipe, and read a device without end.
     """
-    import ssl  # only for those who call AWS
+    import ssl  # its import costs: only the programs that call AWS need it
 
     with files.open_plain_file(path) as file:
         if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:

@@ -10,6 +10,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 
+# A connection that is closed before the daemon has looked for its process is named by this.
+AGENT = "User-Agent: mayfly-demo"
+
+
 class Fetched(NamedTuple):
     """The body of an answer, and its time in seconds, including the connection's."""
 
@@ -24,7 +28,7 @@ async def fetch(environment: Mapping[str, str]) -> Fetched:
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
         token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-        lines = (f"GET {url.path} HTTP/1.0", f"Host: {url.netloc}", f"Authorization: {token}", "", "")
+        lines = (f"GET {url.path} HTTP/1.0", f"Host: {url.netloc}", f"Authorization: {token}", AGENT, "", "")
         writer.write("\r\n".join(lines).encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:

@@ -87,7 +87,7 @@ async def test_models_of_the_home_are_not_read(world: World) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "LocalHost"])
 async def test_a_profile_names_its_own_sts(world: World, host: str) -> None:
-    """`sts_endpoint_url` in the config wins over the environment, also for the roles above; in whatever case it is."""
+    """`sts_endpoint_url` in the config wins over the environment, also for roles above; its host may have capitals."""
     role = role_profile("admin", f"arn:aws:iam::{SEED_ACCOUNT}:role/Admin")
     url = world.sts.url.replace("127.0.0.1", host)
     world.write_toml(f'{SEED_TOML}sts_endpoint_url = "{url}"\n{role}')

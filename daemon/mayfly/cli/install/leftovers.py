@@ -156,7 +156,7 @@ def _check_no_daemon() -> None:
 
 
 def _is_daemon_running() -> bool:
-    """True if a daemon of this user answers, whatever it says."""
+    """True if a daemon of this user answers, with any status."""
     with suppress(client.NotRunning, client.Distrusted, ConfigInvalid):
         client.ask("GET", "/status", answer_seconds=ANSWER_SECONDS)
         return True
